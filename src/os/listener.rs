@@ -1,0 +1,316 @@
+//! Listening sockets.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use super::addr::RawAddr;
+use super::socket::{int_option, local_addr, own, set_option};
+use super::{Addr, Failure, Socket, retry};
+
+/// TCP keepalive probes on accepted connections (`listen ... so_keepalive=`); `None` leaves the kernel's value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keepalive {
+    pub on: bool,
+    /// Seconds of silence before the first probe.
+    pub idle_s: Option<u32>,
+    /// Seconds between probes.
+    pub interval_s: Option<u32>,
+    /// Probes without an answer before the connection is given up.
+    pub count: Option<u32>,
+}
+
+/// How a socket listens: the parameters of nginx's `listen`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenOptions {
+    /// Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn.
+    pub backlog: i32,
+    /// Several sockets may listen on the address; the kernel spreads the connections over them.
+    pub reuseport: bool,
+    /// An IPv6 socket takes no IPv4 connections.
+    pub ipv6only: bool,
+    /// Accept a connection only when its first data has arrived (TCP_DEFER_ACCEPT).
+    pub deferred: bool,
+    /// Connections send small packets at once (TCP_NODELAY), which they inherit.
+    pub nodelay: bool,
+    pub keepalive: Option<Keepalive>,
+    /// Room for TCP Fast Open requests; `None`: off.
+    pub fastopen: Option<u32>,
+    /// SO_RCVBUF and SO_SNDBUF, bytes.
+    pub rcvbuf: Option<u32>,
+    pub sndbuf: Option<u32>,
+}
+
+impl Default for ListenOptions {
+    /// nginx's defaults: NGX_LISTEN_BACKLOG is 511 on Linux, ipv6only is on.
+    fn default() -> ListenOptions {
+        ListenOptions {
+            backlog: 511,
+            reuseport: false,
+            ipv6only: true,
+            deferred: false,
+            nodelay: true,
+            keepalive: None,
+            fastopen: None,
+            rcvbuf: None,
+            sndbuf: None,
+        }
+    }
+}
+
+/// How the kernel chooses among sockets that share an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Steer {
+    /// By a hash of the connection's addresses and ports.
+    ByHash,
+    /// The socket with the number of the CPU that took the packet in, modulo how many there are.
+    ByCpu { sockets: u32 },
+    /// One of the first so many, at random: the others get no new connection.
+    AmongFirst { sockets: u32 },
+}
+
+/// linux/filter.h; not in libc.
+const SKF_AD_RANDOM: i32 = 56;
+const BPF_A: u32 = 0x10;
+
+/// A non-blocking listening socket, made by the master and shared by its children.
+#[derive(Debug)]
+pub struct Listener {
+    fd: OwnedFd,
+    addr: Addr,
+}
+
+impl Listener {
+    /// Binds `addr` and listens (ngx_open_listening_sockets). TCP_NODELAY is set here, because accepted sockets inherit it:
+    /// one system call a socket instead of one a connection. A Unix socket is made readable and writable for all, as in
+    /// nginx.
+    pub fn open(addr: &Addr, options: &ListenOptions) -> Result<Listener, Failure> {
+        let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+        // SAFETY: no memory is involved.
+        let fd = retry(|| unsafe { libc::socket(addr.family(), kind, 0) }).map_err(named("socket() for", addr))?;
+        // SAFETY: socket has just made it.
+        let fd = unsafe { own(fd) };
+        before_bind(&fd, addr, options).map_err(named("setsockopt() for", addr))?;
+        // SAFETY: `with_raw` passes a pointer to an address of that length, valid for the call.
+        addr.with_raw(|at, len| retry(|| unsafe { libc::bind(fd.as_raw_fd(), at, len) }))
+            .and_then(|bound| bound)
+            .map_err(named("bind() to", addr))?;
+        if let Some(path) = addr.path() {
+            let everyone = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+            std::fs::set_permissions(path, everyone).map_err(named("chmod() for", addr))?;
+        }
+        // SAFETY: no memory is involved.
+        retry(|| unsafe { libc::listen(fd.as_raw_fd(), options.backlog) }).map_err(named("listen() to", addr))?;
+        let listener = Listener { addr: local_addr(&fd).map_err(named("getsockname() of", addr))?, fd };
+        listener.configure(options).map_err(named("setsockopt() for", addr))?;
+        Ok(listener)
+    }
+
+    /// Takes a socket that somebody else has bound: systemd, or the process that this one replaces.
+    pub fn from_fd(fd: OwnedFd) -> io::Result<Listener> {
+        if int_option(&fd, libc::SOL_SOCKET, libc::SO_TYPE)? != libc::SOCK_STREAM {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a stream socket"));
+        }
+        if int_option(&fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN)? == 0 {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket is not listening"));
+        }
+        let listener = Listener { addr: local_addr(&fd)?, fd };
+        listener.set_nonblocking(true)?;
+        nix::fcntl::fcntl(&listener.fd, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
+        Ok(listener)
+    }
+
+    /// Applies what may change while a socket listens, as a reload does with an inherited one
+    /// (ngx_configure_listening_sockets).
+    pub fn configure(&self, options: &ListenOptions) -> io::Result<()> {
+        for (name, value) in [(libc::SO_RCVBUF, options.rcvbuf), (libc::SO_SNDBUF, options.sndbuf)] {
+            if let Some(bytes) = value {
+                set_option(self, libc::SOL_SOCKET, name, c_int(bytes))?;
+            }
+        }
+        if matches!(self.addr, Addr::Unix(_)) {
+            return Ok(());
+        }
+        if options.reuseport {
+            // Also on a socket that listens already: others may then bind beside it (ngx_open_listening_sockets).
+            set_option(self, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1 as libc::c_int)?;
+        }
+        set_option(self, libc::IPPROTO_TCP, libc::TCP_NODELAY, libc::c_int::from(options.nodelay))?;
+        set_option(self, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, libc::c_int::from(options.deferred))?;
+        if let Some(keepalive) = options.keepalive {
+            set_option(self, libc::SOL_SOCKET, libc::SO_KEEPALIVE, libc::c_int::from(keepalive.on))?;
+            let probes = [
+                (libc::TCP_KEEPIDLE, keepalive.idle_s),
+                (libc::TCP_KEEPINTVL, keepalive.interval_s),
+                (libc::TCP_KEEPCNT, keepalive.count),
+            ];
+            for (name, value) in probes {
+                if let Some(value) = value {
+                    set_option(self, libc::IPPROTO_TCP, name, c_int(value))?;
+                }
+            }
+        }
+        if let Some(queue) = options.fastopen {
+            set_option(self, libc::IPPROTO_TCP, libc::TCP_FASTOPEN, c_int(queue))?;
+        }
+        Ok(())
+    }
+
+    /// Changes the length of the queue (listen(2) may be called again).
+    pub fn set_backlog(&self, backlog: i32) -> io::Result<()> {
+        // SAFETY: no memory is involved.
+        retry(|| unsafe { libc::listen(self.as_raw_fd(), backlog) })?;
+        Ok(())
+    }
+
+    /// Takes the next connection: one accept4, its socket non-blocking and closed on exec. Errors: `WouldBlock` when none waits,
+    /// ECONNABORTED, EMFILE, ENFILE and those of accept(2).
+    pub fn accept(&self) -> io::Result<(Socket, Addr)> {
+        let mut raw = RawAddr::new();
+        let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+        let (at, len) = raw.as_mut_ptrs();
+        // SAFETY: both pointers are into `raw`, which outlives the call; a failed accept4 leaves `len` as it was.
+        let fd = retry(|| unsafe { libc::accept4(self.as_raw_fd(), at, len, flags) })?;
+        // SAFETY: accept4 has just made it.
+        let socket = Socket::from(unsafe { own(fd) });
+        // SAFETY: accept4 succeeded.
+        Ok((socket, unsafe { raw.read() }?))
+    }
+
+    /// Says which of the sockets that share this one's address (SO_REUSEPORT) a new connection goes to. They count in the order
+    /// in which they began to listen.
+    pub fn steer(&self, steer: Steer) -> io::Result<()> {
+        let (load, sockets) = match steer {
+            Steer::ByHash => {
+                let detached = set_option(self, libc::SOL_SOCKET, libc::SO_DETACH_REUSEPORT_BPF, 0 as libc::c_int);
+                // ENOENT: there was no program.
+                return detached.or_else(|e| if e.raw_os_error() == Some(libc::ENOENT) { Ok(()) } else { Err(e) });
+            }
+            Steer::ByCpu { sockets } => (libc::SKF_AD_CPU, sockets),
+            Steer::AmongFirst { sockets } => (SKF_AD_RANDOM, sockets),
+        };
+        let step = |code: u32, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf: 0, k };
+        let mut program = [
+            step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, (libc::SKF_AD_OFF + load) as u32),
+            step(libc::BPF_ALU | libc::BPF_MOD | libc::BPF_K, sockets.max(1)),
+            step(libc::BPF_RET | BPF_A, 0),
+        ];
+        // The kernel copies the program; it is there for the length of the call.
+        let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+        set_option(self, libc::SOL_SOCKET, libc::SO_ATTACH_REUSEPORT_CBPF, filter)
+    }
+
+    /// Switches between accepts that return `WouldBlock` (as opened) and accepts that wait. The flag belongs to the socket, so all
+    /// processes that share it are switched.
+    pub fn set_nonblocking(&self, on: bool) -> io::Result<()> {
+        let mut value = libc::c_int::from(on);
+        // SAFETY: FIONBIO reads one int, which is ours.
+        retry(|| unsafe { libc::ioctl(self.as_raw_fd(), libc::FIONBIO, &raw mut value) })?;
+        Ok(())
+    }
+
+    /// The address the socket is bound to; the port is the kernel's choice when 0 was asked for.
+    pub fn addr(&self) -> &Addr {
+        &self.addr
+    }
+
+    /// A second descriptor of the same socket.
+    pub fn try_clone(&self) -> io::Result<Listener> {
+        Ok(Listener { fd: self.fd.try_clone()?, addr: self.addr.clone() })
+    }
+}
+
+fn before_bind(fd: &OwnedFd, addr: &Addr, options: &ListenOptions) -> io::Result<()> {
+    if matches!(addr, Addr::Unix(_)) {
+        return Ok(());
+    }
+    set_option(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1 as libc::c_int)?;
+    if options.reuseport {
+        set_option(fd, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1 as libc::c_int)?;
+    }
+    if matches!(addr, Addr::V6(_)) {
+        set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, libc::c_int::from(options.ipv6only))?;
+    }
+    Ok(())
+}
+
+fn named<'a>(call: &'a str, addr: &'a Addr) -> impl FnOnce(io::Error) -> Failure + 'a {
+    move |error| Failure::new(format!("{call} {addr}"), error)
+}
+
+fn c_int(value: u32) -> libc::c_int {
+    libc::c_int::try_from(value).unwrap_or(libc::c_int::MAX)
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl AsRawFd for Listener {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::SocketAddr;
+    use std::os::unix::net::UnixStream;
+
+    fn any() -> Addr {
+        Addr::from("127.0.0.1:0".parse::<SocketAddr>().unwrap())
+    }
+
+    #[test]
+    fn an_empty_queue_would_block() {
+        let listener = Listener::open(&any(), &ListenOptions::default()).unwrap();
+        assert_ne!(listener.addr().port(), Some(0));
+        assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn an_address_in_use_says_so_and_reuseport_shares_it() {
+        let shared = ListenOptions { reuseport: true, ..ListenOptions::default() };
+        let first = Listener::open(&any(), &shared).unwrap();
+        assert!(Listener::open(first.addr(), &shared).is_ok());
+        let error = Listener::open(first.addr(), &ListenOptions::default()).unwrap_err();
+        assert_eq!(error.error.kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(error.to_string(), format!("bind() to {} failed (98: Address already in use)", first.addr()));
+    }
+
+    #[test]
+    fn a_unix_socket_is_open_to_all_and_its_peers_are_unnamed() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let listener = Listener::open(&Addr::unix(&path), &ListenOptions::default()).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o666);
+        let _client = UnixStream::connect(&path).unwrap();
+        let (socket, peer) = listener.accept().unwrap();
+        assert_eq!((peer, socket.local_addr().unwrap()), (Addr::Unix(None), Addr::unix(&path)));
+    }
+
+    #[test]
+    fn an_inherited_descriptor_must_be_a_listening_stream_socket() {
+        let listener = Listener::open(&any(), &ListenOptions::default()).unwrap();
+        let inherited = Listener::from_fd(listener.fd.try_clone().unwrap()).unwrap();
+        assert_eq!(inherited.addr(), listener.addr());
+        assert!(Listener::from_fd(UnixStream::pair().unwrap().0.into()).is_err());
+        assert!(Listener::from_fd(tempfile::tempfile().unwrap().into()).is_err());
+    }
+
+    #[test]
+    fn options_reach_the_socket() {
+        let options = ListenOptions {
+            keepalive: Some(Keepalive { on: true, idle_s: Some(77), ..Keepalive::default() }),
+            deferred: true,
+            ..ListenOptions::default()
+        };
+        let listener = Listener::open(&any(), &options).unwrap();
+        assert_eq!(int_option(&listener, libc::SOL_SOCKET, libc::SO_KEEPALIVE).unwrap(), 1);
+        assert_eq!(int_option(&listener, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE).unwrap(), 77);
+        assert!(int_option(&listener, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT).unwrap() > 0);
+    }
+}

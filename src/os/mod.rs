@@ -1,0 +1,49 @@
+//! Every line of `unsafe` and every raw system call, behind safe, small types.
+//!
+//! Nothing here decides anything: each type owns one kernel object and offers the calls that the layers below need, with
+//! EINTR retried, flags set once, and errors returned as they came.
+
+mod addr;
+mod eventfd;
+pub mod failure;
+pub mod file;
+pub mod limits;
+mod listener;
+mod passing;
+mod poll;
+mod poller;
+pub mod process;
+mod shared_map;
+pub mod signals;
+mod socket;
+pub mod time;
+mod title;
+pub mod users;
+
+pub use addr::Addr;
+pub use eventfd::EventFd;
+pub use failure::{ErrnoText, Failure};
+pub use listener::{Keepalive, ListenOptions, Listener, Steer};
+pub use passing::{Lane, Parcel};
+pub use poll::poll;
+pub use poller::{Events, Interest, Poller, Ready};
+pub(crate) use shared_map::shareable;
+pub use shared_map::{Shareable, SharedMap};
+pub use socket::{Linger, Socket};
+pub use title::set_title;
+
+use std::io;
+
+/// Runs a system call that reports failure as -1, again when a signal interrupted it.
+fn retry<T: Copy + Into<i64>>(mut call: impl FnMut() -> T) -> io::Result<T> {
+    loop {
+        let result = call();
+        if result.into() != -1 {
+            return Ok(result);
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}

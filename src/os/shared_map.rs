@@ -1,0 +1,115 @@
+//! Memory that survives a fork as one thing: a memfd, mapped MAP_SHARED.
+//!
+//! memmap2 0.9 maps anonymous memory MAP_PRIVATE, where each child would write to a copy of its own; a memfd is a file,
+//! so its mapping is shared, and its descriptor can be handed on to another program.
+
+use std::fs::File;
+use std::io;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
+
+use memmap2::{MmapOptions, MmapRaw};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+/// Types that several processes may use at the same time, each at an address of its own. Declared with `shareable!`.
+///
+/// # Safety
+/// The type is `repr(C)`, valid whatever its bytes are, has no pointers, and is changed only through atomics.
+pub unsafe trait Shareable: Sync {}
+
+/// Declares a struct for shared memory: `repr(C)`, and an error unless all of its fields are `Shareable`, down to the
+/// atomics, which makes it so itself.
+macro_rules! shareable {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$about:meta])* $field_vis:vis $field:ident: $kind:ty,)+ }) => {
+        $(#[$meta])*
+        #[repr(C)]
+        $vis struct $name { $($(#[$about])* $field_vis $field: $kind,)+ }
+
+        // SAFETY: repr(C), and every field is Shareable: any bytes are valid, there are no pointers, only atomics change.
+        unsafe impl $crate::os::Shareable for $name where $($kind: $crate::os::Shareable,)+ {}
+    };
+    ($(#[$meta:meta])* $vis:vis struct $name:ident[$size:ident] { $($(#[$about:meta])* $field:ident: $kind:ty,)+ }) => {
+        $(#[$meta])*
+        #[repr(C)]
+        $vis struct $name<const $size: usize> { $($(#[$about])* $field: $kind,)+ }
+
+        // SAFETY: as above.
+        unsafe impl<const $size: usize> $crate::os::Shareable for $name<$size>
+        where $($kind: $crate::os::Shareable,)+ {}
+    };
+}
+pub(crate) use shareable;
+
+/// One `T` in shared memory. All bytes are zero at first.
+#[derive(Debug)]
+pub struct SharedMap<T> {
+    map: MmapRaw,
+    file: File,
+    is: PhantomData<T>,
+}
+
+impl<T: Shareable> SharedMap<T> {
+    /// Makes a new memfd called `name` (seen in /proc/PID/fd and /proc/PID/maps). Pages cost memory when first touched.
+    pub fn create(name: &str) -> io::Result<SharedMap<T>> {
+        let file = File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC)?);
+        file.set_len(size_of::<T>() as u64)?;
+        SharedMap::open(file)
+    }
+
+    /// Maps the memory that another process has made, for reading and writing.
+    pub fn open(file: File) -> io::Result<SharedMap<T>> {
+        if file.metadata()?.len() < size_of::<T>() as u64 {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared memory is too small"));
+        }
+        let map = MmapOptions::new().len(size_of::<T>()).map_raw(&file)?;
+        Ok(SharedMap { map, file, is: PhantomData })
+    }
+}
+
+impl<T: Shareable> Deref for SharedMap<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: the mapping is `size_of::<T>()` bytes long, page-aligned, and lives as long as `self`; `Shareable` promises
+        // that any bytes are a valid `T` and that others change it only atomically. Nobody shrinks the file: the
+        // descriptor is not given to anyone who would.
+        unsafe { &*self.map.as_ptr().cast::<T>() }
+    }
+}
+
+impl<T> AsFd for SharedMap<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+// SAFETY: an integer of any bit pattern, changed atomically.
+unsafe impl Shareable for AtomicU8 {}
+// SAFETY: the same.
+unsafe impl Shareable for AtomicU32 {}
+// SAFETY: the same.
+unsafe impl Shareable for AtomicU64 {}
+// SAFETY: a row of what is Shareable, without anything between.
+unsafe impl<T: Shareable, const N: usize> Shareable for [T; N] {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    #[test]
+    fn two_mappings_of_one_memfd_see_each_other() {
+        let first = SharedMap::<AtomicU64>::create("drover-test").unwrap();
+        let second = SharedMap::<AtomicU64>::open(first.file.try_clone().unwrap()).unwrap();
+        assert_eq!(second.load(Relaxed), 0);
+        first.store(42, Relaxed);
+        assert_eq!(second.load(Relaxed), 42);
+    }
+
+    #[test]
+    fn a_short_file_is_refused() {
+        assert!(SharedMap::<AtomicU64>::open(tempfile::tempfile().unwrap()).is_err());
+    }
+}

@@ -1,0 +1,170 @@
+//! Signals: blocked for good, and read as data from a signalfd in the same epoll set as everything else.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+pub use nix::sys::signal::Signal;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, sigaction, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use super::process::Pid;
+
+/// What master and workers listen to (ngx_process.c, `signals`).
+pub const HANDLED: &[Signal] = &[
+    Signal::SIGHUP,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGWINCH,
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGCHLD,
+    Signal::SIGALRM,
+    Signal::SIGIO,
+];
+
+/// One signal, and who sent it (0: the kernel).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Received {
+    /// Which signal.
+    pub signal: Signal,
+    /// The sender's process id.
+    pub sender: Pid,
+}
+
+/// A signalfd over [`HANDLED`]. A signalfd shows the signals of the process that reads it, but epoll wakes the process that added
+/// it: each process makes its own after the fork.
+#[derive(Debug)]
+pub struct Signals {
+    fd: SignalFd,
+}
+
+impl Signals {
+    /// Blocks the handled signals in this thread (threads and children started later inherit that), ignores the signals that failed writes raise, and opens
+    /// the descriptor: non-blocking, close-on-exec.
+    pub fn open() -> io::Result<Self> {
+        let set: SigSet = HANDLED.iter().copied().collect();
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None)?;
+        ignore_signals_of_writes()?;
+        let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        Ok(Self { fd })
+    }
+
+    /// The next signal that waits, or `None`.
+    pub fn next(&self) -> io::Result<Option<Received>> {
+        loop {
+            let Some(info) = self.fd.read_signal()? else { return Ok(None) };
+            if let Ok(signal) = Signal::try_from(info.ssi_signo as i32) {
+                return Ok(Some(Received { signal, sender: info.ssi_pid as Pid }));
+            }
+        }
+    }
+
+    /// Sleeps until a signal waits or the time is up (`None`: no limit). True when there is one.
+    pub fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        let deadline = timeout.map(|t| Instant::now() + t);
+        loop {
+            let left = match deadline {
+                None => PollTimeout::NONE,
+                // Rounded up, so that the deadline has passed when poll(2) says so.
+                Some(d) => (d.saturating_duration_since(Instant::now()) + Duration::from_micros(999))
+                    .try_into()
+                    .unwrap_or(PollTimeout::MAX),
+            };
+            match poll(&mut [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)], left) {
+                Ok(n) => {
+                    if n > 0 || deadline.is_some_and(|d| Instant::now() >= d) {
+                        return Ok(n > 0);
+                    }
+                }
+                Err(nix::errno::Errno::EINTR) => continue,
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// A write to a closed connection, or beyond RLIMIT_FSIZE, is an error code and not a death.
+fn ignore_signals_of_writes() -> io::Result<()> {
+    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+    for signal in [Signal::SIGPIPE, Signal::SIGXFSZ] {
+        // SAFETY: SIG_IGN runs no code of ours.
+        unsafe { sigaction(signal, &ignore) }?;
+    }
+    Ok(())
+}
+
+/// kill(2). ESRCH when there is no such process. Refuses ids that mean groups (0 and below).
+pub fn send(pid: Pid, signal: Signal) -> io::Result<()> {
+    if pid <= 0 {
+        return Err(io::Error::from(nix::errno::Errno::ESRCH));
+    }
+    Ok(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::process::{self, Exit, Fork};
+
+    /// Runs `body` in a forked child (signal masks belong to a thread, and the test runner has many) and returns its exit code.
+    fn in_child(body: impl FnOnce() -> i32) -> i32 {
+        let pid = match process::fork().unwrap() {
+            Fork::Child => {
+                process::exit_now(std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).unwrap_or(99))
+            }
+            Fork::Parent(pid) => pid,
+        };
+        match nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).unwrap() {
+            nix::sys::wait::WaitStatus::Exited(_, code) => code,
+            _ => -1,
+        }
+    }
+
+    #[test]
+    fn blocked_signals_are_read_with_their_sender() {
+        let code = in_child(|| {
+            let signals = Signals::open().unwrap();
+            if signals.wait(Some(Duration::ZERO)).unwrap() || signals.next().unwrap().is_some() {
+                return 1;
+            }
+            send(process::id(), Signal::SIGTERM).unwrap();
+            if !signals.wait(None).unwrap() {
+                return 2;
+            }
+            let got = signals.next().unwrap().unwrap();
+            if got == (Received { signal: Signal::SIGTERM, sender: process::id() }) { 0 } else { 3 }
+        });
+        assert_eq!(code, 0);
+    }
+
+    #[test]
+    fn a_dead_child_is_a_signal_and_is_reaped_once() {
+        let code = in_child(|| {
+            let signals = Signals::open().unwrap();
+            let pid = match process::fork().unwrap() {
+                Fork::Child => process::exit_now(7),
+                Fork::Parent(pid) => pid,
+            };
+            signals.wait(Some(Duration::from_secs(10))).unwrap();
+            let seen = signals.next().unwrap().map(|r| r.signal) == Some(Signal::SIGCHLD);
+            let reaped = process::reap() == Some((pid, Exit::Code(7))) && process::reap().is_none();
+            if seen && reaped && !process::is_alive(pid) { 0 } else { 1 }
+        });
+        assert_eq!(code, 0);
+    }
+
+    #[test]
+    fn groups_are_never_signalled() {
+        assert!(send(0, Signal::SIGTERM).is_err());
+        assert!(send(-1, Signal::SIGTERM).is_err());
+    }
+}

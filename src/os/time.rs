@@ -1,0 +1,78 @@
+//! Local time, which needs the time zone database and so the C library.
+
+use std::fmt;
+use std::mem::MaybeUninit;
+
+/// A moment in the local time zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalTime {
+    /// Full year.
+    pub year: i32,
+    /// 1 to 12.
+    pub month: u8,
+    /// 1 to 31.
+    pub day: u8,
+    /// 0 to 23.
+    pub hour: u8,
+    /// 0 to 59.
+    pub minute: u8,
+    /// 0 to 60.
+    pub second: u8,
+    /// Minutes east of UTC.
+    pub offset_minutes: i32,
+}
+
+impl LocalTime {
+    /// The local time of `unix` seconds. A time that doesn't fit the calendar is shown as the epoch.
+    pub fn at(unix: i64) -> Self {
+        let mut tm = MaybeUninit::<libc::tm>::zeroed();
+        // SAFETY: both pointers are to values of this frame; localtime_r fills the second one and keeps neither. An all-zero tm is
+        // a valid value (its zone pointer is null and never read).
+        let tm = unsafe {
+            libc::localtime_r(&unix, tm.as_mut_ptr());
+            tm.assume_init()
+        };
+        Self {
+            year: tm.tm_year.saturating_add(1900),
+            month: tm.tm_mon as u8 + 1,
+            day: tm.tm_mday as u8,
+            hour: tm.tm_hour as u8,
+            minute: tm.tm_min as u8,
+            second: tm.tm_sec as u8,
+            offset_minutes: (tm.tm_gmtoff / 60) as i32,
+        }
+    }
+
+    /// Now.
+    pub fn now() -> Self {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Self::at(since.map_or(0, |d| d.as_secs() as i64))
+    }
+}
+
+/// `2026/11/20 10:00:00`, the error log's form.
+impl fmt::Display for LocalTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let t = self;
+        write!(f, "{:04}/{:02}/{:02} {:02}:{:02}:{:02}", t.year, t.month, t.day, t.hour, t.minute, t.second)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agrees_with_date() {
+        for unix in [0_i64, 951_782_400, 1_700_000_000, 4_102_444_799] {
+            let out =
+                std::process::Command::new("date").args(["-d", &format!("@{unix}"), "+%Y/%m/%d %H:%M:%S %z"]).output();
+            let expected = String::from_utf8(out.unwrap().stdout).unwrap();
+            let t = LocalTime::at(unix);
+            let sign = if t.offset_minutes < 0 { '-' } else { '+' };
+            let offset = t.offset_minutes.abs();
+            let text = format!("{t} {sign}{:02}{:02}", offset / 60, offset % 60);
+            assert_eq!(text, expected.trim());
+        }
+    }
+}

@@ -1,0 +1,595 @@
+//! The ledger: what every process counts, in memory that all of them, and anyone who opens the memfd, can read while the
+//! service runs.
+//!
+//! Each slot has one writer. A counter is therefore a load and a store, without a locked instruction; slots start on lines of their
+//! own, so that writers don't share any (two lines: the prefetcher takes them in pairs). What a dead process has counted
+//! is added to the sums of the dead, so that no total ever goes back.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+use crate::os::{SharedMap, shareable};
+
+use super::histogram::{ACCEPT_DELAY_BUCKETS, REQUEST_TIME_BUCKETS, bucket};
+use super::{AcceptMutex, Text};
+
+/// Name of the memfd: /proc/PID/fd shows `/memfd:drover-ledger`.
+pub const NAME: &str = "drover-ledger";
+/// "drover" and a version, to be raised with every change of the layout.
+const MAGIC: u64 = u64::from_le_bytes(*b"drover\0\x03");
+/// Slots for workers, dispatchers and serving threads of two generations; untouched ones cost no memory.
+const SLOTS: usize = 4096;
+/// As many generations have accept mutexes of their own; beyond, two may share one, which costs them a wait at most.
+const MUTEXES: usize = 8;
+
+shareable! {
+    /// A number with one writer.
+    #[derive(Debug)]
+    pub struct Counter {
+        value: AtomicU64,
+    }
+}
+
+impl Counter {
+    pub fn add(&self, n: u64) {
+        self.value.store(self.value.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    pub fn sub(&self, n: u64) {
+        self.value.store(self.value.load(Ordering::Relaxed).wrapping_sub(n), Ordering::Relaxed);
+    }
+
+    pub fn set(&self, n: u64) {
+        self.value.store(n, Ordering::Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.value.load(Ordering::Relaxed)
+    }
+}
+
+/// One counter or a row of them, and the plain numbers that a copy of it is.
+pub trait Numbers {
+    /// A number, or a row of as many.
+    type Plain;
+    /// Adds what is here to `plain`.
+    fn add_to(&self, plain: &mut Self::Plain);
+    /// Adds `plain` to what is here.
+    fn take_in(&self, plain: &Self::Plain);
+    /// Sets what is here to zero.
+    fn clear(&self);
+    /// The numbers of a copy.
+    fn numbers(plain: &Self::Plain) -> &[u64];
+}
+
+impl Numbers for Counter {
+    type Plain = u64;
+
+    fn add_to(&self, plain: &mut u64) {
+        *plain = plain.wrapping_add(self.get());
+    }
+
+    fn take_in(&self, plain: &u64) {
+        self.add(*plain);
+    }
+
+    fn clear(&self) {
+        self.set(0);
+    }
+
+    fn numbers(plain: &u64) -> &[u64] {
+        std::slice::from_ref(plain)
+    }
+}
+
+impl<const N: usize> Numbers for [Counter; N] {
+    type Plain = [u64; N];
+
+    fn add_to(&self, plain: &mut [u64; N]) {
+        self.iter().zip(plain).for_each(|(counter, n)| counter.add_to(n));
+    }
+
+    fn take_in(&self, plain: &[u64; N]) {
+        self.iter().zip(plain).for_each(|(counter, n)| counter.take_in(n));
+    }
+
+    fn clear(&self) {
+        self.iter().for_each(Numbers::clear);
+    }
+
+    fn numbers(plain: &[u64; N]) -> &[u64] {
+        plain
+    }
+}
+
+/// Declares the counters once: as fields of a slot, as a plain copy, and with their names and texts for who shows them.
+macro_rules! counters {
+    ($($(#[doc = $about:literal])+ $name:ident: $kind:ty,)+) => {
+        shareable! {
+            /// What one process, or one serving thread, has counted.
+            #[derive(Debug)]
+            #[repr(align(128))]
+            pub struct Slot {
+                /// Who writes here; 0: nobody, the slot is free.
+                pid: AtomicU32,
+                /// A `Role`.
+                role: AtomicU32,
+                /// Its number among those of its role.
+                number: AtomicU32,
+                /// Generation of the conf it runs with.
+                generation: AtomicU32,
+                $($(#[doc = $about])+ pub $name: $kind,)+
+            }
+        }
+
+        /// The same numbers, copied or summed up.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct Sums {
+            $($(#[doc = $about])+ pub $name: <$kind as Numbers>::Plain,)+
+        }
+
+        impl Slot {
+            fn add_to(&self, sums: &mut Sums) {
+                $(self.$name.add_to(&mut sums.$name);)+
+            }
+
+            fn take_in(&self, sums: &Sums) {
+                $(self.$name.take_in(&sums.$name);)+
+            }
+
+            fn clear(&self) {
+                $(self.$name.clear();)+
+            }
+        }
+
+        impl Sums {
+            /// All counters in their order: name, what it counts, the number or the row of numbers.
+            pub fn each(&self, mut f: impl FnMut(&'static str, &'static str, &[u64])) {
+                $(f(stringify!($name), concat!($($about),+).trim_ascii(), <$kind as Numbers>::numbers(&self.$name));)+
+            }
+        }
+    };
+}
+
+counters! {
+    /// Turns of the loop: returns of epoll_wait.
+    turns: Counter,
+    /// Turns that a listening socket had a part in.
+    wakeups: Counter,
+    /// Connections accepted.
+    accepts: Counter,
+    /// Accepts that found the queue empty (EAGAIN).
+    empty_accepts: Counter,
+    /// Accepts that failed in any other way.
+    failed_accepts: Counter,
+    /// How often the accept mutex was tried.
+    mutex_tries: Counter,
+    /// How often the accept mutex was taken.
+    mutex_takes: Counter,
+    /// Microseconds that the accept mutex was held.
+    mutex_held_us: Counter,
+    /// Times that the accept mutex, a connection, or word of one that waits was handed to a worker.
+    handoffs: Counter,
+    /// How often the accept mutex was taken from a holder that gave no sign of life.
+    takeovers: Counter,
+    /// Turns in which the worker did not compete, because it was over 7/8 of its connections.
+    back_offs: Counter,
+    /// How often the worker took a listening socket out of its epoll set and put it in again, behind the others.
+    rotations: Counter,
+    /// 1 while the process waits for connections on the listening sockets: they are in its epoll set.
+    listening: Counter,
+    /// Connections that are open now.
+    connections: Counter,
+    /// Of these: with a part of a request read.
+    reading: Counter,
+    /// Of these: with a response on its way.
+    writing: Counter,
+    /// Connections that were closed early to make room for new ones.
+    reused_connections: Counter,
+    /// Requests that have been answered.
+    requests: Counter,
+    /// Bytes sent to clients.
+    bytes_sent: Counter,
+    /// Answers by class: 1xx to 5xx.
+    status: [Counter; 5],
+    /// Times from a request's first byte to the last byte of its answer, by microseconds: at most 1, 2, 4 ... 2^25, and more.
+    request_time: [Counter; REQUEST_TIME_BUCKETS],
+    /// Sum of these times, nanoseconds.
+    request_time_ns: Counter,
+    /// Times from a connection's handshake to its accept, by milliseconds: at most 1, 2, 4 ... 2^15, and more.
+    accept_delay: [Counter; ACCEPT_DELAY_BUCKETS],
+    /// Sum of these times, milliseconds.
+    accept_delay_ms: Counter,
+}
+
+/// What a process of the service is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Serves clients.
+    Worker,
+    /// Accepts, or watches, for others.
+    Dispatcher,
+}
+
+impl Slot {
+    /// The process that counts here; `None`: the slot is free.
+    pub fn pid(&self) -> Option<u32> {
+        match self.pid.load(Ordering::Acquire) {
+            0 => None,
+            pid => Some(pid),
+        }
+    }
+
+    pub fn role(&self) -> Role {
+        match self.role.load(Ordering::Relaxed) {
+            1 => Role::Dispatcher,
+            _ => Role::Worker,
+        }
+    }
+
+    /// Number among the processes of the same role, from 0.
+    pub fn number(&self) -> u32 {
+        self.number.load(Ordering::Relaxed)
+    }
+
+    /// Generation of the conf that the process runs with.
+    pub fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    /// A copy of all counters.
+    pub fn read(&self) -> Sums {
+        let mut sums = Sums::default();
+        self.add_to(&mut sums);
+        sums
+    }
+
+    /// One more answer of status `status`.
+    pub fn count_status(&self, status: u16) {
+        if let Some(counter) = self.status.get(usize::from(status / 100).wrapping_sub(1)) {
+            counter.add(1);
+        }
+    }
+
+    /// `n` more requests, answered `ns` nanoseconds after their first byte.
+    pub fn count_request_time(&self, ns: u64, n: u64) {
+        if let Some(counter) = self.request_time.get(bucket(ns.div_ceil(1000), REQUEST_TIME_BUCKETS)) {
+            counter.add(n);
+            self.request_time_ns.add(ns.wrapping_mul(n));
+        }
+    }
+
+    /// One more connection, accepted `ms` milliseconds after its handshake.
+    pub fn count_accept_delay(&self, ms: u64) {
+        if let Some(counter) = self.accept_delay.get(bucket(ms, ACCEPT_DELAY_BUCKETS)) {
+            counter.add(1);
+            self.accept_delay_ms.add(ms);
+        }
+    }
+}
+
+impl Sums {
+    /// Connections that wait for a request, the first one or the next.
+    pub fn waiting(&self) -> u64 {
+        // A connection that passes from thread to thread is counted here and there: a sum taken in between may be off by one.
+        self.connections.saturating_sub(self.reading.saturating_add(self.writing))
+    }
+
+    /// Threads that take turns at a connection take back in their own slots what others have put into theirs: read while they
+    /// do, a number of connections may be below 0 for that moment. It is shown as 0.
+    pub fn not_below_zero(&mut self) {
+        for number in [&mut self.listening, &mut self.connections, &mut self.reading, &mut self.writing] {
+            *number = if *number > u64::MAX / 2 { 0 } else { *number };
+        }
+    }
+
+    /// Adds the counters of `slot`.
+    pub fn add(&mut self, slot: &Slot) {
+        slot.add_to(self);
+    }
+}
+
+shareable! {
+    /// What belongs to the service as a whole. Written by the master alone.
+    #[derive(Debug)]
+    #[repr(align(128))]
+    pub struct Header {
+        magic: AtomicU64,
+        /// Milliseconds since 1970.
+        pub started_unix_ms: AtomicU64,
+        /// The master's pid.
+        pub master: AtomicU32,
+        /// How many confs have been taken into service.
+        pub generation: AtomicU32,
+        /// Highest slot that was ever used, and one.
+        used: AtomicU32,
+        /// Odd while the numbers of a dead process are moved to the sums of the dead.
+        moving: AtomicU32,
+        /// Reloads that brought a new generation into service.
+        pub reloads_ok: Counter,
+        /// Reloads that left the old one in service.
+        pub reloads_failed: Counter,
+        /// Children that died without being asked to, and were replaced.
+        pub respawns: Counter,
+        /// Name of the dispatch model.
+        pub model: Text<32>,
+        /// Why the last reload failed; empty when it did not.
+        pub reload_error: Text<1024>,
+    }
+}
+
+shareable! {
+    /// The accept mutex of one generation, on cache lines of its own.
+    #[derive(Debug)]
+    #[repr(align(128))]
+    struct MutexWord {
+        word: AtomicU64,
+        /// Who looks after the holder: a word of the same kind.
+        watch: AtomicU64,
+    }
+}
+
+shareable! {
+    #[derive(Debug)]
+    struct Table {
+        header: Header,
+        mutexes: [MutexWord; MUTEXES],
+        /// What dead processes have counted.
+        dead: Slot,
+        slots: [Slot; SLOTS],
+    }
+}
+
+/// A handle to the shared memory; clones share it, and a fork does.
+#[derive(Clone, Debug)]
+pub struct Ledger(Arc<SharedMap<Table>>);
+
+impl Ledger {
+    /// Makes a new ledger: for the master, before it forks.
+    pub fn create() -> io::Result<Ledger> {
+        let ledger = Ledger(Arc::new(SharedMap::create(NAME)?));
+        ledger.header().magic.store(MAGIC, Ordering::Release);
+        Ok(ledger)
+    }
+
+    /// Opens the ledger of another program: its memfd, by way of /proc/PID/fd or inherited. Error: not a ledger of this
+    /// version.
+    pub fn open(memfd: File) -> io::Result<Ledger> {
+        let ledger = Ledger(Arc::new(SharedMap::open(memfd)?));
+        if ledger.header().magic.load(Ordering::Acquire) != MAGIC {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "not a ledger of this version"));
+        }
+        Ok(ledger)
+    }
+
+    pub fn header(&self) -> &Header {
+        &self.0.header
+    }
+
+    /// The accept mutex of the present generation.
+    pub fn mutex(&self) -> AcceptMutex<'_> {
+        self.mutex_of(self.header().generation.load(Ordering::Relaxed))
+    }
+
+    /// The accept mutex of a generation. Each has its own, so that a new one need not wait for the old one to let go of it.
+    pub fn mutex_of(&self, generation: u32) -> AcceptMutex<'_> {
+        AcceptMutex::new(&self.0.mutexes[generation as usize % MUTEXES].word)
+    }
+
+    /// The watch over the holder of that mutex: whoever has it looks often enough whether the holder still gives signs of life.
+    pub fn watch_of(&self, generation: u32) -> AcceptMutex<'_> {
+        AcceptMutex::new(&self.0.mutexes[generation as usize % MUTEXES].watch)
+    }
+
+    /// The slots of living processes.
+    pub fn live(&self) -> impl Iterator<Item = &Slot> + '_ {
+        let used = self.header().used.load(Ordering::Acquire) as usize;
+        self.0.slots.iter().take(used).filter(|slot| slot.pid().is_some())
+    }
+
+    /// The slot that `is_it` says yes to, at `hint` or anywhere: a place that is good as the next hint, for who asks often.
+    pub fn find(&self, hint: usize, is_it: impl Fn(&Slot) -> bool) -> Option<(usize, &Slot)> {
+        let used = self.header().used.load(Ordering::Acquire) as usize;
+        let is_it = |slot: &Slot| slot.pid().is_some() && is_it(slot);
+        if let Some(slot) = self.0.slots.get(hint).filter(|slot| is_it(slot)) {
+            return Some((hint, slot));
+        }
+        self.0.slots.iter().take(used).enumerate().find(|(_, slot)| is_it(slot))
+    }
+
+    /// Takes a free slot for `pid`. Error: all 4096 are taken.
+    pub fn claim(&self, pid: u32, role: Role, number: u32) -> io::Result<Tally> {
+        for (index, slot) in self.0.slots.iter().enumerate() {
+            if slot.pid.compare_exchange(0, pid, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+                continue;
+            }
+            slot.role.store(u32::from(role == Role::Dispatcher), Ordering::Relaxed);
+            slot.number.store(number, Ordering::Relaxed);
+            slot.generation.store(self.header().generation.load(Ordering::Relaxed), Ordering::Relaxed);
+            self.header().used.fetch_max(index as u32 + 1, Ordering::AcqRel);
+            return Ok(Tally { ledger: self.clone(), index });
+        }
+        Err(io::Error::other("the ledger has no free slot"))
+    }
+
+    /// Moves what `pid` has counted to the sums of the dead and frees its slots: for the master, after it has reaped the process.
+    pub fn retire(&self, pid: u32) {
+        let table = &*self.0;
+        table.header.moving.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::Release);
+        for slot in self.live().filter(|slot| slot.pid() == Some(pid)) {
+            let mut sums = slot.read();
+            // Connections die with their process.
+            (sums.listening, sums.connections, sums.reading, sums.writing) = (0, 0, 0, 0);
+            table.dead.take_in(&sums);
+            slot.clear();
+            slot.pid.store(0, Ordering::Release);
+        }
+        table.header.moving.fetch_add(1, Ordering::Release);
+    }
+
+    /// The sums over all processes, dead and alive.
+    pub fn sums(&self) -> Sums {
+        let table = &*self.0;
+        let mut sums = Sums::default();
+        for _ in 0..1000 {
+            let before = table.header.moving.load(Ordering::Acquire);
+            sums = table.dead.read();
+            self.live().for_each(|slot| slot.add_to(&mut sums));
+            fence(Ordering::Acquire);
+            if before.is_multiple_of(2) && table.header.moving.load(Ordering::Relaxed) == before {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        sums
+    }
+}
+
+impl AsFd for Ledger {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// The right to write to one slot: it derefs to the slot, and is not `Clone`, because a counter has one writer.
+#[derive(Debug)]
+pub struct Tally {
+    ledger: Ledger,
+    index: usize,
+}
+
+impl Tally {
+    /// Names the process that writes from now on: after a fork, parent and child both say so, with the same pid.
+    pub fn give_to(&self, pid: u32) {
+        self.pid.store(pid, Ordering::Release);
+    }
+
+    /// Says which generation the process is of. The next may have begun before a child gets to claim its slot.
+    pub fn of_generation(self, generation: u32) -> Tally {
+        self.generation.store(generation, Ordering::Release);
+        self
+    }
+
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+}
+
+impl std::ops::Deref for Tally {
+    type Target = Slot;
+
+    fn deref(&self) -> &Slot {
+        &self.ledger.0.slots[self.index]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_lie_on_lines_of_their_own() {
+        let ledger = Ledger::create().unwrap();
+        let (a, b) = (ledger.claim(1, Role::Worker, 0).unwrap(), ledger.claim(2, Role::Worker, 1).unwrap());
+        let at = |slot: &Slot| std::ptr::from_ref(slot) as usize;
+        assert_eq!((at(&a) % 128, at(&b) % 128, size_of::<Slot>() % 128), (0, 0, 0));
+        assert_ne!(at(&a), at(&b));
+        assert_eq!(std::ptr::from_ref(&ledger.0.mutexes) as usize % 128, 0);
+    }
+
+    #[test]
+    fn times_go_to_their_buckets_and_to_the_sum() {
+        let ledger = Ledger::create().unwrap();
+        let tally = ledger.claim(1, Role::Worker, 0).unwrap();
+        tally.count_request_time(999, 1);
+        tally.count_request_time(1_001, 3);
+        tally.count_request_time(u64::MAX / 2, 1);
+        tally.count_accept_delay(0);
+        tally.count_accept_delay(500);
+        let sums = ledger.sums();
+        assert_eq!((sums.request_time[0], sums.request_time[1], sums.request_time[26]), (1, 3, 1));
+        assert_eq!((sums.accept_delay[0], sums.accept_delay[9], sums.accept_delay_ms), (1, 1, 500));
+    }
+
+    #[test]
+    fn a_connection_that_two_threads_serve_is_counted_once() {
+        let ledger = Ledger::create().unwrap();
+        let (a, b) = (ledger.claim(1, Role::Worker, 0).unwrap(), ledger.claim(1, Role::Worker, 0).unwrap());
+        b.reading.sub(1);
+        let mut half = ledger.sums();
+        half.not_below_zero();
+        assert_eq!(half.reading, 0);
+        a.reading.add(1);
+        a.connections.add(1);
+        assert_eq!((ledger.sums().reading, ledger.sums().waiting()), (0, 1));
+    }
+
+    #[test]
+    fn counters_are_shown_by_name_and_text() {
+        let sums = Sums { accepts: 5, status: [0, 9, 0, 0, 1], ..Sums::default() };
+        let mut seen = Vec::new();
+        sums.each(|name, about, numbers| seen.push((name, about, numbers.to_vec())));
+        assert!(seen.contains(&("accepts", "Connections accepted.", vec![5])));
+        assert!(seen.contains(&("status", "Answers by class: 1xx to 5xx.", vec![0, 9, 0, 0, 1])));
+    }
+
+    #[test]
+    fn what_the_dead_have_counted_stays_in_the_sums() {
+        let ledger = Ledger::create().unwrap();
+        let (a, b) = (ledger.claim(1, Role::Worker, 0).unwrap(), ledger.claim(2, Role::Dispatcher, 0).unwrap());
+        a.requests.add(3);
+        a.connections.add(2);
+        a.count_status(404);
+        a.count_status(99);
+        b.requests.add(4);
+        b.connections.add(1);
+        let before = ledger.sums();
+        assert_eq!((before.requests, before.connections, before.status), (7, 3, [0, 0, 0, 1, 0]));
+        ledger.retire(1);
+        let after = ledger.sums();
+        assert_eq!((after.requests, after.connections, after.status), (7, 1, [0, 0, 0, 1, 0]));
+        assert_eq!(
+            ledger.live().map(|slot| (slot.pid(), slot.role())).collect::<Vec<_>>(),
+            [(Some(2), Role::Dispatcher)]
+        );
+        let c = ledger.claim(3, Role::Worker, 7).unwrap();
+        assert_eq!((c.read(), c.number(), c.index), (Sums::default(), 7, 0));
+    }
+
+    #[test]
+    fn another_program_reads_it_live_through_the_memfd() {
+        let ledger = Ledger::create().unwrap();
+        let tally = ledger.claim(1, Role::Worker, 0).unwrap();
+        let reader = Ledger::open(File::from(ledger.as_fd().try_clone_to_owned().unwrap())).unwrap();
+        tally.accepts.add(5);
+        ledger.header().model.set("exclusive");
+        assert_eq!((reader.sums().accepts, reader.header().model.get()), (5, "exclusive".to_owned()));
+        let other = SharedMap::<Table>::create("other").unwrap();
+        assert!(Ledger::open(File::from(other.as_fd().try_clone_to_owned().unwrap())).is_err());
+    }
+
+    #[test]
+    fn totals_never_go_back_while_processes_die() {
+        let ledger = Ledger::create().unwrap();
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                for pid in 1..2000 {
+                    let tally = ledger.claim(pid, Role::Worker, 0).unwrap();
+                    tally.accepts.add(1);
+                    ledger.retire(pid);
+                }
+            });
+            let mut last = 0;
+            while !writer.is_finished() {
+                let now = ledger.sums().accepts;
+                assert!(now >= last && now < 2000, "{last} then {now}");
+                last = now;
+            }
+        });
+        assert_eq!(ledger.sums().accepts, 1999);
+    }
+}

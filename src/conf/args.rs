@@ -1,0 +1,223 @@
+//! The arguments of one directive, and how a parse function reads them. Errors are nginx's sentences.
+
+use super::value;
+use super::{Contexts, Error, ErrorKind, Notes, Span, Warning, did_you_mean};
+
+/// One word of a conf, its quotes and escapes removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arg {
+    /// The word.
+    pub text: String,
+    /// Where it stands, quotes included.
+    pub span: Span,
+    /// Whether it was written in quotes.
+    pub quoted: bool,
+}
+
+/// One statement of a raw block, such as `types { }`.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// Its words, one at least.
+    pub words: Vec<Arg>,
+    /// Its first word.
+    pub span: Span,
+}
+
+/// A directive while it is parsed.
+pub struct Args<'a> {
+    pub(super) name: &'a Arg,
+    pub(super) words: &'a [Arg],
+    pub(super) items: &'a [Item],
+    pub(super) context: Contexts,
+    pub(super) end_line: u32,
+    pub(super) prefix: &'a str,
+    pub(super) conf_dir: &'a str,
+    pub(super) notes: &'a mut Notes,
+    pub(super) warnings: &'a mut Vec<Warning>,
+}
+
+impl<'a> Args<'a> {
+    /// How many there are, the name not counted.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// The spelling of the directive that was used.
+    pub fn name(&self) -> &'a str {
+        &self.name.text
+    }
+
+    /// The block it stands in.
+    pub fn context(&self) -> Contexts {
+        self.context
+    }
+
+    /// What relative paths start at (`-p`), without a slash at its end.
+    pub fn prefix(&self) -> &'a str {
+        self.prefix
+    }
+
+    /// Argument `i`, counted from 0.
+    pub fn arg(&self, i: usize) -> Result<&'a Arg, Error> {
+        self.words.get(i).ok_or_else(|| {
+            let message = format!("invalid number of arguments in \"{}\" directive", self.name());
+            Error::new(ErrorKind::Arity, self.name.span, message).ends_in(self.end_line)
+        })
+    }
+
+    /// All arguments.
+    pub fn all(&self) -> &'a [Arg] {
+        self.words
+    }
+
+    /// The text of argument `i`.
+    pub fn str(&self, i: usize) -> Result<&'a str, Error> {
+        Ok(&self.arg(i)?.text)
+    }
+
+    /// The text of argument `i`, if there are that many.
+    pub fn opt_str(&self, i: usize) -> Option<&'a str> {
+        self.words.get(i).map(|arg| arg.text.as_str())
+    }
+
+    /// Where argument `i` stands; the name of the directive when there is no such argument.
+    pub fn span(&self, i: usize) -> Span {
+        self.words.get(i).unwrap_or(self.name).span
+    }
+
+    /// Where the name of the directive stands.
+    pub fn name_span(&self) -> Span {
+        self.name.span
+    }
+
+    /// The statements of its block, those of included files in their place.
+    pub fn block(&self) -> &'a [Item] {
+        self.items
+    }
+
+    /// An error about argument `i`.
+    pub fn bad(&self, i: usize, message: impl Into<String>) -> Error {
+        Error::at(self.span(i), message).ends_in(self.end_line)
+    }
+
+    /// An error about the whole directive: `"NAME" directive MESSAGE`, as nginx's slot functions say it.
+    pub fn directive(&self, message: &str) -> Error {
+        Error::at(self.name.span, format!("\"{}\" directive {message}", self.name())).ends_in(self.end_line)
+    }
+
+    /// A warning about argument `i`, for the error log of the start.
+    pub fn warn(&mut self, i: usize, message: impl Into<String>) {
+        let span = self.span(i);
+        self.warnings.push(Warning { notice: false, message: message.into(), span, line: self.end_line });
+    }
+
+    /// A warning about a statement of the block.
+    pub fn warn_item(&mut self, item: &Item, message: impl Into<String>) {
+        let (span, line) = (item.span, item.span.line);
+        self.warnings.push(Warning { notice: false, message: message.into(), span, line });
+    }
+
+    /// What the directives of this conf tell each other.
+    pub fn notes<N: std::any::Any + Send + Sync + Default>(&mut self) -> &mut N {
+        self.notes.get_mut()
+    }
+
+    fn invalid(&self, i: usize, what: &str, help: &str) -> Error {
+        self.bad(i, format!("\"{}\" directive invalid {what}", self.name())).help(help)
+    }
+
+    /// `on` or `off`, in any case.
+    pub fn flag(&self, i: usize) -> Result<bool, Error> {
+        let text = self.str(i)?;
+        if text.eq_ignore_ascii_case("on") {
+            return Ok(true);
+        }
+        if text.eq_ignore_ascii_case("off") {
+            return Ok(false);
+        }
+        let name = self.name();
+        Err(self.bad(i, format!("invalid value \"{text}\" in \"{name}\" directive, it must be \"on\" or \"off\"")))
+    }
+
+    /// Bytes.
+    pub fn size(&self, i: usize) -> Result<u64, Error> {
+        let help = "a size in bytes, such as 512, 8k, 1m or 2g";
+        value::parse_size(self.str(i)?).ok_or_else(|| self.invalid(i, "value", help))
+    }
+
+    /// A time in milliseconds.
+    pub fn time_ms(&self, i: usize) -> Result<u64, Error> {
+        let help = "a time, such as 500ms, 75s, 1h30m or 7d; seconds without a unit";
+        value::parse_time_ms(self.str(i)?).ok_or_else(|| self.invalid(i, "value", help))
+    }
+
+    /// A time in seconds.
+    pub fn time_s(&self, i: usize) -> Result<u64, Error> {
+        let help = "a time in seconds, such as 75, 1h30m, 30d or 1y";
+        value::parse_time_s(self.str(i)?).ok_or_else(|| self.invalid(i, "value", help))
+    }
+
+    /// A whole number.
+    pub fn count(&self, i: usize) -> Result<u64, Error> {
+        value::parse_count(self.str(i)?).ok_or_else(|| self.invalid(i, "number", "a whole number, digits only"))
+    }
+
+    /// One of `words`, in any case.
+    pub fn one_of<T: Clone>(&self, i: usize, words: &[(&str, T)]) -> Result<T, Error> {
+        let text = self.str(i)?;
+        if let Some((_, value)) = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)) {
+            return Ok(value.clone());
+        }
+        let error = self.bad(i, format!("invalid value \"{text}\""));
+        Err(match did_you_mean(text, words.iter().map(|(word, _)| *word)) {
+            Some(word) => error.help(format!("did you mean \"{word}\"?")),
+            None => {
+                let words: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+                error.help(format!("one of {}", words.join(", ")))
+            }
+        })
+    }
+
+    fn opt<T>(&self, i: usize, get: impl FnOnce() -> Result<T, Error>) -> Result<Option<T>, Error> {
+        if i < self.len() { get().map(Some) } else { Ok(None) }
+    }
+
+    /// As [`Args::size`], if there are that many arguments.
+    pub fn opt_size(&self, i: usize) -> Result<Option<u64>, Error> {
+        self.opt(i, || self.size(i))
+    }
+
+    /// As [`Args::time_ms`], if there are that many arguments.
+    pub fn opt_time_ms(&self, i: usize) -> Result<Option<u64>, Error> {
+        self.opt(i, || self.time_ms(i))
+    }
+
+    /// As [`Args::time_s`], if there are that many arguments.
+    pub fn opt_time_s(&self, i: usize) -> Result<Option<u64>, Error> {
+        self.opt(i, || self.time_s(i))
+    }
+
+    /// As [`Args::count`], if there are that many arguments.
+    pub fn opt_count(&self, i: usize) -> Result<Option<u64>, Error> {
+        self.opt(i, || self.count(i))
+    }
+
+    /// Argument `i` as a path: a relative one starts at the prefix.
+    pub fn path(&self, i: usize) -> Result<String, Error> {
+        Ok(join(self.prefix, self.str(i)?))
+    }
+
+    /// Argument `i` as a path: a relative one starts at the directory of the conf file, as that of `include` does.
+    pub fn conf_path(&self, i: usize) -> Result<String, Error> {
+        Ok(join(self.conf_dir, self.str(i)?))
+    }
+}
+
+/// `path` seen from `dir`, as nginx spells it: the two with a slash between.
+pub(super) fn join(dir: &str, path: &str) -> String {
+    if path.starts_with('/') || dir.is_empty() {
+        return path.to_owned();
+    }
+    format!("{}/{path}", dir.strip_suffix('/').unwrap_or(dir))
+}

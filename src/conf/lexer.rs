@@ -1,0 +1,248 @@
+//! Cuts the bytes of a conf into statements by the rules of nginx's `ngx_conf_read_token`.
+
+use super::{Arg, Error, ErrorKind, FileId, Span};
+
+/// How a statement ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// `;`
+    Semicolon,
+    /// `{`
+    Open,
+    /// `}`, which has no words before it.
+    Close,
+    /// The end of the text, which has no words before it.
+    Text,
+}
+
+/// Words, and what ended them.
+#[derive(Debug)]
+pub struct Statement {
+    pub words: Vec<Arg>,
+    pub end: End,
+    /// Where the end stands.
+    pub end_span: Span,
+}
+
+/// nginx's buffer: no parameter is longer, so that a missing quote is noticed near where it is missing.
+const LONGEST: usize = 4096;
+
+/// Reads one text.
+pub struct Lexer<'t> {
+    text: &'t [u8],
+    file: FileId,
+    /// Text of `-g`, whose end is called differently.
+    command_line: bool,
+    at: usize,
+    line: u32,
+    column: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Mark {
+    at: usize,
+    line: u32,
+    column: u32,
+}
+
+impl<'t> Lexer<'t> {
+    pub fn new(text: &'t [u8], file: FileId, command_line: bool) -> Lexer<'t> {
+        // Some editors begin a file with a byte order mark.
+        let at = if text.starts_with("\u{feff}".as_bytes()) { "\u{feff}".len() } else { 0 };
+        Lexer { text, file, command_line, at, line: 1, column: 1 }
+    }
+
+    /// The next statement.
+    pub fn statement(&mut self) -> Result<Statement, Error> {
+        let mut words = Vec::new();
+        loop {
+            self.skip_blanks();
+            let mark = self.mark();
+            let end = match self.peek() {
+                None if words.is_empty() => End::Text,
+                None => return Err(self.unexpected_end()),
+                Some(byte @ (b';' | b'{')) if words.is_empty() => {
+                    return Err(self.error(mark, 1, format!("unexpected \"{}\"", byte as char)));
+                }
+                Some(b';') => End::Semicolon,
+                Some(b'{') => End::Open,
+                Some(b'}') if words.is_empty() => End::Close,
+                Some(b'}') => {
+                    let help = "is a \";\" missing before it?";
+                    return Err(self.error(mark, 1, "unexpected \"}\"".to_owned()).help(help));
+                }
+                Some(_) => {
+                    words.push(self.word()?);
+                    continue;
+                }
+            };
+            self.bump();
+            return Ok(Statement { words, end, end_span: self.span(mark, 1) });
+        }
+    }
+
+    fn mark(&self) -> Mark {
+        Mark { at: self.at, line: self.line, column: self.column }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn bump(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        self.at += 1;
+        if byte == b'\n' {
+            self.line += 1;
+            self.column = 1;
+        } else if byte & 0xc0 != 0x80 {
+            // Bytes that go on with a character of UTF-8 are no column of their own.
+            self.column += 1;
+        }
+        Some(byte)
+    }
+
+    fn span(&self, mark: Mark, len: u32) -> Span {
+        Span { file: self.file, line: mark.line, column: mark.column, len }
+    }
+
+    fn error(&self, mark: Mark, len: u32, message: String) -> Error {
+        Error::new(ErrorKind::Syntax, self.span(mark, len), message)
+    }
+
+    fn unexpected_end(&self) -> Error {
+        self.end_of_text("unexpected end of file, expecting \";\" or \"}\"")
+    }
+
+    /// The error of a text that ends too early; `file` is its wording for a file.
+    pub fn end_of_text(&self, file: &str) -> Error {
+        let message = if self.command_line { "unexpected end of parameter, expecting \";\"" } else { file };
+        self.error(self.mark(), 1, message.to_owned())
+    }
+
+    fn skip_blanks(&mut self) {
+        while let Some(byte) = self.peek() {
+            match byte {
+                b' ' | b'\t' | b'\r' | b'\n' => {}
+                b'#' => {
+                    while self.peek().is_some_and(|byte| byte != b'\n') {
+                        self.bump();
+                    }
+                    continue;
+                }
+                _ => return,
+            }
+            self.bump();
+        }
+    }
+
+    fn word(&mut self) -> Result<Arg, Error> {
+        let mark = self.mark();
+        let quote = match self.peek() {
+            Some(quote @ (b'"' | b'\'')) => {
+                self.bump();
+                Some(quote)
+            }
+            _ => None,
+        };
+        let start = self.at;
+        // A brace behind `$` belongs to the name of a variable.
+        let mut variable = false;
+        let end = loop {
+            if self.at - start == LONGEST && self.peek().is_some() && !self.command_line {
+                return Err(self.too_long(mark, quote, start));
+            }
+            let at = self.at;
+            let Some(byte) = self.peek() else { return Err(self.unfinished(mark, quote)) };
+            let ends = match (byte, quote) {
+                (b'{', None) => !variable,
+                (b' ' | b'\t' | b'\r' | b'\n' | b';', None) => true,
+                (byte, Some(quote)) => byte == quote,
+                _ => false,
+            };
+            if ends && quote.is_none() {
+                break at;
+            }
+            self.bump();
+            if ends {
+                break at;
+            }
+            if byte == b'\\' && self.bump().is_none() {
+                return Err(self.unfinished(mark, quote));
+            }
+            variable = byte == b'$' || variable && byte == b'{';
+        };
+        if quote.is_some() {
+            self.after_quote()?;
+        }
+        self.finish(mark, start..end, quote.is_some())
+    }
+
+    /// Only a blank, an end, or the `)` of an `if` may follow a closing quote.
+    fn after_quote(&self) -> Result<(), Error> {
+        match self.peek() {
+            None | Some(b' ' | b'\t' | b'\r' | b'\n' | b';' | b'{' | b')') => Ok(()),
+            Some(_) => {
+                let rest = self.text.get(self.at..).unwrap_or_default();
+                let piece = String::from_utf8_lossy(rest.get(..rest.len().min(4)).unwrap_or_default());
+                let found = piece.chars().next().unwrap_or(char::REPLACEMENT_CHARACTER);
+                Err(self
+                    .error(self.mark(), 1, format!("unexpected \"{found}\""))
+                    .help("a blank or \";\" must follow a closing quote"))
+            }
+        }
+    }
+
+    fn unfinished(&self, mark: Mark, quote: Option<u8>) -> Error {
+        let error = self.unexpected_end();
+        match quote {
+            Some(quote) => error.help(format!("the {} of line {} is never closed", quote as char, mark.line)),
+            None => error,
+        }
+    }
+
+    fn too_long(&self, mark: Mark, quote: Option<u8>, start: usize) -> Error {
+        let message = match quote {
+            Some(quote) => {
+                format!("too long parameter, probably missing terminating \"{}\" character", quote as char)
+            }
+            None => {
+                let head = self.text.get(start..start + 10).unwrap_or_default();
+                format!("too long parameter \"{}...\" started", String::from_utf8_lossy(head))
+            }
+        };
+        self.error(mark, 1, message)
+    }
+
+    fn finish(&self, mark: Mark, range: std::ops::Range<usize>, quoted: bool) -> Result<Arg, Error> {
+        let raw = self.text.get(range).unwrap_or_default();
+        let first_line = self.text.get(mark.at..self.at).unwrap_or_default().split(|byte| *byte == b'\n').next();
+        let len = first_line.unwrap_or_default().iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u32;
+        let span = self.span(mark, len);
+        let text = String::from_utf8(unescape(raw)).map_err(|_| {
+            self.error(mark, len, "a parameter that is not UTF-8".to_owned()).help("save the file as UTF-8")
+        })?;
+        if text.contains('\0') {
+            return Err(self.error(mark, len, "a parameter that holds a NUL byte".to_owned()));
+        }
+        Ok(Arg { text, span, quoted })
+    }
+}
+
+/// Backslashes in front of `" ' \` go, `\t \r \n` become what they stand for, all others stay.
+fn unescape(raw: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(raw.len());
+    let mut rest = raw;
+    while let [byte, after @ ..] = rest {
+        let (byte, after) = match (byte, after) {
+            (b'\\', [quoted @ (b'"' | b'\'' | b'\\'), after @ ..]) => (*quoted, after),
+            (b'\\', [b't', after @ ..]) => (b'\t', after),
+            (b'\\', [b'r', after @ ..]) => (b'\r', after),
+            (b'\\', [b'n', after @ ..]) => (b'\n', after),
+            _ => (*byte, after),
+        };
+        text.push(byte);
+        rest = after;
+    }
+    text
+}

@@ -1,0 +1,318 @@
+//! Where a server listens: the value of `listen`, and the sockets that all of them together need.
+
+use super::{Args, Contexts, Error, Span, parse_count, parse_size, parse_time_s};
+use crate::os::{Addr, Keepalive, ListenOptions};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
+
+/// Bytes of a socket's path: `sun_path` of sockaddr_un(7) without the NUL at its end.
+const LONGEST_PATH: usize = 107;
+
+/// The options that take a value.
+const VALUED: [&str; 6] = ["backlog", "fastopen", "rcvbuf", "sndbuf", "so_keepalive", "ipv6only"];
+
+/// One `listen`.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    pub addr: Addr,
+    pub default_server: bool,
+    /// Options of the socket itself, which one `listen` alone may set.
+    pub options: Option<ListenOptions>,
+    pub span: Span,
+}
+
+/// One listening socket.
+#[derive(Debug, Clone)]
+pub struct ListenSocket {
+    pub addr: Addr,
+    pub options: ListenOptions,
+    /// Where it was asked for first.
+    pub span: Span,
+    /// The addresses reached through it, by their index in what was asked for: a wildcard socket also takes what specific
+    /// `listen`s on its port ask for.
+    bounds: Vec<(Addr, usize)>,
+}
+
+impl ListenSocket {
+    /// One socket for each address, but a wildcard takes in the other addresses of its port, which can't be bound beside it
+    /// (ngx_http_init_listening).
+    pub fn group(asked: &[(Addr, ListenOptions, Span)]) -> Vec<ListenSocket> {
+        let mut sockets: Vec<ListenSocket> = Vec::new();
+        for (index, own) in asked.iter().enumerate() {
+            let carrier = asked.iter().find(|other| covers(&other.0, &own.0)).unwrap_or(own);
+            let bound = (own.0.clone(), index);
+            match sockets.iter_mut().find(|socket| socket.addr == carrier.0) {
+                Some(socket) => socket.bounds.push(bound),
+                None => {
+                    let (addr, options, span) = carrier.clone();
+                    sockets.push(ListenSocket { addr, options, span, bounds: vec![bound] });
+                }
+            }
+        }
+        sockets
+    }
+
+    /// Whether this socket and one for `addr` can't be bound beside each other.
+    pub fn excludes(&self, addr: &Addr) -> bool {
+        self.addr == *addr || covers(&self.addr, addr) || covers(addr, &self.addr)
+    }
+
+    /// Whether only a connection's local address tells what it belongs to.
+    pub fn is_shared(&self) -> bool {
+        self.bounds.len() > 1
+    }
+
+    /// The index of the address that a connection belongs to: the one it came in by, else the socket's own.
+    pub fn bound(&self, local: Option<&Addr>) -> Option<usize> {
+        let at = |addr: &Addr| self.bounds.iter().find(|(bound, _)| bound == addr).map(|(_, index)| *index);
+        local.and_then(at).or_else(|| at(&self.addr))
+    }
+}
+
+fn covers(wildcard: &Addr, addr: &Addr) -> bool {
+    let same_family = matches!((wildcard, addr), (Addr::V4(_), Addr::V4(_)) | (Addr::V6(_), Addr::V6(_)));
+    wildcard.is_wildcard() && wildcard.port() == addr.port() && same_family
+}
+
+impl Listen {
+    /// The address of a server that names none.
+    pub fn fallback(port: u16, span: Span) -> Listen {
+        let addr = Addr::from(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
+        Listen { addr, default_server: false, options: None, span }
+    }
+
+    /// Reads one more `listen` of a server: the address, or one for each port of a range, then the options.
+    /// `default_server` is one where servers share an address, in `http`.
+    pub fn parse_into(args: &Args, listens: &mut Vec<Listen>) -> Result<(), Error> {
+        let text = args.str(0)?;
+        let addrs = parse_addrs(text)
+            .map_err(|what| args.bad(0, format!("{what} in \"{text}\" of the \"listen\" directive")))?;
+        for addr in addrs {
+            let mut listen = Listen { addr, default_server: false, options: None, span: args.span(0) };
+            for i in 1..args.len() {
+                listen.option(args, i)?;
+            }
+            if listens.iter().any(|other| other.addr == listen.addr) {
+                return Err(args.bad(0, format!("a duplicate listen {}", listen.addr)));
+            }
+            listens.push(listen);
+        }
+        Ok(())
+    }
+
+    fn option(&mut self, args: &Args, i: usize) -> Result<(), Error> {
+        let text = args.str(i)?;
+        if matches!(text, "default_server" | "default") && args.context() == Contexts::SERVER {
+            self.default_server = true;
+            return Ok(());
+        }
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        let invalid = || args.bad(i, format!("invalid {name} \"{text}\""));
+        let number = |least| match parse_count(value) {
+            Some(number) if (least..=0x7fff_ffff).contains(&number) => Ok(number as u32),
+            _ => Err(invalid()),
+        };
+        let bytes = || parse_size(value).and_then(|size| u32::try_from(size).ok()).ok_or_else(invalid);
+        let options = self.options.get_or_insert_default();
+        match name {
+            _ if text == "bind" => {}
+            _ if text == "reuseport" => options.reuseport = true,
+            _ if text == "deferred" => options.deferred = true,
+            _ if !text.contains('=') && VALUED.contains(&name) => {
+                return Err(args.bad(i, format!("invalid parameter \"{text}\"")));
+            }
+            "backlog" => options.backlog = number(1)? as i32,
+            "fastopen" => options.fastopen = Some(number(0)?),
+            "rcvbuf" => options.rcvbuf = Some(bytes()?),
+            "sndbuf" => options.sndbuf = Some(bytes()?),
+            "so_keepalive" => options.keepalive = Some(parse_keepalive(args, i, value)?),
+            // Without effect where the address is not one of IPv6.
+            "ipv6only" if value == "on" => options.ipv6only = true,
+            "ipv6only" if value == "off" => options.ipv6only = false,
+            "ssl" | "http2" | "quic" | "spdy" => {
+                return Err(args
+                    .bad(i, format!("the \"{name}\" parameter of \"listen\" is not supported"))
+                    .help("drover does not speak TLS yet: put a TLS-terminating proxy in front and listen plainly"));
+            }
+            "proxy_protocol" => {
+                return Err(args.bad(i, format!("the \"{name}\" parameter of \"listen\" is not supported")));
+            }
+            _ => return Err(args.bad(i, format!("invalid parameter \"{text}\""))),
+        }
+        Ok(())
+    }
+}
+
+fn parse_keepalive(args: &Args, i: usize, value: &str) -> Result<Keepalive, Error> {
+    let bad = || args.bad(i, format!("invalid so_keepalive value: \"{value}\""));
+    match value {
+        "on" => return Ok(Keepalive { on: true, ..Keepalive::default() }),
+        "off" => return Ok(Keepalive { on: false, ..Keepalive::default() }),
+        _ => {}
+    }
+    // What is missing at the end, empty or 0 is the system's.
+    let mut parts = value.splitn(3, ':');
+    let mut number = |parse: fn(&str) -> Option<u64>| match parts.next() {
+        None | Some("") => Ok(None),
+        Some(text) => {
+            let number = parse(text).and_then(|number| u32::try_from(number).ok()).ok_or_else(bad)?;
+            Ok(Some(number).filter(|number| *number > 0))
+        }
+    };
+    let (idle_s, interval_s, count) = (number(parse_time_s)?, number(parse_time_s)?, number(parse_count)?);
+    if idle_s.or(interval_s).or(count).is_none() {
+        return Err(bad());
+    }
+    Ok(Keepalive { on: true, idle_s, interval_s, count })
+}
+
+/// The addresses that the first argument of `listen` names. Errors: what is wrong with it, in nginx's words
+/// (`ngx_parse_url`).
+fn parse_addrs(text: &str) -> Result<Vec<Addr>, &'static str> {
+    if text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("unix:")) {
+        return match &text[5..] {
+            "" => Err("no path in the unix domain socket"),
+            path if path.len() > LONGEST_PATH => Err("too long path in the unix domain socket"),
+            path => Ok(vec![Addr::unix(path)]),
+        };
+    }
+    let (ip, ports) = match text.strip_prefix('[') {
+        Some(rest) => parse_v6(rest)?,
+        None => parse_v4(text)?,
+    };
+    Ok(ports.map(|port| SocketAddr::from((ip, port)).into()).collect())
+}
+
+type Ports = RangeInclusive<u16>;
+const DEFAULT_PORT: Ports = 80..=80;
+
+/// What follows a `[`.
+fn parse_v6(text: &str) -> Result<(IpAddr, Ports), &'static str> {
+    let (host, rest) = text.split_once(']').ok_or("invalid host")?;
+    let ports = match rest.strip_prefix(':') {
+        _ if rest.contains('/') => return Err("invalid host"),
+        Some(ports) => parse_ports(ports)?,
+        None if rest.is_empty() => DEFAULT_PORT,
+        None => return Err("invalid host"),
+    };
+    match host {
+        "" => Err("no host"),
+        host => Ok((host.parse::<Ipv6Addr>().map_err(|_| "invalid IPv6 address")?.into(), ports)),
+    }
+}
+
+fn parse_v4(text: &str) -> Result<(IpAddr, Ports), &'static str> {
+    if text.contains(['/', '?']) {
+        return Err("invalid host");
+    }
+    let (host, ports) = match text.split_once(':') {
+        Some((host, ports)) => (host, parse_ports(ports)?),
+        None if text.splitn(2, '-').all(|port| parse_count(port).is_some()) => ("*", parse_ports(text)?),
+        None => (text, DEFAULT_PORT),
+    };
+    let ip = match host {
+        "" => return Err("no host"),
+        "*" => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        host => match host.parse::<Ipv4Addr>() {
+            Ok(ip) => IpAddr::V4(ip),
+            Err(_) => resolve(host).ok_or("host not found")?,
+        },
+    };
+    Ok((ip, ports))
+}
+
+/// A port, or two with a dash between.
+fn parse_ports(text: &str) -> Result<Ports, &'static str> {
+    let port = |text: &str| match parse_count(text) {
+        Some(port @ 1..=65535) => Ok(port as u16),
+        _ => Err("invalid port"),
+    };
+    match text.split_once('-') {
+        None => port(text).map(|port| port..=port),
+        Some((first, last)) => match (port(last)?, port(first)?) {
+            (last, first) if first > last => Err("invalid port range"),
+            (last, first) => Ok(first..=last),
+        },
+    }
+}
+
+/// A host name in `listen`, resolved once when the conf is read.
+fn resolve(host: &str) -> Option<IpAddr> {
+    use std::net::ToSocketAddrs;
+    (host, 0).to_socket_addrs().ok()?.map(|addr| addr.ip()).min_by_key(IpAddr::is_ipv6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conf::{Entry, Registry, Setting, parse};
+
+    static LISTEN: Setting<Vec<Listen>> = Setting::many(&["listen"], |args, listens| Listen::parse_into(args, listens))
+        .contexts(Contexts::MAIN)
+        .args(1, usize::MAX);
+    static DIRECTIVES: &[&dyn Entry] = &[&LISTEN];
+
+    fn listens(text: &str) -> Result<Vec<Listen>, String> {
+        let conf = parse(&Registry::new(&[DIRECTIVES]), text).map_err(|error| error.sentence())?;
+        Ok(conf.root.scope.get(&LISTEN).clone())
+    }
+
+    fn sockets(text: &str) -> Vec<ListenSocket> {
+        let asked = listens(text).unwrap().into_iter().map(|l| (l.addr, l.options.unwrap_or_default(), l.span));
+        ListenSocket::group(&asked.collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn addresses_are_written_in_nginx_s_ways() {
+        let addr = |text: &str| listens(&format!("listen {text};")).unwrap()[0].addr.to_string();
+        let ways = ["8080", "*:81", "127.0.0.1", "127.0.0.1:82", "[::1]", "[::1]:83", "localhost:84", "unix:/s"];
+        assert_eq!(
+            ways.map(addr),
+            [
+                "0.0.0.0:8080",
+                "0.0.0.0:81",
+                "127.0.0.1:80",
+                "127.0.0.1:82",
+                "[::1]:80",
+                "[::1]:83",
+                "127.0.0.1:84",
+                "unix:/s"
+            ]
+        );
+        let range: Vec<String> =
+            listens("listen 127.0.0.1:80-82;").unwrap().iter().map(|l| l.addr.to_string()).collect();
+        assert_eq!(range, ["127.0.0.1:80", "127.0.0.1:81", "127.0.0.1:82"]);
+        for bad in ["0", "65536", "[::1", "[::1]x", "1.2.3.4:x", "unix:", "82-80", "no.such.host.invalid:80"] {
+            assert!(listens(&format!("listen {bad};")).is_err(), "{bad}");
+        }
+        assert!(listens("listen 80; listen *:80;").unwrap_err().contains("a duplicate listen 0.0.0.0:80"));
+    }
+
+    #[test]
+    fn options_are_those_of_the_socket() {
+        let listens = listens("listen 80 backlog=7 reuseport so_keepalive=1m::3; listen 81;").unwrap();
+        let options = listens[0].options.clone().unwrap();
+        assert_eq!((options.backlog, options.reuseport, options.deferred), (7, true, false));
+        assert_eq!(options.keepalive, Some(Keepalive { on: true, idle_s: Some(60), interval_s: None, count: Some(3) }));
+        assert_eq!(listens[1].options, None);
+    }
+
+    #[test]
+    fn servers_share_addresses_in_http_alone() {
+        assert!(listens("listen 80 default_server;").unwrap_err().contains("invalid parameter \"default_server\""));
+    }
+
+    #[test]
+    fn a_wildcard_socket_carries_the_other_addresses_of_its_port() {
+        let sockets = sockets("listen 127.0.0.1:80; listen 81; listen 80; listen [::]:80; listen [::1]:80;");
+        let shown: Vec<_> = sockets.iter().map(|s| (s.addr.to_string(), s.is_shared())).collect();
+        let expected = [("0.0.0.0:80", true), ("0.0.0.0:81", false), ("[::]:80", true)];
+        assert_eq!(shown, expected.map(|(addr, shared)| (addr.to_owned(), shared)));
+        let local = |text: &str| Addr::from(text.parse::<SocketAddr>().unwrap());
+        assert_eq!(sockets[0].bound(Some(&local("127.0.0.1:80"))), Some(0));
+        assert_eq!(sockets[0].bound(Some(&local("127.0.0.2:80"))), Some(2));
+        assert_eq!(sockets[0].bound(None), Some(2));
+        assert_eq!(sockets[2].bound(Some(&local("[::1]:80"))), Some(4));
+        assert!(sockets[1].excludes(&local("10.0.0.1:81")) && !sockets[1].excludes(&local("[::]:81")));
+    }
+}

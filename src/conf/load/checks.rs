@@ -1,0 +1,168 @@
+//! The checks on a statement before it is parsed: nginx's sentences, in nginx's order, with what would help.
+
+use super::{Block, DEEPEST, End, Lexer, Loader, Own, Statement};
+use crate::conf::{Arg, Contexts, Entry, Error, ErrorKind, Kind, Section, Span, Store};
+
+impl Loader<'_> {
+    /// The entry of a statement in this context: known, allowed here, ended as it must be, with a number of arguments it
+    /// takes.
+    pub(super) fn find(
+        &self,
+        statement: &Statement,
+        name: &Arg,
+        context: Contexts,
+    ) -> Result<&'static dyn Entry, Error> {
+        let line = statement.end_span.line;
+        let entries = self.registry.named(&name.text);
+        if let [only] = entries
+            && let Kind::Refused(refused) = only.kind()
+        {
+            let message = format!("\"{}\" directive is not supported", name.text);
+            return Err(Error::new(ErrorKind::Refused, name.span, message).ends_in(line).help(refused.info().about()));
+        }
+        let Some(entry) = entries.iter().find(|entry| entry.info().contexts().intersects(context)) else {
+            return Err(self.not_here(name, entries, context).ends_in(line));
+        };
+        let block = match entry.kind() {
+            Kind::Section(_) => true,
+            Kind::Setting(store) => store.takes_block(),
+            Kind::Inert(_) | Kind::Refused(_) => false,
+        };
+        if !block && statement.end == End::Open {
+            return Err(self.not_terminated(statement, name));
+        }
+        if block && statement.end != End::Open {
+            let message = format!("directive \"{}\" has no opening \"{{\"", name.text);
+            return Err(Error::new(ErrorKind::Context, statement.end_span, message));
+        }
+        let (min, max) = entry.info().args();
+        if !(min..=max).contains(&(statement.words.len() - 1)) {
+            return Err(self.wrong_number(statement, &name.text, &entry.info().syntax()));
+        }
+        Ok(*entry)
+    }
+
+    fn not_here(&self, name: &Arg, entries: &[&'static dyn Entry], context: Contexts) -> Error {
+        if entries.is_empty() {
+            let error = Error::new(ErrorKind::Unknown, name.span, format!("unknown directive \"{}\"", name.text));
+            return match self.registry.nearest(&name.text, context) {
+                Some(near) => error.help(format!("did you mean \"{near}\"?")),
+                None => error,
+            };
+        }
+        let contexts = entries.iter().fold(Contexts::empty(), |all, entry| all | entry.info().contexts());
+        let places: Vec<&str> = contexts.words().collect();
+        let message = format!("\"{}\" directive is not allowed here", name.text);
+        let help = format!("its place is {}", places.join(", "));
+        Error::new(ErrorKind::Context, name.span, message).help(help)
+    }
+
+    pub(super) fn not_terminated(&self, statement: &Statement, name: &Arg) -> Error {
+        let message = format!("directive \"{}\" is not terminated by \";\"", name.text);
+        Error::new(ErrorKind::Context, statement.end_span, message)
+    }
+
+    /// The error of a wrong number of arguments; a semicolon forgotten in the line before is the usual reason.
+    pub(super) fn wrong_number(&self, statement: &Statement, name: &str, syntax: &str) -> Error {
+        let message = format!("invalid number of arguments in \"{name}\" directive");
+        let error = |span| Error::new(ErrorKind::Arity, span, &*message).ends_in(statement.end_span.line);
+        let forgotten = statement.words.windows(2).find_map(|pair| match pair {
+            [last, next] => (next.span.line > last.span.line && self.is_name(&next.text)).then_some(last),
+            _ => None,
+        });
+        match (forgotten, statement.words.first()) {
+            (Some(last), _) => error(last.span).help("is a \";\" missing after this?"),
+            (None, Some(first)) => {
+                error(first.span).help(format!("write it as: {}", format!("{name} {syntax}").trim()))
+            }
+            (None, None) => error(statement.end_span),
+        }
+    }
+
+    fn is_name(&self, word: &str) -> bool {
+        word == "include" || !self.registry.named(word).is_empty()
+    }
+
+    pub(super) fn check_once(
+        &self,
+        section: &'static Section,
+        statement: &Statement,
+        name: &Arg,
+        block: &Block,
+    ) -> Result<(), Error> {
+        match block.children.iter().find(|child| section.once && std::ptr::eq(child.section, section)) {
+            Some(first) => Err(self.duplicate(statement, name, first.span)),
+            None => Ok(()),
+        }
+    }
+
+    fn duplicate(&self, statement: &Statement, name: &Arg, first: Span) -> Error {
+        let message = format!("\"{}\" directive is duplicate", name.text);
+        let error = Error::new(ErrorKind::Duplicate, name.span, message).ends_in(statement.end_span.line);
+        match self.sources.place(first.file, first.line) {
+            Some(place) => error.help(format!("it stands in {place} already")),
+            None => error,
+        }
+    }
+
+    /// The block's own value of a setting, empty when this is the first time it is said.
+    pub(super) fn own<'b>(
+        &self,
+        store: &dyn Store,
+        statement: &Statement,
+        name: &Arg,
+        block: &'b mut Block,
+    ) -> Result<&'b mut Own, Error> {
+        use std::collections::hash_map::Entry::{Occupied, Vacant};
+        match block.own.entry(store.slot()) {
+            Occupied(own) if !store.is_many() => Err(self.duplicate(statement, name, own.get().span)),
+            Occupied(own) => Ok(own.into_mut()),
+            Vacant(place) => Ok(place.insert(Own { value: store.empty(), span: name.span })),
+        }
+    }
+
+    pub(super) fn check_required(&self, root: &Block) -> Result<(), Error> {
+        for entry in self.registry.entries() {
+            if let Kind::Section(section) = entry.kind()
+                && section.required
+                && !root.children.iter().any(|child| std::ptr::eq(child.section, section))
+            {
+                let name = entry.info().names().first().copied().unwrap_or_default();
+                let message = format!("no \"{name}\" section in configuration");
+                return Err(Error::new(ErrorKind::Context, Span::NOWHERE, message)
+                    .help(format!("add one; \"{name} {{}}\" will do")));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn never_closed(&self, lexer: &Lexer, section: &'static Section, span: Span) -> Error {
+        self.unclosed(lexer, section.info().names().first().copied().unwrap_or_default(), span)
+    }
+
+    /// The error of a text that ends inside the block of `name`, which began at `span`.
+    pub(super) fn unclosed(&self, lexer: &Lexer, name: &str, span: Span) -> Error {
+        lexer
+            .end_of_text("unexpected end of file, expecting \"}\"")
+            .help(format!("the \"{{\" of \"{name}\" in line {} is never closed", span.line))
+    }
+
+    /// Runs `read` one level deeper.
+    pub(super) fn deeper<R>(
+        &mut self,
+        name: &Arg,
+        read: impl FnOnce(&mut Self) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        if self.depth == DEEPEST {
+            return Err(Error::new(
+                ErrorKind::Syntax,
+                name.span,
+                format!("more than {DEEPEST} levels of blocks and includes"),
+            ));
+        }
+        self.depth += 1;
+        let result = read(self);
+        self.depth -= 1;
+        result
+    }
+}

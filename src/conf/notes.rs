@@ -1,0 +1,27 @@
+//! What directives of one conf tell each other while it is read, and the code behind them afterwards: one value a type.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+
+/// A value of each type that somebody asked for, `Default` at first.
+#[derive(Default)]
+pub struct Notes(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
+
+impl Notes {
+    /// The value of this type, to change.
+    pub fn get_mut<N: Any + Send + Sync + Default>(&mut self) -> &mut N {
+        let note = self.0.entry(TypeId::of::<N>()).or_insert_with(|| Box::new(N::default()));
+        note.downcast_mut().unwrap_or_else(|| unreachable!("a note is kept under the id of its own type"))
+    }
+
+    /// The value of this type, if anybody changed it.
+    pub fn get<N: Any>(&self) -> Option<&N> {
+        self.0.get(&TypeId::of::<N>())?.downcast_ref()
+    }
+}
+
+impl std::fmt::Debug for Notes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Notes({})", self.0.len())
+    }
+}

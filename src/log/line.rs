@@ -1,0 +1,150 @@
+//! From events to lines: the subscriber.
+
+use std::cell::RefCell;
+use std::fmt::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tracing::field::{Field, Visit};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+
+use super::{Level, Logs};
+use crate::os::process;
+use crate::os::time::LocalTime;
+
+/// Longest line, so that one write to a pipe is atomic (PIPE_BUF). nginx cuts at 2048.
+const MAX_LINE: usize = 4096;
+
+/// While the program starts, errors and warnings are also shown on standard error as `drover: [emerg] ...` (ngx_use_stderr).
+static STARTUP: AtomicBool = AtomicBool::new(true);
+
+/// Says whether the program is still talking to whoever started it.
+pub fn set_startup(on: bool) {
+    STARTUP.store(on, Ordering::Relaxed);
+}
+
+pub(super) fn is_startup() -> bool {
+    STARTUP.load(Ordering::Relaxed)
+}
+
+/// Installs the subscriber, once for this process and all its children; a second call changes nothing.
+pub fn init() {
+    // An error means that one is installed already.
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Output));
+}
+
+/// The layer that writes nginx's lines.
+pub struct Output;
+
+#[derive(Default)]
+struct Parts {
+    severity: u64,
+    log: u64,
+    connection: u64,
+    message: String,
+    context: String,
+    line: String,
+}
+
+impl Visit for Parts {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        match field.name() {
+            "severity" => self.severity = value,
+            "log" => self.log = value,
+            "connection" => self.connection = value,
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let text = match field.name() {
+            "message" => &mut self.message,
+            "context" => &mut self.context,
+            _ => return,
+        };
+        // Writing to a String fails only when the value's own formatting does: what it wrote until then is kept.
+        let _ = write!(Escaped(text), "{value:?}");
+    }
+}
+
+/// Keeps one event on one line: a decoded path or a header may hold line feeds and escape sequences.
+struct Escaped<'a>(&'a mut String);
+
+impl fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        let mut rest = s;
+        while let Some(at) = rest.find(|c: char| c.is_ascii_control()) {
+            self.0.push_str(&rest[..at]);
+            write!(self.0, "\\x{:02X}", rest.as_bytes()[at])?;
+            rest = &rest[at + 1..];
+        }
+        self.0.push_str(rest);
+        Ok(())
+    }
+}
+
+thread_local! {
+    static PARTS: RefCell<Parts> = RefCell::default();
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Output {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
+        metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
+    }
+
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        // Fails only while the thread ends.
+        let _ = PARTS.try_with(|cell| {
+            // Taken already: an event while this one is being formatted. There is nothing sensible to write.
+            let Ok(mut parts) = cell.try_borrow_mut() else { return };
+            let parts = &mut *parts;
+            parts.message.clear();
+            parts.context.clear();
+            event.record(parts);
+            write_event(parts);
+        });
+    }
+}
+
+fn write_event(parts: &mut Parts) {
+    let level = Level::from_number(parts.severity);
+    let told = is_startup() && level <= Level::Warn;
+    if told {
+        eprint(format_args!("[{level}] {}{}", parts.message, parts.context));
+    }
+    let Some(log) = Logs::current().and_then(|logs| logs.get(parts.log)) else { return };
+    format_line(parts, level, LocalTime::now(), process::id(), process::thread_id());
+    for (file, limit) in &log.outputs {
+        if level <= *limit && !(told && file.is_stderr()) {
+            // A log that can't be written has nowhere to complain.
+            let _ = file.write(parts.line.as_bytes());
+        }
+    }
+}
+
+/// `drover: ...` on standard error; a closed one is nobody's problem.
+fn eprint(text: fmt::Arguments<'_>) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "drover: {text}");
+}
+
+/// `2026/11/20 10:00:00 [error] 123#0: *7 message, client: ...` (ngx_log_error_core). The thread is 0 in a process's first thread.
+fn format_line(parts: &mut Parts, level: Level, now: LocalTime, pid: i32, thread: i32) {
+    let line = &mut parts.line;
+    line.clear();
+    let thread = if thread == pid { 0 } else { thread };
+    let _ = write!(line, "{now} [{level}] {pid}#{thread}: ");
+    if parts.connection != 0 {
+        let _ = write!(line, "*{} ", parts.connection);
+    }
+    line.push_str(&parts.message);
+    line.push_str(&parts.context);
+    if line.len() >= MAX_LINE {
+        let mut end = MAX_LINE - 1;
+        while !line.is_char_boundary(end) {
+            end -= 1;
+        }
+        line.truncate(end);
+    }
+    line.push('\n');
+}

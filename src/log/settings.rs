@@ -1,0 +1,77 @@
+//! `error_log`.
+
+use super::{Level, Target, To};
+use crate::conf::{self, Contexts, Entry, Setting};
+
+/// What this module reads.
+pub static DIRECTIVES: &[&dyn Entry] = &[&ERROR_LOG];
+
+pub static ERROR_LOG: Setting<Vec<Target>> = Setting::many(&["error_log"], |a, targets: &mut Vec<Target>| {
+    let target = parse(a)?;
+    targets.push(target);
+    Ok(())
+})
+.contexts(Contexts::MAIN.union(Contexts::HTTP_ALL).union(Contexts::STREAM).union(Contexts::STREAM_SERVER))
+.args(1, 2)
+.syntax("FILE | stderr [debug | info | notice | warn | error | crit | alert | emerg]")
+.default("stderr error")
+.about(
+    "Where errors are written, and from which level on (`error` when none is given). Several lines in one block all \
+     write. `/dev/stdout` and `/dev/stderr` work also when they are pipes. Without this directive, `drover -e FILE` \
+     decides, else it is standard error.",
+);
+
+fn parse(a: &mut conf::Args) -> Result<Target, conf::Error> {
+    let text = a.str(0)?.to_owned();
+    if text.starts_with("syslog:") || text.starts_with("memory:") {
+        return Err(a
+            .bad(0, format!("\"{text}\": drover logs to files and to standard error only"))
+            .help("log to stderr, and let systemd or the container's runtime take it from there"));
+    }
+    let to = if text == "stderr" { To::Stderr } else { To::File(a.path(0)?.into()) };
+    let level = match a.len() {
+        1 => Level::Error,
+        _ => {
+            let word = a.str(1)?;
+            let known = Level::NAMES.iter().find(|(name, _)| *name == word);
+            known
+                .ok_or_else(|| {
+                    let error = a.bad(1, format!("invalid log level \"{word}\""));
+                    match conf::did_you_mean(word, Level::NAMES.iter().map(|(name, _)| *name)) {
+                        Some(near) => error.help(format!("did you mean \"{near}\"?")),
+                        None => error,
+                    }
+                })?
+                .1
+        }
+    };
+    Ok(Target { to, level })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conf::{Registry, parse};
+
+    fn targets(text: &str) -> Result<Vec<Target>, String> {
+        let registry = Registry::new(&[DIRECTIVES]);
+        assert_eq!(registry.problems(), Vec::<String>::new());
+        parse(&registry, text).map(|conf| conf.root.scope.get(&ERROR_LOG).clone()).map_err(|e| e.sentence())
+    }
+
+    #[test]
+    fn lines_add_up_and_the_level_is_error_unless_said() {
+        let file = |path: &str, level| Target { to: To::File(path.into()), level };
+        let both = targets("error_log logs/a; error_log /b debug;").unwrap();
+        assert_eq!(both, [file("/logs/a", Level::Error), file("/b", Level::Debug)]);
+        assert_eq!(targets("").unwrap(), [Target { to: To::Stderr, level: Level::Error }]);
+    }
+
+    #[test]
+    fn what_it_cannot_do_is_refused() {
+        assert!(targets("error_log x loud;").unwrap_err().starts_with("invalid log level \"loud\" in conf:1"));
+        assert!(
+            targets("error_log syslog:server=x;").unwrap_err().contains("logs to files and to standard error only")
+        );
+    }
+}

@@ -1,0 +1,153 @@
+//! What an exchange writes to the error log, in nginx's words: every message in one place.
+
+use super::exchange::{Cx, Exchange};
+use super::reject::Reject;
+use crate::log::{self, Level, LogRef, Place};
+use crate::os::ErrnoText;
+use std::fmt;
+use std::io;
+
+/// An exchange as a place of the error log.
+struct Here<'a> {
+    ex: &'a Exchange,
+    cx: &'a Cx<'a>,
+    /// What was being done, ends the message: `while reading client request line`.
+    doing: String,
+}
+
+fn here<'a>(ex: &'a Exchange, cx: &'a Cx<'a>) -> Here<'a> {
+    Here { ex, cx, doing: String::new() }
+}
+
+impl Place for Here<'_> {
+    fn log(&self) -> LogRef {
+        self.ex.location_of(self.cx).error_log
+    }
+
+    fn connection(&self) -> u64 {
+        self.cx.conn.number
+    }
+
+    /// As nginx's `ngx_http_log_error_handler`.
+    fn context(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.doing.is_empty() {
+            write!(f, " {}", self.doing)?;
+        }
+        match self.cx.conn.peer.ip() {
+            Some(ip) => write!(f, ", client: {ip}")?,
+            None => write!(f, ", client: unix:")?,
+        }
+        write!(f, ", server: {}", self.ex.server_of(self.cx).name)?;
+        let input = self.cx.input;
+        if !self.ex.head.line.is_empty() {
+            write!(f, ", request: \"{}\"", Text(self.ex.head.line.of(input)))?;
+        }
+        if let Some(host) = self.ex.head.known(input, super::field::Id::Host) {
+            write!(f, ", host: \"{}\"", Text(host))?;
+        }
+        if let Some(referrer) = self.ex.head.known(input, super::field::Id::Referer) {
+            write!(f, ", referrer: \"{}\"", Text(referrer))?;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes that a client chose, fit for a line of a log: what is not printable ASCII is escaped.
+struct Text<'a>(&'a [u8]);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|&byte| match byte {
+            b' '..=b'~' => write!(f, "{}", byte as char),
+            _ => write!(f, "\\x{byte:02X}"),
+        })
+    }
+}
+
+/// The request was refused before it was understood.
+pub fn rejected(ex: &Exchange, cx: &Cx, reject: Reject) {
+    let doing = reject.phase().to_string();
+    let level =
+        if matches!(reject, Reject::BodyTooLarge | Reject::ChunkedBodyTooLarge) { Level::Error } else { Level::Info };
+    log::emit!(level, at: Here { ex, cx, doing }, "{reject}");
+}
+
+/// Content-Length says that the body is too large.
+pub fn body_too_large(ex: &Exchange, cx: &Cx) {
+    let length = match ex.head.framing {
+        super::request::Framing::Length(length) => length,
+        _ => 0,
+    };
+    log::error!(at: here(ex, cx), "client intended to send too large body: {length} bytes");
+}
+
+/// A file could not be opened.
+pub fn open_failed(ex: &Exchange, cx: &Cx, errno: i32) {
+    let missing = matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG);
+    let wanted = *ex.location_of(cx).scope.get(&super::files::LOG_NOT_FOUND);
+    if missing && !wanted {
+        return;
+    }
+    let level = if missing || errno == libc::EACCES { Level::Error } else { Level::Crit };
+    let error = io::Error::from_raw_os_error(errno);
+    log::emit!(level, at: here(ex, cx), "open() \"{}\" failed ({})", Text(&ex.path), ErrnoText(&error));
+}
+
+/// The uri leads out of the alias's directory.
+pub fn outside_of_alias(ex: &Exchange, cx: &Cx) {
+    log::error!(at: here(ex, cx), "\"{}\" leads out of the \"alias\" of its location, whose prefix does not end in a slash", Text(&ex.uri));
+}
+
+/// A uri that ends in a slash has no index.
+pub fn directory_forbidden(ex: &Exchange, cx: &Cx) {
+    log::error!(at: here(ex, cx), "directory index of \"{}\" is forbidden", Text(&ex.path));
+}
+
+/// What was found is neither file nor directory.
+pub fn not_regular(ex: &Exchange, cx: &Cx) {
+    log::crit!(at: here(ex, cx), "\"{}\" is not a regular file", Text(&ex.path));
+}
+
+/// `deny` fits the client.
+pub fn forbidden_by_rule(ex: &Exchange, cx: &Cx) {
+    log::error!(at: here(ex, cx), "access forbidden by rule");
+}
+
+/// The conf sends the exchange in circles.
+pub fn redirect_cycle(ex: &Exchange, cx: &Cx) {
+    log::error!(at: here(ex, cx), "rewrite or internal redirection cycle while internally redirecting to \"{}\"", Text(&ex.uri));
+}
+
+/// The conf names a location that the server does not have.
+pub fn no_named_location(ex: &Exchange, cx: &Cx, name: &str) {
+    log::error!(at: here(ex, cx), "could not find named location \"@{name}\"");
+}
+
+/// A regex gave up on a uri.
+pub fn hard_regex(ex: &Exchange, cx: &Cx) {
+    log::alert!(at: here(ex, cx), "a regex took too many steps on \"{}\"", Text(&ex.uri));
+}
+
+/// A file that was found can't be read.
+pub fn unreadable(ex: &Exchange, cx: &Cx) {
+    log::alert!(at: here(ex, cx), "pread() \"{}\" failed: the file is shorter than it was", Text(&ex.path));
+}
+
+/// The client went away in the middle of a request.
+pub fn closed_early(ex: &Exchange, cx: &Cx) {
+    log::info!(at: here(ex, cx), "client prematurely closed connection");
+}
+
+/// The client was too slow to send a body or to take a response.
+pub fn timed_out(ex: &Exchange, cx: &Cx) {
+    log::info!(at: here(ex, cx), "client timed out (110: Connection timed out)");
+}
+
+/// Reading from or writing to the client failed.
+pub fn connection_broken(ex: &Exchange, cx: &Cx, error: &io::Error) {
+    let level = match error.kind() {
+        io::ErrorKind::UnexpectedEof => Level::Alert,
+        _ => Level::Info,
+    };
+    log::emit!(level, at: here(ex, cx), "connection to client failed ({})", ErrnoText(error));
+}

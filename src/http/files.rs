@@ -1,0 +1,377 @@
+//! From a uri to a file: root, alias, index, try_files, and what each look-up's result means.
+//! Follows nginx's `ngx_http_map_uri_to_path`, `ngx_http_index_module.c`, `ngx_http_try_files_module.c` and
+//! `ngx_http_static_module.c`.
+
+use super::complain;
+use super::exchange::{Cx, Exchange, Flow, Found, Kind};
+use super::request::Method;
+use super::response::{self, Answer};
+use super::site::{Location, Pattern};
+use super::template::Template;
+use super::uri::{self, Escape};
+use crate::conf::{self, Contexts, Setting};
+
+/// What a look-up is for, and so what its result leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The response itself.
+    Content,
+    /// The index file of this number.
+    Index(usize),
+    /// Whether the directory of an index that was not found is there at all.
+    IndexDir,
+    /// The `try_files` argument of this number; `dir`: it must be a directory.
+    Try { i: usize, dir: bool },
+}
+
+/// Where files are looked for.
+#[derive(Debug, Default)]
+pub struct Root {
+    /// The directory, or what takes the place of the location's prefix.
+    path: Template,
+    /// `alias` was said, not `root`.
+    alias: bool,
+    /// What a path with variables is relative to.
+    prefix: Vec<u8>,
+}
+
+const EVERYWHERE: Contexts = Contexts::HTTP.union(Contexts::SERVER).union(Contexts::LOCATION);
+
+/// `root` and `alias` are two spellings of one setting: the inner replaces the outer.
+pub static ROOT: Setting<Root> = Setting::many(&["root", "alias"], |args, root: &mut Root| {
+    let alias = args.name() == "alias";
+    if alias && !args.context().contains(Contexts::LOCATION) {
+        return Err(args.directive("is not allowed here"));
+    }
+    if root.said() {
+        return Err(match (alias, root.alias) {
+            (true, false) => args.directive("is duplicate, \"root\" directive was specified earlier"),
+            (false, true) => args.directive("is duplicate, \"alias\" directive was specified earlier"),
+            _ => args.directive("is duplicate"),
+        });
+    }
+    let prefix = args.prefix().to_owned();
+    let mut text = args.str(0)?.to_owned();
+    if !alias && text.len() > 1 && text.ends_with('/') {
+        text.pop();
+    }
+    if !text.starts_with(['/', '$']) {
+        text = format!("{}/{text}", prefix.trim_end_matches('/'));
+    }
+    let path = Template::parse_text(args, 0, &text)?;
+    // Their values are made of this very path.
+    let own = ["document_root", "request_filename"];
+    if let Some(name) = path.variables().find(|name| own.contains(name)) {
+        let message = format!("the ${name} variable cannot be used in the \"{}\" directive", args.name());
+        return Err(args.bad(0, message));
+    }
+    *root = Root { path, alias, prefix: prefix.into_bytes() };
+    Ok(())
+})
+.contexts(EVERYWHERE)
+.args(1, 1)
+.syntax("PATH")
+.default("html")
+.about(
+    "The directory that holds the files: `root` puts the whole uri behind it, `alias` (in a location only) what of the \
+     uri follows the location's prefix. A relative path starts at the prefix (`-p`). May hold variables.",
+);
+
+/// The names tried for a uri that ends in a slash.
+pub static INDEX: Setting<Vec<Template>> = Setting::many(&["index"], |args, names: &mut Vec<Template>| {
+    for i in 0..args.len() {
+        let name = args.str(i)?;
+        if name.is_empty() {
+            return Err(args.bad(i, "index \"\" in \"index\" directive is invalid"));
+        }
+        if name.starts_with('/') && i + 1 < args.len() {
+            args.warn(i, "only the last index in \"index\" directive should be absolute");
+        }
+        names.push(Template::parse(args, i)?);
+    }
+    Ok(())
+})
+.contexts(EVERYWHERE)
+.args(1, usize::MAX)
+.syntax("FILE ...")
+.default("index.html")
+.about("The files tried in this order for a uri that ends in a slash. The last may be a uri that starts with a slash.");
+
+/// The names tried before the location's content is looked up.
+pub static TRY_FILES: Setting<Option<TryFiles>> = Setting::one("try_files", TryFiles::parse)
+    .contexts(Contexts::SERVER.union(Contexts::LOCATION))
+    .args(2, usize::MAX)
+    .syntax("FILE ... URI | =CODE | @NAME")
+    .local()
+    .about(
+        "Serves the first of the named files that exists (a name that ends in a slash asks for a directory). The last \
+         argument says what happens when none does: an internal redirect to a uri, a status, or a named location.",
+    );
+
+/// Only internal redirects may come here.
+pub static INTERNAL: Setting<bool> = Setting::one("internal", |_| Ok(true))
+    .contexts(Contexts::LOCATION)
+    .args(0, 0)
+    .syntax("")
+    .local()
+    .about("The location answers internal redirects only (error_page, try_files, index); anyone else gets a 404.");
+
+/// Whether runs of slashes count as one.
+pub static MERGE_SLASHES: Setting<bool> = Setting::one("merge_slashes", |args| args.flag(0))
+    .contexts(Contexts::HTTP.union(Contexts::SERVER))
+    .args(1, 1)
+    .syntax("on | off")
+    .default("on")
+    .about("Whether a run of slashes in a uri counts as one.");
+
+/// Whether a missing file is worth a line in the error log.
+pub static LOG_NOT_FOUND: Setting<bool> = Setting::one("log_not_found", |args| args.flag(0))
+    .contexts(EVERYWHERE)
+    .args(1, 1)
+    .syntax("on | off")
+    .default("on")
+    .about("Whether a file that is not found is worth a line in the error log.");
+
+pub static DIRECTIVES: &[&dyn conf::Entry] = &[&ROOT, &INDEX, &TRY_FILES, &INTERNAL, &MERGE_SLASHES, &LOG_NOT_FOUND];
+
+/// The parsed `try_files`.
+#[derive(Debug)]
+pub struct TryFiles {
+    names: Vec<(Template, bool)>,
+    fallback: Fallback,
+}
+
+#[derive(Debug)]
+enum Fallback {
+    Status(u16),
+    Named(String),
+    Uri(Template),
+}
+
+impl TryFiles {
+    fn parse(args: &mut conf::Args) -> Result<Option<TryFiles>, conf::Error> {
+        let last = args.len() - 1;
+        let mut names = Vec::with_capacity(last);
+        for i in 0..last {
+            let text = args.str(i)?.to_owned();
+            let dir = text.len() > 1 && text.ends_with('/');
+            let text = if dir { &text[..text.len() - 1] } else { &text[..] };
+            names.push((Template::parse_text(args, i, text)?, dir));
+        }
+        let text = args.str(last)?.to_owned();
+        let fallback = if let Some(code) = text.strip_prefix('=') {
+            match conf::parse_count(code) {
+                Some(code @ 0..=999) => Fallback::Status(code as u16),
+                _ => return Err(args.bad(last, format!("invalid code \"{text}\""))),
+            }
+        } else if let Some(name) = text.strip_prefix('@') {
+            Fallback::Named(name.to_owned())
+        } else {
+            Fallback::Uri(Template::parse(args, last)?)
+        };
+        Ok(Some(TryFiles { names, fallback }))
+    }
+}
+
+impl Root {
+    fn said(&self) -> bool {
+        self.path.as_text() != Some(b"")
+    }
+
+    /// The path of `uri` for this location, into `out`: `ngx_http_map_uri_to_path`.
+    pub fn map(&self, ex: &Exchange, cx: &Cx, location: &Location, uri: &[u8], out: &mut Vec<u8>) {
+        out.clear();
+        self.path.eval(ex, cx, out);
+        if out.first() != Some(&b'/') {
+            out.splice(0..0, self.prefix.iter().copied().chain(std::iter::once(b'/')));
+        }
+        if !self.alias {
+            out.extend_from_slice(uri);
+        } else if let Pattern::Prefix(prefix) | Pattern::Exact(prefix) = &location.pattern {
+            out.extend_from_slice(uri.strip_prefix(prefix.as_slice()).unwrap_or(uri));
+        }
+    }
+
+    /// The directory by itself, for `$document_root`.
+    pub fn document_root(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
+        self.path.eval(ex, cx, out);
+    }
+}
+
+/// Whether an alias would lead to a sibling of its directory: `location /i { alias /img/; }` fits `/i../x`, a segment that
+/// normalisation leaves alone, and the file would be `/img/../x`. nginx serves it.
+pub(super) fn leaves_alias(ex: &Exchange, location: &Location) -> bool {
+    let Pattern::Prefix(prefix) = &location.pattern else { return false };
+    let rest = ex.uri.strip_prefix(prefix.as_slice()).and_then(|rest| rest.strip_prefix(b".."));
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'/'))) && location.scope.get(&ROOT).alias
+}
+
+/// The path of `uri` in the current location becomes the exchange's.
+fn map(ex: &mut Exchange, cx: &Cx, uri: &[u8]) {
+    let location = ex.location_of(cx);
+    let mut path = std::mem::take(&mut ex.path);
+    location.scope.get(&ROOT).map(ex, cx, location, uri, &mut path);
+    ex.path = path;
+}
+
+fn map_current(ex: &mut Exchange, cx: &Cx) {
+    let uri = std::mem::take(&mut ex.uri);
+    map(ex, cx, &uri);
+    ex.uri = uri;
+}
+
+/// The try_files phase, from argument `from` on.
+pub(super) fn try_files(ex: &mut Exchange, cx: &Cx, from: usize) -> Flow {
+    let location = ex.location_of(cx);
+    let Some(conf) = location.scope.get(&TRY_FILES) else {
+        return Flow::Next;
+    };
+    let mut name = Vec::new();
+    if let Some((template, dir)) = conf.names.get(from) {
+        template.eval(ex, cx, &mut name);
+        map(ex, cx, &name);
+        return Flow::Lookup(Purpose::Try { i: from, dir: *dir });
+    }
+    match &conf.fallback {
+        Fallback::Status(status) => Flow::Answer(Answer::Error(*status)),
+        Fallback::Named(name) => ex.enter_named(cx, name),
+        Fallback::Uri(template) => {
+            template.eval(ex, cx, &mut name);
+            set_uri(ex, &name);
+            ex.redirect_to(cx)
+        }
+    }
+}
+
+/// Splits `target` into the exchange's uri and, when it has one, its query.
+pub(super) fn set_uri(ex: &mut Exchange, target: &[u8]) {
+    let (path, query) = match memchr::memchr(b'?', target) {
+        Some(at) => (&target[..at], Some(&target[at + 1..])),
+        None => (target, None),
+    };
+    ex.uri.clear();
+    ex.uri.extend_from_slice(path);
+    if let Some(query) = query {
+        ex.args.clear();
+        ex.args.extend_from_slice(query);
+    }
+}
+
+/// The content phase: an index for a uri that ends in a slash, else the file itself.
+pub(super) fn content(ex: &mut Exchange, cx: &Cx) -> Flow {
+    if !matches!(ex.head.method, Method::Get | Method::Head | Method::Post) {
+        return Flow::Answer(Answer::Error(405));
+    }
+    if ex.uri.ends_with(b"/") {
+        return index(ex, cx, 0);
+    }
+    map_current(ex, cx);
+    Flow::Lookup(Purpose::Content)
+}
+
+fn index(ex: &mut Exchange, cx: &Cx, from: usize) -> Flow {
+    let location = ex.location_of(cx);
+    let names = location.scope.get(&INDEX);
+    let Some(template) = names.get(from) else {
+        map_current(ex, cx);
+        complain::directory_forbidden(ex, cx);
+        return Flow::Answer(Answer::Error(403));
+    };
+    let mut name = std::mem::take(&mut ex.path);
+    name.clear();
+    template.eval(ex, cx, &mut name);
+    if name.first() == Some(&b'/') {
+        set_uri(ex, &name);
+        ex.path = name;
+        return ex.redirect_to(cx);
+    }
+    let uri_len = ex.uri.len();
+    ex.uri.extend_from_slice(&name);
+    ex.path = name;
+    map_current(ex, cx);
+    ex.uri.truncate(uri_len);
+    Flow::Lookup(Purpose::Index(from))
+}
+
+/// What the result of a look-up leads to.
+pub(super) fn opened(ex: &mut Exchange, cx: &Cx, purpose: Purpose, result: Result<Found, i32>) -> Flow {
+    match purpose {
+        Purpose::Content => content_opened(ex, cx, result),
+        Purpose::Index(i) => index_opened(ex, cx, i, result),
+        Purpose::IndexDir => match result {
+            Ok(found) if found.kind == Kind::Dir => index(ex, cx, 1),
+            Ok(_) => Flow::Answer(Answer::Error(404)),
+            Err(errno) => not_opened(ex, cx, errno),
+        },
+        Purpose::Try { i, dir } => match result {
+            Ok(found) if (found.kind == Kind::Dir) == dir => take_try(ex, cx, i),
+            _ => try_files(ex, cx, i + 1),
+        },
+    }
+}
+
+/// The name that `try_files` found becomes the uri; the location stays.
+fn take_try(ex: &mut Exchange, cx: &Cx, i: usize) -> Flow {
+    let location = ex.location_of(cx);
+    let Some((template, _)) = location.scope.get(&TRY_FILES).as_ref().and_then(|conf| conf.names.get(i)) else {
+        return Flow::Answer(Answer::Error(500));
+    };
+    let mut name = Vec::new();
+    template.eval(ex, cx, &mut name);
+    ex.uri = name;
+    Flow::Next
+}
+
+fn index_opened(ex: &mut Exchange, cx: &Cx, i: usize, result: Result<Found, i32>) -> Flow {
+    match result {
+        Ok(_) => {
+            let location = ex.location_of(cx);
+            let mut uri = std::mem::take(&mut ex.uri);
+            if let Some(template) = location.scope.get(&INDEX).get(i) {
+                template.eval(ex, cx, &mut uri);
+            }
+            ex.uri = uri;
+            ex.redirect_to(cx)
+        }
+        Err(libc::ENOENT | libc::ENOTDIR) if i == 0 => {
+            map_current(ex, cx);
+            Flow::Lookup(Purpose::IndexDir)
+        }
+        Err(libc::ENOENT | libc::ENOTDIR) => index(ex, cx, i + 1),
+        Err(errno) => not_opened(ex, cx, errno),
+    }
+}
+
+fn content_opened(ex: &mut Exchange, cx: &Cx, result: Result<Found, i32>) -> Flow {
+    match result {
+        Ok(found) if found.kind == Kind::Dir => Flow::Answer(directory_redirect(ex)),
+        Ok(_) if ex.head.method == Method::Post => Flow::Answer(Answer::Error(405)),
+        Ok(found) if found.kind == Kind::File => Flow::Answer(response::negotiate(ex, cx, found)),
+        Ok(_) => {
+            complain::not_regular(ex, cx);
+            Flow::Answer(Answer::Error(404))
+        }
+        Err(errno) => not_opened(ex, cx, errno),
+    }
+}
+
+/// A directory is sent to its name with a slash, so that the relative links of its index work.
+fn directory_redirect(ex: &Exchange) -> Answer {
+    let mut target = Vec::with_capacity(ex.uri.len() + ex.args.len() + 2);
+    uri::escape(&mut target, &ex.uri, Escape::Path);
+    target.push(b'/');
+    if !ex.args.is_empty() {
+        target.push(b'?');
+        target.extend_from_slice(&ex.args);
+    }
+    Answer::Redirect { status: 301, target }
+}
+
+fn not_opened(ex: &Exchange, cx: &Cx, errno: i32) -> Flow {
+    complain::open_failed(ex, cx, errno);
+    Flow::Answer(Answer::Error(match errno {
+        libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG => 404,
+        libc::EACCES | libc::EPERM | libc::ELOOP => 403,
+        _ => 500,
+    }))
+}

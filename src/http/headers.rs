@@ -1,0 +1,197 @@
+//! Header fields that the conf adds: `add_header` and `expires`, as nginx's `ngx_http_headers_filter_module.c`.
+
+use super::date;
+use super::exchange::{Cx, Exchange};
+use super::template::Template;
+use crate::conf::{self, Contexts, Setting};
+
+const EVERYWHERE: Contexts = Contexts::HTTP.union(Contexts::SERVER).union(Contexts::LOCATION);
+
+/// One `add_header`.
+#[derive(Debug)]
+pub struct AddHeader {
+    name: String,
+    value: Template,
+    always: bool,
+}
+
+pub static ADD_HEADER: Setting<Vec<AddHeader>> = Setting::many(
+    &["add_header"],
+    |args, headers: &mut Vec<AddHeader>| {
+        let name = args.str(0)?.to_owned();
+        if name.is_empty() || !name.bytes().all(is_token) {
+            return Err(args.bad(0, format!("invalid header name \"{name}\"")));
+        }
+        let always = args.len() == 3;
+        if always && args.str(2)? != "always" {
+            return Err(args.bad(2, format!("invalid parameter \"{}\"", args.str(2)?)));
+        }
+        headers.push(AddHeader { name, value: Template::parse(args, 1)?, always });
+        Ok(())
+    },
+)
+.contexts(EVERYWHERE)
+.args(2, 3)
+.syntax("NAME VALUE [always]")
+.about(
+    "Adds a header field to responses with status 200, 201, 204, 206, 301, 302, 303, 304, 307 or 308, with `always` to \
+     all. A block with one of its own inherits none. A field whose value is empty is not sent.",
+);
+
+/// `expires`.
+#[derive(Debug, Default)]
+pub enum Expires {
+    #[default]
+    Off,
+    Epoch,
+    Max,
+    /// Seconds from now.
+    Access(i64),
+    /// Seconds from the file's last modification.
+    Modified(i64),
+    /// Seconds since midnight.
+    Daily(i64),
+    /// One of the above, known when the variables are.
+    Variable {
+        template: Template,
+        modified: bool,
+    },
+}
+
+pub static EXPIRES: Setting<Expires> = Setting::one("expires", |args| {
+    let modified = args.len() == 2;
+    let bad = |args: &conf::Args, i, what| {
+        let message = format!("\"expires\" directive {what}");
+        args.bad(i, message).help("a time such as 30d or -1, epoch, max, off, or @15h30m")
+    };
+    if modified && args.str(0)? != "modified" {
+        return Err(bad(args, 0, "invalid value"));
+    }
+    let i = usize::from(modified);
+    let text = args.str(i)?.to_owned();
+    if text.contains('$') {
+        return Ok(Expires::Variable { template: Template::parse(args, i)?, modified });
+    }
+    Expires::parse(&text, modified).map_err(|what| bad(args, i, what))
+})
+.contexts(EVERYWHERE)
+.args(1, 2)
+.syntax("[modified] TIME | @TIME | epoch | max | off")
+.default("off")
+.about(
+    "Adds `Expires` and `Cache-Control` to responses with the statuses that add_header names. A negative time says \
+     no-cache; `modified` counts from the file's last modification; `@TIME` is a time of day.",
+);
+
+/// A byte of a token (RFC 9110, 5.6.2), which a field's name is.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+impl Expires {
+    /// Errors are nginx's words (`ngx_http_parse_expires`).
+    fn parse(text: &str, modified: bool) -> Result<Expires, &'static str> {
+        let seconds = |time| conf::parse_time_s(time).and_then(|time| i64::try_from(time).ok()).ok_or("invalid value");
+        match text {
+            "off" if !modified => return Ok(Expires::Off),
+            "epoch" if !modified => return Ok(Expires::Epoch),
+            "max" if !modified => return Ok(Expires::Max),
+            _ => {}
+        }
+        if let Some(time) = text.strip_prefix('@') {
+            return match seconds(time) {
+                _ if modified => Err("daily time cannot be used with \"modified\" parameter"),
+                Ok(seconds @ ..=86400) => Ok(Expires::Daily(seconds)),
+                Ok(_) => Err("daily time value must be less than 24 hours"),
+                Err(what) => Err(what),
+            };
+        }
+        let (time, sign) = match text.strip_prefix('-') {
+            Some(time) => (time, -1),
+            None => (text.strip_prefix('+').unwrap_or(text), 1),
+        };
+        let seconds = sign * seconds(time)?;
+        Ok(if modified { Expires::Modified(seconds) } else { Expires::Access(seconds) })
+    }
+}
+
+/// Whether `add_header` says this field, and so takes the place of the file's own (ngx_http_headers_filter_module.c,
+/// `ngx_http_set_headers`).
+pub(super) fn replaces(scope: &conf::Scope, name: &str) -> bool {
+    scope.get(&ADD_HEADER).iter().any(|header| header.name.eq_ignore_ascii_case(name))
+}
+
+/// Appends the fields of `expires` and `add_header`.
+pub(super) fn write(ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
+    let status = ex.response.status;
+    let safe = matches!(status, 200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308);
+    let scope = &ex.location_of(cx).scope;
+    if safe {
+        write_expires(scope.get(&EXPIRES), ex, cx, out);
+    }
+    for header in scope.get(&ADD_HEADER) {
+        if safe || header.always {
+            let start = out.len();
+            out.extend_from_slice(header.name.as_bytes());
+            out.extend_from_slice(b": ");
+            let value = out.len();
+            header.value.eval(ex, cx, out);
+            if out.len() == value {
+                out.truncate(start);
+            } else {
+                no_line_breaks(&mut out[value..]);
+                out.extend_from_slice(b"\r\n");
+            }
+        }
+    }
+}
+
+/// A variable's value may come from the client, percent-decoded: it must not start a header field of its own.
+pub(super) fn no_line_breaks(value: &mut [u8]) {
+    for byte in value {
+        if matches!(byte, b'\r' | b'\n' | 0) {
+            *byte = b' ';
+        }
+    }
+}
+
+fn write_expires(expires: &Expires, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
+    let now = cx.clock.unix_s() as i64;
+    let (at, age) = match expires {
+        Expires::Off => return,
+        Expires::Epoch => (1, -1),
+        Expires::Max => {
+            out.extend_from_slice(b"Expires: Thu, 31 Dec 2037 23:55:55 GMT\r\nCache-Control: max-age=315360000\r\n");
+            return;
+        }
+        Expires::Access(seconds) => (now.saturating_add(*seconds), *seconds),
+        Expires::Modified(seconds) => match ex.response.last_modified {
+            Some(mtime) => (mtime.saturating_add(*seconds), mtime.saturating_add(*seconds).saturating_sub(now)),
+            None => (now.saturating_add(*seconds), *seconds),
+        },
+        Expires::Daily(seconds) => {
+            let at = cx.clock.next_time_of_day(*seconds);
+            (at, at - now)
+        }
+        Expires::Variable { template, modified } => {
+            let mut text = Vec::new();
+            template.eval(ex, cx, &mut text);
+            // Never another variable: what one holds is no template.
+            if let Some(Ok(parsed)) = std::str::from_utf8(&text).ok().map(|text| Expires::parse(text, *modified)) {
+                write_expires(&parsed, ex, cx, out);
+            }
+            return;
+        }
+    };
+    out.extend_from_slice(b"Expires: ");
+    out.extend_from_slice(&date::format(at));
+    if age < 0 {
+        out.extend_from_slice(b"\r\nCache-Control: no-cache\r\n");
+    } else {
+        out.extend_from_slice(b"\r\nCache-Control: max-age=");
+        out.extend_from_slice(itoa::Buffer::new().format(age).as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+pub static DIRECTIVES: &[&dyn conf::Entry] = &[&ADD_HEADER, &EXPIRES];

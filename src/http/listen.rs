@@ -1,0 +1,22 @@
+//! `listen`: where a server is reached.
+
+use crate::conf::{self, Contexts, Listen, Setting};
+
+pub static LISTEN: Setting<Vec<Listen>> = Setting::many(&["listen"], |args, listens| Listen::parse_into(args, listens))
+.contexts(Contexts::SERVER)
+.args(1, usize::MAX)
+.syntax("ADDRESS[:PORT] | PORT | unix:PATH [default_server] [OPTION ...]")
+.local()
+.about(
+    "Where the server is reached: `8080`, `127.0.0.1:8080`, `[::]:80`, `*:80`, `localhost:80`, `unix:/run/site.sock`. \
+     `default_server` answers requests whose Host no server names. Options of the socket: backlog=N, reuseport, \
+     deferred, ipv6only=on|off, so_keepalive=on|off|[idle]:[interval]:[count], fastopen=N, rcvbuf=SIZE, sndbuf=SIZE. \
+     Without any, a server listens on *:80 (on *:8000 when not started by root).",
+);
+
+pub static TCP_NODELAY: Setting<bool> = Setting::flag("tcp_nodelay").contexts(Contexts::HTTP_ALL).default("on").about(
+    "Whether small packets leave at once. Set on the listening socket, from which connections inherit it: the \
+         setting of the default server counts.",
+);
+
+pub static DIRECTIVES: &[&dyn conf::Entry] = &[&LISTEN, &TCP_NODELAY];

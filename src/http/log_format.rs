@@ -1,0 +1,123 @@
+//! `log_format`: what an access log line says, as nginx's `ngx_http_log_module.c`.
+
+use super::exchange::{Cx, Exchange};
+use super::template::Template;
+use crate::conf::{self, Contexts, Setting};
+use std::io::Write;
+
+/// nginx's built-in format.
+pub const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \
+                            \"$http_referer\" \"$http_user_agent\"";
+
+/// One `log_format`.
+#[derive(Debug, Clone)]
+pub struct LogFormat {
+    pub name: String,
+    template: Template,
+    escape: Escape,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Escape {
+    Default,
+    Json,
+    None,
+}
+
+/// All formats of a conf; `combined` is always the first.
+#[derive(Debug)]
+pub struct LogFormats(pub Vec<LogFormat>);
+
+impl Default for LogFormats {
+    fn default() -> LogFormats {
+        let template = Template::compile(COMBINED).unwrap_or_default();
+        LogFormats(vec![LogFormat { name: "combined".to_owned(), template, escape: Escape::Default }])
+    }
+}
+
+pub static LOG_FORMAT: Setting<LogFormats> = Setting::many(&["log_format"], |args, formats: &mut LogFormats| {
+    let name = args.str(0)?.to_owned();
+    if formats.0.iter().any(|format| format.name == name) {
+        return Err(args.bad(0, format!("duplicate \"log_format\" name \"{name}\"")));
+    }
+    let mut text = String::new();
+    let mut escape = Escape::Default;
+    for i in 1..args.len() {
+        match args.str(i)?.strip_prefix("escape=") {
+            Some(_) if i > 1 => text.push_str(args.str(i)?),
+            Some("default") => {}
+            Some("json") => escape = Escape::Json,
+            Some("none") => escape = Escape::None,
+            Some(other) => return Err(args.bad(i, format!("unknown log format escaping \"{other}\""))),
+            None => text.push_str(args.str(i)?),
+        }
+    }
+    formats.0.push(LogFormat { name, template: Template::parse_text(args, 1, &text)?, escape });
+    Ok(())
+})
+.contexts(Contexts::HTTP)
+.args(2, usize::MAX)
+.syntax("NAME [escape=default | json | none] TEXT ...")
+.about(
+    "Names a format for access_log; the texts are joined. `combined` is always there: `$remote_addr - $remote_user \
+     [$time_local] \"$request\" $status $body_bytes_sent \"$http_referer\" \"$http_user_agent\"`.",
+);
+
+impl LogFormat {
+    /// Appends one line, without its line end.
+    pub fn write(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
+        match self.escape {
+            Escape::Default => self.template.eval_escaped(ex, cx, out, b"-", escape_default),
+            Escape::Json => self.template.eval_escaped(ex, cx, out, b"", escape_json),
+            Escape::None => self.template.eval(ex, cx, out),
+        }
+    }
+}
+
+/// Rewrites what follows `start` if it holds a byte that `needs` an escape.
+fn escape_with(out: &mut Vec<u8>, start: usize, needs: fn(u8) -> bool, write: fn(u8, &mut Vec<u8>)) {
+    let Some(first) = out[start..].iter().position(|&byte| needs(byte)) else { return };
+    let rest = out.split_off(start + first);
+    for byte in rest {
+        if needs(byte) { write(byte, out) } else { out.push(byte) }
+    }
+}
+
+/// `"`, `\` and everything outside of printable ASCII becomes `\xXX`.
+fn escape_default(out: &mut Vec<u8>, start: usize) {
+    let needs = |byte| matches!(byte, b'"' | b'\\' | 0..=31 | 127..=255);
+    // Writing to a Vec can't fail.
+    escape_with(out, start, needs, |byte, out| drop(write!(out, "\\x{byte:02X}")));
+}
+
+/// What a JSON string may not hold is escaped as JSON does; other bytes stay.
+fn escape_json(out: &mut Vec<u8>, start: usize) {
+    let needs = |byte| matches!(byte, b'"' | b'\\' | 0..=31);
+    escape_with(out, start, needs, |byte, out| match byte {
+        b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        8 => out.extend_from_slice(b"\\b"),
+        12 => out.extend_from_slice(b"\\f"),
+        _ => drop(write!(out, "\\u{byte:04X}")),
+    });
+}
+
+pub static DIRECTIVES: &[&dyn conf::Entry] = &[&LOG_FORMAT];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_nginx_s() {
+        let mut out = b"a\"".to_vec();
+        out.extend_from_slice("b\"c\\d\x01\u{e9}".as_bytes());
+        escape_default(&mut out, 2);
+        assert_eq!(out, b"a\"b\\x22c\\x5Cd\\x01\\xC3\\xA9");
+        let mut out = b"b\"c\\d\x01\n".to_vec();
+        escape_json(&mut out, 0);
+        assert_eq!(out, b"b\\\"c\\\\d\\u0001\\n");
+    }
+}

@@ -1,0 +1,416 @@
+use super::*;
+use proptest::prelude::*;
+
+fn parse_all(bytes: &[u8]) -> Result<(Head, Parse), Reject> {
+    let mut head = Head::default();
+    let parse = parse(&mut head, bytes, &Limits::default())?;
+    Ok((head, parse))
+}
+
+fn head_of(bytes: &[u8]) -> Head {
+    match parse_all(bytes) {
+        Ok((head, Parse::Complete(_))) => head,
+        other => panic!("{}: {other:?}", bytes.escape_ascii()),
+    }
+}
+
+fn reject_of(bytes: &[u8]) -> Reject {
+    match parse_all(bytes) {
+        Err(reject) => reject,
+        Ok(other) => panic!("{}: {other:?}", bytes.escape_ascii()),
+    }
+}
+
+/// A request with this line and a Host.
+fn line(text: &str) -> Vec<u8> {
+    format!("{text}\r\nHost: a\r\n\r\n").into_bytes()
+}
+
+/// A GET with Host and these field lines.
+fn fields(text: &str) -> Vec<u8> {
+    format!("GET / HTTP/1.1\r\nHost: a\r\n{text}\r\n\r\n").into_bytes()
+}
+
+#[test]
+fn a_usual_request() {
+    let bytes =
+        b"GET /a/b.html?x=1&y HTTP/1.1\r\nHost: Example.org:8080\r\nUser-Agent: me/1\r\nX-Other:  v \r\n\r\nrest";
+    let (head, parse) = parse_all(bytes).unwrap();
+    assert_eq!(parse, Parse::Complete(bytes.len() - 4));
+    assert_eq!((head.method, head.version, head.form), (Method::Get, Version::Http11, Form::Origin));
+    assert_eq!(head.method_text.of(bytes), b"GET");
+    assert_eq!(head.line.of(bytes), b"GET /a/b.html?x=1&y HTTP/1.1");
+    assert_eq!(head.version_text.of(bytes), b"HTTP/1.1");
+    assert_eq!(head.path(bytes), b"/a/b.html");
+    assert_eq!(head.query(bytes), Some(&b"x=1&y"[..]));
+    assert_eq!(head.uri.of(bytes), b"/a/b.html?x=1&y");
+    assert_eq!(head.host.of(bytes), b"Example.org");
+    assert_eq!(head.known(bytes, Id::Host), Some(&b"Example.org:8080"[..]));
+    assert_eq!(head.known(bytes, Id::UserAgent), Some(&b"me/1"[..]));
+    assert_eq!(head.known(bytes, Id::Range), None);
+    assert_eq!(head.get(bytes, b"x-OTHER"), Some(&b"v"[..]));
+    assert_eq!(head.get_variable(bytes, b"x_other"), Some(&b"v"[..]));
+    assert_eq!(head.get_variable(bytes, b"user_agent"), Some(&b"me/1"[..]));
+    assert_eq!(head.get_variable(bytes, b"x-other"), None);
+    assert_eq!(head.framing, Framing::None);
+    assert!(head.keep_alive && !head.expect_continue);
+}
+
+#[test]
+fn empty_lines_before_a_request_come_to_an_end() {
+    assert!(matches!(parse_all(&b"\r\n".repeat(4000)), Ok((_, Parse::Partial))));
+    assert_eq!(reject_of(&b"\r\n".repeat(5000)), Reject::InvalidRequest);
+    assert_eq!(reject_of(&[b'\n'; 9000]), Reject::InvalidRequest);
+}
+
+#[test]
+fn a_cleared_head_is_as_new_and_keeps_its_capacity() {
+    let mut head = head_of(&fields("A: 1\r\nB: 2\r\nContent-Length: 3"));
+    let capacity = head.fields.capacity();
+    head.clear();
+    assert_eq!(head.fields.capacity(), capacity);
+    assert_eq!(parse(&mut head, b"GET / HTTP/1.0\r\n\r\n", &Limits::default()), Ok(Parse::Complete(18)));
+    assert_eq!(head.framing, Framing::None);
+    assert!(head.host.is_empty() && head.fields.is_empty());
+}
+
+#[test]
+fn line_ends_may_be_lf_and_empty_lines_may_come_first() {
+    let bytes = b"\r\n\n\r\nGET / HTTP/1.1\nHost: a\r\nB: c\n\n";
+    let head = head_of(bytes);
+    assert_eq!(head.line.of(bytes), b"GET / HTTP/1.1");
+    assert_eq!(head.get(bytes, b"b"), Some(&b"c"[..]));
+    assert_eq!(parse_all(b"\r\n\r").unwrap().1, Parse::Partial);
+    assert!(parse_all(b"\r\n\n").unwrap().0.is_untouched(b"\r\n\n"));
+    assert!(!parse_all(b"\nG").unwrap().0.is_untouched(b"\nG"));
+}
+
+#[test]
+fn methods() {
+    for (text, method) in [
+        ("HEAD", Method::Head),
+        ("POST", Method::Post),
+        ("PUT", Method::Put),
+        ("DELETE", Method::Delete),
+        ("OPTIONS", Method::Options),
+        ("TRACE", Method::Trace),
+        ("PATCH", Method::Patch),
+        ("M-SEARCH", Method::Other),
+        ("FOO_BAR", Method::Other),
+    ] {
+        let bytes = line(&format!("{text} / HTTP/1.1"));
+        let head = head_of(&bytes);
+        assert_eq!(head.method, method);
+        assert_eq!(head.method_text.of(&bytes), text.as_bytes());
+    }
+    for text in ["get", "Get", "G3T", "", " GET", "GET\t", "GE\u{7f}", "\"GET\""] {
+        assert_eq!(reject_of(&line(&format!("{text} / HTTP/1.1"))), Reject::InvalidMethod, "{text:?}");
+    }
+}
+
+#[test]
+fn what_cannot_become_a_request_is_refused_at_once() {
+    assert_eq!(reject_of(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), Reject::InvalidMethod);
+    assert_eq!(reject_of(b"get"), Reject::InvalidMethod);
+    assert_eq!(reject_of(b"\rG"), Reject::InvalidRequest);
+    assert_eq!(parse_all(b"GET /no/end/yet").unwrap().1, Parse::Partial);
+}
+
+#[test]
+fn versions() {
+    for (text, version) in [
+        ("HTTP/1.1", Version::Http11),
+        ("HTTP/1.0", Version::Http10),
+        ("HTTP/1.2", Version::Http11),
+        ("HTTP/1.10", Version::Http11),
+        ("HTTP/1.00", Version::Http10),
+        ("HTTP/1.1  ", Version::Http11),
+    ] {
+        let bytes = line(&format!("GET / {text}"));
+        assert_eq!(head_of(&bytes).version, version, "{text:?}");
+        assert_eq!(head_of(&bytes).version_text.of(&bytes), text.trim_end().as_bytes());
+    }
+    for text in ["HTTP/2.0", "HTTP/3.1", "HTTP/10.0"] {
+        assert_eq!(reject_of(&line(&format!("GET / {text}"))), Reject::InvalidVersion, "{text:?}");
+    }
+    assert_eq!(reject_of(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Reject::InvalidVersion);
+    for text in [
+        "",
+        "HTTP",
+        "http/1.1",
+        "HTTP/",
+        "HTTP/1",
+        "HTTP/1.",
+        "HTTP/.1",
+        "HTTP/0.9",
+        "HTTP/01.1",
+        "HTTP/1.1000",
+        "HTTP/1.1 x",
+        "HTTP/1.1\t",
+        "HTTP/1.1\r",
+        "HTTP/+1.1",
+        "HTTP/1.-1",
+        "HTTQ/1.1",
+        "x HTTP/1.1",
+    ] {
+        assert_eq!(reject_of(&line(&format!("GET / {text}"))), Reject::InvalidRequest, "{text:?}");
+    }
+    assert_eq!(reject_of(b"GET /\r\n"), Reject::InvalidRequest, "HTTP/0.9");
+}
+
+#[test]
+fn target_forms() {
+    let check = |text: &str, form: Form, host: &str, path: &str, query: Option<&str>| {
+        let bytes = line(&format!("{text} HTTP/1.1"));
+        let head = head_of(&bytes);
+        assert_eq!(head.form, form, "{text}");
+        assert_eq!(head.host.of(&bytes), host.as_bytes(), "{text}");
+        assert_eq!(head.path(&bytes), path.as_bytes(), "{text}");
+        assert_eq!(head.query(&bytes), query.map(str::as_bytes), "{text}");
+    };
+    check("GET /", Form::Origin, "a", "/", None);
+    check("GET   /x  ", Form::Origin, "a", "/x", None);
+    check("GET //x/?", Form::Origin, "a", "//x/", Some(""));
+    check("GET /x?a?b", Form::Origin, "a", "/x", Some("a?b"));
+    check("GET /x#y?z", Form::Origin, "a", "/x", None);
+    check("GET /x?y#z", Form::Origin, "a", "/x", Some("y"));
+    check("GET /\u{e9}\"<>{}|\\^`", Form::Origin, "a", "/\u{e9}\"<>{}|\\^`", None);
+    check("GET http://c.example/v?q", Form::Absolute, "c.example", "/v", Some("q"));
+    check("GET HTTP://C.example:81/v", Form::Absolute, "C.example", "/v", None);
+    check("GET http://c.example", Form::Absolute, "c.example", "/", None);
+    check("GET http://c.example?x=/v", Form::Absolute, "c.example", "/", Some("x=/v"));
+    check("GET https://[::1]:1/", Form::Absolute, "[::1]", "/", None);
+    check("OPTIONS *", Form::Asterisk, "a", "*", None);
+    check("CONNECT b:80", Form::Authority, "b", "/", None);
+    check("CONNECT /x", Form::Origin, "a", "/x", None);
+    for text in
+        ["GET *", "GET x", "GET ?x", "GET a:80", "GET :///", "GET 1http://a/", "GET /a\u{1}b", "GET /\u{7f}", "GET"]
+    {
+        assert_eq!(reject_of(&line(&format!("{text} HTTP/1.1"))), Reject::InvalidRequest, "{text}");
+    }
+    for text in ["GET http:///v", "GET http://u@c/v", "GET http://c:8x/v", "CONNECT b", "CONNECT b:x"] {
+        assert_eq!(reject_of(&line(&format!("{text} HTTP/1.1"))), Reject::InvalidTargetHost, "{text}");
+    }
+}
+
+#[test]
+fn field_lines_outside_the_grammar_are_refused() {
+    for text in [
+        "A: 1\r\n 2",
+        "A: 1\r\n\t2",
+        " A: 1",
+        "A : 1",
+        "A\t: 1",
+        "A",
+        ": x",
+        "A: 1\r2",
+        "A: \r2",
+        "A: 1\0",
+        "A\0: 1",
+        "A: \u{1}",
+        "(A): 1",
+        "\u{e9}: 1",
+    ] {
+        assert_eq!(reject_of(&fields(text)), Reject::InvalidFieldLine, "{text:?}");
+    }
+    assert_eq!(reject_of(b"GET / HTTP/1.1\r\n Host: a\r\n\r\n"), Reject::InvalidFieldLine);
+    let bytes = fields("A:\r\nB: \u{e9}\tx\t\r\nC:c");
+    let head = head_of(&bytes);
+    assert_eq!(head.get(&bytes, b"a"), Some(&b""[..]));
+    assert_eq!(head.get(&bytes, b"b"), Some("\u{e9}\tx".as_bytes()));
+    assert_eq!(head.get(&bytes, b"c"), Some(&b"c"[..]));
+}
+
+#[test]
+fn fields_with_unusual_names_are_dropped() {
+    let bytes = fields("X_A: 1\r\nX.B: 2\r\nX-C: 3\r\nContent_Length: 5");
+    let head = head_of(&bytes);
+    assert_eq!(head.fields.len(), 2);
+    assert_eq!(head.get_variable(&bytes, b"x_a"), None);
+    assert_eq!(head.get_variable(&bytes, b"x_c"), Some(&b"3"[..]));
+    let mut head = Head::default();
+    parse(&mut head, &bytes, &Limits { underscores: true, ..Limits::default() }).unwrap();
+    assert_eq!(head.get_variable(&bytes, b"x_a"), Some(&b"1"[..]));
+    assert_eq!(head.fields.len(), 4);
+}
+
+#[test]
+fn host_rules() {
+    assert_eq!(reject_of(b"GET / HTTP/1.1\r\n\r\n"), Reject::MissingHost);
+    assert_eq!(reject_of(b"GET http://a/ HTTP/1.1\r\n\r\n"), Reject::MissingHost);
+    assert_eq!(reject_of(&fields("Host: a")), Reject::DuplicateHost);
+    assert_eq!(reject_of(b"GET / HTTP/1.0\r\nHost: a\r\nhost: a\r\n\r\n"), Reject::DuplicateHost);
+    assert_eq!(reject_of(b"GET / HTTP/1.1\r\nHost:\r\n\r\n"), Reject::InvalidHost);
+    assert_eq!(reject_of(b"GET / HTTP/1.0\r\nHost: a/b\r\n\r\n"), Reject::InvalidHost);
+    assert_eq!(reject_of(b"GET http://a/ HTTP/1.1\r\nHost: a/b\r\n\r\n"), Reject::InvalidHost);
+    assert!(head_of(b"GET / HTTP/1.0\r\n\r\n").host.is_empty());
+}
+
+#[test]
+fn single_fields_may_not_repeat() {
+    for id in Id::ALL {
+        let name = id.name();
+        let value = if id == Id::TransferEncoding { "chunked" } else { "0" };
+        if id == Id::Host {
+            continue;
+        }
+        let bytes = fields(&format!("{name}: {value}\r\n{name}: {value}"));
+        match id.is_unique() {
+            true => assert_eq!(reject_of(&bytes), Reject::DuplicateField, "{name}"),
+            false => assert_eq!(head_of(&bytes).all(&bytes, id).count(), 2, "{name}"),
+        }
+    }
+}
+
+#[test]
+fn body_framing() {
+    assert_eq!(head_of(&fields("Content-Length: 10")).framing, Framing::Length(10));
+    assert_eq!(head_of(&fields("Content-Length: 000")).framing, Framing::Length(0));
+    assert_eq!(head_of(&fields("Content-Length: 9223372036854775807")).framing, Framing::Length(i64::MAX as u64));
+    for text in ["", "x", "+1", "-1", "0, 0", "0x0", "1 1", "9223372036854775808", "99999999999999999999"] {
+        assert_eq!(reject_of(&fields(&format!("Content-Length: {text}"))), Reject::InvalidContentLength, "{text:?}");
+    }
+    assert_eq!(head_of(&fields("Transfer-Encoding: Chunked")).framing, Framing::Chunked);
+    for text in ["", "gzip", "gzip, chunked", "chunked, chunked", "identity", "xchunked", "chunked;q=1", ",chunked"] {
+        assert_eq!(reject_of(&fields(&format!("Transfer-Encoding: {text}"))), Reject::UnknownEncoding, "{text:?}");
+    }
+    let both = ["Content-Length: 0\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 0"];
+    for text in both {
+        assert_eq!(reject_of(&fields(text)), Reject::LengthAndEncoding);
+    }
+    assert_eq!(reject_of(b"GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), Reject::EncodingInOldVersion);
+}
+
+#[test]
+fn keep_alive_as_the_client_asks() {
+    let asked =
+        |version: &str, text: &str| head_of(format!("GET / {version}\r\nHost: a\r\n{text}\r\n").as_bytes()).keep_alive;
+    assert!(asked("HTTP/1.1", ""));
+    assert!(!asked("HTTP/1.0", ""));
+    assert!(asked("HTTP/1.0", "Connection: keep-alive\r\n"));
+    assert!(asked("HTTP/1.0", "Connection: x, Keep-Alive\r\n"));
+    assert!(asked("HTTP/1.0", "Connection: x\r\nConnection: Keep-Alive\r\n"));
+    assert!(!asked("HTTP/1.1", "Connection: x , CLOSE\r\n"));
+    assert!(!asked("HTTP/1.1", "Connection: keep-alive\r\nAccept: x\r\nConnection: close\r\n"));
+    assert!(!asked("HTTP/1.0", "Connection: keep-alive, close\r\n"));
+    assert!(asked("HTTP/1.1", "Connection: closer\r\n"));
+}
+
+#[test]
+fn expect_is_for_later_clients_only() {
+    assert!(head_of(&fields("Expect: 100-Continue")).expect_continue);
+    assert!(!head_of(&fields("Expect: something")).expect_continue);
+    assert!(!head_of(b"GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n").expect_continue);
+}
+
+#[test]
+fn limits_hold_for_whole_and_for_dribbling_heads() {
+    let limits = Limits { line: 100, head: 400, fields: 40, underscores: false };
+    let result = |bytes: &[u8]| parse(&mut Head::default(), bytes, &limits);
+    let target = |len: usize| format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(len)).into_bytes();
+    // "GET /" and " HTTP/1.1\r\n" are 16 bytes of the 100.
+    assert!(result(&target(84)).is_ok());
+    assert_eq!(result(&target(85)), Err(Reject::UriTooLong));
+    assert_eq!(result(&target(300)[..99]), Ok(Parse::Partial));
+    assert_eq!(result(&target(300)[..100]), Err(Reject::UriTooLong));
+
+    let value = |len: usize| fields(&format!("A: {}", "x".repeat(len)));
+    assert!(result(&value(96)).is_ok());
+    assert_eq!(result(&value(97)), Err(Reject::FieldLineTooLong));
+    let lines = |n: usize, len: usize| fields(&vec![format!("A: {}", "x".repeat(len)); n].join("\r\n"));
+    assert!(result(&lines(39, 1)).is_ok());
+    assert_eq!(result(&lines(40, 1)), Err(Reject::TooManyFields));
+    assert_eq!(result(&lines(5, 80)), Err(Reject::HeadTooLarge));
+    assert_eq!(result(&lines(5, 80)[..399]), Ok(Parse::Partial));
+    assert_eq!(result(&lines(5, 80)[..400]), Err(Reject::HeadTooLarge));
+}
+
+#[test]
+fn a_thousand_fields_and_no_more() {
+    let lines = |n: usize| fields(&(1..n).map(|i| format!("A{i}: {i}")).collect::<Vec<_>>().join("\r\n"));
+    let bytes = lines(1000);
+    let head = head_of(&bytes);
+    assert_eq!(head.fields.len(), 1000);
+    assert_eq!(head.get(&bytes, b"a999"), Some(&b"999"[..]));
+    assert_eq!(reject_of(&lines(1001)), Reject::TooManyFields);
+}
+
+#[test]
+fn a_dribbling_head_is_searched_once() {
+    let bytes = fields("A: 1\nB: 2");
+    let mut head = Head::default();
+    for end in 0..bytes.len() {
+        assert_eq!(parse(&mut head, &bytes[..end], &Limits::default()), Ok(Parse::Partial), "{end}");
+        let looked_at = head.scanned.max(head.start);
+        assert!(looked_at + 3 >= end, "{looked_at} of {end}");
+    }
+    assert_eq!(parse(&mut head, &bytes, &Limits::default()), Ok(Parse::Complete(bytes.len())));
+    assert_eq!(head.get(&bytes, b"b"), Some(&b"2"[..]));
+}
+
+fn any_head() -> impl Strategy<Value = Vec<u8>> {
+    let pieces: &[&[u8]] = &[
+        b"GET ",
+        b"OPTIONS ",
+        b"/a",
+        b"?",
+        b"#",
+        b"http://b/",
+        b" HTTP/1.1\r\n",
+        b" HTTP/1.0\n",
+        b"Host: a\r\n",
+        b"Connection: close\r\n",
+        b"Content-Length: 3\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"X-A:",
+        b" ",
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b"\0",
+        b"\xff",
+    ];
+    let piece = proptest::sample::select(pieces.to_vec());
+    let tail = proptest::collection::vec(piece, 0..10).prop_map(|pieces| pieces.concat());
+    prop_oneof![tail.clone(), tail.prop_map(|tail| [b"GET / HTTP/1.1\r\nHost: a\r\n", &tail[..], b"\r\n\r\n"].concat())]
+}
+
+proptest! {
+    /// Whatever comes, however it is cut: the same outcome, but that a whole head may show an error sooner.
+    #[test]
+    fn pieces_give_the_same_head_as_the_whole(bytes in any_head(), cuts in proptest::collection::vec(0usize..200, 0..5)) {
+        let mut cuts: Vec<_> = cuts.into_iter().filter(|cut| *cut < bytes.len()).collect();
+        cuts.sort_unstable();
+        cuts.push(bytes.len());
+        let whole = parse_all(&bytes);
+        let mut head = Head::default();
+        let mut last = Ok(Parse::Partial);
+        for cut in cuts {
+            last = parse(&mut head, &bytes[..cut], &Limits::default());
+            if last != Ok(Parse::Partial) {
+                break;
+            }
+        }
+        match (whole, last) {
+            (Ok((expected, parse)), last) => {
+                prop_assert_eq!(last, Ok(parse));
+                if let Parse::Complete(len) = parse {
+                    prop_assert!(len <= bytes.len());
+                    prop_assert_eq!(head.fields, expected.fields);
+                    prop_assert_eq!(head.framing, expected.framing);
+                    prop_assert_eq!(head.target, expected.target);
+                    prop_assert_eq!(head.host, expected.host);
+                }
+            }
+            (Err(reject), Err(other)) => prop_assert_eq!(reject, other),
+            // The lines behind the cut are looked at when the head is complete.
+            (Err(reject), Ok(parse)) => prop_assert!(parse == Parse::Partial, "{:?} {:?}", reject, parse),
+        }
+    }
+
+    #[test]
+    fn any_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = parse_all(&bytes);
+        let _ = parse_all(&[b"GET / HTTP/1.1\r\n", &bytes[..], b"\r\n\r\n"].concat());
+    }
+}

@@ -1,0 +1,549 @@
+//! Which server and which location a request belongs to: the matching alone, for any value kept with a name or pattern.
+
+use super::regex::{Captures, Regex, TooHard};
+use foldhash::HashMap;
+use std::fmt;
+
+/// What matched.
+#[derive(Debug)]
+pub struct Found<'a, T> {
+    pub value: &'a T,
+    /// The pattern, if it was one; then the captures given to `find` hold its groups, otherwise they are untouched.
+    pub regex: Option<&'a Regex>,
+}
+
+// Not derived: that would ask for `T: Clone`.
+impl<T> Clone for Found<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Found<'_, T> {}
+
+/// Why a name or location can't be added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddError {
+    /// Not a name nor a wildcard of the allowed forms.
+    Invalid,
+    /// Already there; the first one stays.
+    Duplicate,
+    /// The pattern is wrong.
+    Regex(String),
+}
+
+impl fmt::Display for AddError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid => f.write_str("invalid server name or wildcard"),
+            Self::Duplicate => f.write_str("duplicate"),
+            Self::Regex(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for AddError {}
+
+/// The server names of one listening address (ngx_http_server_names, ngx_hash_find_combined): an exact name, else the
+/// longest wildcard `*.x`, else the longest `x.*`, else the first pattern that matches.
+#[derive(Clone, Debug)]
+pub struct ServerNames<T> {
+    exact: HashMap<Box<[u8]>, T>,
+    /// `x` of `*.x`
+    heads: Wildcards<T>,
+    /// `x` of `x.*`
+    tails: Wildcards<T>,
+    regexes: Vec<(Regex, T)>,
+}
+
+#[derive(Clone, Debug)]
+struct Wildcards<T> {
+    map: HashMap<Box<[u8]>, T>,
+    /// Parts of a name that are longer need not be looked up: a host of many labels costs no more than a short one.
+    longest: usize,
+}
+
+impl<T> Wildcards<T> {
+    fn get(&self, part: &[u8]) -> Option<&T> {
+        if part.len() > self.longest { None } else { self.map.get(part) }
+    }
+
+    fn add(&mut self, part: &str, value: T) -> Result<(), AddError> {
+        self.longest = self.longest.max(part.len());
+        add(&mut self.map, part, value)
+    }
+}
+
+impl<T> Default for Wildcards<T> {
+    fn default() -> Self {
+        Self { map: HashMap::default(), longest: 0 }
+    }
+}
+
+impl<T> Default for ServerNames<T> {
+    fn default() -> Self {
+        Self {
+            exact: HashMap::default(),
+            heads: Wildcards::default(),
+            tails: Wildcards::default(),
+            regexes: Vec::new(),
+        }
+    }
+}
+
+fn add<T>(map: &mut HashMap<Box<[u8]>, T>, key: &str, value: T) -> Result<(), AddError> {
+    use std::collections::hash_map::Entry;
+    match map.entry(key.as_bytes().into()) {
+        Entry::Occupied(_) => Err(AddError::Duplicate),
+        Entry::Vacant(place) => {
+            place.insert(value);
+            Ok(())
+        }
+    }
+}
+
+impl<T: Clone> ServerNames<T> {
+    /// Adds a name as written in server_name: `x`, `*.x`, `.x`, `x.*`, `~pattern` or the empty name.
+    ///
+    /// # Errors
+    /// See [`AddError`]. nginx only warns about duplicates.
+    pub fn add(&mut self, name: &str, value: T) -> Result<(), AddError> {
+        if let Some(pattern) = name.strip_prefix('~') {
+            // Hosts come in lower case, so that a pattern with capitals could not match otherwise.
+            let ignore_case = pattern.bytes().any(|b| b.is_ascii_uppercase());
+            let regex = Regex::new(pattern, ignore_case).map_err(AddError::Regex)?;
+            self.regexes.push((regex, value));
+            return Ok(());
+        }
+        let lower = name.to_ascii_lowercase();
+        let plain = |part: &str| !part.is_empty() && !part.contains(['*', '\0', '/']) && !part.contains("..");
+        if lower.is_empty() {
+            add(&mut self.exact, "", value)
+        } else if let Some(part) = lower.strip_prefix("*.").filter(|part| plain(part)) {
+            self.heads.add(part, value)
+        } else if let Some(part) = lower.strip_suffix(".*").filter(|part| plain(part)) {
+            self.tails.add(part, value)
+        } else if let Some(part) = lower.strip_prefix('.').filter(|part| plain(part)) {
+            add(&mut self.exact, part, value.clone()).and_then(|()| self.heads.add(part, value))
+        } else if plain(&lower) && !lower.starts_with('.') {
+            add(&mut self.exact, lower.strip_suffix('.').unwrap_or(&lower), value)
+        } else {
+            Err(AddError::Invalid)
+        }
+    }
+}
+
+impl<T> ServerNames<T> {
+    /// Whether there is any name.
+    pub fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.heads.map.is_empty() && self.tails.map.is_empty() && self.regexes.is_empty()
+    }
+
+    /// The value for a host: in lower case, without port and trailing dot; empty if the request names none.
+    ///
+    /// # Errors
+    /// `TooHard` from a pattern.
+    pub fn find(&self, host: &[u8], captures: &mut Captures) -> Result<Option<Found<'_, T>>, TooHard> {
+        if let Some(value) = self.exact.get(host).or_else(|| self.wildcard(host)) {
+            return Ok(Some(Found { value, regex: None }));
+        }
+        if host.is_empty() {
+            return Ok(None);
+        }
+        first_match(&self.regexes, host, captures)
+    }
+
+    fn wildcard(&self, host: &[u8]) -> Option<&T> {
+        if !self.heads.map.is_empty() {
+            let found = memchr::memchr_iter(b'.', host).find_map(|dot| self.heads.get(host.get(dot + 1..)?));
+            if found.is_some() {
+                return found;
+            }
+        }
+        if self.tails.map.is_empty() {
+            return None;
+        }
+        memchr::memrchr_iter(b'.', host).find_map(|dot| self.tails.get(host.get(..dot)?))
+    }
+}
+
+fn first_match<'a, T>(
+    regexes: &'a [(Regex, T)],
+    text: &[u8],
+    captures: &mut Captures,
+) -> Result<Option<Found<'a, T>>, TooHard> {
+    for (regex, value) in regexes {
+        if regex.captures(text, captures)? {
+            return Ok(Some(Found { value, regex: Some(regex) }));
+        }
+    }
+    Ok(None)
+}
+
+/// How a location is written.
+#[derive(Clone, Debug)]
+pub enum Rule {
+    /// `= /path`
+    Exact(Vec<u8>),
+    /// `/path`; with `no_regex`: `^~ /path`
+    Prefix { path: Vec<u8>, no_regex: bool },
+    /// `~ pattern` or `~* pattern`
+    Regex(Regex),
+    /// `@name`, without the `@`
+    Named(String),
+}
+
+/// The locations of one level, a server's or those nested in a location.
+#[derive(Clone, Debug)]
+pub struct Locations<T> {
+    exact: HashMap<Box<[u8]>, T>,
+    /// Sorted by path.
+    prefixes: Vec<Prefix<T>>,
+    regexes: Vec<(Regex, Nested<T>)>,
+    named: HashMap<Box<[u8]>, T>,
+}
+
+#[derive(Clone, Debug)]
+struct Prefix<T> {
+    path: Box<[u8]>,
+    no_regex: bool,
+    place: Nested<T>,
+    /// Index of the longest other prefix that is a prefix of this one.
+    parent: Option<usize>,
+}
+
+#[derive(Clone, Debug)]
+struct Nested<T> {
+    value: T,
+    inner: Locations<T>,
+}
+
+impl<T> Default for Locations<T> {
+    fn default() -> Self {
+        Self { exact: HashMap::default(), prefixes: Vec::new(), regexes: Vec::new(), named: HashMap::default() }
+    }
+}
+
+impl<T> Locations<T> {
+    /// Adds a location and those nested in it. Patterns are tried in the order they are added.
+    ///
+    /// # Errors
+    /// `Duplicate`, as nginx has it: a path may be there once as exact and once as prefix.
+    pub fn add(&mut self, rule: Rule, value: T, inner: Locations<T>) -> Result<(), AddError> {
+        use std::collections::hash_map::Entry;
+        let (map, key) = match rule {
+            Rule::Regex(regex) => {
+                self.regexes.push((regex, Nested { value, inner }));
+                return Ok(());
+            }
+            Rule::Prefix { path, no_regex } => return self.add_prefix(path.into(), no_regex, Nested { value, inner }),
+            Rule::Exact(path) => (&mut self.exact, path),
+            Rule::Named(name) => (&mut self.named, name.into_bytes()),
+        };
+        match map.entry(key.into()) {
+            Entry::Occupied(_) => Err(AddError::Duplicate),
+            Entry::Vacant(place) => {
+                place.insert(value);
+                Ok(())
+            }
+        }
+    }
+
+    fn add_prefix(&mut self, path: Box<[u8]>, no_regex: bool, place: Nested<T>) -> Result<(), AddError> {
+        match self.prefixes.binary_search_by(|prefix| prefix.path.cmp(&path)) {
+            Ok(_) => return Err(AddError::Duplicate),
+            Err(at) => self.prefixes.insert(at, Prefix { path, no_regex, place, parent: None }),
+        }
+        // In sorted order the prefixes of a path come before it, the longest last.
+        let mut open: Vec<usize> = Vec::new();
+        for at in 0..self.prefixes.len() {
+            let path = &self.prefixes[at].path;
+            while open.last().is_some_and(|&last| !path.starts_with(&self.prefixes[last].path)) {
+                open.pop();
+            }
+            self.prefixes[at].parent = open.last().copied();
+            open.push(at);
+        }
+        Ok(())
+    }
+
+    /// The location for a normalised path (ngx_http_core_find_location): an exact one ends the search; the longest prefix
+    /// is kept and searched inside; then, unless that found an exact one or a pattern, or the prefix says `^~`, the
+    /// first pattern that matches wins, and is searched inside too.
+    ///
+    /// # Errors
+    /// `TooHard` from a pattern.
+    pub fn find(&self, path: &[u8], captures: &mut Captures) -> Result<Option<Found<'_, T>>, TooHard> {
+        Ok(self.search(path, captures)?.map(|(found, _)| found))
+    }
+
+    /// What was found, and whether that is final: an exact location or a pattern, in nginx NGX_OK.
+    fn search(&self, path: &[u8], captures: &mut Captures) -> Result<Option<(Found<'_, T>, bool)>, TooHard> {
+        if let Some(value) = self.exact.get(path) {
+            return Ok(Some((Found { value, regex: None }, true)));
+        }
+        let mut best = None;
+        if let Some(prefix) = self.longest_prefix(path) {
+            let found = prefix.place.search(path, captures, None)?;
+            if found.1 || prefix.no_regex {
+                return Ok(Some(found));
+            }
+            best = Some(found);
+        }
+        for (regex, place) in &self.regexes {
+            if regex.captures(path, captures)? {
+                let (found, _) = place.search(path, captures, Some(regex))?;
+                return Ok(Some((found, true)));
+            }
+        }
+        Ok(best)
+    }
+
+    fn longest_prefix(&self, path: &[u8]) -> Option<&Prefix<T>> {
+        // Any prefix of the path is the entry sorted just before it, or one of that entry's own prefixes.
+        let mut at = self.prefixes.partition_point(|prefix| *prefix.path <= *path).checked_sub(1)?;
+        loop {
+            let prefix = self.prefixes.get(at)?;
+            if path.starts_with(&prefix.path) {
+                return Some(prefix);
+            }
+            at = prefix.parent?;
+        }
+    }
+
+    /// A named location.
+    pub fn named(&self, name: &str) -> Option<&T> {
+        self.named.get(name.as_bytes())
+    }
+}
+
+impl<T> Nested<T> {
+    /// What the path finds inside, else this location itself; `regex` if it was found by that.
+    fn search<'a>(
+        &'a self,
+        path: &[u8],
+        captures: &mut Captures,
+        regex: Option<&'a Regex>,
+    ) -> Result<(Found<'a, T>, bool), TooHard> {
+        let found = self.inner.search(path, captures)?;
+        Ok(match found {
+            Some((inner, is_final)) => (Found { regex: inner.regex.or(regex), ..inner }, is_final),
+            None => (Found { value: &self.value, regex }, false),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn names(list: &[&'static str]) -> ServerNames<&'static str> {
+        let mut names = ServerNames::default();
+        for name in list {
+            names.add(name, *name).unwrap();
+        }
+        names
+    }
+
+    fn server(names: &ServerNames<&'static str>, host: &str) -> &'static str {
+        names.find(host.as_bytes(), &mut Captures::default()).unwrap().map_or("-", |found| found.value)
+    }
+
+    #[test]
+    fn server_names_in_nginx_order() {
+        let names = names(&[
+            "~^(?<user>[a-z]+)\\.people\\.example$",
+            "~.*",
+            "a.example",
+            "*.example",
+            "*.b.example",
+            ".c.example",
+            "mail.*",
+            "mail.a.*",
+            "UPPER.example",
+            "",
+        ]);
+        for (host, expected) in [
+            ("a.example", "a.example"),
+            ("x.example", "*.example"),
+            ("x.y.example", "*.example"),
+            ("x.b.example", "*.b.example"),
+            ("x.y.b.example", "*.b.example"),
+            ("b.example", "*.example"),
+            ("c.example", ".c.example"),
+            ("x.c.example", ".c.example"),
+            ("mail.x", "mail.*"),
+            ("mail.a.x.y", "mail.a.*"),
+            ("mail.example", "*.example"),
+            ("upper.example", "UPPER.example"),
+            ("", ""),
+            ("mail", "~.*"),
+            ("example", "~.*"),
+            (".example", "*.example"),
+            ("joe.people.example", "*.example"),
+        ] {
+            assert_eq!(server(&names, host), expected, "{host}");
+        }
+    }
+
+    #[test]
+    fn patterns_come_last_and_in_order() {
+        let names = names(&["~^(?<user>[a-z]+)\\.People$", "~p"]);
+        let mut captures = Captures::default();
+        let found = names.find(b"joe.people", &mut captures).unwrap().unwrap();
+        let group = found.regex.unwrap().names().next().unwrap();
+        assert_eq!((group.0, captures.get(group.1)), ("user", Some(&b"joe"[..])));
+        assert_eq!(server(&names, "1.people"), "~p");
+        assert_eq!(server(&names, ""), "-");
+        assert_eq!(server(&ServerNames::default(), "a"), "-");
+    }
+
+    #[test]
+    fn bad_and_double_names() {
+        let mut names = names(&["a", "*.a", ".b"]);
+        for name in ["*", "*a", "a*", "*.", ".", "a.*.b", "*.a.*", "a..b", ".*", "a/b"] {
+            assert_eq!(names.add(name, ""), Err(AddError::Invalid), "{name}");
+        }
+        for name in ["A", "a.", "*.a", "b", "*.b", ".b"] {
+            assert_eq!(names.add(name, ""), Err(AddError::Duplicate), "{name}");
+        }
+        assert!(matches!(names.add("~(", ""), Err(AddError::Regex(_))));
+    }
+
+    /// A level of locations as in a conf file; the value of each is its text.
+    fn level(list: Vec<(&'static str, Locations<&'static str>)>) -> Locations<&'static str> {
+        let mut locations = Locations::default();
+        for (text, inner) in list {
+            let (modifier, path) = text.split_once(' ').unwrap_or(("", text));
+            let bytes = path.as_bytes().to_vec();
+            let rule = match modifier {
+                "=" => Rule::Exact(bytes),
+                "~" | "~*" => Rule::Regex(Regex::new(path, modifier == "~*").unwrap()),
+                "" if path.starts_with('@') => Rule::Named(path[1..].to_owned()),
+                modifier => Rule::Prefix { path: bytes, no_regex: modifier == "^~" },
+            };
+            locations.add(rule, text, inner).unwrap();
+        }
+        locations
+    }
+
+    fn leaves(list: &[&'static str]) -> Locations<&'static str> {
+        level(list.iter().map(|text| (*text, Locations::default())).collect())
+    }
+
+    fn location(locations: &Locations<&'static str>, path: &str) -> &'static str {
+        locations.find(path.as_bytes(), &mut Captures::default()).unwrap().map_or("-", |found| found.value)
+    }
+
+    #[test]
+    fn exact_then_prefix_then_pattern() {
+        // The example of nginx's documentation of location, and more.
+        let locations = leaves(&[
+            "= /",
+            "/",
+            "/documents/",
+            "^~ /images/",
+            "~* \\.(gif|jpg|jpeg)$",
+            "~ \\.gif$",
+            "/images/raw/",
+            "= /documents/",
+            "@x",
+        ]);
+        for (path, expected) in [
+            ("/", "= /"),
+            ("/index.html", "/"),
+            ("/documents/document.html", "/documents/"),
+            ("/documents/", "= /documents/"),
+            ("/documents", "/"),
+            ("/images/1.gif", "^~ /images/"),
+            ("/documents/1.JPG", "~* \\.(gif|jpg|jpeg)$"),
+            ("/images/raw/1.jpg", "~* \\.(gif|jpg|jpeg)$"),
+            ("/images/raw/1.txt", "/images/raw/"),
+            ("/images", "/"),
+        ] {
+            assert_eq!(location(&locations, path), expected, "{path}");
+        }
+        assert_eq!(locations.named("x"), Some(&"@x"));
+        assert_eq!(locations.named("y"), None);
+        assert_eq!(location(&leaves(&["/a"]), "/b"), "-");
+    }
+
+    #[test]
+    fn nested_locations() {
+        let locations = level(vec![
+            ("/", Locations::default()),
+            ("/a/", leaves(&["= /a/x", "/a/b/", "~ \\.in$"])),
+            ("^~ /n/", leaves(&["/n/m/", "~ \\.in$"])),
+            ("~ ^/a/.*\\.out$", leaves(&["/a/b/", "~ (b)\\.out$"])),
+            ("~ \\.(in)$", Locations::default()),
+        ]);
+        for (path, expected) in [
+            ("/a/x", "= /a/x"),
+            ("/a/y", "/a/"),
+            ("/a/b/c", "/a/b/"),
+            ("/a/b/c.in", "~ \\.in$"),
+            ("/a/y.out", "~ ^/a/.*\\.out$"),
+            ("/a/b/y.out", "/a/b/"),
+            ("/a/yb.out", "~ (b)\\.out$"),
+            ("/n/m/1", "/n/m/"),
+            ("/n/m/1.in", "~ \\.in$"),
+            ("/n/1", "^~ /n/"),
+            ("/c.in", "~ \\.(in)$"),
+        ] {
+            assert_eq!(location(&locations, path), expected, "{path}");
+        }
+        let mut captures = Captures::default();
+        let found = locations.find(b"/a/yb.out", &mut captures).unwrap().unwrap();
+        assert_eq!((found.regex.unwrap().pattern(), captures.get(1)), ("(b)\\.out$", Some(&b"b"[..])));
+        let found = locations.find(b"/a/b/y.out", &mut captures).unwrap().unwrap();
+        assert_eq!(found.regex.unwrap().pattern(), "^/a/.*\\.out$");
+    }
+
+    #[test]
+    fn double_locations() {
+        let mut locations = leaves(&["/a", "= /a", "@a"]);
+        let none = Locations::default;
+        let prefix = Rule::Prefix { path: b"/a".to_vec(), no_regex: true };
+        assert_eq!(locations.add(prefix, "", none()), Err(AddError::Duplicate));
+        assert_eq!(locations.add(Rule::Exact(b"/a".to_vec()), "", none()), Err(AddError::Duplicate));
+        assert_eq!(locations.add(Rule::Named("a".to_owned()), "", none()), Err(AddError::Duplicate));
+    }
+
+    #[test]
+    fn a_pattern_that_is_too_hard_fails_the_search() {
+        let locations = leaves(&["~ ^(?:(a|aa)(?!x))+\\1c$"]);
+        let path = "a".repeat(60);
+        assert_eq!(locations.find(path.as_bytes(), &mut Captures::default()).err(), Some(TooHard));
+    }
+
+    proptest! {
+        #[test]
+        fn the_longest_prefix_wins(paths in proptest::collection::btree_set("/[ab/]{0,4}", 0..12), uri in "/[ab/]{0,6}") {
+            let mut locations = Locations::default();
+            for path in &paths {
+                let rule = Rule::Prefix { path: path.clone().into_bytes(), no_regex: false };
+                locations.add(rule, path.clone(), Locations::default()).unwrap();
+            }
+            let expected = paths.iter().filter(|path| uri.starts_with(*path)).max_by_key(|path| path.len());
+            let found = locations.find(uri.as_bytes(), &mut Captures::default()).unwrap();
+            prop_assert_eq!(found.map(|found| found.value), expected);
+        }
+
+        #[test]
+        fn the_longest_wildcard_wins(names in proptest::collection::btree_set("[ab](\\.[ab]){0,2}", 0..8), host in "[ab](\\.[ab]){0,4}") {
+            let mut heads = ServerNames::default();
+            let mut tails = ServerNames::default();
+            for name in &names {
+                heads.add(&format!("*.{name}"), name.clone()).unwrap();
+                tails.add(&format!("{name}.*"), name.clone()).unwrap();
+            }
+            let longest = |fits: &dyn Fn(&str) -> bool| names.iter().filter(|name| fits(name)).max_by_key(|name| name.len());
+            let head = longest(&|name| host.ends_with(&format!(".{name}")));
+            let tail = longest(&|name| host.starts_with(&format!("{name}.")));
+            let mut captures = Captures::default();
+            prop_assert_eq!(heads.find(host.as_bytes(), &mut captures).unwrap().map(|found| found.value), head);
+            prop_assert_eq!(tails.find(host.as_bytes(), &mut captures).unwrap().map(|found| found.value), tail);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! `ledger`: everything that is counted, as JSON.
+//!
+//! # Schema 1
+//!
+//! Members may be added within a schema; what is there keeps its name and meaning. All are numbers unless it says otherwise.
+//!
+//! | member | what it holds |
+//! |---|---|
+//! | `schema` | 1 |
+//! | `server`, `version` | texts: `drover` and its version |
+//! | `time_unix_ms`, `started_unix_ms` | now, and when the master was started: ms since 1970 |
+//! | `master` | the master's pid |
+//! | `generation` | how many confs have been taken into service |
+//! | `reloads` | `ok`, `failed`; `error`: why the last one failed, a text, or null |
+//! | `respawns` | children that died unasked and were replaced |
+//! | `dispatch` | `model`: its name, a text; `mutex_holder`: pid of the worker that has the accept mutex, or null |
+//! | `bounds` | upper bounds of the histograms' buckets in seconds, an array each; the last bucket, which has none, is left out |
+//! | `totals` | all counters, over the dead and the living |
+//! | `processes` | an array: `pid`, `role` (`worker` or `dispatcher`), `number`, `generation`, `threads`, `holds_mutex` (true or false), and all counters of each living process |
+//!
+//! The counters are the fields of [`crate::shm::Sums`] under their names, and `waiting`; those with several numbers are
+//! arrays: `status` from 1xx to 5xx, `request_time` and `accept_delay` by bucket.
+
+use super::json::Json;
+use super::snapshot::Process;
+use super::{PLACES, Page, Snapshot, View, about, said};
+use crate::conf::Setting;
+use crate::http::exchange::Exchange;
+use crate::shm::Sums;
+use crate::shm::histogram::{ACCEPT_DELAY_BUCKETS, REQUEST_TIME_BUCKETS, bound};
+
+/// To be raised when a member goes or changes its meaning.
+const SCHEMA: u64 = 1;
+
+pub static LEDGER: Setting<bool> = Setting::one("ledger", said).contexts(PLACES).args(0, 0).syntax("").local().about(
+    about!("Answers with all counters of the service, and of each of its processes, as JSON with a schema version."),
+);
+
+pub(super) static VIEW: View = View { setting: &LEDGER, shows_times: true, write };
+
+pub(super) fn write(_: &Exchange, snapshot: &Snapshot) -> Page {
+    let mut json = Json::default();
+    json.object(|json| {
+        json.key("schema").number(SCHEMA);
+        head(json, snapshot);
+        json.key("bounds").object(|json| {
+            json.key("request_time").array(|json| bounds(json, REQUEST_TIME_BUCKETS, 1e6));
+            json.key("accept_delay").array(|json| bounds(json, ACCEPT_DELAY_BUCKETS, 1e3));
+        });
+        json.key("totals").object(|json| counters(json, &snapshot.totals));
+        json.key("processes").array(|json| {
+            for process in &snapshot.processes {
+                json.object(|json| row(json, process, snapshot.holder));
+            }
+        });
+    });
+    Page { media_type: "application/json", body: json.into_bytes() }
+}
+
+fn head(json: &mut Json, snapshot: &Snapshot) {
+    use std::sync::atomic::Ordering::Relaxed;
+    let header = snapshot.header;
+    json.key("server").text("drover");
+    json.key("version").text(env!("CARGO_PKG_VERSION"));
+    json.key("time_unix_ms").number(snapshot.now_ms);
+    json.key("started_unix_ms").number(header.started_unix_ms.load(Relaxed));
+    json.key("master").number(header.master.load(Relaxed).into());
+    json.key("generation").number(header.generation.load(Relaxed).into());
+    json.key("reloads").object(|json| {
+        json.key("ok").number(header.reloads_ok.get());
+        json.key("failed").number(header.reloads_failed.get());
+        match header.reload_error.get().as_str() {
+            "" => json.key("error").null(),
+            error => json.key("error").text(error),
+        }
+    });
+    json.key("respawns").number(header.respawns.get());
+    json.key("dispatch").object(|json| {
+        json.key("model").text(&header.model.get());
+        match snapshot.holder {
+            Some(pid) => json.key("mutex_holder").number(pid.into()),
+            None => json.key("mutex_holder").null(),
+        }
+    });
+}
+
+/// The bounds of a histogram that counts in units of `per_second` to the second.
+fn bounds(json: &mut Json, buckets: usize, per_second: f64) {
+    (0..buckets - 1).for_each(|i| json.decimal(bound(i) as f64 / per_second));
+}
+
+fn counters(json: &mut Json, sums: &Sums) {
+    sums.each(|name, _, numbers| match numbers {
+        [number] => json.key(name).number(*number),
+        row => json.key(name).array(|json| row.iter().for_each(|number| json.number(*number))),
+    });
+    json.key("waiting").number(sums.waiting());
+}
+
+fn row(json: &mut Json, process: &Process, holder: Option<u32>) {
+    json.key("pid").number(process.pid.into());
+    json.key("role").text(process.role_name());
+    json.key("number").number(process.number.into());
+    json.key("generation").number(process.generation.into());
+    json.key("threads").number(process.slots.into());
+    json.key("holds_mutex").flag(holder == Some(process.pid));
+    counters(json, &process.counts);
+}

@@ -1,0 +1,90 @@
+//! What the service tells of itself: the ledger, shown in four ways. A location with one of these directives answers with
+//! the page instead of a file.
+//!
+//! A view is one file: the directive, and the function that writes the page from a [`Snapshot`]; and one line in `VIEWS`.
+
+mod json;
+mod ledger;
+mod metrics;
+mod snapshot;
+mod status_page;
+mod stub_status;
+
+use super::exchange::{Cx, Exchange};
+use super::request::Method;
+use super::response::Answer;
+use crate::conf::{Args, Contexts, Entry, Error, Scope, Setting};
+use snapshot::Snapshot;
+
+/// All views.
+static VIEWS: &[&View] = &[&stub_status::VIEW, &ledger::VIEW, &metrics::VIEW, &status_page::VIEW];
+
+pub static DIRECTIVES: &[&dyn Entry] =
+    &[&stub_status::STUB_STATUS, &ledger::LEDGER, &metrics::METRICS, &status_page::STATUS_PAGE];
+
+/// One way to show the ledger.
+pub struct View {
+    setting: &'static Setting<bool>,
+    /// It shows how long requests and accepts take, which is measured only where a view shows it.
+    pub shows_times: bool,
+    write: fn(&Exchange, &Snapshot) -> Page,
+}
+
+/// A page and its media type.
+struct Page {
+    media_type: &'static str,
+    body: Vec<u8>,
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.setting.info().names().iter().try_for_each(|name| f.write_str(name))
+    }
+}
+
+impl View {
+    pub(super) fn answer(&self, ex: &Exchange, cx: &Cx) -> Answer {
+        if !matches!(ex.head.method, Method::Get | Method::Head) {
+            return Answer::Error(405);
+        }
+        let Some(snapshot) = Snapshot::take(cx) else { return Answer::Error(503) };
+        let Page { media_type, body } = (self.write)(ex, &snapshot);
+        Answer::Text { status: 200, body, media_type: Some(media_type) }
+    }
+}
+
+/// The view of a location. Error: it has two.
+pub(super) fn of(scope: &Scope) -> Result<Option<&'static View>, Error> {
+    let mut said = VIEWS.iter().copied().filter(|view| *scope.get(view.setting));
+    let view = said.next();
+    if let (Some(first), Some(second)) = (view, said.next())
+        && let Some(span) = scope.span_of(second.setting)
+    {
+        let message = format!("\"{second:?}\" conflicts with \"{first:?}\" in the same location");
+        return Err(Error::at(span, message).help("give each a location of its own"));
+    }
+    Ok(view)
+}
+
+/// The value of a view's directive: it is there.
+fn said(_args: &mut Args) -> Result<bool, Error> {
+    Ok(true)
+}
+
+/// Where a view may stand.
+const PLACES: Contexts = Contexts::SERVER.union(Contexts::LOCATION);
+
+/// A view's description, and what holds for all of them.
+macro_rules! about {
+    ($about:literal) => {
+        concat!(
+            $about,
+            " Without any allow or deny in force it answers clients from 127.0.0.1, ::1 and Unix sockets, and 403 to all \
+             others; behind a proxy on this machine every client comes from there."
+        )
+    };
+}
+use about;
+
+#[cfg(test)]
+mod tests;

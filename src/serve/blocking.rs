@@ -1,0 +1,143 @@
+//! The blocking driver: one thread, one connection, and poll(2) between the steps of the same engine that the event driver
+//! uses.
+//!
+//! A step never blocks, so that every timeout holds, and orders from outside are heard, whatever the client does: the
+//! thread sleeps here and nowhere else.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use super::LULL_MS;
+use super::engine::{Conn, Engine, Need};
+use crate::log;
+use crate::os::{ErrnoText, Interest, Ready, poll};
+
+/// What else a thread listens to while it waits for its client.
+pub trait Interrupts {
+    /// Readable when there is something to `heed`.
+    fn call(&self) -> BorrowedFd<'_>;
+
+    /// Hears what the call is about.
+    fn heed(&mut self, engine: &mut Engine) -> Heeded;
+
+    /// Readable while clients wait for somebody to serve them; `None`: nobody can wait.
+    fn crowd(&self) -> Option<BorrowedFd<'_>>;
+
+    /// Whether a client waits whom nobody is free to serve.
+    fn is_crowded(&mut self) -> bool;
+
+    /// The same is asked when the client that is being served has not asked for anything in a while: whether it must go.
+    fn make_room(&mut self) -> Room;
+}
+
+/// How the process stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heeded {
+    /// The service goes on.
+    Serving,
+    /// Exchanges are finished, idle connections are closed when nothing more comes.
+    Leaving,
+    /// Everything is closed.
+    Ending,
+}
+
+/// Whether an idle connection stays open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// It stays.
+    Keep,
+    /// It stays; the question is asked again after that many milliseconds.
+    KeepFor(u64),
+    /// It is closed.
+    Give,
+}
+
+/// Serves one connection to its end.
+pub fn serve(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrupts) {
+    converse(engine, conn, interrupts);
+    engine.closing(conn);
+}
+
+fn converse(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrupts) {
+    let mut is_leaving = engine.leaving;
+    let mut need = step(engine, conn, false);
+    let mut idle_since = engine.clock.now_ms();
+    // When the crowd is looked at next, and whether it has been seen since the last answer.
+    let (mut crowd_from, mut is_wanted) = (0, false);
+    while need != Need::Close {
+        let woken = wait(engine, conn, need, interrupts, crowd_from);
+        engine.clock.update();
+        engine.tally.turns.add(1);
+        if woken.is_called {
+            let heeded = interrupts.heed(engine);
+            is_leaving = heeded != Heeded::Serving;
+            match heeded {
+                Heeded::Ending => break,
+                Heeded::Leaving if need == Need::Idle => {
+                    conn.deadline_ms = conn.deadline_ms.min(idle_since + LULL_MS);
+                }
+                Heeded::Serving | Heeded::Leaving => {}
+            }
+        }
+        let now = engine.clock.now_ms();
+        if need == Need::Turn || !woken.conn.is_empty() {
+            if (is_wanted || woken.is_crowded) && interrupts.is_crowded() {
+                engine.leaving = true;
+            }
+            need = step(engine, conn, woken.conn.intersects(Ready::HUP | Ready::ERROR));
+            (idle_since, is_wanted, crowd_from) = (now, false, 0);
+        } else if now >= conn.deadline_ms {
+            need = match engine.timed_out(conn) {
+                Need::Close => Need::Close,
+                _ => step(engine, conn, false),
+            };
+        } else if woken.is_crowded && now < idle_since + LULL_MS {
+            (is_wanted, crowd_from) = (true, idle_since + LULL_MS);
+        } else if woken.is_crowded {
+            match interrupts.make_room() {
+                Room::Keep => {}
+                Room::KeepFor(ms) => crowd_from = now + ms,
+                Room::Give => {
+                    engine.tally.reused_connections.add(1);
+                    break;
+                }
+            }
+        }
+        engine.end_of_turn();
+    }
+    engine.leaving = is_leaving;
+}
+
+fn step(engine: &mut Engine, conn: &mut Conn, hung_up: bool) -> Need {
+    let need = engine.advance(conn, hung_up);
+    engine.end_of_turn();
+    need
+}
+
+struct Woken {
+    conn: Ready,
+    is_called: bool,
+    is_crowded: bool,
+}
+
+fn wait(engine: &Engine, conn: &Conn, need: Need, interrupts: &impl Interrupts, crowd_from: u64) -> Woken {
+    let now = engine.clock.now_ms();
+    let interest = if need == Need::Write { Interest::WRITE } else { Interest::READ };
+    let socket = (need != Need::Turn).then(|| (conn.socket.as_fd(), interest));
+    let is_idle = need == Need::Idle;
+    let crowd = interrupts.crowd().filter(|_| is_idle && now >= crowd_from).map(|fd| (fd, Interest::READ));
+    let ask_again = (is_idle && now < crowd_from).then_some(crowd_from);
+    let until = [Some(conn.deadline_ms), engine.next_log_flush(), ask_again].into_iter().flatten().min();
+    let timeout = if need == Need::Turn { Some(0) } else { until.map(|at| at.saturating_sub(now)) };
+    match poll([socket, Some((interrupts.call(), Interest::READ)), crowd], timeout) {
+        Ok([conn, call, crowd]) => Woken { conn, is_called: !call.is_empty(), is_crowded: !crowd.is_empty() },
+        Err(error) => {
+            // Out of kernel memory: the step that follows finds out what the client wants, and costs no more than time.
+            log::alert!("poll() failed ({})", ErrnoText(&error));
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            Woken { conn: Ready::READ, is_called: true, is_crowded: false }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

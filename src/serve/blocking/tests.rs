@@ -1,0 +1,197 @@
+use super::*;
+use crate::conf::{self, Registry};
+use crate::event::Clock;
+use crate::http::site::Site;
+use crate::os::{Addr, EventFd, Socket};
+use crate::serve::access_log::AccessLogs;
+use crate::shm::{Ledger, Role};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Interrupts that the test raises.
+struct Desk {
+    call: EventFd,
+    crowd: EventFd,
+    stands: Mutex<Heeded>,
+    room: Mutex<Vec<Room>>,
+    heeded: AtomicUsize,
+    asked: AtomicUsize,
+    is_crowded: AtomicBool,
+}
+
+struct Raised(Arc<Desk>);
+
+impl Interrupts for Raised {
+    fn call(&self) -> BorrowedFd<'_> {
+        self.0.call.as_fd()
+    }
+    fn heed(&mut self, engine: &mut Engine) -> Heeded {
+        self.0.call.drain().unwrap();
+        let stands = *self.0.stands.lock().unwrap();
+        engine.leaving = stands != Heeded::Serving;
+        self.0.heeded.fetch_add(1, Ordering::SeqCst);
+        stands
+    }
+    fn crowd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.0.crowd.as_fd())
+    }
+    fn is_crowded(&mut self) -> bool {
+        self.0.is_crowded.load(Ordering::SeqCst)
+    }
+    fn make_room(&mut self) -> Room {
+        self.0.asked.fetch_add(1, Ordering::SeqCst);
+        self.0.room.lock().unwrap().pop().unwrap_or(Room::KeepFor(1))
+    }
+}
+
+/// A client, and a thread that serves it; the thread's value is the number of times it has waited.
+fn served(conf: &str) -> (TcpStream, Arc<Desk>, JoinHandle<u64>) {
+    let registry = Registry::new(&[crate::http::DIRECTIVES, crate::serve::DIRECTIVES].concat());
+    let conf = conf::parse(&registry, &format!("http {{ server {{ {conf} }} }}")).unwrap();
+    let site = Arc::new(Site::new(&conf).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let socket = Socket::from(OwnedFd::from(listener.accept().unwrap().0));
+    socket.set_nonblocking(true).unwrap();
+    let desk = Arc::new(Desk {
+        call: EventFd::new().unwrap(),
+        crowd: EventFd::new().unwrap(),
+        stands: Mutex::new(Heeded::Serving),
+        room: Mutex::default(),
+        heeded: AtomicUsize::new(0),
+        asked: AtomicUsize::new(0),
+        is_crowded: AtomicBool::new(false),
+    });
+    let mut raised = Raised(desk.clone());
+    let thread = std::thread::spawn(move || {
+        let tally = Arc::new(Ledger::create().unwrap().claim(1, Role::Worker, 0).unwrap());
+        let mut engine = Engine::new(site, Arc::default(), Clock::new(), AccessLogs::default(), tally);
+        let peer = Addr::from("127.0.0.1:1".parse::<SocketAddr>().unwrap());
+        let mut conn = engine.open(socket, peer, 0);
+        serve(&mut engine, &mut conn, &mut raised);
+        engine.tally.turns.get()
+    });
+    (client, desk, thread)
+}
+
+fn ask(client: &mut TcpStream, request: &str) -> String {
+    client.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"!") {
+        let mut byte = [0];
+        match client.read(&mut byte).unwrap() {
+            0 => break,
+            _ => answer.push(byte[0]),
+        }
+    }
+    String::from_utf8(answer).unwrap()
+}
+
+fn is_closed(client: &mut TcpStream) -> bool {
+    client.read(&mut [0]).unwrap() == 0
+}
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const HELLO: &str = "location / { return 200 hello!; }";
+
+#[test]
+fn requests_follow_each_other_and_an_idle_client_is_closed_in_time() {
+    let (mut client, _, thread) = served(&format!("keepalive_timeout 60ms; {HELLO}"));
+    let mut asked = Instant::now();
+    for _ in 0..3 {
+        asked = Instant::now();
+        assert!(ask(&mut client, GET).ends_with("hello!"));
+    }
+    assert!(is_closed(&mut client));
+    // Not from the answer on: that may reach this thread late.
+    assert!(asked.elapsed() >= Duration::from_millis(50));
+    // A wait for each request at most, and one for the end: nothing spins.
+    assert!(thread.join().unwrap() <= 4);
+}
+
+#[test]
+fn a_client_that_never_finishes_its_request_is_told_so() {
+    let (mut client, _, thread) = served(&format!("client_header_timeout 60ms; {HELLO}"));
+    client.write_all(b"GET / HT").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert!(thread.join().unwrap() <= 3);
+}
+
+#[test]
+fn an_idle_client_makes_room_for_the_crowd_and_a_busy_one_does_not() {
+    let (mut client, desk, thread) = served(HELLO);
+    desk.room.lock().unwrap().extend([Room::Give, Room::KeepFor(1), Room::Keep]);
+    desk.crowd.notify().unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    client.write_all(b"Host: a\r\n").unwrap();
+    assert_eq!(desk.asked.load(Ordering::SeqCst), 0, "in the middle of a request it is not asked");
+    assert!(ask(&mut client, "\r\n").ends_with("hello!"));
+    assert!(is_closed(&mut client));
+    thread.join().unwrap();
+    assert_eq!(desk.asked.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn a_process_that_leaves_finishes_an_exchange_and_one_that_ends_does_not() {
+    for (stands, answer) in [(Heeded::Leaving, "Connection: close"), (Heeded::Ending, "")] {
+        let (mut client, desk, thread) = served(HELLO);
+        assert!(ask(&mut client, GET).ends_with("hello!"));
+        client.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+        *desk.stands.lock().unwrap() = stands;
+        desk.call.notify().unwrap();
+        // Else the whole request may be there before the call is heard.
+        while desk.heeded.load(Ordering::SeqCst) == 0 {
+            assert!(!thread.is_finished() || stands == Heeded::Ending);
+            std::thread::yield_now();
+        }
+        let _ = client.write_all(b"Host: a\r\n\r\n");
+        let mut rest = String::new();
+        let _ = client.read_to_string(&mut rest);
+        assert!(rest.contains(answer) && (rest.is_empty() == answer.is_empty()), "{stands:?}: {rest}");
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn an_idle_client_is_closed_when_the_process_leaves() {
+    let (mut client, desk, thread) = served(HELLO);
+    assert!(ask(&mut client, GET).ends_with("hello!"));
+    *desk.stands.lock().unwrap() = Heeded::Leaving;
+    desk.call.notify().unwrap();
+    assert!(is_closed(&mut client));
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_request_that_came_before_the_end_was_heard_of_is_answered() {
+    let (mut client, desk, thread) = served(HELLO);
+    assert!(ask(&mut client, GET).contains("Connection: keep-alive"));
+    client.write_all(GET.as_bytes()).unwrap();
+    *desk.stands.lock().unwrap() = Heeded::Leaving;
+    desk.call.notify().unwrap();
+    let mut rest = String::new();
+    client.read_to_string(&mut rest).unwrap();
+    assert!(rest.ends_with("hello!"), "{rest}");
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_client_that_goes_on_asking_in_a_crowd_is_told_with_its_next_answer() {
+    let (mut client, desk, thread) = served(HELLO);
+    assert!(ask(&mut client, GET).contains("Connection: keep-alive"));
+    desk.crowd.notify().unwrap();
+    assert!(ask(&mut client, GET).contains("Connection: keep-alive"), "somebody else is free");
+    desk.is_crowded.store(true, Ordering::SeqCst);
+    assert!(ask(&mut client, GET).contains("Connection: close"));
+    assert!(is_closed(&mut client));
+    thread.join().unwrap();
+    assert_eq!(desk.asked.load(Ordering::SeqCst), 0, "no silence was long enough to ask");
+}

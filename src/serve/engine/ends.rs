@@ -1,0 +1,102 @@
+//! How a connection ends other than well: silence, slowness, a broken socket.
+
+use super::active::{Active, INPUT_SIZE, READS_A_TURN};
+use super::{Conn, Engine, Need, State};
+use crate::http::complain;
+use crate::http::exchange::{Action, Cx};
+use crate::http::limits;
+use std::io;
+
+/// nginx's lingering_timeout and lingering_time: how long a closing connection is read from, ms.
+pub(super) const LINGER_PAUSE_MS: u64 = 5_000;
+pub(super) const LINGER_MS: u64 = 30_000;
+
+impl Engine {
+    /// Closes without a response; those to the requests before it go out first, as far as they can at once.
+    pub(super) fn hang_up(&mut self, conn: &Conn, active: &mut Active) -> Need {
+        if active.ex.status() != 0 {
+            self.finish(conn, active);
+        }
+        let _ = active.out.flush(&conn.socket, self.how(conn));
+        Need::Close
+    }
+
+    /// The client has closed in the middle of a request.
+    pub(super) fn abandon(&mut self, conn: &mut Conn, active: &mut Active) {
+        conn.info.requests += 1;
+        let Active { input, start, ex, .. } = &mut *active;
+        ex.abandon(&cx!(self, conn, input.get(*start..).unwrap_or_default()));
+        self.finish(conn, active);
+    }
+
+    pub(super) fn linger(&self, conn: &mut Conn) {
+        let now = self.clock.now_ms();
+        conn.state = State::Linger { until_ms: now + LINGER_MS };
+        conn.deadline_ms = now + LINGER_PAUSE_MS;
+    }
+
+    /// Reads and drops until the client has closed, so that no reset takes the response from it.
+    pub(super) fn on_linger(&self, conn: &mut Conn, active: &mut Active, until_ms: u64) -> Need {
+        let now = self.clock.now_ms();
+        for _ in 0..READS_A_TURN {
+            active.input.clear();
+            active.start = 0;
+            active.input.reserve(INPUT_SIZE);
+            match conn.socket.recv_into(&mut active.input) {
+                Ok(0) => return Need::Close,
+                Ok(_) if now < until_ms => conn.deadline_ms = until_ms.min(now + LINGER_PAUSE_MS),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Need::Read,
+                _ => return Need::Close,
+            }
+        }
+        Need::Turn
+    }
+
+    /// The client was too slow. Returns what there is to do still: nothing, or to send a 408.
+    pub fn timed_out(&mut self, conn: &mut Conn) -> Need {
+        if let State::Stream(phase) = conn.state {
+            return self.stream_timed_out(conn, phase);
+        }
+        let Some(mut active) = conn.active.take() else { return Need::Close };
+        let answer = if conn.state == State::Request && active.out.is_empty() {
+            let Active { input, start, ex, out, .. } = &mut *active;
+            conn.info.requests += 1;
+            let cx = cx!(self, conn, input.get(*start..).unwrap_or_default());
+            matches!(ex.timed_out(&cx, &mut out.bytes), Action::Send(_))
+        } else if matches!(conn.state, State::Linger { .. }) {
+            // It has its answer, which a reset could take from it.
+            self.recycle(active);
+            return Need::Close;
+        } else {
+            complain::timed_out(&active.ex, &self.cx(conn, &active));
+            false
+        };
+        if !answer {
+            if self.timeout_resets(conn) {
+                // Best effort: without the RST the connection closes in the usual way.
+                let _ = conn.socket.set_linger_reset();
+            }
+            self.recycle(active);
+            return Need::Close;
+        }
+        // One try: a client this slow is not waited for again.
+        let _ = active.out.flush(&conn.socket, self.how(conn));
+        self.finish(conn, &mut active);
+        self.settle(conn, &mut active, Need::Close);
+        self.recycle(active);
+        Need::Close
+    }
+
+    pub(super) fn timeout_resets(&self, conn: &Conn) -> bool {
+        *self.site.location(conn.location as usize).scope.get(&limits::RESET_TIMEDOUT_CONNECTION)
+    }
+
+    pub(super) fn broken(&mut self, conn: &Conn, active: &mut Active, error: &io::Error) -> Need {
+        complain::connection_broken(&active.ex, &self.cx(conn, active), error);
+        if matches!(conn.state, State::Flush(_)) {
+            active.ex.cut_short(active.out.left());
+            self.finish(conn, active);
+        }
+        Need::Close
+    }
+}

@@ -1,0 +1,326 @@
+//! Open files, kept from request to request and never stale: an entry is compared with the file system once in each turn
+//! of the loop that needs it, with a single stat.
+
+use crate::http::exchange::Found;
+use crate::os::file::{self, Kind, Meta};
+use crate::os::limits;
+use lru::LruCache;
+use std::ffi::CStr;
+use std::fs::File;
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Files that entries of this process hold open. The caches of several threads share one limit on descriptors.
+static HELD: AtomicU64 = AtomicU64::new(0);
+
+/// Most files that a process's caches may hold open, where its limit on descriptors allows more: a quarter of that, so
+/// that connections find theirs.
+const MAX_HELD: u64 = 2048;
+
+/// Entries a worker keeps at most.
+const MAX_ENTRIES: NonZeroUsize = NonZeroUsize::new(8192).unwrap();
+
+/// Bytes of file contents a worker keeps at most.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// Files up to this size are sent from memory, in the call that sends the head; longer ones with sendfile.
+const MAX_BODY: u64 = 256 << 10;
+
+/// A file whose last change is younger than a tick of the clock that its times count in may change again within that
+/// tick, so that two contents share one time: its contents are not kept. The kernel's tick is 10 ms at most; a file system
+/// without fractions of a second may count in two.
+const TICK_MS: u64 = 20;
+const COARSE_TICK_MS: u64 = 2_000;
+
+/// One file, as it was when it was opened.
+#[derive(Debug)]
+pub struct Entry {
+    meta: Meta,
+    found: Found,
+    file: Option<Held>,
+    body: Option<Box<[u8]>>,
+}
+
+/// An open file that counts.
+#[derive(Debug)]
+struct Held(File);
+
+impl Held {
+    fn new(file: File) -> Held {
+        HELD.fetch_add(1, Ordering::Relaxed);
+        Held(file)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        HELD.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Entry {
+    fn open(path: &CStr, now_ms: u64) -> io::Result<Entry> {
+        let file = File::from(file::open(path)?);
+        let meta = file::fstat(&file)?;
+        let found = Found::new(meta.kind, meta.len, meta.mtime_s);
+        let mut entry = Entry { meta, found, file: Some(Held::new(file)), body: None };
+        entry.load(now_ms);
+        Ok(entry)
+    }
+
+    /// Takes the contents into memory, when they are small and settled; the descriptor is then not needed any more.
+    fn load(&mut self, now_ms: u64) {
+        if !self.wants_load(now_ms) {
+            return;
+        }
+        let Some(Held(file)) = &self.file else { return };
+        let mut body = vec![0; self.meta.len as usize].into_boxed_slice();
+        if file.read_exact_at(&mut body, 0).is_ok() {
+            self.body = Some(body);
+            self.file = None;
+        }
+    }
+
+    fn wants_load(&self, now_ms: u64) -> bool {
+        let ms = |s: i64, ns: u32| u64::try_from(s).unwrap_or(0) * 1000 + u64::from(ns / 1_000_000);
+        let meta = &self.meta;
+        let changed = ms(meta.mtime_s, meta.mtime_ns).max(ms(meta.ctime_s, meta.ctime_ns));
+        let tick = if meta.ctime_ns == 0 { COARSE_TICK_MS } else { TICK_MS };
+        self.body.is_none() && meta.is_file() && meta.len <= MAX_BODY && changed + tick <= now_ms
+    }
+
+    /// What HTTP needs to know of it.
+    pub fn found(&self) -> Found {
+        self.found
+    }
+
+    /// The contents, if they are in memory.
+    pub fn body(&self) -> Option<&[u8]> {
+        self.body.as_deref()
+    }
+
+    /// The open file, if the contents are not in memory.
+    pub fn file(&self) -> Option<&File> {
+        self.file.as_ref().map(|held| &held.0)
+    }
+
+    fn weight(&self) -> u64 {
+        self.body.as_ref().map_or(0, |body| body.len() as u64)
+    }
+}
+
+#[derive(Debug)]
+struct Slot {
+    entry: Arc<Entry>,
+    /// The turn that last compared it with the file system.
+    checked: u64,
+}
+
+/// One worker's files, by path.
+#[derive(Debug)]
+pub struct FileCache {
+    slots: LruCache<Box<[u8]>, Slot, foldhash::fast::RandomState>,
+    bytes: u64,
+    path: Vec<u8>,
+    /// Most files that all caches of the process may hold open.
+    max_held: u64,
+}
+
+impl FileCache {
+    pub fn new() -> FileCache {
+        FileCache {
+            slots: LruCache::with_hasher(MAX_ENTRIES, foldhash::fast::RandomState::default()),
+            bytes: 0,
+            path: Vec::new(),
+            max_held: limits::max_open_files().map_or(MAX_HELD, |files| MAX_HELD.min(files / 4)),
+        }
+    }
+
+    /// The file at `path` as it is in this `turn` of the loop, or the `errno` of opening it. Only regular files are kept:
+    /// a directory is asked for too rarely, and anything else must not be held open.
+    pub fn get(&mut self, path: &[u8], turn: u64, now_ms: u64) -> Result<Arc<Entry>, i32> {
+        if let Some(slot) = self.slots.get_mut(path)
+            && slot.checked == turn
+        {
+            return Ok(slot.entry.clone());
+        }
+        self.path.clear();
+        self.path.extend_from_slice(path);
+        self.path.push(0);
+        let c_path = c_str(&self.path)?;
+        let errno = |error: io::Error| error.raw_os_error().unwrap_or(libc::EIO);
+        if let Some(slot) = self.slots.peek_mut(path) {
+            match file::stat(c_path) {
+                Ok(meta) if meta == slot.entry.meta && !slot.entry.wants_load(now_ms) => {
+                    slot.checked = turn;
+                    return Ok(slot.entry.clone());
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    self.forget(path);
+                    return Err(errno(error));
+                }
+            }
+        }
+        let mut opened = Entry::open(c_path, now_ms);
+        if matches!(&opened, Err(error) if is_out_of_files(error)) {
+            self.close_files();
+            opened = Entry::open(c_str(&self.path)?, now_ms);
+        }
+        self.forget(path);
+        let entry = Arc::new(opened.map_err(errno)?);
+        if entry.meta.kind == Kind::File && (entry.file.is_none() || self.may_hold()) {
+            self.keep(path, entry.clone(), turn);
+        }
+        Ok(entry)
+    }
+
+    /// As [`FileCache::get`], for a file that need not be readable: an entry without contents stands for it.
+    pub fn look(&mut self, path: &[u8], turn: u64, now_ms: u64) -> Result<Arc<Entry>, i32> {
+        let result = self.get(path, turn, now_ms);
+        if !matches!(result, Err(libc::EACCES)) {
+            return result;
+        }
+        // `get` has left the path there, with its NUL.
+        let Ok(c_path) = CStr::from_bytes_with_nul(&self.path) else { return result };
+        let Ok(meta) = file::stat(c_path) else { return result };
+        let found = Found::new(meta.kind, meta.len, meta.mtime_s);
+        Ok(Arc::new(Entry { meta, found, file: None, body: None }))
+    }
+
+    /// Whether one more file may stay open. At the limit the older half of this cache's are closed: one at a time, each
+    /// would cost a search through all entries.
+    fn may_hold(&mut self) -> bool {
+        if HELD.load(Ordering::Relaxed) > self.max_held {
+            self.close_oldest(|held| held.div_ceil(2));
+        }
+        HELD.load(Ordering::Relaxed) <= self.max_held
+    }
+
+    /// Closes the files that are kept open for requests to come.
+    pub fn close_files(&mut self) {
+        self.close_oldest(|held| held);
+    }
+
+    /// Forgets the entries that hold files, from the oldest on, as many as `count` says of their number.
+    fn close_oldest(&mut self, count: impl Fn(usize) -> usize) {
+        let holds = |slot: &Slot| slot.entry.file.is_some();
+        let held = self.slots.iter().filter(|(_, slot)| holds(slot)).count();
+        let from_oldest = self.slots.iter().rev().filter(|(_, slot)| holds(slot));
+        let oldest: Vec<_> = from_oldest.take(count(held)).map(|(path, _)| path.clone()).collect();
+        oldest.iter().for_each(|path| self.forget(path));
+    }
+
+    fn keep(&mut self, path: &[u8], entry: Arc<Entry>, turn: u64) {
+        self.bytes += entry.weight();
+        if let Some((_, pushed_out)) = self.slots.push(path.into(), Slot { entry, checked: turn }) {
+            self.bytes -= pushed_out.entry.weight();
+        }
+        while self.bytes > MAX_BYTES {
+            let Some((_, oldest)) = self.slots.pop_lru() else { break };
+            self.bytes -= oldest.entry.weight();
+        }
+    }
+
+    fn forget(&mut self, path: &[u8]) {
+        if let Some(slot) = self.slots.pop(path) {
+            self.bytes -= slot.entry.weight();
+        }
+    }
+}
+
+/// A path with its NUL, if that is the only one.
+fn c_str(path: &[u8]) -> Result<&CStr, i32> {
+    CStr::from_bytes_with_nul(path).map_err(|_| libc::ENOENT)
+}
+
+fn is_out_of_files(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
+    use std::path::Path;
+    use std::time::{Duration, SystemTime};
+
+    const FAR_FUTURE: u64 = 1 << 50;
+
+    fn write(path: &Path, text: &str, age_s: u64) {
+        fs::write(path, text).unwrap();
+        let mtime = SystemTime::now() - Duration::from_secs(age_s);
+        File::options().write(true).open(path).unwrap().set_modified(mtime).unwrap();
+    }
+
+    #[test]
+    fn a_replaced_file_is_seen_in_the_next_turn_and_not_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let name = path.as_os_str().as_bytes();
+        write(&path, "one", 100);
+        let mut cache = FileCache::new();
+        assert_eq!(cache.get(name, 1, FAR_FUTURE).unwrap().body().unwrap(), b"one");
+        let other = dir.path().join("b");
+        write(&other, "two", 100);
+        fs::rename(&other, &path).unwrap();
+        assert_eq!(cache.get(name, 1, FAR_FUTURE).unwrap().body().unwrap(), b"one");
+        assert_eq!(cache.get(name, 2, FAR_FUTURE).unwrap().body().unwrap(), b"two");
+        fs::remove_file(&path).unwrap();
+        assert_eq!(cache.get(name, 3, FAR_FUTURE).unwrap_err(), libc::ENOENT);
+        assert_eq!(cache.bytes, 0);
+    }
+
+    #[test]
+    fn a_fresh_file_is_not_kept_in_memory_until_it_has_settled() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        write(&path, "one", 0);
+        let name = path.as_os_str().as_bytes();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as u64;
+        let mut cache = FileCache::new();
+        assert!(cache.get(name, 1, now).unwrap().body().is_none());
+        assert!(cache.get(name, 2, now + 10_000).unwrap().body().is_some());
+    }
+
+    #[test]
+    fn files_that_are_kept_open_are_closed_the_oldest_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut cache = FileCache::new();
+        let names: Vec<Vec<u8>> = (0..6)
+            .map(|i| {
+                let path = dir.path().join(i.to_string());
+                fs::write(&path, vec![0; if i < 4 { MAX_BODY as usize + 1 } else { 10 }]).unwrap();
+                let name = path.as_os_str().as_bytes().to_vec();
+                cache.get(&name, 1, FAR_FUTURE).unwrap();
+                name
+            })
+            .collect();
+        cache.get(&names[0], 1, FAR_FUTURE).unwrap();
+        cache.close_oldest(|held| held / 2);
+        let kept = |cache: &FileCache| names.iter().map(|name| cache.slots.contains(&name[..])).collect::<Vec<_>>();
+        assert_eq!(kept(&cache), [true, false, false, true, true, true]);
+        cache.close_files();
+        assert_eq!(kept(&cache), [false, false, false, false, true, true], "what is in memory stays");
+        assert_eq!(cache.bytes, 20);
+    }
+
+    #[test]
+    fn the_bytes_kept_are_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "x".repeat(MAX_BODY as usize);
+        let mut cache = FileCache::new();
+        for i in 0..300 {
+            let path = dir.path().join(i.to_string());
+            fs::write(&path, &text).unwrap();
+            cache.get(path.as_os_str().as_bytes(), 1, FAR_FUTURE).unwrap();
+            fs::remove_file(&path).unwrap();
+        }
+        assert_eq!(cache.bytes, MAX_BYTES);
+        assert_eq!(cache.slots.len(), 256);
+    }
+}

@@ -1,0 +1,226 @@
+//! Connections of several threads that share one epoll set.
+//!
+//! Each is watched EPOLLONESHOT, so that an event of it reaches one thread. That thread takes the connection out of its slot, goes
+//! on with it in an engine of its own, without any lock, and puts it back before it is watched again.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::LULL_MS;
+use super::engine::{Conn, Engine, Need};
+use super::idle::IdleList;
+use crate::event::{Slots, Timers};
+use crate::log;
+use crate::os::{Addr, ErrnoText, Interest, Poller, Ready, Socket};
+use crate::shm::Tally;
+
+/// As in the event driver (`ngx_drain_connections`).
+const MAX_DRAINED: usize = 32;
+
+/// What the threads share.
+#[derive(Debug)]
+pub struct SharedDriver {
+    inner: Mutex<Inner>,
+    capacity: usize,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// `None`: a thread has it in hand.
+    slots: Slots<Option<Conn>>,
+    /// Those in hand keep the deadline that they had.
+    timers: Timers,
+    idle: IdleList,
+    /// When the thread that waits for events will look at the timers, ms of the clock.
+    next_look_ms: u64,
+    is_leaving: bool,
+    /// The process's: its `connections` are written under the lock.
+    tally: Arc<Tally>,
+}
+
+/// A connection that has been accepted into a reserved slot.
+#[derive(Debug)]
+pub struct Arrived {
+    /// The slot.
+    pub key: u64,
+    pub socket: Socket,
+    pub peer: Addr,
+    /// Index of the listening socket.
+    pub listener: usize,
+}
+
+/// Whether the thread that waits for events must be woken: it would look too late, or it has no slots and now there is one.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WakeLeader(pub bool);
+
+impl SharedDriver {
+    /// Room for `capacity` connections.
+    pub fn new(capacity: usize, tally: Arc<Tally>) -> SharedDriver {
+        let inner = Inner {
+            slots: Slots::new(capacity),
+            timers: Timers::new(capacity),
+            idle: IdleList::default(),
+            next_look_ms: 0,
+            is_leaving: false,
+            tally,
+        };
+        SharedDriver { inner: Mutex::new(inner), capacity }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A slot for a connection that is about to be accepted: the next leader may accept before this one is taken on.
+    pub fn reserve(&self) -> Option<u64> {
+        self.lock().insert()
+    }
+
+    /// There was no connection for that slot.
+    pub fn release(&self, key: u64) {
+        self.lock().remove(key);
+    }
+
+    /// Takes on an accepted connection, and goes on with it until it must wait: what it asks is often there already.
+    pub fn accept(&self, engine: &mut Engine, arrived: Arrived, poller: &Poller) -> WakeLeader {
+        let Arrived { key, socket, peer, listener } = arrived;
+        let conn = engine.open(socket, peer, listener);
+        self.drive(engine, key, conn, false, |conn, interest| poller.add(&conn.socket, key, interest))
+    }
+
+    /// An event of connection `key`; a key whose connection is gone is ignored.
+    pub fn ready(&self, engine: &mut Engine, key: u64, ready: Ready, poller: &Poller) -> WakeLeader {
+        let taken = self.lock().take(key);
+        let Some(conn) = taken else { return WakeLeader(false) };
+        let hung_up = ready.intersects(Ready::RDHUP | Ready::HUP | Ready::ERROR);
+        self.drive(engine, key, conn, hung_up, |conn, interest| poller.modify(&conn.socket, key, interest))
+    }
+
+    /// Ends the connections whose time is up by the engine's clock.
+    pub fn expire(&self, engine: &mut Engine, poller: &Poller) {
+        loop {
+            let mut inner = self.lock();
+            let Some(key) = inner.timers.expire(engine.clock.now_ms()) else { return };
+            let Some(mut conn) = inner.take(key) else { continue };
+            drop(inner);
+            match engine.timed_out(&mut conn) {
+                Need::Close => _ = self.close(engine, key, conn),
+                // The thread that expires is the one that looks at the timers next.
+                _ => _ = self.drive(engine, key, conn, false, |c, interest| poller.modify(&c.socket, key, interest)),
+            }
+        }
+    }
+
+    fn drive(
+        &self,
+        engine: &mut Engine,
+        key: u64,
+        mut conn: Conn,
+        hung_up: bool,
+        watch: impl FnOnce(&Conn, Interest) -> std::io::Result<()>,
+    ) -> WakeLeader {
+        let need = engine.advance(&mut conn, hung_up);
+        let interest = match need {
+            Need::Close => return self.close(engine, key, conn),
+            Need::Read | Need::Idle => Interest::READ | Interest::RDHUP,
+            Need::Write => Interest::WRITE,
+            // Ready at once, but behind whatever else is.
+            Need::Turn => Interest::READ | Interest::WRITE,
+        };
+        let mut inner = self.lock();
+        let is_idle = need == Need::Idle;
+        if is_idle && inner.is_leaving {
+            conn.deadline_ms = conn.deadline_ms.min(engine.clock.now_ms() + LULL_MS);
+        }
+        // Under the lock: who gets the next event must find the connection in its slot.
+        if let Err(error) = watch(&conn, interest | Interest::ONESHOT) {
+            drop(inner);
+            log::alert!("epoll_ctl() for a connection failed ({})", ErrnoText(&error));
+            return self.close(engine, key, conn);
+        }
+        let deadline = conn.deadline_ms;
+        inner.timers.set(key, deadline);
+        if is_idle {
+            inner.idle.push(key);
+        }
+        if let Some(slot) = inner.slots.get_mut(key) {
+            *slot = Some(conn);
+        }
+        WakeLeader(deadline < inner.next_look_ms)
+    }
+
+    fn close(&self, engine: &Engine, key: u64, mut conn: Conn) -> WakeLeader {
+        engine.closing(&mut conn);
+        drop(conn);
+        let mut inner = self.lock();
+        let was_full = inner.slots.free() == 0;
+        inner.remove(key);
+        WakeLeader(was_full || inner.is_leaving && inner.slots.is_empty())
+    }
+
+    /// For the thread that is about to wait for events: when it must look at the timers, ms of the clock.
+    pub fn next_deadline(&self) -> Option<u64> {
+        let mut inner = self.lock();
+        let next = inner.timers.next();
+        inner.next_look_ms = next.unwrap_or(u64::MAX);
+        next
+    }
+
+    /// Connections open now.
+    pub fn live(&self) -> usize {
+        self.lock().slots.len()
+    }
+
+    /// Connections that could be opened still.
+    pub fn free(&self) -> usize {
+        self.lock().slots.free()
+    }
+
+    /// Closes some of the connections that have been idle longest, when less than a sixteenth of the slots is free.
+    pub fn make_room(&self) {
+        let mut inner = self.lock();
+        if inner.slots.free() > self.capacity / 16 {
+            return;
+        }
+        let count = (inner.idle.len() / 8).clamp(1, MAX_DRAINED);
+        for _ in 0..count {
+            let Some(key) = inner.idle.oldest() else { return };
+            inner.remove(key);
+            inner.tally.reused_connections.add(1);
+        }
+    }
+
+    /// The process leaves: connections close when they have been idle for a while, or have got their next answer. For the
+    /// thread that looks at the timers next.
+    pub fn drain(&self, now_ms: u64) {
+        let mut inner = self.lock();
+        inner.is_leaving = true;
+        for key in inner.idle.keys() {
+            let Some(Some(conn)) = inner.slots.get_mut(key) else { continue };
+            conn.deadline_ms = conn.deadline_ms.min(now_ms + LULL_MS);
+            let deadline = conn.deadline_ms;
+            inner.timers.set(key, deadline);
+        }
+    }
+}
+
+impl Inner {
+    fn insert(&mut self) -> Option<u64> {
+        let key = self.slots.insert(None).ok();
+        self.tally.connections.set(self.slots.len() as u64);
+        key
+    }
+
+    fn take(&mut self, key: u64) -> Option<Conn> {
+        let conn = self.slots.get_mut(key)?.take()?;
+        self.idle.remove(key);
+        Some(conn)
+    }
+
+    fn remove(&mut self, key: u64) {
+        self.idle.remove(key);
+        self.timers.cancel(key);
+        self.slots.remove(key);
+        self.tally.connections.set(self.slots.len() as u64);
+    }
+}

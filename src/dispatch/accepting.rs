@@ -1,0 +1,198 @@
+//! The state of an event loop that the models see, and the way a connection is accepted (ngx_event_accept.c): it exists
+//! once, whatever the model.
+
+use std::io;
+use std::sync::Arc;
+
+use nix::errno::Errno;
+
+use super::{Driver, Hooks, Listening, report};
+use crate::event::Posted;
+use crate::log;
+use crate::os::{ErrnoText, Poller};
+use crate::shm::Tally;
+
+/// Settings of the `events` block that do not depend on the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AcceptOptions {
+    /// Take all that wait at once, or one at a time.
+    pub multi_accept: bool,
+    /// How long a loop without descriptors, or one that lost the mutex, waits until it tries again; ms.
+    pub accept_mutex_delay_ms: u64,
+    /// How long the mutex's holder may be silent while connections wait, ms; `None`: for ever.
+    pub accept_mutex_lease_ms: Option<u64>,
+    /// `worker_connections`.
+    pub connections: usize,
+}
+
+/// One process's loop: what is in it, apart from the model.
+pub struct Loop {
+    /// A model may have made it, and change it from other processes; this one alone waits on it.
+    pub poller: Arc<Poller>,
+    pub driver: Box<dyn Driver>,
+    pub listening: Listening,
+    pub posted: Posted,
+    pub tally: Arc<Tally>,
+    /// This process.
+    pub pid: u32,
+    /// nginx's ngx_accept_disabled: above 0 when less than an eighth of the slots is free.
+    pub accept_disabled: i64,
+    pub options: AcceptOptions,
+    pause: Pause,
+}
+
+/// Why the loop does not listen, although its model would.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pause {
+    No,
+    /// Out of descriptors, until this time, ms of the clock.
+    Until(u64),
+    /// Every slot is taken and none of the connections is idle.
+    Full,
+}
+
+impl Loop {
+    pub fn new(
+        poller: impl Into<Arc<Poller>>,
+        driver: Box<dyn Driver>,
+        listening: Listening,
+        tally: Arc<Tally>,
+        pid: u32,
+        options: AcceptOptions,
+    ) -> Loop {
+        let (posted, pause) = (Posted::default(), Pause::No);
+        Loop { poller: poller.into(), driver, listening, posted, tally, pid, accept_disabled: 0, options, pause }
+    }
+
+    /// Accepts from socket `n`: one connection, or with multi_accept all that wait. The model hears how it ended.
+    pub fn accept_from(&mut self, n: u32, hooks: &mut dyn Hooks) {
+        let most = if self.options.multi_accept { hooks.batch(self) } else { 1 };
+        let (count, ended) = self.accept_some(n, most);
+        if count > 0 {
+            hooks.accepted(self, n, count);
+        }
+        match ended {
+            Ended::Done => {}
+            Ended::Full => {
+                self.pause = Pause::Full;
+                hooks.stop_listening(self);
+            }
+            Ended::OutOfFiles => {
+                self.driver.close_files();
+                self.pause = Pause::Until(self.driver.clock().now_ms() + self.options.accept_mutex_delay_ms);
+                hooks.stop_listening(self);
+            }
+        }
+    }
+
+    fn accept_some(&mut self, n: u32, most: u64) -> (u64, Ended) {
+        let mut count = 0;
+        loop {
+            self.driver.make_room();
+            // Where nginx accepts what it has no slot for, and closes it, the connection stays in the backlog here.
+            if self.driver.free() == 0 {
+                return (count, Ended::Full);
+            }
+            let Some(listener) = self.listening.get(n) else { return (count, Ended::Done) };
+            match listener.accept() {
+                Ok((socket, peer)) => {
+                    count += 1;
+                    self.tally.accepts.add(1);
+                    self.count_free();
+                    self.driver.accept(socket, peer, n as usize, &self.poller);
+                }
+                Err(error) => match self.accept_failed(&error) {
+                    Some(ended) => return (count, ended),
+                    None => continue,
+                },
+            }
+            if count >= most {
+                return (count, Ended::Done);
+            }
+        }
+    }
+
+    /// `None`: go on with the next connection.
+    fn accept_failed(&mut self, error: &io::Error) -> Option<Ended> {
+        match refusal(error, &self.tally) {
+            Refusal::ClientGone if self.options.multi_accept => None,
+            Refusal::OutOfFiles => Some(Ended::OutOfFiles),
+            Refusal::ClientGone | Refusal::NobodyWaits | Refusal::Other => Some(Ended::Done),
+        }
+    }
+
+    /// The back-off: at 7/8 of the slots it turns positive. As in nginx, reckoned before the new connection takes its slot.
+    pub fn count_free(&mut self) {
+        self.accept_disabled = (self.driver.capacity() / 8) as i64 - self.driver.free() as i64;
+    }
+
+    /// Whether less than an eighth of the slots is free now, which a back-off that counts turns does not know.
+    pub fn is_over_limit(&self) -> bool {
+        self.driver.free() <= self.driver.capacity() / 8
+    }
+
+    /// Whether the process could take connections: it has descriptors and slots, and is not leaving. Ends a pause whose
+    /// reason is gone.
+    pub fn may_listen(&mut self) -> bool {
+        match self.pause {
+            Pause::Until(at) if self.driver.clock().now_ms() < at => return false,
+            Pause::Full if self.driver.free() == 0 => return false,
+            _ => self.pause = Pause::No,
+        }
+        report(self.listening.arm_own(&self.poller));
+        !self.listening.is_closed()
+    }
+
+    /// Accepts all that waits in sockets that no other process has, as far as there are slots.
+    pub fn take_own_rest(&mut self) {
+        for n in self.listening.own() {
+            self.accept_some(n, u64::MAX);
+        }
+    }
+
+    /// When a pause ends by itself, ms of the clock.
+    pub fn pause_ends(&self) -> Option<u64> {
+        if let Pause::Until(at) = self.pause { Some(at) } else { None }
+    }
+}
+
+/// Why there was nothing to accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    NobodyWaits,
+    /// The client was gone before it was accepted: the next one may wait.
+    ClientGone,
+    /// This process, or the system, has no descriptor left.
+    OutOfFiles,
+    Other,
+}
+
+/// Counts and logs an accept that failed.
+pub(super) fn refusal(error: &io::Error, tally: &Tally) -> Refusal {
+    if error.kind() == io::ErrorKind::WouldBlock {
+        tally.empty_accepts.add(1);
+        return Refusal::NobodyWaits;
+    }
+    tally.failed_accepts.add(1);
+    let text = ErrnoText(error);
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ECONNABORTED) => {
+            log::error!("accept4() failed ({text})");
+            Refusal::ClientGone
+        }
+        Some(Errno::EMFILE | Errno::ENFILE) => {
+            log::crit!("accept4() failed ({text})");
+            Refusal::OutOfFiles
+        }
+        _ => {
+            log::alert!("accept4() failed ({text})");
+            Refusal::Other
+        }
+    }
+}
+
+enum Ended {
+    Done,
+    Full,
+    OutOfFiles,
+}

@@ -1,0 +1,343 @@
+//! `fork`: a dispatcher accepts, and forks a child for each connection, which serves it to its end and exits.
+//!
+//! The children count in slots of the ledger that the dispatcher has claimed, and that pass from child to child, so that no
+//! total is lost when one dies. Children whose dispatcher has died go on; its successor finds them by those slots, and passes
+//! signals on to them. The master, which adopts them, reaps them.
+
+mod child;
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use super::accepting::{Refusal, refusal};
+use super::crew::{hear, tell};
+use super::{
+    Kind, Life, Listening, Model, Order, Param, Post, Seat, Setup, Takes, announce_leaving, next_order, report,
+};
+use crate::event::Source;
+use crate::log;
+use crate::os::process::{self, Exit, Pid};
+use crate::os::signals::{Signal, send};
+use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, Poller};
+use crate::serve::{Conn, Engine};
+use crate::shm::{Role, Tally};
+
+pub static KIND: Kind = Kind {
+    name: "fork",
+    params: &[MAX],
+    about: "A dispatcher accepts, and forks a process for each connection. There are `fork_max=N` of them at most: at the \
+            limit nothing is accepted, and idle connections make room.",
+    make,
+};
+
+/// Bounded by the slots of the ledger, each child having one, for two generations.
+const MAX: Param = Param { name: "fork_max", takes: Takes::Number(1, 1500), default: 512 };
+
+/// How long children have to obey TERM before they are killed, ms; the master would kill the dispatcher after 1.6 s.
+const ENDING_PATIENCE_MS: u64 = 800;
+
+struct Forking {
+    max: usize,
+    room: Arc<EventFd>,
+}
+
+fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
+    Ok(Arc::new(Forking { max: setup.param(&MAX) as usize, room: Arc::new(EventFd::new()?) }))
+}
+
+impl Model for Forking {
+    fn plan(&self) -> Vec<Seat> {
+        vec![Seat { role: Role::Dispatcher, number: 0 }]
+    }
+
+    fn life(&self, _seat: Seat) -> Life {
+        let (max, room) = (self.max, self.room.clone());
+        Life::Own(Box::new(move |post| Dispatcher::new(post, max, room).map(Dispatcher::run)))
+    }
+}
+
+struct Dispatcher {
+    post: Post,
+    /// Made once: each child has a copy.
+    engine: Engine,
+    poller: Poller,
+    listening: Listening,
+    max: usize,
+    /// Readable while clients wait that cannot be accepted: an idle child that reads it makes room.
+    room: Arc<EventFd>,
+    is_room_wanted: bool,
+    children: HashMap<Pid, Arc<Tally>>,
+    /// Slots that no child uses now.
+    resting: Vec<Arc<Tally>>,
+    /// Children of a dispatcher that has died.
+    orphans: Vec<Pid>,
+    /// Accepted, but the fork has failed: tried again after the pause.
+    held: Option<Conn>,
+    /// No accept and no fork until then, ms of the clock.
+    pause_until: u64,
+    stands: Stands,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stands {
+    Serving,
+    /// Until then, ms of the clock.
+    Leaving {
+        until: Option<u64>,
+    },
+    Ending {
+        until: u64,
+    },
+}
+
+impl Dispatcher {
+    fn new(mut post: Post, max: usize, room: Arc<EventFd>) -> Result<Dispatcher, Failure> {
+        let poller = Poller::new().map_err(|e| Failure::new("epoll_create()", e))?;
+        poller
+            .add(&post.signals, Source::Signals.key(), Interest::READ)
+            .map_err(|e| Failure::new("epoll_ctl() for the signalfd", e))?;
+        let engine = post.engines.engine(post.tally.clone())?;
+        let listening = Listening::new(&std::mem::take(&mut post.listeners));
+        let generation = post.tally.generation();
+        let is_child = |slot: &&crate::shm::Slot| slot.role() == Role::Worker && slot.generation() == generation;
+        let orphans = post.tally.ledger().live().filter(is_child).filter_map(|slot| slot.pid());
+        let orphans = orphans.filter(|pid| *pid != post.pid).map(|pid| pid as Pid).collect();
+        Ok(Dispatcher {
+            engine,
+            poller,
+            listening,
+            max,
+            room,
+            is_room_wanted: false,
+            children: HashMap::new(),
+            resting: Vec::new(),
+            orphans,
+            held: None,
+            pause_until: 0,
+            stands: Stands::Serving,
+            post,
+        })
+    }
+
+    fn run(mut self) {
+        let mut events = Events::with_capacity(64);
+        while !self.is_done() {
+            self.engine.clock.update();
+            let timeout = self.prepare_to_wait();
+            if let Err(error) = self.poller.wait(&mut events, timeout) {
+                log::alert!("epoll_wait() failed ({})", ErrnoText(&error));
+            }
+            self.engine.clock.update();
+            self.post.tally.turns.add(1);
+            let mut is_woken = false;
+            for (key, _) in events.iter() {
+                match Source::of(key) {
+                    Source::Listener(n) => {
+                        if !std::mem::replace(&mut is_woken, true) {
+                            self.post.tally.wakeups.add(1);
+                        }
+                        self.accept(n);
+                    }
+                    _ => self.obey(),
+                }
+            }
+        }
+        log::notice!("exiting");
+    }
+
+    fn now(&self) -> u64 {
+        self.engine.clock.now_ms()
+    }
+
+    fn is_done(&self) -> bool {
+        self.stands != Stands::Serving && self.children.is_empty() && self.held.is_none()
+    }
+
+    /// Does what is due, listens if that is possible, and returns how long to wait, ms.
+    fn prepare_to_wait(&mut self) -> Option<u64> {
+        let now = self.now();
+        let until = match self.stands {
+            Stands::Serving => None,
+            Stands::Leaving { until } => until,
+            Stands::Ending { until } => Some(until),
+        };
+        if until.is_some_and(|until| now >= until) {
+            self.lose_patience();
+        }
+        let is_paused = now < self.pause_until;
+        if !is_paused && let Some(conn) = self.held.take() {
+            self.fork(conn);
+        }
+        let is_paused = is_paused || self.held.is_some();
+        // Nobody tells when an orphan dies.
+        let is_to_look = self.is_room_wanted && !self.orphans.is_empty();
+        if is_to_look && self.has_room() {
+            self.call_off_room();
+        }
+        if !is_paused && !self.is_room_wanted && !self.listening.is_closed() {
+            report(self.listening.arm(&self.poller));
+        }
+        let pause = is_paused.then_some(self.pause_until);
+        let look = (is_to_look && self.is_room_wanted).then_some(now + self.post.options.accept_mutex_delay_ms);
+        [until.filter(|at| *at > now), pause, look].into_iter().flatten().min().map(|at| at.saturating_sub(now))
+    }
+
+    fn has_room(&mut self) -> bool {
+        self.forget_dead_orphans();
+        self.children.len() + self.orphans.len() < self.max
+    }
+
+    /// The master frees an orphan's slot when it has reaped it.
+    fn forget_dead_orphans(&mut self) {
+        if !self.orphans.is_empty() {
+            let ledger = self.post.tally.ledger();
+            self.orphans.retain(|pid| ledger.live().any(|slot| slot.pid() == Some(*pid as u32)));
+        }
+    }
+
+    /// There is room: no idle child has to make it.
+    fn call_off_room(&mut self) {
+        if std::mem::take(&mut self.is_room_wanted) {
+            hear(&self.room);
+        }
+    }
+
+    fn accept(&mut self, n: u32) {
+        loop {
+            if !self.has_room() {
+                // Whoever waits, waits in the backlog; an idle child that hears of it makes room.
+                self.is_room_wanted = true;
+                tell(&self.room);
+                report(self.listening.disarm_all(&self.poller));
+                return;
+            }
+            let Some(listener) = self.listening.get(n) else { return };
+            match listener.accept() {
+                Ok((socket, peer)) => {
+                    self.post.tally.accepts.add(1);
+                    let conn = self.engine.open(socket, peer, n as usize);
+                    self.fork(conn);
+                }
+                Err(error) => match refusal(&error, &self.post.tally) {
+                    Refusal::ClientGone => {}
+                    Refusal::NobodyWaits => return,
+                    Refusal::OutOfFiles | Refusal::Other => return self.pause(),
+                },
+            }
+            if !self.post.options.multi_accept || self.held.is_some() {
+                return;
+            }
+        }
+    }
+
+    fn pause(&mut self) {
+        self.pause_until = self.now() + self.post.options.accept_mutex_delay_ms;
+        report(self.listening.disarm_all(&self.poller));
+    }
+
+    /// Gives the connection to a child of its own. This process's copy is closed, unless there is no child: then it is kept, and the
+    /// fork is tried again.
+    fn fork(&mut self, conn: Conn) {
+        let tally = match self.rested_slot() {
+            Ok(tally) => tally,
+            Err(error) => {
+                log::alert!("a connection waits for a slot in the ledger ({})", ErrnoText(&error));
+                return self.hold(conn);
+            }
+        };
+        match process::fork() {
+            Ok(process::Fork::Child) => child::live(self, conn, tally),
+            Ok(process::Fork::Parent(pid)) => {
+                tally.give_to(pid as u32);
+                self.children.insert(pid, tally);
+            }
+            Err(error) => {
+                log::alert!("fork() failed while a connection waits for its process ({})", ErrnoText(&error));
+                self.resting.push(tally);
+                self.hold(conn);
+            }
+        }
+    }
+
+    fn hold(&mut self, conn: Conn) {
+        self.held = Some(conn);
+        self.pause();
+    }
+
+    fn rested_slot(&mut self) -> io::Result<Arc<Tally>> {
+        match self.resting.pop() {
+            Some(tally) => Ok(tally),
+            None => {
+                let number = self.children.len() as u32;
+                let tally = self.post.tally.ledger().claim(self.post.pid, Role::Worker, number)?;
+                Ok(Arc::new(tally.of_generation(self.post.tally.generation())))
+            }
+        }
+    }
+
+    fn obey(&mut self) {
+        while let Some(order) = next_order(&self.post.signals) {
+            match order {
+                Order::ChildDied => self.reap(),
+                Order::ReopenLogs => {
+                    log::notice!("reopening logs");
+                    self.post.engines.logs.reopen(None);
+                    self.tell_children(Signal::SIGUSR1);
+                }
+                Order::Leave if self.stands == Stands::Serving => {
+                    announce_leaving("dispatcher process");
+                    report(self.listening.close(&self.poller));
+                    let timeout = self.post.shutdown_timeout_ms;
+                    self.stands = Stands::Leaving { until: (timeout > 0).then(|| self.now() + timeout) };
+                    self.tell_children(Signal::SIGQUIT);
+                }
+                Order::Leave => {}
+                Order::End => self.end(),
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        self.stands = Stands::Ending { until: self.now() + ENDING_PATIENCE_MS };
+        report(self.listening.close(&self.poller));
+        self.held = None;
+        self.tell_children(Signal::SIGTERM);
+    }
+
+    fn lose_patience(&mut self) {
+        match self.stands {
+            Stands::Ending { .. } => {
+                self.stands = Stands::Ending { until: u64::MAX };
+                self.tell_children(Signal::SIGKILL);
+            }
+            _ => self.end(),
+        }
+    }
+
+    /// The children that are not reaped, and the orphans that the master has not: nobody else can have their ids.
+    fn tell_children(&mut self, signal: Signal) {
+        self.forget_dead_orphans();
+        for pid in self.children.keys().chain(&self.orphans) {
+            // One that is gone is reaped soon.
+            let _ = send(*pid, signal);
+        }
+    }
+
+    fn reap(&mut self) {
+        while let Some((pid, exit)) = process::reap() {
+            let Some(tally) = self.children.remove(&pid) else { continue };
+            match exit {
+                Exit::Code(0) => {}
+                Exit::Code(code) => log::alert!("connection process {pid} exited with code {code}"),
+                Exit::Signal(signal) => log::alert!("connection process {pid} exited on signal {signal}"),
+            }
+            for counter in [&tally.connections, &tally.reading, &tally.writing] {
+                counter.set(0);
+            }
+            tally.give_to(self.post.pid);
+            self.resting.push(tally);
+            self.call_off_room();
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The process of one connection.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::Dispatcher;
+use crate::dispatch::crew::hear;
+use crate::dispatch::{Order, next_order};
+use crate::log::Logs;
+use crate::os::signals::Signals;
+use crate::os::{EventFd, Interest, Ready, poll, process, set_title};
+use crate::serve::blocking::{self, Heeded, Interrupts, Room};
+use crate::serve::{Conn, Engine};
+use crate::shm::Tally;
+
+/// Serves `conn` and exits. What the dispatcher watches is left as it is: the epoll set is the dispatcher's too.
+pub(super) fn live(dispatcher: &mut Dispatcher, mut conn: Conn, tally: Arc<Tally>) -> ! {
+    let served = catch_unwind(AssertUnwindSafe(|| {
+        tally.give_to(process::id() as u32);
+        tally.connections.set(1);
+        set_title("drover: connection process");
+        dispatcher.listening.forget();
+        let engine = &mut dispatcher.engine;
+        engine.tally = tally.clone();
+        engine.clock.update();
+        let mut watch = Watch {
+            // A signalfd shows the signals of the process that polls it.
+            signals: &dispatcher.post.signals,
+            logs: &dispatcher.post.engines.logs,
+            room: &dispatcher.room,
+            stands: Heeded::Serving,
+        };
+        blocking::serve(engine, &mut conn, &mut watch);
+        drop(conn);
+        engine.flush_logs();
+        tally.connections.set(0);
+    }));
+    process::exit_now(if served.is_ok() { 0 } else { 101 })
+}
+
+struct Watch<'a> {
+    signals: &'a Signals,
+    logs: &'a Logs,
+    room: &'a EventFd,
+    stands: Heeded,
+}
+
+impl Interrupts for Watch<'_> {
+    fn call(&self) -> BorrowedFd<'_> {
+        self.signals.as_fd()
+    }
+
+    fn heed(&mut self, engine: &mut Engine) -> Heeded {
+        while let Some(order) = next_order(self.signals) {
+            match order {
+                Order::End => self.stands = Heeded::Ending,
+                Order::Leave if self.stands == Heeded::Serving => self.stands = Heeded::Leaving,
+                Order::ReopenLogs => {
+                    engine.flush_logs();
+                    self.logs.reopen(None);
+                }
+                Order::Leave | Order::ChildDied => {}
+            }
+        }
+        engine.leaving = self.stands != Heeded::Serving;
+        self.stands
+    }
+
+    fn crowd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.room.as_fd())
+    }
+
+    fn is_crowded(&mut self) -> bool {
+        poll([Some((self.room.as_fd(), Interest::READ))], Some(0)).is_ok_and(|[ready]| ready != Ready::empty())
+    }
+
+    /// Of all idle children one reads what the dispatcher has written.
+    fn make_room(&mut self) -> Room {
+        if hear(self.room) > 0 { Room::Give } else { Room::Keep }
+    }
+}

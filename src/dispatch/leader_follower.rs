@@ -1,0 +1,271 @@
+//! `leader_follower`: the threads of a worker share one epoll set, and one of them at a time, the leader, waits on it, with room
+//! for one event. Before it handles the event it lets a follower lead; then it follows again. No event passes from
+//! thread to thread, and successive requests of one connection may be served by different threads.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::accepting::{Refusal, refusal};
+use super::crew::{Crew, Member, hear, tally_of, tell};
+use super::{AcceptOptions, Kind, Life, Listening, Model, Param, Post, Seat, Setup, Takes, report, workers};
+use crate::event::Source;
+use crate::log;
+use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, Poller, Ready};
+use crate::serve::blocking::Heeded;
+use crate::serve::{Arrived, Engine, SharedDriver};
+
+pub static KIND: Kind = Kind {
+    name: "leader_follower",
+    params: &[THREADS],
+    about: "In every worker `worker_threads=N` threads share one epoll set. One waits for one event, lets the next thread \
+            wait, and handles the event itself: successive requests of a connection may be served by different threads.",
+    make,
+};
+
+const THREADS: Param = Param { name: "worker_threads", takes: Takes::Number(1, 1024), default: 4 };
+
+struct LeaderFollower {
+    workers: u32,
+    threads: usize,
+}
+
+fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
+    Ok(Arc::new(LeaderFollower { workers: setup.workers, threads: setup.param(&THREADS) as usize }))
+}
+
+impl Model for LeaderFollower {
+    fn plan(&self) -> Vec<Seat> {
+        workers(self.workers)
+    }
+
+    fn life(&self, _seat: Seat) -> Life {
+        let threads = self.threads;
+        Life::Own(Box::new(move |post| live(post, threads)))
+    }
+}
+
+fn live(mut post: Post, threads: usize) -> Result<(), Failure> {
+    let crew = Crew::new(threads)?;
+    let team = Arc::new(Team::new(&mut post)?);
+    for number in 0..threads {
+        let engine = post.engines.engine(tally_of(&post, number)?)?;
+        let thread =
+            Thread { member: crew.member(number), team: team.clone(), options: post.options, stands: Heeded::Serving };
+        crew.spawn(number, move || thread.run(engine))?;
+    }
+    crew.command(&post, || {}, || team.wake_all());
+    Ok(())
+}
+
+/// What the threads share.
+struct Team {
+    poller: Poller,
+    driver: SharedDriver,
+    /// Wakes the leader.
+    wake: EventFd,
+    /// The lead, while nobody has it.
+    lead: Mutex<Free>,
+    /// The lead is free, or there is something to heed.
+    come: Condvar,
+}
+
+struct Free {
+    lead: Option<Lead>,
+    /// The process has no connections left, and takes no new ones.
+    is_over: bool,
+}
+
+/// Who has this leads.
+struct Lead {
+    listening: Listening,
+    events: Events,
+    /// Out of descriptors until then, ms of the clock.
+    pause_until: u64,
+}
+
+/// What the leader has got to do.
+enum Job {
+    Serve(Arrived),
+    GoOn { key: u64, ready: Ready },
+    Nothing,
+}
+
+impl Team {
+    fn new(post: &mut Post) -> Result<Team, Failure> {
+        let poller = Poller::new().map_err(|e| Failure::new("epoll_create()", e))?;
+        let wake = EventFd::new().map_err(|e| Failure::new("eventfd()", e))?;
+        poller.add(&wake, Source::Model(0).key(), Interest::READ).map_err(|e| Failure::new("epoll_ctl()", e))?;
+        let mut listening = Listening::new(&std::mem::take(&mut post.listeners));
+        // Between processes one is woken; within this one only the leader waits.
+        listening.set_exclusive();
+        // Room for one event: the next one is for the next leader.
+        let lead = Lead { listening, events: Events::with_capacity(1), pause_until: 0 };
+        let driver = SharedDriver::new(post.options.connections, post.tally.clone());
+        let free = Free { lead: Some(lead), is_over: false };
+        Ok(Team { poller, driver, wake, lead: Mutex::new(free), come: Condvar::new() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Free> {
+        self.lead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a follower lead.
+    fn promote(&self, lead: Lead) {
+        self.lock().lead = Some(lead);
+        self.come.notify_one();
+    }
+
+    fn end(&self) {
+        self.lock().is_over = true;
+        self.come.notify_all();
+    }
+
+    fn wake_all(&self) {
+        tell(&self.wake);
+        let _free = self.lock();
+        self.come.notify_all();
+    }
+}
+
+struct Thread {
+    member: Member,
+    team: Arc<Team>,
+    options: AcceptOptions,
+    stands: Heeded,
+}
+
+impl Thread {
+    fn run(mut self, mut engine: Engine) {
+        while let Some(mut lead) = self.follow(&mut engine) {
+            let job = self.lead(&mut lead, &mut engine);
+            self.team.promote(lead);
+            let (driver, poller) = (&self.team.driver, &self.team.poller);
+            let wake = match job {
+                Job::Serve(arrived) => driver.accept(&mut engine, arrived, poller).0,
+                Job::GoOn { key, ready } => driver.ready(&mut engine, key, ready, poller).0,
+                Job::Nothing => false,
+            };
+            if wake {
+                tell(&self.team.wake);
+            }
+            engine.end_of_turn();
+        }
+        engine.flush_logs();
+    }
+
+    /// Waits until there is nobody else who leads; `None`: it is over.
+    fn follow(&mut self, engine: &mut Engine) -> Option<Lead> {
+        loop {
+            if self.member.is_called() {
+                self.stands = self.member.heed(Some(engine));
+            }
+            {
+                let mut free = self.team.lock();
+                if free.is_over || self.stands == Heeded::Ending {
+                    return None;
+                }
+                if let Some(lead) = free.lead.take() {
+                    return Some(lead);
+                }
+                if !self.member.is_called() {
+                    self.sleep(free, engine);
+                }
+            }
+            engine.clock.update();
+            engine.end_of_turn();
+        }
+    }
+
+    /// Waits for the lead, for something to heed, or until log lines are due.
+    fn sleep(&self, free: MutexGuard<'_, Free>, engine: &Engine) {
+        let now = engine.clock.now_ms();
+        match engine.next_log_flush().map(|at| Duration::from_millis(at.saturating_sub(now))) {
+            None => drop(self.team.come.wait(free)),
+            Some(timeout) => drop(self.team.come.wait_timeout(free, timeout)),
+        }
+    }
+
+    /// Leads until there is one thing to do.
+    fn lead(&mut self, lead: &mut Lead, engine: &mut Engine) -> Job {
+        let team = self.team.clone();
+        engine.clock.update();
+        team.driver.expire(engine, &team.poller);
+        if self.stands != Heeded::Serving && !lead.listening.is_closed() {
+            report(lead.listening.close(&team.poller));
+            team.driver.drain(engine.clock.now_ms());
+        }
+        if self.stands != Heeded::Serving && team.driver.live() == 0 {
+            team.end();
+            return Job::Nothing;
+        }
+        let is_paused = engine.clock.now_ms() < lead.pause_until;
+        if !is_paused && team.driver.free() > 0 {
+            report(lead.listening.arm(&team.poller));
+        }
+        let until = [team.driver.next_deadline(), engine.next_log_flush(), is_paused.then_some(lead.pause_until)];
+        let now = engine.clock.now_ms();
+        let timeout = until.into_iter().flatten().min().map(|at| at.saturating_sub(now));
+        // An order that comes from here on makes the wait short.
+        if self.member.is_called() {
+            return Job::Nothing;
+        }
+        if let Err(error) = team.poller.wait(&mut lead.events, timeout) {
+            log::alert!("epoll_wait() failed ({})", ErrnoText(&error));
+        }
+        engine.clock.update();
+        engine.tally.turns.add(1);
+        let event = lead.events.iter().next();
+        match event.map(|(key, ready)| (Source::of(key), ready)) {
+            Some((Source::Listener(n), _)) => self.accept(lead, engine, n),
+            Some((Source::Connection(key), ready)) => Job::GoOn { key, ready },
+            Some((Source::Model(_), _)) => {
+                hear(&team.wake);
+                Job::Nothing
+            }
+            Some((Source::Signals, _)) | None => Job::Nothing,
+        }
+    }
+
+    /// Accepts while still leading: a follower would be woken by the same connection. With multi_accept all that wait are taken,
+    /// and all but one are left to the followers.
+    fn accept(&self, lead: &mut Lead, engine: &mut Engine, n: u32) -> Job {
+        let (driver, poller) = (&self.team.driver, &self.team.poller);
+        engine.tally.wakeups.add(1);
+        let mut job = Job::Nothing;
+        loop {
+            driver.make_room();
+            let Some(listener) = lead.listening.get(n) else { return job };
+            let Some(key) = driver.reserve() else {
+                report(lead.listening.disarm_all(poller));
+                return job;
+            };
+            let accepted = listener.accept();
+            if accepted.is_err() {
+                driver.release(key);
+            }
+            match accepted {
+                Ok((socket, peer)) => {
+                    engine.tally.accepts.add(1);
+                    let arrived = Job::Serve(Arrived { key, socket, peer, listener: n as usize });
+                    if let Job::Serve(earlier) = std::mem::replace(&mut job, arrived) {
+                        // The one who leads looks at the timers before it waits.
+                        let _ = driver.accept(engine, earlier, poller);
+                    }
+                }
+                Err(error) => match refusal(&error, &engine.tally) {
+                    Refusal::ClientGone if self.options.multi_accept => continue,
+                    Refusal::ClientGone | Refusal::NobodyWaits => return job,
+                    Refusal::OutOfFiles | Refusal::Other => {
+                        report(lead.listening.disarm_all(poller));
+                        lead.pause_until = engine.clock.now_ms() + self.options.accept_mutex_delay_ms;
+                        return job;
+                    }
+                },
+            }
+            if !self.options.multi_accept {
+                return job;
+            }
+        }
+    }
+}

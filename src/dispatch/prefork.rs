@@ -1,0 +1,207 @@
+//! `prefork`: every thread of every worker waits for a connection on the shared socket, serves that one to its end, and
+//! waits again. Clients beyond the number of threads wait in the backlog: that is the model's nature.
+//!
+//! So that an idle keep-alive client does not keep others out, a thread whose client asks for nothing looks at the
+//! backlog as well. When a connection waits there and no thread is free, it takes that one, and leaves the idle one.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+
+use super::accepting::Refusal;
+use super::crew::{Crew, Member, tally_of};
+use super::door::{Door, Visitor};
+use super::{Kind, Life, Model, Param, Post, Seat, Setup, Takes, workers};
+use crate::event::Source;
+use crate::log;
+use crate::os::{ErrnoText, Events, Failure, Interest, Poller, poll};
+use crate::serve::Engine;
+use crate::serve::blocking::{self, Heeded, Interrupts, Room};
+use crate::shm::{Role, Tally};
+
+pub static KIND: Kind = Kind {
+    name: "prefork",
+    params: &[THREADS],
+    about: "Every worker waits for a connection, serves it to its end with blocking I/O, and waits for the next; \
+            `worker_threads=N`: N such threads in each worker. Clients beyond that wait, and idle ones make room for them.",
+    make,
+};
+
+/// Slots of the ledger bound it from above: each serving thread has one.
+const THREADS: Param = Param { name: "worker_threads", takes: Takes::Number(1, 1024), default: 16 };
+
+/// How long a thread with an idle client leaves a new connection to the threads that are free, ms, and how often: after that
+/// they are taken to be stopped.
+const GRACE_MS: u64 = 10;
+const GRACES: u32 = 5;
+
+struct Prefork {
+    workers: u32,
+    threads: usize,
+}
+
+fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
+    Ok(Arc::new(Prefork { workers: setup.workers, threads: setup.param(&THREADS) as usize }))
+}
+
+impl Model for Prefork {
+    fn plan(&self) -> Vec<Seat> {
+        workers(self.workers)
+    }
+
+    fn life(&self, _seat: Seat) -> Life {
+        let threads = self.threads;
+        Life::Own(Box::new(move |post| live(post, threads)))
+    }
+}
+
+fn live(mut post: Post, threads: usize) -> Result<(), Failure> {
+    let crew = Crew::new(threads)?;
+    let door = Arc::new(Door::new(std::mem::take(&mut post.listeners)));
+    for number in 0..threads {
+        let engine = post.engines.engine(tally_of(&post, number)?)?;
+        let station = Station::new(crew.member(number), door.clone(), &engine, post.options.accept_mutex_delay_ms)?;
+        crew.spawn(number, move || station.run(engine))?;
+    }
+    crew.command(&post, || door.close(), || {});
+    Ok(())
+}
+
+/// One serving thread.
+struct Station {
+    member: Member,
+    door: Arc<Door>,
+    /// The listening sockets, and the call.
+    poller: Poller,
+    events: Events,
+    tally: Arc<Tally>,
+    stands: Heeded,
+    /// Accepted in the place of an idle client.
+    held: Option<Visitor>,
+    graces: u32,
+    /// How long a thread without descriptors waits, ms.
+    pause_ms: u64,
+}
+
+impl Station {
+    fn new(member: Member, door: Arc<Door>, engine: &Engine, pause_ms: u64) -> Result<Station, Failure> {
+        let poller = Poller::new().map_err(|e| Failure::new("epoll_create()", e))?;
+        let watched =
+            door.watch(&poller).and_then(|()| poller.add(member.call(), Source::Model(0).key(), Interest::READ));
+        watched.map_err(|e| Failure::new("epoll_ctl()", e))?;
+        let (events, tally) = (Events::with_capacity(64), engine.tally.clone());
+        let stands = Heeded::Serving;
+        Ok(Station { member, door, poller, events, tally, stands, held: None, graces: 0, pause_ms })
+    }
+
+    fn run(mut self, mut engine: Engine) {
+        while let Some(visitor) = self.next(&mut engine) {
+            self.tally.connections.set(1);
+            engine.clock.update();
+            let mut conn = engine.open(visitor.socket, visitor.peer, visitor.listener);
+            blocking::serve(&mut engine, &mut conn, &mut self);
+            drop(conn);
+            self.tally.connections.set(0);
+        }
+        engine.flush_logs();
+    }
+
+    /// Waits for the next client; `None`: there will be no more.
+    fn next(&mut self, engine: &mut Engine) -> Option<Visitor> {
+        loop {
+            if self.held.is_some() {
+                return self.held.take();
+            }
+            if self.stands != Heeded::Serving {
+                return None;
+            }
+            let now = engine.clock.now_ms();
+            let timeout = engine.next_log_flush().map(|at| at.saturating_sub(now));
+            self.wait(timeout);
+            engine.clock.update();
+            self.tally.turns.add(1);
+            // First the clients: a connection that has woken this thread wakes no other.
+            if !self.take() {
+                let timeout = Some(self.pause_ms);
+                if let Err(error) = poll([Some((self.member.call(), Interest::READ))], timeout) {
+                    log::alert!("poll() failed ({})", ErrnoText(&error));
+                }
+            }
+            if self.member.is_called() {
+                self.stands = self.member.heed(Some(engine));
+            }
+            engine.end_of_turn();
+        }
+    }
+
+    fn wait(&mut self, timeout: Option<u64>) {
+        if let Err(error) = self.poller.wait(&mut self.events, timeout) {
+            log::alert!("epoll_wait() failed ({})", ErrnoText(&error));
+        }
+    }
+
+    /// Accepts one of those that the last wait has announced. False: nothing can be accepted for some time.
+    fn take(&mut self) -> bool {
+        let listeners = self.events.iter().filter_map(|(key, _)| match Source::of(key) {
+            Source::Listener(n) => Some(n),
+            _ => None,
+        });
+        let mut is_woken = false;
+        for n in listeners {
+            if !std::mem::replace(&mut is_woken, true) {
+                self.tally.wakeups.add(1);
+            }
+            match self.door.accept(n, &self.tally) {
+                Ok(visitor) => {
+                    self.held = Some(visitor);
+                    return true;
+                }
+                Err(Refusal::NobodyWaits | Refusal::ClientGone) => {}
+                Err(Refusal::OutOfFiles | Refusal::Other) => return false,
+            }
+        }
+        true
+    }
+
+    /// Whether another thread, of any process of this generation, has no client.
+    fn is_somebody_free(&self) -> bool {
+        let generation = self.tally.generation();
+        let serving = |slot: &&crate::shm::Slot| slot.role() == Role::Worker && slot.generation() == generation;
+        self.tally.ledger().live().filter(serving).any(|slot| slot.connections.get() == 0)
+    }
+}
+
+impl Interrupts for Station {
+    fn call(&self) -> BorrowedFd<'_> {
+        self.member.call()
+    }
+
+    fn heed(&mut self, engine: &mut Engine) -> Heeded {
+        self.stands = self.member.heed(Some(engine));
+        self.stands
+    }
+
+    fn crowd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.poller.as_fd())
+    }
+
+    fn is_crowded(&mut self) -> bool {
+        self.wait(Some(0));
+        let is_socket = |(key, _)| matches!(Source::of(key), Source::Listener(_));
+        self.events.iter().any(is_socket) && !self.is_somebody_free()
+    }
+
+    fn make_room(&mut self) -> Room {
+        if self.graces < GRACES && self.is_somebody_free() {
+            self.graces += 1;
+            return Room::KeepFor(GRACE_MS);
+        }
+        self.graces = 0;
+        self.wait(Some(0));
+        match (self.take(), self.held.is_some()) {
+            (_, true) => Room::Give,
+            (true, false) => Room::Keep,
+            (false, false) => Room::KeepFor(self.pause_ms),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! `reuseport`: every worker has a listening socket of its own (SO_REUSEPORT), and the kernel chooses one for each connection.
+//!
+//! The master makes the sockets, before the fork, and keeps them by their number over reloads: worker 3 of the next generation
+//! goes on with the queue of worker 3. A queue has one reader, so nobody competes and nobody is woken for nothing; and
+//! nobody helps a worker that is slow. When workers become fewer, the master steers new connections away from the sockets
+//! that are too many, and their workers take out what waits in them before they leave (`master::sockets::steer`).
+
+use std::io;
+use std::sync::Arc;
+
+use super::herd::listen_if_possible;
+use super::{Hooks, Kind, Life, Loop, Model, Param, Seat, Setup, Sockets, Takes, Wait, workers};
+
+pub static KIND: Kind = Kind {
+    name: "reuseport",
+    params: &[CPU],
+    about: "Every worker has a listening socket of its own for each address (SO_REUSEPORT), and the kernel spreads \
+            connections over them by a hash; with `cpu` by the CPU that takes a connection in, for use with \
+            worker_cpu_affinity. Unix sockets, which have no such thing, are shared.",
+    make,
+};
+
+const CPU: Param = Param { name: "cpu", takes: Takes::Number(0, 1), default: 0 };
+
+struct Reuseport {
+    workers: u32,
+    by_cpu: bool,
+}
+
+fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
+    Ok(Arc::new(Reuseport { workers: setup.workers, by_cpu: setup.param(&CPU) == 1 }))
+}
+
+impl Model for Reuseport {
+    fn plan(&self) -> Vec<Seat> {
+        workers(self.workers)
+    }
+
+    fn life(&self, _seat: Seat) -> Life {
+        Life::Loop(Box::new(Own))
+    }
+
+    fn sockets(&self) -> Sockets {
+        if self.by_cpu { Sockets::OwnByCpu } else { Sockets::Own }
+    }
+}
+
+/// Listens whenever it can, to its own sockets and to those that could not be its own.
+struct Own;
+
+impl Hooks for Own {
+    fn before_wait(&mut self, state: &mut Loop) -> Wait {
+        state.listening.set_exclusive();
+        listen_if_possible(state)
+    }
+}

@@ -1,0 +1,90 @@
+//! The loop, on one page (ngx_process_events_and_timers).
+
+use std::ops::ControlFlow;
+
+use crate::dispatch::{Hooks, Loop};
+use crate::event::Source;
+use crate::log;
+use crate::os::{ErrnoText, Events};
+
+/// nginx's `epoll_events`.
+const EVENTS_A_TURN: usize = 512;
+
+/// What interrupts the loop from outside of it: signals, and a deadline for leaving.
+pub trait Orders {
+    /// Signals wait to be read.
+    fn signalled(&mut self, state: &mut Loop, hooks: &mut dyn Hooks);
+    /// Whether the process is done; called at the end of each turn.
+    fn done(&mut self, state: &mut Loop, hooks: &mut dyn Hooks) -> ControlFlow<()>;
+    /// When `done` must be asked again at the latest, ms of the clock.
+    fn deadline(&self) -> Option<u64>;
+}
+
+/// Runs until `orders` say that the process is done.
+pub fn run(state: &mut Loop, hooks: &mut dyn Hooks, orders: &mut dyn Orders) {
+    let mut events = Events::with_capacity(EVENTS_A_TURN);
+    loop {
+        let wait = hooks.before_wait(state);
+        state.tally.listening.set(state.listening.is_armed().into());
+        let timeout = timeout(state, orders, wait.at_most_ms);
+        if let Err(error) = state.poller.wait(&mut events, timeout) {
+            log::alert!("epoll_wait() failed ({})", ErrnoText(&error));
+        }
+        state.driver.clock().update();
+        state.tally.turns.add(1);
+        let mut is_signalled = false;
+        for (key, ready) in events.iter() {
+            match Source::of(key) {
+                Source::Listener(n) => state.posted.accept(n),
+                Source::Connection(key) if wait.posts => state.posted.event(key, ready),
+                Source::Connection(key) => state.driver.ready(key, ready, &state.poller),
+                Source::Signals => is_signalled = true,
+                Source::Model(n) => hooks.own_event(state, n, ready),
+            }
+        }
+        run_posted_accepts(state, hooks);
+        hooks.after_accepts(state);
+        state.driver.expire(&state.poller);
+        while let Some((key, ready)) = state.posted.next_event() {
+            state.driver.ready(key, ready, &state.poller);
+        }
+        state.driver.end_of_turn(&state.poller);
+        state.tally.connections.set(state.driver.live() as u64);
+        if is_signalled {
+            orders.signalled(state, hooks);
+        }
+        if orders.done(state, hooks).is_break() {
+            return;
+        }
+    }
+}
+
+fn run_posted_accepts(state: &mut Loop, hooks: &mut dyn Hooks) {
+    if state.posted.waiting().0 == 0 {
+        return;
+    }
+    if !hooks.may_accept(state) {
+        state.posted.retain_accepts(|n| state.listening.is_own(n));
+        // Who has other things to do was not woken in vain.
+        if state.posted.waiting() == (0, 0) {
+            state.tally.wakeups.add(1);
+        }
+    }
+    if state.posted.waiting().0 > 0 {
+        state.tally.wakeups.add(1);
+    }
+    while let Some(n) = state.posted.next_accept() {
+        state.accept_from(n, hooks);
+    }
+}
+
+/// How long the turn may wait, ms: until the first deadline of anyone.
+fn timeout(state: &mut Loop, orders: &dyn Orders, at_most_ms: Option<u64>) -> Option<u64> {
+    let now = state.driver.clock().now_ms();
+    let deadlines = [state.driver.next_deadline(), orders.deadline()];
+    let until = deadlines.into_iter().flatten().map(|at| at.saturating_sub(now));
+    until.chain(at_most_ms).min()
+}
+
+#[cfg(test)]
+mod tests;

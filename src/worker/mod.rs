@@ -1,0 +1,119 @@
+//! Life of a child: privileges, affinity, loop, drain, exit.
+
+mod duty;
+pub mod event_loop;
+mod settings;
+
+use std::sync::Arc;
+
+use crate::conf::Conf;
+use crate::dispatch::{AcceptOptions, Engines, Hooks, Life, Listening, Loop, Model, Post, Seat};
+use crate::event::Source;
+use crate::http::site::Site;
+use crate::log::{self, Logs};
+use crate::os::signals::Signals;
+use crate::os::users::Credentials;
+use crate::os::{ErrnoText, Failure, Interest, Listener, Poller, limits, process};
+use crate::serve::EventDriver;
+use crate::shm::Tally;
+use crate::stream::Servers;
+pub use settings::DIRECTIVES;
+use settings::{WORKER_CPU_AFFINITY, WORKER_RLIMIT_NOFILE, WORKER_SHUTDOWN_TIMEOUT};
+
+use duty::Duty;
+
+/// What the master gives a child along.
+pub struct Start<'a> {
+    pub seat: Seat,
+    pub model: Arc<dyn Model>,
+    /// The child's slot in the ledger.
+    pub tally: Tally,
+    pub conf: &'a Conf,
+    pub site: Arc<Site>,
+    pub streams: Arc<Servers>,
+    /// The listening sockets, those of the site, then those of the streams; and whether each is this process's alone.
+    pub sockets: Vec<(Arc<Listener>, bool)>,
+    pub logs: Arc<Logs>,
+    /// Who the child becomes; `None`: it stays who it is.
+    pub user: Option<Credentials>,
+}
+
+/// The exit code of a child that could not start (ngx_worker_process_init).
+const FAILED: i32 = 2;
+
+/// Lives the child's life. Returns its exit code.
+pub fn run(start: Start<'_>) -> i32 {
+    prepare(&start).and_then(|()| live(start)).map_or_else(
+        |failure| {
+            log::emerg!("{failure}");
+            FAILED
+        },
+        |()| 0,
+    )
+}
+
+/// Limits, identity, CPUs, in the order of ngx_worker_process_init. What is wrong with a limit or a CPU is logged and borne;
+/// a child that should give up root's powers and can't must not live.
+fn prepare(start: &Start<'_>) -> Result<(), Failure> {
+    let main = &start.conf.root.scope;
+    if let Some(count) = *main.get(&WORKER_RLIMIT_NOFILE)
+        && let Err(error) = limits::set_max_open_files(count)
+    {
+        log::alert!("setrlimit(RLIMIT_NOFILE, {count}) failed ({})", ErrnoText(&error));
+    }
+    if let Some(user) = &start.user {
+        user.assume().map_err(|(call, error)| Failure::new(call, error))?;
+    }
+    if let Some(cpus) = main.get(&WORKER_CPU_AFFINITY).of_worker(start.seat.number)
+        && let Err(error) = process::set_cpus(&cpus)
+    {
+        log::alert!("sched_setaffinity() failed ({})", ErrnoText(&error));
+    }
+    Ok(())
+}
+
+fn live(start: Start<'_>) -> Result<(), Failure> {
+    let post = Post {
+        seat: start.seat,
+        pid: process::id() as u32,
+        tally: Arc::new(start.tally),
+        is_own: start.sockets.iter().map(|(_, is_own)| *is_own).collect(),
+        listeners: start.sockets.into_iter().map(|(listener, _)| listener).collect(),
+        signals: Signals::open().map_err(|e| Failure::new("signalfd()", e))?,
+        options: AcceptOptions::of(start.conf),
+        shutdown_timeout_ms: *start.conf.root.scope.get(&WORKER_SHUTDOWN_TIMEOUT),
+        engines: Engines { site: start.site, streams: start.streams, logs: start.logs },
+    };
+    match start.model.life(start.seat) {
+        Life::Loop(hooks) => event_driven(post, hooks, start.model.poller(start.seat)),
+        Life::Own(live) => live(post),
+    }
+}
+
+fn event_driven(post: Post, mut hooks: Box<dyn Hooks>, poller: Option<Arc<Poller>>) -> Result<(), Failure> {
+    let made = || Poller::new().map(Arc::new).map_err(|e| Failure::new("epoll_create()", e));
+    let poller = poller.map_or_else(made, Ok)?;
+    poller
+        .add(&post.signals, Source::Signals.key(), Interest::READ)
+        .map_err(|e| Failure::new("epoll_ctl() for the signalfd", e))?;
+    let engine = post.engines.engine(post.tally.clone())?;
+    let driver = Box::new(EventDriver::new(engine, post.options.connections));
+    let listening = Listening::new(&post.listeners).with_own(&post.is_own);
+    // From here on `listening` decides when the process lets go of the sockets.
+    drop(post.listeners);
+    let mut state = Loop::new(poller, driver, listening, post.tally, post.pid, post.options);
+    let mut duty = Duty::new(post.signals, post.engines.logs, post.shutdown_timeout_ms);
+    event_loop::run(&mut state, &mut *hooks, &mut duty);
+    state.driver.close_all();
+    Ok(())
+}
+
+/// A warning of ngx_event_module_init: a worker will run out of descriptors before it runs out of slots.
+pub fn warn_about_limits(conf: &Conf) {
+    let connections = AcceptOptions::of(conf).connections as u64;
+    let said = *conf.root.scope.get(&WORKER_RLIMIT_NOFILE);
+    let Ok(limit) = said.map_or_else(limits::max_open_files, Ok) else { return };
+    if connections > limit {
+        log::warn!("{connections} worker_connections exceed open file resource limit: {limit}");
+    }
+}

@@ -1,0 +1,121 @@
+//! The directives of a worker's process.
+
+use crate::conf::{self, Args, Contexts, Entry, Setting};
+use crate::os::process;
+
+/// What this module reads.
+pub static DIRECTIVES: &[&dyn Entry] = &[&WORKER_CPU_AFFINITY, &WORKER_RLIMIT_NOFILE, &WORKER_SHUTDOWN_TIMEOUT];
+
+/// More bits than a mask of Linux has (CPU_SETSIZE).
+const CPUS_MAX: usize = 1024;
+
+/// Which CPUs a worker runs on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Affinity {
+    /// The kernel decides.
+    #[default]
+    Free,
+    /// One CPU for each worker in turn: of these, or of all when there are none.
+    Auto(Vec<usize>),
+    /// These for each worker in turn; the last ones for those beyond.
+    Masks(Vec<Vec<usize>>),
+}
+
+pub static WORKER_CPU_AFFINITY: Setting<Affinity> = Setting::one("worker_cpu_affinity", affinity)
+    .contexts(Contexts::MAIN)
+    .args(1, usize::MAX)
+    .syntax("MASK ... | auto [MASK]")
+    .about(
+        "The CPUs each worker is bound to, as binary masks with CPU 0 at the right; `auto`: one CPU a worker, of those \
+         in the mask. Without it, the kernel decides.",
+    );
+
+pub static WORKER_RLIMIT_NOFILE: Setting<Option<u64>> = Setting::one("worker_rlimit_nofile", |a| Ok(Some(a.count(0)?)))
+    .contexts(Contexts::MAIN)
+    .args(1, 1)
+    .syntax("NUMBER")
+    .about("How many descriptors a worker may have open (RLIMIT_NOFILE); without it, as many as the master.");
+
+pub static WORKER_SHUTDOWN_TIMEOUT: Setting<u64> =
+    Setting::time_ms("worker_shutdown_timeout").contexts(Contexts::MAIN).default("0").about(
+        "How long a worker that is leaving serves the connections it has, before it closes them; 0: as long as it takes.",
+    );
+
+/// ngx_set_cpu_affinity.
+fn affinity(a: &mut Args) -> Result<Affinity, conf::Error> {
+    if a.str(0)? == "auto" {
+        if a.len() > 2 {
+            return Err(a.bad(2, "invalid number of arguments in \"worker_cpu_affinity\" directive"));
+        }
+        let mask = if a.len() == 2 { mask(a, 1)? } else { Vec::new() };
+        return Ok(Affinity::Auto(mask));
+    }
+    (0..a.len()).map(|i| mask(a, i)).collect::<Result<_, _>>().map(Affinity::Masks)
+}
+
+fn mask(a: &Args, i: usize) -> Result<Vec<usize>, conf::Error> {
+    let text = a.str(i)?;
+    if text.len() > CPUS_MAX {
+        return Err(a.bad(i, format!("\"worker_cpu_affinity\" supports up to {CPUS_MAX} CPUs only")));
+    }
+    if let Some(other) = text.chars().find(|c| !matches!(c, '0' | '1')) {
+        return Err(a.bad(i, format!("invalid character \"{other}\" in \"worker_cpu_affinity\"")));
+    }
+    Ok(text.bytes().rev().enumerate().filter(|(_, digit)| *digit == b'1').map(|(cpu, _)| cpu).collect())
+}
+
+impl Affinity {
+    /// The CPUs of worker `number`; `None`: any (ngx_get_cpu_affinity).
+    pub fn of_worker(&self, number: u32) -> Option<Vec<usize>> {
+        let number = number as usize;
+        match self {
+            Affinity::Free => None,
+            Affinity::Masks(masks) => masks.get(number).or(masks.last()).cloned(),
+            Affinity::Auto(cpus) => {
+                let all = if cpus.is_empty() { process::cpus().ok()? } else { cpus.clone() };
+                let cpu = *all.get(number.checked_rem(all.len())?)?;
+                Some(vec![cpu])
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conf::{Registry, parse};
+
+    fn parsed(text: &str) -> Result<Affinity, String> {
+        let registry = Registry::new(&[DIRECTIVES]);
+        assert_eq!(registry.problems(), Vec::<String>::new());
+        let conf = parse(&registry, text).map_err(|e| e.to_string())?;
+        Ok(conf.root.scope.get(&WORKER_CPU_AFFINITY).clone())
+    }
+
+    #[test]
+    fn masks_are_read_from_the_right_and_the_last_one_is_for_the_rest() {
+        let masks = parsed("worker_cpu_affinity 0001 0110;").unwrap();
+        assert_eq!([0, 1, 5].map(|n| masks.of_worker(n)), [Some(vec![0]), Some(vec![1, 2]), Some(vec![1, 2])]);
+        assert_eq!(parsed("").unwrap().of_worker(0), None);
+    }
+
+    #[test]
+    fn auto_gives_each_worker_one_cpu_in_turn() {
+        let auto = parsed("worker_cpu_affinity auto 1010;").unwrap();
+        assert_eq!([0, 1, 2].map(|n| auto.of_worker(n)), [Some(vec![1]), Some(vec![3]), Some(vec![1])]);
+        let cpus = process::cpus().unwrap();
+        let auto = parsed("worker_cpu_affinity auto;").unwrap();
+        assert_eq!(auto.of_worker(cpus.len() as u32), Some(vec![cpus[0]]));
+        assert_eq!(
+            parsed("worker_cpu_affinity auto 0;").unwrap().of_worker(0),
+            process::cpus().ok().map(|c| vec![c[0]])
+        );
+    }
+
+    #[test]
+    fn other_digits_are_an_error() {
+        let error = parsed("worker_cpu_affinity 0102;").unwrap_err();
+        assert!(error.contains("invalid character \"2\" in \"worker_cpu_affinity\""), "{error}");
+        assert!(parsed(&format!("worker_cpu_affinity {};", "1".repeat(1025))).is_err());
+    }
+}

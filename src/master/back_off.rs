@@ -1,0 +1,47 @@
+//! How long a child that died waits for its successor.
+
+use std::time::Duration;
+
+/// A child that lived shorter than this died at once.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// The first pause; each further death at once doubles it.
+const FIRST: Duration = Duration::from_millis(100);
+/// The longest pause.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// The deaths of one place in the plan. One death is mended immediately, since a kill or a crash may be an accident; one that
+/// repeats itself at every start must not become a fork loop.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BackOff {
+    at_once: u32,
+}
+
+impl BackOff {
+    /// Takes note of a death, and returns the pause before the next start.
+    pub fn died(&mut self, lived: Duration) -> Duration {
+        if lived >= AT_ONCE {
+            self.at_once = 0;
+            return Duration::ZERO;
+        }
+        self.at_once = self.at_once.saturating_add(1);
+        match self.at_once {
+            1 => Duration::ZERO,
+            n => FIRST.saturating_mul(1 << (n - 2).min(16)).min(LONGEST),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_deaths_at_once_wait_longer_and_longer() {
+        let mut back_off = BackOff::default();
+        let pauses: Vec<u128> = (0..9).map(|_| back_off.died(Duration::from_millis(5)).as_millis()).collect();
+        assert_eq!(pauses, [0, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+        assert_eq!(back_off.died(Duration::from_secs(60)), Duration::ZERO);
+        assert_eq!(back_off.died(Duration::from_millis(5)), Duration::ZERO);
+        assert_eq!(back_off.died(Duration::from_millis(5)), FIRST);
+    }
+}

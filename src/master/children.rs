@@ -1,0 +1,161 @@
+//! The children: who lives, who was asked to end, whose place is empty and until when.
+
+use std::collections::HashMap;
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::back_off::BackOff;
+use crate::dispatch::Seat;
+use crate::log;
+use crate::os::process::Pid;
+use crate::os::signals::{Signal, send};
+use crate::os::{ErrnoText, process};
+use crate::shm::Role;
+
+/// As log lines name the process of a seat.
+pub fn name_of(seat: Seat) -> &'static str {
+    match seat.role {
+        Role::Worker => "worker process",
+        Role::Dispatcher => "dispatcher process",
+    }
+}
+
+/// A process that this master forked and has not reaped.
+#[derive(Debug, Clone)]
+pub struct Child {
+    /// Its id.
+    pub pid: Pid,
+    /// Its place.
+    pub seat: Seat,
+    /// The generation of the configuration it serves with.
+    pub generation: u32,
+    /// It has been told to end: its death leaves no empty place.
+    pub is_ending: bool,
+    started: Instant,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub struct Children {
+    living: Vec<Child>,
+    empty: Vec<(Seat, Instant)>,
+    back_off: HashMap<Seat, BackOff>,
+}
+
+impl Children {
+    /// A process took its seat.
+    pub fn add(&mut self, pid: Pid, seat: Seat, generation: u32, now: Instant) {
+        self.living.push(Child { pid, seat, generation, is_ending: false, started: now });
+    }
+
+    /// A process was reaped. For one that was not asked to end, its seat is filled again after the pause that is returned.
+    pub fn remove(&mut self, pid: Pid, now: Instant) -> Option<(Child, Option<Duration>)> {
+        let at = self.living.iter().position(|c| c.pid == pid)?;
+        let child = self.living.swap_remove(at);
+        if child.is_ending {
+            return Some((child, None));
+        }
+        let lived = now.saturating_duration_since(child.started);
+        let pause = self.back_off.entry(child.seat).or_default().died(lived);
+        self.empty.push((child.seat, now + pause));
+        Some((child, Some(pause)))
+    }
+
+    /// The fork itself failed: try again later.
+    pub fn postpone(&mut self, seat: Seat, now: Instant) {
+        let pause = self.back_off.entry(seat).or_default().died(Duration::ZERO).max(Duration::from_millis(100));
+        self.empty.push((seat, now + pause));
+    }
+
+    /// The empty seats whose pause is over; they are not empty afterwards.
+    pub fn due(&mut self, now: Instant) -> Vec<Seat> {
+        let (due, rest) = self.empty.drain(..).partition(|(_, at)| *at <= now);
+        self.empty = rest;
+        let due: Vec<(Seat, Instant)> = due;
+        due.into_iter().map(|(seat, _)| seat).collect()
+    }
+
+    /// When the next pause is over.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.empty.iter().map(|(_, at)| *at).min()
+    }
+
+    /// Tells every child of a generation before `generation` to end in the way that `signal` says; no seat of theirs is filled
+    /// again.
+    pub fn end_before(&mut self, generation: u32, signal: Signal) {
+        self.empty.clear();
+        for child in self.living.iter_mut().filter(|c| c.generation < generation) {
+            child.is_ending = true;
+            tell(child.pid, signal);
+        }
+    }
+
+    /// Sends `signal` to all of them.
+    pub fn tell_all(&self, signal: Signal) {
+        self.living.iter().for_each(|c| tell(c.pid, signal));
+    }
+
+    /// True when one of this generation lives.
+    pub fn has(&self, generation: u32) -> bool {
+        self.living.iter().any(|c| c.generation == generation)
+    }
+
+    /// True when none lives.
+    pub fn is_empty(&self) -> bool {
+        self.living.is_empty()
+    }
+}
+
+/// A child that is gone already will be reaped: that is no error.
+fn tell(pid: Pid, signal: Signal) {
+    if let Err(error) = send(pid, signal)
+        && process::is_alive(pid)
+    {
+        log_failure(pid, signal, &error);
+    }
+}
+
+fn log_failure(pid: Pid, signal: Signal, error: &io::Error) {
+    log::alert!("kill({pid}, {}) failed ({})", signal as i32, ErrnoText(error));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEAT: Seat = Seat { role: Role::Worker, number: 0 };
+    /// Ids above the kernel's limit (2^22): no process has them, so nothing can be hit by a signal.
+    const NOBODY: Pid = 0x7fff_0000;
+
+    #[test]
+    fn a_death_empties_the_seat_until_the_pause_is_over() {
+        let (mut children, start) = (Children::default(), Instant::now());
+        let mut now = start;
+        for expected in [0, 100, 200] {
+            children.add(NOBODY, SEAT, 1, now);
+            let (child, pause) = children.remove(NOBODY, now).unwrap();
+            assert_eq!((child.seat, pause), (SEAT, Some(Duration::from_millis(expected))));
+            assert_eq!(children.next_due(), Some(now + pause.unwrap()));
+            if expected > 0 {
+                assert!(children.due(now).is_empty());
+            }
+            now += pause.unwrap();
+            assert_eq!(children.due(now), [SEAT]);
+            assert_eq!(children.next_due(), None);
+        }
+        assert!(children.is_empty());
+    }
+
+    #[test]
+    fn who_was_asked_to_end_is_not_replaced() {
+        let (mut children, now) = (Children::default(), Instant::now());
+        children.add(NOBODY, SEAT, 1, now);
+        children.add(NOBODY + 1, SEAT, 2, now);
+        children.end_before(2, Signal::SIGQUIT);
+        assert!(children.remove(NOBODY, now).unwrap().1.is_none());
+        assert!(children.remove(NOBODY + 1, now).unwrap().1.is_some());
+        assert!(children.remove(NOBODY + 2, now).is_none());
+        children.end_before(3, Signal::SIGTERM);
+        assert!(children.next_due().is_none(), "an empty seat of the old generation stays empty");
+    }
+}

@@ -1,0 +1,84 @@
+//! One generation of the conf, ready to serve (ngx_cycle_t). A fork takes a copy along.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::children::name_of;
+use super::sockets::{self, Bound};
+use crate::conf::Conf;
+use crate::dispatch::{Model, Seat, Sockets};
+use crate::http::site::Site;
+use crate::log::{self, Logs};
+use crate::os::users::Credentials;
+use crate::os::{ErrnoText, process, set_title};
+use crate::shm::Ledger;
+use crate::stream::Servers;
+use crate::worker;
+
+/// What the children of one generation are made of.
+pub struct Cycle {
+    /// What was said.
+    pub conf: Conf,
+    /// Its sites.
+    pub site: Arc<Site>,
+    /// Its servers without HTTP.
+    pub streams: Arc<Servers>,
+    /// Every log file, open.
+    pub logs: Arc<Logs>,
+    /// The listening sockets, in the order of [`serve::listen_sockets`].
+    pub sockets: Vec<Bound>,
+    /// Shared by all generations.
+    pub ledger: Ledger,
+    /// Who accepts.
+    pub model: Arc<dyn Model>,
+    /// The model's name.
+    pub model_name: &'static str,
+    /// Who the children become; `None`: who they are.
+    pub user: Option<Credentials>,
+    /// Where the master's id is to be written.
+    pub pid_file: Option<PathBuf>,
+    /// Counted from 1.
+    pub generation: u32,
+}
+
+impl Cycle {
+    /// Tells the kernel where new connections go, before the processes of a generation with the sockets `old` leave.
+    pub fn steer(&self, old: &[Bound]) {
+        sockets::steer(&self.sockets, old, self.model.sockets() == Sockets::OwnByCpu);
+    }
+
+    /// Lives the life of the process on `seat`, in that process, and keeps no socket for itself: when the life lets go of them,
+    /// they are closed. Returns the exit code. `user`: who the process becomes.
+    pub fn live(&mut self, seat: Seat, user: Option<Credentials>) -> i32 {
+        let tally = match self.ledger.claim(process::id() as u32, seat.role, seat.number) {
+            Ok(tally) => tally.of_generation(self.generation),
+            Err(error) => {
+                log::emerg!("{}", ErrnoText(&error));
+                return 2;
+            }
+        };
+        let sockets = sockets::of_process(std::mem::take(&mut self.sockets), seat.number);
+        worker::run(worker::Start {
+            seat,
+            model: self.model.clone(),
+            tally,
+            conf: &self.conf,
+            site: self.site.clone(),
+            streams: self.streams.clone(),
+            sockets,
+            logs: self.logs.clone(),
+            user,
+        })
+    }
+
+    /// The whole life of a forked child.
+    pub fn live_and_exit(&mut self, seat: Seat) -> ! {
+        set_title(&format!("drover: {}", name_of(seat)));
+        // A panic is a bug, which the hook has logged. It must end this process, and not unwind into the master's copy of the
+        // stack.
+        let user = self.user.clone();
+        let code = catch_unwind(AssertUnwindSafe(|| self.live(seat, user))).unwrap_or(101);
+        process::exit_now(code)
+    }
+}

@@ -1,0 +1,224 @@
+//! From the conf to a [`Cycle`] that can serve: read, check, open logs and sockets (ngx_init_cycle).
+
+use std::fmt;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Cycle;
+use super::settings::{MASTER_PROCESS, PID, USER, WORKER_PROCESSES};
+use super::sockets::{self, Bound, InUse, Inherited, Wanted};
+use crate::conf::{self, Conf, Input, Registry};
+use crate::dispatch::{AcceptOptions, Choice, Sockets, acceptors};
+use crate::http::site::Site;
+use crate::log::{self, ERROR_LOG, Level, Logs, Target, To};
+use crate::os::Failure;
+use crate::os::users::{Credentials, LookupError, is_root};
+use crate::serve::access_log::{AccessLogs, check_formats};
+use crate::serve::listen_sockets;
+use crate::shm::Ledger;
+use crate::stream::Servers;
+use crate::worker;
+
+/// Who the workers are without a `user` directive, as in nginx (NGX_USER).
+const STAND_IN: &str = "nobody";
+
+/// Where the conf comes from.
+#[derive(Debug)]
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// A text of the program's own, with what it may include.
+    Carried {
+        /// What errors call it.
+        name: &'static str,
+        /// The conf.
+        text: String,
+        /// Files that it may include.
+        files: &'static [(&'static str, &'static str)],
+    },
+}
+
+impl Source {
+    /// As messages name it.
+    pub fn name(&self) -> String {
+        match self {
+            Source::File(path) => path.display().to_string(),
+            Source::Carried { name, .. } => (*name).to_owned(),
+        }
+    }
+
+    fn input(&self) -> Input<'_> {
+        match self {
+            Source::File(path) => Input::File(path),
+            Source::Carried { name, text, files } => Input::Text { name, text, files },
+        }
+    }
+}
+
+/// Reads the conf, as often as it is asked to: at the start and at every reload.
+pub struct Loader {
+    /// All directives.
+    pub registry: Registry,
+    /// `-c`.
+    pub source: Source,
+    /// `-p`, `-g`.
+    pub options: conf::Options,
+    /// `-e`.
+    pub error_log: Option<To>,
+}
+
+/// A conf without an error in itself. Nothing has been opened.
+pub struct Read {
+    /// What was said.
+    pub conf: Conf,
+    site: Site,
+    streams: Servers,
+    choice: Choice,
+    user: Option<Credentials>,
+}
+
+/// Why a conf can't be served.
+pub enum LoadError {
+    /// There is something wrong in the text.
+    Conf(conf::Error),
+    /// A system call failed.
+    Failed(Failure),
+    /// Another reason.
+    Other(String),
+}
+
+impl From<conf::Error> for LoadError {
+    fn from(error: conf::Error) -> Self {
+        Self::Conf(error)
+    }
+}
+
+impl From<Failure> for LoadError {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl LoadError {
+    /// Tells whoever started the program, with the line of the conf and what may have been meant.
+    pub fn show(&self) {
+        match self {
+            // A closed standard error is nobody's problem.
+            Self::Conf(error) => _ = writeln!(std::io::stderr(), "{error}"),
+            other => log::emerg!("{other}"),
+        }
+    }
+}
+
+/// One line, for the error log.
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Conf(error) => f.write_str(&error.sentence()),
+            Self::Failed(failure) => failure.fmt(f),
+            Self::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+impl Loader {
+    /// Reads the conf and checks all that can be checked without opening anything.
+    pub fn read(&self) -> Result<Read, LoadError> {
+        let conf = conf::load(&self.registry, self.source.input(), &self.options)?;
+        let site = Site::new(&conf).map_err(|e| conf.explain(e))?;
+        let streams = Servers::new(&conf, &site.sockets).map_err(|e| conf.explain(e))?;
+        check_formats(&conf, &site).map_err(|e| conf.explain(e))?;
+        let choice = Choice::of(&conf).map_err(|e| conf.explain(e))?;
+        let user = user(&conf)?;
+        Ok(Read { conf, site, streams, choice, user })
+    }
+
+    /// Opens what the conf names, logs first, and makes what its processes share. On an error everything is as before. `old`: the
+    /// sockets that are open now, and the generation that they belong to.
+    pub fn prepare(
+        &self,
+        read: Read,
+        ledger: &Ledger,
+        old: (&[Bound], u32),
+        inherited: &mut Inherited,
+        in_use: InUse,
+    ) -> Result<Cycle, LoadError> {
+        let pid_file = read.pid_file();
+        let Read { conf, mut site, mut streams, choice, user } = read;
+        let logs = Arc::new(self.open_logs(&conf)?);
+        if old.1 == 0 {
+            // What goes wrong from here on in a start is told to the error log as well.
+            logs.make_current();
+        }
+        let error_log = |scope: &conf::Scope| logs.error_log(scope.get::<Vec<Target>>(&ERROR_LOG));
+        site.set_error_logs(error_log)?;
+        streams.set_error_logs(error_log)?;
+        // Each worker makes its own, with buffers; here the files are opened, while there is root's power to do so.
+        AccessLogs::new(&site, |path| logs.file(path))?;
+        // Read at the start only: whoever reloads is a master.
+        let has_master = *conf.root.scope.get(&MASTER_PROCESS) || old.1 > 0;
+        let workers = has_master.then(|| conf.root.scope.get(&WORKER_PROCESSES).count());
+        let generation = old.1 + 1;
+        let model = choice
+            .make(workers, generation, ledger, AcceptOptions::of(&conf))
+            .map_err(|e| Failure::new("making the dispatch model", e))?;
+        let (acceptors, own) = (acceptors(&model.plan()), model.sockets() != Sockets::Shared);
+        let wanted =
+            listen_sockets(&site, &streams).map(|socket| Wanted::new(&socket.addr, &socket.options, acceptors, own));
+        let sockets = sockets::open(wanted, old.0, inherited, in_use)?;
+        Ok(Cycle {
+            conf,
+            site: Arc::new(site),
+            streams: Arc::new(streams),
+            logs,
+            sockets,
+            ledger: ledger.clone(),
+            model,
+            model_name: choice.name(),
+            user,
+            pid_file,
+            generation,
+        })
+    }
+
+    fn open_logs(&self, conf: &Conf) -> Result<Logs, Failure> {
+        let said = conf.root.scope.get(&ERROR_LOG);
+        match &self.error_log {
+            Some(to) if !conf.root.scope.set_here(&ERROR_LOG) => {
+                Logs::open_instead(said, &[Target { to: to.clone(), level: Level::Error }])
+            }
+            _ => Logs::open(said),
+        }
+    }
+}
+
+/// Logs what the reading of a conf that works gave cause to say.
+pub fn log_warnings(conf: &Conf) {
+    for warning in &conf.warnings {
+        let level = if warning.notice { Level::Notice } else { Level::Warn };
+        log::emit!(level, "{}", warning.message);
+    }
+    worker::warn_about_limits(conf);
+}
+
+impl Read {
+    /// Where the master's id is to be written.
+    pub fn pid_file(&self) -> Option<PathBuf> {
+        self.conf.root.scope.get(&PID).0.clone()
+    }
+}
+
+/// Who the workers become; `None` when the master isn't root.
+fn user(conf: &Conf) -> Result<Option<Credentials>, LoadError> {
+    if let Some(user) = conf.root.scope.get(&USER) {
+        return Ok(Some(user.clone()));
+    }
+    if !is_root() {
+        return Ok(None);
+    }
+    Credentials::with_own_group(STAND_IN).map(Some).map_err(|error| match error {
+        LookupError::Io(error) => Failure::new(format!("getpwnam(\"{STAND_IN}\")"), error).into(),
+        _ => LoadError::Other(format!("getpwnam(\"{STAND_IN}\") failed: name the workers' account with \"user\"")),
+    })
+}

@@ -1,0 +1,383 @@
+//! The master's life: it sleeps until a signal comes or a pause is over (ngx_master_process_cycle).
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::children::{Children, name_of};
+use super::loader::{LoadError, Loader, log_warnings};
+use super::sockets::{self, InUse, Inherited, UPGRADE_VARIABLE};
+use super::{Cycle, pid_file};
+use crate::dispatch::{Model, Seat};
+use crate::log;
+use crate::os::process::{self, Exit, Fork, Pid};
+use crate::os::signals::{Received, Signal, Signals};
+use crate::os::{ErrnoText, Failure, set_title};
+
+/// How long children have to obey TERM before they are killed: about what nginx's doubling delay (50 ms to 1 s) sums up to.
+const TERM_PATIENCE: Duration = Duration::from_millis(1600);
+
+/// How the service is being ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    No,
+    /// QUIT: clients are served to their end.
+    Graceful,
+    /// TERM, INT: now; KILL at the time given.
+    Fast {
+        kill_at: Option<Instant>,
+    },
+}
+
+/// The parent process.
+pub struct Master {
+    loader: Loader,
+    cycle: Cycle,
+    pid_file: Option<PathBuf>,
+    /// Of the generations that have children: the newest last.
+    models: Vec<(u32, Arc<dyn Model>)>,
+    children: Children,
+    /// Taken out in children, which make their own.
+    signals: Option<Signals>,
+    ending: Ending,
+    /// WINCH: the workers were sent away, and nobody replaces them until a HUP.
+    is_idle: bool,
+    /// WINCH is for servers in the background: in a terminal it means that a window changed its size.
+    heeds_winch: bool,
+    next_binary: Option<Pid>,
+    /// The old binary that this one was started by, as long as it is the parent.
+    old_binary: Option<Pid>,
+    /// Found at the start: after an upgrade on disk the running file has lost its path.
+    executable: PathBuf,
+    args: Vec<OsString>,
+}
+
+impl Master {
+    /// Takes over what the start has prepared; the pid file is written already. `is_upgrade`: an old binary started this one.
+    pub fn new(loader: Loader, cycle: Cycle, is_upgrade: bool) -> Result<Self, Failure> {
+        let signals = Signals::open().map_err(|e| Failure::new("signalfd()", e))?;
+        process::adopt_orphans().map_err(|e| Failure::new("prctl(PR_SET_CHILD_SUBREAPER)", e))?;
+        let executable = process::executable().map_err(|e| Failure::new("readlink() \"/proc/self/exe\"", e))?;
+        let args: Vec<OsString> = std::env::args_os().collect();
+        set_title(&format!("drover: master process {}", args.join(OsStr::new(" ")).display()));
+        Ok(Self {
+            loader,
+            pid_file: cycle.pid_file.clone(),
+            cycle,
+            models: Vec::new(),
+            children: Children::default(),
+            signals: Some(signals),
+            ending: Ending::No,
+            is_idle: false,
+            heeds_winch: !process::has_terminal(),
+            next_binary: None,
+            old_binary: is_upgrade.then(process::parent_id),
+            executable,
+            args,
+        })
+    }
+
+    /// Runs until the service has ended. Returns the exit code.
+    pub fn run(mut self) -> i32 {
+        self.start_children();
+        loop {
+            self.wait();
+            while let Some(received) = self.signals.as_ref().and_then(|s| s.next().ok().flatten()) {
+                self.obey(received);
+            }
+            self.reap();
+            if self.ending != Ending::No && self.children.is_empty() {
+                return self.exit();
+            }
+            self.do_what_is_due(Instant::now());
+        }
+    }
+
+    fn wait(&self) {
+        let kill_at = if let Ending::Fast { kill_at } = self.ending { kill_at } else { None };
+        let due = [kill_at, self.children.next_due()].into_iter().flatten().min();
+        let timeout = due.map(|at| at.saturating_duration_since(Instant::now()));
+        if let Some(Err(error)) = self.signals.as_ref().map(|s| s.wait(timeout)) {
+            log::alert!("poll() failed ({})", ErrnoText(&error));
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn obey(&mut self, received: Received) {
+        let signal = received.signal;
+        if signal != Signal::SIGCHLD {
+            log::notice!("signal {} ({signal}) received from {}", signal as i32, received.sender);
+        }
+        match signal {
+            Signal::SIGTERM | Signal::SIGINT => self.end_fast(),
+            Signal::SIGQUIT => self.end_gracefully(),
+            Signal::SIGHUP => self.reload(),
+            Signal::SIGUSR1 => self.reopen_logs(),
+            Signal::SIGUSR2 => self.start_next_binary(),
+            Signal::SIGWINCH => self.send_workers_away(),
+            _ => {}
+        }
+    }
+
+    fn end_fast(&mut self) {
+        if matches!(self.ending, Ending::Fast { .. }) {
+            return;
+        }
+        self.ending = Ending::Fast { kill_at: Some(Instant::now() + TERM_PATIENCE) };
+        self.children.end_before(u32::MAX, Signal::SIGTERM);
+    }
+
+    fn end_gracefully(&mut self) {
+        if self.ending != Ending::No {
+            return;
+        }
+        self.ending = Ending::Graceful;
+        self.children.end_before(u32::MAX, Signal::SIGQUIT);
+        self.close_sockets();
+    }
+
+    fn close_sockets(&mut self) {
+        self.remove_paths(&[]);
+        self.cycle.sockets.clear();
+    }
+
+    /// Removes the paths of Unix sockets that are not in `kept`, unless another binary serves them as well.
+    fn remove_paths(&self, kept: &[sockets::Bound]) {
+        if self.next_binary.is_none() && self.old_binary().is_none() {
+            sockets::close_missing(&self.cycle.sockets, kept);
+        }
+    }
+
+    /// The old binary, while it is this process's parent.
+    fn old_binary(&self) -> Option<Pid> {
+        self.old_binary.filter(|&pid| process::parent_id() == pid)
+    }
+
+    fn reload(&mut self) {
+        if self.ending != Ending::No {
+            return;
+        }
+        if self.is_idle {
+            // HUP to an old binary calls its workers back, with the configuration they had.
+            self.is_idle = false;
+            self.start_children();
+            return self.answer(Ok(()));
+        }
+        if self.next_binary.is_some() {
+            return self.answer(Err(LoadError::Other("a binary upgrade is under way".into())));
+        }
+        log::notice!("reconfiguring");
+        let old = (&self.cycle.sockets[..], self.cycle.generation);
+        let mut none = Inherited::default();
+        let next = self
+            .loader
+            .read()
+            .and_then(|read| self.loader.prepare(read, &self.cycle.ledger, old, &mut none, InUse::Retry))
+            .and_then(|next| self.move_pid_file(next.pid_file.as_deref()).map(|()| next));
+        match next {
+            Ok(next) => {
+                self.adopt(next);
+                self.answer(Ok(()));
+            }
+            Err(error) => self.answer(Err(error)),
+        }
+    }
+
+    /// Tells the log, and whoever waits for the ledger's counters to move.
+    fn answer(&self, result: Result<(), LoadError>) {
+        let header = self.cycle.ledger.header();
+        match result {
+            Ok(()) => {
+                header.reload_error.set("");
+                header.reloads_ok.add(1);
+            }
+            Err(error) => {
+                log::emerg!("{error}");
+                header.reload_error.set(&error.to_string());
+                header.reloads_failed.add(1);
+            }
+        }
+    }
+
+    /// New children first, so that no moment is without somebody who accepts.
+    fn adopt(&mut self, next: Cycle) {
+        self.remove_paths(&next.sockets);
+        next.steer(&self.cycle.sockets);
+        self.cycle = next;
+        self.cycle.logs.make_current();
+        log_warnings(&self.cycle.conf);
+        self.start_children();
+        self.children.end_before(self.cycle.generation, Signal::SIGQUIT);
+    }
+
+    fn move_pid_file(&mut self, to: Option<&Path>) -> Result<(), LoadError> {
+        if self.pid_file.as_deref() != to {
+            if let Some(to) = to {
+                pid_file::create(to)?;
+            }
+            if let Some(old) = std::mem::replace(&mut self.pid_file, to.map(Path::to_owned)) {
+                pid_file::remove(&old);
+            }
+        }
+        Ok(())
+    }
+
+    fn reopen_logs(&mut self) {
+        log::notice!("reopening logs");
+        self.cycle.logs.reopen(self.cycle.user.as_ref());
+        self.children.tell_all(Signal::SIGUSR1);
+    }
+
+    fn send_workers_away(&mut self) {
+        if self.heeds_winch && self.ending == Ending::No && !self.is_idle {
+            self.is_idle = true;
+            self.children.end_before(u32::MAX, Signal::SIGQUIT);
+        }
+    }
+
+    /// USR2 (ngx_exec_new_binary): the program at this one's path is started with the listening sockets, while this one goes on.
+    fn start_next_binary(&mut self) {
+        if self.next_binary.is_some() || self.old_binary().is_some() || self.ending != Ending::No {
+            log::notice!("a binary upgrade is under way already: ignored");
+            return;
+        }
+        let renamed = self.pid_file.as_deref().map(|path| rename(path, &pid_file::old_binary(path)));
+        if let Some(Err(failure)) = renamed {
+            log::alert!("{failure}");
+            return;
+        }
+        log::notice!("start new binary process \"{}\"", self.executable.display());
+        let (list, keep) = sockets::for_next_binary(&self.cycle.sockets);
+        match process::spawn_inheriting(&self.executable, &self.args, &[(UPGRADE_VARIABLE, list)], &keep) {
+            Ok(pid) => self.next_binary = Some(pid),
+            Err(error) => {
+                log::alert!("{}", Failure::on_path("execve", &self.executable, error));
+                self.take_pid_file_back();
+            }
+        }
+    }
+
+    fn take_pid_file_back(&self) {
+        if let Some(path) = &self.pid_file
+            && let Err(failure) = rename(&pid_file::old_binary(path), path)
+        {
+            log::alert!("{failure}");
+        }
+    }
+
+    fn reap(&mut self) {
+        while let Some((pid, exit)) = process::reap() {
+            if Some(pid) == self.next_binary {
+                self.next_binary_ended(pid, exit);
+            } else {
+                self.child_ended(pid, exit);
+            }
+        }
+    }
+
+    fn next_binary_ended(&mut self, pid: Pid, exit: Exit) {
+        log_exit("new binary process", pid, exit);
+        self.next_binary = None;
+        self.take_pid_file_back();
+        if self.is_idle && self.ending == Ending::No {
+            self.is_idle = false;
+            self.start_children();
+        }
+    }
+
+    fn child_ended(&mut self, pid: Pid, exit: Exit) {
+        let Some((child, pause)) = self.children.remove(pid, Instant::now()) else {
+            // A child of a dispatcher that has died.
+            log_exit("orphaned process", pid, exit);
+            self.cycle.ledger.retire(pid as u32);
+            return;
+        };
+        log_exit(name_of(child.seat), pid, exit);
+        self.cycle.ledger.retire(pid as u32);
+        if let Some((_, model)) = self.models.iter().find(|(generation, _)| *generation == child.generation) {
+            model.child_died(child.seat, pid as u32);
+        }
+        let newest = self.cycle.generation;
+        for (_, model) in self.models.extract_if(.., |(g, _)| !self.children.has(*g) && *g != newest) {
+            model.ended();
+        }
+        if let Some(pause) = pause {
+            self.cycle.ledger.header().respawns.add(1);
+            if !pause.is_zero() {
+                let name = name_of(child.seat);
+                log::alert!("{name} {pid} died at once, its successor starts in {} ms", pause.as_millis());
+            }
+        }
+    }
+
+    fn do_what_is_due(&mut self, now: Instant) {
+        for seat in self.children.due(now) {
+            self.start(seat);
+        }
+        if let Ending::Fast { kill_at: Some(at) } = self.ending
+            && now >= at
+        {
+            self.ending = Ending::Fast { kill_at: None };
+            self.children.tell_all(Signal::SIGKILL);
+        }
+    }
+
+    fn start_children(&mut self) {
+        let (header, generation) = (self.cycle.ledger.header(), self.cycle.generation);
+        header.generation.store(generation, Ordering::Relaxed);
+        header.model.set(self.cycle.model_name);
+        if !self.models.iter().any(|(g, _)| *g == generation) {
+            self.models.push((generation, self.cycle.model.clone()));
+        }
+        for seat in self.cycle.model.plan() {
+            self.start(seat);
+        }
+    }
+
+    fn start(&mut self, seat: Seat) {
+        let name = name_of(seat);
+        match process::fork() {
+            Ok(Fork::Parent(pid)) => {
+                log::notice!("start {name} {pid}");
+                self.children.add(pid, seat, self.cycle.generation, Instant::now());
+            }
+            Ok(Fork::Child) => {
+                self.signals = None;
+                self.cycle.live_and_exit(seat)
+            }
+            Err(error) => {
+                log::alert!("fork() failed while spawning \"{name}\" ({})", ErrnoText(&error));
+                self.children.postpone(seat, Instant::now());
+            }
+        }
+    }
+
+    fn exit(&mut self) -> i32 {
+        if let Some(path) = &self.pid_file {
+            match self.next_binary {
+                Some(_) => pid_file::remove(&pid_file::old_binary(path)),
+                None => pid_file::remove(path),
+            }
+        }
+        self.models.iter().for_each(|(_, model)| model.ended());
+        self.close_sockets();
+        log::notice!("exit");
+        0
+    }
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), Failure> {
+    fs::rename(from, to)
+        .map_err(|e| Failure::new(format!("rename() \"{}\" to \"{}\"", from.display(), to.display()), e))
+}
+
+/// ngx_process_get_status.
+fn log_exit(name: &str, pid: Pid, exit: Exit) {
+    match exit {
+        Exit::Code(code) => log::notice!("{name} {pid} exited with code {code}"),
+        Exit::Signal(signal) => log::alert!("{name} {pid} exited on signal {signal}"),
+    }
+}

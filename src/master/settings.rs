@@ -1,0 +1,147 @@
+//! The directives of the process model.
+
+use crate::conf::{self, Args, Contexts, Entry, Setting};
+use crate::os::ErrnoText;
+use crate::os::process::usable_cpus;
+use crate::os::users::{Credentials, LookupError, is_root};
+use std::path::PathBuf;
+
+/// What this module reads.
+pub static DIRECTIVES: &[&dyn Entry] = &[&USER, &WORKER_PROCESSES, &PID, &DAEMON, &MASTER_PROCESS];
+
+pub static DAEMON: Setting<bool> = Setting::flag("daemon")
+    .contexts(Contexts::MAIN)
+    .default("on")
+    .about("Whether the server leaves the terminal and runs in the background. Read at the start only.");
+
+pub static MASTER_PROCESS: Setting<bool> = Setting::flag("master_process")
+    .contexts(Contexts::MAIN)
+    .default("on")
+    .about("`off`: one process that serves by itself, for debugging; it can't reload. Read at the start only.");
+
+/// Where the master's id is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PidPath(pub Option<PathBuf>);
+
+pub static PID: Setting<PidPath> = Setting::one("pid", |a| {
+    Ok(PidPath(if a.str(0)? == "off" { None } else { Some(a.path(0)?.into()) }))
+})
+.contexts(Contexts::MAIN)
+.args(1, 1)
+.syntax("FILE | off")
+.default("drover.pid")
+.about("The file that holds the master's process id, where `drover -s` finds it. Relative paths start at the prefix.");
+
+/// How many workers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WorkerProcesses {
+    /// One for each CPU that can be used.
+    #[default]
+    Auto,
+    /// This many.
+    Count(u32),
+}
+
+impl WorkerProcesses {
+    /// The number, at least 1.
+    pub fn count(self) -> u32 {
+        match self {
+            Self::Auto => u32::try_from(usable_cpus()).unwrap_or(MOST_WORKERS).min(MOST_WORKERS),
+            Self::Count(n) => n,
+        }
+    }
+}
+
+/// The ledger has 4096 slots: for the workers of two generations and dispatchers.
+const MOST_WORKERS: u32 = 1024;
+
+pub static WORKER_PROCESSES: Setting<WorkerProcesses> = Setting::one("worker_processes", |a| {
+    if a.str(0)? == "auto" {
+        return Ok(WorkerProcesses::Auto);
+    }
+    match conf::parse_count(a.str(0)?).and_then(|n| u32::try_from(n).ok()) {
+        Some(n @ 1..=MOST_WORKERS) => Ok(WorkerProcesses::Count(n)),
+        Some(_) => Err(a.bad(0, format!("the number of workers must be between 1 and {MOST_WORKERS}"))),
+        None => Err(a.directive("invalid value")),
+    }
+})
+.contexts(Contexts::MAIN)
+.args(1, 1)
+.syntax("NUMBER | auto")
+.default("1")
+.about(
+    "How many worker processes serve clients. `auto`: one for each CPU that this process may use: those of its affinity \
+     mask, and no more than the CPU quota of its control group (v1 or v2), rounded up.",
+);
+
+/// Who the workers become; `None`: who the master is, or root's stand-in.
+pub static USER: Setting<Option<Credentials>> = Setting::one("user", user)
+    .contexts(Contexts::MAIN)
+    .args(1, 2)
+    .syntax("USER [GROUP]")
+    .about(
+        "Who the workers are when the master is root; the group is the one named like the user unless it is said. Without \
+         this directive they are `nobody`. Without root it has no effect.",
+    );
+
+fn user(a: &mut Args) -> Result<Option<Credentials>, conf::Error> {
+    let (name, group) = (a.str(0)?, a.opt_str(1));
+    if !is_root() {
+        a.warn(
+            0,
+            "the \"user\" directive makes sense only if the master process runs with super-user privileges, ignored",
+        );
+        return Ok(None);
+    }
+    Credentials::look_up(name, group).map(Some).map_err(|error| match error {
+        LookupError::NoUser => a.bad(0, format!("getpwnam(\"{name}\") failed")),
+        LookupError::NoGroup => {
+            let at = usize::from(group.is_some());
+            a.bad(at, format!("getgrnam(\"{}\") failed", group.unwrap_or(name)))
+        }
+        LookupError::Io(e) => a.bad(0, format!("getpwnam(\"{name}\") failed ({})", ErrnoText(&e))),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conf::{Conf, Registry, parse};
+
+    fn read(text: &str) -> Result<Conf, String> {
+        let registry = Registry::new(&[DIRECTIVES]);
+        assert_eq!(registry.problems(), Vec::<String>::new());
+        parse(&registry, text).map_err(|e| e.sentence())
+    }
+
+    #[test]
+    fn defaults_are_nginx_s() {
+        let conf = read("").unwrap();
+        let scope = &conf.root.scope;
+        assert_eq!(*scope.get(&WORKER_PROCESSES), WorkerProcesses::Count(1));
+        assert_eq!(scope.get(&PID).0, Some("/drover.pid".into()));
+        assert!(*scope.get(&DAEMON) && *scope.get(&MASTER_PROCESS) && scope.get(&USER).is_none());
+    }
+
+    #[test]
+    fn values_are_checked() {
+        assert_eq!(*read("worker_processes auto;").unwrap().root.scope.get(&WORKER_PROCESSES), WorkerProcesses::Auto);
+        assert!(read("worker_processes 0;").unwrap_err().contains("between 1 and 1024"));
+        assert_eq!(
+            read("worker_processes many;").unwrap_err(),
+            "\"worker_processes\" directive invalid value in conf:1"
+        );
+        assert_eq!(read("pid off;").unwrap().root.scope.get(&PID).0, None);
+    }
+
+    #[test]
+    fn the_user_is_looked_up_by_root_and_ignored_without() {
+        if !is_root() {
+            assert!(read("user no-such-user;").unwrap().warnings[0].message.contains("ignored"));
+            return;
+        }
+        assert_eq!(read("user root;").unwrap().root.scope.get(&USER).as_ref().unwrap().uid, 0);
+        assert_eq!(read("user no-such-user;").unwrap_err(), "getpwnam(\"no-such-user\") failed in conf:1");
+        assert_eq!(read("user root no-such-group;").unwrap_err(), "getgrnam(\"no-such-group\") failed in conf:1");
+    }
+}

@@ -1,0 +1,358 @@
+//! The listening sockets: kept over a reload, inherited from systemd or an old binary, or opened.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::log;
+use crate::os::process::{self, take_inherited_fd};
+use crate::os::{Addr, Failure, ListenOptions, Listener, Steer};
+
+/// The variable in which an old binary names its sockets to the new one, as nginx's `NGINX`: `6;7;`.
+pub const UPGRADE_VARIABLE: &str = "DROVER";
+
+/// The first descriptor of systemd's protocol (sd_listen_fds(3)).
+const SYSTEMD_FIRST: i32 = 3;
+
+/// One listening socket with the address it was asked for.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    /// As configured.
+    pub addr: Addr,
+    /// With these options.
+    pub options: ListenOptions,
+    /// The socket; a reload shares it with the previous configuration.
+    pub listener: Arc<Listener>,
+    /// Which of the conf's sockets it is, by the order of [`crate::serve::listen_sockets`].
+    pub n: usize,
+    /// Its number among those with its address (reuseport): the worker of this number has it for itself. `None`: all share it.
+    pub copy: Option<u32>,
+    /// systemd made it, and removes its path.
+    is_foreign: bool,
+}
+
+/// Sockets that this process was started with and that no configuration has asked for yet.
+#[derive(Debug, Default)]
+pub struct Inherited {
+    sockets: VecDeque<Listener>,
+    /// They come from an old binary: this master doesn't become a daemon again, and doesn't wait for a free address.
+    pub is_upgrade: bool,
+}
+
+impl Inherited {
+    /// Takes what the environment names (ngx_add_inherited_sockets; sd_listen_fds(3)). To be called once, before anything else
+    /// opens descriptors. `LISTEN_PID` keeps programs started later from believing that the variables are meant for them.
+    pub fn from_environment(get: impl Fn(&str) -> Option<OsString>) -> Self {
+        let mut inherited = Self::default();
+        let text = |name| get(name).and_then(|v| v.into_string().ok());
+        if let Some(list) = text(UPGRADE_VARIABLE) {
+            log::notice!("using inherited sockets from \"{list}\"");
+            inherited.is_upgrade = true;
+            for number in list.split_terminator([';', ':']) {
+                match number.parse() {
+                    Ok(number) => inherited.take(number),
+                    Err(_) => {
+                        log::emerg!("invalid socket number \"{number}\" in {UPGRADE_VARIABLE} environment variable");
+                        break;
+                    }
+                }
+            }
+        } else if let (Some(pid), Some(count)) = (text("LISTEN_PID"), text("LISTEN_FDS"))
+            && pid.parse() == Ok(process::id())
+            && let Ok(count @ 1..=1024) = count.parse::<i32>()
+        {
+            (SYSTEMD_FIRST..SYSTEMD_FIRST + count).for_each(|number| inherited.take(number));
+        }
+        inherited
+    }
+
+    fn take(&mut self, number: i32) {
+        match take_inherited_fd(number).and_then(Listener::from_fd) {
+            Ok(listener) => self.sockets.push_back(listener),
+            Err(error) => log::emerg!("{}", Failure::new(format!("inherited socket #{number}"), error)),
+        }
+    }
+
+    fn find(&mut self, addr: &Addr) -> Option<Listener> {
+        let at = self.sockets.iter().position(|l| l.addr() == addr)?;
+        self.sockets.remove(at)
+    }
+
+    /// Closes those that the configuration didn't ask for.
+    pub fn close_rest(&mut self) {
+        for listener in self.sockets.drain(..) {
+            log::notice!("closing inherited socket {}: no \"listen\" names it", listener.addr());
+        }
+    }
+}
+
+/// How patient [`open`] is with an address in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InUse {
+    /// Five attempts, half a second apart (ngx_open_listening_sockets): a predecessor may be about to close it.
+    Retry,
+    /// One attempt: nobody is expected to leave.
+    Fail,
+    /// Not an error: `-t` beside a server that runs.
+    Ignore,
+}
+
+/// A socket that the conf asks for.
+#[derive(Debug, Clone)]
+pub struct Wanted<'a> {
+    pub addr: &'a Addr,
+    pub options: ListenOptions,
+    /// How many processes are to have one of their own; 1: all share it.
+    pub copies: u32,
+}
+
+impl<'a> Wanted<'a> {
+    /// A socket of a conf whose model has so many `acceptors`, which `own` TCP sockets or not; `listen ... reuseport` asks for
+    /// the same for one address.
+    pub fn new(addr: &'a Addr, options: &ListenOptions, acceptors: u32, own: bool) -> Wanted<'a> {
+        let is_tcp = addr.port().is_some();
+        let reuseport = is_tcp && (own || options.reuseport);
+        let copies = if reuseport { acceptors.max(1) } else { 1 };
+        Wanted { addr, options: ListenOptions { reuseport, ..options.clone() }, copies }
+    }
+
+    /// One entry for each copy.
+    fn each(self, n: usize) -> impl Iterator<Item = (usize, Option<u32>, &'a Addr, ListenOptions)> {
+        let Wanted { addr, options, copies } = self;
+        (0..copies).map(move |copy| (n, (copies > 1).then_some(copy), addr, options.clone()))
+    }
+}
+
+/// The sockets for `wanted`, in its order: taken from `old`, from `inherited`, or opened. On an error those that were opened
+/// here are closed again and `old` is as before.
+pub fn open<'a>(
+    wanted: impl IntoIterator<Item = Wanted<'a>>,
+    old: &[Bound],
+    inherited: &mut Inherited,
+    in_use: InUse,
+) -> Result<Vec<Bound>, Failure> {
+    let mut bound: Vec<Bound> = Vec::new();
+    let each = wanted.into_iter().enumerate().flat_map(|(n, wanted)| wanted.each(n));
+    for (n, copy, addr, options) in each {
+        let options = &options;
+        // Several sockets may share an address (reuseport): each old one is taken once.
+        let taken = |o: &&Bound| !bound.iter().any(|b| Arc::ptr_eq(&b.listener, &o.listener));
+        let kept = old.iter().filter(|o| o.addr == *addr).find(taken);
+        let opened = match kept {
+            Some(kept) => keep(kept, options),
+            None => match inherited.find(addr) {
+                Some(listener) => adopt(listener, addr, options, !inherited.is_upgrade),
+                None => open_one(addr, options, in_use),
+            },
+        };
+        match opened {
+            Ok(one) => bound.extend(one.map(|one| Bound { n, copy, ..one })),
+            Err(failure) => {
+                close_missing(&bound, old);
+                return Err(failure);
+            }
+        }
+    }
+    Ok(bound)
+}
+
+fn keep(old: &Bound, options: &ListenOptions) -> Result<Option<Bound>, Failure> {
+    if old.options != *options {
+        apply(&old.listener, &old.addr, options)?;
+    }
+    Ok(Some(Bound { options: options.clone(), ..old.clone() }))
+}
+
+fn adopt(listener: Listener, addr: &Addr, options: &ListenOptions, is_foreign: bool) -> Result<Option<Bound>, Failure> {
+    apply(&listener, addr, options)?;
+    let listener = Arc::new(listener);
+    Ok(Some(Bound { addr: addr.clone(), options: options.clone(), listener, n: 0, copy: None, is_foreign }))
+}
+
+fn apply(listener: &Listener, addr: &Addr, options: &ListenOptions) -> Result<(), Failure> {
+    let failed = |call: &'static str| move |e| Failure::new(format!("{call} for {addr}"), e);
+    listener.configure(options).map_err(failed("setsockopt()"))?;
+    listener.set_backlog(options.backlog).map_err(failed("listen()"))
+}
+
+fn open_one(addr: &Addr, options: &ListenOptions, in_use: InUse) -> Result<Option<Bound>, Failure> {
+    let attempts = if in_use == InUse::Retry { 5 } else { 1 };
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        match Listener::open(addr, options) {
+            Ok(listener) => {
+                let listener = Arc::new(listener);
+                let (addr, options) = (addr.clone(), options.clone());
+                return Ok(Some(Bound { addr, options, listener, n: 0, copy: None, is_foreign: false }));
+            }
+            Err(f) if f.error.kind() == ErrorKind::AddrInUse && in_use == InUse::Ignore => return Ok(None),
+            Err(f) if f.error.kind() == ErrorKind::AddrInUse && attempt < attempts => {
+                if attempt == 1 {
+                    log::warn!("{f}, trying again for two seconds");
+                }
+                sleep(Duration::from_millis(500));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+/// Those that the process with this number among the acceptors has, in the conf's order, and whether for itself alone.
+pub fn of_process(sockets: Vec<Bound>, number: u32) -> Vec<(Arc<Listener>, bool)> {
+    let has = |bound: &Bound| bound.copy.is_none_or(|copy| copy == number);
+    sockets.into_iter().filter(has).map(|bound| (bound.listener, bound.copy.is_some())).collect()
+}
+
+/// Tells the kernel which sockets of an address new connections go to, before the processes of `old` let go of theirs: those
+/// that `new` has no place for get no more, so that what waits in them can be taken out and nothing is lost.
+pub fn steer(new: &[Bound], old: &[Bound], by_cpu: bool) {
+    for first in new.iter().filter(|bound| bound.options.reuseport || is_surplus(bound, old)) {
+        if first.copy.is_some_and(|copy| copy > 0) {
+            continue;
+        }
+        let count = |all: &[Bound]| all.iter().filter(|bound| bound.addr == first.addr).count() as u32;
+        let (sockets, before) = (count(new), count(old));
+        let steer = match () {
+            () if by_cpu => Steer::ByCpu { sockets },
+            () if before > sockets => Steer::AmongFirst { sockets },
+            () => Steer::ByHash,
+        };
+        if let Err(error) = first.listener.steer(steer) {
+            log::alert!("{}", Failure::new(format!("setsockopt() for {}", first.addr), error));
+        }
+    }
+}
+
+/// Whether `old` has several sockets of this address, where `bound` is the only one now.
+fn is_surplus(bound: &Bound, old: &[Bound]) -> bool {
+    bound.copy.is_none() && old.iter().any(|o| o.addr == bound.addr && o.copy.is_some_and(|copy| copy > 0))
+}
+
+/// Removes the paths of those Unix sockets in `gone` that `kept` doesn't have. The sockets themselves close with their last
+/// reference, in this process; a worker that drains has its own.
+pub fn close_missing(gone: &[Bound], kept: &[Bound]) {
+    remove_paths(&paths(gone.iter().filter(|g| !kept.iter().any(|k| k.addr == g.addr))));
+}
+
+/// The paths of those Unix sockets that are this program's to remove.
+pub fn paths<'b>(bound: impl IntoIterator<Item = &'b Bound>) -> Vec<PathBuf> {
+    let own = bound.into_iter().filter(|b| !b.is_foreign);
+    own.filter_map(|b| b.addr.path().map(Path::to_owned)).collect()
+}
+
+/// Removes them; a failure is logged.
+pub fn remove_paths(paths: &[PathBuf]) {
+    for path in paths {
+        if let Err(e) = fs::remove_file(path)
+            && e.kind() != ErrorKind::NotFound
+        {
+            log::emerg!("{}", Failure::on_path("unlink", path, e));
+        }
+    }
+}
+
+/// The value of [`UPGRADE_VARIABLE`] and the descriptors it names.
+pub fn for_next_binary(bound: &[Bound]) -> (OsString, Vec<BorrowedFd<'_>>) {
+    let list: String = bound.iter().map(|b| format!("{};", b.listener.as_raw_fd())).collect();
+    (list.into(), bound.iter().map(|b| b.listener.as_fd()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::fcntl::{FcntlArg, fcntl};
+    use std::net::{SocketAddr, TcpListener};
+
+    fn any() -> Addr {
+        "127.0.0.1:0".parse::<SocketAddr>().unwrap().into()
+    }
+
+    fn open_some(addrs: &[Addr], old: &[Bound], inherited: &mut Inherited) -> Result<Vec<Bound>, Failure> {
+        let options = ListenOptions::default();
+        open(addrs.iter().map(|a| Wanted::new(a, &options, 4, false)), old, inherited, InUse::Fail)
+    }
+
+    #[test]
+    fn a_reload_keeps_sockets_by_address_and_opens_the_rest() {
+        let mut none = Inherited::default();
+        let first = open_some(&[any()], &[], &mut none).unwrap();
+        // Its address as configured; port 0 stands for one only.
+        let second = open_some(&[any(), any()], &first, &mut none).unwrap();
+        assert!(Arc::ptr_eq(&first[0].listener, &second[0].listener));
+        assert_ne!(first[0].listener.addr(), second[1].listener.addr());
+    }
+
+    #[test]
+    fn changed_options_reach_a_kept_socket() {
+        let mut none = Inherited::default();
+        let first = open_some(&[any()], &[], &mut none).unwrap();
+        let (addr, options) = (any(), ListenOptions { backlog: 7, ..ListenOptions::default() });
+        let wanted = Wanted::new(&addr, &options, 1, false);
+        let second = open([wanted], &first, &mut none, InUse::Fail).unwrap();
+        assert_eq!(second[0].options.backlog, 7);
+        assert!(Arc::ptr_eq(&first[0].listener, &second[0].listener));
+    }
+
+    #[test]
+    fn an_address_in_use_fails_or_is_ignored_under_test() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = Addr::from(taken.local_addr().unwrap());
+        let mut none = Inherited::default();
+        let error = open_some(std::slice::from_ref(&addr), &[], &mut none).unwrap_err();
+        assert_eq!(error.to_string(), format!("bind() to {addr} failed (98: Address already in use)"));
+        let wanted = Wanted::new(&addr, &ListenOptions::default(), 1, false);
+        let ignored = open([wanted], &[], &mut none, InUse::Ignore).unwrap();
+        assert!(ignored.is_empty());
+    }
+
+    #[test]
+    fn a_failed_attempt_removes_the_unix_sockets_it_made_and_no_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let (old, new) = (Addr::unix(dir.path().join("old")), Addr::unix(dir.path().join("new")));
+        let bad = Addr::unix(dir.path().join("no/such"));
+        let mut none = Inherited::default();
+        let first = open_some(std::slice::from_ref(&old), &[], &mut none).unwrap();
+        assert!(open_some(&[old.clone(), new.clone(), bad], &first, &mut none).is_err());
+        assert!(old.path().unwrap().exists() && !new.path().unwrap().exists());
+        close_missing(&first, &[]);
+        assert!(!old.path().unwrap().exists());
+    }
+
+    #[test]
+    fn an_old_binary_s_sockets_are_found_by_address() {
+        let a = TcpListener::bind("127.0.0.1:0").unwrap();
+        let b = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addrs = [Addr::from(b.local_addr().unwrap()), Addr::from(a.local_addr().unwrap())];
+        // Numbers of their own: others may be taken already by tests of this process.
+        let numbers = [a, b].map(|l| fcntl(&l, FcntlArg::F_DUPFD(600)).unwrap());
+        let list = format!("{};{};", numbers[0], numbers[1]);
+        let mut inherited =
+            Inherited::from_environment(|name| (name == UPGRADE_VARIABLE).then(|| OsString::from(list.clone())));
+        assert!(inherited.is_upgrade && inherited.sockets.len() == 2);
+        let bound = open_some(&addrs[..1], &[], &mut inherited).unwrap();
+        assert_eq!(bound[0].listener.as_raw_fd(), numbers[1]);
+        assert_eq!(for_next_binary(&bound).0, OsString::from(format!("{};", numbers[1])));
+        inherited.close_rest();
+        // The number and not the address is looked at: a child that another test forked meanwhile may hold that.
+        let is_open = |number: i32| std::fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok();
+        assert!(is_open(numbers[1]) && !is_open(numbers[0]));
+    }
+
+    #[test]
+    fn systemd_s_variables_for_another_process_are_ignored() {
+        let pid = process::id() + 1;
+        let inherited = Inherited::from_environment(|name| match name {
+            "LISTEN_PID" => Some(pid.to_string().into()),
+            "LISTEN_FDS" => Some("2".into()),
+            _ => None,
+        });
+        assert!(inherited.sockets.is_empty() && !inherited.is_upgrade);
+    }
+}

@@ -1,0 +1,164 @@
+//! How a server starts, and what `-t` does of it (main() of nginx.c).
+
+use std::io::Write;
+use std::sync::atomic::Ordering;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::loader::{LoadError, Loader, Source, log_warnings};
+use super::run::Master;
+use super::settings::{DAEMON, MASTER_PROCESS};
+use super::sockets::{InUse, Inherited};
+use super::{Cycle, pid_file, sockets};
+use crate::dispatch::Seat;
+use crate::log;
+use crate::os::Failure;
+use crate::os::process::{self, daemonise};
+use crate::shm::{Ledger, Role};
+
+/// Starts the server and returns the exit code of its end. `banner`: what is said, in one line, once it listens.
+pub fn serve(loader: Loader, mut inherited: Inherited, banner: Option<&str>) -> i32 {
+    let cycle = match first_cycle(&loader, &mut inherited) {
+        Ok(cycle) => cycle,
+        Err(error) => {
+            error.show();
+            return 1;
+        }
+    };
+    log_panics();
+    match detach(&cycle, &inherited) {
+        Ok(()) => {
+            if let Some(banner) = banner {
+                say(banner);
+            }
+            log::set_startup(false);
+            run(loader, cycle, inherited.is_upgrade)
+        }
+        Err(failure) => {
+            sockets::close_missing(&cycle.sockets, &[]);
+            log::emerg!("{failure}");
+            1
+        }
+    }
+}
+
+fn first_cycle(loader: &Loader, inherited: &mut Inherited) -> Result<Cycle, LoadError> {
+    let ledger = Ledger::create().map_err(|e| Failure::new("memfd_create()", e))?;
+    let in_use = match loader.source {
+        Source::File(_) => InUse::Retry,
+        Source::Carried { .. } => InUse::Fail,
+    };
+    let cycle = loader.prepare(loader.read()?, &ledger, (&[], 0), inherited, in_use)?;
+    inherited.close_rest();
+    cycle.steer(&[]);
+    log_warnings(&cycle.conf);
+    Ok(cycle)
+}
+
+/// Leaves the terminal, unless the conf or an old binary says otherwise, and writes the pid file.
+fn detach(cycle: &Cycle, inherited: &Inherited) -> Result<(), Failure> {
+    let is_daemon = *cycle.conf.root.scope.get(&DAEMON) && !inherited.is_upgrade;
+    if is_daemon {
+        daemonise().map_err(|e| Failure::new("fork()", e))?;
+    }
+    if let Some(path) = &cycle.pid_file {
+        pid_file::create(path)?;
+    }
+    if is_daemon {
+        // Whoever started the daemon must not be kept waiting for the end of what it writes.
+        cycle.logs.take_over_stderr()?;
+    }
+    Ok(())
+}
+
+fn run(loader: Loader, cycle: Cycle, is_upgrade: bool) -> i32 {
+    let header = cycle.ledger.header();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
+    header.started_unix_ms.store(now, Ordering::Relaxed);
+    header.master.store(process::id() as u32, Ordering::Relaxed);
+    log::notice!("drover/{}", env!("CARGO_PKG_VERSION"));
+    if !*cycle.conf.root.scope.get(&MASTER_PROCESS) {
+        return run_alone(cycle);
+    }
+    let pid_file = cycle.pid_file.clone();
+    match Master::new(loader, cycle, is_upgrade) {
+        Ok(master) => master.run(),
+        Err(failure) => {
+            if let Some(path) = pid_file {
+                pid_file::remove(&path);
+            }
+            log::emerg!("{failure}");
+            1
+        }
+    }
+}
+
+/// `master_process off` (ngx_single_process_cycle): one process that keeps its powers and serves until it is told to end.
+fn run_alone(mut cycle: Cycle) -> i32 {
+    cycle.ledger.header().generation.store(cycle.generation, Ordering::Relaxed);
+    cycle.ledger.header().model.set(cycle.model_name);
+    let paths = sockets::paths(&cycle.sockets);
+    let code = cycle.live(Seat { role: Role::Worker, number: 0 }, None);
+    if let Some(path) = &cycle.pid_file {
+        pid_file::remove(path);
+    }
+    sockets::remove_paths(&paths);
+    code
+}
+
+/// `-t`: everything that a start does before it forks, beside a server that may be running. Returns the exit code.
+pub fn test(loader: &Loader, dump: bool, quiet: bool) -> i32 {
+    let name = loader.source.name();
+    let tested = try_all(loader, quiet);
+    match tested {
+        Ok(cycle) => {
+            if !quiet {
+                say(&format!("configuration file {name} test is successful"));
+            }
+            if dump { print_sources(&cycle) } else { 0 }
+        }
+        Err(error) => {
+            error.show();
+            say(&format!("configuration file {name} test failed"));
+            1
+        }
+    }
+}
+
+fn try_all(loader: &Loader, quiet: bool) -> Result<Cycle, LoadError> {
+    let ledger = Ledger::create().map_err(|e| Failure::new("memfd_create()", e))?;
+    let read = loader.read()?;
+    if !quiet {
+        say(&format!("the configuration file {} syntax is ok", loader.source.name()));
+    }
+    for warning in read.conf.warnings.iter().filter(|w| !quiet || !w.notice) {
+        say(&format!("[{}] {}", if warning.notice { "notice" } else { "warn" }, warning.message));
+    }
+    let mut none = Inherited::default();
+    let cycle = loader.prepare(read, &ledger, (&[], 0), &mut none, InUse::Ignore)?;
+    sockets::close_missing(&cycle.sockets, &[]);
+    cycle.pid_file.as_deref().map_or(Ok(()), pid_file::check)?;
+    Ok(cycle)
+}
+
+/// `-T`.
+fn print_sources(cycle: &Cycle) -> i32 {
+    let mut out = std::io::stdout().lock();
+    for (name, text) in cycle.conf.sources.files() {
+        let written = writeln!(out, "# configuration file {name}:").and_then(|()| out.write_all(text));
+        if written.and_then(|()| writeln!(out)).is_err() {
+            return 1;
+        }
+    }
+    0
+}
+
+/// One line of the program's own to whoever started it.
+fn say(text: &str) {
+    // A closed standard error is nobody's problem.
+    let _ = writeln!(std::io::stderr(), "drover: {text}");
+}
+
+/// A bug is a line in the error log; the process it happens in ends.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|info| log::alert!("{info}")));
+}

@@ -1,0 +1,191 @@
+//! The command line: nginx's options.
+
+pub mod embedded;
+pub mod options;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::conf::{self, Entry, Registry, reference};
+use crate::dispatch;
+use crate::http;
+use crate::log;
+use crate::master::sockets::Inherited;
+use crate::master::{self, Loader, Source as Conf, client};
+use crate::os::Failure;
+use crate::os::signals::Signal;
+use crate::{serve, stream, worker};
+use options::{Action, Command, Options, Source};
+
+/// Runs the program. Returns its exit code: 0, or 1 after an error.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
+    let inherited = Inherited::from_environment(|name| std::env::var_os(name));
+    log::init();
+    let options = match Options::parse(args) {
+        Ok(options) => options,
+        Err(message) => return complain(&message),
+    };
+    match &options.action {
+        Action::Help => {
+            eprint(&format!("{}\n{HELP}", version()));
+            0
+        }
+        Action::Version { configuration } => show_version(*configuration),
+        Action::HelpConf(name) => help_conf(name.as_deref()),
+        Action::Serve | Action::Test { .. } | Action::Signal(_) => match loader(&options) {
+            Ok(loader) => act(&options, loader, inherited),
+            Err(message) => complain(&format!("[emerg] {message}")),
+        },
+    }
+}
+
+fn act(options: &Options, loader: Loader, inherited: Inherited) -> i32 {
+    match options.action {
+        Action::Signal(command) => send(&loader, command),
+        Action::Test { dump } => master::test(&loader, dump, options.quiet),
+        _ => {
+            let banner = match &options.source {
+                Source::File(_) => None,
+                Source::Embedded => Some(format!(
+                    "serving a welcome page on http://{}/ (Ctrl-C ends it; \"drover DIR\" serves a directory)",
+                    embedded::ADDRESS
+                )),
+                Source::Directory(dir) => {
+                    Some(format!("serving \"{}\" on http://{}/ (Ctrl-C ends it)", dir.display(), embedded::ADDRESS))
+                }
+            };
+            master::serve(loader, inherited, banner.as_deref())
+        }
+    }
+}
+
+/// Every directive, in the order of the reference.
+pub fn registry() -> Registry {
+    let single: [&[&'static dyn Entry]; 4] =
+        [master::DIRECTIVES, worker::DIRECTIVES, log::DIRECTIVES, dispatch::settings::DIRECTIVES];
+    let lists: Vec<_> = [&single[..], http::DIRECTIVES, &[stream::DIRECTIVES], serve::DIRECTIVES].concat();
+    Registry::new(&lists)
+}
+
+fn loader(options: &Options) -> Result<Loader, String> {
+    let cwd = || std::env::current_dir().map_err(|e| Failure::new("getcwd()", e).to_string());
+    let prefix = match &options.prefix {
+        Some(prefix) if prefix.is_absolute() => prefix.clone(),
+        Some(prefix) => cwd()?.join(prefix),
+        None => cwd()?,
+    };
+    let source = match &options.source {
+        Source::File(path) => Conf::File(prefix.join(path)),
+        Source::Embedded => carried(embedded::welcome()),
+        Source::Directory(dir) => carried(embedded::directory(&real_directory(dir)?)?),
+    };
+    let prefix = utf8(&prefix)?;
+    let error_log = options.error_log.as_ref().map(|path| match path.as_str() {
+        "stderr" => log::To::Stderr,
+        path => log::To::File(Path::new(&prefix).join(path)),
+    });
+    let options = conf::Options { prefix, globals: options.globals.clone() };
+    Ok(Loader { registry: registry(), source, options, error_log })
+}
+
+fn carried(text: String) -> Conf {
+    Conf::Carried { name: "(built in)", text, files: embedded::FILES }
+}
+
+/// The directory by its absolute path, if it is one and can be read.
+fn real_directory(dir: &Path) -> Result<PathBuf, String> {
+    let failed = |call: &str, e| Failure::on_path(call, dir, e).to_string();
+    let real = dir.canonicalize().map_err(|e| failed("open", e))?;
+    std::fs::read_dir(&real).map_err(|e| failed("opendir", e))?;
+    Ok(real)
+}
+
+fn utf8(path: &Path) -> Result<String, String> {
+    path.to_str().map(str::to_owned).ok_or_else(|| format!("\"{}\" is not valid UTF-8", path.display()))
+}
+
+/// `-s`: the configuration is read for the place of the pid file, and before a reload checked as far as that goes from here.
+fn send(loader: &Loader, command: Command) -> i32 {
+    let pid_file = match loader.read() {
+        Ok(read) => read.pid_file(),
+        Err(error) => {
+            error.show();
+            return 1;
+        }
+    };
+    let Some(pid_file) = pid_file else {
+        return complain("[error] there is no pid file: \"pid\" is off in this configuration (name another with -c)");
+    };
+    let sent = match command {
+        Command::Reload => client::reload(&pid_file),
+        Command::Stop => client::signal(&pid_file, Signal::SIGTERM).map(drop),
+        Command::Quit => client::signal(&pid_file, Signal::SIGQUIT).map(drop),
+        Command::Reopen => client::signal(&pid_file, Signal::SIGUSR1).map(drop),
+    };
+    match sent {
+        Ok(()) => 0,
+        Err(message) => complain(&format!("[error] {message}")),
+    }
+}
+
+fn help_conf(name: Option<&str>) -> i32 {
+    let registry = registry();
+    match name.map_or_else(|| Ok(reference::names(&registry)), |name| reference::one(&registry, name)) {
+        Ok(text) => {
+            // A reader that has gone, such as head(1), is no error.
+            let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+            0
+        }
+        Err(message) => complain(&message),
+    }
+}
+
+fn version() -> String {
+    format!("drover version: drover/{}", env!("CARGO_PKG_VERSION"))
+}
+
+fn show_version(configuration: bool) -> i32 {
+    eprint(&version());
+    if configuration {
+        let build = if cfg!(debug_assertions) { "debug" } else { "release" };
+        eprint(&format!("built for {}-{} ({build})", std::env::consts::ARCH, std::env::consts::OS));
+        let models: Vec<&str> = dispatch::MODELS.iter().map(|kind| kind.name).collect();
+        eprint(&format!("dispatch models: {}", models.join(" ")));
+    }
+    0
+}
+
+fn complain(message: &str) -> i32 {
+    eprint(&format!("drover: {message}"));
+    1
+}
+
+/// A closed standard error is nobody's problem.
+fn eprint(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+const HELP: &str = "\
+Usage: drover [-?hvVtTq] [-s signal] [-p prefix]
+              [-e filename] [-c filename] [-g directives]
+       drover directory
+       drover --help-conf [directive]
+
+Options:
+  -?,-h         : this help
+  -v            : show version and exit
+  -V            : show version and how it was built, and exit
+  -t            : test configuration and exit
+  -T            : test configuration, dump it and exit
+  -q            : suppress non-error messages during configuration testing
+  -s signal     : send signal to a master process: stop, quit, reopen, reload
+                  (reload waits, and fails when the master refuses)
+  -p prefix     : set prefix path (default: the working directory)
+  -e filename   : set error log file (default: stderr)
+  -c filename   : set configuration file (default: a built-in one)
+  -g directives : set global directives out of configuration file
+  --help-conf   : what a directive does; without a name, the list of all
+
+Without -c, drover serves the directory, or a welcome page, on
+http://127.0.0.1:8080 in the foreground.";

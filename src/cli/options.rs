@@ -1,0 +1,188 @@
+//! nginx's command line (ngx_get_options), and three additions: a directory, `--help-conf`, `--help`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use lexopt::{Arg, Parser, ValueExt};
+
+/// What the program is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Start the server.
+    Serve,
+    /// `-t`, `-T`: check the configuration; with `dump` print it as well.
+    Test { dump: bool },
+    /// `-s`: send a signal to the master.
+    Signal(Command),
+    /// `--help-conf`: the reference of one directive, or the list of all.
+    HelpConf(Option<String>),
+    /// `-h`, `-?`.
+    Help,
+    /// `-v`, with `configuration` `-V`.
+    Version { configuration: bool },
+}
+
+/// The arguments of `-s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Fast shutdown.
+    Stop,
+    /// Graceful shutdown.
+    Quit,
+    /// Reopen the log files.
+    Reopen,
+    /// Read the configuration again.
+    Reload,
+}
+
+/// Where the configuration comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The one that the program carries: a welcome page.
+    Embedded,
+    /// `drover DIR`: the embedded one, with this directory as the root.
+    Directory(PathBuf),
+    /// `-c FILE`.
+    File(PathBuf),
+}
+
+/// The parsed command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// What to do.
+    pub action: Action,
+    /// With which configuration.
+    pub source: Source,
+    /// `-p`: what relative paths start at; the working directory without it, as in an nginx that was built without a prefix.
+    pub prefix: Option<PathBuf>,
+    /// `-g`: directives put before the configuration.
+    pub globals: Option<String>,
+    /// `-e`: the error log until, and unless, the configuration names one.
+    pub error_log: Option<String>,
+    /// `-q`: no messages of success from `-t`.
+    pub quiet: bool,
+}
+
+impl Options {
+    /// Parses the arguments after the program's name. The error is nginx's sentence, without the program's name.
+    pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Self, String> {
+        let mut parser = Parser::from_args(args);
+        let mut options = Options {
+            action: Action::Serve,
+            source: Source::Embedded,
+            prefix: None,
+            globals: None,
+            error_log: None,
+            quiet: false,
+        };
+        let (mut test, mut version, mut help) = (None, None, false);
+        let mut directory: Option<PathBuf> = None;
+        while let Some(arg) = parser.next().map_err(|e| e.to_string())? {
+            match arg {
+                Arg::Short('?' | 'h') | Arg::Long("help") => help = true,
+                Arg::Short('v') | Arg::Long("version") => version = version.or(Some(false)),
+                Arg::Short('V') => version = Some(true),
+                Arg::Short('t') => test = test.or(Some(false)),
+                Arg::Short('T') => test = Some(true),
+                Arg::Short('q') => options.quiet = true,
+                Arg::Short('c') => options.source = Source::File(value(&mut parser, 'c', "file name")?.into()),
+                Arg::Short('p') => options.prefix = Some(value(&mut parser, 'p', "directory name")?.into()),
+                Arg::Short('g') => options.globals = Some(text(value(&mut parser, 'g', "parameter")?)?),
+                Arg::Short('e') => options.error_log = Some(text(value(&mut parser, 'e', "file name")?)?),
+                Arg::Short('s') => options.action = Action::Signal(command(value(&mut parser, 's', "parameter")?)?),
+                Arg::Long("help-conf") => {
+                    let name = parser.optional_value().or_else(|| parser.value().ok()).map(text).transpose()?;
+                    options.action = Action::HelpConf(name);
+                }
+                Arg::Value(path) if directory.is_none() => directory = Some(path.into()),
+                Arg::Value(extra) => return Err(format!("invalid option: \"{}\"", extra.display())),
+                Arg::Short(other) => return Err(format!("invalid option: \"{other}\"")),
+                Arg::Long(other) => return Err(format!("invalid option: \"--{other}\"")),
+            }
+        }
+        if let Some(directory) = directory {
+            if matches!(options.source, Source::File(_)) {
+                return Err(format!("a directory (\"{}\") and option \"-c\" exclude each other", directory.display()));
+            }
+            options.source = Source::Directory(directory);
+        }
+        // The order of main() in nginx.c: version and help first, then the test, then the signal.
+        if let Some(dump) = test {
+            options.action = Action::Test { dump };
+        }
+        if help {
+            options.action = Action::Help;
+        } else if let Some(configuration) = version {
+            options.action = Action::Version { configuration };
+        }
+        Ok(options)
+    }
+}
+
+fn value(parser: &mut Parser, option: char, what: &str) -> Result<OsString, String> {
+    let missing = || format!("option \"-{option}\" requires {what}");
+    let value = parser.value().map_err(|_| missing())?;
+    if value.is_empty() { Err(missing()) } else { Ok(value) }
+}
+
+fn text(value: OsString) -> Result<String, String> {
+    value.string().map_err(|e| e.to_string())
+}
+
+fn command(value: OsString) -> Result<Command, String> {
+    match value.to_str() {
+        Some("stop") => Ok(Command::Stop),
+        Some("quit") => Ok(Command::Quit),
+        Some("reopen") => Ok(Command::Reopen),
+        Some("reload") => Ok(Command::Reload),
+        _ => Err(format!("invalid option: \"-s {}\"", value.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options, String> {
+        Options::parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn options_combine_as_in_nginx() {
+        for line in ["-t -q -c x.conf", "-tq -c x.conf", "-tqcx.conf", "-c x.conf -qt"] {
+            let o = parse(line).unwrap();
+            assert_eq!(o.action, Action::Test { dump: false }, "{line}");
+            assert!(o.quiet && o.source == Source::File("x.conf".into()), "{line}");
+        }
+        assert_eq!(parse("-sreload -c x").unwrap().action, Action::Signal(Command::Reload));
+        assert_eq!(parse("-T").unwrap().action, Action::Test { dump: true });
+        assert_eq!(parse("-t -V").unwrap().action, Action::Version { configuration: true });
+        assert_eq!(parse("-?").unwrap().action, Action::Help);
+    }
+
+    #[test]
+    fn a_directory_or_nothing_uses_the_embedded_configuration() {
+        assert_eq!(parse("").unwrap().source, Source::Embedded);
+        assert_eq!(parse("site").unwrap().source, Source::Directory("site".into()));
+        assert!(parse("site -c x").is_err() && parse("a b").is_err());
+    }
+
+    #[test]
+    fn help_conf_takes_a_name_or_none() {
+        assert_eq!(parse("--help-conf").unwrap().action, Action::HelpConf(None));
+        assert_eq!(parse("--help-conf listen").unwrap().action, Action::HelpConf(Some("listen".into())));
+        assert_eq!(parse("--help-conf=listen").unwrap().action, Action::HelpConf(Some("listen".into())));
+    }
+
+    #[test]
+    fn errors_are_nginx_s_sentences() {
+        let error = |line| parse(line).unwrap_err();
+        assert_eq!(error("-x"), "invalid option: \"x\"");
+        assert_eq!(error("-s bad"), "invalid option: \"-s bad\"");
+        assert_eq!(error("-c"), "option \"-c\" requires file name");
+        assert_eq!(error("-p"), "option \"-p\" requires directory name");
+        assert_eq!(error("-g"), "option \"-g\" requires parameter");
+        assert_eq!(error("-e"), "option \"-e\" requires file name");
+        assert_eq!(error("-s"), "option \"-s\" requires parameter");
+    }
+}

@@ -1,0 +1,99 @@
+//! Mistakes in what directives hold, from the whole program: nginx's word for each, warnings too.
+
+use crate::support;
+use std::path::Path;
+use std::process::Command;
+
+/// What `-t` says with the level `emerg` or `warn`, a line each, without its time and process.
+fn complaints(mut program: Command, dir: &Path, text: &str) -> Vec<String> {
+    let file = dir.join("c.conf");
+    std::fs::write(&file, text.replace("%dir%", &dir.display().to_string())).unwrap();
+    let globals = format!("pid {}/pid; error_log stderr;", dir.display());
+    let output = program.args(["-t", "-g", &globals, "-c"]).arg(&file).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(i32::from(said.contains("[emerg]"))), "{text}\n{said}");
+    let sentence = |line: &str| {
+        let at = line.find("[emerg] ").or_else(|| line.find("[warn] "))?;
+        let (level, rest) = line[at..].split_once(' ')?;
+        let pid_ends = rest.find(": ").filter(|end| rest[..*end].bytes().all(|b| b.is_ascii_digit() || b == b'#'));
+        Some(format!("{level} {}", &rest[pid_ends.map_or(0, |end| end + 2)..]))
+    };
+    said.lines().filter_map(sentence).collect()
+}
+
+fn nginx(dir: &Path, text: &str) -> Vec<String> {
+    let mut program = Command::new(support::tools::find("nginx"));
+    program.args(["-e", "stderr"]);
+    complaints(program, dir, text)
+}
+
+fn drover(dir: &Path, text: &str) -> Vec<String> {
+    complaints(Command::new(env!("CARGO_BIN_EXE_drover")), dir, text)
+}
+
+fn in_server(text: &str) -> String {
+    format!("events {{}} http {{ server {{ listen 8097; {text} }} }}")
+}
+
+/// nginx names no place for what it finds when all has been read: unknown variables, names of servers.
+fn same(ours: &str, theirs: &str) -> bool {
+    ours == theirs
+        || !theirs.contains("c.conf:") && ours.strip_prefix(theirs).is_some_and(|rest| rest.starts_with(" in "))
+}
+
+fn same_words<'t>(texts: impl Iterator<Item = &'t str>, whole: impl Fn(&str) -> String) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut differences = String::new();
+    for text in texts {
+        let (ours, theirs) = (drover(dir.path(), &whole(text)), nginx(dir.path(), &whole(text)));
+        if ours.len() != theirs.len() || !ours.iter().zip(&theirs).all(|(ours, theirs)| same(ours, theirs)) {
+            differences.push_str(&format!("{text}\n   nginx: {theirs:?}\n  drover: {ours:?}\n"));
+        }
+    }
+    assert!(differences.is_empty(), "{differences}");
+}
+
+#[test]
+fn mistakes_in_a_server_are_called_what_nginx_calls_them() {
+    same_words(include_str!("mistakes/server.txt").lines(), in_server);
+}
+
+#[test]
+fn mistakes_in_a_whole_conf_are_called_what_nginx_calls_them() {
+    same_words(include_str!("mistakes/main.txt").lines(), str::to_owned);
+}
+
+/// The library is another one, and so are its words; the pattern is named.
+#[test]
+fn regexes_that_nginx_refuses_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for text in include_str!("mistakes/regex.txt").lines() {
+        let (ours, theirs) = (drover(dir.path(), &in_server(text)), nginx(dir.path(), &in_server(text)));
+        assert!(theirs.concat().contains("pcre2_compile() failed"), "{text}: {theirs:?}");
+        assert!(ours.concat().starts_with("[emerg] invalid regex \""), "{text}: {ours:?}");
+    }
+}
+
+/// Where drover means to be another: its complaint, nginx's, why.
+const INTENDED: &[(&str, &str, &str, &str)] = &[
+    ("add_header \"a b\" c;", "invalid header name \"a b\"", "", "clients would not take the response"),
+    ("add_header \"a:\" c;", "invalid header name \"a:\"", "", "as above"),
+    ("error_page 404 =70000 /x;", "invalid value \"=70000\"", "", "no client knows such a status"),
+    ("location @a {} location @a {}", "duplicate location \"@a\"", "", "the second is never reached"),
+    ("root /$request_filename;", "the $request_filename variable cannot be used", "", "a cycle, met at run time"),
+    ("access_log %dir%/a late; } log_format late x; server {", "", "unknown log format", "the order does not matter"),
+    ("location ~ '(?<=a*)b' {}", "", "lookbehind", "fancy-regex takes them"),
+    ("satisfy any;", "\"satisfy\" directive is not supported", "", "not there yet, and said so"),
+];
+
+#[test]
+fn what_differs_on_purpose_differs_as_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    for (text, ours, theirs, why) in INTENDED {
+        let said =
+            [drover(dir.path(), &in_server(text)), nginx(dir.path(), &in_server(text))].map(|said| said.concat());
+        for (said, expected) in said.iter().zip([ours, theirs]) {
+            assert!(said.contains(expected) && said.is_empty() == expected.is_empty(), "{text} ({why}): {said}");
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! Where drover is meant to answer otherwise than nginx, and why.
+
+use crate::transcript::Transcript;
+
+pub struct Entry {
+    pub site: &'static str,
+    pub probe: &'static str,
+    /// [`Transcript::summary`] of drover's side.
+    pub drover: &'static str,
+    pub reason: &'static str,
+}
+
+const ENTRIES: &[Entry] = &[
+    Entry {
+        site: "conditionals",
+        probe: "GET /digits.txt If-None-Match: \"2ebc98a1-64\" If-Modified-Since: Sun, 06 Nov 1994 08:49:36 GMT",
+        drover: "304 open",
+        reason: "RFC 9110 13.1.3: If-Modified-Since MUST be ignored when there is an If-None-Match",
+    },
+    Entry {
+        site: "conditionals",
+        probe: "GET /digits.txt If-Match: \"2ebc98a1-64\" If-Unmodified-Since: Sun, 06 Nov 1994 08:49:36 GMT",
+        drover: "200 open",
+        reason: "RFC 9110 13.1.4: If-Unmodified-Since MUST be ignored when there is an If-Match",
+    },
+    Entry {
+        site: "conditionals",
+        probe: "GET /digits.txt If-Unmodified-Since: nonsense",
+        drover: "200 open",
+        reason: "RFC 9110 13.1.4: a value that is no date MUST be ignored",
+    },
+    Entry {
+        site: "conditionals",
+        probe: "GET /digits.txt If-Unmodified-Since: Sun, 06 Nov 1994 08:49:36 GMT",
+        drover: "412 open",
+        reason: "nginx announces keep-alive in its 412 and closes; drover keeps what it announces",
+    },
+    Entry {
+        site: "conditionals",
+        probe: "GET /digits.txt If-Match: W/\"2ebc98a1-64\"",
+        drover: "412 open",
+        reason: "nginx announces keep-alive in its 412 and closes; drover keeps what it announces",
+    },
+    Entry {
+        site: "conditionals",
+        probe: "GET /digits.txt If-Match: \"other\"",
+        drover: "412 open",
+        reason: "nginx announces keep-alive in its 412 and closes; drover keeps what it announces",
+    },
+    Entry {
+        site: "conditionals",
+        probe: "GET /digits.txt If-Match: \"other\" If-None-Match: \"2ebc98a1-64\"",
+        drover: "412 open",
+        reason: "nginx announces keep-alive in its 412 and closes; drover keeps what it announces",
+    },
+    Entry {
+        site: "conditionals",
+        probe: "HEAD /digits.txt If-Match: \"other\"",
+        drover: "412 open",
+        reason: "nginx announces keep-alive in its 412 and closes; drover keeps what it announces",
+    },
+    Entry {
+        site: "ranges",
+        probe: "GET /digits.txt Range: bytes=0-9 If-Match: \"other\"",
+        drover: "412 open",
+        reason: "nginx announces keep-alive in its 412 and closes; drover keeps what it announces",
+    },
+    Entry {
+        site: "ranges",
+        probe: "GET /digits.txt Range: bytes=0-9,",
+        drover: "206 open",
+        reason: "RFC 9110 5.6.1.2: empty elements of a list MUST be accepted",
+    },
+    Entry {
+        site: "ranges",
+        probe: "GET /digits.txt Range: bytes=,0-9",
+        drover: "206 open",
+        reason: "RFC 9110 5.6.1.2: empty elements of a list MUST be accepted",
+    },
+    Entry {
+        site: "ranges",
+        probe: "GET /digits.txt Range: bytes=0-9,,20-29",
+        drover: "206 open",
+        reason: "RFC 9110 5.6.1.2: empty elements of a list MUST be accepted",
+    },
+    Entry {
+        site: "ranges",
+        probe: "GET /digits.txt Range: bytes=0-99999999999999999999",
+        drover: "206 open",
+        reason: "RFC 9110 14.1.2: a range beyond the end means up to the end, however many digits it has",
+    },
+    Entry {
+        site: "ranges",
+        probe: "GET /digits.txt Range: bytes=-99999999999999999999",
+        drover: "206 open",
+        reason: "RFC 9110 14.1.2: a range beyond the end means up to the end, however many digits it has",
+    },
+    Entry {
+        site: "ranges",
+        probe: "HEAD /digits.txt Range: bytes=0-9",
+        drover: "200 open",
+        reason: "RFC 9110 14.2: Range MUST be ignored with methods other than GET",
+    },
+    Entry {
+        site: "ranges",
+        probe: "HEAD /digits.txt Range: bytes=0-9,20-29",
+        drover: "200 open",
+        reason: "RFC 9110 14.2: Range MUST be ignored with methods other than GET",
+    },
+    Entry {
+        site: "ranges",
+        probe: "HEAD /digits.txt Range: bytes=200-",
+        drover: "200 open",
+        reason: "RFC 9110 14.2: Range MUST be ignored with methods other than GET",
+    },
+    Entry {
+        site: "connection",
+        probe: "GET /page.html Connection: close Connection: keep-alive",
+        drover: "200 close",
+        reason: "RFC 9112 9.3: close among the options ends the connection, whatever else is there",
+    },
+    Entry {
+        site: "names",
+        probe: "GET / Host: exact.example\\x",
+        drover: "400 close",
+        reason: "RFC 9112 3.2: an invalid Host MUST be answered 400",
+    },
+    Entry {
+        site: "names",
+        probe: "GET / Host: exact.example:port",
+        drover: "400 close",
+        reason: "RFC 9112 3.2: an invalid Host MUST be answered 400",
+    },
+    Entry {
+        site: "names",
+        probe: "GET / Host: user@exact.example",
+        drover: "400 close",
+        reason: "RFC 9112 3.2: an invalid Host MUST be answered 400",
+    },
+    Entry {
+        site: "names",
+        probe: "GET / Host: [::1",
+        drover: "400 close",
+        reason: "RFC 9112 3.2: an invalid Host MUST be answered 400",
+    },
+    Entry {
+        site: "strict",
+        probe: "no version",
+        drover: "400 close",
+        reason: "HTTP/0.9 has neither status nor length: its answer could be taken for another request's body",
+    },
+    Entry {
+        site: "strict",
+        probe: "no version, missing file",
+        drover: "400 close",
+        reason: "HTTP/0.9 has neither status nor length: its answer could be taken for another request's body",
+    },
+    Entry {
+        site: "strict",
+        probe: "no version, with headers after",
+        drover: "400 close",
+        reason: "HTTP/0.9 has neither status nor length: its answer could be taken for another request's body",
+    },
+    Entry {
+        site: "strict",
+        probe: "no colon",
+        drover: "400 close",
+        reason: "RFC 9112 5.1: not a field line; nginx drops it silently, and two servers in a chain may read it differently",
+    },
+    Entry {
+        site: "strict",
+        probe: "bytes above 127 in a name",
+        drover: "400 close",
+        reason: "RFC 9112 5.1: not a field line; nginx drops it silently, and two servers in a chain may read it differently",
+    },
+    Entry {
+        site: "strict",
+        probe: "brackets in a name",
+        drover: "400 close",
+        reason: "RFC 9112 5.1: not a field line; nginx drops it silently, and two servers in a chain may read it differently",
+    },
+    Entry {
+        site: "strict",
+        probe: "control character in a value",
+        drover: "400 close",
+        reason: "RFC 9110 5.5: control characters are invalid in values, and some servers take them for line ends or blanks",
+    },
+    Entry {
+        site: "strict",
+        probe: "DEL in a value",
+        drover: "400 close",
+        reason: "RFC 9110 5.5: control characters are invalid in values, and some servers take them for line ends or blanks",
+    },
+    Entry {
+        site: "strict",
+        probe: "Transfer-Encoding with a vertical tab",
+        drover: "400 close",
+        reason: "RFC 9110 5.5: control characters are invalid in values, and some servers take them for line ends or blanks",
+    },
+    Entry {
+        site: "strict",
+        probe: "the h2c preface",
+        drover: "505 close",
+        reason: "The request line is well-formed and its version is 2.0: RFC 9110 15.6.6 has a status for that",
+    },
+    Entry {
+        site: "limits",
+        probe: "a field of 2100",
+        drover: "431 close",
+        reason: "RFC 6585 5: 431 tells a head that is too large from one that is malformed",
+    },
+    Entry {
+        site: "limits",
+        probe: "a field of 5000",
+        drover: "431 close",
+        reason: "RFC 6585 5: 431 tells a head that is too large from one that is malformed",
+    },
+    Entry {
+        site: "bodies",
+        probe: "Expect without a body",
+        drover: "200 open",
+        reason: "RFC 9110 10.1.1: there is nothing to continue with",
+    },
+    Entry {
+        site: "returns",
+        probe: "GET /304",
+        drover: "304 open",
+        reason: "RFC 9110 8.6: Content-Length in a 304 MUST be that of the 200, which is not 0",
+    },
+    Entry {
+        site: "headers",
+        probe: "GET /not-modified",
+        drover: "304 open",
+        reason: "RFC 9110 8.6: Content-Length in a 304 MUST be that of the 200, which is not 0",
+    },
+    Entry {
+        site: "headers",
+        probe: "GET /epoch/page.html Range: bytes=100-",
+        drover: "416 open",
+        reason: "add_header and expires name the statuses they add to, and 416 is none of them; nginx adds them to the 206 it began",
+    },
+    Entry {
+        site: "returns",
+        probe: "GET /431",
+        drover: "431 open",
+        reason: "RFC 6585 5 gives 431 its phrase, and so it has a page",
+    },
+    Entry {
+        site: "connection",
+        probe: "half a request line, then the end",
+        drover: "close",
+        reason: "the log has the request line once it is whole; until then there is none",
+    },
+    Entry {
+        site: "errors",
+        probe: "GET /to-200/x If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT",
+        drover: "304 open",
+        reason: "the log has the status that was sent, nginx's the one that error_page names",
+    },
+    Entry {
+        site: "errors",
+        probe: "GET /to-200/x Range: bytes=0-3",
+        drover: "206 open",
+        reason: "the log has the status that was sent, nginx's the one that error_page names",
+    },
+    Entry {
+        site: "files",
+        probe: "TRACE /page.html",
+        drover: "405 open",
+        reason: "a refused TRACE is no reason to close the connection",
+    },
+    Entry {
+        site: "files",
+        probe: "CONNECT localhost:80",
+        drover: "405 open",
+        reason: "RFC 9110 15.5.6: a method that is known and not allowed is 405",
+    },
+    Entry {
+        site: "headers",
+        probe: "GET /standard/page.html",
+        drover: "200 open",
+        reason: "RFC 9110 5.3: the order of fields with different names means nothing",
+    },
+    Entry {
+        site: "headers",
+        probe: "GET /standard/page.html If-None-Match: custom",
+        drover: "200 open",
+        reason: "RFC 9110 5.3: the order of fields with different names means nothing",
+    },
+    Entry {
+        site: "limits",
+        probe: "a query of 2100",
+        drover: "414 close",
+        reason: "a request line that is too long is logged as far as it came, which depends on the sizes of reads",
+    },
+    Entry {
+        site: "limits",
+        probe: "a query of 5000",
+        drover: "414 close",
+        reason: "a request line that is too long is logged as far as it came, which depends on the sizes of reads",
+    },
+    Entry {
+        site: "limits",
+        probe: "HEAD, a query of 5000",
+        drover: "414 close",
+        reason: "a request line that is too long is logged as far as it came, which depends on the sizes of reads",
+    },
+    Entry {
+        site: "limits",
+        probe: "Connection: close, a query of 5000",
+        drover: "414 close",
+        reason: "a request line that is too long is logged as far as it came, which depends on the sizes of reads",
+    },
+    Entry {
+        site: "limits",
+        probe: "three fields of 1500",
+        drover: "200 open",
+        reason: "the limit is on the whole head; how nginx's buffers happen to fill up is not copied",
+    },
+    Entry {
+        site: "limits",
+        probe: "query and two fields of 1500",
+        drover: "200 open",
+        reason: "the limit is on the whole head; how nginx's buffers happen to fill up is not copied",
+    },
+    Entry {
+        site: "limits",
+        probe: "a name without end",
+        drover: "431 close",
+        reason: "RFC 6585 5: header fields too large are 431",
+    },
+    Entry {
+        site: "limits",
+        probe: "a method without end",
+        drover: "414 close",
+        reason: "a request line that is too long is logged as far as it came, which depends on the sizes of reads",
+    },
+    Entry {
+        site: "strict",
+        probe: "bare CR in the request line",
+        drover: "400 close",
+        reason: "the log has the line as it came",
+    },
+    Entry {
+        site: "bodies",
+        probe: "GET, size just fits",
+        drover: "413 close",
+        reason: "a chunk that is beyond client_max_body_size is 413, whatever its size",
+    },
+    Entry {
+        site: "bodies",
+        probe: "GET, line feeds only",
+        drover: "400 close",
+        reason: "RFC 9112 7.1: the lines of the chunked coding end in CRLF",
+    },
+    Entry {
+        site: "bodies",
+        probe: "GET, more than allowed",
+        drover: "413 close",
+        reason: "client_max_body_size holds for chunked bodies that are dropped, too",
+    },
+    Entry {
+        site: "bodies",
+        probe: "Expect, the body comes along",
+        drover: "200 open",
+        reason: "RFC 9110 10.1.1: no 100 is needed for a body that has come already",
+    },
+];
+
+pub fn of(site: &str) -> impl Iterator<Item = &'static Entry> {
+    ENTRIES.iter().filter(move |entry| entry.site == site)
+}
+
+/// Whether this difference is listed, and is the one listed.
+pub fn covers(site: &str, probe: &str, drover: &Transcript) -> bool {
+    of(site).any(|entry| entry.probe == probe && entry.drover == drover.summary())
+}
+
+#[test]
+fn every_entry_has_a_reason() {
+    for entry in ENTRIES {
+        assert!(entry.reason.len() > 20, "{} | {}", entry.site, entry.probe);
+    }
+}

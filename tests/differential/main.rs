@@ -1,0 +1,126 @@
+//! The same conf, the same files and the same bytes for Debian's nginx and for drover: every response, what becomes of
+//! the connection and every access log line must be equal.
+//!
+//! What may differ is said in two places. `transcript` puts placeholders for what no two servers share: the date, the
+//! product and its version, the port, the boundary between parts. `intended` lists each difference that is meant, with
+//! its reason; an entry that no longer differs fails the test.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod intended;
+mod probe;
+mod sites;
+mod transcript;
+
+use probe::{Probe, Site};
+use support::server::Product::{self, Drover, Nginx};
+use transcript::Transcript;
+
+/// Runs a site's probes against both products and returns a line for each difference.
+fn differences(site: &Site, products: [Product; 2]) -> Vec<(Probe, Transcript, Transcript)> {
+    let fixture = sites::fixture();
+    let [left, right] = products.map(|product| transcript::record(site, product, fixture.path()));
+    let rows = site.probes.iter().zip(left).zip(right);
+    rows.filter(|((_, l), r)| l != r).map(|((probe, l), r)| (probe.clone(), l, r)).collect()
+}
+
+fn report(site: &Site, found: &[(Probe, Transcript, Transcript)]) -> String {
+    let one = |(probe, left, right): &(Probe, Transcript, Transcript)| {
+        format!("\n=== {} | {}\n{}", site.name, probe.name, transcript::diff(left, right))
+    };
+    found.iter().map(one).collect()
+}
+
+/// nginx against drover: no difference but the intended ones, and each of those.
+#[track_caller]
+fn compare(site: Site) {
+    let found = differences(&site, [Nginx, Drover]);
+    let (intended, unintended): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|(probe, _, right)| intended::covers(site.name, &probe.name, right));
+    let gone: Vec<_> = intended::of(site.name)
+        .filter(|entry| !intended.iter().any(|(probe, ..)| probe.name == entry.probe))
+        .map(|entry| format!("\n=== {} | {}: listed as intended, but not what was seen", site.name, entry.probe))
+        .collect();
+    let total = site.probes.len();
+    assert!(
+        unintended.is_empty() && gone.is_empty(),
+        "{} of {total} probes differ (nginx first, drover second):{}{}",
+        unintended.len(),
+        report(&site, &unintended),
+        gone.concat()
+    );
+}
+
+macro_rules! sites {
+    ($($name:ident),* $(,)?) => {
+        mod drover_equals_nginx {
+            $(#[test]
+            fn $name() {
+                crate::compare(crate::sites::$name());
+            })*
+        }
+
+        /// The harness itself: two runs of one server must not differ.
+        mod nginx_equals_nginx {
+            $(#[test]
+            fn $name() {
+                let site = crate::sites::$name();
+                let found = crate::differences(&site, [crate::Nginx, crate::Nginx]);
+                assert!(found.is_empty(), "nginx differs from itself:{}", crate::report(&site, &found));
+            })*
+        }
+
+        fn all() -> Vec<Site> {
+            vec![$(sites::$name()),*]
+        }
+    };
+}
+
+sites!(
+    files,
+    ranges,
+    conditionals,
+    paths,
+    spa,
+    errors,
+    returns,
+    locations,
+    names,
+    nameless,
+    headers,
+    access,
+    types,
+    connection,
+    strict,
+    bodies,
+    limits,
+    quiet
+);
+
+#[test]
+fn the_comparison_is_wide_enough() {
+    let sites = all();
+    let probes: usize = sites.iter().map(|site| site.probes.len()).sum();
+    assert!(sites.len() >= 8 && probes >= 200, "{} confs, {probes} requests", sites.len());
+    for site in &sites {
+        let mut names: Vec<_> = site.probes.iter().map(|probe| &probe.name).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), site.probes.len(), "{}: two probes share a name", site.name);
+    }
+}
+
+/// The harness itself: a conf that differs must be seen.
+#[test]
+fn a_difference_is_found() {
+    let fixture = sites::fixture();
+    let site = sites::files();
+    let mut other = sites::files();
+    other.conf = other.conf.replace("location /", "add_header X-Other yes; location /");
+    let left = transcript::record(&site, Nginx, fixture.path());
+    let right = transcript::record(&other, Nginx, fixture.path());
+    let seen = left.iter().zip(&right).filter(|(l, r)| l != r).count();
+    let (found, same) = (left.iter().filter(|l| l.summary().starts_with("200")).count(), left.len() - seen);
+    assert!(seen >= found && same > 0, "{seen} of {} differ, {found} are plain 200", left.len());
+}

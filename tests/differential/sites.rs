@@ -1,0 +1,89 @@
+//! The confs and what is asked of them.
+
+mod behaviour;
+mod content;
+mod protocol;
+mod routing;
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use nix::sys::stat::Mode;
+use tempfile::TempDir;
+
+pub use behaviour::*;
+pub use content::*;
+pub use protocol::*;
+pub use routing::*;
+
+/// Last-Modified of every file of the fixture: Sun, 06 Nov 1994 08:49:37 GMT, the date of RFC 9110 section 5.6.7.
+const MODIFIED: u64 = 784_111_777;
+pub const MODIFIED_TEXT: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+/// nginx's form: seconds and size in hex. The size is that of `/digits.txt`.
+pub const DIGITS_ETAG: &str = "\"2ebc98a1-64\"";
+
+/// The document root every site of the comparison serves.
+pub fn fixture() -> TempDir {
+    let dir = tempfile::Builder::new().prefix("drover-root-").tempdir().expect("a temporary directory");
+    let root = dir.path();
+    fs::set_permissions(root, Permissions::from_mode(0o755)).expect("chmod");
+    let digits = "0123456789".repeat(10);
+    let large: Vec<u8> = (0..300 * 1024).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    for (name, content) in [
+        ("index.html", "<p>home</p>\n"),
+        ("404.html", "<p>custom 404</p>\n"),
+        ("50x.html", "<p>custom 50x</p>\n"),
+        ("digits.txt", &digits),
+        ("empty.txt", ""),
+        ("page.html", "<p>page</p>\n"),
+        ("guide.html", "<p>guide</p>\n"),
+        ("style.css", "p { color: red }\n"),
+        ("app.mjs", "export {}\n"),
+        ("app.wasm", "not really\n"),
+        ("UPPER.HTML", "<p>upper</p>\n"),
+        ("noextension", "plain\n"),
+        ("archive.tar.gz", "not really\n"),
+        ("dot.", "ends in a dot\n"),
+        (".hidden", "hidden\n"),
+        ("dir/index.html", "<p>dir</p>\n"),
+        ("dir/page.html", "<p>dir page</p>\n"),
+        ("dir/sub/index.html", "<p>sub</p>\n"),
+        ("bare/file.txt", "bare\n"),
+        ("other/index.htm", "<p>other</p>\n"),
+        ("assets/app.js", "1\n"),
+        ("assets/logo.svg", "<svg/>\n"),
+        ("aliased/file.txt", "aliased\n"),
+        ("aliased/index.html", "<p>aliased</p>\n"),
+        ("sp ace/a b.txt", "blank\n"),
+        ("percent%41.txt", "percent\n"),
+        ("caf\u{e9}.txt", "caf\u{e9}\n"),
+        ("plus+plus.txt", "plus\n"),
+        ("semi;colon.txt", "semicolon\n"),
+        ("question?.txt", "question\n"),
+        ("hash#.txt", "hash\n"),
+        ("secret/file.txt", "secret\n"),
+        ("locked.txt", "locked\n"),
+        ("locked/file.txt", "locked\n"),
+    ] {
+        write(root, name, content.as_bytes());
+    }
+    write(root, "large.bin", &large);
+    symlink("digits.txt", root.join("link.txt")).expect("symlink");
+    symlink("nowhere", root.join("dangling.txt")).expect("symlink");
+    symlink("dir", root.join("linkdir")).expect("symlink");
+    nix::unistd::mkfifo(&root.join("fifo"), Mode::from_bits_truncate(0o644)).expect("mkfifo");
+    for name in ["locked.txt", "locked"] {
+        fs::set_permissions(root.join(name), Permissions::from_mode(0o000)).expect("chmod");
+    }
+    dir
+}
+
+fn write(root: &Path, name: &str, content: &[u8]) {
+    let path = root.join(name);
+    fs::create_dir_all(path.parent().expect("a parent")).expect("mkdir");
+    fs::write(&path, content).expect("write");
+    let file = File::options().write(true).open(&path).expect("open");
+    file.set_modified(UNIX_EPOCH + Duration::from_secs(MODIFIED)).expect("utimes");
+}

@@ -1,0 +1,137 @@
+//! What is added to a response, who may have it, and what is said about the server.
+
+use crate::probe::{Site, get, head, request};
+use crate::probes;
+
+pub fn headers() -> Site {
+    let http = "add_header X-Http http; expires 1h; \
+                server { listen 127.0.0.1:%port%; root %root%; \
+                location / { } \
+                location /none/ { alias %root%/; add_header X-Location one; add_header X-Location two; } \
+                location /always/ { alias %root%/; add_header X-Always $uri always; add_header X-Plain plain; } \
+                location /empty/ { alias %root%/; add_header X-Empty ''; add_header X-Variable $arg_missing; \
+                    add_header X-Mixed a$arg_missing; } \
+                location /off/ { alias %root%/; expires off; } \
+                location /epoch/ { alias %root%/; expires epoch; } \
+                location /max/ { alias %root%/; expires max; } \
+                location /past/ { alias %root%/; expires -1; } \
+                location /zero/ { alias %root%/; expires 0; } \
+                location /days/ { alias %root%/; expires 30d; } \
+                location /long/ { alias %root%/; expires '1y 2d 3h'; } \
+                location /modified/ { alias %root%/; expires modified +1d; } \
+                location /modified-past/ { alias %root%/; expires modified -1d; } \
+                location /cache/ { alias %root%/; expires 1d; add_header Cache-Control 'public, immutable'; } \
+                location /cache-only/ { alias %root%/; expires off; add_header Cache-Control no-store; } \
+                location /standard/ { alias %root%/; add_header Last-Modified ''; add_header ETag custom; } \
+                location /last-modified/ { alias %root%/; add_header Last-Modified 'Mon, 07 Nov 1994 08:49:37 GMT'; } \
+                location /server/ { alias %root%/; add_header Server mine; add_header Date never; } \
+                location = /returned { add_header X-Returned yes; return 200 ok; } \
+                location = /redirected { add_header X-Redirected yes; return 302 /page.html; } \
+                location = /refused { add_header X-Refused yes; add_header X-Refused-Always yes always; return 403; } \
+                location = /created { add_header X-Created yes; return 201 ok; } \
+                location = /no-content { add_header X-No yes; return 204; } \
+                location = /not-modified { add_header X-Not yes; return 304; } \
+                location = /temporary { add_header X-Temporary yes; return 307 /page.html; } \
+                location = /permanent { add_header X-Permanent yes; return 308 /page.html; } }";
+    let probes = probes![
+        get("/page.html"),
+        get("/missing"),
+        get("/dir"),
+        get("/none/page.html"),
+        get("/none/missing"),
+        get("/always/page.html"),
+        get("/always/missing"),
+        get("/always/dir"),
+        head("/always/missing"),
+        get("/empty/page.html"),
+        get("/empty/page.html?missing=b"),
+        get("/epoch/page.html"),
+        get("/max/page.html"),
+        get("/off/page.html"),
+        get("/modified/page.html"),
+        get("/modified-past/page.html"),
+        get("/cache-only/page.html"),
+        get("/standard/page.html"),
+        get("/standard/page.html").with("If-None-Match", "custom"),
+        get("/last-modified/page.html"),
+        get("/server/page.html"),
+        get("/refused"),
+        get("/epoch/missing"),
+        get("/epoch/page.html").range("bytes=0-1"),
+        get("/epoch/page.html").range("bytes=0-1,4-5"),
+        get("/epoch/page.html").range("bytes=100-"),
+        get("/epoch/page.html").with("If-Modified-Since", super::MODIFIED_TEXT),
+        get("/page.html").with("If-None-Match", "*"),
+        get("/past/page.html"),
+        get("/zero/page.html"),
+        get("/days/page.html"),
+        get("/long/page.html"),
+        get("/cache/page.html"),
+        get("/returned"),
+        get("/redirected"),
+        get("/created"),
+        get("/no-content"),
+        get("/not-modified"),
+        get("/temporary"),
+        get("/permanent"),
+        request("POST", "/page.html").body("x"),
+    ];
+    Site::new("headers", http, probes)
+}
+
+pub fn access() -> Site {
+    let http = "server { listen 127.0.0.1:%port%; root %root%; \
+                location / { } \
+                location /denied/ { alias %root%/; deny all; } \
+                location /allowed/ { alias %root%/; allow 127.0.0.1; deny all; } \
+                location /order/ { alias %root%/; deny 127.0.0.1; allow all; } \
+                location /network/ { alias %root%/; allow 127.0.0.0/8; deny all; } \
+                location /other-network/ { alias %root%/; allow 10.0.0.0/8; allow 192.168.1.1; deny all; } \
+                location /v6/ { alias %root%/; allow ::1; deny all; } \
+                location /unix/ { alias %root%/; allow unix:; deny all; } \
+                location /none-match/ { alias %root%/; deny 10.0.0.1; } \
+                location /outer/ { deny all; location /outer/inner/ { alias %root%/; } \
+                    location /outer/open/ { alias %root%/; allow all; } } \
+                location /returned/ { deny all; return 200 'returned anyway'; } \
+                location /tried/ { deny all; try_files /page.html =404; } }";
+    let probes = probes![
+        get("/page.html"),
+        get("/denied/page.html"),
+        get("/denied/missing"),
+        get("/denied/"),
+        get("/denied"),
+        head("/denied/page.html"),
+        request("POST", "/denied/page.html").body("x"),
+        get("/allowed/page.html"),
+        get("/order/page.html"),
+        get("/network/page.html"),
+        get("/other-network/page.html"),
+        get("/v6/page.html"),
+        get("/unix/page.html"),
+        get("/none-match/page.html"),
+        get("/outer/inner/page.html"),
+        get("/outer/open/page.html"),
+        get("/returned/x"),
+        get("/tried/x"),
+    ];
+    Site::new("access", http, probes)
+}
+
+/// `server_tokens off`, and an access log in nginx's own combined format.
+pub fn quiet() -> Site {
+    let http = "server_tokens off; access_log %dir%/combined.log combined; \
+                server { listen 127.0.0.1:%port%; root %root%; location / { } \
+                location /silent/ { alias %root%/; access_log off; } \
+                location = /loud { server_tokens on; return 403; } }";
+    let probes = probes![
+        get("/page.html").with("User-Agent", "a \"quoted\" \\ agent").with("Referer", "http://from.example/?a=b"),
+        get("/missing"),
+        head("/missing"),
+        get("/dir"),
+        get("/silent/page.html"),
+        get("/loud"),
+        request("OPTIONS", "/"),
+        get("/page.html").host("bad host"),
+    ];
+    Site::new("quiet", http, probes)
+}

@@ -1,0 +1,210 @@
+//! What came back, with placeholders where no two servers can agree.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use crate::probe::{Probe, Site, Step};
+use crate::support::client::{Client, Nothing, Response};
+use crate::support::server::{Product, Server, Setup};
+
+/// One probe's conversation, a line each: responses, the end, log lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transcript {
+    pub lines: Vec<String>,
+}
+
+impl Transcript {
+    /// The statuses that came back and what became of the connection: `200 404 close`.
+    pub fn summary(&self) -> String {
+        let word = |line: &String| match line.split_once("HTTP/1.") {
+            Some(("", rest)) => rest.split(' ').nth(1).map(str::to_owned),
+            _ => line.strip_prefix("connection: ").map(str::to_owned),
+        };
+        self.lines.iter().filter_map(word).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Starts the product with the site's conf over `root` and runs every probe.
+pub fn record(site: &Site, product: Product, root: &Path) -> Vec<Transcript> {
+    let mut server = Setup::new(product, &site.conf).root(root).start();
+    let mut conversations: Vec<(u16, Transcript, Vec<usize>)> = Vec::new();
+    for probe in &site.probes {
+        let mut taken = Vec::new();
+        // The log tells conversations apart by the client's port, which the kernel may give out again.
+        let conversation = loop {
+            let client = server.connect();
+            if conversations.iter().all(|(port, ..)| *port != client.local_port()) {
+                break converse(client, &server, probe);
+            }
+            taken.push(client);
+        };
+        conversations.push(conversation);
+    }
+    let status = server.quit();
+    assert!(status.success(), "{product:?} ended with {status}");
+    let mut log = log_lines(&server);
+    for (port, transcript, products) in &mut conversations {
+        let lines = log.remove(port).unwrap_or_default();
+        // The last response is always logged; one before it may not be, with `access_log off`.
+        let logged = products.iter().skip(products.len().saturating_sub(lines.len())).copied();
+        transcript.lines.extend(
+            lines.iter().zip(logged.chain(std::iter::repeat(0))).map(|(line, product)| without_product(line, product)),
+        );
+    }
+    conversations.into_iter().map(|(_, transcript, _)| transcript).collect()
+}
+
+/// The port, what was said, and for each response how many bytes of its body are the product's name.
+fn converse(mut client: Client, server: &Server, probe: &Probe) -> (u16, Transcript, Vec<usize>) {
+    let mut products = Vec::new();
+    let mut lines = Vec::new();
+    for step in &probe.steps {
+        match step {
+            Step::Send(bytes) => drop(client.send(bytes)),
+            Step::ShutdownWrite => drop(client.shutdown_write()),
+            Step::ReadAll => {
+                let all = client.until_closed();
+                lines.push(all.map_or_else(|n| format!("{n:?}"), |bytes| placeholders_in(&bytes, server)));
+            }
+            Step::Read { to_head } => {
+                let response = if *to_head { client.head_response() } else { client.response() };
+                let open = matches!(&response, Ok(r) if !r.ended_by_close);
+                products.extend(response.as_ref().ok().filter(|r| r.status >= 200).map(product_in));
+                lines.extend(described(response, *to_head, server));
+                if !open {
+                    break;
+                }
+            }
+        }
+    }
+    let (fate, last) = fate(&mut client);
+    lines.push(format!("connection: {fate}"));
+    products.extend(last.as_ref().map(product_in));
+    (client.local_port(), Transcript { lines }, products)
+}
+
+/// Bytes of a built-in page that are the product's name.
+fn product_in(response: &Response) -> usize {
+    let product = response.header("Server").unwrap_or_default();
+    if response.text().contains(&format!("<center>{product}</center>")) { product.len() } else { 0 }
+}
+
+/// A log line with the product's name taken off its count of bytes.
+fn without_product(line: &str, product: usize) -> String {
+    let fields: Vec<&str> = line.split(' ').collect();
+    let at = fields.iter().rposition(|field| field.bytes().all(|byte| byte.is_ascii_digit()) && !field.is_empty());
+    let fields = fields.iter().enumerate().map(|(i, field)| match (field.parse::<usize>(), Some(i) == at) {
+        (Ok(bytes), true) => bytes.saturating_sub(product).to_string(),
+        _ => (*field).to_owned(),
+    });
+    fields.collect::<Vec<_>>().join(" ")
+}
+
+/// One more request tells an open connection from a closed one without waiting for either.
+fn fate(client: &mut Client) -> (&'static str, Option<Response>) {
+    client.send("GET /still-open HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    match client.response() {
+        Ok(response) if client.is_closed_by_server() => ("open", Some(response)),
+        Ok(response) => ("open, and not closed when asked to", Some(response)),
+        Err(Nothing::Closed) => ("close", None),
+        Err(Nothing::Silent) => ("silent", None),
+        Err(Nothing::Garbage) => ("garbage", None),
+    }
+}
+
+/// HTTP/0.9: a body and nothing else.
+fn placeholders_in(bytes: &[u8], server: &Server) -> String {
+    let name = match server.product {
+        Product::Drover => concat!("drover/", env!("CARGO_PKG_VERSION")),
+        Product::Nginx => "nginx/1.22.1",
+    };
+    String::from_utf8_lossy(bytes).replace(name, "<product>").escape_debug().to_string()
+}
+
+fn described(response: Result<Response, Nothing>, to_head: bool, server: &Server) -> Vec<String> {
+    let response = match response {
+        Ok(response) => response,
+        Err(nothing) => return vec![format!("{nothing:?}")],
+    };
+    let product = response.header("Server").unwrap_or("?").to_owned();
+    let boundary = boundary_of(&response);
+    let placeholders = |text: &str| {
+        let text = text.replace(&format!(":{}", server.port()), ":<port>").replace(&product, "<product>");
+        if boundary.is_empty() { text } else { text.replace(&boundary, "<boundary>") }
+    };
+    let mut lines = vec![format!("{} {} {}", response.version, response.status, response.reason)];
+    let body = placeholders(&String::from_utf8_lossy(&response.body));
+    for (name, value) in &response.headers {
+        let value = match name.as_str() {
+            "Date" if httpdate::parse_http_date(value).is_ok() => "<date>".to_owned(),
+            "Expires" => expires(value, &response),
+            "Server" => "<product>".to_owned(),
+            "Content-Length" => length(value, &response, to_head, &product),
+            _ => placeholders(value),
+        };
+        lines.push(format!("{name}: {value}"));
+    }
+    lines.push(format!(
+        "[{} bytes of body{}]",
+        body.len(),
+        if response.ended_by_close { " up to the end" } else { "" }
+    ));
+    lines.push(format!("> {}", body.escape_debug()));
+    lines
+}
+
+/// A time that is counted from now is told by its distance; a fixed one (`expires max`, `epoch`) is years away.
+fn expires(value: &str, response: &Response) -> String {
+    let seconds =
+        |text: &str| Some(httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs() as i64);
+    match (seconds(value), response.header("Date").and_then(seconds)) {
+        (Some(then), Some(now)) if (then - now).abs() < 5 * 366 * 86_400 => format!("<date> + {}", then - now),
+        _ => value.to_owned(),
+    }
+}
+
+/// A built-in page names the product, so its length is told without that name.
+fn length(value: &str, response: &Response, to_head: bool, product: &str) -> String {
+    let names_product = response.text().contains(&format!("<center>{product}</center>"));
+    match value.parse::<usize>() {
+        Ok(n) if names_product || to_head && response.status >= 300 => format!("{} and the product", n - product.len()),
+        _ => value.to_owned(),
+    }
+}
+
+fn boundary_of(response: &Response) -> String {
+    let kind = response.header("Content-Type").unwrap_or("");
+    kind.split_once("boundary=").map(|(_, boundary)| boundary.to_owned()).unwrap_or_default()
+}
+
+/// The access log by client port, times aside.
+fn log_lines(server: &Server) -> BTreeMap<u16, Vec<String>> {
+    let mut by_port: BTreeMap<u16, Vec<String>> = BTreeMap::new();
+    for line in server.read("access.log").lines() {
+        let (port, rest) = line.split_once(' ').unwrap_or(("0", line));
+        let rest = match (rest.split_once('['), rest.split_once(']')) {
+            (Some((before, _)), Some((_, after))) => format!("{before}[<time>]{after}"),
+            _ => rest.to_owned(),
+        };
+        by_port.entry(port.parse().unwrap_or(0)).or_default().push(format!("log: {rest}"));
+    }
+    by_port
+}
+
+/// Both transcripts side by side: equal lines once, others with `-` (left) and `+` (right).
+pub fn diff(left: &Transcript, right: &Transcript) -> String {
+    let only = |line: &&String, other: &Transcript| !other.lines.contains(line);
+    let cut = |line: &str| line.chars().take(250).collect::<String>();
+    let mut text = String::new();
+    for line in &left.lines {
+        text += &format!("{} {}\n", if only(&line, right) { '-' } else { ' ' }, cut(line));
+    }
+    for line in right.lines.iter().filter(|line| only(line, left)) {
+        text += &format!("+ {}\n", cut(line));
+    }
+    if !text.lines().any(|line| line.starts_with(['-', '+'])) {
+        text += &format!("same lines, other order or number; the second:\n{}\n", right.lines.join("\n"));
+    }
+    text
+}

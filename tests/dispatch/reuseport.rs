@@ -1,0 +1,104 @@
+//! `reuseport`: a socket a worker, the load spread by the kernel, and none lost when workers become fewer.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use drover::shm::Role;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::client::Client;
+use crate::support::proc::{listening_inodes, who_watches_port};
+use crate::support::server::Server;
+use crate::support::{until, until_true};
+use crate::{conf, serve};
+
+/// Asks on a connection each, from several threads, until `stop`; returns the answers and what was no answer.
+fn ask(server: &Server, stop: &AtomicBool, asked: &AtomicUsize) -> Vec<String> {
+    let addr = server.addr();
+    std::thread::scope(|scope| {
+        let one = || {
+            let mut wrong = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                let mut client = Client::connect(addr);
+                client.send("GET /index.html HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+                match client.response() {
+                    Ok(response) if response.status == 200 => drop(asked.fetch_add(1, Ordering::Relaxed)),
+                    other => wrong.push(format!("{other:?}")),
+                }
+            }
+            wrong
+        };
+        let threads: Vec<_> = (0..2).map(|_| scope.spawn(one)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("client")).collect()
+    })
+}
+
+#[test]
+fn every_worker_has_one_socket_and_watches_no_other() {
+    let (server, ledger) = serve(&conf(4, "dispatch reuseport;", ""), 4);
+    let workers = server.wait_for_workers(4);
+    assert_eq!(listening_inodes(server.port()).len(), 4);
+    until_true("all watch", || who_watches_port(&workers, server.port()).len() == 4);
+    let mut clients: Vec<Client> = (0..200).map(|_| server.connect()).collect();
+    clients.iter_mut().for_each(|client| assert_eq!(client.get("/index.html").status, 200));
+    let accepts: Vec<u64> =
+        ledger.live().filter(|slot| slot.role() == Role::Worker).map(|slot| slot.accepts.get()).collect();
+    assert_eq!(accepts.iter().sum::<u64>(), 200);
+    assert!(accepts.iter().all(|accepts| (20..=90).contains(accepts)), "{accepts:?}");
+    // A queue with one reader: nobody wakes for nothing.
+    assert_eq!(ledger.sums().empty_accepts, 0);
+}
+
+#[test]
+fn one_listen_may_ask_for_it_under_another_model() {
+    for model in ["exclusive", "accept_mutex", "herd"] {
+        let (server, ledger) = serve(&conf(3, &format!("dispatch {model};"), "reuseport"), 3);
+        assert_eq!(listening_inodes(server.port()).len(), 3, "{model}");
+        let mut clients: Vec<Client> = (0..90).map(|_| server.connect()).collect();
+        clients.iter_mut().for_each(|client| assert_eq!(client.get("/index.html").status, 200));
+        let least = ledger.live().map(|slot| slot.accepts.get()).min();
+        assert!(least > Some(5), "{model}: {least:?}");
+    }
+}
+
+#[test]
+fn workers_and_sockets_may_become_fewer_and_more_without_a_lost_connection() {
+    let (server, _ledger) = serve(&conf(4, "dispatch reuseport;", ""), 4);
+    let (stop, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let confs = [
+        (2, conf(2, "dispatch reuseport;", "")),
+        (4, conf(4, "dispatch reuseport;", "")),
+        (1, conf(3, "dispatch exclusive;", "")),
+        (3, conf(3, "dispatch reuseport cpu;", "")),
+        (1, conf(1, "dispatch reuseport;", "")),
+        (4, conf(4, "dispatch reuseport;", "")),
+    ];
+    let wrong = std::thread::scope(|scope| {
+        let clients = scope.spawn(|| ask(&server, &stop, &asked));
+        for (sockets, conf) in &confs {
+            let before = asked.load(Ordering::Relaxed);
+            until_true("requests go on", || asked.load(Ordering::Relaxed) > before + 50);
+            server.rewrite_conf(conf);
+            assert_eq!(server.send("reload").0, Some(0));
+            until(&format!("{sockets} sockets"), || (listening_inodes(server.port()).len() == *sockets).then_some(()));
+        }
+        stop.store(true, Ordering::Relaxed);
+        clients.join().expect("clients")
+    });
+    assert_eq!(wrong, [""; 0], "of {} requests", asked.load(Ordering::Relaxed));
+}
+
+#[test]
+fn a_killed_worker_s_queue_waits_for_its_successor() {
+    let (server, _ledger) = serve(&conf(2, "dispatch reuseport;", ""), 2);
+    let workers = server.wait_for_workers(2);
+    kill(Pid::from_raw(workers[0]), Signal::SIGSTOP).expect("stop");
+    let mut clients: Vec<Client> = (0..40).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send("GET /index.html HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    kill(Pid::from_raw(workers[0]), Signal::SIGKILL).expect("kill");
+    for client in &mut clients {
+        assert_eq!(client.response().map(|response| response.status).ok(), Some(200));
+    }
+}

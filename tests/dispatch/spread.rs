@@ -1,0 +1,111 @@
+//! How the event-driven models spread connections over the workers, and how many wakeups that costs.
+
+use std::time::{Duration, Instant};
+
+use drover::shm::{Ledger, Sums};
+
+use crate::support::client::Client;
+use crate::support::proc;
+use crate::support::server::Server;
+use crate::support::until;
+use crate::{conf, serve};
+
+/// Jain's fairness index: 1 when all have the same, 1/n when one has all.
+fn jain(counts: &[usize]) -> f64 {
+    let sum: f64 = counts.iter().map(|n| *n as f64).sum();
+    let squares: f64 = counts.iter().map(|n| (*n * *n) as f64).sum();
+    sum * sum / (counts.len() as f64 * squares)
+}
+
+fn connections(server: &Server) -> Vec<usize> {
+    let workers = server.workers();
+    let held = proc::connections(&workers, server.port());
+    workers.iter().map(|worker| held.get(worker).copied().unwrap_or(0)).collect()
+}
+
+/// Opens `count` connections, `pause` apart, each with a request that is answered, and keeps them open.
+fn open(server: &Server, count: usize, pause: Duration) -> Vec<Client> {
+    let start = Instant::now();
+    let mut clients: Vec<Client> = (0..count as u32)
+        .map(|n| {
+            std::thread::sleep((pause * n).saturating_sub(start.elapsed()));
+            let mut client = server.connect();
+            client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            client
+        })
+        .collect();
+    for client in &mut clients {
+        assert_eq!(client.response().expect("a response").text(), "hello");
+    }
+    clients
+}
+
+/// What has been counted since `before`, once `accepts` connections are among it.
+fn counted(ledger: &Ledger, before: &Sums, accepts: u64) -> Sums {
+    until("all accepts are counted", || {
+        let now = ledger.sums();
+        (now.accepts - before.accepts == accepts).then_some(Sums {
+            wakeups: now.wakeups - before.wakeups,
+            accepts: now.accepts - before.accepts,
+            empty_accepts: now.empty_accepts - before.empty_accepts,
+            handoffs: now.handoffs - before.handoffs,
+            takeovers: now.takeovers - before.takeovers,
+            turns: now.turns - before.turns,
+            ..Sums::default()
+        })
+    })
+}
+
+#[test]
+fn handed_on_the_mutex_spreads_long_lived_connections_evenly() {
+    for (pause, multi_accept) in [(0, "off"), (5, "off"), (0, "on")].map(|(ms, m)| (Duration::from_millis(ms), m)) {
+        let events = format!("worker_connections 512; dispatch accept_handoff; multi_accept {multi_accept};");
+        let (server, ledger) = serve(&conf(4, &events, ""), 4);
+        let before = ledger.sums();
+        let clients = open(&server, 400, pause);
+        let counts = connections(&server);
+        let sums = counted(&ledger, &before, 400);
+        println!("{pause:?} apart, multi_accept {multi_accept}: {counts:?}, {sums:?}");
+        assert!(jain(&counts) >= 0.99, "{counts:?}");
+        // On a busy machine a deputy may be woken beside the holder, or a worker be taken for dead.
+        assert!(sums.wakeups <= 440 && sums.handoffs <= 400, "{sums:?}");
+        drop(clients);
+    }
+}
+
+/// How often the kernel has woken the workers. A worker that finds nothing left goes back to sleep inside epoll_wait, so its own
+/// counters don't show that.
+fn sleeps(server: &Server) -> u64 {
+    server.workers().into_iter().map(proc::sleeps).sum()
+}
+
+#[test]
+fn the_herd_wakes_all_workers_for_a_connection_and_the_others_wake_one() {
+    for model in ["herd", "exclusive", "accept_handoff"] {
+        let (server, ledger) = serve(&conf(8, &format!("worker_connections 512; dispatch {model};"), ""), 8);
+        let (before, slept) = (ledger.sums(), sleeps(&server));
+        for _ in 0..200 {
+            assert_eq!(server.connect().get("/").status, 200);
+        }
+        let (sums, slept) = (counted(&ledger, &before, 200), sleeps(&server) - slept);
+        println!("{model}: {slept} sleeps, {sums:?}");
+        match model {
+            "herd" => assert!(slept > 5 * 200, "{slept}"),
+            // The connection, its request and its end are up to three events. A worker that is awake may see a connection that
+            // another has been woken for: a few in a hundred.
+            _ => assert!(sums.wakeups <= 220 && sums.handoffs <= 200 && slept < 4 * 200, "{slept}, {sums:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_herd_takes_more_wakeups_than_connections() {
+    let (server, ledger) = serve(&conf(8, "worker_connections 512; dispatch herd;", ""), 8);
+    // Counted is who is on a CPU soon enough to see a connection that another takes: on a busy machine they are few.
+    until("the herd shows", || {
+        let before = ledger.sums();
+        drop(open(&server, 100, Duration::ZERO));
+        let sums = counted(&ledger, &before, 100);
+        (sums.wakeups > sums.accepts && sums.empty_accepts > 0).then_some(())
+    });
+}

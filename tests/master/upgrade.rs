@@ -1,0 +1,95 @@
+//! USR2: the next binary takes over.
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::conf;
+use super::support::server::Server;
+use super::support::{proc, until, until_true};
+
+fn new_master(server: &Server) -> i32 {
+    until("the new master's pid file", || {
+        let pid: i32 = server.read("server.pid").trim().parse().ok()?;
+        (pid != server.pid()).then_some(pid)
+    })
+}
+
+fn send(pid: i32, signal: Signal) {
+    kill(Pid::from_raw(pid), signal).unwrap();
+}
+
+#[test]
+fn the_next_binary_takes_over_without_a_lost_request() {
+    let server = Server::drover(&conf(2));
+    let inodes = proc::listening_inodes(server.port());
+    let (stop, served) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let next = std::thread::scope(|scope| {
+        let (server_addr, stop, served) = (server.addr(), &stop, &served);
+        scope.spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                let mut client = super::support::client::Client::connect(server_addr);
+                client.send("GET /v HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+                assert_eq!(client.response().expect("every request is answered").text(), "one");
+                served.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let more = || {
+            let before = served.load(Ordering::Relaxed);
+            until_true("more requests", || served.load(Ordering::Relaxed) > before + 20);
+        };
+        more();
+        server.signal(Signal::SIGUSR2);
+        let next = new_master(&server);
+        assert_eq!(server.read("server.pid.oldbin"), format!("{}\n", server.pid()));
+        until_true("its workers", || proc::children(next).len() == 2);
+        more();
+        server.signal(Signal::SIGWINCH);
+        until_true("the old workers leave", || server.workers() == [next]);
+        more();
+        let mut server = server;
+        assert!(server.quit().success());
+        more();
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(proc::listening_inodes(server.port()), inodes);
+        assert!(!server.dir().join("server.pid.oldbin").exists());
+        // The new master is told to end through its pid file.
+        assert_eq!(server.send("quit").0, Some(0));
+        until_true("the new master ends", || !proc::is_alive(next));
+        assert!(!server.dir().join("server.pid").exists());
+        next
+    });
+    assert_ne!(next, 0);
+}
+
+#[test]
+fn an_upgrade_can_be_taken_back() {
+    let server = Server::drover(&conf(1));
+    server.signal(Signal::SIGUSR2);
+    let next = new_master(&server);
+    until_true("its worker", || proc::children(next).len() == 1);
+    server.signal(Signal::SIGWINCH);
+    until_true("the old worker leaves", || server.workers() == [next]);
+    // HUP calls the old workers back; then the new binary is sent away.
+    server.signal(Signal::SIGHUP);
+    until_true("the old master has a worker again", || server.workers().len() == 2);
+    send(next, Signal::SIGQUIT);
+    until_true("the pid file is the old master's again", || server.read("server.pid") == format!("{}\n", server.pid()));
+    assert_eq!(server.connect().get("/v").text(), "one");
+}
+
+#[test]
+fn a_next_binary_that_fails_leaves_the_old_one_as_it_was() {
+    let server = Server::drover(&conf(1));
+    let workers = server.wait_for_workers(1);
+    let text = fs::read_to_string(server.conf_path()).unwrap();
+    fs::write(server.conf_path(), "rubbish").unwrap();
+    server.signal(Signal::SIGUSR2);
+    until_true("the failure is logged", || server.error_log().contains("new binary process"));
+    until_true("the pid file is back", || server.read("server.pid") == format!("{}\n", server.pid()));
+    assert!(!server.dir().join("server.pid.oldbin").exists());
+    fs::write(server.conf_path(), text).unwrap();
+    assert_eq!((server.connect().get("/v").text().as_str(), server.workers()), ("one", workers));
+}

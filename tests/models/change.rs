@@ -1,0 +1,110 @@
+//! Reload, upgrade and the end.
+
+use std::collections::BTreeMap;
+
+use drover::dispatch::{Kind, MODELS};
+use nix::sys::signal::Signal;
+
+use crate::load::Load;
+use crate::service::{Service, Want, Wire};
+use crate::support::{proc, until, until_true};
+
+/// Under load, with more workers and with fewer: no request fails, nobody of the old generation stays, no descriptor leaks.
+pub fn reload(kind: &'static Kind) {
+    let want = |workers| Want::of(kind).workers(workers);
+    let service = want(2).start();
+    let load = Load::start(&service);
+    load.wait_for_more(10);
+    for workers in [4, 1, 3, 3, 2] {
+        service.reload(&want(workers));
+        load.wait_for_more(10);
+    }
+    load.end();
+    // Children keep a copy of what the generation before them shared: the one that follows a busy time is not counted.
+    service.wait_until_settled();
+    service.reload(&want(2));
+    let before = descriptors(&service);
+    for _ in 0..5 {
+        service.reload(&want(2));
+        service.wait_until_settled();
+    }
+    assert_eq!(descriptors(&service), before, "descriptors of the master, and of its children");
+    assert_eq!(service.ledger.header().reloads_ok.get(), 11);
+    assert_eq!(service.sums().connections, 0);
+    service.end();
+}
+
+/// How many descriptors the master has, and how many of its children have how many.
+fn descriptors(service: &Service) -> (usize, BTreeMap<usize, usize>) {
+    service.wait_until_settled();
+    until_true("nobody is connected", || service.sums().connections == 0);
+    let mut counts = BTreeMap::new();
+    for pid in service.workers() {
+        *counts.entry(proc::descriptor_count(pid)).or_default() += 1;
+    }
+    (proc::descriptor_count(service.pid()), counts)
+}
+
+/// From any model to any other: around the list, around the other way, and criss-cross, under load all the time.
+pub fn from_model_to_model() {
+    let around = (0..MODELS.len()).chain((0..MODELS.len()).rev());
+    // The multiples of a number without a divisor in common with the length reach every model, with other neighbours.
+    let strides = [5, 7].into_iter().filter(|stride| !MODELS.len().is_multiple_of(*stride));
+    let across = strides.flat_map(|stride| (0..MODELS.len()).map(move |n| n * stride % MODELS.len()));
+    let service = Want::of(MODELS[0]).start();
+    let load = Load::start(&service);
+    for (step, next) in around.chain(across).enumerate() {
+        let kind = MODELS[next];
+        service.reload(&Want::of(kind).workers(1 + step % 3));
+        assert_eq!(service.ledger.header().model.get(), kind.name);
+        load.wait_for_more(5);
+    }
+    load.end();
+    service.wait_until_settled();
+    service.end();
+}
+
+/// USR2, then QUIT to the old binary, under load.
+pub fn upgrade(kind: &'static Kind) {
+    let mut service = Want::of(kind).start();
+    let inodes = proc::listening_inodes(service.port());
+    let load = Load::start(&service);
+    load.wait_for_more(10);
+    service.signal(Signal::SIGUSR2);
+    let next = until("the new master's pid file", || {
+        let pid: i32 = service.read("server.pid").trim().parse().ok()?;
+        (pid != service.pid()).then_some(pid)
+    });
+    until_true("the new master's children", || !proc::children(next).is_empty());
+    load.wait_for_more(10);
+    assert_eq!(service.server.quit().code(), Some(0));
+    load.wait_for_more(20);
+    assert_eq!(proc::listening_inodes(service.port()), inodes, "the sockets are the same");
+    load.end();
+    assert_eq!(service.send("quit").0, Some(0));
+    until_true("the new master ends", || !proc::is_alive(next));
+    service.assert_gone();
+}
+
+/// Exchanges that have begun are finished, idle connections are closed, new ones are refused, and then it is over.
+pub fn quit(kind: &'static Kind) {
+    let mut service = Want::of(kind).start();
+    let large = vec![b'x'; 8 << 20];
+    service.file("large", &large);
+    let (mut idle, mut begun, mut reading) = (service.connect(), service.connect(), service.connect());
+    let mut wire = Wire::connect(service.addr_of(2));
+    assert_eq!(wire.echo("a").expect("an echo"), "A");
+    idle.get("/");
+    begun.begin();
+    reading.send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n").wait_for_bytes(1000);
+    service.signal(Signal::SIGQUIT);
+    assert!(idle.is_closed_by_server(), "the idle connection");
+    assert!(wire.is_closed_by_server(), "the idle echo");
+    until_true("nobody listens", || proc::listening_inodes(service.port()).is_empty());
+    assert!(service.server.poll_exit().is_none(), "two exchanges are not over");
+    let last = begun.finish().expect("the response to what had begun");
+    assert_eq!((last.text().as_str(), last.header("Connection")), ("hello", Some("close")));
+    assert!(reading.response().expect("the large file").body == large);
+    assert_eq!(service.server.wait().code(), Some(0));
+    service.assert_gone();
+}

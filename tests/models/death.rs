@@ -1,0 +1,93 @@
+//! Children that die or stop.
+
+use std::time::{Duration, Instant};
+
+use drover::dispatch::Kind;
+use nix::sys::signal::{Signal, kill as send};
+use nix::unistd::Pid;
+
+use crate::mechanism::Mechanism;
+use crate::service::{Process, Service, Want, wait_for_death};
+use crate::support::client::Client;
+use crate::support::{proc, until_true};
+
+fn signal(pid: i32, signal: Signal) {
+    send(Pid::from_raw(pid), signal).expect("signal a child");
+}
+
+fn keep_alive(service: &Service) -> Client {
+    let mut client = service.connect();
+    assert_eq!(client.get("/").text(), "hello");
+    client
+}
+
+fn answers(client: &mut Client) -> bool {
+    client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    client.response().is_ok_and(|response| response.text() == "hello")
+}
+
+/// Each child, one after another: its clients lose their connections, and nobody else does; the service answers within a
+/// second; somebody takes its place.
+pub fn kill(kind: &'static Kind) {
+    let service = Want::of(kind).start();
+    let mut clients: Vec<Client> = (0..12).map(|_| keep_alive(&service)).collect();
+    let seats = service.workers();
+    let victims: Vec<Process> = service.processes();
+    assert!(seats.iter().all(|seat| victims.iter().any(|victim| victim.pid == *seat)), "{seats:?} {victims:?}");
+    // Processes with one connection each die like each other.
+    let (mut victims, passing): (Vec<Process>, Vec<Process>) =
+        victims.into_iter().partition(|v| seats.contains(&v.pid));
+    victims.splice(0..0, passing.into_iter().take(2));
+    for victim in victims {
+        let held = proc::connections(&[victim.pid], service.port())[&victim.pid];
+        signal(victim.pid, Signal::SIGKILL);
+        let start = Instant::now();
+        assert_eq!(service.connect().get("/").text(), "hello");
+        assert!(start.elapsed() < Duration::from_secs(1), "{victim:?}: answered after {:?}", start.elapsed());
+        wait_for_death(victim.pid);
+        let before = clients.len();
+        clients.retain_mut(answers);
+        assert_eq!(before - clients.len(), held, "{victim:?} held {held} connections");
+        if seats.contains(&victim.pid) {
+            until_true("its place is taken", || {
+                let taken = |p: &Process| (p.role, p.number) == (victim.role, victim.number) && p.pid != victim.pid;
+                service.processes().iter().any(taken)
+            });
+        }
+        clients.extend((0..held).map(|_| keep_alive(&service)));
+    }
+    assert_eq!(service.ledger.header().respawns.get() as usize, seats.len());
+    until_true("as many as before", || {
+        service.workers().iter().filter(|pid| !seats.contains(pid)).count() >= seats.len()
+    });
+    clients.iter_mut().for_each(|client| assert!(answers(client)));
+    service.end_after_harm();
+}
+
+/// Whoever is stopped keeps those waiting whom it has taken; who comes later is served by others, where the model promises that.
+/// When it continues, everybody is served.
+pub fn stop(kind: &'static Kind) {
+    let service = Want::of(kind).workers(3).start();
+    for victim in service.workers() {
+        signal(victim, Signal::SIGSTOP);
+        // The signal takes its time, in which the victim can still be chosen.
+        until_true("all its threads have stopped", || proc::is_stopped(victim));
+        let is_worker = service.pids(drover::shm::Role::Worker).contains(&victim);
+        let mut clients: Vec<Client> = (0..6).map(|_| service.connect()).collect();
+        clients.iter_mut().for_each(|client| _ = client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        if is_worker && Mechanism::of(kind).is_some_and(|m| m.spares_a_stopped_worker) {
+            for client in &mut clients {
+                client.patience(Duration::from_secs(2));
+                assert_eq!(client.response().expect("a response while a worker is stopped").text(), "hello");
+            }
+            signal(victim, Signal::SIGCONT);
+        } else {
+            signal(victim, Signal::SIGCONT);
+            for client in &mut clients {
+                assert_eq!(client.response().expect("a response after all").text(), "hello");
+            }
+        }
+        assert!(proc::is_alive(victim));
+    }
+    service.end();
+}

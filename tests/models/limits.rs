@@ -1,0 +1,65 @@
+//! More clients than there is room for, and none at all.
+
+use std::time::Duration;
+
+use drover::dispatch::Kind;
+use drover::shm::Role;
+
+use crate::crowd::Crowd;
+use crate::service::{Service, Want};
+use crate::support::client::{Client, Nothing};
+use crate::support::{PATIENCE, proc, until_true};
+
+/// Ticks of all processes while `client` waits in vain for that long.
+fn ticks_while_waiting(service: &Service, client: &mut Client, time: Duration) -> u64 {
+    let before = proc::cpu_ticks(service.pid());
+    client.patience(time);
+    assert_eq!(client.response(), Err(Nothing::Silent));
+    proc::cpu_ticks(service.pid()) - before
+}
+
+/// A thousand clients more than there is room for: they wait, which costs nothing, and all are served in the end.
+pub fn overload(kind: &'static Kind) {
+    let want = Want::of(kind).events("worker_connections 48;");
+    let service = want.param("worker_threads", 12).param("queue", 8).param("fork_max", 24).start();
+    let mut crowd = Crowd::connect(service.addr(), 1100);
+    let served = crowd.wait_until_full(20);
+    assert!(served <= 100, "{served} are served at once");
+    let mut last = service.connect();
+    last.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let spent = ticks_while_waiting(&service, &mut last, Duration::from_secs(1));
+    assert!(spent <= 2, "{spent} ticks of CPU in a second in which nobody can be served");
+    crowd.finish();
+    assert_eq!(last.patience(PATIENCE).response().expect("the last one is served").text(), "hello");
+    drop(last);
+    let accepts = service.sums().accepts;
+    assert_eq!(accepts, 1101);
+    until_true("nobody is connected", || service.sums().connections == 0);
+    service.end();
+}
+
+/// Where a connection has a process of its own: never more of them than `fork_max`.
+pub fn fork_limit(kind: &'static Kind) {
+    if !kind.params.iter().any(|param| param.name == "fork_max") {
+        return;
+    }
+    let service = Want::of(kind).param("fork_max", 4).start();
+    let mut crowd = Crowd::connect(service.addr(), 30);
+    assert_eq!(crowd.wait_until_full(4), 4);
+    assert_eq!(service.pids(Role::Worker).len(), 4);
+    assert_eq!(proc::tree(service.pid()).len(), 6, "the master, the dispatcher and four");
+    crowd.finish();
+    service.assert_no_zombies();
+    assert_eq!(service.sums().accepts, 30);
+    service.end();
+}
+
+/// Eight workers and one idle client: under one percent of a CPU.
+pub fn idle(kind: &'static Kind) {
+    let service = Want::of(kind).workers(8).start();
+    let mut client = service.connect();
+    client.get("/");
+    let spent = ticks_while_waiting(&service, &mut client, Duration::from_secs(2));
+    assert!(spent <= 2, "{spent} ticks of CPU in two idle seconds");
+    service.end();
+}

@@ -1,0 +1,59 @@
+//! What must hold in every dispatch model: one body of cases over `drover::dispatch::MODELS`, so that a model that is added to
+//! the list is tested by being there. Each test is called `MODEL::CASE`: `cargo test --test models herd::` runs all cases of one
+//! model, `cargo test --test models ::reload` one case of all.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod change;
+mod crowd;
+mod death;
+mod limits;
+mod load;
+mod mechanism;
+mod service;
+mod serving;
+
+use drover::dispatch::{Kind, MODELS};
+use libtest_mimic::{Arguments, Trial};
+
+type Case = (&'static str, fn(&'static Kind));
+
+const CASES: &[Case] = &[
+    ("http", serving::http),
+    ("keep_alive_and_pipelining", serving::keep_alive_and_pipelining),
+    ("short_connections", serving::short_connections),
+    ("slow_clients", serving::slow_clients),
+    ("timeouts", serving::timeouts),
+    ("streams", serving::streams),
+    ("sums", serving::sums),
+    ("kill", death::kill),
+    ("stop", death::stop),
+    ("reload", change::reload),
+    ("upgrade", change::upgrade),
+    ("quit", change::quit),
+    ("overload", limits::overload),
+    ("fork_limit", limits::fork_limit),
+    ("idle", limits::idle),
+    ("mechanism", mechanism::mechanism),
+    ("wakeups", mechanism::wakeups),
+];
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    // Most of the time a test waits: for a reload, for an idle second, for clients that dribble.
+    arguments.test_threads.get_or_insert(4);
+    let trial = |kind: &'static Kind, (name, case): Case| {
+        Trial::test(format!("{}::{name}", kind.name), move || {
+            case(kind);
+            Ok(())
+        })
+    };
+    let mut trials: Vec<Trial> =
+        CASES.iter().flat_map(|case| MODELS.iter().map(move |kind| trial(kind, *case))).collect();
+    trials.push(Trial::test("all::reload_from_model_to_model", || {
+        change::from_model_to_model();
+        Ok(())
+    }));
+    libtest_mimic::run(&arguments, trials).exit();
+}

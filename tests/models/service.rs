@@ -1,0 +1,248 @@
+//! A running server with one model: HTTP on the first port, `echo_upper` on the second, `json_rpc` on the third.
+
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::ops::Deref;
+
+use drover::dispatch::Kind;
+use drover::shm::{Ledger, Role, Slot, Sums};
+
+use crate::support::server::Server;
+use crate::support::{PATIENCE, proc, until, until_true};
+
+/// What a conf says.
+#[derive(Clone)]
+pub struct Want {
+    pub model: &'static Kind,
+    pub workers: usize,
+    params: String,
+    events: String,
+    http: String,
+}
+
+impl Want {
+    pub fn of(model: &'static Kind) -> Want {
+        Want { model, workers: 2, params: String::new(), events: String::new(), http: String::new() }
+    }
+
+    pub fn workers(mut self, workers: usize) -> Want {
+        self.workers = workers;
+        self
+    }
+
+    /// A parameter, if the model has it.
+    pub fn param(mut self, name: &str, value: u64) -> Want {
+        if self.model.params.iter().any(|param| param.name == name) {
+            self.params += &format!(" {name}={value}");
+        }
+        self
+    }
+
+    /// Directives for `events`.
+    pub fn events(mut self, text: &str) -> Want {
+        self.events += text;
+        self
+    }
+
+    /// Directives for `http`.
+    pub fn http(mut self, text: &str) -> Want {
+        self.http += text;
+        self
+    }
+
+    fn conf(&self) -> String {
+        let Want { model, workers, params, events, http } = self;
+        let model = model.name;
+        format!(
+            "%main%\nworker_processes {workers};\nevents {{ {events} dispatch {model}{params}; }}\n\
+             http {{ %http% access_log off; {http}\nserver {{ listen 127.0.0.1:%port% backlog=2048; root %root%; \
+             location /n/ {{ return 200 $request_uri; }} }} }}\n\
+             stream {{ server {{ listen 127.0.0.1:%port2%; echo_upper; }}\n\
+             server {{ listen 127.0.0.1:%port3%; json_rpc; }} }}\n"
+        )
+    }
+
+    #[track_caller]
+    pub fn start(&self) -> Service {
+        let server = Server::drover(&self.conf());
+        server.file("index.html", "hello");
+        let ledger = server.ledger();
+        let service = Service { server, ledger };
+        service.wait_until_settled();
+        service
+    }
+}
+
+pub struct Service {
+    pub server: Server,
+    pub ledger: Ledger,
+}
+
+impl Deref for Service {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+/// A process that counts in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Process {
+    pub pid: i32,
+    pub role: Role,
+    pub number: u32,
+}
+
+impl Service {
+    pub fn sums(&self) -> Sums {
+        self.ledger.sums()
+    }
+
+    /// Who counts in the ledger, by pid.
+    pub fn processes(&self) -> Vec<Process> {
+        let process = |slot: &Slot| {
+            let pid = slot.pid()? as i32;
+            Some((pid, Process { pid, role: slot.role(), number: slot.number() }))
+        };
+        // The first slot of a process is its own, those of its threads follow.
+        let mut found = BTreeMap::new();
+        for (pid, process) in self.ledger.live().filter_map(process) {
+            found.entry(pid).or_insert(process);
+        }
+        found.into_values().collect()
+    }
+
+    /// The pids of those with this role.
+    pub fn pids(&self, role: Role) -> Vec<i32> {
+        self.processes().into_iter().filter(|process| process.role == role).map(|process| process.pid).collect()
+    }
+
+    /// What the processes of a role count together.
+    pub fn sums_of(&self, role: Role) -> Sums {
+        let mut sums = Sums::default();
+        self.ledger.live().filter(|slot| slot.role() == role).for_each(|slot| sums.add(slot));
+        sums
+    }
+
+    /// Returns when all children are there, at work, and of the newest generation.
+    #[track_caller]
+    pub fn wait_until_settled(&self) {
+        let (mut last, mut times) = (Vec::new(), 0);
+        until_true("the processes of the newest conf, and no others", || {
+            let children = self.workers();
+            let generation = self.ledger.header().generation.load(std::sync::atomic::Ordering::Relaxed);
+            let counting: Vec<i32> = self.processes().into_iter().map(|process| process.pid).collect();
+            let is_settled = !children.is_empty()
+                && children.iter().all(|pid| counting.contains(pid))
+                && self.ledger.live().all(|slot| slot.generation() == generation);
+            times = if is_settled && children == last { times + 1 } else { 0 };
+            last = children;
+            // The master forks them one after another.
+            times >= 5
+        });
+    }
+
+    /// Reloads; returns when the master says that it has.
+    #[track_caller]
+    pub fn reload(&self, want: &Want) {
+        self.server.rewrite_conf(&want.conf());
+        assert_eq!(self.server.send("reload"), (Some(0), String::new()), "reload to {}", want.model.name);
+    }
+
+    /// The address of port 1, 2 or 3.
+    pub fn addr_of(&self, port: usize) -> SocketAddr {
+        ([127, 0, 0, 1], self.ports()[port - 1]).into()
+    }
+
+    /// Nobody is dead and unreaped.
+    #[track_caller]
+    pub fn assert_no_zombies(&self) {
+        until_true("no zombies", || proc::zombies(self.pid()).is_empty());
+    }
+
+    /// What must hold at the end of every case: no zombies, an end with exit code 0, nobody left behind, nothing alarming in
+    /// the log.
+    #[track_caller]
+    pub fn end(self) {
+        for level in ["[alert]", "[crit]", "[emerg]"] {
+            assert!(!self.error_log().contains(level), "an alarm in the log");
+        }
+        self.end_after_harm();
+    }
+
+    /// [`Service::end`] for a case that has killed somebody.
+    #[track_caller]
+    pub fn end_after_harm(mut self) {
+        self.assert_no_zombies();
+        assert_eq!(self.server.quit().code(), Some(0), "the exit code");
+        self.assert_gone();
+    }
+
+    /// No process is left, and none has panicked.
+    #[track_caller]
+    pub fn assert_gone(&self) {
+        until_true("nobody is left", || !proc::group_lives(self.pid()));
+        assert!(!self.stderr().contains("panicked"), "a process has panicked");
+    }
+}
+
+/// A client of `stream`.
+pub struct Wire(TcpStream);
+
+impl Wire {
+    #[track_caller]
+    pub fn connect(addr: SocketAddr) -> Wire {
+        Wire::try_connect(addr).expect("connect")
+    }
+
+    pub fn try_connect(addr: SocketAddr) -> std::io::Result<Wire> {
+        let stream = TcpStream::connect(addr)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Wire(stream))
+    }
+
+    /// Sends `text` to `echo_upper` and returns what comes back, as long as `text`.
+    pub fn echo(&mut self, text: &str) -> std::io::Result<String> {
+        self.0.write_all(text.as_bytes())?;
+        self.read(text.len())
+    }
+
+    /// Calls `ping` of `json_rpc` as many times as there are parameters, all at once, and returns the answers.
+    pub fn ping(&mut self, params: &[u32]) -> std::io::Result<Vec<String>> {
+        let mut frames = Vec::new();
+        for number in params {
+            let call = format!(r#"{{"in":"ping","params":{number}}}"#);
+            frames.extend((call.len() as u32).to_le_bytes());
+            frames.extend(call.as_bytes());
+        }
+        self.0.write_all(&frames)?;
+        params.iter().map(|_| self.frame()).collect()
+    }
+
+    /// Whether the server ends the connection, without having sent anything more.
+    pub fn is_closed_by_server(&mut self) -> bool {
+        let ended = self.0.read(&mut [0]);
+        ended.as_ref().is_ok_and(|n| *n == 0) || ended.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset)
+    }
+
+    fn frame(&mut self) -> std::io::Result<String> {
+        let mut prefix = [0; 4];
+        self.0.read_exact(&mut prefix)?;
+        self.read(u32::from_le_bytes(prefix) as usize)
+    }
+
+    fn read(&mut self, length: usize) -> std::io::Result<String> {
+        let mut bytes = vec![0; length];
+        self.0.read_exact(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// Waits until `pid` has ended.
+#[track_caller]
+pub fn wait_for_death(pid: i32) {
+    until(&format!("the death of {pid}"), || (!proc::is_alive(pid)).then_some(()));
+}

@@ -1,0 +1,147 @@
+//! SIGKILL, at any process of the pool.
+
+use std::time::{Duration, Instant};
+
+use drover::shm::{Ledger, Role};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::client::Client;
+use crate::support::server::Server;
+use crate::support::{until, until_true};
+use crate::{ALL, PASSING, counted, pids, pool};
+
+fn signal(pid: i32, signal: Signal) {
+    kill(Pid::from_raw(pid), signal).expect("a signal to a child");
+}
+
+/// Clients by the worker that serves them.
+fn clients(server: &Server, ledger: &Ledger, each: usize) -> Vec<(i32, Client)> {
+    let workers = pids(ledger, Role::Worker);
+    let requests = || counted(ledger, Role::Worker).iter().map(|sums| sums.requests).collect::<Vec<_>>();
+    let mut found: Vec<(i32, Client)> = Vec::new();
+    for _ in 0..each * workers.len() {
+        let before = requests();
+        let mut client = server.connect();
+        assert_eq!(client.get("/").text(), "hello");
+        let seat = until("somebody has it", || requests().iter().zip(&before).position(|(now, then)| now > then));
+        found.push((workers[seat], client));
+    }
+    found
+}
+
+fn answers_within_a_second(server: &Server) {
+    let start = Instant::now();
+    assert_eq!(server.connect().get("/").text(), "hello");
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_dispatcher_that_is_killed_takes_nobody_along() {
+    for model in ALL {
+        let (server, ledger) = pool(2, &format!("dispatch {model};"));
+        let mut served = clients(&server, &ledger, 2);
+        for _ in 0..3 {
+            let dispatcher = pids(&ledger, Role::Dispatcher)[0];
+            signal(dispatcher, Signal::SIGKILL);
+            answers_within_a_second(&server);
+            until("another one", || pids(&ledger, Role::Dispatcher).first().filter(|pid| **pid != dispatcher).copied());
+        }
+        served.iter_mut().for_each(|(_, client)| assert_eq!(client.get("/").text(), "hello", "{model}"));
+        assert_eq!(ledger.header().respawns.get(), 3);
+    }
+}
+
+#[test]
+fn a_worker_that_is_killed_takes_only_its_own_along() {
+    for model in ALL {
+        let (server, ledger) = pool(3, &format!("dispatch {model};"));
+        for seat in 0..3 {
+            let victim = pids(&ledger, Role::Worker)[seat];
+            let mut served = clients(&server, &ledger, 2);
+            signal(victim, Signal::SIGKILL);
+            for _ in 0..6 {
+                answers_within_a_second(&server);
+            }
+            for (owner, client) in &mut served {
+                match *owner == victim {
+                    true => assert!(client.is_closed_by_server()),
+                    false => assert_eq!(client.get("/").text(), "hello", "{model}"),
+                }
+            }
+            until_true("a successor", || pids(&ledger, Role::Worker).len() == 3);
+        }
+    }
+}
+
+/// What was passed to a worker that dies before it took it is its successor's.
+#[test]
+fn what_is_under_way_outlives_the_worker() {
+    for model in PASSING {
+        let (server, ledger) = pool(1, &format!("dispatch {model};"));
+        let victim = pids(&ledger, Role::Worker)[0];
+        signal(victim, Signal::SIGSTOP);
+        let mut waiting: Vec<Client> = (0..10).map(|_| server.connect()).collect();
+        until_true("all are passed", || counted(&ledger, Role::Dispatcher)[0].handoffs == 10);
+        signal(victim, Signal::SIGKILL);
+        waiting.iter_mut().for_each(|client| assert_eq!(client.get("/").text(), "hello", "{model}"));
+        until_true("ten requests are counted", || ledger.sums().requests == 10);
+    }
+}
+
+/// A worker that is stopped keeps what it has been given, but gets no more than a handful, and the others serve the rest.
+#[test]
+fn a_worker_that_is_stopped_does_not_stop_the_service() {
+    for model in ALL {
+        let (server, ledger) = pool(
+            2,
+            &format!("dispatch {model} pool_policy=least_connections;")
+                .replace("pool_queue pool_policy=least_connections", "pool_queue"),
+        );
+        let victim = pids(&ledger, Role::Worker)[0];
+        signal(victim, Signal::SIGSTOP);
+        let mut answered = 0;
+        let mut waiting = Vec::new();
+        for _ in 0..20 {
+            let mut client = server.connect();
+            client.patience(Duration::from_millis(500)).send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            match client.response() {
+                Ok(response) => answered += usize::from(response.text() == "hello"),
+                Err(_) => waiting.push(client),
+            }
+        }
+        assert!(answered >= 18, "{model}: {answered} of 20");
+        signal(victim, Signal::SIGCONT);
+        for client in &mut waiting {
+            assert_eq!(client.patience(Duration::from_secs(5)).response().expect("at last").text(), "hello");
+        }
+    }
+}
+
+/// Kill upon kill, with clients that come all the time: only connections of the dead may fail.
+#[test]
+fn the_pool_recovers_from_every_death_under_load() {
+    for model in ALL {
+        let (server, ledger) = pool(3, &format!("dispatch {model}; worker_connections 8;"));
+        for round in 0..12 {
+            let role = if round % 3 == 0 { Role::Dispatcher } else { Role::Worker };
+            let victim = until("a victim", || pids(&ledger, role).last().copied());
+            let _others: Vec<Client> = (0..10).map(|_| server.connect()).collect();
+            let _ = kill(Pid::from_raw(victim), Signal::SIGKILL);
+            let served = until("an answer", || {
+                let mut client = server.connect();
+                client.patience(Duration::from_secs(2)).send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+                client.response().ok()
+            });
+            assert_eq!(served.text(), "hello");
+        }
+        until_true("all are back", || ledger.live().count() == 4);
+        until_true("nobody is counted who is gone", || ledger.sums().connections == 0);
+        // All 24 slots can be had: no count has been lost with the dead.
+        let mut full: Vec<Client> = (0..24).map(|_| server.connect()).collect();
+        for client in &mut full {
+            client.begin();
+        }
+        until_true("every slot is taken", || ledger.sums().connections == 24);
+    }
+}

@@ -1,0 +1,131 @@
+//! QUIT, TERM and reload.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use drover::shm::Role;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::client::Client;
+use crate::support::{tools, until_true};
+use crate::{ALL, PASSING, conf, counted, pids, pool};
+
+fn signal(pid: i32, signal: Signal) {
+    kill(Pid::from_raw(pid), signal).expect("a signal to a child");
+}
+
+/// What was passed and not taken when the service was told to end is served.
+#[test]
+fn quit_serves_what_is_under_way() {
+    for model in PASSING {
+        let (mut server, ledger) = pool(2, &format!("dispatch {model};"));
+        let workers = pids(&ledger, Role::Worker);
+        workers.iter().for_each(|pid| signal(*pid, Signal::SIGSTOP));
+        let mut waiting: Vec<Client> = (0..10).map(|_| server.connect()).collect();
+        for client in &mut waiting {
+            client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        }
+        until_true("all are passed", || counted(&ledger, Role::Dispatcher)[0].handoffs == 10);
+        server.signal(Signal::SIGQUIT);
+        until_true("the dispatcher has left", || pids(&ledger, Role::Dispatcher).is_empty());
+        workers.iter().for_each(|pid| signal(*pid, Signal::SIGCONT));
+        waiting.iter_mut().for_each(|client| assert_eq!(client.response().expect(model).text(), "hello"));
+        drop(waiting);
+        assert!(server.wait().success());
+        assert!(!server.error_log().contains("were closed"), "{model}");
+    }
+}
+
+/// The workers are told to leave while a dispatcher that is stopped has a connection for them still.
+#[test]
+fn a_worker_does_not_leave_before_its_dispatcher_knows() {
+    for model in PASSING {
+        let (mut server, ledger) = pool(2, &format!("dispatch {model};"));
+        let dispatcher = pids(&ledger, Role::Dispatcher)[0];
+        signal(dispatcher, Signal::SIGSTOP);
+        server.signal(Signal::SIGQUIT);
+        until_true("the workers leave", || server.error_log().matches("gracefully shutting down").count() == 2);
+        assert_eq!(pids(&ledger, Role::Worker).len(), 2, "{model}");
+        signal(dispatcher, Signal::SIGCONT);
+        assert!(server.wait().success());
+    }
+}
+
+/// One worker is told to leave, by whoever: the others serve, and a successor takes its place.
+#[test]
+fn a_worker_that_leaves_alone_is_replaced() {
+    for model in ALL {
+        let (server, ledger) = pool(2, &format!("dispatch {model};"));
+        for _ in 0..4 {
+            let leaver = pids(&ledger, Role::Worker)[0];
+            signal(leaver, Signal::SIGQUIT);
+            for _ in 0..10 {
+                assert_eq!(server.connect().get("/").text(), "hello", "{model}");
+            }
+            until_true("a successor", || {
+                let now = pids(&ledger, Role::Worker);
+                now.len() == 2 && !now.contains(&leaver)
+            });
+        }
+        let dispatcher = pids(&ledger, Role::Dispatcher)[0];
+        signal(dispatcher, Signal::SIGQUIT);
+        assert_eq!(server.connect().get("/").text(), "hello", "{model}");
+    }
+}
+
+#[test]
+fn term_ends_at_once() {
+    for model in ALL {
+        let (mut server, _ledger) = pool(2, &format!("dispatch {model};"));
+        let mut client = server.connect();
+        client.begin();
+        server.signal(Signal::SIGTERM);
+        assert!(server.wait().success());
+        assert!(client.is_closed_by_server());
+    }
+}
+
+/// Into the pool, within it, with another number of workers, and out of it again.
+#[test]
+fn no_request_fails_while_reloading() {
+    for model in ALL {
+        let events = format!("worker_connections 512; dispatch {model};");
+        let (server, _ledger) = pool(2, &events);
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let load = scope.spawn(|| {
+                let url = server.url("/index.html");
+                let run = tools::wrk(&["-t1", "-c20", "-d4s", "-H", "Connection: close", &url]);
+                done.store(true, Ordering::Relaxed);
+                run
+            });
+            let next = [conf(3, &events), conf(1, &events), conf(2, "dispatch exclusive;"), conf(2, &events)];
+            let mut reloads = 0;
+            while !done.load(Ordering::Relaxed) {
+                server.rewrite_conf(&next[reloads % next.len()]);
+                let old = server.workers();
+                // Returns when the conf has been read, so that it may be written anew.
+                assert_eq!(server.send("reload").0, Some(0));
+                until_true("new processes", || server.workers().iter().any(|pid| !old.contains(pid)));
+                reloads += 1;
+            }
+            let run = load.join().expect("wrk");
+            println!("{model}: {reloads} reloads\n{}", run.report);
+            assert!(reloads > 2 && run.complete > 100 && run.failed == 0, "{reloads} reloads\n{}", run.report);
+        });
+        assert!(!server.error_log().contains("were closed"), "{model}");
+    }
+}
+
+/// Without a master there is nobody who would start a dispatcher.
+#[test]
+fn one_process_without_a_master_serves_by_itself() {
+    for model in ALL {
+        let text = conf(4, &format!("dispatch {model};")).replace("%main%", "%main% master_process off;");
+        let server = crate::support::server::Setup::new(crate::support::server::Product::Drover, &text).spawn();
+        server.file("index.html", "hello");
+        until_true("it listens", || !crate::support::proc::listening_inodes(server.port()).is_empty());
+        assert_eq!(server.connect().get("/").text(), "hello", "{model}");
+    }
+}

@@ -1,0 +1,59 @@
+//! The process pools over the real binary: what is handed to whom, and what becomes of it when somebody dies or leaves.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod deaths;
+mod leaving;
+mod spread;
+
+use std::fs::{self, File};
+
+use drover::shm::{LEDGER_NAME, Ledger, Role, Sums};
+
+use support::server::Server;
+use support::until;
+
+/// Those in which the dispatcher accepts.
+const PASSING: [&str; 2] = ["pool_pass", "pool_queue"];
+const ALL: [&str; 3] = ["pool_notify", "pool_pass", "pool_queue"];
+
+fn conf(workers: usize, events: &str) -> String {
+    format!(
+        "%main%\nworker_processes {workers};\nevents {{ {events} }}\n\
+         http {{ %http% access_log off;\nserver {{ listen 127.0.0.1:%port%; root %root%; }} }}\n"
+    )
+}
+
+/// A running pool with one page; its dispatcher and all of its workers alive.
+fn pool(workers: usize, events: &str) -> (Server, Ledger) {
+    let server = Server::drover(&conf(workers, events));
+    server.file("index.html", "hello");
+    let ledger = ledger(&server);
+    until("all processes count", || (ledger.live().count() == workers + 1).then_some(()));
+    (server, ledger)
+}
+
+/// The ledger that the master shares with its children, by way of its memfd.
+fn ledger(server: &Server) -> Ledger {
+    let fds = fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("the master's descriptors");
+    let is_ledger = |path: &std::path::PathBuf| {
+        fs::read_link(path).is_ok_and(|target| target.to_string_lossy().contains(LEDGER_NAME))
+    };
+    let path = fds.flatten().map(|entry| entry.path()).find(is_ledger).expect("the ledger's memfd");
+    let file = File::options().read(true).write(true).open(path).expect("open the ledger");
+    Ledger::open(file).expect("a ledger of this version")
+}
+
+/// What the living processes of a role have counted, by their numbers.
+fn counted(ledger: &Ledger, role: Role) -> Vec<Sums> {
+    let mut slots: Vec<_> = ledger.live().filter(|slot| slot.role() == role).collect();
+    slots.sort_by_key(|slot| slot.number());
+    slots.into_iter().map(|slot| slot.read()).collect()
+}
+
+fn pids(ledger: &Ledger, role: Role) -> Vec<i32> {
+    let mut slots: Vec<_> = ledger.live().filter(|slot| slot.role() == role).collect();
+    slots.sort_by_key(|slot| slot.number());
+    slots.into_iter().filter_map(|slot| slot.pid()).map(|pid| pid as i32).collect()
+}

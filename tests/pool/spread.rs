@@ -1,0 +1,215 @@
+//! Who gets how much, what it costs, and what happens when there is too much.
+
+use std::time::Duration;
+
+use drover::shm::{Ledger, Role};
+
+use crate::support::client::{Client, Nothing};
+use crate::support::server::Server;
+use crate::support::{PATIENCE, proc, until_true};
+use crate::{ALL, PASSING, counted, pool};
+
+/// `count` connections that stay, each with one request answered.
+fn stay(server: &Server, count: usize) -> Vec<Client> {
+    let clients = (0..count).map(|_| {
+        let mut client = server.connect();
+        assert_eq!(client.get("/").text(), "hello");
+        client
+    });
+    clients.collect()
+}
+
+fn connections(ledger: &Ledger, sum: u64) -> Vec<u64> {
+    let now = || counted(ledger, Role::Worker).iter().map(|sums| sums.connections).collect::<Vec<_>>();
+    until_true("all connections are counted", || now().iter().sum::<u64>() == sum);
+    now()
+}
+
+/// Jain's fairness index.
+fn jain(loads: &[u64]) -> f64 {
+    let (sum, squares) = loads.iter().fold((0., 0.), |(s, q), n| (s + *n as f64, q + (*n as f64).powi(2)));
+    sum * sum / (loads.len() as f64 * squares)
+}
+
+#[test]
+fn each_connection_is_passed_once_and_served_by_who_got_it() {
+    for model in PASSING {
+        for multi_accept in ["off", "on"] {
+            let (server, ledger) = pool(3, &format!("dispatch {model}; multi_accept {multi_accept};"));
+            for _ in 0..100 {
+                assert_eq!(server.connect().get("/").text(), "hello");
+            }
+            connections(&ledger, 0);
+            let (dispatcher, workers) = (&counted(&ledger, Role::Dispatcher)[0], counted(&ledger, Role::Worker));
+            assert_eq!((dispatcher.accepts, dispatcher.handoffs, dispatcher.requests), (100, 100, 0), "{model}");
+            assert!(dispatcher.wakeups <= 100, "{model}: {dispatcher:?}");
+            assert!(workers.iter().all(|sums| (sums.accepts, sums.wakeups) == (0, 0)), "{model}: {workers:?}");
+            until_true("each is answered", || ledger.sums().requests == 100);
+        }
+    }
+}
+
+/// One word for each connection, one accept for each word: nobody is told twice.
+#[test]
+fn each_connection_is_told_of_once_and_accepted_by_who_was_told() {
+    let (server, ledger) = pool(3, "dispatch pool_notify;");
+    for _ in 0..99 {
+        assert_eq!(server.connect().get("/").text(), "hello");
+    }
+    connections(&ledger, 0);
+    let (dispatcher, workers) = (&counted(&ledger, Role::Dispatcher)[0], counted(&ledger, Role::Worker));
+    let told = (dispatcher.accepts, dispatcher.handoffs, dispatcher.wakeups);
+    println!(
+        "{told:?}, accepts {:?}",
+        workers.iter().map(|sums| (sums.accepts, sums.empty_accepts)).collect::<Vec<_>>()
+    );
+    // Who answers late is replaced, and may then find nothing.
+    let empty: u64 = workers.iter().map(|sums| sums.empty_accepts).sum();
+    assert_eq!((told.0, told.1), (0, 99 + empty));
+    assert!(empty <= 2 && told.2 <= 99 + empty, "{dispatcher:?}");
+    assert_eq!(workers.iter().map(|sums| sums.accepts).sum::<u64>(), 99);
+    assert!(empty > 0 || workers.iter().all(|sums| sums.accepts == 33), "round robin: {workers:?}");
+}
+
+#[test]
+fn policies_spread_connections_that_stay() {
+    for model in ALL.iter().filter(|model| **model != "pool_queue") {
+        for (policy, fairness) in
+            [("round_robin", 1.0), ("random", 0.97), ("least_connections", 0.99), ("two_choices", 0.99)]
+        {
+            let (server, ledger) = pool(4, &format!("dispatch {model} pool_policy={policy};"));
+            let _clients = stay(&server, 400);
+            let loads = connections(&ledger, 400);
+            println!("{model} {policy}: {loads:?}");
+            assert!(jain(&loads) >= fairness, "{model} {policy}: {loads:?}");
+        }
+    }
+}
+
+/// All at once: what the ledger says of a worker is older than what was passed to it.
+#[test]
+fn a_burst_is_spread_as_well() {
+    for model in ALL.iter().filter(|model| **model != "pool_queue") {
+        let (server, ledger) = pool(4, &format!("dispatch {model} pool_policy=least_connections;"));
+        let _clients: Vec<Client> = (0..400).map(|_| server.connect()).collect();
+        let loads = connections(&ledger, 400);
+        println!("{model}: {loads:?}");
+        assert!(jain(&loads) >= 0.99, "{model}: {loads:?}");
+    }
+}
+
+#[test]
+fn least_connections_makes_good_for_those_that_end() {
+    let (server, ledger) = pool(2, "dispatch pool_pass pool_policy=least_connections;");
+    let mut clients = stay(&server, 40);
+    let mut n = 0;
+    // Those of one worker: the connections took turns.
+    clients.retain(|_| {
+        n += 1;
+        n % 2 == 0
+    });
+    connections(&ledger, 20);
+    clients.extend(stay(&server, 20));
+    assert_eq!(connections(&ledger, 40), [20, 20]);
+}
+
+/// Connections with a request under way are not closed for others: the surplus waits, nothing spins, and all are served.
+#[test]
+fn the_surplus_waits_in_the_backlog_and_costs_nothing() {
+    for model in ALL {
+        let (server, ledger) = pool(2, &format!("dispatch {model}; worker_connections 20;"));
+        let mut asking = Vec::new();
+        let mut late = loop {
+            let mut client = server.connect();
+            client.patience(Duration::from_millis(500));
+            client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: local");
+            match client.response() {
+                Ok(_) => asking.push(client),
+                Err(nothing) => break (client, nothing),
+            }
+            assert!(asking.len() <= 40, "{model}: more connections than slots");
+        };
+        assert_eq!((late.1, asking.len()), (Nothing::Silent, 40), "{model}");
+        let mut more: Vec<Client> = (0..30).map(|_| server.connect()).collect();
+        let (before, turns) = (proc::cpu_ticks(server.pid()), ledger.sums().turns);
+        // The subject is what is spent while nothing happens.
+        late.0.patience(Duration::from_millis(1500));
+        assert!(late.0.response().is_err(), "{model}: there is no room");
+        let (spent, turns) = (proc::cpu_ticks(server.pid()) - before, ledger.sums().turns - turns);
+        println!("{model}: {spent} ticks, {turns} turns in 1.5 s of overload");
+        assert!(spent <= 3 && turns <= 20, "{model}: {spent} ticks of CPU, {turns} turns in 1.5 s of waiting");
+        drop(asking);
+        late.0.patience(PATIENCE);
+        assert_eq!(late.0.response().expect("served when there is room").text(), "hello");
+        more.iter_mut().for_each(|client| assert_eq!(client.get("/").text(), "hello"));
+    }
+}
+
+/// A slot that becomes free is offered at once, not when the dispatcher happens to look.
+#[test]
+fn who_waits_for_room_gets_the_first_that_is_free() {
+    for model in ALL {
+        let (server, ledger) = pool(2, &format!("dispatch {model}; worker_connections 4; accept_mutex_delay 60s;"));
+        let mut asking: Vec<Client> = (0..8).map(|_| server.connect()).collect();
+        for client in &mut asking {
+            client.begin();
+        }
+        connections(&ledger, 8);
+        for _ in 0..20 {
+            let mut next = server.connect();
+            next.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: local");
+            next.patience(Duration::from_millis(20));
+            assert!(next.response().is_err(), "{model}: there is no room");
+            drop(asking.remove(0));
+            next.patience(Duration::from_secs(5));
+            assert_eq!(next.response().expect(model).text(), "hello");
+            asking.push(next);
+        }
+    }
+}
+
+#[test]
+fn idle_connections_make_room() {
+    for model in ALL {
+        let (server, _ledger) = pool(2, &format!("dispatch {model}; worker_connections 20;"));
+        let mut clients = stay(&server, 120);
+        assert!(clients[0].is_closed_by_server(), "{model}: the oldest went first");
+        assert_eq!(clients.last_mut().expect("some").get("/").text(), "hello", "{model}: the newest stays");
+    }
+}
+
+#[test]
+fn nothing_to_do_costs_nothing() {
+    for model in ALL {
+        let (server, ledger) = pool(8, &format!("dispatch {model};"));
+        let mut idle = server.connect();
+        idle.get("/");
+        let (before, turns) = (proc::cpu_ticks(server.pid()), ledger.sums().turns);
+        idle.patience(Duration::from_secs(1));
+        assert!(idle.response().is_err());
+        let (spent, turns) = (proc::cpu_ticks(server.pid()) - before, ledger.sums().turns - turns);
+        assert!(spent <= 2 && turns <= 3, "{model}: {spent} ticks of CPU, {turns} turns in an idle second");
+    }
+}
+
+/// The worker takes a rest, says so, and goes on.
+#[test]
+fn workers_out_of_descriptors_are_survived() {
+    for model in ALL {
+        let (server, ledger) = pool(2, &format!("dispatch {model}; worker_connections 64; accept_mutex_delay 50ms;"));
+        let text = crate::conf(2, &format!("dispatch {model}; worker_connections 64; accept_mutex_delay 50ms;"));
+        server.rewrite_conf(&text.replace("%main%", "%main% worker_rlimit_nofile 45;"));
+        let old = server.workers();
+        assert_eq!(server.send("reload").0, Some(0));
+        until_true("new ones", || server.workers().iter().all(|pid| !old.contains(pid)));
+        let silent: Vec<Client> = (0..100).map(|_| server.connect()).collect();
+        until_true("the log says so", || server.error_log().contains("Too many open files"));
+        drop(silent);
+        until_true("it serves again", || {
+            let mut client = server.connect();
+            client.patience(Duration::from_secs(2)).send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            client.response().is_ok_and(|response| response.text() == "hello")
+        });
+        assert_eq!(ledger.header().respawns.get(), 0);
+    }
+}

@@ -1,0 +1,118 @@
+//! How many system calls a request costs, counted by strace under load.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::conf;
+use crate::support::server::Server;
+use crate::support::{tools, until_true};
+
+/// Runs `load` while strace watches the only worker; returns how often it made each system call.
+fn counted(server: &Server, load: impl FnOnce()) -> BTreeMap<String, u64> {
+    let worker = server.wait_for_workers(1)[0];
+    let report = server.dir().join("strace");
+    let mut command = Command::new(tools::find("strace"));
+    command.args(["-c", "-U", "calls,name", "-o"]).arg(&report).args(["-p", &worker.to_string()]);
+    let mut strace = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().expect("start strace");
+    until_true("strace has attached", || {
+        assert_eq!(strace.try_wait().expect("wait"), None, "strace may not attach: is ptrace allowed here?");
+        let status = std::fs::read_to_string(format!("/proc/{worker}/status")).unwrap_or_default();
+        status.lines().any(|line| line == format!("TracerPid:\t{}", strace.id()))
+    });
+    load();
+    kill(Pid::from_raw(strace.id() as i32), Signal::SIGINT).expect("end strace");
+    strace.wait().expect("wait for strace");
+    let text = server.read("strace");
+    let row = |line: &str| {
+        let mut words = line.split_whitespace();
+        Some((words.next()?.parse().ok()?, words.next()?.to_owned()))
+    };
+    text.lines().filter_map(row).filter(|(_, name)| name != "total").map(|(n, name): (u64, String)| (name, n)).collect()
+}
+
+fn server() -> Server {
+    let server = Server::drover(&conf(1, "worker_connections 512;", "access_log off; keepalive_requests 1000000;"));
+    server.file("index.html", "x".repeat(1024));
+    server
+}
+
+/// Calls per request of those whose name starts like this.
+fn per_request(calls: &BTreeMap<String, u64>, names: &[&str], requests: u64) -> f64 {
+    let sum: u64 = calls.iter().filter(|(name, _)| names.contains(&name.as_str())).map(|(_, n)| n).sum();
+    sum as f64 / requests as f64
+}
+
+const STAT: [&str; 4] = ["stat", "newfstatat", "statx", "fstat"];
+const OTHER: [&str; 8] = ["openat", "open", "read", "pread64", "lseek", "setsockopt", "mmap", "epoll_ctl"];
+
+#[test]
+fn a_keep_alive_request_is_one_recv_and_one_send() {
+    let server = server();
+    server.connect().get("/");
+    let requests = 4000;
+    let calls = counted(&server, || {
+        let run = tools::ab(&["-k", "-c16", &format!("-n{requests}"), &server.url("/index.html")]);
+        assert_eq!(run.failed, 0);
+    });
+    let once = |names: &[&str]| per_request(&calls, names, requests);
+    assert!((0.99..1.02).contains(&once(&["recvfrom", "recvmsg", "read"])), "{calls:?}");
+    assert!((0.99..1.02).contains(&once(&["sendto", "sendmsg", "writev", "write"])), "{calls:?}");
+    assert!(once(&STAT) <= 1.01, "{calls:?}");
+    assert!(once(&["epoll_wait", "epoll_pwait"]) <= 1.01, "{calls:?}");
+    // Sixteen connections are made and closed.
+    assert!(once(&OTHER) <= 0.02, "{calls:?}");
+}
+
+#[test]
+fn a_short_connection_is_accept_recv_send_and_close() {
+    let server = server();
+    server.connect().get("/");
+    let requests = 2000;
+    let calls = counted(&server, || {
+        let run = tools::ab(&["-c16", &format!("-n{requests}"), &server.url("/index.html")]);
+        assert_eq!(run.failed, 0);
+    });
+    let once = |names: &[&str]| per_request(&calls, names, requests);
+    assert!(once(&["recvfrom", "recvmsg", "read"]) <= 1.02, "{calls:?}");
+    assert!((0.99..1.02).contains(&once(&["sendto", "sendmsg", "writev", "write"])), "{calls:?}");
+    assert!((0.99..1.02).contains(&once(&["close"])), "{calls:?}");
+    assert!(once(&STAT) <= 1.01, "{calls:?}");
+    // The exclusive model takes the listening socket out and puts it in again every sixteen connections.
+    assert!(once(&["epoll_ctl"]) <= 1.14, "{calls:?}");
+    assert!(once(&["setsockopt", "openat", "shutdown", "ioctl"]) <= 0.01, "{calls:?}");
+}
+
+#[test]
+fn an_answer_of_stream_is_one_recv_and_one_send() {
+    let server = Server::drover(
+        "%main% worker_processes 1; events { }
+         stream { server { listen 127.0.0.1:%port%; echo_upper; } server { listen 127.0.0.1:%port2%; json_rpc; } }",
+    );
+    let call = b"\x0d\0\0\0{\"in\":\"ping\"}";
+    let pong = b"\x1c\0\0\0{\"out\":\"pong\",\"result\":null}";
+    let exchange = |stream: &mut TcpStream, send: &[u8], expected: &[u8]| {
+        let mut answer = vec![0; expected.len()];
+        stream.write_all(send).unwrap();
+        stream.read_exact(&mut answer).unwrap();
+        assert!(answer == expected);
+    };
+    let [mut chunks, mut calls] =
+        [0, 1].map(|n| TcpStream::connect((std::net::Ipv4Addr::LOCALHOST, server.ports()[n])).expect("connect"));
+    let rounds = 500;
+    let counts = counted(&server, || {
+        for _ in 0..rounds {
+            exchange(&mut chunks, b"chunk", b"CHUNK");
+            exchange(&mut calls, call, pong);
+            exchange(&mut calls, &call.repeat(32), &pong.repeat(32));
+        }
+    });
+    for names in [&["recvfrom", "recvmsg"][..], &["sendto", "sendmsg", "writev"], &["epoll_wait", "epoll_pwait"]] {
+        assert!((0.99..1.02).contains(&per_request(&counts, names, 3 * rounds)), "{counts:?}");
+    }
+    assert!(per_request(&counts, &OTHER, 3 * rounds) <= 0.02, "{counts:?}");
+}

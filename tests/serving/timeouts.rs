@@ -1,0 +1,82 @@
+//! Clients that are slow, and clients that never say anything.
+
+use std::time::{Duration, Instant};
+
+use crate::conf;
+use crate::support::client::Nothing;
+use crate::support::server::Server;
+use crate::support::until_true;
+
+fn server(directives: &str) -> Server {
+    let server = Server::drover(&conf(1, "worker_connections 512;", directives));
+    server.file("index.html", "hello").file("large", vec![3; 32 * 1024 * 1024]);
+    server
+}
+
+/// Runs `wait` and asserts that it took at least `least`: a timeout that comes too early is as wrong as none.
+fn takes_at_least<T>(least: Duration, wait: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = wait();
+    assert!(start.elapsed() >= least, "after {:?} already", start.elapsed());
+    result
+}
+
+#[test]
+fn a_header_that_does_not_come_ends_the_connection() {
+    let server = server("client_header_timeout 300ms;");
+    // Who has begun a request is told why it ends (RFC 9110 15.5.9); nginx is silent then, too.
+    for beginning in ["GET / HT", "GET / HTTP/1.1\r\nHost: loc"] {
+        let mut client = server.connect();
+        let answer = takes_at_least(Duration::from_millis(250), || client.send(beginning).response());
+        let answer = answer.unwrap_or_else(|nothing| panic!("{beginning:?}: {nothing:?}"));
+        assert_eq!((answer.status, answer.header("Connection")), (408, Some("close")), "{beginning:?}");
+        assert!(client.is_closed_by_server(), "{beginning:?}");
+    }
+    let mut silent = server.connect();
+    assert!(takes_at_least(Duration::from_millis(250), || silent.is_closed_by_server()));
+    until_true("two 408 in the log", || server.read("access.log").matches("\" 408 ").count() == 2);
+}
+
+/// The timeout is for the whole header, so that bytes in drops don't prolong it.
+#[test]
+fn a_header_in_drops_ends_the_connection() {
+    let server = server("client_header_timeout 500ms;");
+    let mut client = server.connect();
+    client.patience(Duration::from_millis(20)).send("GET / HTTP/1.1\r\n");
+    let start = Instant::now();
+    let answer = loop {
+        match client.send("X-Drop: 1\r\n").response() {
+            Err(Nothing::Silent) => assert!(start.elapsed() < Duration::from_secs(10), "still open"),
+            other => break other,
+        }
+    };
+    assert_eq!(answer.map(|answer| answer.status), Ok(408));
+}
+
+#[test]
+fn a_body_that_does_not_come_ends_the_connection() {
+    let server = server("client_body_timeout 300ms; location = /sink { return 200 ok; }");
+    let mut client = server.connect();
+    client.send("POST /sink HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc");
+    assert!(takes_at_least(Duration::from_millis(250), || client.until_closed()).is_ok());
+}
+
+#[test]
+fn an_idle_connection_is_closed_after_keepalive_timeout() {
+    let server = server("keepalive_timeout 300ms;");
+    let mut client = server.connect();
+    assert_eq!(client.get("/").text(), "hello");
+    assert!(takes_at_least(Duration::from_millis(250), || client.is_closed_by_server()));
+}
+
+#[test]
+fn a_client_that_does_not_read_is_given_up() {
+    for reset in ["off", "on"] {
+        let server = server(&format!("send_timeout 300ms; reset_timedout_connection {reset};"));
+        let mut client = server.connect();
+        client.send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n").wait_for_bytes(1000);
+        until_true("the log says so", || server.error_log().contains("timed out"));
+        let response = client.response().expect("the beginning of the response");
+        assert!(response.ended_by_close, "the rest is not sent");
+    }
+}

@@ -1,0 +1,214 @@
+//! What /proc says about a server's processes: children, sockets, epoll sets, CPU time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+/// Children of `pid`, ascending.
+pub fn children(pid: i32) -> Vec<i32> {
+    let mut found: Vec<i32> = child_ids(pid).into_iter().filter(|p| is_alive(*p)).collect();
+    found.sort_unstable();
+    found
+}
+
+/// With those that are dead and not reaped. The lists of all threads, because any of them may have forked.
+fn child_ids(pid: i32) -> Vec<i32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().filter_map(|p| p.parse().ok()).collect::<Vec<_>>()).collect()
+}
+
+/// `pid` and everything below it.
+pub fn tree(pid: i32) -> Vec<i32> {
+    let mut all = vec![pid];
+    let mut next = 0;
+    while next < all.len() {
+        all.extend(children(all[next]));
+        next += 1;
+    }
+    all
+}
+
+/// Threads of a process.
+pub fn threads(pid: i32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/task")).map_or(0, |tasks| tasks.count())
+}
+
+/// Dead and unreaped children of `pid` and of those below it.
+pub fn zombies(pid: i32) -> Vec<i32> {
+    let children = tree(pid).into_iter().flat_map(child_ids);
+    children.filter(|p| stat(*p).is_some_and(|s| s.state == 'Z')).collect()
+}
+
+/// Whether a process of this group exists that is not a zombie.
+pub fn group_lives(group: i32) -> bool {
+    pids().any(|p| stat(p).is_some_and(|s| s.group == group && s.state != 'Z'))
+}
+
+/// Whether all threads of a process are stopped by a signal.
+pub fn is_stopped(pid: i32) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let stats = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
+    stats.map(|stat| stat.contains(") T ")).reduce(|all, this| all && this).unwrap_or(false)
+}
+
+/// How often the threads of a process have gone to sleep.
+pub fn sleeps(pid: i32) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let status = tasks.filter_map(|task| fs::read_to_string(task.path().join("status")).ok());
+    let count = |status: String| {
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:").map(str::to_owned));
+        line.and_then(|n| n.trim().parse::<u64>().ok()).unwrap_or(0)
+    };
+    status.map(count).sum()
+}
+
+/// Whether it waits for something to happen: whatever it was at is done.
+pub fn is_asleep(pid: i32) -> bool {
+    stat(pid).is_some_and(|s| s.state == 'S')
+}
+
+pub fn is_alive(pid: i32) -> bool {
+    stat(pid).is_some_and(|s| s.state != 'Z')
+}
+
+/// User and system time of the whole tree below `pid`, in clock ticks, with that of children already waited for.
+pub fn cpu_ticks(pid: i32) -> u64 {
+    tree(pid).into_iter().filter_map(stat).map(|s| s.ticks).sum()
+}
+
+/// Inodes of the sockets a process has open.
+pub fn socket_inodes(pid: i32) -> BTreeSet<u64> {
+    descriptors(pid).into_iter().filter_map(|(_, target)| inode_in(&target)).collect()
+}
+
+/// What a process has open, as /proc/PID/fd names it: paths, `socket:[N]`, and others.
+pub fn open_files(pid: i32) -> BTreeSet<String> {
+    descriptors(pid).into_iter().map(|(_, target)| target).collect()
+}
+
+/// How many descriptors a process has open.
+pub fn descriptor_count(pid: i32) -> usize {
+    descriptors(pid).len()
+}
+
+/// Bytes that the server's established connections on `port` have received and not read.
+pub fn unread_bytes(port: u16) -> u64 {
+    tcp_table().filter(|row| row.port == port && row.established).map(|row| row.unread).sum()
+}
+
+/// Inodes of the sockets that listen on a TCP port, IPv4 and IPv6.
+pub fn listening_inodes(port: u16) -> BTreeSet<u64> {
+    tcp_table().filter(|row| row.port == port && row.listens).map(|row| row.inode).collect()
+}
+
+/// Inodes of the established connections on the server's `port`, those of the clients aside.
+pub fn connected_inodes(port: u16) -> BTreeSet<u64> {
+    tcp_table().filter(|r| r.port == port && r.established).map(|r| r.inode).collect()
+}
+
+/// For each of `pids`: how many established connections on the server's `port` it holds.
+pub fn connections(pids: &[i32], port: u16) -> BTreeMap<i32, usize> {
+    let served = connected_inodes(port);
+    pids.iter().map(|pid| (*pid, socket_inodes(*pid).intersection(&served).count())).collect()
+}
+
+/// One entry of an epoll set, from /proc/PID/fdinfo.
+#[derive(Debug, Clone, Copy)]
+pub struct Watch {
+    pub inode: u64,
+    pub events: u32,
+}
+
+impl Watch {
+    pub fn is_exclusive(&self) -> bool {
+        self.events & (1 << 28) != 0
+    }
+
+    pub fn is_edge_triggered(&self) -> bool {
+        self.events & (1 << 31) != 0
+    }
+}
+
+/// Everything a process has in its epoll sets.
+pub fn watches(pid: i32) -> Vec<Watch> {
+    let epolls = descriptors(pid).into_iter().filter(|(_, target)| target.contains("[eventpoll]"));
+    epolls.flat_map(|(fd, _)| watches_of(pid, &fd)).collect()
+}
+
+/// Which of `pids` have a listening socket of `port` in their epoll set.
+pub fn who_watches_port(pids: &[i32], port: u16) -> Vec<i32> {
+    let listening = listening_inodes(port);
+    let watches_it = |pid: &i32| watches(*pid).iter().any(|w| listening.contains(&w.inode));
+    pids.iter().copied().filter(watches_it).collect()
+}
+
+fn watches_of(pid: i32, fd: &str) -> Vec<Watch> {
+    let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{fd}")).unwrap_or_default();
+    info.lines().filter(|line| line.starts_with("tfd:")).filter_map(watch).collect()
+}
+
+/// `tfd:        7 events: 10002001 data: 100000007  pos:0 ino:2d3f sdev:9`, numbers after the first in hex.
+fn watch(line: &str) -> Option<Watch> {
+    let events = line.split("events:").nth(1)?.split_whitespace().next()?;
+    let inode = line.split("ino:").nth(1)?.split_whitespace().next()?;
+    Some(Watch { inode: u64::from_str_radix(inode, 16).ok()?, events: u32::from_str_radix(events, 16).ok()? })
+}
+
+fn pids() -> impl Iterator<Item = i32> {
+    let entries = fs::read_dir("/proc").expect("read /proc").flatten();
+    entries.filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()))
+}
+
+struct Stat {
+    state: char,
+    group: i32,
+    ticks: u64,
+}
+
+fn stat(pid: i32) -> Option<Stat> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything, also blanks and parentheses.
+    let fields: Vec<&str> = text.rsplit_once(") ")?.1.split(' ').collect();
+    let ticks = fields[11..15].iter().filter_map(|f| f.parse::<u64>().ok()).sum();
+    Some(Stat { state: fields[0].chars().next()?, group: fields[2].parse().ok()?, ticks })
+}
+
+fn descriptors(pid: i32) -> Vec<(String, String)> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let target = |entry: fs::DirEntry| {
+        let link = fs::read_link(entry.path()).ok()?;
+        Some((entry.file_name().to_string_lossy().into_owned(), link.to_string_lossy().into_owned()))
+    };
+    entries.flatten().filter_map(target).collect()
+}
+
+fn inode_in(link: &str) -> Option<u64> {
+    link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+}
+
+struct Row {
+    port: u16,
+    inode: u64,
+    listens: bool,
+    established: bool,
+    unread: u64,
+}
+
+fn tcp_table() -> impl Iterator<Item = Row> {
+    let text = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default()).concat();
+    text.lines().filter_map(row).collect::<Vec<_>>().into_iter()
+}
+
+/// `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode ...`
+fn row(line: &str) -> Option<Row> {
+    let mut fields = line.split_ascii_whitespace();
+    let (local, state) = (fields.nth(1)?, fields.nth(1)?);
+    let (listens, established) = (state == "0A", state == "01");
+    // After a load there are thousands of others.
+    if !listens && !established {
+        return None;
+    }
+    let port = u16::from_str_radix(local.rsplit_once(':')?.1, 16).ok()?;
+    let unread = u64::from_str_radix(fields.next()?.rsplit_once(':')?.1, 16).ok()?;
+    Some(Row { port, inode: fields.nth(4)?.parse().ok()?, listens, established, unread })
+}

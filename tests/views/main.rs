@@ -1,0 +1,39 @@
+//! What the service tells of itself, seen as its users see it: stub_status beside nginx's own, the ledger's sums beside what
+//! clients have counted, Prometheus' own parser, a browser; and how long connections wait to be accepted.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod delays;
+mod metrics;
+mod page;
+mod stub_status;
+mod sums;
+
+use serde_json::Value;
+use support::server::Server;
+
+/// A conf with all views; `events` and `http` go into those blocks.
+fn conf(workers: usize, events: &str, http: &str) -> String {
+    format!(
+        "%main%\nworker_processes {workers};\nevents {{ {events} }}\n\
+         http {{ %http% {http}\nserver {{ listen 127.0.0.1:%port%; root %root%; location /stub {{ stub_status; }}\n\
+         location /ledger {{ ledger; }} location /metrics {{ metrics; }} location /status {{ status_page; }} }} }}\n"
+    )
+}
+
+/// The ledger as JSON, asked for over a connection of its own.
+fn ledger(server: &Server) -> Value {
+    let response = server.connect().get("/ledger");
+    assert_eq!(response.header("Content-Type"), Some("application/json"));
+    serde_json::from_slice(&response.body).expect("JSON")
+}
+
+fn number(value: &Value, name: &str) -> u64 {
+    value[name].as_u64().unwrap_or_else(|| panic!("{name} in {value}"))
+}
+
+fn row(value: &Value, name: &str) -> Vec<u64> {
+    let numbers = value[name].as_array().unwrap_or_else(|| panic!("{name} in {value}"));
+    numbers.iter().map(|n| n.as_u64().expect("a number")).collect()
+}

@@ -1,0 +1,95 @@
+//! The metrics, read by the parser of Prometheus' own Python client.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support::server::Server;
+use crate::support::tools;
+use crate::{conf, number};
+
+/// The Python that has prometheus_client: the one of .ci/run's own environment, else the system's.
+fn python() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python3");
+    if own.is_file() { own } else { tools::find("python3") }
+}
+
+/// Parses standard input, checks what the parser lets pass, and writes the families as JSON.
+const CHECK: &str = r#"
+import json, sys
+try:
+    from prometheus_client.parser import text_string_to_metric_families
+except ImportError:
+    sys.exit("prometheus_client is missing: python3 -m pip install prometheus_client")
+families = {}
+for family in text_string_to_metric_families(sys.stdin.read()):
+    assert family.name not in families, family.name + " is there twice"
+    assert family.type != "unknown" and family.documentation, family.name
+    seen = set()
+    for sample in family.samples:
+        key = (sample.name, tuple(sorted(sample.labels.items())))
+        assert key not in seen, key
+        seen.add(key)
+    if family.type == "histogram":
+        buckets = [(float(s.labels["le"]), s.value) for s in family.samples if s.name.endswith("_bucket")]
+        assert buckets == sorted(buckets) and [n for _, n in buckets] == sorted(n for _, n in buckets), family.name
+        count = [s.value for s in family.samples if s.name.endswith("_count")]
+        assert buckets[-1] == (float("inf"), count[0]), family.name
+    families[family.name] = [[s.name, s.labels, s.value] for s in family.samples]
+json.dump(families, sys.stdout)
+"#;
+
+fn parsed(text: &str) -> Value {
+    let mut command = Command::new(python());
+    let pipes = command.args(["-c", CHECK]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = pipes.spawn().expect("start python3");
+    child.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("write to python3");
+    let output = child.wait_with_output().expect("wait for python3");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// The value of a sample with these labels, at least.
+fn value(families: &Value, family: &str, name: &str, labels: &[(&str, &str)]) -> f64 {
+    let samples = families[family].as_array().unwrap_or_else(|| panic!("{family} in {families}"));
+    let fits = |sample: &&Value| sample[0] == name && labels.iter().all(|(label, text)| sample[1][label] == *text);
+    samples.iter().find(fits).unwrap_or_else(|| panic!("{name} {labels:?} in {samples:?}"))[2]
+        .as_f64()
+        .expect("a number")
+}
+
+#[test]
+fn prometheus_own_parser_reads_them() {
+    let server = Server::drover(&conf(2, "worker_connections 256; accept_mutex on;", "access_log off;"));
+    server.file("index.html", "hello");
+    let mut client = server.connect();
+    (0..500).for_each(|_| assert_eq!(client.get("/index.html").status, 200));
+    let response = server.connect().get("/metrics");
+    assert_eq!(response.header("Content-Type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    let families = parsed(&response.text());
+    let total = |name: &str| value(&families, &format!("drover_{name}"), &format!("drover_{name}_total"), &[]);
+    assert_eq!((total("requests"), total("accepts")), (500.0, 2.0));
+    assert_eq!(value(&families, "drover_responses", "drover_responses_total", &[("class", "2xx")]), 500.0);
+    let times = "drover_request_time_seconds";
+    assert_eq!(value(&families, times, "drover_request_time_seconds_count", &[]), 500.0);
+    let sum = value(&families, times, "drover_request_time_seconds_sum", &[]);
+    assert!(sum > 500.0 * 1e-7 && sum < 500.0, "{sum}");
+    assert_eq!(value(&families, "drover_dispatch_info", "drover_dispatch_info", &[("model", "accept_mutex")]), 1.0);
+    assert_eq!(value(&families, "drover_reloads", "drover_reloads_total", &[("result", "failed")]), 0.0);
+    assert!(value(&families, "drover_mutex_held_seconds", "drover_mutex_held_seconds_total", &[]) > 0.0);
+
+    let json = crate::ledger(&server);
+    assert_eq!(
+        value(&families, "drover_conf_generation", "drover_conf_generation", &[]) as u64,
+        number(&json, "generation")
+    );
+    let name = "drover_process_connections";
+    let open = |worker: i32| {
+        let labels = [("pid", &*worker.to_string()), ("role", "worker"), ("state", "open")];
+        value(&families, name, name, &labels)
+    };
+    // The client, and who asked for the metrics.
+    assert_eq!(server.wait_for_workers(2).into_iter().map(open).sum::<f64>(), 2.0);
+}

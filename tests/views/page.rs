@@ -1,0 +1,54 @@
+//! The status page, in a browser.
+
+use std::process::Command;
+
+use crate::support::server::Server;
+use crate::support::tools;
+use crate::{conf, ledger};
+
+/// The page's document after its script has run for some virtual seconds.
+fn dump(url: &str) -> String {
+    let profile = tempfile::tempdir().expect("a temporary directory");
+    let mut command = Command::new(tools::find("chromium"));
+    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]);
+    command.args(["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
+    command.arg(format!("--user-data-dir={}", profile.path().display()));
+    let output = command.args(["--virtual-time-budget=5000", "--dump-dom", url]).output().expect("run chromium");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The text of the element with this id, up to the next tag.
+fn text<'a>(dom: &'a str, id: &str) -> &'a str {
+    let at = dom.find(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("#{id} in {dom}"));
+    let from = at + dom[at..].find('>').expect("the tag's end") + 1;
+    dom[from..].split('<').next().unwrap_or_default()
+}
+
+#[test]
+fn the_page_has_a_row_for_every_worker_and_asks_nobody_else() {
+    let server = Server::drover(&conf(3, "worker_connections 256; accept_mutex on;", "access_log off;"));
+    server.file("index.html", "hello");
+    let run = tools::ab(&["-n100", "-c4", &server.url("/index.html")]);
+    assert_eq!(run.failed, 0, "{}", run.report);
+    let workers = server.wait_for_workers(3);
+    let dom = dump(&server.url("/status"));
+    assert_eq!((text(&dom, "model"), text(&dom, "state")), ("accept_mutex", "live"), "{dom}");
+    for worker in &workers {
+        assert!(dom.contains(&format!("data-pid=\"{worker}\"")), "a row for {worker} in {dom}");
+    }
+    assert_eq!(dom.matches("data-pid=").count(), 3);
+    assert!(dom.contains(">listens</span>") || dom.contains(">has the mutex</span>"), "someone listens: {dom}");
+    let connections: u64 = text(&dom, "connections").parse().unwrap_or_else(|_| panic!("a number in {dom}"));
+    assert!(connections >= 1);
+    // The browser has asked for the page, the icon that every browser asks for, and the numbers, again and again.
+    let asked = ledger(&server)["totals"]["requests"].as_u64().expect("a number");
+    assert!(asked >= 100 + 4, "{asked} requests");
+
+    let page = server.connect().get("/status");
+    assert_eq!(page.header("Content-Type"), Some("text/html; charset=utf-8"));
+    let source = page.text();
+    for outside in ["http://", "https://", "src=", "@import", "url("] {
+        assert!(!source.contains(outside), "{outside} in the page");
+    }
+}

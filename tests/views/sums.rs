@@ -1,0 +1,144 @@
+//! The ledger's sums equal what the clients have counted, in every model.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::support::server::Server;
+use crate::support::{proc, until, until_true};
+use crate::{conf, ledger, number, row};
+
+/// What clients have done, the test's own questions included.
+#[derive(Default)]
+struct Done {
+    requests: u64,
+    connections: u64,
+}
+
+impl Done {
+    /// `clients` at once, `connections` each, one after the other, with `requests` on each. (ab and wrk start more than they
+    /// report.)
+    fn load(&mut self, server: &Server, clients: u64, connections: u64, requests: u64) {
+        std::thread::scope(|scope| {
+            for _ in 0..clients {
+                scope.spawn(|| {
+                    for _ in 0..connections {
+                        let mut client = server.connect();
+                        for _ in 0..requests {
+                            assert_eq!(client.get("/index.html").status, 200);
+                        }
+                    }
+                });
+            }
+        });
+        self.connections += clients * connections;
+        self.requests += clients * connections * requests;
+    }
+
+    /// The ledger once its sums are those of the clients. A question is counted when it has been answered: it does not
+    /// see itself.
+    fn settled(&mut self, server: &Server) -> Value {
+        until("the sums are what the clients have counted", || {
+            let json = ledger(server);
+            let is_right = number(&json["totals"], "requests") == self.requests;
+            self.requests += 1;
+            self.connections += 1;
+            is_right.then_some(json)
+        })
+    }
+}
+
+fn add(sums: &mut [u64], numbers: &[u64]) {
+    sums.iter_mut().zip(numbers).for_each(|(sum, n)| *sum += n);
+}
+
+fn all_is_counted_once(events: &str) {
+    let server = Server::drover(&conf(3, events, "access_log off; keepalive_requests 100;"));
+    server.file("index.html", "x".repeat(1000));
+    let mut done = Done::default();
+    done.load(&server, 6, 40, 1);
+    let json = done.settled(&server);
+    let totals = &json["totals"];
+    assert_eq!(number(totals, "accepts"), done.connections, "{events}");
+    assert_eq!(row(totals, "status"), [0, done.requests - 1, 0, 0, 0]);
+    assert_eq!(row(totals, "request_time").iter().sum::<u64>(), done.requests - 1);
+    assert_eq!(row(totals, "accept_delay").iter().sum::<u64>(), done.connections);
+    assert!(number(totals, "bytes_sent") > 240 * 1000);
+    assert!(number(totals, "wakeups") > 0 && number(totals, "turns") > 0, "{totals}");
+
+    done.load(&server, 6, 2, 50);
+    let json = done.settled(&server);
+    assert_eq!(row(&json["totals"], "request_time").iter().sum::<u64>(), done.requests - 1);
+    // Nobody has died: the totals are the sums over the living.
+    let (mut requests, mut status, mut times) = (0, [0; 5], [0; 27]);
+    for process in json["processes"].as_array().expect("processes") {
+        requests += number(process, "requests");
+        add(&mut status, &row(process, "status"));
+        add(&mut times, &row(process, "request_time"));
+    }
+    if !events.contains("fork") {
+        assert_eq!(requests, number(&json["totals"], "requests"));
+        assert_eq!(status.to_vec(), row(&json["totals"], "status"));
+        assert_eq!(times.to_vec(), row(&json["totals"], "request_time"));
+    }
+}
+
+#[test]
+fn in_every_model_all_is_counted_once() {
+    for kind in drover::dispatch::MODELS {
+        all_is_counted_once(&format!("worker_connections 256; dispatch {};", kind.name));
+    }
+}
+
+#[test]
+fn what_the_dead_have_counted_is_kept() {
+    let server = Server::drover(&conf(2, "worker_connections 256;", "access_log off;"));
+    server.file("index.html", "hello");
+    let mut done = Done::default();
+    for round in 1..=3 {
+        done.load(&server, 6, 20, 3);
+        done.settled(&server);
+        let workers = server.wait_for_workers(2);
+        // An exchange is counted when its answer has been sent: who is killed in between counts it never.
+        until_true("the last look is counted", || workers.iter().all(|worker| proc::is_asleep(*worker)));
+        for worker in workers {
+            kill(Pid::from_raw(worker), Signal::SIGKILL).expect("kill");
+        }
+        // Each look is counted itself, by a worker that may still be at it when another shows the sums.
+        until_true("the workers are replaced, and all is counted", || {
+            let json = ledger(&server);
+            done.requests += 1;
+            done.connections += 1;
+            let total = |name| number(&json["totals"], name);
+            number(&json, "respawns") == 2 * round
+                && (total("requests"), total("accepts")) == (done.requests - 1, done.connections)
+        });
+    }
+}
+
+#[test]
+fn reloads_are_told_with_their_result() {
+    let text = conf(2, "worker_connections 256;", "access_log off;");
+    let server = Server::drover(&text);
+    let state = |json: &Value| {
+        let reloads = &json["reloads"];
+        let of = |name: &str| number(reloads, name);
+        (number(json, "generation"), of("ok"), of("failed"), reloads["error"].as_str().map(str::to_owned))
+    };
+    let first = number(&ledger(&server), "generation");
+    server.rewrite_conf(&text.replace("access_log", "axess_log"));
+    server.signal(Signal::SIGHUP);
+    let failed = until("the reload has failed", || Some(state(&ledger(&server))).filter(|s| s.2 == 1));
+    assert_eq!((failed.0, failed.1), (first, 0));
+    assert!(failed.3.as_deref().is_some_and(|error| error.contains("axess_log")), "{failed:?}");
+    server.rewrite_conf(&text);
+    server.signal(Signal::SIGHUP);
+    let ok = until("the reload has succeeded", || Some(state(&ledger(&server))).filter(|s| s.1 == 1));
+    assert_eq!((ok.2, ok.3), (1, None));
+    let workers = until("all processes are of the new generation", || {
+        let json = ledger(&server);
+        let all = json["processes"].as_array()?;
+        (all.len() == 2 && all.iter().all(|p| p["generation"] == json["generation"])).then(|| all.clone())
+    });
+    assert!(number(&workers[0], "generation") > first);
+}

@@ -1,0 +1,197 @@
+//! Advice from the ledger of a running drover: two looks at its JSON view.
+
+use std::io::{Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::Advice;
+use crate::report::number;
+use crate::stats::jain;
+
+/// Fewer accepts than this between the looks are chance.
+const LEAST_ACCEPTS: f64 = 200.0;
+/// Below this many new connections a second no model costs a hundredth of a CPU.
+const FEW: f64 = 100.0;
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Reads `http://HOST:PORT/PATH`, the place of a `ledger;` directive.
+pub fn read(url: &str) -> Result<Value> {
+    let rest = url.strip_prefix("http://").context("--ledger wants http://HOST:PORT/PATH")?;
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let with_port = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
+    let address = with_port.to_socket_addrs().with_context(|| with_port.clone())?.next().context("no such host")?;
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).with_context(|| url.to_owned())?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    write!(stream, "GET /{path} HTTP/1.0\r\nHost: {host}\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).with_context(|| url.to_owned())?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("no HTTP answer")?;
+    match head.split(' ').nth(1) {
+        Some("200") => {}
+        status => bail!("{url} answers {}", status.unwrap_or("nothing")),
+    }
+    let value: Value = serde_json::from_str(body)
+        .with_context(|| format!("{url} is not a ledger (is \"ledger;\" in that location?)"))?;
+    match value["schema"].as_u64() {
+        Some(1) => Ok(value),
+        schema => bail!("{url}: ledger schema {schema:?}, but this lab reads 1"),
+    }
+}
+
+/// What happened between two looks.
+struct Seen {
+    model: String,
+    seconds: f64,
+    accepts: f64,
+    requests: f64,
+    empty: f64,
+    wakeups: f64,
+    connections: f64,
+    workers: usize,
+    /// Of accepts, and of the connections that are open.
+    jain_accepts: Option<f64>,
+    jain_open: Option<f64>,
+}
+
+impl Seen {
+    fn between(first: &Value, second: &Value) -> Result<Seen> {
+        let count = |value: &Value, name: &str| value["totals"][name].as_f64().unwrap_or(0.0);
+        let more = |name: &str| (count(second, name) - count(first, name)).max(0.0);
+        let ms = second["time_unix_ms"].as_f64().context("time_unix_ms")?
+            - first["time_unix_ms"].as_f64().context("time_unix_ms")?;
+        let empty = Vec::new();
+        let all = second["processes"].as_array().unwrap_or(&empty);
+        let workers: Vec<&Value> = all.iter().filter(|process| process["role"] == "worker").collect();
+        let before = |worker: &Value| {
+            let old = first["processes"].as_array().unwrap_or(&empty).iter().find(|old| old["pid"] == worker["pid"]);
+            old.and_then(|old| old["accepts"].as_f64()).unwrap_or(0.0)
+        };
+        let accepts: Vec<f64> = workers.iter().map(|w| w["accepts"].as_f64().unwrap_or(0.0) - before(w)).collect();
+        let open: Vec<f64> = workers.iter().map(|w| w["connections"].as_f64().unwrap_or(0.0)).collect();
+        Ok(Seen {
+            model: second["dispatch"]["model"].as_str().unwrap_or("unknown").to_owned(),
+            seconds: (ms / 1e3).max(1e-3),
+            accepts: more("accepts"),
+            requests: more("requests"),
+            empty: more("empty_accepts"),
+            wakeups: more("wakeups"),
+            connections: open.iter().sum(),
+            workers: workers.len(),
+            jain_accepts: jain(&accepts),
+            jain_open: jain(&open),
+        })
+    }
+
+    fn figures(&self) -> Vec<(String, String)> {
+        let per_accept = |n: f64| if self.accepts > 0.0 { number(n / self.accepts) } else { "-".to_owned() };
+        let jain = |index: Option<f64>| index.map_or("-".to_owned(), number);
+        [
+            ("model now", self.model.clone()),
+            ("workers", self.workers.to_string()),
+            ("seconds watched", number(self.seconds)),
+            ("new connections a second", number(self.accepts / self.seconds)),
+            ("requests for each connection", per_accept(self.requests)),
+            ("wakeups for each accept", per_accept(self.wakeups)),
+            ("empty accepts for each accept", per_accept(self.empty)),
+            ("open connections", number(self.connections)),
+            ("Jain's index of new connections", jain(self.jain_accepts)),
+            ("Jain's index of open connections", jain(self.jain_open)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+}
+
+/// The rules. Each names the figure that it rests on.
+pub fn advise(first: &Value, second: &Value) -> Result<Advice> {
+    let seen = Seen::between(first, second)?;
+    let mut advice = Advice { figures: seen.figures(), ..Advice::default() };
+    let mut say = |model: &str, reason: String| {
+        advice.model = Some(model.to_owned());
+        advice.reasons.push(reason);
+    };
+    let rate = seen.accepts / seen.seconds;
+    let many_open = seen.connections >= 25.0 * seen.workers as f64;
+    if seen.workers < 2 {
+        say(&seen.model, format!("{} worker: there is nobody to share with", seen.workers));
+    } else if many_open && seen.jain_open.is_some_and(|index| index < 0.8) {
+        let index = number(seen.jain_open.unwrap_or_default());
+        say(
+            "accept_handoff",
+            format!(
+                "connections stay open and are unevenly spread (Jain's index {index}): hand the next one to the worker with the fewest"
+            ),
+        );
+    } else if seen.accepts < LEAST_ACCEPTS {
+        advice.reasons.push(format!(
+            "{} new connections while watching; {LEAST_ACCEPTS} are needed (see --seconds)",
+            seen.accepts
+        ));
+    } else if seen.empty > 0.2 * seen.accepts && seen.model == "herd" {
+        say(
+            "exclusive",
+            format!("{} wakeups of {} found nothing: let the kernel wake one worker", seen.empty, seen.wakeups),
+        );
+    } else if rate < FEW {
+        say(&seen.model, format!("{} new connections a second: no model costs a hundredth of a CPU", number(rate)));
+    } else if seen.jain_accepts.is_some_and(|index| index < 0.5) && rate > 5_000.0 {
+        let index = number(seen.jain_accepts.unwrap_or_default());
+        say(
+            "exclusive",
+            format!(
+                "{} new connections a second, nearly all for few workers (Jain's index {index}): others may be idle while these are busy",
+                number(rate)
+            ),
+        );
+    } else {
+        say(&seen.model, "nothing in these figures speaks against the model that runs".to_owned());
+        advice.reasons.push("what it costs against others: lab compare".to_owned());
+    }
+    Ok(advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn ledger(model: &str, seconds: u64, workers: &[(u64, u64)], empty: u64) -> Value {
+        let processes: Vec<Value> = workers
+            .iter()
+            .enumerate()
+            .map(
+                |(pid, (accepts, open))| json!({"pid": pid, "role": "worker", "accepts": accepts, "connections": open}),
+            )
+            .collect();
+        let accepts: u64 = workers.iter().map(|(accepts, _)| accepts).sum();
+        json!({
+            "schema": 1, "time_unix_ms": seconds * 1000, "dispatch": {"model": model}, "processes": processes,
+            "totals": {"accepts": accepts, "requests": accepts, "wakeups": accepts + empty, "empty_accepts": empty},
+        })
+    }
+
+    fn advised(model: &str, workers: &[(u64, u64)], empty: u64) -> Advice {
+        let nothing: Vec<(u64, u64)> = workers.iter().map(|_| (0, 0)).collect();
+        advise(&ledger(model, 0, &nothing, 0), &ledger(model, 10, workers, empty)).unwrap()
+    }
+
+    #[test]
+    fn the_figures_decide() {
+        let found = |model, workers: &[(u64, u64)], empty| advised(model, workers, empty).model;
+        assert_eq!(found("accept_mutex", &[(400, 400), (0, 0), (0, 0), (0, 0)], 0).as_deref(), Some("accept_handoff"));
+        assert_eq!(found("herd", &[(5000, 0), (5000, 0)], 9000).as_deref(), Some("exclusive"));
+        assert_eq!(found("accept_mutex", &[(99_000, 1), (0, 0), (0, 0)], 0).as_deref(), Some("exclusive"));
+        assert_eq!(found("accept_mutex", &[(300, 0), (0, 0)], 0).as_deref(), Some("accept_mutex"));
+        assert_eq!(found("reuseport", &[(5000, 3), (5100, 2)], 0).as_deref(), Some("reuseport"));
+    }
+
+    #[test]
+    fn few_connections_are_not_enough_evidence() {
+        let found = advised("exclusive", &[(20, 0), (3, 0)], 0);
+        assert_eq!(found.model, None);
+        assert!(found.reasons[0].starts_with("23 new connections"), "{:?}", found.reasons);
+    }
+}

@@ -1,0 +1,170 @@
+//! `lab check`: what is known of the models, looked for here. A lab that does not find it measures something else.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::cli::{CheckArgs, CompareArgs};
+use crate::compare::Bench;
+use crate::fault::{Fault, Victim};
+use crate::interrupt;
+use crate::load::{self, Client, Plan};
+use crate::process;
+use crate::report::{number, time};
+use crate::results::Measurement;
+use crate::server::{Server, Side, models};
+
+/// Something that is known from elsewhere, and was looked for here.
+struct Check {
+    name: String,
+    /// `None`: could not be looked at, see `found`.
+    holds: Option<bool>,
+    found: String,
+}
+
+/// So few connections a second that any worker could serve them alone.
+const LIGHT: f64 = 500.0;
+/// How long a worker is busy with something else.
+const BUSY: Duration = Duration::from_millis(400);
+
+pub fn run(args: &CheckArgs) -> Result<ExitCode> {
+    let mut failed = 0;
+    let checks: [fn(&CheckArgs) -> Result<Check>; 5] = [mutex, handoff, herd, rotation, reuseport];
+    for check in checks {
+        interrupt::check()?;
+        let check = check(args)?;
+        failed += u32::from(check.holds == Some(false));
+        let sign = match check.holds {
+            Some(true) => "holds",
+            Some(false) => "FAILS",
+            None => "skipped",
+        };
+        println!("{sign:<8} {}\n         {}", check.name, check.found);
+    }
+    if failed > 0 { bail!("{failed} known facts were not found again") } else { Ok(ExitCode::SUCCESS) }
+}
+
+/// A light load on `workers` of `side`.
+fn light(args: &CheckArgs, side: &str, workers: u32) -> Result<Measurement> {
+    let mut common = args.common.clone();
+    common.workers = workers;
+    let bench = Bench::new(&CompareArgs { rate: LIGHT, seconds: 1.0, ..CompareArgs::plain(common) })?;
+    let mut side = Side::parse(side)?;
+    side.binary = args.common.drover.clone();
+    bench.measure(&side, load::find("open")?, args.common.seed)
+}
+
+fn skipped(name: &str, model: &str) -> Option<Check> {
+    let known = models().contains(&model);
+    (!known).then(|| Check { name: name.to_owned(), holds: None, found: format!("this drover has no {model}") })
+}
+
+/// The share of the busiest worker.
+fn busiest(m: &Measurement) -> f64 {
+    let accepts = || m.server.workers.iter().filter_map(|worker| worker.accepts);
+    accepts().max().unwrap_or(0) as f64 / accepts().sum::<u64>().max(1) as f64
+}
+
+fn mutex(args: &CheckArgs) -> Result<Check> {
+    let share = busiest(&light(args, "accept_mutex", 4)?);
+    Ok(Check {
+        name: "accept_mutex puts all of a light load on one worker".to_owned(),
+        holds: Some(share > 0.9),
+        found: format!("the busiest of 4 has {:.1} %", share * 100.0),
+    })
+}
+
+fn handoff(args: &CheckArgs) -> Result<Check> {
+    let name = "accept_handoff spreads open connections evenly, at one wakeup an accept";
+    if let Some(check) = skipped(name, "accept_handoff") {
+        return Ok(check);
+    }
+    let mut common = args.common.clone();
+    common.workers = 4;
+    let bench = Bench::new(&CompareArgs { rate: 100.0, idle: 400, ..CompareArgs::plain(common) })?;
+    let mut side = Side::parse("accept_handoff")?;
+    side.binary = args.common.drover.clone();
+    let (index, wakeups) = bench.spread(&side, 400)?;
+    Ok(Check {
+        name: name.to_owned(),
+        holds: Some(index >= 0.99 && wakeups < 1.1),
+        found: format!("400 connections on 4 workers: Jain's index {index:.3}, {wakeups:.2} wakeups an accept"),
+    })
+}
+
+fn herd(args: &CheckArgs) -> Result<Check> {
+    // On one CPU the first that runs takes the connection before the others have looked: what remains of
+    // their wakeups is the switching.
+    let sizes = [1, 2, 4, 8];
+    let switches: Vec<f64> = sizes
+        .iter()
+        .map(|workers| Ok(light(args, "herd", *workers)?.server.switches_per_request.unwrap_or(0.0)))
+        .collect::<Result<_>>()?;
+    let found: Vec<String> = sizes.iter().zip(&switches).map(|(n, s)| format!("{n}: {}", number(*s))).collect();
+    Ok(Check {
+        name: "a herd wakes more the more workers it has".to_owned(),
+        holds: Some(switches[3] > 2.0 * switches[0] && switches[3] > switches[1]),
+        found: format!("context switches a request, by workers: {}", found.join(", ")),
+    })
+}
+
+fn rotation(args: &CheckArgs) -> Result<Check> {
+    let index = |side| Ok::<_, anyhow::Error>(light(args, side, 4)?.server.jain_connections.unwrap_or(0.0));
+    let (without, with) = (index("exclusive:rotate=0")?, index("exclusive")?);
+    Ok(Check {
+        name: "exclusive is uneven without rotation, and even with it".to_owned(),
+        holds: Some(without < 0.5 && with > 0.9),
+        found: format!("Jain's index {without:.2} without, {with:.2} with"),
+    })
+}
+
+fn reuseport(args: &CheckArgs) -> Result<Check> {
+    let name = "reuseport is even, and makes some wait when a worker is busy";
+    if let Some(check) = skipped(name, "reuseport") {
+        return Ok(check);
+    }
+    let index = light(args, "reuseport", 4)?.server.jain_connections.unwrap_or(0.0);
+    let (own, shared) = (waits(args, "reuseport")?, waits(args, "exclusive")?);
+    Ok(Check {
+        name: name.to_owned(),
+        holds: Some(index > 0.9 && own > 10.0 * shared),
+        found: format!(
+            "Jain's index {index:.2}; a worker busy for {} ms: 90 % are served within {}, with exclusive within {}",
+            BUSY.as_millis(),
+            time(own),
+            time(shared)
+        ),
+    })
+}
+
+/// Latency that 90 % of those stay below who come while a worker is busy, µs.
+fn waits(args: &CheckArgs, side: &str) -> Result<f64> {
+    let mut common = args.common.clone();
+    common.workers = 4;
+    let bench = Bench::new(&CompareArgs::plain(common))?;
+    let mut side = Side::parse(side)?;
+    side.binary = args.common.drover.clone();
+    let server = Server::start(&side, &bench.shape(None), bench.dir())?;
+    let length = BUSY * 2;
+    let plan = Plan::open(LIGHT, length, args.common.seed);
+    let run = std::thread::scope(|scope| {
+        let client = scope.spawn(|| {
+            process::pin(&bench.place.client)?;
+            Client::new(&plan, server.address, Duration::from_secs(5))?.go()
+        });
+        std::thread::sleep(BUSY / 2);
+        match Victim::find("worker", &server) {
+            Ok(victim) => {
+                let _fault = Fault::inject("stop", victim);
+                std::thread::sleep(BUSY);
+            }
+            Err(why) => bail!("{}: {why}", side.name),
+        }
+        client.join().unwrap_or_else(|_| bail!("the client panicked"))
+    })?;
+    let meanwhile = run.outcomes.iter().filter(|o| o.planned > BUSY / 2 && o.planned < BUSY);
+    let mut times: Vec<f64> = meanwhile.filter_map(|o| Some(o.first_byte?.as_secs_f64() * 1e6)).collect();
+    times.sort_by(f64::total_cmp);
+    Ok(times.get(times.len() * 9 / 10).copied().unwrap_or(0.0))
+}

@@ -1,0 +1,136 @@
+//! `lab compare`: rounds, interleaved in random order.
+
+mod bench;
+mod conclude;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+pub use bench::{Bench, Place, WORKER_CONNECTIONS};
+pub use conclude::conclude;
+
+use crate::cli::CompareArgs;
+use crate::environment::Environment;
+use crate::interrupt;
+use crate::load::{self, Load};
+use crate::report;
+use crate::results::{LoadNotes, MethodNotes, Results, SCHEMA, SideNotes};
+use crate::server::Side;
+
+/// Measures, concludes, writes the reports. What was measured before an error or Ctrl-C is kept.
+pub fn run(args: &CompareArgs) -> Result<ExitCode> {
+    let (sides, loads) = (sides(args)?, loads(&args.loads)?);
+    let bench = Bench::new(args)?;
+    let mut results = describe(args, &bench, &sides, &loads)?;
+    bench.place.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    std::fs::create_dir_all(&args.common.out).with_context(|| args.common.out.display().to_string())?;
+    match measure(args, &bench, &sides, &loads, &mut results) {
+        Ok(()) => results.complete = true,
+        Err(error) => results.stopped = Some(format!("{error:#}")),
+    }
+    conclude(&mut results, args.common.seed);
+    report::write(&results, &args.common.out)?;
+    print!("{}", report::table(&results));
+    println!("\n{}", report::files(&args.common.out));
+    match &results.stopped {
+        None => Ok(ExitCode::SUCCESS),
+        Some(_) if interrupt::asked() => {
+            eprintln!("lab: interrupted; what was measured until then is kept");
+            Ok(ExitCode::from(130))
+        }
+        Some(why) => bail!("{why}\n(what was measured until then is kept)"),
+    }
+}
+
+fn measure(args: &CompareArgs, bench: &Bench, sides: &[Side], loads: &[&Load], results: &mut Results) -> Result<()> {
+    let mut rng = ChaCha8Rng::seed_from_u64(args.common.seed);
+    let bar = ProgressBar::new(u64::from(args.rounds) * (sides.len() * loads.len()) as u64);
+    let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {elapsed}/{duration}  {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    for round in 1..=args.rounds {
+        let mut order = loads.to_vec();
+        order.shuffle(&mut rng);
+        for load in order {
+            // One side directly after the other: what changes slowly changes for both.
+            let mut turns: Vec<&Side> = sides.iter().collect();
+            turns.shuffle(&mut rng);
+            for (position, side) in turns.into_iter().enumerate() {
+                bar.set_message(format!("round {round}: {} under {}", side.name, load.name));
+                let seed = args.common.seed.wrapping_mul(1_000_003).wrapping_add(u64::from(round));
+                let mut measurement = bench
+                    .measure(side, load, seed)
+                    .with_context(|| format!("round {round}, {} under {}", side.name, load.name))?;
+                (measurement.round, measurement.position) = (round, position);
+                results.measurements.push(measurement);
+                bar.inc(1);
+            }
+        }
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn sides(args: &CompareArgs) -> Result<Vec<Side>> {
+    let text = [Some(args.models.clone()), args.against.clone()].into_iter().flatten().collect::<Vec<_>>().join(",");
+    let mut sides = Side::list(&text)?;
+    sides.iter_mut().for_each(|side| side.binary = args.common.drover.clone());
+    if let Some(handicap) = &args.handicap {
+        let (name, percent) = handicap.split_once('=').context("--handicap SIDE=PERCENT")?;
+        let share = percent.parse::<f64>().context("--handicap SIDE=PERCENT")? / 100.0;
+        sides.iter_mut().find(|side| side.name == name).context("--handicap: no such side")?.handicap = share;
+    }
+    Ok(sides)
+}
+
+fn loads(text: &str) -> Result<Vec<&'static Load>> {
+    if text == "all" {
+        return Ok(load::LOADS.iter().collect());
+    }
+    text.split(',').map(|name| load::find(name.trim())).collect()
+}
+
+fn describe(args: &CompareArgs, bench: &Bench, sides: &[Side], loads: &[&Load]) -> Result<Results> {
+    let questions: usize = loads.iter().map(|load| load.questions.len()).sum();
+    let others = sides.len().saturating_sub(1);
+    let method = crate::stats::Method::for_questions(questions * others, args.least / 100.0, args.common.seed);
+    let about = |side: &Side| {
+        let kind = drover::dispatch::MODELS.iter().find(|kind| kind.name == side.model);
+        kind.map_or_else(|| "another server".to_owned(), |kind| kind.about.to_owned())
+    };
+    let sides = sides.iter().map(|side| {
+        let conf = side.conf(&bench.shape(None), "127.0.0.1:8080".parse()?, std::path::Path::new("DIR"))?;
+        Ok(SideNotes { name: side.name.clone(), about: about(side), conf: conf.replace(&bench.site(), "SITE") })
+    });
+    Ok(Results {
+        schema: SCHEMA.to_owned(),
+        environment: Environment::look(),
+        method: MethodNotes {
+            workers: args.common.workers,
+            rounds: args.rounds,
+            seconds: args.seconds,
+            clients: args.clients,
+            rate: args.rate,
+            server_cpus: bench.place.server.clone(),
+            client_cpus: bench.place.client.clone(),
+            seed: args.common.seed,
+            level: method.level,
+            least: method.least,
+            notes: bench.place.notes.clone(),
+        },
+        sides: sides.collect::<Result<_>>()?,
+        loads: loads
+            .iter()
+            .map(|load| LoadNotes {
+                name: load.name.to_owned(),
+                about: load.about.to_owned(),
+                questions: load.questions.iter().map(|q| q.to_string()).collect(),
+            })
+            .collect(),
+        ..Results::default()
+    })
+}

@@ -1,0 +1,165 @@
+//! One measurement: a fresh server, a warm-up, two looks and a load between them.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+use crate::cli::{Common, CompareArgs};
+use crate::handicap::Handicap;
+use crate::load::{self, Load, Plan, Target};
+use crate::measure::{Before, ListenQueue};
+use crate::process;
+use crate::results::Measurement;
+use crate::server::{Server, Shape, Side, write_site};
+
+/// Enough for every load but the storm, whose point is that they are too few.
+pub const WORKER_CONNECTIONS: u32 = 8192;
+const WARM_UP: Duration = Duration::from_millis(100);
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Which CPUs are whose.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    pub server: Vec<usize>,
+    pub client: Vec<usize>,
+    /// They get in each other's way: nothing that depends on the client means anything.
+    pub shared: bool,
+    pub notes: Vec<String>,
+}
+
+impl Place {
+    /// As asked for, or servers on all CPUs but the last and clients there. Error: a CPU that this process may not use.
+    pub fn choose(common: &Common) -> Result<Place> {
+        let usable = process::usable_cpus();
+        for cpu in common.cpus.iter().chain(&common.client_cpus) {
+            if !usable.contains(cpu) {
+                bail!("CPU {cpu} is not among those that can be used: {usable:?}");
+            }
+        }
+        let (last, others) = usable.split_last().context("no CPU to use")?;
+        let or = |asked: &[usize], default: &[usize]| if asked.is_empty() { default.to_vec() } else { asked.to_vec() };
+        let mut place = Place {
+            server: or(&common.cpus, if others.is_empty() { &usable } else { others }),
+            client: or(&common.client_cpus, &[*last]),
+            ..Place::default()
+        };
+        place.shared = place.server.iter().any(|cpu| place.client.contains(cpu));
+        if place.shared {
+            place.notes.push("server and client share a CPU: no verdict on rates and latencies".to_owned());
+        }
+        if common.workers as usize > place.server.len() {
+            place.notes.push(format!(
+                "{} workers on {} CPU{}: they take turns; with a CPU for each, waking several costs less of each one's time",
+                common.workers,
+                place.server.len(),
+                if place.server.len() == 1 { "" } else { "s" }
+            ));
+        }
+        Ok(place)
+    }
+}
+
+/// Everything that measurements have in common.
+pub struct Bench {
+    pub place: Place,
+    settings: load::Settings,
+    template: Option<String>,
+    workers: u32,
+    dir: TempDir,
+}
+
+impl Bench {
+    pub fn new(args: &CompareArgs) -> Result<Bench> {
+        let mut place = Place::choose(&args.common)?;
+        for tool in ["ab", "wrk"] {
+            if process::find(tool).is_none() {
+                place.notes.push(format!("{tool} is not installed: the lab's own client takes its place"));
+            }
+        }
+        let template = args
+            .conf
+            .as_ref()
+            .map(|path| std::fs::read_to_string(path).with_context(|| format!("--conf {}", path.display())));
+        let settings = load::Settings {
+            length: Duration::try_from_secs_f64(args.seconds).ok().filter(|s| !s.is_zero()).context("--seconds")?,
+            clients: args.clients.max(1),
+            rate: args.rate,
+            burst: args.burst,
+            idle: args.idle.max(1),
+            surplus: args.surplus,
+            workers: args.common.workers,
+            client_cpus: place.client.clone(),
+            timeout: TIMEOUT,
+        };
+        let dir = tempfile::Builder::new().prefix("lab-").tempdir()?;
+        write_site(&dir.path().join("site"))?;
+        Ok(Bench { place, settings, template: template.transpose()?, workers: args.common.workers, dir })
+    }
+
+    pub fn site(&self) -> String {
+        self.dir.path().join("site").display().to_string()
+    }
+
+    pub fn shape(&self, worker_connections: Option<u32>) -> Shape {
+        Shape {
+            workers: self.workers,
+            worker_connections: worker_connections.unwrap_or(WORKER_CONNECTIONS),
+            cpus: self.place.server.clone(),
+            site: self.dir.path().join("site"),
+            template: self.template.clone(),
+        }
+    }
+
+    /// Measures `side` under `load`. Errors: the server does not start, or dies; the client fails; Ctrl-C.
+    pub fn measure(&self, side: &Side, load: &Load, seed: u64) -> Result<Measurement> {
+        let mut server = Server::start(side, &self.shape(load.worker_connections), self.dir.path())?;
+        self.warm_up(&server)?;
+        let _handicap = Handicap::take(side.handicap, &self.place.server);
+        let queue = ListenQueue::watch(server.address.port(), self.place.client.clone())?;
+        let mut before = None;
+        let target = Target { server: server.address, dir: self.dir.path(), seed };
+        let mut look = || before = Some(Before::look(server.pid(), server.ledger.clone()));
+        let client = (load.run)(&self.settings, &target, &mut look);
+        let queue = queue.end();
+        server.check()?;
+        let mut client = client?;
+        let before = before.context("the load never began")?;
+        let server = before.after(client.requests.saturating_sub(client.errors), queue);
+        if self.place.shared {
+            client.cpu_share = client.cpu_share.max(1.0);
+        }
+        Ok(Measurement {
+            load: load.name.to_owned(),
+            side: side.name.clone(),
+            client,
+            server,
+            ..Measurement::default()
+        })
+    }
+
+    /// Where servers and tools may write.
+    pub fn dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
+    /// Opens `count` connections that stay: Jain's index of where they are, and wakeups for each accept.
+    pub fn spread(&self, side: &Side, count: usize) -> Result<(f64, f64)> {
+        let server = Server::start(side, &self.shape(None), self.dir.path())?;
+        let before = Before::look(server.pid(), server.ledger.clone());
+        let plan = Plan::trickle(count, 1.0, Duration::from_millis(1), 0);
+        let client = load::Client::new(&plan, server.address, TIMEOUT)?;
+        let figures = before.after(count as u64, None);
+        drop(client);
+        Ok((figures.jain_connections.unwrap_or(0.0), figures.wakeups_per_accept.unwrap_or(f64::INFINITY)))
+    }
+
+    /// Caches are filled and pages are touched before anything counts.
+    fn warm_up(&self, server: &Server) -> Result<()> {
+        for keep_alive in [false, true] {
+            let plan = Plan::closed(8, keep_alive, WARM_UP / 2);
+            load::Client::new(&plan, server.address, TIMEOUT)?.go()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! Does it to a process.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use drover::shm::Role;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::measure::{listeners, tree};
+use crate::server::Server;
+
+/// A slow process runs a tenth of the time.
+const RUNS: Duration = Duration::from_millis(10);
+const STANDS: Duration = Duration::from_millis(90);
+
+/// The process that it is done to.
+pub struct Victim(Pid);
+
+impl Victim {
+    /// The process of `server` that is its `target`. Error: it has none; says why.
+    pub fn find(target: &str, server: &Server) -> Result<Victim, String> {
+        let processes = tree(server.pid());
+        let listening = listeners(&processes, server.address.port());
+        let dispatchers: Vec<u32> = server
+            .ledger
+            .iter()
+            .flat_map(|ledger| {
+                ledger.live().filter(|slot| slot.role() == Role::Dispatcher).filter_map(|slot| slot.pid())
+            })
+            .collect();
+        let workers: Vec<_> =
+            processes.iter().filter(|p| p.pid != server.pid() && !dispatchers.contains(&p.pid)).collect();
+        // The mutex may be free for the moment between two turns; the sockets stay with who had it last.
+        let holder = match listening.as_slice() {
+            [one] if workers.len() > 1 && !dispatchers.contains(one) => Some(*one),
+            _ => server.ledger.as_ref().and_then(|ledger| ledger.mutex().holder()),
+        };
+        let victim = match target {
+            "dispatcher" => dispatchers.first().copied().ok_or("has no dispatcher"),
+            "holder" => holder.ok_or("has no accept mutex"),
+            _ => {
+                let others = workers.iter().filter(|process| Some(process.pid) != holder);
+                others.max_by_key(|process| process.cpu_ns).map(|process| process.pid).ok_or("has no other worker")
+            }
+        };
+        victim.map(|pid| Victim(Pid::from_raw(pid as i32))).map_err(str::to_owned)
+    }
+}
+
+/// A fault that lasts until it is dropped.
+pub struct Fault {
+    victim: Pid,
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Fault {
+    pub fn inject(fault: &str, Victim(victim): Victim) -> Fault {
+        let over = Arc::new(AtomicBool::new(false));
+        let mut thread = None;
+        match fault {
+            "stop" => drop(kill(victim, Signal::SIGSTOP)),
+            "kill" => drop(kill(victim, Signal::SIGKILL)),
+            _ => {
+                let over = over.clone();
+                thread = Some(std::thread::spawn(move || {
+                    while !over.load(Ordering::Relaxed) {
+                        kill(victim, Signal::SIGSTOP).ok();
+                        std::thread::sleep(STANDS);
+                        kill(victim, Signal::SIGCONT).ok();
+                        std::thread::sleep(RUNS);
+                    }
+                }));
+            }
+        }
+        Fault { victim, over, thread }
+    }
+}
+
+impl Drop for Fault {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().ok();
+        }
+        // A killed process has been replaced by now, and its number may be anybody's; to a running process this does nothing.
+        kill(self.victim, Signal::SIGCONT).ok();
+    }
+}

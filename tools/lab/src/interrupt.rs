@@ -1,0 +1,30 @@
+//! Ctrl-C: the first ends the measurement and keeps its results, the second ends the lab.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use anyhow::{Result, bail};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+static ASKED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// From now on the signals are taken note of.
+pub fn watch() -> Result<()> {
+    let asked = ASKED.get_or_init(Default::default);
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        // In this order: the second signal finds the flag set.
+        signal_hook::flag::register_conditional_shutdown(signal, 130, asked.clone())?;
+        signal_hook::flag::register(signal, asked.clone())?;
+    }
+    Ok(())
+}
+
+/// True after Ctrl-C.
+pub fn asked() -> bool {
+    ASKED.get().is_some_and(|asked| asked.load(Ordering::Relaxed))
+}
+
+/// Error after Ctrl-C.
+pub fn check() -> Result<()> {
+    if asked() { bail!("interrupted") } else { Ok(()) }
+}

@@ -1,0 +1,100 @@
+//! ab, ApacheBench: a connection for each request, in a closed loop.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::kinds::{Settings, Target};
+use super::outcome::{ClientFigures, SHARES};
+use crate::process::{Kept, Spec};
+
+pub fn run(ab: &Path, settings: &Settings, target: &Target<'_>) -> Result<ClientFigures> {
+    let table = target.dir.join("ab.csv");
+    // -t alone means 50 000 requests at most; ab keeps a record for each of -n.
+    let most = (settings.length.as_secs_f64() * 200_000.0).ceil() as u64;
+    let args = [
+        "-q".into(),
+        "-r".into(),
+        "-t".into(),
+        (settings.length.as_secs() + 60).to_string(),
+        "-n".into(),
+        most.to_string(),
+        "-c".into(),
+        settings.clients.to_string(),
+        "-s".into(),
+        settings.timeout.as_secs().max(1).to_string(),
+        "-e".into(),
+        table.display().to_string(),
+        target.url(),
+    ];
+    let spec = Spec {
+        program: ab.into(),
+        args: args.into_iter().map(Into::into).collect(),
+        cpus: settings.client_cpus.clone(),
+    };
+    let started = Instant::now();
+    let mut kept = Kept::start(&spec, &target.dir.join("ab.out"))?;
+    kept.run_for(settings.length, settings.timeout + Duration::from_secs(5))?;
+    let elapsed = started.elapsed();
+    let cpu_share = kept.cpu().unwrap_or_default().as_secs_f64() / elapsed.as_secs_f64();
+    let output = kept.output();
+    let mut figures = parse(&output).with_context(|| format!("ab failed: {}", output.trim()))?;
+    figures.quantiles.extend(parse_table(&std::fs::read_to_string(&table).unwrap_or_default()));
+    figures.quantiles.sort_by(|a, b| a.0.total_cmp(&b.0));
+    figures.cpu_share = cpu_share;
+    Ok(figures)
+}
+
+fn parse(output: &str) -> Option<ClientFigures> {
+    let field = |name: &str| output.lines().find_map(|line| line.trim().strip_prefix(name)).map(str::trim);
+    let number = |name: &str| field(name)?.split_whitespace().next()?.parse::<f64>().ok();
+    let complete = number("Complete requests:")?;
+    let failed = number("Failed requests:").unwrap_or(0.0) + number("Non-2xx responses:").unwrap_or(0.0);
+    let max_ms = field("Total:").and_then(|row| row.split_whitespace().last()?.parse::<f64>().ok());
+    let seconds = number("Time taken for tests:")?;
+    Some(ClientFigures {
+        tool: "ab".into(),
+        requests: complete as u64,
+        errors: failed as u64,
+        seconds,
+        rate: (complete - failed) / seconds,
+        // The first "Time per request" is the mean a client sees.
+        mean_us: number("Time per request:").map(|ms| ms * 1000.0),
+        quantiles: max_ms.map(|ms| (1.0, ms * 1000.0)).into_iter().collect(),
+        ..ClientFigures::default()
+    })
+}
+
+/// ab's -e: a heading, then `percent,milliseconds`.
+fn parse_table(table: &str) -> Vec<(f64, f64)> {
+    let rows = table.lines().filter_map(|line| {
+        let (percent, ms) = line.split_once(',')?;
+        Some((percent.parse::<f64>().ok()? / 100.0, ms.parse::<f64>().ok()? * 1000.0))
+    });
+    rows.filter(|(q, _)| *q < 1.0 && SHARES.iter().any(|share| (share - q).abs() < 1e-9)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_ab_prints() {
+        let output = "Concurrency Level:      32\nTime taken for tests:   1.002 seconds\nComplete requests:      19000\n\
+            Failed requests:        3\n   (Connect: 0, Receive: 0, Length: 3, Exceptions: 0)\nRequests per second:    18962.1 [#/sec] (mean)\n\
+            Time per request:       1.687 [ms] (mean)\nTime per request:       0.053 [ms] (mean, across all concurrent requests)\n\
+            \n              min  mean[+/-sd] median   max\nConnect:        0    1   0.2      1       3\nTotal:          1    2   0.3      2      12\n";
+        let figures = parse(output).unwrap();
+        assert_eq!((figures.requests, figures.errors, figures.mean_us), (19000, 3, Some(1687.0)));
+        assert!((figures.rate - 18_959.08).abs() < 0.1, "{}", figures.rate);
+        assert_eq!(figures.quantile(1.0), Some(12_000.0));
+        assert_eq!(parse("apr_socket_connect(): Connection refused (111)").map(|f| f.requests), None);
+    }
+
+    #[test]
+    fn reads_its_table() {
+        let rows = parse_table("Percentage served,Time in ms\n0,0.5\n50,1.234\n51,1.3\n99,4.5\n");
+        assert_eq!(rows, [(0.5, 1234.0), (0.99, 4500.0)]);
+    }
+}

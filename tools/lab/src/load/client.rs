@@ -1,0 +1,302 @@
+//! Our own client: one thread, as many connections as the plan has, timed from the planned send.
+//!
+//! A client that waits for an answer before it plans the next request leaves out the very requests that would have
+//! waited (coordinated omission). Here the plan is fixed; a late send counts as latency, and is reported by itself, too.
+
+mod connection;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+
+use self::connection::{Connection, Progress};
+use super::outcome::{Ending, Outcome};
+use super::plan::{Plan, Shot, Which};
+use crate::interrupt;
+
+/// The timer's key; connections have their index.
+const TIMER: u64 = u64::MAX;
+/// How often a slow client reads.
+const SLOW_GAP: Duration = Duration::from_millis(10);
+
+/// Sends the requests of a plan.
+pub struct Client<'a> {
+    plan: &'a Plan,
+    server: SocketAddr,
+    requests: Vec<[Vec<u8>; 2]>,
+    epoll: Epoll,
+    timer: TimerFd,
+    connections: Vec<Option<Connection>>,
+    free: Vec<usize>,
+    /// Connections in the order in which their time is up.
+    deadlines: VecDeque<(Instant, usize, u64)>,
+    /// Connections that are answered and wait for their end.
+    held: VecDeque<(Instant, usize, u64)>,
+    slow: Vec<(usize, u64)>,
+    slow_due: Option<Instant>,
+    generation: u64,
+    busy: usize,
+    start: Instant,
+    timeout: Duration,
+    buffer: Vec<u8>,
+    run: Run,
+}
+
+/// What became of a plan.
+#[derive(Clone, Debug, Default)]
+pub struct Run {
+    pub outcomes: Vec<Outcome>,
+    /// How much later than planned each request was started.
+    pub late: Vec<Duration>,
+    /// CPU time of the client's thread, and the time it had.
+    pub cpu: Duration,
+    pub elapsed: Duration,
+}
+
+impl<'a> Client<'a> {
+    /// Opens what the plan wants open beforehand. `timeout`: a request without an answer after it is lost.
+    pub fn new(plan: &'a Plan, server: SocketAddr, timeout: Duration) -> Result<Client<'a>> {
+        let request = |path: &str, keep: bool| {
+            let connection = if keep { "keep-alive" } else { "close" };
+            format!("GET {path} HTTP/1.1\r\nHost: lab\r\nConnection: {connection}\r\n\r\n").into_bytes()
+        };
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
+        epoll.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, TIMER))?;
+        let mut client = Client {
+            plan,
+            server,
+            requests: plan.paths.iter().map(|path| [request(path, false), request(path, true)]).collect(),
+            epoll,
+            timer,
+            connections: Vec::new(),
+            free: Vec::new(),
+            deadlines: VecDeque::new(),
+            held: VecDeque::new(),
+            slow: Vec::new(),
+            slow_due: None,
+            generation: 0,
+            busy: 0,
+            start: Instant::now(),
+            timeout,
+            buffer: vec![0; 64 * 1024],
+            run: Run::default(),
+        };
+        client.open_idle()?;
+        Ok(client)
+    }
+
+    /// Connects one by one, and asks each for a page, so that a worker has accepted it before the load begins.
+    fn open_idle(&mut self) -> Result<()> {
+        for n in 0..self.plan.idle {
+            let connection = Connection::open_warm(self.server, &self.requests[0][1], self.timeout)
+                .with_context(|| format!("opening idle connection {n} of {}", self.plan.idle))?;
+            self.add(connection)?;
+            if n % 64 == 0 {
+                interrupt::check()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, connection: Connection) -> Result<usize> {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.connections.push(None);
+            self.connections.len() - 1
+        });
+        let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
+        self.epoll.add(&connection.stream, EpollEvent::new(flags, index as u64)).context("epoll_ctl")?;
+        self.connections[index] = Some(connection);
+        Ok(index)
+    }
+
+    /// Sends everything and waits for the last answer, or its timeout.
+    pub fn go(mut self) -> Result<Run> {
+        let cpu = thread_cpu();
+        self.start = Instant::now();
+        let mut next = 0;
+        let mut events = vec![EpollEvent::empty(); 256];
+        loop {
+            let now = Instant::now();
+            while let Some(shot) = self.plan.shots.get(next).filter(|shot| self.start + shot.at <= now) {
+                self.fire(next, shot, self.start + shot.at)?;
+                next += 1;
+            }
+            self.overdue(Instant::now())?;
+            if next == self.plan.shots.len() && self.busy == 0 {
+                break;
+            }
+            self.arm(next)?;
+            let n = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
+                Ok(n) => n,
+                Err(nix::errno::Errno::EINTR) => 0,
+                Err(error) => bail!("epoll_wait: {error}"),
+            };
+            interrupt::check()?;
+            for event in &events[..n] {
+                if event.data() == TIMER {
+                    self.timer.wait().ok();
+                } else {
+                    self.progress(event.data() as usize)?;
+                }
+            }
+        }
+        self.run.elapsed = self.start.elapsed();
+        self.run.cpu = thread_cpu().saturating_sub(cpu);
+        Ok(self.run)
+    }
+
+    /// Starts one request.
+    fn fire(&mut self, number: usize, shot: &Shot, planned: Instant) -> Result<()> {
+        let index = match shot.which {
+            // A server may have closed an idle connection: that client opens another.
+            Which::Idle(index)
+                if self.connections.get(index).is_some_and(|c| c.as_ref().is_some_and(|c| c.is_idle())) =>
+            {
+                index
+            }
+            Which::Idle(_) | Which::New => match Connection::open(self.server) {
+                Ok(connection) => self.add(connection)?,
+                Err(error) => {
+                    self.run.late.push(planned.elapsed());
+                    self.finish_unopened(number, shot, planned, Ending::from_error(&error));
+                    return Ok(());
+                }
+            },
+        };
+        self.run.late.push(planned.elapsed());
+        self.generation += 1;
+        let generation = self.generation;
+        if let Some(connection) = &mut self.connections[index] {
+            connection.begin(number, *shot, planned, generation);
+        }
+        self.busy += 1;
+        self.deadlines.push_back((planned + self.timeout, index, generation));
+        self.progress(index)
+    }
+
+    /// Goes on with a connection as far as it will.
+    fn progress(&mut self, index: usize) -> Result<()> {
+        let Some(Some(connection)) = self.connections.get_mut(index) else { return Ok(()) };
+        let Some(shot) = connection.shot() else {
+            if connection.is_closed_by_peer() {
+                self.close(index);
+            }
+            return Ok(());
+        };
+        let request = &self.requests[shot.path][usize::from(!shot.hold.is_zero())];
+        match connection.progress(request, &mut self.buffer) {
+            Progress::Waits => Ok(()),
+            Progress::ReadsSlowly => {
+                let generation = connection.generation;
+                if !self.slow.contains(&(index, generation)) {
+                    self.slow.push((index, generation));
+                }
+                self.slow_due.get_or_insert_with(|| Instant::now() + SLOW_GAP);
+                Ok(())
+            }
+            Progress::Ends(ending) => self.finish(index, ending),
+        }
+    }
+
+    fn finish(&mut self, index: usize, ending: Ending) -> Result<()> {
+        let Some(Some(connection)) = self.connections.get_mut(index) else { return Ok(()) };
+        let Some(outcome) = connection.end(ending, self.start) else { return Ok(()) };
+        let hold = connection.hold;
+        let generation = connection.generation;
+        self.busy -= 1;
+        let number = outcome.shot;
+        self.run.outcomes.push(outcome);
+        if ending != Ending::Answered || hold.is_zero() {
+            self.close(index);
+        } else if hold != Duration::MAX {
+            self.held.push_back((Instant::now() + hold, index, generation));
+        }
+        match self.plan.closed {
+            Some((_, until)) if self.start.elapsed() < until => self.again(number, index),
+            _ => Ok(()),
+        }
+    }
+
+    /// The next request of a closed loop, on the same connection if it is still there.
+    fn again(&mut self, number: usize, index: usize) -> Result<()> {
+        let mut shot = self.plan.shots[number];
+        if self.connections.get(index).is_some_and(Option::is_some) {
+            shot.which = Which::Idle(index);
+        }
+        self.fire(number, &shot, Instant::now())
+    }
+
+    fn finish_unopened(&mut self, shot: usize, planned: &Shot, at: Instant, ending: Ending) {
+        let planned_at = at.saturating_duration_since(self.start);
+        self.run.outcomes.push(Outcome { shot, planned: planned_at, first_byte: None, ending, counts: planned.counts });
+    }
+
+    fn close(&mut self, index: usize) {
+        if let Some(connection) = self.connections.get_mut(index).and_then(Option::take) {
+            self.epoll.delete(&connection.stream).ok();
+            self.free.push(index);
+        }
+    }
+
+    /// Deals with what time has brought: lost requests, connections held long enough, slow readers.
+    fn overdue(&mut self, now: Instant) -> Result<()> {
+        while let Some((at, index, generation)) = self.deadlines.front().copied() {
+            let current = self.is_current(index, generation);
+            if current && at > now {
+                break;
+            }
+            self.deadlines.pop_front();
+            if current {
+                self.finish(index, Ending::TimedOut)?;
+            }
+        }
+        while let Some((_, index, generation)) = self.held.front().copied().filter(|(at, ..)| *at <= now) {
+            self.held.pop_front();
+            if self.connections[index].as_ref().is_some_and(|c| c.generation == generation && c.is_idle()) {
+                self.close(index);
+            }
+        }
+        if self.slow_due.is_some_and(|at| at <= now) {
+            self.slow_due = None;
+            for (index, generation) in std::mem::take(&mut self.slow) {
+                if let Some(Some(connection)) = self.connections.get_mut(index)
+                    && connection.generation == generation
+                {
+                    connection.may_read();
+                    self.progress(index)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_current(&self, index: usize, generation: u64) -> bool {
+        self.connections[index].as_ref().is_some_and(|c| c.generation == generation && c.shot().is_some())
+    }
+
+    /// Sets the timer to whatever comes first.
+    fn arm(&mut self, next: usize) -> Result<()> {
+        let shot = self.plan.shots.get(next).map(|shot| self.start + shot.at);
+        let deadline = self.deadlines.front().map(|(at, ..)| *at);
+        let held = self.held.front().map(|(at, ..)| *at);
+        let Some(due) = [shot, deadline, held, self.slow_due].into_iter().flatten().min() else { return Ok(()) };
+        // Zero would switch it off.
+        let wait = due.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
+        self.timer.set(Expiration::OneShot(TimeSpec::from_duration(wait)), TimerSetTimeFlags::empty())?;
+        Ok(())
+    }
+}
+
+/// CPU time of the calling thread.
+fn thread_cpu() -> Duration {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! One connection of the client.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::load::outcome::{Ending, Outcome};
+use crate::load::plan::Shot;
+
+/// What a slow client takes at a time.
+const SLOW_BITE: usize = 64 * 1024;
+const HEAD_LIMIT: usize = 16 * 1024;
+
+pub struct Connection {
+    pub stream: TcpStream,
+    /// Raised with each request: what refers to an older one is void.
+    pub generation: u64,
+    pub hold: Duration,
+    current: Option<Current>,
+}
+
+/// The request that is under way.
+struct Current {
+    number: usize,
+    shot: Shot,
+    planned: Instant,
+    sent: usize,
+    first_byte: Option<Instant>,
+    answer: Answer,
+    /// What a slow client may still read before it pauses.
+    allowance: usize,
+}
+
+enum Answer {
+    Head(Vec<u8>),
+    Body(u64),
+}
+
+/// How far a connection got.
+pub enum Progress {
+    Waits,
+    /// Goes on after a pause.
+    ReadsSlowly,
+    Ends(Ending),
+}
+
+impl Connection {
+    /// Starts to connect.
+    pub fn open(server: SocketAddr) -> io::Result<Connection> {
+        let socket = Socket::new(Domain::for_address(server), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+        socket.set_tcp_nodelay(true)?;
+        match socket.connect(&server.into()) {
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(nix::libc::EINPROGRESS) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(Connection { stream: socket.into(), generation: 0, hold: Duration::ZERO, current: None })
+    }
+
+    /// Connects, and has one request answered. Blocks.
+    pub fn open_warm(server: SocketAddr, request: &[u8], timeout: Duration) -> io::Result<Connection> {
+        let mut stream = TcpStream::connect_timeout(&server, timeout)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(timeout))?;
+        stream.write_all(request)?;
+        let mut answer = Answer::Head(Vec::new());
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            let n = stream.read(&mut buffer)?;
+            match answer.take(&buffer[..n]) {
+                _ if n == 0 => return Err(ErrorKind::UnexpectedEof.into()),
+                Some(Ending::Answered) => break,
+                Some(ending) => return Err(io::Error::other(format!("{ending:?}"))),
+                None => {}
+            }
+        }
+        stream.set_read_timeout(None)?;
+        stream.set_nonblocking(true)?;
+        Ok(Connection { stream, generation: 0, hold: Duration::MAX, current: None })
+    }
+
+    pub fn begin(&mut self, number: usize, shot: Shot, planned: Instant, generation: u64) {
+        self.generation = generation;
+        self.hold = shot.hold;
+        let allowance = if shot.slow { SLOW_BITE } else { usize::MAX };
+        let answer = Answer::Head(Vec::new());
+        self.current = Some(Current { number, shot, planned, sent: 0, first_byte: None, answer, allowance });
+    }
+
+    pub fn shot(&self) -> Option<Shot> {
+        self.current.as_ref().map(|current| current.shot)
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.current.is_none()
+    }
+
+    pub fn is_closed_by_peer(&self) -> bool {
+        !matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
+    }
+
+    pub fn may_read(&mut self) {
+        if let Some(current) = &mut self.current {
+            current.allowance = SLOW_BITE;
+        }
+    }
+
+    /// Sends and receives until it would block; `buffer` is anybody's.
+    pub fn progress(&mut self, request: &[u8], buffer: &mut [u8]) -> Progress {
+        let Some(current) = &mut self.current else { return Progress::Waits };
+        while current.sent < request.len() {
+            match self.stream.write(&request[current.sent..]) {
+                Ok(n) => current.sent += n,
+                Err(error) if error.kind() == ErrorKind::WouldBlock || error.kind() == ErrorKind::NotConnected => {
+                    return Progress::Waits;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Progress::Ends(Ending::from_error(&error)),
+            }
+        }
+        loop {
+            if current.allowance == 0 {
+                return Progress::ReadsSlowly;
+            }
+            let room = buffer.len().min(current.allowance);
+            match self.stream.read(&mut buffer[..room]) {
+                Ok(0) => return Progress::Ends(Ending::Closed),
+                Ok(n) => {
+                    current.first_byte.get_or_insert_with(Instant::now);
+                    if current.shot.slow {
+                        current.allowance -= n;
+                    }
+                    if let Some(ending) = current.answer.take(&buffer[..n]) {
+                        return Progress::Ends(ending);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Progress::Waits,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Progress::Ends(Ending::from_error(&error)),
+            }
+        }
+    }
+
+    /// The request is done with.
+    pub fn end(&mut self, ending: Ending, start: Instant) -> Option<Outcome> {
+        let current = self.current.take()?;
+        Some(Outcome {
+            shot: current.number,
+            planned: current.planned.saturating_duration_since(start),
+            first_byte: current.first_byte.map(|at| at.saturating_duration_since(current.planned)),
+            ending,
+            counts: current.shot.counts,
+        })
+    }
+}
+
+impl Answer {
+    /// Takes in what has come; says how it ended when that was all.
+    fn take(&mut self, bytes: &[u8]) -> Option<Ending> {
+        match self {
+            Answer::Body(left) => {
+                *left = left.saturating_sub(bytes.len() as u64);
+                (*left == 0).then_some(Ending::Answered)
+            }
+            Answer::Head(head) => {
+                head.extend_from_slice(bytes);
+                let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") else {
+                    return (head.len() > HEAD_LIMIT).then_some(Ending::BadAnswer);
+                };
+                let Some((status, length)) = parse(&head[..end]) else { return Some(Ending::BadAnswer) };
+                if status != 200 {
+                    return Some(Ending::Status(status));
+                }
+                let body = (head.len() - end - 4) as u64;
+                *self = Answer::Body(length.saturating_sub(body));
+                (length <= body).then_some(Ending::Answered)
+            }
+        }
+    }
+}
+
+/// Status and Content-Length.
+fn parse(head: &[u8]) -> Option<(u16, u64)> {
+    let head = std::str::from_utf8(head).ok()?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    let length = head.lines().skip(1).filter_map(|line| line.split_once(':')).find_map(|(name, value)| {
+        if name.eq_ignore_ascii_case("content-length") { value.trim().parse().ok() } else { None }
+    });
+    Some((status, length.unwrap_or(0)))
+}

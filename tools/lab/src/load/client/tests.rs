@@ -1,0 +1,96 @@
+use super::*;
+use crate::load::figures;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+/// A server that lets a connection wait for what `pause` says, by its number.
+fn server(pause: fn(usize) -> Duration) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for (n, stream) in listener.incoming().enumerate() {
+            thread::sleep(pause(n));
+            thread::spawn(move || {
+                let mut stream = stream.unwrap();
+                let mut buffer = [0; 4096];
+                while let Ok(n) = stream.read(&mut buffer) {
+                    if n == 0 || stream.write_all(ANSWER).is_err() {
+                        break;
+                    }
+                    if buffer[..n].windows(5).any(|five| five == b"close") {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+fn go(plan: &Plan, server: SocketAddr) -> Run {
+    Client::new(plan, server, Duration::from_secs(2)).unwrap().go().unwrap()
+}
+
+#[test]
+fn every_planned_request_has_an_outcome() {
+    let plan = Plan::open(500.0, Duration::from_millis(400), 3);
+    let run = go(&plan, server(|_| Duration::ZERO));
+    assert_eq!(run.outcomes.len(), plan.shots.len());
+    assert!(run.outcomes.iter().all(|o| o.ending == Ending::Answered && o.first_byte.is_some()));
+    let figures = figures(&run);
+    assert_eq!((figures.errors, figures.requests), (0, plan.shots.len() as u64));
+    assert!(figures.quantile(0.5).unwrap() > 1.0 && figures.quantile(1.0).unwrap() >= figures.quantile(0.5).unwrap());
+}
+
+#[test]
+fn a_stall_is_seen_by_all_that_were_planned_during_it() {
+    // The server stops for 200 ms at the tenth connection: at 500/s about a hundred requests are planned meanwhile. A closed
+    // loop would see one slow request.
+    let plan = Plan::open(500.0, Duration::from_millis(600), 5);
+    let run = go(&plan, server(|n| Duration::from_millis(if n == 10 { 200 } else { 0 })));
+    let slow = run.outcomes.iter().filter(|o| o.first_byte.is_some_and(|t| t > Duration::from_millis(20))).count();
+    assert!(slow > 60, "only {slow} requests saw the stall");
+}
+
+#[test]
+fn idle_connections_are_opened_before_and_used() {
+    let plan = Plan::trickle(20, 300.0, Duration::from_millis(200), 1);
+    let run = go(&plan, server(|_| Duration::ZERO));
+    assert_eq!(run.outcomes.len(), plan.shots.len());
+    assert!(run.outcomes.iter().all(|o| o.ending == Ending::Answered), "{:?}", run.outcomes.first());
+}
+
+#[test]
+fn a_closed_loop_goes_on_until_its_time_is_up() {
+    for keep_alive in [false, true] {
+        let plan = Plan::closed(4, keep_alive, Duration::from_millis(200));
+        let run = go(&plan, server(|_| Duration::ZERO));
+        assert!(run.outcomes.len() > 40, "{}", run.outcomes.len());
+        assert!(run.outcomes.iter().all(|o| o.ending == Ending::Answered));
+    }
+}
+
+#[test]
+fn the_lost_and_the_refused_are_counted() {
+    let plan = Plan::open(100.0, Duration::from_millis(100), 1);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = Client::new(&plan, silent.local_addr().unwrap(), Duration::from_millis(100)).unwrap();
+    let run = client.go().unwrap();
+    assert!(!run.outcomes.is_empty() && run.outcomes.iter().all(|o| o.ending == Ending::TimedOut));
+    let gone = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    };
+    let run = go(&plan, gone);
+    assert!(run.outcomes.iter().all(|o| o.ending == Ending::Refused), "{:?}", run.outcomes.first());
+}
+
+#[test]
+fn connections_of_a_storm_are_held_after_the_answer() {
+    let plan = Plan::storm(50, Duration::from_millis(30));
+    let run = go(&plan, server(|_| Duration::ZERO));
+    assert_eq!(run.outcomes.iter().filter(|o| o.ending == Ending::Answered).count(), 50);
+}

@@ -1,0 +1,169 @@
+//! The loads: one entry each.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use super::client::Client;
+use super::outcome::{ClientFigures, figures};
+use super::plan::{Plan, SMALL};
+use super::{ab, wrk};
+use crate::process;
+
+/// How hard and how long.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub length: Duration,
+    /// Clients of the closed loops.
+    pub clients: usize,
+    /// New connections a second of the open loops.
+    pub rate: f64,
+    pub burst: usize,
+    pub idle: usize,
+    /// Connections beyond the servers' limit.
+    pub surplus: usize,
+    pub workers: u32,
+    pub client_cpus: Vec<usize>,
+    /// A request without an answer after it is lost.
+    pub timeout: Duration,
+}
+
+/// Whom a load goes to, and where its tools may write.
+pub struct Target<'a> {
+    pub server: SocketAddr,
+    pub dir: &'a Path,
+    pub seed: u64,
+}
+
+impl Target<'_> {
+    pub fn url(&self) -> String {
+        format!("http://{}{SMALL}", self.server)
+    }
+}
+
+/// One load.
+pub struct Load {
+    pub name: &'static str,
+    pub about: &'static str,
+    /// The figures that verdicts are given on.
+    pub questions: &'static [&'static str],
+    /// `worker_connections` that it needs; otherwise plenty.
+    pub worker_connections: Option<u32>,
+    /// Calls `ready` when everything is prepared and the load begins.
+    pub run: fn(&Settings, &Target<'_>, ready: &mut dyn FnMut()) -> Result<ClientFigures>,
+}
+
+impl std::fmt::Debug for Load {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// `worker_connections` of the storm: so few that a thousand clients more can be afforded.
+const STORM_CONNECTIONS: u32 = 64;
+const STORM_HOLD: Duration = Duration::from_millis(200);
+
+pub static LOADS: &[Load] = &[
+    Load {
+        name: "short",
+        about: "a connection for each request, as many as go (ab)",
+        questions: &["cpu_us_per_request", "rate"],
+        worker_connections: None,
+        run: |settings, target, ready| match process::find("ab") {
+            Some(ab) => {
+                ready();
+                ab::run(&ab, settings, target)
+            }
+            None => ours(&Plan::closed(settings.clients, false, settings.length), settings, target, ready),
+        },
+    },
+    Load {
+        name: "keepalive",
+        about: "requests on connections that stay, as many as go (wrk)",
+        questions: &["cpu_us_per_request", "rate"],
+        worker_connections: None,
+        run: |settings, target, ready| match process::find("wrk") {
+            Some(wrk) => {
+                ready();
+                wrk::run(&wrk, settings, target)
+            }
+            None => ours(&Plan::closed(settings.clients, true, settings.length), settings, target, ready),
+        },
+    },
+    Load {
+        name: "open",
+        about: "new connections at a fixed rate, whether the server keeps up or not",
+        questions: &["cpu_us_per_request", "p99_us"],
+        worker_connections: None,
+        run: |settings, target, ready| {
+            ours(&Plan::open(settings.rate, settings.length, target.seed), settings, target, ready)
+        },
+    },
+    Load {
+        name: "burst",
+        about: "many connections at the same moment, and nothing between",
+        questions: &["p50_us", "p99_us"],
+        worker_connections: None,
+        run: |settings, target, ready| {
+            // At least one burst, however short the round.
+            let gap = Duration::from_millis(100).min(settings.length);
+            ours(&Plan::burst(settings.burst, gap, settings.length), settings, target, ready)
+        },
+    },
+    Load {
+        name: "minority",
+        about: "one request in a hundred is for 8 MiB, some of these are read slowly; latency is that of the others",
+        questions: &["p50_us", "p99_us"],
+        worker_connections: None,
+        run: |settings, target, ready| {
+            // A hundredth of 8 MiB each: a quarter of the rate keeps one core busy, but not to the brim.
+            ours(&Plan::minority(settings.rate / 4.0, settings.length, target.seed), settings, target, ready)
+        },
+    },
+    Load {
+        name: "idle",
+        about: "many idle connections, and a trickle of requests on them",
+        questions: &["cpu_us_per_request", "p99_us"],
+        worker_connections: None,
+        run: |settings, target, ready| {
+            ours(&Plan::trickle(settings.idle, settings.rate, settings.length, target.seed), settings, target, ready)
+        },
+    },
+    Load {
+        name: "storm",
+        about: "more connections at once than all workers may have; each stays 200 ms after its answer",
+        questions: &["p50_us", "p99_us"],
+        worker_connections: Some(STORM_CONNECTIONS),
+        run: |settings, target, ready| {
+            let count = (STORM_CONNECTIONS * settings.workers) as usize + settings.surplus;
+            ours(&Plan::storm(count, STORM_HOLD), settings, target, ready)
+        },
+    },
+];
+
+/// The load of that name. Error: there is none; says which one may have been meant.
+pub fn find(name: &str) -> Result<&'static Load> {
+    if let Some(load) = LOADS.iter().find(|load| load.name == name) {
+        return Ok(load);
+    }
+    let names: Vec<&str> = LOADS.iter().map(|load| load.name).collect();
+    bail!("unknown load \"{name}\"{}", crate::names::hint(name, &names))
+}
+
+/// Runs a plan with our own client, on a thread of its own that is pinned where the client belongs.
+fn ours(plan: &Plan, settings: &Settings, target: &Target<'_>, ready: &mut dyn FnMut()) -> Result<ClientFigures> {
+    let client = Client::new(plan, target.server, settings.timeout)?;
+    ready();
+    let run = std::thread::scope(|scope| {
+        let client = scope.spawn(|| {
+            if !settings.client_cpus.is_empty() {
+                process::pin(&settings.client_cpus)?;
+            }
+            client.go()
+        });
+        client.join().unwrap_or_else(|_| bail!("the client panicked"))
+    })?;
+    Ok(figures(&run))
+}

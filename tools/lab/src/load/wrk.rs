@@ -1,0 +1,98 @@
+//! wrk: keep-alive connections in a closed loop.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::kinds::{Settings, Target};
+use super::outcome::{ClientFigures, SHARES};
+use crate::process::{Kept, Spec};
+
+/// wrk's own report stops at the 99th percentile; a script may say more. Latencies are in microseconds.
+fn script() -> String {
+    let shares: Vec<String> = SHARES.iter().filter(|q| **q < 1.0).map(|q| format!("{}", q * 100.0)).collect();
+    format!(
+        "done = function(summary, latency, requests)\n\
+         \x20 local e = summary.errors\n\
+         \x20 io.write(string.format('LAB sums %d %d %d %d %d %d\\n', summary.requests, summary.duration, e.connect + e.read + e.write, e.status, e.timeout, latency.max))\n\
+         \x20 io.write(string.format('LAB mean %.3f\\n', latency.mean))\n\
+         \x20 for _, p in pairs({{ {} }}) do io.write(string.format('LAB q %g %.3f\\n', p, latency:percentile(p))) end\n\
+         end\n",
+        shares.join(", ")
+    )
+}
+
+pub fn run(wrk: &Path, settings: &Settings, target: &Target<'_>) -> Result<ClientFigures> {
+    let lua = target.dir.join("wrk.lua");
+    std::fs::write(&lua, script())?;
+    let args = [
+        "-t1".into(),
+        format!("-c{}", settings.clients),
+        // Whole seconds only: it is ended by a signal.
+        format!("-d{}s", settings.length.as_secs() + 60),
+        "--timeout".into(),
+        format!("{}s", settings.timeout.as_secs().max(1)),
+        "-s".into(),
+        lua.display().to_string(),
+        target.url(),
+    ];
+    let spec = Spec {
+        program: wrk.into(),
+        args: args.into_iter().map(Into::into).collect(),
+        cpus: settings.client_cpus.clone(),
+    };
+    let started = Instant::now();
+    let mut kept = Kept::start(&spec, &target.dir.join("wrk.out"))?;
+    kept.run_for(settings.length, settings.timeout + Duration::from_secs(5))?;
+    let elapsed = started.elapsed();
+    let cpu_share = kept.cpu().unwrap_or_default().as_secs_f64() / elapsed.as_secs_f64();
+    let output = kept.output();
+    let mut figures = parse(&output).with_context(|| format!("wrk failed: {}", output.trim()))?;
+    figures.cpu_share = cpu_share;
+    Ok(figures)
+}
+
+fn parse(output: &str) -> Option<ClientFigures> {
+    let mut figures = ClientFigures { tool: "wrk".into(), ..ClientFigures::default() };
+    let mut seen = false;
+    for line in output.lines().filter_map(|line| line.strip_prefix("LAB ")) {
+        let mut words = line.split(' ');
+        let kind = words.next()?;
+        let numbers: Vec<f64> = words.map(|word| word.parse().unwrap_or(f64::NAN)).collect();
+        match (kind, numbers.as_slice()) {
+            ("sums", [requests, us, broken, status, timeout, max]) => {
+                seen = true;
+                figures.requests = *requests as u64;
+                figures.seconds = us / 1e6;
+                (figures.reset, figures.timed_out) = (*broken as u64, *timeout as u64);
+                figures.errors = (broken + status + timeout) as u64;
+                figures.rate = (requests - status) / figures.seconds;
+                figures.quantiles.push((1.0, *max));
+            }
+            ("mean", [mean]) => figures.mean_us = Some(*mean),
+            ("q", [percent, us]) => figures.quantiles.push((percent / 100.0, *us)),
+            _ => return None,
+        }
+    }
+    figures.quantiles.sort_by(|a, b| a.0.total_cmp(&b.0));
+    seen.then_some(figures)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_script_prints() {
+        let output =
+            "Running 1s test\nLAB sums 120000 1000500 0 2 1 9000\nLAB mean 400.5\nLAB q 50 300\nLAB q 99.9 2500\n";
+        let figures = parse(output).unwrap();
+        assert_eq!((figures.requests, figures.errors, figures.timed_out), (120_000, 3, 1));
+        assert_eq!(
+            (figures.quantile(0.5), figures.quantile(0.999), figures.quantile(1.0)),
+            (Some(300.0), Some(2500.0), Some(9000.0))
+        );
+        assert!(parse("unable to connect").is_none());
+    }
+}

@@ -1,0 +1,171 @@
+//! The server's side of a measurement: two looks and what happened between.
+
+use std::collections::BTreeMap;
+
+use drover::shm::Ledger;
+use serde::{Deserialize, Serialize};
+
+use super::ledger::{Count, Counts};
+use super::tree::{Process, memory_kib, tree};
+use crate::stats::jain;
+
+/// What a load cost the server. What can't be known for a server is missing: only drover has a ledger.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ServerFigures {
+    /// User and system time of all its processes, per answered request, microseconds.
+    pub cpu_us_per_request: Option<f64>,
+    /// CPU time as a share of one CPU.
+    pub cpu_share: f64,
+    pub switches_per_request: Option<f64>,
+    pub wakeups_per_accept: Option<f64>,
+    pub empty_accepts_per_accept: Option<f64>,
+    pub mutex_tries_per_accept: Option<f64>,
+    /// How long the accept mutex was held each time, microseconds.
+    pub mutex_hold_us: Option<f64>,
+    pub handoffs_per_accept: Option<f64>,
+    pub takeovers: Option<f64>,
+    /// Connections that waited to be accepted, mean and most.
+    pub queue_mean: Option<f64>,
+    pub queue_max: Option<f64>,
+    /// How long a connection waited to be accepted, on average: mean queue divided by accepts a second (Little's law).
+    pub accept_delay_us: Option<f64>,
+    pub jain_connections: Option<f64>,
+    pub jain_requests: Option<f64>,
+    /// Proportional set size of all processes, KiB.
+    pub memory_kib: Option<f64>,
+    /// Connections that the kernel dropped because a queue was full, on the whole machine.
+    pub overflows: Option<f64>,
+    pub workers: Vec<WorkerFigures>,
+}
+
+/// One worker's part.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct WorkerFigures {
+    pub pid: u32,
+    pub cpu_us: f64,
+    pub accepts: Option<u64>,
+    pub requests: Option<u64>,
+}
+
+/// The look before a load.
+pub struct Before {
+    root: u32,
+    ledger: Option<Ledger>,
+    processes: Vec<Process>,
+    counts: Option<Counts>,
+    overflows: Option<u64>,
+    at: std::time::Instant,
+}
+
+impl Before {
+    pub fn look(root: u32, ledger: Option<Ledger>) -> Before {
+        let (processes, counts, overflows) = (tree(root), ledger.as_ref().map(Counts::read), overflows());
+        Before { root, ledger, processes, counts, overflows, at: std::time::Instant::now() }
+    }
+
+    /// The look after it. `requests`: as the client counted them; `queue`: mean and greatest depth of the accept queue.
+    pub fn after(self, requests: u64, queue: Option<(f64, u32)>) -> ServerFigures {
+        let seconds = self.at.elapsed().as_secs_f64().max(1e-9);
+        let after = tree(self.root);
+        let old: BTreeMap<u32, &Process> = self.processes.iter().map(|process| (process.pid, process)).collect();
+        let since = |pick: fn(&Process) -> u64, now: &Process| {
+            pick(now).saturating_sub(old.get(&now.pid).map_or(0, |process| pick(process)))
+        };
+        let cpu_of = |process: &Process| since(|p| p.cpu_ns, process) + since(|p| p.reaped_cpu_ns, process);
+        let cpu_ns: u64 = after.iter().map(cpu_of).sum();
+        let switches: u64 = after.iter().map(|process| since(|p| p.switches, process)).sum();
+        let requests = (requests > 0).then_some(requests as f64);
+        let mut figures = ServerFigures {
+            cpu_us_per_request: requests.map(|n| cpu_ns as f64 / 1e3 / n),
+            cpu_share: cpu_ns as f64 / 1e9 / seconds,
+            switches_per_request: requests.map(|n| switches as f64 / n),
+            queue_mean: queue.map(|(mean, _)| mean),
+            queue_max: queue.map(|(_, most)| f64::from(most)),
+            memory_kib: memory_kib(&after),
+            overflows: self.overflows.zip(overflows()).map(|(a, b)| b.saturating_sub(a) as f64),
+            ..ServerFigures::default()
+        };
+        let root = self.root;
+        let is_worker = |process: &&Process| process.pid != root || after.len() == 1;
+        figures.workers = after
+            .iter()
+            .filter(is_worker)
+            .map(|p| WorkerFigures { pid: p.pid, cpu_us: cpu_of(p) as f64 / 1e3, ..WorkerFigures::default() })
+            .collect();
+        if let (Some(ledger), Some(before)) = (&self.ledger, &self.counts) {
+            figures.add_counts(&Counts::read(ledger), before, seconds);
+        }
+        figures
+    }
+}
+
+impl ServerFigures {
+    fn add_counts(&mut self, now: &Counts, before: &Counts, seconds: f64) {
+        let sums = now.sums.since(before.sums);
+        let per_accept = |n: u64| (sums.accepts > 0).then(|| n as f64 / sums.accepts as f64);
+        self.wakeups_per_accept = per_accept(sums.wakeups);
+        self.empty_accepts_per_accept = per_accept(sums.empty_accepts);
+        if sums.mutex_tries > 0 {
+            self.mutex_tries_per_accept = per_accept(sums.mutex_tries);
+        }
+        self.mutex_hold_us = (sums.mutex_takes > 0).then(|| sums.mutex_held_us as f64 / sums.mutex_takes as f64);
+        if sums.handoffs > 0 {
+            self.handoffs_per_accept = per_accept(sums.handoffs);
+        }
+        self.takeovers = Some(sums.takeovers as f64);
+        if let (Some(queue), true) = (self.queue_mean, sums.accepts > 0) {
+            self.accept_delay_us = Some(queue * seconds / sums.accepts as f64 * 1e6);
+        }
+        let parts: BTreeMap<u32, Count> = now
+            .workers
+            .iter()
+            .map(|(pid, count)| (*pid, count.since(before.workers.get(pid).copied().unwrap_or_default())))
+            .collect();
+        let shares = |pick: fn(&Count) -> u64| parts.values().map(|count| pick(count) as f64).collect::<Vec<_>>();
+        self.jain_connections = jain(&shares(|count| count.accepts));
+        self.jain_requests = jain(&shares(|count| count.requests));
+        self.workers.retain(|worker| parts.contains_key(&worker.pid));
+        for worker in &mut self.workers {
+            let part = parts.get(&worker.pid);
+            (worker.accepts, worker.requests) = (part.map(|p| p.accepts), part.map(|p| p.requests));
+        }
+    }
+}
+
+/// ListenOverflows of /proc/net/netstat.
+fn overflows() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/net/netstat").ok()?;
+    let mut lines = text.lines().filter(|line| line.starts_with("TcpExt:"));
+    let at = lines.next()?.split(' ').position(|name| name == "ListenOverflows")?;
+    lines.next()?.split(' ').nth(at)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn per_accept_figures_come_from_what_was_counted_between() {
+        let count = |accepts, wakeups| Count { accepts, wakeups, requests: accepts, ..Count::default() };
+        let counts = |sums: Count, workers: &[(u32, Count)]| Counts {
+            sums,
+            workers: workers.iter().copied().collect(),
+            ..Counts::default()
+        };
+        let before = counts(count(100, 100), &[(1, count(100, 100)), (2, count(0, 0))]);
+        let now = counts(count(300, 500), &[(1, count(200, 300)), (2, count(100, 200))]);
+        let mut figures = ServerFigures { queue_mean: Some(2.0), ..ServerFigures::default() };
+        figures.workers =
+            vec![WorkerFigures { pid: 1, ..Default::default() }, WorkerFigures { pid: 7, ..Default::default() }];
+        figures.add_counts(&now, &before, 10.0);
+        assert_eq!((figures.wakeups_per_accept, figures.jain_connections), (Some(2.0), Some(1.0)));
+        assert_eq!(figures.accept_delay_us, Some(100_000.0));
+        assert_eq!((figures.workers.len(), figures.workers[0].accepts), (1, Some(100)));
+        assert_eq!((figures.mutex_hold_us, figures.handoffs_per_accept), (None, None));
+    }
+
+    #[test]
+    fn the_kernel_tells_of_overflows() {
+        assert!(overflows().is_some());
+    }
+}

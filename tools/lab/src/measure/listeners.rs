@@ -1,0 +1,64 @@
+//! Who can be woken by a connection, by /proc: what the kernel knows, whatever the server says.
+
+use std::collections::HashMap;
+use std::fs;
+
+use super::tree::Process;
+
+/// The processes of `tree` that have a TCP listening socket of `port` in one of their epoll sets now: those that the kernel
+/// may wake for a connection. With an accept mutex that is its holder.
+pub fn listeners(processes: &[Process], port: u16) -> Vec<u32> {
+    let sockets = listening_inodes(port);
+    processes.iter().filter(|process| watches(process.pid, &sockets)).map(|process| process.pid).collect()
+}
+
+/// Inodes of the listening sockets of `port`, as /proc/net/tcp has them.
+fn listening_inodes(port: u16) -> Vec<String> {
+    const LISTEN: &str = "0A";
+    let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let of_port = rows.filter(|row| {
+        row.get(3) == Some(&LISTEN) && row.get(1).is_some_and(|local| local.ends_with(&format!(":{port:04X}")))
+    });
+    of_port.filter_map(|row| row.get(9).map(|inode| inode.to_string())).collect()
+}
+
+fn watches(pid: u32, sockets: &[String]) -> bool {
+    let mut inodes = HashMap::new();
+    let mut epolls = Vec::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten() {
+        let Some(fd) = entry.file_name().to_str().map(str::to_owned) else { continue };
+        match fs::read_link(entry.path()).ok().and_then(|link| link.to_str().map(str::to_owned)) {
+            Some(link) if link == "anon_inode:[eventpoll]" => epolls.push(fd),
+            Some(link) => {
+                inodes.insert(fd, link);
+            }
+            None => {}
+        }
+    }
+    let is_listening =
+        |fd: &str| inodes.get(fd).is_some_and(|link| sockets.iter().any(|inode| *link == format!("socket:[{inode}]")));
+    epolls.iter().any(|epoll| {
+        let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{epoll}")).unwrap_or_default();
+        // "tfd:        6 events:       19 data: ..."; an event mask of zero is a disabled one-shot source.
+        let watched = info.lines().filter_map(|line| line.strip_prefix("tfd:"));
+        watched.map(str::split_whitespace).any(|mut words| words.next().is_some_and(&is_listening))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_a_listening_socket_in_its_epoll_set_is_found() {
+        use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let me = vec![Process { pid: std::process::id(), ..Process::default() }];
+        assert!(listeners(&me, port).is_empty());
+        let epoll = Epoll::new(EpollCreateFlags::empty()).unwrap();
+        epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, 0)).unwrap();
+        assert_eq!(listeners(&me, port), [std::process::id()]);
+    }
+}

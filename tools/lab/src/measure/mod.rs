@@ -1,0 +1,15 @@
+//! What the server's side of a load costs: from /proc, from the kernel's socket diagnostics, and from the ledger.
+
+mod figures;
+mod ledger;
+mod listen_queue;
+mod listeners;
+mod metrics;
+mod tree;
+
+pub use figures::{Before, ServerFigures};
+pub use ledger::open as open_ledger;
+pub use listen_queue::ListenQueue;
+pub use listeners::listeners;
+pub use metrics::{Better, METRICS, Metric, metric};
+pub use tree::tree;

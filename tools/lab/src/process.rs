@@ -1,0 +1,192 @@
+//! Processes that the lab starts: on the CPUs they are meant for, in a process group of their own, and gone when the lab is.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::time::TimeValLike;
+use nix::unistd::Pid;
+
+use crate::interrupt;
+
+/// What a process is started with.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    pub program: OsString,
+    pub args: Vec<OsString>,
+    /// CPUs it may use; empty: all.
+    pub cpus: Vec<usize>,
+}
+
+/// A running process and everything it has forked. Dropping it kills them all.
+///
+/// Between lab and process stands a keeper (`lab keep`): it sees the lab's death as the end of its standard input, and
+/// kills the group then, so that not even SIGKILL of the lab leaves a server behind.
+pub struct Kept {
+    keeper: Child,
+    says: BufReader<ChildStdout>,
+    pid: u32,
+    /// What the process and its children wrote to their output.
+    output: std::path::PathBuf,
+}
+
+impl Kept {
+    /// Starts `spec`; what it prints goes to the file `output`.
+    pub fn start(spec: &Spec, output: &Path) -> Result<Kept> {
+        let lab = std::env::current_exe().context("where the lab itself is")?;
+        let mut command = Command::new(lab);
+        command.arg("keep").arg("--output").arg(output);
+        if !spec.cpus.is_empty() {
+            let cpus: Vec<String> = spec.cpus.iter().map(usize::to_string).collect();
+            command.arg("--cpus").arg(cpus.join(","));
+        }
+        command.arg("--").arg(&spec.program).args(&spec.args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
+        let mut keeper = command.spawn().context("starting the keeper")?;
+        let Some(stdout) = keeper.stdout.take() else { bail!("the keeper has no output") };
+        let mut kept = Kept { keeper, says: BufReader::new(stdout), pid: 0, output: output.to_owned() };
+        let mut line = String::new();
+        kept.says.read_line(&mut line).context("what the keeper says")?;
+        match line.trim().parse() {
+            Ok(pid) => kept.pid = pid,
+            Err(_) => bail!("{}: {}", spec.program.to_string_lossy(), line.trim().trim_start_matches("error: ")),
+        }
+        Ok(kept)
+    }
+
+    /// CPU time of the process and all it waited for, once it has ended.
+    pub fn cpu(&mut self) -> Option<Duration> {
+        let mut line = String::new();
+        self.says.read_line(&mut line).ok()?;
+        line.trim().parse().ok().map(Duration::from_micros)
+    }
+
+    /// The process itself, not the keeper.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Its exit code, when it has ended.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.keeper.try_wait().ok().flatten()
+    }
+
+    /// Waits until it ends. Errors: it did not in time, or the person pressed Ctrl-C.
+    pub fn wait(&mut self, at_most: Duration) -> Result<ExitStatus> {
+        let deadline = Instant::now() + at_most;
+        loop {
+            if let Some(status) = self.ended() {
+                return Ok(status);
+            }
+            interrupt::check()?;
+            if Instant::now() >= deadline {
+                bail!("process {} did not end within {} s", self.pid, at_most.as_secs());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Lets it work for `length`, then ends it as Ctrl-C would; ab and wrk print their figures then. Errors: it does not end
+    /// within `more`, or the person pressed Ctrl-C.
+    pub fn run_for(&mut self, length: Duration, more: Duration) -> Result<()> {
+        // On a busy machine a program may be slow to start; before it catches the signal it would die of it without a word.
+        let patience = Instant::now() + more;
+        while !catches_interrupt(self.pid) && self.ended().is_none() && Instant::now() < patience {
+            interrupt::check()?;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let end = Instant::now() + length;
+        while Instant::now() < end && self.ended().is_none() {
+            interrupt::check()?;
+            std::thread::sleep(end.saturating_duration_since(Instant::now()).min(Duration::from_millis(5)));
+        }
+        // Not reaped before its keeper has said so, and the keeper lives: the number is still its own.
+        if self.ended().is_none() {
+            kill(Pid::from_raw(self.pid as i32), Signal::SIGINT).ok();
+        }
+        self.wait(more).map(drop)
+    }
+
+    /// What it has printed so far.
+    pub fn output(&self) -> String {
+        std::fs::read_to_string(&self.output).unwrap_or_default()
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // The keeper leads the group and is not reaped yet, so that its number can't have gone to anybody else.
+        if !matches!(self.keeper.try_wait(), Ok(Some(_))) {
+            killpg(Pid::from_raw(self.keeper.id() as i32), Signal::SIGKILL).ok();
+        }
+        self.keeper.wait().ok();
+    }
+}
+
+/// Whether the process has a handler for SIGINT (SigCgt of /proc/PID/status).
+fn catches_interrupt(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).map(str::trim);
+    mask.and_then(|mask| u64::from_str_radix(mask, 16).ok())
+        .is_some_and(|mask| mask & 1 << (Signal::SIGINT as u32 - 1) != 0)
+}
+
+/// The life of a keeper: starts the program, says its pid, waits for its end or for the end of standard input.
+pub fn keep(cpus: &[usize], output: &Path, command: &[OsString]) -> Result<i32> {
+    if !cpus.is_empty() {
+        pin(cpus)?;
+    }
+    let file = std::fs::File::create(output).with_context(|| output.display().to_string())?;
+    let [program, args @ ..] = command else { bail!("no program to keep") };
+    let started = Command::new(program).args(args).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).spawn();
+    let mut child = match started {
+        Ok(child) => child,
+        Err(error) => {
+            println!("error: {error}");
+            return Ok(127);
+        }
+    };
+    println!("{}", child.id());
+    std::thread::spawn(|| {
+        // Nobody writes to it: the read ends when the lab does.
+        std::io::stdin().read_to_end(&mut Vec::new()).ok();
+        killpg(nix::unistd::getpgrp(), Signal::SIGKILL).ok();
+    });
+    let status = child.wait()?;
+    let used = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    println!("{}", used.user_time().num_microseconds() + used.system_time().num_microseconds());
+    // A master that died by itself leaves workers behind: they belong to this group as well.
+    if !status.success() {
+        killpg(nix::unistd::getpgrp(), Signal::SIGKILL).ok();
+    }
+    Ok(status.code().unwrap_or(1))
+}
+
+/// Restricts the calling thread, and what it starts, to `cpus`. Error: the machine has no such CPU, or the lab may not use it.
+pub fn pin(cpus: &[usize]) -> Result<()> {
+    let mut set = CpuSet::new();
+    for cpu in cpus {
+        set.set(*cpu).with_context(|| format!("CPU {cpu}"))?;
+    }
+    sched_setaffinity(Pid::from_raw(0), &set).with_context(|| format!("pinning to CPUs {cpus:?}"))
+}
+
+/// The CPUs that this process may use.
+pub fn usable_cpus() -> Vec<usize> {
+    let set = nix::sched::sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
+    (0..CpuSet::count()).filter(|cpu| set.is_set(*cpu).unwrap_or(false)).collect()
+}
+
+/// Finds a program in PATH and the places where servers live.
+pub fn find(program: &str) -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let more = ["/usr/sbin", "/usr/local/sbin", "/sbin"].map(Into::into);
+    std::env::split_paths(&path).chain(more).map(|dir| dir.join(program)).find(|file| file.is_file())
+}

@@ -1,0 +1,260 @@
+//! Charts as inline SVG: no script, no network. Series differ in colour, in dashes and in marks.
+
+use std::fmt::Write;
+
+use super::text::{number, time};
+
+const WIDTH: f64 = 720.0;
+const LEFT: f64 = 64.0;
+const RIGHT: f64 = 16.0;
+const COLOURS: usize = 8;
+
+/// Text that can't end the text it is put into.
+pub fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// Colour and dashes of the series `n`.
+pub fn stroke(n: usize) -> String {
+    const DASHES: [&str; 4] = ["none", "7 3", "2 3", "10 3 2 3"];
+    format!("stroke:var(--c{});stroke-dasharray:{}", n % COLOURS, DASHES[n % 4])
+}
+
+/// The key: a piece of line for each name.
+pub fn key(names: &[String]) -> String {
+    let items = names.iter().enumerate().map(|(n, name)| {
+        let line = format!("<line x1='1' y1='6' x2='35' y2='6' stroke-width='3' style='{}'/>", stroke(n));
+        format!(
+            "<li><svg viewBox='0 0 36 12' aria-hidden='true'>{line}{}</svg>{}</li>",
+            mark(n, 18.0, 6.0),
+            escape(name)
+        )
+    });
+    format!("<ul class='key'>{}</ul>", items.collect::<String>())
+}
+
+fn mark(n: usize, x: f64, y: f64) -> String {
+    let fill = format!("style='fill:var(--c{})'", n % COLOURS);
+    match n % 3 {
+        0 => format!("<circle cx='{x:.1}' cy='{y:.1}' r='4' {fill}/>"),
+        1 => format!("<rect x='{:.1}' y='{:.1}' width='8' height='8' {fill}/>", x - 4.0, y - 4.0),
+        _ => format!("<path d='M{x:.1} {:.1}l5 9h-10z' {fill}/>", y - 6.0),
+    }
+}
+
+/// Latency over the share of requests, both logarithmic: the right half is the slowest per cent, which a linear
+/// axis would hide. `series`: for each side (share, µs).
+pub fn latency(title: &str, series: &[Vec<(f64, f64)>]) -> String {
+    const HEIGHT: f64 = 300.0;
+    const TOP: f64 = 12.0;
+    const BOTTOM: f64 = 44.0;
+    // Shares are shown by how many are slower: one in two, one in ten ...
+    const TICKS: [(f64, &str); 6] =
+        [(0.0, "all"), (0.5, "50 %"), (0.9, "90 %"), (0.99, "99 %"), (0.999, "99.9 %"), (0.9999, "99.99 %")];
+    let points = || series.iter().flatten().filter(|(q, us)| *us > 0.0 && *q <= 1.0);
+    let (Some(low), Some(high)) = (points().map(|p| p.1).reduce(f64::min), points().map(|p| p.1).reduce(f64::max))
+    else {
+        return String::new();
+    };
+    let (low, high) = (10f64.powf(low.log10().floor()), 10f64.powf(high.log10().ceil()).max(low * 10.0));
+    // The longest of all stands one step right of the last share that was measured.
+    let rank = |q: f64| -(1.0 - q).log10();
+    let last = points().map(|p| p.0).filter(|q| *q < 1.0).map(rank).fold(1.0, f64::max);
+    let span = last + 0.4;
+    let x = |q: f64| LEFT + (WIDTH - LEFT - RIGHT) * if q < 1.0 { rank(q) } else { span } / span;
+    let y = |us: f64| TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - (us / low).log10() / (high / low).log10());
+    let mut svg = open(HEIGHT, title);
+    for (q, label) in TICKS
+        .iter()
+        .filter(|(q, _)| rank(*q) <= last + 0.05 && span - rank(*q) > span / 9.0)
+        .copied()
+        .chain([(1.0, "longest")])
+    {
+        let x = x(q);
+        let _ = write!(svg, "<line class='grid' x1='{x:.1}' y1='{TOP}' x2='{x:.1}' y2='{:.1}'/>", HEIGHT - BOTTOM);
+        let anchor = if q == 1.0 { "end" } else { "middle" };
+        let x = if q == 1.0 { WIDTH - 2.0 } else { x };
+        let _ = write!(svg, "<text x='{x:.1}' y='{:.1}' text-anchor='{anchor}'>{label}</text>", HEIGHT - BOTTOM + 18.0);
+    }
+    let _ = write!(
+        svg,
+        "<text class='soft' x='{:.1}' y='{:.1}' text-anchor='middle'>share of requests that are no slower</text>",
+        (LEFT + WIDTH) / 2.0,
+        HEIGHT - 6.0
+    );
+    decades(&mut svg, low, high, y);
+    for (n, side) in series.iter().enumerate() {
+        line(&mut svg, n, side.iter().filter(|(_, us)| *us > 0.0).map(|(q, us)| (x(*q), y(*us))).collect());
+    }
+    svg + "</svg></div>"
+}
+
+/// Microseconds over the number of workers, both logarithmic.
+pub fn growth(title: &str, series: &[Vec<(f64, f64)>]) -> String {
+    const HEIGHT: f64 = 300.0;
+    const TOP: f64 = 12.0;
+    const BOTTOM: f64 = 44.0;
+    let points = || series.iter().flatten().filter(|(n, us)| *n > 0.0 && *us > 0.0);
+    let (Some(low), Some(high)) = (points().map(|p| p.1).reduce(f64::min), points().map(|p| p.1).reduce(f64::max))
+    else {
+        return String::new();
+    };
+    let (low, high) = (10f64.powf(low.log10().floor()), 10f64.powf(high.log10().ceil()).max(low * 10.0));
+    let most = points().map(|p| p.0).fold(2.0, f64::max);
+    let x = |n: f64| LEFT + (WIDTH - LEFT - RIGHT) * n.log2() / most.log2();
+    let y = |us: f64| TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - (us / low).log10() / (high / low).log10());
+    let mut svg = open(HEIGHT, title);
+    let mut workers = 1.0;
+    while workers <= most {
+        let x = x(workers);
+        let _ = write!(svg, "<line class='grid' x1='{x:.1}' y1='{TOP}' x2='{x:.1}' y2='{:.1}'/>", HEIGHT - BOTTOM);
+        let _ = write!(svg, "<text x='{x:.1}' y='{:.1}' text-anchor='middle'>{workers}</text>", HEIGHT - BOTTOM + 18.0);
+        workers *= 2.0;
+    }
+    let middle = (LEFT + WIDTH) / 2.0;
+    let _ =
+        write!(svg, "<text class='soft' x='{middle:.1}' y='{:.1}' text-anchor='middle'>workers</text>", HEIGHT - 6.0);
+    decades(&mut svg, low, high, y);
+    for (n, side) in series.iter().enumerate() {
+        line(&mut svg, n, side.iter().map(|(workers, us)| (x(*workers), y(*us))).collect());
+    }
+    svg + "</svg></div>"
+}
+
+fn decades(svg: &mut String, low: f64, high: f64, y: impl Fn(f64) -> f64) {
+    let mut decade = low;
+    while decade <= high * 1.01 {
+        let y = y(decade);
+        let _ = write!(svg, "<line class='grid' x1='{LEFT}' y1='{y:.1}' x2='{:.1}' y2='{y:.1}'/>", WIDTH - RIGHT);
+        let label = time(decade).replace(".00", "").replace(".0", "");
+        let _ = write!(svg, "<text x='{:.1}' y='{:.1}' text-anchor='end'>{label}</text>", LEFT - 6.0, y + 4.0);
+        decade *= 10.0;
+    }
+}
+
+fn line(svg: &mut String, n: usize, at: Vec<(f64, f64)>) {
+    let path: Vec<String> = at.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+    let points = path.join(" ");
+    let _ = write!(svg, "<polyline points='{points}' fill='none' stroke-width='2.5' style='{}'/>", stroke(n));
+    at.iter().for_each(|(x, y)| svg.push_str(&mark(n, *x, *y)));
+}
+
+/// One line of a chart of differences.
+pub struct Difference {
+    pub label: String,
+    pub middle: f64,
+    pub interval: Option<(f64, f64)>,
+    pub series: usize,
+}
+
+/// Differences with their intervals, in per cent, around zero.
+pub fn differences(title: &str, rows: &[Difference]) -> String {
+    const ROW: f64 = 44.0;
+    let height = ROW * rows.len() as f64 + 34.0;
+    let ends = rows.iter().flat_map(|row| row.interval.map_or([row.middle; 2], |(low, high)| [low, high]));
+    // Wilder intervals are cut: they say "unknown" at this length as well.
+    let most = ends.map(f64::abs).fold(0.02, f64::max).min(1.0);
+    let x = |v: f64| 20.0 + (WIDTH - 40.0) * (v.clamp(-most, most) + most) / (2.0 * most);
+    let mut svg = open(height, title);
+    let bottom = height - 24.0;
+    for step in [-1.0, -0.5, 0.0, 0.5, 1.0] {
+        let (x, class) = (x(step * most), if step == 0.0 { "axis" } else { "grid" });
+        let _ = write!(svg, "<line class='{class}' x1='{x:.1}' y1='0' x2='{x:.1}' y2='{bottom:.1}'/>");
+        let label = if step == 0.0 { "same".to_owned() } else { format!("{:+.1} %", step * most * 100.0) };
+        let anchor = if step == -1.0 {
+            "start"
+        } else if step == 1.0 {
+            "end"
+        } else {
+            "middle"
+        };
+        let x = if step == -1.0 {
+            0.0
+        } else if step == 1.0 {
+            WIDTH
+        } else {
+            x
+        };
+        let _ = write!(svg, "<text x='{x:.1}' y='{:.1}' text-anchor='{anchor}'>{label}</text>", height - 6.0);
+    }
+    for (n, row) in rows.iter().enumerate() {
+        let y = ROW * n as f64;
+        let _ = write!(svg, "<text x='4' y='{:.1}'>{}</text>", y + 15.0, escape(&row.label));
+        let y = y + 30.0;
+        if let Some((low, high)) = row.interval {
+            let _ = write!(
+                svg,
+                "<line x1='{:.1}' y1='{y:.1}' x2='{:.1}' y2='{y:.1}' stroke-width='3' style='stroke:var(--c{})'/>",
+                x(low),
+                x(high),
+                row.series % COLOURS
+            );
+        }
+        svg.push_str(&mark(row.series, x(row.middle), y));
+    }
+    svg + "</svg></div>"
+}
+
+/// Shares of the whole as pieces of a bar for each name, the greatest first.
+pub fn shares(title: &str, rows: &[(String, Vec<f64>)]) -> String {
+    const ROW: f64 = 46.0;
+    let height = ROW * rows.len() as f64 + 4.0;
+    let mut svg = open(height, title);
+    for (n, (name, parts)) in rows.iter().enumerate() {
+        let sum: f64 = parts.iter().sum::<f64>().max(1e-9);
+        let y = ROW * n as f64;
+        let _ = write!(svg, "<text x='0' y='{:.1}'>{}</text>", y + 14.0, escape(name));
+        let mut x = 0.0;
+        for (place, part) in parts.iter().enumerate() {
+            let width = part / sum * WIDTH;
+            let opacity = if place % 2 == 0 { 0.95 } else { 0.6 };
+            let _ = write!(
+                svg,
+                "<rect x='{x:.1}' y='{:.1}' width='{:.1}' height='20' style='fill:var(--c{});opacity:{opacity}'/>",
+                y + 20.0,
+                (width - 1.5).max(0.0),
+                n % COLOURS
+            );
+            if width > 44.0 {
+                let _ = write!(
+                    svg,
+                    "<text x='{:.1}' y='{:.1}' style='fill:var(--back)'>{} %</text>",
+                    x + 6.0,
+                    y + 35.0,
+                    number(part / sum * 100.0)
+                );
+            }
+            x += width;
+        }
+    }
+    svg + "</svg></div>"
+}
+
+fn open(height: f64, title: &str) -> String {
+    let title = escape(title);
+    format!(
+        "<div class='chart'><svg viewBox='0 0 {WIDTH} {height}' role='img' aria-label=\"{title}\"><title>{title}</title>"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn curves_stay_within_the_picture() {
+        let series = vec![vec![(0.5, 100.0), (0.99, 5000.0), (1.0, 90_000.0)], vec![(0.5, 80.0)]];
+        let svg = latency("a < b", &series);
+        assert!(svg.contains("a &lt; b") && svg.contains("99 %") && svg.contains("longest"));
+        assert_eq!(svg.matches("<polyline").count(), 2);
+        let numbers = svg.split(['\'', ' ', ',']).filter_map(|word| word.parse::<f64>().ok());
+        assert!(numbers.into_iter().all(|n| (-1.0..=WIDTH).contains(&n)));
+        assert_eq!(latency("nothing", &[vec![]]), "");
+    }
+
+    #[test]
+    fn wide_intervals_are_cut_at_the_edge() {
+        let rows = [Difference { label: "x".into(), middle: 0.1, interval: Some((-0.5, 40.0)), series: 0 }];
+        assert!(differences("d", &rows).contains("+100.0 %"));
+    }
+}

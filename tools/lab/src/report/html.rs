@@ -1,0 +1,214 @@
+//! report.html: one file, verdict first.
+
+use std::fmt::Write;
+
+use super::chart::{self, Difference, escape};
+use super::text::{self, Tone};
+use crate::load::SHARES;
+use crate::measure::{METRICS, metric};
+use crate::results::{Conclusion, LoadNotes, Results};
+use crate::stats::median;
+
+const STYLE: &str = include_str!("style.css");
+
+/// A page around `body`.
+pub fn page(title: &str, body: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n<meta name='viewport' content='width=device-width'>\n\
+         <title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
+        escape(title)
+    )
+}
+
+/// The report of a comparison.
+pub fn html(results: &Results) -> String {
+    let mut body = verdicts(results);
+    for load in results.loads.iter().filter(|load| results.measurements.iter().any(|m| m.load == load.name)) {
+        body.push_str(&section(results, load));
+    }
+    body.push_str(&method(results));
+    page("drover lab: comparison", &body)
+}
+
+/// The answer in a sentence for each other side, then in a card for each question.
+fn verdicts(results: &Results) -> String {
+    let mut out = format!("<h1>{}</h1>\n", escape(&headline(results)));
+    if let Some(why) = &results.stopped {
+        let _ =
+            write!(out, "<p class='banner'>Not complete: {}. What was measured until then is shown.</p>", escape(why));
+    }
+    out.push_str("<ul class='cards'>\n");
+    for conclusion in &results.conclusions {
+        let class = match text::tone(conclusion) {
+            Tone::Better => "better",
+            Tone::Worse => "worse",
+            Tone::Same | Tone::Unknown => "open",
+        };
+        let _ = writeln!(
+            out,
+            "<li class='{class}'><b>{}: {}</b>{} {}<br><span class='soft'>{}</span></li>",
+            escape(&conclusion.b),
+            text::verdict(conclusion),
+            escape(title(conclusion)),
+            text::difference(conclusion),
+            escape(&format!("{}, against {}", conclusion.load, conclusion.a)),
+        );
+    }
+    out + "</ul>\n"
+}
+
+fn title(conclusion: &Conclusion) -> &str {
+    metric(&conclusion.metric).map_or(conclusion.metric.as_str(), |metric| metric.title)
+}
+
+/// Counts the verdicts.
+pub fn headline(results: &Results) -> String {
+    let Some((first, others)) = results.sides.split_first() else { return "Nothing was measured".to_owned() };
+    let parts = others.iter().map(|other| {
+        let of_side = || results.conclusions.iter().filter(|c| c.b == other.name).map(text::tone);
+        let count = |tone: Tone| of_side().filter(|found| *found == tone).count();
+        let asked = of_side().count();
+        let said: Vec<String> = [
+            (count(Tone::Better), "better in"),
+            (count(Tone::Worse), "worse in"),
+            (count(Tone::Same), "no different in"),
+            (count(Tone::Unknown), "without verdict in"),
+        ]
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| format!("{what} {n}"))
+        .collect();
+        if asked == 0 {
+            format!("{}: not measured", other.name)
+        } else {
+            format!("{} is {} of {asked} questions", other.name, said.join(", "))
+        }
+    });
+    match parts.collect::<Vec<_>>() {
+        parts if parts.is_empty() => format!("{}, measured alone", first.name),
+        parts => format!("Compared with {}: {}", first.name, parts.join("; ")),
+    }
+}
+
+fn section(results: &Results, load: &LoadNotes) -> String {
+    let names: Vec<String> = results.sides.iter().map(|side| side.name.clone()).collect();
+    let mut out = format!("<h2>{}</h2>\n<p class='soft'>{}</p>\n", escape(&load.name), escape(&load.about));
+    let rows: Vec<Difference> = results
+        .conclusions
+        .iter()
+        .filter(|c| c.load == load.name)
+        .map(|c| Difference {
+            label: format!("{}: {}, {}", c.b, title(c), text::verdict(c)),
+            middle: c.comparison.difference,
+            interval: c.comparison.interval.map(|i| (i.low, i.high)),
+            series: names.iter().position(|name| *name == c.b).unwrap_or(0),
+        })
+        .collect();
+    if let Some(first) = names.first().filter(|_| !rows.is_empty()) {
+        let _ = writeln!(out, "<h3>Difference from {}</h3>", escape(first));
+        out.push_str(&chart::differences(&format!("differences from {first} under {}", load.name), &rows));
+    }
+    out.push_str("<h3>Latency</h3>\n");
+    out.push_str(&chart::key(&names));
+    let series: Vec<Vec<(f64, f64)>> = names.iter().map(|side| distribution(results, &load.name, side)).collect();
+    out.push_str(&chart::latency(&format!("latency under {}", load.name), &series));
+    let balance: Vec<(String, Vec<f64>)> = names.iter().filter_map(|side| balance(results, &load.name, side)).collect();
+    if !balance.is_empty() {
+        out.push_str("<h3>Balance: connections of each worker, the busiest first</h3>\n");
+        out.push_str(&chart::shares(&format!("connections of each worker under {}", load.name), &balance));
+    }
+    out.push_str("<h3>All figures, medians of the rounds</h3>\n");
+    out + &costs(results, load)
+}
+
+/// Medians of the quantiles over the rounds.
+fn distribution(results: &Results, load: &str, side: &str) -> Vec<(f64, f64)> {
+    let of = |q: f64| {
+        let values: Vec<f64> = results.of(load, side).filter_map(|m| m.client.quantile(q)).collect();
+        median(&values).map(|us| (q, us))
+    };
+    SHARES.iter().filter_map(|q| of(*q)).collect()
+}
+
+/// Mean shares of the busiest, the second, ... of the workers in each round.
+fn balance(results: &Results, load: &str, side: &str) -> Option<(String, Vec<f64>)> {
+    let mut sums: Vec<f64> = Vec::new();
+    for m in results.of(load, side) {
+        let mut accepts: Vec<f64> = m.server.workers.iter().filter_map(|w| w.accepts.map(|n| n as f64)).collect();
+        let all: f64 = accepts.iter().sum();
+        accepts.sort_by(|a, b| b.total_cmp(a));
+        sums.resize(sums.len().max(accepts.len()), 0.0);
+        accepts.iter().enumerate().for_each(|(n, part)| sums[n] += part / all.max(1.0));
+    }
+    let jain = results.median(load, side, "jain_connections")?;
+    Some((format!("{side}: Jain's index {}", text::number(jain)), sums))
+}
+
+fn costs(results: &Results, load: &LoadNotes) -> String {
+    let mut out = String::from("<div class='scroll'><table>\n<tr><th></th>");
+    results.sides.iter().for_each(|side| out.push_str(&format!("<th>{}</th>", escape(&side.name))));
+    out.push_str("</tr>\n");
+    for metric in METRICS {
+        let values: Vec<Option<f64>> =
+            results.sides.iter().map(|side| results.median(&load.name, &side.name, metric.name)).collect();
+        if values.iter().all(Option::is_none) {
+            continue;
+        }
+        let _ = write!(out, "<tr><td>{}</td>", escape(metric.title));
+        for value in values {
+            let _ = write!(out, "<td>{}</td>", value.map_or("–".to_owned(), |value| text::value(metric, value)));
+        }
+        out.push_str("</tr>\n");
+    }
+    let client = results.sides.iter().map(|side| {
+        let shares: Vec<f64> = results.of(&load.name, &side.name).map(|m| m.client.cpu_share).collect();
+        median(&shares).map_or("<td>–</td>".to_owned(), |share| format!("<td>{:.0} %</td>", share * 100.0))
+    });
+    let _ = writeln!(out, "<tr><td>client CPU</td>{}</tr>", client.collect::<String>());
+    out + "</table></div>\n"
+}
+
+fn method(results: &Results) -> String {
+    let (m, e) = (&results.method, &results.environment);
+    let mut out = format!(
+        "<h2>Method</h2>\n<p>{} rounds; in each, every load is put on every side for {} s, the sides directly after each other, in \
+         random order, each on a freshly started and warmed-up server. A difference is the median of the rounds' paired \
+         differences; its interval ({:.2} %, corrected for the number of questions) is the bootstrap's, and never narrower than the \
+         distribution-free one. There is no verdict when the interval spans zero or the difference is below {} %, when the client \
+         used over 90 % of its CPU (for rates and latencies), or when the rounds drift. Latency of the lab's own loads counts from \
+         the planned send.</p>\n<ul>",
+        m.rounds,
+        m.seconds,
+        m.level * 100.0,
+        text::number(m.least * 100.0)
+    );
+    let lines = [
+        format!("{} workers, servers on CPU {:?}, clients on CPU {:?}", m.workers, m.server_cpus, m.client_cpus),
+        format!("{} clients in closed loops, {} connections a second in open ones, seed {}", m.clients, m.rate, m.seed),
+    ];
+    lines.iter().chain(&m.notes).for_each(|line| out.push_str(&format!("<li>{}</li>", escape(line))));
+    out.push_str("</ul>\n<h2>Environment</h2>\n<div class='scroll'><table>\n");
+    let quota = e.cpu_quota.map_or("none".to_owned(), |quota| format!("{quota} CPUs"));
+    let load = e.load_average.map_or("unknown".to_owned(), |load| load.to_string());
+    let rows = [
+        ("kernel", e.kernel.clone()),
+        ("CPU", format!("{} ({} usable)", e.cpu, e.cpus.len())),
+        ("control group", format!("{}, CPU quota: {quota}", e.cgroup)),
+        ("load average before", load),
+    ];
+    let rows = rows.into_iter().map(|(name, value)| (name.to_owned(), value));
+    for (name, value) in rows.chain(e.versions.iter().cloned()).chain(e.sysctls.iter().cloned()) {
+        let _ = writeln!(out, "<tr><td>{}</td><td>{}</td></tr>", escape(&name), escape(&value));
+    }
+    out.push_str("</table></div>\n");
+    for side in &results.sides {
+        let _ = writeln!(
+            out,
+            "<details><summary>{}: conf</summary><p>{}</p><pre>{}</pre></details>",
+            escape(&side.name),
+            escape(&side.about),
+            escape(&side.conf)
+        );
+    }
+    out
+}

@@ -1,0 +1,36 @@
+//! What the lab says about what it measured.
+
+mod chart;
+mod csv;
+mod faults;
+mod html;
+mod simulation;
+mod table;
+mod text;
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+pub use faults::{fault_table, write_faults};
+pub use simulation::{simulation_table, write_simulation};
+pub use table::table;
+pub use text::{Tone, difference, number, percent, time, tone};
+
+use crate::results::Results;
+
+/// Writes all files into `dir`.
+pub fn write(results: &Results, dir: &Path) -> Result<()> {
+    let put = |name: &str, bytes: Vec<u8>| {
+        let path = dir.join(name);
+        std::fs::write(&path, bytes).with_context(|| path.display().to_string())
+    };
+    put("results.json", serde_json::to_vec_pretty(results)?)?;
+    put("report.html", html::html(results).into_bytes())?;
+    put("results.csv", csv::csv(results)?)
+}
+
+/// Where they are.
+pub fn files(dir: &Path) -> String {
+    format!("{0}/report.html  {0}/results.json  {0}/results.csv", dir.display())
+}

@@ -1,0 +1,143 @@
+//! The conf that a side is measured with. The same for all that drover and nginx have in common.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::side::{Program, Side};
+
+/// What all sides have in common.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    pub workers: u32,
+    pub worker_connections: u32,
+    pub cpus: Vec<usize>,
+    /// The files to be served.
+    pub site: PathBuf,
+    /// A conf of the person's own: `$port`, `$site`, `$dir`, `$workers`, `$connections` and `$dispatch` are replaced.
+    pub template: Option<String>,
+}
+
+const LARGE: usize = 8 * 1024 * 1024;
+
+/// Writes the files that the loads ask for.
+pub fn write_site(site: &Path) -> Result<()> {
+    std::fs::create_dir_all(site)?;
+    std::fs::write(site.join("1k.html"), page(1024))?;
+    std::fs::write(site.join("8m.bin"), page(LARGE)).context("the large file")?;
+    Ok(())
+}
+
+fn page(size: usize) -> Vec<u8> {
+    b"<p>The quick brown fox jumps over the lazy dog.</p>\n".iter().copied().cycle().take(size).collect()
+}
+
+impl Side {
+    /// The text of its conf. Error: h2o was given parameters.
+    pub fn conf(&self, shape: &Shape, address: SocketAddr, dir: &Path) -> Result<String> {
+        let events = self.events();
+        match self.program {
+            Program::H2o => self.h2o(shape, address, dir),
+            Program::Drover if shape.template.is_some() => {
+                let template = shape.template.as_deref().unwrap_or_default();
+                Ok([
+                    ("$port", address.port().to_string()),
+                    ("$site", shape.site.display().to_string()),
+                    ("$dir", dir.display().to_string()),
+                    ("$workers", shape.workers.to_string()),
+                    ("$connections", shape.worker_connections.to_string()),
+                    ("$dispatch", events),
+                ]
+                .iter()
+                .fold(template.to_owned(), |text, (name, value)| text.replace(name, value)))
+            }
+            Program::Drover | Program::Nginx => Ok(self.nginx_like(shape, address, dir, &events)),
+        }
+    }
+
+    /// What goes into the events block.
+    fn events(&self) -> String {
+        match self.program {
+            Program::Drover => {
+                format!("dispatch {};", [std::slice::from_ref(&self.model), &self.params[..]].concat().join(" "))
+            }
+            _ => self
+                .params
+                .iter()
+                .map(|param| format!("{};", param.replacen('=', " ", 1)))
+                .collect::<Vec<_>>()
+                .join(" "),
+        }
+    }
+
+    fn nginx_like(&self, shape: &Shape, address: SocketAddr, dir: &Path, events: &str) -> String {
+        let user = if nix::unistd::geteuid().is_root() { "user root;" } else { "" };
+        let temporary = match self.program {
+            Program::Nginx => ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+                .map(|kind| format!("    {kind}_temp_path {}/{kind};\n", dir.display()))
+                .concat(),
+            _ => String::new(),
+        };
+        format!(
+            "{user}\ndaemon off;\nworker_processes {};\nworker_rlimit_nofile 65536;\npid {dir}/pid;\nerror_log {dir}/error.log warn;\n\
+             events {{\n    worker_connections {};\n    {events}\n}}\n\
+             http {{\n{temporary}    access_log off;\n    sendfile on;\n    tcp_nopush on;\n    keepalive_timeout 75s;\n    keepalive_requests 1000000000;\n\
+             \x20   types {{ text/html html; }}\n    server {{\n        listen {address} backlog=4096;\n        root {};\n    }}\n}}\n",
+            shape.workers,
+            shape.worker_connections,
+            shape.site.display(),
+            dir = dir.display(),
+        )
+    }
+
+    fn h2o(&self, shape: &Shape, address: SocketAddr, dir: &Path) -> Result<String> {
+        if !self.params.is_empty() {
+            bail!("h2o takes no parameters here");
+        }
+        Ok(format!(
+            "num-threads: {}\nmax-connections: {}\npid-file: {dir}/pid\nerror-log: {dir}/error.log\nuser: {}\n\
+             listen:\n  host: {}\n  port: {}\nhosts:\n  default:\n    paths:\n      /:\n        file.dir: {}\n",
+            shape.workers,
+            u64::from(shape.worker_connections) * u64::from(shape.workers),
+            if nix::unistd::geteuid().is_root() { "root" } else { "nobody" },
+            address.ip(),
+            address.port(),
+            shape.site.display(),
+            dir = dir.display(),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(template: Option<&str>) -> Shape {
+        Shape {
+            workers: 4,
+            worker_connections: 100,
+            cpus: vec![],
+            site: "/site".into(),
+            template: template.map(str::to_owned),
+        }
+    }
+
+    fn conf(side: &str, template: Option<&str>) -> String {
+        let side = Side::parse(side).unwrap();
+        side.conf(&shape(template), "127.0.0.1:8000".parse().unwrap(), Path::new("/d")).unwrap()
+    }
+
+    #[test]
+    fn models_and_parameters_reach_the_events_block() {
+        assert!(conf("exclusive:rotate=0", None).contains("    dispatch exclusive rotate=0;\n"));
+        assert!(conf("nginx:accept_mutex=on:multi_accept=on", None).contains("accept_mutex on; multi_accept on;"));
+        assert!(conf("herd", None).contains("listen 127.0.0.1:8000 backlog=4096;"));
+    }
+
+    #[test]
+    fn a_conf_of_ones_own_is_filled_in() {
+        let text = conf("herd", Some("worker_processes $workers; events { $dispatch } listen $port; root $site;"));
+        assert_eq!(text, "worker_processes 4; events { dispatch herd; } listen 8000; root /site;");
+    }
+}

@@ -1,0 +1,126 @@
+//! The servers that are measured: drover under each of its models, nginx, h2o.
+
+mod conf;
+mod side;
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use drover::shm::Ledger;
+
+pub use self::conf::{Shape, write_site};
+pub use self::side::{Program, Side, models};
+use crate::interrupt;
+use crate::load;
+use crate::measure;
+use crate::process::{Kept, Spec, find};
+
+/// How long a server may take to answer its first request.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A running server.
+pub struct Server {
+    kept: Kept,
+    pub address: SocketAddr,
+    pub ledger: Option<Ledger>,
+    pub dir: PathBuf,
+}
+
+impl Server {
+    /// Starts `side` in a new directory below `work` and waits until it answers. Errors: it is not installed, does not know the
+    /// model, ends at once, or answers nothing: with what it printed.
+    pub fn start(side: &Side, shape: &Shape, work: &Path) -> Result<Server> {
+        let dir = tempfile::Builder::new().prefix("server-").tempdir_in(work)?.keep();
+        let address = free_address()?;
+        let conf = dir.join("server.conf");
+        std::fs::write(&conf, side.conf(shape, address, &dir)?)?;
+        let spec = Spec { program: program(side)?, args: arguments(side, &conf, &dir), cpus: shape.cpus.clone() };
+        let mut kept = Kept::start(&spec, &dir.join("output"))?;
+        if let Err(error) = answers(&mut kept, address) {
+            let log = std::fs::read_to_string(dir.join("error.log")).unwrap_or_default();
+            bail!("{side}: {error}\n{}{}", kept.output(), log);
+        }
+        let ledger = match side.program {
+            Program::Drover => Some(measure::open_ledger(kept.pid())?),
+            Program::Nginx | Program::H2o => None,
+        };
+        Ok(Server { kept, address, ledger, dir })
+    }
+
+    /// The master.
+    pub fn pid(&self) -> u32 {
+        self.kept.pid()
+    }
+
+    /// Error: it has ended, with the last of what it said.
+    pub fn check(&mut self) -> Result<()> {
+        let Some(status) = self.kept.ended() else { return Ok(()) };
+        let log = std::fs::read_to_string(self.dir.join("error.log")).unwrap_or_default();
+        let said = format!("{}{log}", self.kept.output());
+        let last: Vec<&str> = said.lines().rev().take(5).collect();
+        bail!("the server died ({status}): {}", last.into_iter().rev().collect::<Vec<_>>().join("\n"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Its processes die with `kept`; what they wrote has been read.
+        std::fs::remove_dir_all(&self.dir).ok();
+    }
+}
+
+fn program(side: &Side) -> Result<std::ffi::OsString> {
+    let installed = |name: &str| find(name).with_context(|| format!("{name} is not installed")).map(Into::into);
+    match (side.program, &side.binary) {
+        // drover is linked into the lab: what is measured is what was built with it.
+        (Program::Drover, None) => Ok(std::env::current_exe()?.into()),
+        (Program::Drover, Some(binary)) => Ok(binary.into()),
+        (Program::Nginx, _) => installed("nginx"),
+        (Program::H2o, _) => installed("h2o"),
+    }
+}
+
+fn arguments(side: &Side, conf: &Path, dir: &Path) -> Vec<std::ffi::OsString> {
+    let (conf, dir) = (conf.as_os_str(), dir.as_os_str());
+    let args: Vec<&std::ffi::OsStr> = match side.program {
+        Program::Drover if side.binary.is_none() => vec!["drover".as_ref(), "-p".as_ref(), dir, "-c".as_ref(), conf],
+        Program::Drover => vec!["-p".as_ref(), dir, "-c".as_ref(), conf],
+        Program::Nginx => vec!["-p".as_ref(), dir, "-e".as_ref(), "error.log".as_ref(), "-c".as_ref(), conf],
+        Program::H2o => vec!["-c".as_ref(), conf],
+    };
+    args.into_iter().map(Into::into).collect()
+}
+
+/// A port that is free now. Another program may take it before the server does; then the start fails, and says so.
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+fn answers(kept: &mut Kept, address: SocketAddr) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = kept.ended() {
+            bail!("the server ended at once ({status})");
+        }
+        match ask(address) {
+            Ok(status) if status == "200" => return Ok(()),
+            Ok(status) => bail!("the server answers {status}"),
+            Err(error) if Instant::now() >= deadline => bail!("the server does not answer ({error})"),
+            Err(_) => std::thread::sleep(Duration::from_millis(2)),
+        }
+        interrupt::check()?;
+    }
+}
+
+/// Asks for the small page; the status of the answer.
+fn ask(address: SocketAddr) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    write!(stream, "GET {} HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n", load::SMALL)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).split(' ').nth(1).unwrap_or("nothing").to_owned())
+}

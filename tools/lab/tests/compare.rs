@@ -1,0 +1,61 @@
+//! The lab from outside, with the real servers.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn lab(dir: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lab")).current_dir(dir).args(args).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn two_models_are_measured_and_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["compare", "--rounds", "2", "--seconds", "0.2", "--rate", "300", "--workers", "2", "--out", "out"];
+    let output = lab(dir.path(), &[&args[..], &["--loads", "open,short", "--models", "accept_mutex,herd"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    assert!(table.contains("accept_mutex") && table.contains("too few"), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    let results: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(dir.path().join("out/results.json")).unwrap()).unwrap();
+    assert_eq!((&results["schema"], &results["complete"]), (&"drover-lab/1".into(), &true.into()));
+    let measurements = results["measurements"].as_array().unwrap();
+    assert_eq!(measurements.len(), 8);
+    for m in measurements {
+        assert!(m["client"]["requests"].as_u64().unwrap() > 20 && m["client"]["errors"] == 0, "{m}");
+        // What the client saw is what the ledger counted.
+        let of_workers = m["server"]["workers"].as_array().unwrap().iter().map(|w| w["accepts"].as_u64().unwrap());
+        let (accepts, requests) = (of_workers.sum::<u64>(), m["client"]["requests"].as_u64().unwrap());
+        // ab is stopped with requests under way, which it does not count.
+        assert!(accepts >= requests && accepts <= requests + 64, "{m}");
+        assert!(m["server"]["cpu_us_per_request"].as_f64().unwrap() > 1.0, "{m}");
+    }
+    let csv = std::fs::read_to_string(dir.path().join("out/results.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 9);
+    let html = std::fs::read_to_string(dir.path().join("out/report.html")).unwrap();
+    assert!(html.contains("<svg") && !html.contains("http://") && !html.contains("https://"));
+    let again = lab(dir.path(), &["report", "out/results.json", "--out", "again"]);
+    assert!(again.status.success(), "{}", text(&again.stderr));
+    assert_eq!(std::fs::read_to_string(dir.path().join("again/report.html")).unwrap(), html);
+}
+
+#[test]
+fn bad_input_is_explained() {
+    let dir = tempfile::tempdir().unwrap();
+    for (args, expected) in [
+        (&["compare", "--models", "acept_mutex"][..], "did you mean \"accept_mutex\"?"),
+        (&["compare", "--loads", "shrt"], "did you mean \"short\"?"),
+        (&["compare", "--cpus", "999"], "CPU 999 is not among those that can be used"),
+        (&["compare", "--drover", "/nonexistent/drover"], "No such file or directory"),
+        (&["compare", "--models", "herd:nonsense=1"], "invalid parameter"),
+        (&["report", "none.json"], "none.json"),
+    ] {
+        let output = lab(dir.path(), &[args, &["--out", "out"]].concat());
+        assert!(!output.status.success(), "{args:?}");
+        assert!(text(&output.stderr).contains(expected), "{args:?}: {}", text(&output.stderr));
+    }
+}

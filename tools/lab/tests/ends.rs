@@ -1,0 +1,102 @@
+//! However a measurement ends: what was measured is kept, and nothing is left running.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A comparison that would take minutes, with its temporary files in `dir`.
+fn start(dir: &Path) -> Child {
+    std::fs::create_dir(dir.join("tmp")).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_lab"))
+        .current_dir(dir)
+        .env("TMPDIR", dir.join("tmp"))
+        .args(["compare", "--loads", "open", "--rate", "200", "--seconds", "0.3", "--rounds", "200", "--workers", "2"])
+        .args(["--models", "exclusive,herd", "--out", "out"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Processes that have something to do with `dir`.
+fn processes(dir: &Path) -> Vec<(u32, String)> {
+    let name = dir.display().to_string();
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter_map(|pid| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        (line.contains(&name) || String::from_utf8_lossy(&environment).contains(&name)).then_some((pid, line))
+    })
+    .collect()
+}
+
+fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The pid of a server's master: the child of a keeper.
+fn master(dir: &Path) -> Option<u32> {
+    let keeper = processes(dir).into_iter().find(|(_, line)| line.contains(" keep ") && line.contains(" drover "))?.0;
+    let children = std::fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).ok()?;
+    children.split_whitespace().next()?.parse().ok()
+}
+
+fn measured(dir: &Path) -> serde_json::Value {
+    let results: PathBuf = dir.join("out/results.json");
+    serde_json::from_slice(&std::fs::read(results).unwrap()).unwrap()
+}
+
+#[test]
+fn an_interrupted_measurement_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let lab = start(dir.path());
+    let first = until("a server", || master(dir.path()));
+    until("another server", || master(dir.path()).filter(|pid| *pid != first));
+    kill(Pid::from_raw(lab.id() as i32), Signal::SIGINT).unwrap();
+    let output = lab.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    let results = measured(dir.path());
+    assert_eq!(results["complete"], false);
+    assert!(!results["measurements"].as_array().unwrap().is_empty());
+    until("everything to be gone", || processes(dir.path()).is_empty().then_some(()));
+    assert_eq!(std::fs::read_dir(dir.path().join("tmp")).unwrap().count(), 0, "temporary files are left");
+}
+
+#[test]
+fn a_server_that_dies_ends_the_measurement_with_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let lab = start(dir.path());
+    let first = until("a server", || master(dir.path()));
+    let second = until("another server", || master(dir.path()).filter(|pid| *pid != first));
+    kill(Pid::from_raw(second as i32), Signal::SIGKILL).unwrap();
+    let output = lab.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("round ") && said.contains("under open"), "{said}");
+    assert_eq!(measured(dir.path())["complete"], false);
+    until("everything to be gone", || processes(dir.path()).is_empty().then_some(()));
+}
+
+#[test]
+fn a_killed_lab_leaves_no_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut lab = start(dir.path());
+    until("a server", || master(dir.path()));
+    lab.kill().unwrap();
+    lab.wait().unwrap();
+    until("everything to be gone", || processes(dir.path()).is_empty().then_some(()));
+}

@@ -88,9 +88,8 @@ impl Crew {
         started.map(drop).map_err(|e| Failure::new("pthread_create()", e))
     }
 
-    /// Commands the threads until all have ended. `leave`: closes the door; `wake`: wakes those who sleep somewhere else than on
-    /// their call.
-    pub fn command(&self, post: &Post, leave: impl Fn(), wake: impl Fn()) {
+    /// Commands the threads until all have ended. `wake`: wakes those who sleep somewhere else than on their call.
+    pub fn command(&self, post: &Post, wake: impl Fn()) {
         let call = || {
             self.0.places.iter().for_each(|place| tell(&place.call));
             wake();
@@ -106,7 +105,6 @@ impl Crew {
                     }
                     Order::Leave if self.0.stands.load(SeqCst) == SERVING => {
                         announce_leaving("worker process");
-                        leave();
                         let timeout = Duration::from_millis(post.shutdown_timeout_ms);
                         until = (!timeout.is_zero()).then(|| Instant::now() + timeout);
                         self.0.stands.store(LEAVING, SeqCst);

@@ -1,7 +1,7 @@
 //! The listening sockets of a process whose threads accept by themselves.
 
 use std::io;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use super::accepting::{Refusal, refusal};
 use crate::event::Source;
@@ -16,31 +16,35 @@ pub(super) struct Visitor {
     pub listener: usize,
 }
 
-/// Shared by the threads of a process. Nobody sleeps while holding the lock, so that the sockets close as soon as the
-/// process leaves, however long its clients stay.
-pub(super) struct Door(RwLock<Vec<Arc<Listener>>>);
+/// One thread's share of the sockets, and the set in which it waits for them.
+///
+/// A connection wakes one thread of all those that sleep, and nobody else hears of it. So a thread lets go of its share only
+/// between two waits, when it has looked for what it was woken for: sockets that another thread closed behind its back would
+/// leave that connection to nobody. They are closed when the last thread of the process has let go.
+pub(super) struct Door {
+    listeners: Vec<Arc<Listener>>,
+    poller: Poller,
+}
 
 impl Door {
-    pub fn new(listeners: Vec<Arc<Listener>>) -> Door {
-        Door(RwLock::new(listeners))
+    /// Why not a blocking accept, which would wake one thread as well: O_NONBLOCK belongs to the socket, which other
+    /// processes share, and during a reload some of them may run an event loop.
+    pub fn new(listeners: &[Arc<Listener>]) -> io::Result<Door> {
+        let poller = Poller::new()?;
+        for (n, socket) in listeners.iter().enumerate() {
+            poller.add(socket, Source::Listener(n as u32).key(), Interest::READ | Interest::EXCLUSIVE)?;
+        }
+        Ok(Door { listeners: listeners.to_vec(), poller })
     }
 
-    /// Adds the sockets to a set, so that each connection wakes one of all the threads and processes that sleep.
-    ///
-    /// Why not a blocking accept, which would do the same: O_NONBLOCK belongs to the socket, which other processes share, and
-    /// during a reload some of them may run an event loop.
-    pub fn watch(&self, poller: &Poller) -> io::Result<()> {
-        let listeners = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let mut sockets = listeners.iter().enumerate();
-        sockets.try_for_each(|(n, socket)| {
-            poller.add(socket, Source::Listener(n as u32).key(), Interest::READ | Interest::EXCLUSIVE)
-        })
+    /// Where to wait for the sockets, and for other things.
+    pub fn poller(&self) -> &Poller {
+        &self.poller
     }
 
     /// The next client of socket `n`. Errors: there is none; counted in `tally`, and logged if need be.
     pub fn accept(&self, n: u32, tally: &Tally) -> Result<Visitor, Refusal> {
-        let listeners = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let listener = listeners.get(n as usize).ok_or(Refusal::NobodyWaits)?;
+        let listener = self.listeners.get(n as usize).ok_or(Refusal::NobodyWaits)?;
         match listener.accept() {
             Ok((socket, peer)) => {
                 tally.accepts.add(1);
@@ -50,8 +54,8 @@ impl Door {
         }
     }
 
-    /// Closes the sockets, for this process.
-    pub fn close(&self) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).clear();
+    /// Lets go of the sockets.
+    pub fn close(&mut self) -> io::Result<()> {
+        self.listeners.drain(..).try_for_each(|socket| self.poller.delete(&socket))
     }
 }

@@ -54,7 +54,7 @@ fn live(mut post: Post, threads: usize) -> Result<(), Failure> {
             Thread { member: crew.member(number), team: team.clone(), options: post.options, stands: Heeded::Serving };
         crew.spawn(number, move || thread.run(engine))?;
     }
-    crew.command(&post, || {}, || team.wake_all());
+    crew.command(&post, || team.wake_all());
     Ok(())
 }
 

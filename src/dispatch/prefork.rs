@@ -11,10 +11,10 @@ use std::sync::Arc;
 use super::accepting::Refusal;
 use super::crew::{Crew, Member, tally_of};
 use super::door::{Door, Visitor};
-use super::{Kind, Life, Model, Param, Post, Seat, Setup, Takes, workers};
+use super::{Kind, Life, Model, Param, Post, Seat, Setup, Takes, report, workers};
 use crate::event::Source;
 use crate::log;
-use crate::os::{ErrnoText, Events, Failure, Interest, Poller, poll};
+use crate::os::{ErrnoText, Events, Failure, Interest, poll};
 use crate::serve::Engine;
 use crate::serve::blocking::{self, Heeded, Interrupts, Room};
 use crate::shm::{Role, Tally};
@@ -57,22 +57,23 @@ impl Model for Prefork {
 
 fn live(mut post: Post, threads: usize) -> Result<(), Failure> {
     let crew = Crew::new(threads)?;
-    let door = Arc::new(Door::new(std::mem::take(&mut post.listeners)));
+    let listeners = std::mem::take(&mut post.listeners);
     for number in 0..threads {
         let engine = post.engines.engine(tally_of(&post, number)?)?;
-        let station = Station::new(crew.member(number), door.clone(), &engine, post.options.accept_mutex_delay_ms)?;
+        let door = Door::new(&listeners).map_err(|e| Failure::new("an epoll set of listening sockets", e))?;
+        let station = Station::new(crew.member(number), door, &engine, post.options.accept_mutex_delay_ms)?;
         crew.spawn(number, move || station.run(engine))?;
     }
-    crew.command(&post, || door.close(), || {});
+    drop(listeners);
+    crew.command(&post, || {});
     Ok(())
 }
 
 /// One serving thread.
 struct Station {
     member: Member,
-    door: Arc<Door>,
-    /// The listening sockets, and the call.
-    poller: Poller,
+    /// Its set has the call in it, too.
+    door: Door,
     events: Events,
     tally: Arc<Tally>,
     stands: Heeded,
@@ -84,14 +85,12 @@ struct Station {
 }
 
 impl Station {
-    fn new(member: Member, door: Arc<Door>, engine: &Engine, pause_ms: u64) -> Result<Station, Failure> {
-        let poller = Poller::new().map_err(|e| Failure::new("epoll_create()", e))?;
-        let watched =
-            door.watch(&poller).and_then(|()| poller.add(member.call(), Source::Model(0).key(), Interest::READ));
+    fn new(member: Member, door: Door, engine: &Engine, pause_ms: u64) -> Result<Station, Failure> {
+        let watched = door.poller().add(member.call(), Source::Model(0).key(), Interest::READ);
         watched.map_err(|e| Failure::new("epoll_ctl()", e))?;
         let (events, tally) = (Events::with_capacity(64), engine.tally.clone());
         let stands = Heeded::Serving;
-        Ok(Station { member, door, poller, events, tally, stands, held: None, graces: 0, pause_ms })
+        Ok(Station { member, door, events, tally, stands, held: None, graces: 0, pause_ms })
     }
 
     fn run(mut self, mut engine: Engine) {
@@ -109,11 +108,11 @@ impl Station {
     /// Waits for the next client; `None`: there will be no more.
     fn next(&mut self, engine: &mut Engine) -> Option<Visitor> {
         loop {
-            if self.held.is_some() {
-                return self.held.take();
-            }
-            if self.stands != Heeded::Serving {
-                return None;
+            match self.stands {
+                Heeded::Ending => return None,
+                Heeded::Leaving => return self.held.take(),
+                Heeded::Serving if self.held.is_some() => return self.held.take(),
+                Heeded::Serving => {}
             }
             let now = engine.clock.now_ms();
             let timeout = engine.next_log_flush().map(|at| at.saturating_sub(now));
@@ -128,14 +127,14 @@ impl Station {
                 }
             }
             if self.member.is_called() {
-                self.stands = self.member.heed(Some(engine));
+                self.heed(engine);
             }
             engine.end_of_turn();
         }
     }
 
     fn wait(&mut self, timeout: Option<u64>) {
-        if let Err(error) = self.poller.wait(&mut self.events, timeout) {
+        if let Err(error) = self.door.poller().wait(&mut self.events, timeout) {
             log::alert!("epoll_wait() failed ({})", ErrnoText(&error));
         }
     }
@@ -178,11 +177,14 @@ impl Interrupts for Station {
 
     fn heed(&mut self, engine: &mut Engine) -> Heeded {
         self.stands = self.member.heed(Some(engine));
+        if self.stands != Heeded::Serving {
+            report(self.door.close());
+        }
         self.stands
     }
 
     fn crowd(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.poller.as_fd())
+        (self.stands == Heeded::Serving).then(|| self.door.poller().as_fd())
     }
 
     fn is_crowded(&mut self) -> bool {

@@ -13,10 +13,10 @@ use std::time::Duration;
 use super::accepting::Refusal;
 use super::crew::{Crew, Member, hear, tally_of, tell};
 use super::door::{Door, Visitor};
-use super::{AcceptOptions, Kind, Life, Model, Param, Post, Seat, Setup, Takes, workers};
+use super::{AcceptOptions, Kind, Life, Model, Param, Post, Seat, Setup, Takes, report, workers};
 use crate::event::Source;
 use crate::log;
-use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, Poller, poll};
+use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, poll};
 use crate::serve::Engine;
 use crate::serve::blocking::{self, Heeded, Interrupts, Room};
 use crate::shm::Tally;
@@ -57,7 +57,9 @@ impl Model for ThreadPool {
 
 fn live(mut post: Post, pool: ThreadPool) -> Result<(), Failure> {
     let crew = Crew::new(pool.threads + 1)?;
-    let door = Arc::new(Door::new(std::mem::take(&mut post.listeners)));
+    let listeners = std::mem::take(&mut post.listeners);
+    let door = Door::new(&listeners).map_err(|e| Failure::new("an epoll set of listening sockets", e))?;
+    drop(listeners);
     let queue = Arc::new(Queue::new(pool.queue, post.tally.clone())?);
     for number in 0..pool.threads {
         // The process's own slot is the acceptor's.
@@ -65,9 +67,9 @@ fn live(mut post: Post, pool: ThreadPool) -> Result<(), Failure> {
         let server = Server { member: crew.member(number), queue: queue.clone(), stands: Heeded::Serving, held: None };
         crew.spawn(number, move || server.run(engine))?;
     }
-    let acceptor = Acceptor::new(crew.member(pool.threads), door.clone(), queue.clone(), post.options)?;
+    let acceptor = Acceptor::new(crew.member(pool.threads), door, queue.clone(), post.options)?;
     crew.spawn(pool.threads, move || acceptor.run())?;
-    crew.command(&post, || door.close(), || queue.wake_all());
+    crew.command(&post, || queue.wake_all());
     Ok(())
 }
 
@@ -261,21 +263,18 @@ impl Interrupts for Server {
 /// The thread that accepts.
 struct Acceptor {
     member: Member,
-    door: Arc<Door>,
+    /// Its set has the call in it, too.
+    door: Door,
     queue: Arc<Queue>,
     options: AcceptOptions,
-    /// The listening sockets, and the call.
-    poller: Poller,
     events: Events,
 }
 
 impl Acceptor {
-    fn new(member: Member, door: Arc<Door>, queue: Arc<Queue>, options: AcceptOptions) -> Result<Acceptor, Failure> {
-        let poller = Poller::new().map_err(|e| Failure::new("epoll_create()", e))?;
-        let watched =
-            door.watch(&poller).and_then(|()| poller.add(member.call(), Source::Model(0).key(), Interest::READ));
+    fn new(member: Member, door: Door, queue: Arc<Queue>, options: AcceptOptions) -> Result<Acceptor, Failure> {
+        let watched = door.poller().add(member.call(), Source::Model(0).key(), Interest::READ);
         watched.map_err(|e| Failure::new("epoll_ctl()", e))?;
-        Ok(Acceptor { member, door, queue, options, poller, events: Events::with_capacity(64) })
+        Ok(Acceptor { member, door, queue, options, events: Events::with_capacity(64) })
     }
 
     fn run(mut self) {
@@ -289,11 +288,12 @@ impl Acceptor {
                 break;
             }
         }
+        report(self.door.close());
         self.queue.end();
     }
 
     fn accept(&mut self) {
-        if let Err(error) = self.poller.wait(&mut self.events, None) {
+        if let Err(error) = self.door.poller().wait(&mut self.events, None) {
             log::alert!("epoll_wait() failed ({})", ErrnoText(&error));
         }
         let tally = &self.queue.tally;

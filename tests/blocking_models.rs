@@ -49,6 +49,13 @@ fn each(models: impl IntoIterator<Item = &'static str>, test: impl Fn(&str) + Sy
 }
 
 /// Sends the beginning of a first request: who serves this client is busy with it until `finish`.
+/// A client that has begun to ask before the next one comes: one that waits for its turn while this one is idle takes its place.
+fn begun(server: &Server) -> Client {
+    let mut client = server.connect();
+    begin(&mut client);
+    client
+}
+
 fn begin(client: &mut Client) {
     client.send("GET /hello HTTP/1.1\r\nHost: local");
 }
@@ -192,8 +199,7 @@ fn a_client_that_goes_on_asking_is_told_before_it_is_closed() {
 #[test]
 fn a_full_queue_stops_accepting_and_loses_nobody() {
     let server = start("thread_pool worker_threads=1 queue=1", 1, "");
-    let mut clients: Vec<Client> = (0..5).map(|_| server.connect()).collect();
-    clients.iter_mut().for_each(begin);
+    let mut clients: Vec<Client> = (0..5).map(|_| begun(&server)).collect();
     let workers = server.workers();
     // One is served, one is in the queue.
     until_true("the queue is full", || proc::connections(&workers, server.port())[&workers[0]] == 2);
@@ -209,8 +215,7 @@ fn a_full_queue_stops_accepting_and_loses_nobody() {
 fn the_fork_limit_makes_clients_wait() {
     let server = start("fork fork_max=2", 1, "");
     let dispatcher = server.workers()[0];
-    let mut clients: Vec<Client> = (0..4).map(|_| server.connect()).collect();
-    clients.iter_mut().for_each(begin);
+    let mut clients: Vec<Client> = (0..4).map(|_| begun(&server)).collect();
     until_true("two children", || proc::children(dispatcher).len() == 2);
     assert_eq!(clients[3].patience(SILENCE).response(), Err(Nothing::Silent));
     assert_eq!(proc::children(dispatcher).len(), 2);
@@ -441,8 +446,7 @@ fn a_process_without_descriptors_goes_on_when_it_has_some() {
              http {{ %http% server {{ listen 127.0.0.1:%port%; location / {{ return 200 hello; }} }} }}\n"
         );
         let server = Server::drover(&conf);
-        let mut clients: Vec<Client> = (0..150).map(|_| server.connect()).collect();
-        clients.iter_mut().for_each(begin);
+        let clients: Vec<Client> = (0..150).map(|_| begun(&server)).collect();
         thread::sleep(SILENCE);
         let (before, time) = (proc::cpu_ticks(server.pid()), Duration::from_secs(1));
         thread::sleep(time);
@@ -460,8 +464,7 @@ fn nothing_spins_whether_idle_or_overloaded() {
         let mut idle: Vec<Client> = (0..2).map(|_| server.connect()).collect();
         idle.iter_mut().for_each(hello);
         // More than the small ones can take: the surplus waits in the backlog, behind clients in the middle of a request.
-        let mut busy: Vec<Client> = (0..8).map(|_| server.connect()).collect();
-        busy.iter_mut().for_each(begin);
+        let _busy: Vec<Client> = (0..8).map(|_| begun(&server)).collect();
         thread::sleep(SILENCE);
         let (before, time) = (proc::cpu_ticks(server.pid()), Duration::from_secs(2));
         thread::sleep(time);

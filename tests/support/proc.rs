@@ -62,9 +62,11 @@ pub fn sleeps(pid: i32) -> u64 {
     status.map(count).sum()
 }
 
-/// Whether it waits for something to happen: whatever it was at is done.
+/// Whether all threads of a process wait for something to happen: whatever they were at is done.
 pub fn is_asleep(pid: i32) -> bool {
-    stat(pid).is_some_and(|s| s.state == 'S')
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let stats = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
+    stats.map(|stat| stat.contains(") S ")).reduce(|all, this| all && this).unwrap_or(false)
 }
 
 pub fn is_alive(pid: i32) -> bool {

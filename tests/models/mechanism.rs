@@ -168,7 +168,7 @@ pub fn wakeups(kind: &'static Kind) {
 
 /// One round of connections, one after another. Errors: what was counted is not what is told of the model.
 fn count_wakeups(service: &Service, expected: &Mechanism) -> Result<(), String> {
-    const CONNECTIONS: u64 = 200;
+    const CONNECTIONS: u64 = 100;
     let sleeps = || service.workers().into_iter().map(proc::sleeps).sum::<u64>();
     let (before, slept) = (service.sums(), sleeps());
     for _ in 0..CONNECTIONS {

@@ -91,10 +91,10 @@ pub struct CompareArgs {
     #[arg(long, default_value = "short,keepalive,open")]
     pub loads: String,
     /// Rounds; in each, every side is measured under every load
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, default_value_t = 80, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rounds: u32,
     /// Seconds of each load
-    #[arg(long, default_value_t = 0.5)]
+    #[arg(long, default_value_t = 0.12)]
     pub seconds: f64,
     /// Clients of the loads short and keepalive
     #[arg(long, default_value_t = 32)]
@@ -117,7 +117,7 @@ pub struct CompareArgs {
     /// A conf to measure drover with; $port, $site, $dir, $workers, $connections and $dispatch are replaced
     #[arg(long)]
     pub conf: Option<PathBuf>,
-    /// SIDE=PERCENT: takes so much of the server's CPU away, to see whether the lab finds it
+    /// SIDE=PERCENT: makes that side use so much more CPU, to see whether the lab finds it
     #[arg(long, hide = true)]
     pub handicap: Option<String>,
     #[command(flatten)]

@@ -1,51 +1,91 @@
-//! Takes a part of the server's CPU away while a load runs, so that the lab can be asked whether it finds that.
+//! Makes a server dearer by a known share while a load runs, so that the lab can be asked whether it finds that.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How often CPU is taken: often enough that every round of a second sees the same.
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::Pid;
+
+use crate::measure::tree;
+
+/// How often CPU is taken: often enough that the shortest round sees its share.
 const PERIOD: Duration = Duration::from_millis(4);
 
-/// Ends when dropped.
+/// A thread on the server's CPUs that uses a share of what the server uses: what it takes is lost to the server, as if each
+/// request cost more, and is to be counted as the server's. Ends when dropped.
 pub struct Handicap {
     stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
+    taken_ns: Arc<AtomicU64>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Handicap {
-    /// Takes `share` of each of `cpus`.
-    pub fn take(share: f64, cpus: &[usize]) -> Handicap {
-        let stop = Arc::new(AtomicBool::new(false));
-        let cpus = if share > 0.0 { cpus } else { &[] };
-        let threads = cpus.iter().map(|cpu| (*cpu, stop.clone())).map(|(cpu, stop)| {
+    /// Takes `share` (0.05: a twentieth) of the CPU time that the process `root` and its descendants of now use, on `cpus`.
+    pub fn take(share: f64, root: u32, cpus: &[usize]) -> Handicap {
+        let (stop, taken_ns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let thread = (share > 0.0).then(|| {
+            let (stop, taken_ns, cpus) = (stop.clone(), taken_ns.clone(), cpus.to_vec());
             std::thread::spawn(move || {
-                if crate::process::pin(&[cpu]).is_err() {
+                if !cpus.is_empty() && crate::process::pin(&cpus).is_err() {
                     return;
                 }
-                let begin = Instant::now();
-                let mut taken = Duration::ZERO;
+                let clocks: Vec<ClockId> = tree(root)
+                    .iter()
+                    .filter_map(|process| ClockId::pid_cpu_clock_id(Pid::from_raw(process.pid as i32)).ok())
+                    .collect();
+                let used = || clocks.iter().map(|clock| read(*clock)).sum::<Duration>();
+                let (used_before, own_before) = (used(), read(ClockId::CLOCK_THREAD_CPUTIME_ID));
                 while !stop.load(Ordering::Relaxed) {
-                    let due = begin.elapsed().mul_f64(share);
-                    let from = Instant::now();
-                    while taken + from.elapsed() < due {
+                    let due = used().saturating_sub(used_before).mul_f64(share);
+                    let mut taken = Duration::ZERO;
+                    while taken < due {
                         std::hint::spin_loop();
+                        taken = read(ClockId::CLOCK_THREAD_CPUTIME_ID).saturating_sub(own_before);
                     }
-                    taken += from.elapsed();
+                    taken_ns.store(taken.as_nanos() as u64, Ordering::Relaxed);
                     std::thread::sleep(PERIOD);
                 }
             })
         });
-        Handicap { threads: threads.collect(), stop }
+        Handicap { stop, taken_ns, thread }
     }
+
+    /// CPU time taken so far.
+    pub fn taken(&self) -> Duration {
+        Duration::from_nanos(self.taken_ns.load(Ordering::Relaxed))
+    }
+}
+
+fn read(clock: ClockId) -> Duration {
+    clock_gettime(clock).map(Duration::from).unwrap_or_default()
 }
 
 impl Drop for Handicap {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        self.threads.drain(..).for_each(|thread| {
+        if let Some(thread) = self.thread.take() {
             thread.join().ok();
-        });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn it_takes_its_share_of_what_the_process_uses() {
+        let before = read(ClockId::CLOCK_PROCESS_CPUTIME_ID);
+        let handicap = Handicap::take(0.5, std::process::id(), &[]);
+        let limit = Instant::now() + Duration::from_secs(30);
+        while handicap.taken() < Duration::from_millis(40) && Instant::now() < limit {
+            std::hint::spin_loop();
+        }
+        let (taken, used) = (handicap.taken(), read(ClockId::CLOCK_PROCESS_CPUTIME_ID).saturating_sub(before));
+        assert!(taken >= Duration::from_millis(40) && taken < used.mul_f64(0.5) + PERIOD, "{taken:?} of {used:?}");
+        assert_eq!(Handicap::take(0.0, std::process::id(), &[]).taken(), Duration::ZERO);
     }
 }

@@ -15,7 +15,7 @@ use crate::server::{Server, Shape, Side, write_site};
 
 /// Enough for every load but the storm, whose point is that they are too few.
 pub const WORKER_CONNECTIONS: u32 = 8192;
-const WARM_UP: Duration = Duration::from_millis(100);
+const WARM_UP: Duration = Duration::from_millis(40);
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Which CPUs are whose.
@@ -115,17 +115,18 @@ impl Bench {
     pub fn measure(&self, side: &Side, load: &Load, seed: u64) -> Result<Measurement> {
         let mut server = Server::start(side, &self.shape(load.worker_connections), self.dir.path())?;
         self.warm_up(&server)?;
-        let _handicap = Handicap::take(side.handicap, &self.place.server);
+        let handicap = Handicap::take(side.handicap, server.pid(), &self.place.server);
         let queue = ListenQueue::watch(server.address.port(), self.place.client.clone())?;
         let mut before = None;
         let target = Target { server: server.address, dir: self.dir.path(), seed };
-        let mut look = || before = Some(Before::look(server.pid(), server.ledger.clone()));
+        let mut look = || before = Some((Before::look(server.pid(), server.ledger.clone()), handicap.taken()));
         let client = (load.run)(&self.settings, &target, &mut look);
         let queue = queue.end();
         server.check()?;
         let mut client = client?;
-        let before = before.context("the load never began")?;
-        let server = before.after(client.requests.saturating_sub(client.errors), queue);
+        let (before, taken) = before.context("the load never began")?;
+        let answered = client.requests.saturating_sub(client.errors);
+        let server = before.after(answered, queue, handicap.taken().saturating_sub(taken));
         if self.place.shared {
             client.cpu_share = client.cpu_share.max(1.0);
         }
@@ -149,7 +150,7 @@ impl Bench {
         let before = Before::look(server.pid(), server.ledger.clone());
         let plan = Plan::trickle(count, 1.0, Duration::from_millis(1), 0);
         let client = load::Client::new(&plan, server.address, TIMEOUT)?;
-        let figures = before.after(count as u64, None);
+        let figures = before.after(count as u64, None, Duration::ZERO);
         drop(client);
         Ok((figures.jain_connections.unwrap_or(0.0), figures.wakeups_per_accept.unwrap_or(f64::INFINITY)))
     }

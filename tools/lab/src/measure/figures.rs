@@ -1,6 +1,7 @@
 //! The server's side of a measurement: two looks and what happened between.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use drover::shm::Ledger;
 use serde::{Deserialize, Serialize};
@@ -63,8 +64,9 @@ impl Before {
         Before { root, ledger, processes, counts, overflows, at: std::time::Instant::now() }
     }
 
-    /// The look after it. `requests`: as the client counted them; `queue`: mean and greatest depth of the accept queue.
-    pub fn after(self, requests: u64, queue: Option<(f64, u32)>) -> ServerFigures {
+    /// The look after it. `requests`: as the client counted them; `queue`: mean and greatest depth of the accept queue; `handicap`:
+    /// CPU time that counts as the server's as well.
+    pub fn after(self, requests: u64, queue: Option<(f64, u32)>, handicap: Duration) -> ServerFigures {
         let seconds = self.at.elapsed().as_secs_f64().max(1e-9);
         let after = tree(self.root);
         let old: BTreeMap<u32, &Process> = self.processes.iter().map(|process| (process.pid, process)).collect();
@@ -72,7 +74,7 @@ impl Before {
             pick(now).saturating_sub(old.get(&now.pid).map_or(0, |process| pick(process)))
         };
         let cpu_of = |process: &Process| since(|p| p.cpu_ns, process) + since(|p| p.reaped_cpu_ns, process);
-        let cpu_ns: u64 = after.iter().map(cpu_of).sum();
+        let cpu_ns = after.iter().map(cpu_of).sum::<u64>() + handicap.as_nanos() as u64;
         let switches: u64 = after.iter().map(|process| since(|p| p.switches, process)).sum();
         let requests = (requests > 0).then_some(requests as f64);
         let mut figures = ServerFigures {

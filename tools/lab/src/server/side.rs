@@ -25,7 +25,7 @@ pub struct Side {
     pub params: Vec<String>,
     /// A drover other than the one that is linked into the lab.
     pub binary: Option<PathBuf>,
-    /// Share of the server's CPU that the lab takes away: to see whether the lab finds it.
+    /// How much more CPU the lab makes it use (0.05: a twentieth): to see whether the lab finds it.
     pub handicap: f64,
 }
 

@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::median_of_sorted;
+use super::median_in_place;
 
 const RESAMPLES: usize = 2_000;
 
@@ -39,8 +39,7 @@ pub fn interval(values: &[f64], level: f64, seed: u64) -> Option<Interval> {
     let mut medians = Vec::with_capacity(RESAMPLES);
     for _ in 0..RESAMPLES {
         resample.iter_mut().for_each(|slot| *slot = values[rng.random_range(0..values.len())]);
-        resample.sort_unstable_by(f64::total_cmp);
-        medians.push(median_of_sorted(&resample));
+        medians.push(median_in_place(&mut resample));
     }
     medians.sort_by(f64::total_cmp);
     let tail = (((1.0 - level) / 2.0 * RESAMPLES as f64) as usize).min(RESAMPLES / 2 - 1);

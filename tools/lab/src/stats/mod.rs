@@ -10,17 +10,16 @@ pub use trend::drifts;
 
 /// The middle of `values`; `None` when there are none.
 pub fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
-    if sorted.is_empty() {
-        return None;
-    }
-    sorted.sort_by(f64::total_cmp);
-    Some(median_of_sorted(&sorted))
+    let mut finite: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+    (!finite.is_empty()).then(|| median_in_place(&mut finite))
 }
 
-fn median_of_sorted(sorted: &[f64]) -> f64 {
-    let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
+/// The middle of at least one value, whose order is lost.
+fn median_in_place(values: &mut [f64]) -> f64 {
+    let odd = values.len() % 2 == 1;
+    let (below, middle, _) = values.select_nth_unstable_by(values.len() / 2, f64::total_cmp);
+    let next = below.iter().copied().max_by(f64::total_cmp).filter(|_| !odd);
+    next.map_or(*middle, |next| (next + *middle) / 2.0)
 }
 
 /// Jain's index of fairness, 1 when all shares are equal, 1/n when one has everything. `None` when nothing was shared

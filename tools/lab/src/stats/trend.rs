@@ -1,26 +1,29 @@
-//! Whether rounds drift: a machine that warms up, or is shared, changes while it is measured.
+//! Whether what is compared changed while it was measured.
 
 use super::median;
 
-/// A change from the first to the last third of the rounds that is smaller than this is no drift that could mislead: both
-/// sides are measured in every round.
-const LEAST: f64 = 0.10;
-
-/// True when the values rise or fall from round to round, more than chance explains (Mann-Kendall, |z| > 2.58: 1 in 100)
-/// and by more than a tenth.
-pub fn drifts(values: &[f64]) -> bool {
-    let n = values.len();
-    if n < 6 {
-        return false;
-    }
-    let third = n / 3;
-    let (Some(first), Some(last)) = (median(&values[..third]), median(&values[n - third..])) else {
+/// True when `values`, in the order of the rounds, rise or fall more than chance explains (Mann-Kendall, at `level`: 0.99 is
+/// wrong in one case of a hundred), and the change from the first third to the last is over `least`, and over half of the median.
+///
+/// It is asked of the paired differences. A machine that gets slower for both sides does not mislead: they are measured directly
+/// after each other, and asked of each side it gave alarms on every machine that others use as well.
+pub fn drifts(values: &[f64], level: f64, least: f64) -> bool {
+    let third = values.len() / 3;
+    let (Some(first), Some(middle), Some(last)) =
+        (median(&values[..third]), median(values), median(&values[values.len() - third..]))
+    else {
         return false;
     };
-    mann_kendall(values).abs() > 2.58 && (last - first).abs() > LEAST * first.abs()
+    let change = (last - first).abs();
+    change > least.max(middle.abs() / 2.0) && chance(mann_kendall(values)) < 1.0 - level
 }
 
-/// The standardised Mann-Kendall statistic, without a correction for ties.
+/// How probable a standardised statistic this far from zero, or farther, is when there is no trend.
+fn chance(z: f64) -> f64 {
+    libm::erfc(z.abs() / std::f64::consts::SQRT_2)
+}
+
+/// The standardised Mann-Kendall statistic, without a correction for ties: with ties it says "no trend" rather too often.
 fn mann_kendall(values: &[f64]) -> f64 {
     let n = values.len() as f64;
     let s: f64 = values
@@ -37,15 +40,34 @@ fn mann_kendall(values: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
 
     #[test]
-    fn a_steady_rise_drifts_and_noise_does_not() {
-        let rise: Vec<f64> = (0..12).map(|n| 100.0 + 3.0 * f64::from(n)).collect();
-        assert!(drifts(&rise));
-        let noise = [100.0, 103.0, 99.0, 101.0, 97.0, 104.0, 100.0, 98.0, 102.0, 101.0, 99.0, 100.0];
-        assert!(!drifts(&noise));
-        let slight: Vec<f64> = (0..12).map(|n| 100.0 + 0.3 * f64::from(n)).collect();
-        assert!(!drifts(&slight), "three per cent over all rounds mislead nobody");
-        assert!(!drifts(&[1.0, 2.0, 3.0]));
+    fn the_chance_is_that_of_the_tables() {
+        assert!((chance(1.96) - 0.05).abs() < 1e-4 && (chance(-2.576) - 0.01).abs() < 1e-4);
+    }
+
+    #[test]
+    fn a_difference_that_comes_or_goes_drifts() {
+        let rise: Vec<f64> = (0..20).map(|n| 0.01 * f64::from(n)).collect();
+        assert!(drifts(&rise, 0.999, 0.01));
+        let slight: Vec<f64> = (0..20).map(|n| 0.0001 * f64::from(n)).collect();
+        assert!(!drifts(&slight, 0.999, 0.01), "too small to choose by");
+        let large: Vec<f64> = (0..20).map(|n| 0.30 + 0.003 * f64::from(n)).collect();
+        assert!(!drifts(&large, 0.999, 0.01), "30 % or 36 %: the answer is the same");
+        assert!(!drifts(&[1.0, 2.0, 3.0], 0.9, 0.01));
+    }
+
+    #[test]
+    fn noise_drifts_no_more_often_than_the_level_allows() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let alarms = (0..2000)
+            .filter(|_| {
+                let noise: Vec<f64> = (0..20).map(|_| rng.random_range(-0.3..0.3)).collect();
+                drifts(&noise, 0.99, 0.01)
+            })
+            .count();
+        assert!(alarms <= 30, "{alarms} of 2000, where 20 are allowed");
     }
 }

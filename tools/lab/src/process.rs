@@ -1,7 +1,7 @@
 //! Processes that the lab starts: on the CPUs they are meant for, in a process group of their own, and gone when the lab is.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -145,28 +145,34 @@ pub fn keep(cpus: &[usize], output: &Path, command: &[OsString]) -> Result<i32> 
     }
     let file = std::fs::File::create(output).with_context(|| output.display().to_string())?;
     let [program, args @ ..] = command else { bail!("no program to keep") };
-    let started = Command::new(program).args(args).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).spawn();
-    let mut child = match started {
-        Ok(child) => child,
-        Err(error) => {
-            println!("error: {error}");
-            return Ok(127);
-        }
-    };
-    println!("{}", child.id());
+    // Before there is anything to leave behind.
     std::thread::spawn(|| {
         // Nobody writes to it: the read ends when the lab does.
         std::io::stdin().read_to_end(&mut Vec::new()).ok();
         killpg(nix::unistd::getpgrp(), Signal::SIGKILL).ok();
     });
+    let started = Command::new(program).args(args).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).spawn();
+    let mut child = match started {
+        Ok(child) => child,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            return Ok(127);
+        }
+    };
+    say(&child.id().to_string());
     let status = child.wait()?;
     let used = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    println!("{}", used.user_time().num_microseconds() + used.system_time().num_microseconds());
+    say(&(used.user_time().num_microseconds() + used.system_time().num_microseconds()).to_string());
     // A master that died by itself leaves workers behind: they belong to this group as well.
     if !status.success() {
         killpg(nix::unistd::getpgrp(), Signal::SIGKILL).ok();
     }
     Ok(status.code().unwrap_or(1))
+}
+
+/// Tells the lab. `println!` would panic when the lab is gone, and leave the program running.
+fn say(line: &str) {
+    writeln!(std::io::stdout(), "{line}").ok();
 }
 
 /// Restricts the calling thread, and what it starts, to `cpus`. Error: the machine has no such CPU, or the lab may not use it.

@@ -1,26 +1,32 @@
 //! `lab check`: what is known of the models, looked for here. A lab that does not find it measures something else.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 
 use crate::cli::{CheckArgs, CompareArgs};
 use crate::compare::Bench;
+use crate::environment::Environment;
 use crate::fault::{Fault, Victim};
 use crate::interrupt;
 use crate::load::{self, Client, Plan};
 use crate::process;
 use crate::report::{number, time};
-use crate::results::Measurement;
+use crate::results::{Check, Measurement, SCHEMA};
 use crate::server::{Server, Side, models};
 
-/// Something that is known from elsewhere, and was looked for here.
-struct Check {
-    name: String,
-    /// `None`: could not be looked at, see `found`.
-    holds: Option<bool>,
-    found: String,
+/// The file that `lab check` leaves, and `lab compare` shows with its own results.
+const FILE: &str = "checks.json";
+
+/// What was found, and where.
+#[derive(Debug, Serialize, Deserialize)]
+struct Checks {
+    schema: String,
+    environment: Environment,
+    checks: Vec<Check>,
 }
 
 /// So few connections a second that any worker could serve them alone.
@@ -29,20 +35,39 @@ const LIGHT: f64 = 500.0;
 const BUSY: Duration = Duration::from_millis(400);
 
 pub fn run(args: &CheckArgs) -> Result<ExitCode> {
-    let mut failed = 0;
-    let checks: [fn(&CheckArgs) -> Result<Check>; 5] = [mutex, handoff, herd, rotation, reuseport];
-    for check in checks {
+    let all: [fn(&CheckArgs) -> Result<Check>; 5] = [mutex, handoff, herd, rotation, reuseport];
+    let mut checks = Vec::new();
+    for check in all {
         interrupt::check()?;
         let check = check(args)?;
-        failed += u32::from(check.holds == Some(false));
-        let sign = match check.holds {
-            Some(true) => "holds",
-            Some(false) => "FAILS",
-            None => "skipped",
-        };
-        println!("{sign:<8} {}\n         {}", check.name, check.found);
+        println!("{:<8} {}\n         {}", sign(&check), check.name, check.found);
+        checks.push(check);
     }
+    let failed = checks.iter().filter(|check| check.holds == Some(false)).count();
+    let out = &args.common.out;
+    std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
+    let checks = Checks { schema: SCHEMA.to_owned(), environment: Environment::look(), checks };
+    std::fs::write(out.join(FILE), serde_json::to_vec_pretty(&checks)?)?;
     if failed > 0 { bail!("{failed} known facts were not found again") } else { Ok(ExitCode::SUCCESS) }
+}
+
+/// The verdict in a word.
+pub fn sign(check: &Check) -> &'static str {
+    match check.holds {
+        Some(true) => "holds",
+        Some(false) => "FAILS",
+        None => "skipped",
+    }
+}
+
+/// What `lab check` has left in `dir`; nothing when there is nothing, or it was found on another machine or kernel.
+pub fn found(dir: &Path, here: &Environment) -> Vec<Check> {
+    let text = std::fs::read(dir.join(FILE)).unwrap_or_default();
+    let read = serde_json::from_slice::<Checks>(&text).ok().filter(|checks| {
+        let there = &checks.environment;
+        checks.schema == SCHEMA && (&there.kernel, &there.cpu, &there.cpus) == (&here.kernel, &here.cpu, &here.cpus)
+    });
+    read.map(|checks| checks.checks).unwrap_or_default()
 }
 
 /// A light load on `workers` of `side`.
@@ -167,4 +192,21 @@ fn waits(args: &CheckArgs, side: &str) -> Result<f64> {
     let mut times: Vec<f64> = meanwhile.filter_map(|o| Some(o.first_byte?.as_secs_f64() * 1e6)).collect();
     times.sort_by(f64::total_cmp);
     Ok(times.get(times.len() * 9 / 10).copied().unwrap_or(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_of_this_machine_are_found_again_and_those_of_others_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let here = Environment::look();
+        assert!(found(dir.path(), &here).is_empty());
+        let check = Check { name: "the sun rises".into(), holds: Some(true), found: "it does".into() };
+        let checks = Checks { schema: SCHEMA.into(), environment: here.clone(), checks: vec![check] };
+        std::fs::write(dir.path().join(FILE), serde_json::to_vec(&checks).unwrap()).unwrap();
+        assert_eq!(found(dir.path(), &here).len(), 1);
+        assert!(found(dir.path(), &Environment { kernel: "Linux 0.1".into(), ..here }).is_empty());
+    }
 }

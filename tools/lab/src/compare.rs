@@ -2,6 +2,7 @@
 
 mod bench;
 mod conclude;
+mod pool;
 
 use std::process::ExitCode;
 
@@ -14,6 +15,8 @@ use rand_chacha::ChaCha8Rng;
 pub use bench::{Bench, Place, WORKER_CONNECTIONS};
 pub use conclude::conclude;
 
+use self::pool::Pool;
+use crate::check;
 use crate::cli::CompareArgs;
 use crate::environment::Environment;
 use crate::interrupt;
@@ -29,10 +32,13 @@ pub fn run(args: &CompareArgs) -> Result<ExitCode> {
     let mut results = describe(args, &bench, &sides, &loads)?;
     bench.place.notes.iter().for_each(|note| eprintln!("note: {note}"));
     std::fs::create_dir_all(&args.common.out).with_context(|| args.common.out.display().to_string())?;
-    match measure(args, &bench, &sides, &loads, &mut results) {
+    let mut pool = Pool::default();
+    match measure(args, &bench, &sides, &loads, &mut results, &mut pool) {
         Ok(()) => results.complete = true,
         Err(error) => results.stopped = Some(format!("{error:#}")),
     }
+    results.latencies = pool.sum_up();
+    results.checks = check::found(&args.common.out, &results.environment);
     conclude(&mut results, args.common.seed);
     report::write(&results, &args.common.out)?;
     print!("{}", report::table(&results));
@@ -47,7 +53,14 @@ pub fn run(args: &CompareArgs) -> Result<ExitCode> {
     }
 }
 
-fn measure(args: &CompareArgs, bench: &Bench, sides: &[Side], loads: &[&Load], results: &mut Results) -> Result<()> {
+fn measure(
+    args: &CompareArgs,
+    bench: &Bench,
+    sides: &[Side],
+    loads: &[&Load],
+    results: &mut Results,
+    pool: &mut Pool,
+) -> Result<()> {
     let mut rng = ChaCha8Rng::seed_from_u64(args.common.seed);
     let bar = ProgressBar::new(u64::from(args.rounds) * (sides.len() * loads.len()) as u64);
     let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {elapsed}/{duration}  {msg}");
@@ -66,6 +79,7 @@ fn measure(args: &CompareArgs, bench: &Bench, sides: &[Side], loads: &[&Load], r
                     .measure(side, load, seed)
                     .with_context(|| format!("round {round}, {} under {}", side.name, load.name))?;
                 (measurement.round, measurement.position) = (round, position);
+                pool.add(&mut measurement);
                 results.measurements.push(measurement);
                 bar.inc(1);
             }
@@ -79,6 +93,7 @@ fn sides(args: &CompareArgs) -> Result<Vec<Side>> {
     let text = [Some(args.models.clone()), args.against.clone()].into_iter().flatten().collect::<Vec<_>>().join(",");
     let mut sides = Side::list(&text)?;
     sides.iter_mut().for_each(|side| side.binary = args.common.drover.clone());
+    sides.iter().try_for_each(Side::is_installed)?;
     if let Some(handicap) = &args.handicap {
         let (name, percent) = handicap.split_once('=').context("--handicap SIDE=PERCENT")?;
         let share = percent.parse::<f64>().context("--handicap SIDE=PERCENT")? / 100.0;

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::environment::Environment;
 use crate::load::ClientFigures;
-use crate::measure::ServerFigures;
-use crate::stats::Comparison;
+use crate::measure::{Across, ServerFigures};
+use crate::stats::{Comparison, median};
 
 /// Raised when a field changes its meaning or goes; new fields leave it.
 pub const SCHEMA: &str = "drover-lab/1";
@@ -25,7 +25,13 @@ pub struct Results {
     pub sides: Vec<SideNotes>,
     pub loads: Vec<LoadNotes>,
     pub measurements: Vec<Measurement>,
+    /// Of all rounds together, for loads whose tool tells every latency.
+    #[serde(default)]
+    pub latencies: Vec<Latencies>,
     pub conclusions: Vec<Conclusion>,
+    /// What `lab check` found on this machine.
+    #[serde(default)]
+    pub checks: Vec<Check>,
 }
 
 /// How it was measured.
@@ -71,6 +77,25 @@ pub struct Measurement {
     pub server: ServerFigures,
 }
 
+/// The latencies of one side under one load: rounds are short, and only together do they show the slowest of ten thousand.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Latencies {
+    pub load: String,
+    pub side: String,
+    pub requests: u64,
+    /// (share of requests, no slower than this, µs).
+    pub quantiles: Vec<(f64, f64)>,
+}
+
+/// Something that is known from elsewhere, and was looked for here.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Check {
+    pub name: String,
+    /// `None`: could not be looked at, see `found`.
+    pub holds: Option<bool>,
+    pub found: String,
+}
+
 /// The answer to one question.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Conclusion {
@@ -88,11 +113,23 @@ impl Results {
         self.measurements.iter().filter(move |m| m.load == load && m.side == side)
     }
 
-    /// Median over the rounds of one figure.
-    pub fn median(&self, load: &str, side: &str, metric: &str) -> Option<f64> {
+    /// What stands for all rounds of one figure: their median, their sum, or a quantile of all latencies.
+    pub fn figure(&self, load: &str, side: &str, metric: &str) -> Option<f64> {
         let metric = crate::measure::metric(metric)?;
         let values: Vec<f64> = self.of(load, side).filter_map(|m| (metric.of)(&m.client, &m.server)).collect();
-        crate::stats::median(&values)
+        match metric.across {
+            Across::Sum => (!values.is_empty()).then(|| values.iter().sum()),
+            Across::Quantile(share) => match self.latencies(load, side) {
+                Some(all) => all.quantiles.iter().find(|(q, _)| (q - share).abs() < 1e-9).map(|(_, us)| *us),
+                None => median(&values),
+            },
+            Across::Median => median(&values),
+        }
+    }
+
+    /// The latencies of all rounds together.
+    pub fn latencies(&self, load: &str, side: &str) -> Option<&Latencies> {
+        self.latencies.iter().find(|all| all.load == load && all.side == side)
     }
 
     /// Error: not readable, or of another version.

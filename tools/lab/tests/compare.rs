@@ -44,6 +44,51 @@ fn two_models_are_measured_and_reported() {
 }
 
 #[test]
+fn other_servers_are_measured_beside_drover() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["compare", "--rounds", "1", "--seconds", "0.2", "--rate", "300", "--workers", "2", "--out", "out"];
+    let more = ["--loads", "open,short,keepalive,idle", "--idle", "50", "--models", "herd", "--against", "nginx,h2o"];
+    let output = lab(dir.path(), &[&args[..], &more].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let results: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(dir.path().join("out/results.json")).unwrap()).unwrap();
+    let measurements = results["measurements"].as_array().unwrap();
+    assert_eq!(measurements.len(), 12);
+    for m in measurements {
+        assert!(m["client"]["requests"].as_u64().unwrap() > 20 && m["client"]["errors"] == 0, "{m}");
+        assert!(m["server"]["cpu_us_per_request"].as_f64().unwrap() > 1.0, "{m}");
+        assert_eq!(m["server"]["connection_kib"].is_null(), m["load"] != "idle", "{m}");
+        // The queue is the kernel's: it is known of every server.
+        assert_eq!(m["server"]["accept_delay_us"].is_null(), m["load"] == "idle", "{m}");
+    }
+    let missing = Command::new(env!("CARGO_BIN_EXE_lab"))
+        .current_dir(dir.path())
+        .env("PATH", "/nonexistent")
+        .args(["compare", "--models", "herd", "--against", "h2o", "--out", "none"])
+        .output()
+        .unwrap();
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(text(&missing.stderr).contains("h2o is not installed"), "{}", text(&missing.stderr));
+}
+
+#[test]
+fn delays_are_counted_where_they_matter_and_switches_of_the_dead_are_not_guessed() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["compare", "--rounds", "1", "--seconds", "0.2", "--workers", "2", "--out", "out"];
+    let output = lab(dir.path(), &[&args[..], &["--loads", "burst,open", "--models", "herd,fork"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let results: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(dir.path().join("out/results.json")).unwrap()).unwrap();
+    for m in results["measurements"].as_array().unwrap() {
+        let is_counted = m["server"]["accept_delay_counted_us"].is_f64() && m["server"]["accept_delay_p99_us"].is_f64();
+        assert_eq!(is_counted, m["load"] == "burst", "{m}");
+        assert_eq!(m["server"]["switches_per_request"].is_null(), m["side"] == "fork", "{m}");
+    }
+    // Of all rounds together, by load and side.
+    assert_eq!(results["latencies"].as_array().unwrap().len(), 4);
+}
+
+#[test]
 fn bad_input_is_explained() {
     let dir = tempfile::tempdir().unwrap();
     for (args, expected) in [

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::cli::{Common, CompareArgs};
 use crate::handicap::Handicap;
 use crate::load::{self, Load, Plan, Target};
-use crate::measure::{Before, ListenQueue};
+use crate::measure::{Before, ListenQueue, Seen, memory_kib, tree};
 use crate::process;
 use crate::results::Measurement;
 use crate::server::{Server, Shape, Side, write_site};
@@ -113,20 +113,29 @@ impl Bench {
 
     /// Measures `side` under `load`. Errors: the server does not start, or dies; the client fails; Ctrl-C.
     pub fn measure(&self, side: &Side, load: &Load, seed: u64) -> Result<Measurement> {
+        let side = &Side { counts_delays: load.counts_delays, ..side.clone() };
         let mut server = Server::start(side, &self.shape(load.worker_connections), self.dir.path())?;
         self.warm_up(&server)?;
         let handicap = Handicap::take(side.handicap, server.pid(), &self.place.server);
-        let queue = ListenQueue::watch(server.address.port(), self.place.client.clone())?;
-        let mut before = None;
+        let memory = memory_kib(&tree(server.pid()));
+        let mut begin = None;
         let target = Target { server: server.address, dir: self.dir.path(), seed };
-        let mut look = || before = Some((Before::look(server.pid(), server.ledger.clone()), handicap.taken()));
+        let mut look = || {
+            let queue = ListenQueue::watch(server.address.port(), self.place.client.clone());
+            begin = Some((queue, handicap.taken(), Before::look(server.pid(), server.ledger.clone())));
+        };
         let client = (load.run)(&self.settings, &target, &mut look);
-        let queue = queue.end();
+        let begin = begin.map(|(queue, taken, before)| (queue.map(ListenQueue::end), taken, before));
         server.check()?;
         let mut client = client?;
-        let (before, taken) = before.context("the load never began")?;
-        let answered = client.requests.saturating_sub(client.errors);
-        let server = before.after(answered, queue, handicap.taken().saturating_sub(taken));
+        let (queue, taken, before) = begin.context("the load never began")?;
+        let server = before.after(&Seen {
+            answered: client.requests.saturating_sub(client.errors),
+            connections: client.connections,
+            queue: queue?,
+            handicap: handicap.taken().saturating_sub(taken),
+            idle: memory.filter(|_| client.idle > 0).map(|memory| (client.idle, memory)),
+        });
         if self.place.shared {
             client.cpu_share = client.cpu_share.max(1.0);
         }
@@ -150,7 +159,7 @@ impl Bench {
         let before = Before::look(server.pid(), server.ledger.clone());
         let plan = Plan::trickle(count, 1.0, Duration::from_millis(1), 0);
         let client = load::Client::new(&plan, server.address, TIMEOUT)?;
-        let figures = before.after(count as u64, None, Duration::ZERO);
+        let figures = before.after(&Seen { answered: count as u64, ..Seen::default() });
         drop(client);
         Ok((figures.jain_connections.unwrap_or(0.0), figures.wakeups_per_accept.unwrap_or(f64::INFINITY)))
     }

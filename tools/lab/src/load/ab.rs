@@ -57,6 +57,7 @@ fn parse(output: &str) -> Option<ClientFigures> {
         tool: "ab".into(),
         requests: complete as u64,
         errors: failed as u64,
+        connections: complete as u64,
         seconds,
         rate: (complete - failed) / seconds,
         // The first "Time per request" is the mean a client sees.

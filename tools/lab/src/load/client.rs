@@ -53,6 +53,9 @@ pub struct Run {
     pub outcomes: Vec<Outcome>,
     /// How much later than planned each request was started.
     pub late: Vec<Duration>,
+    /// Connections opened while the plan ran, and those that were open before.
+    pub opened: u64,
+    pub idle: u64,
     /// CPU time of the client's thread, and the time it had.
     pub cpu: Duration,
     pub elapsed: Duration,
@@ -147,6 +150,7 @@ impl<'a> Client<'a> {
             }
         }
         self.run.elapsed = self.start.elapsed();
+        self.run.idle = self.plan.idle as u64;
         self.run.cpu = thread_cpu().saturating_sub(cpu);
         Ok(self.run)
     }
@@ -161,7 +165,10 @@ impl<'a> Client<'a> {
                 index
             }
             Which::Idle(_) | Which::New => match Connection::open(self.server) {
-                Ok(connection) => self.add(connection)?,
+                Ok(connection) => {
+                    self.run.opened += 1;
+                    self.add(connection)?
+                }
                 Err(error) => {
                     self.run.late.push(planned.elapsed());
                     self.finish_unopened(number, shot, planned, Ending::from_error(&error));

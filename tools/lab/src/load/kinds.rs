@@ -51,6 +51,9 @@ pub struct Load {
     pub questions: &'static [&'static str],
     /// `worker_connections` that it needs; otherwise plenty.
     pub worker_connections: Option<u32>,
+    /// Whether drover is to count how long connections wait for their accept, which costs it a system call each: not where
+    /// its CPU time is in question.
+    pub counts_delays: bool,
     /// Calls `ready` when everything is prepared and the load begins.
     pub run: fn(&Settings, &Target<'_>, ready: &mut dyn FnMut()) -> Result<ClientFigures>,
 }
@@ -71,6 +74,7 @@ pub static LOADS: &[Load] = &[
         about: "a connection for each request, as many as go (ab)",
         questions: &["cpu_us_per_request", "rate"],
         worker_connections: None,
+        counts_delays: false,
         run: |settings, target, ready| match process::find("ab") {
             Some(ab) => {
                 ready();
@@ -84,6 +88,7 @@ pub static LOADS: &[Load] = &[
         about: "requests on connections that stay, as many as go (wrk)",
         questions: &["cpu_us_per_request", "rate"],
         worker_connections: None,
+        counts_delays: false,
         run: |settings, target, ready| match process::find("wrk") {
             Some(wrk) => {
                 ready();
@@ -97,6 +102,7 @@ pub static LOADS: &[Load] = &[
         about: "new connections at a fixed rate, whether the server keeps up or not",
         questions: &["cpu_us_per_request", "p99_us"],
         worker_connections: None,
+        counts_delays: false,
         run: |settings, target, ready| {
             ours(&Plan::open(settings.rate, settings.length, target.seed), settings, target, ready)
         },
@@ -104,8 +110,9 @@ pub static LOADS: &[Load] = &[
     Load {
         name: "burst",
         about: "many connections at the same moment, and nothing between",
-        questions: &["p50_us", "p99_us"],
+        questions: &["p50_us", "p99_us", "jain_connections", "errors"],
         worker_connections: None,
+        counts_delays: true,
         run: |settings, target, ready| {
             // At least one burst, however short the round.
             let gap = Duration::from_millis(100).min(settings.length);
@@ -115,8 +122,9 @@ pub static LOADS: &[Load] = &[
     Load {
         name: "minority",
         about: "one request in a hundred is for 8 MiB, some of these are read slowly; latency is that of the others",
-        questions: &["p50_us", "p99_us"],
+        questions: &["p50_us", "p99_us", "errors"],
         worker_connections: None,
+        counts_delays: true,
         run: |settings, target, ready| {
             // A hundredth of 8 MiB each: a quarter of the rate keeps one core busy, but not to the brim.
             ours(&Plan::minority(settings.rate / 4.0, settings.length, target.seed), settings, target, ready)
@@ -125,8 +133,9 @@ pub static LOADS: &[Load] = &[
     Load {
         name: "idle",
         about: "many idle connections, and a trickle of requests on them",
-        questions: &["cpu_us_per_request", "p99_us"],
+        questions: &["cpu_us_per_request", "p99_us", "connection_kib", "errors"],
         worker_connections: None,
+        counts_delays: false,
         run: |settings, target, ready| {
             ours(&Plan::trickle(settings.idle, settings.rate, settings.length, target.seed), settings, target, ready)
         },
@@ -134,8 +143,9 @@ pub static LOADS: &[Load] = &[
     Load {
         name: "storm",
         about: "more connections at once than all workers may have; each stays 200 ms after its answer",
-        questions: &["p50_us", "p99_us"],
+        questions: &["p50_us", "p99_us", "errors"],
         worker_connections: Some(STORM_CONNECTIONS),
+        counts_delays: true,
         run: |settings, target, ready| {
             let count = (STORM_CONNECTIONS * settings.workers) as usize + settings.surplus;
             ours(&Plan::storm(count, STORM_HOLD), settings, target, ready)

@@ -9,7 +9,7 @@ mod wrk;
 
 pub use client::Client;
 pub use kinds::{LOADS, Load, Settings, Target, find};
+pub use outcome::{ClientFigures, Ending, Outcome, SHARES, quantiles};
 #[cfg(test)]
-pub use outcome::figures;
-pub use outcome::{ClientFigures, Ending, Outcome, SHARES};
+pub use outcome::{figures, histogram};
 pub use plan::{Plan, SMALL};

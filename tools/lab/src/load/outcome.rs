@@ -50,6 +50,7 @@ impl Ending {
 
 /// The client's side of a measurement. Times in microseconds; what a tool does not tell is missing.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ClientFigures {
     /// ab, wrk or lab.
     pub tool: String,
@@ -69,6 +70,13 @@ pub struct ClientFigures {
     pub cpu_share: f64,
     /// 99th percentile of how late our own client sent.
     pub late_p99_us: Option<f64>,
+    /// Connections opened while the load ran.
+    pub connections: u64,
+    /// Connections that were open all along.
+    pub idle: u64,
+    /// All latencies, tenths of a microsecond, when the tool tells them.
+    #[serde(skip)]
+    pub latencies: Option<Histogram<u64>>,
 }
 
 impl ClientFigures {
@@ -106,18 +114,25 @@ pub fn figures(run: &Run) -> ClientFigures {
     sums.seconds = run.elapsed.as_secs_f64();
     sums.rate = (sums.requests - sums.errors) as f64 / sums.seconds.max(1e-9);
     if !latency.is_empty() {
-        // A share that so few requests can't show would only repeat the maximum.
-        let shown = SHARES.iter().filter(|q| **q == 1.0 || (1.0 - **q) * latency.len() as f64 >= 1.0);
-        sums.quantiles = shown.map(|q| (*q, latency.value_at_quantile(*q) as f64 / 10.0)).collect();
+        sums.quantiles = quantiles(&latency);
         sums.mean_us = Some(latency.mean() / 10.0);
     }
     sums.late_p99_us = (!late.is_empty()).then(|| late.value_at_quantile(0.99) as f64 / 10.0);
     sums.cpu_share = run.cpu.as_secs_f64() / sums.seconds.max(1e-9);
+    (sums.connections, sums.idle) = (run.opened, run.idle);
+    sums.latencies = Some(latency);
     sums
 }
 
+/// (share of requests, no slower than this, µs) of latencies in tenths of a microsecond.
+pub fn quantiles(latencies: &Histogram<u64>) -> Vec<(f64, f64)> {
+    // A share that so few requests can't show would only repeat the maximum.
+    let shown = SHARES.iter().filter(|q| **q == 1.0 || (1.0 - **q) * latencies.len() as f64 >= 1.0);
+    shown.map(|q| (*q, latencies.value_at_quantile(*q) as f64 / 10.0)).collect()
+}
+
 /// Tenths of a microsecond, to three digits; grows with its values.
-fn histogram() -> Histogram<u64> {
+pub fn histogram() -> Histogram<u64> {
     let mut histogram = Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are valid"));
     histogram.auto(true);
     histogram

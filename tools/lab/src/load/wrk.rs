@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::kinds::{Settings, Target};
-use super::outcome::{ClientFigures, SHARES};
+use super::outcome::{ClientFigures, SHARES, histogram};
 use crate::process::{Kept, Spec};
 
 /// wrk's own report stops at the 99th percentile; a script may say more. Latencies are in microseconds.
@@ -18,6 +18,7 @@ fn script() -> String {
          \x20 io.write(string.format('LAB sums %d %d %d %d %d %d\\n', summary.requests, summary.duration, e.connect + e.read + e.write, e.status, e.timeout, latency.max))\n\
          \x20 io.write(string.format('LAB mean %.3f\\n', latency.mean))\n\
          \x20 for _, p in pairs({{ {} }}) do io.write(string.format('LAB q %g %.3f\\n', p, latency:percentile(p))) end\n\
+         \x20 for i = 1, #latency do io.write(string.format('LAB n %d %d\\n', latency(i))) end\n\
          end\n",
         shares.join(", ")
     )
@@ -49,13 +50,13 @@ pub fn run(wrk: &Path, settings: &Settings, target: &Target<'_>) -> Result<Clien
     let cpu_share = kept.cpu().unwrap_or_default().as_secs_f64() / elapsed.as_secs_f64();
     let output = kept.output();
     let mut figures = parse(&output).with_context(|| format!("wrk failed: {}", output.trim()))?;
-    figures.cpu_share = cpu_share;
+    (figures.cpu_share, figures.connections) = (cpu_share, settings.clients as u64);
     Ok(figures)
 }
 
 fn parse(output: &str) -> Option<ClientFigures> {
     let mut figures = ClientFigures { tool: "wrk".into(), ..ClientFigures::default() };
-    let mut seen = false;
+    let (mut seen, mut latencies) = (false, histogram());
     for line in output.lines().filter_map(|line| line.strip_prefix("LAB ")) {
         let mut words = line.split(' ');
         let kind = words.next()?;
@@ -72,10 +73,12 @@ fn parse(output: &str) -> Option<ClientFigures> {
             }
             ("mean", [mean]) => figures.mean_us = Some(*mean),
             ("q", [percent, us]) => figures.quantiles.push((percent / 100.0, *us)),
+            ("n", [us, n]) => latencies.record_n(*us as u64 * 10, *n as u64).unwrap_or(()),
             _ => return None,
         }
     }
     figures.quantiles.sort_by(|a, b| a.0.total_cmp(&b.0));
+    figures.latencies = (!latencies.is_empty()).then_some(latencies);
     seen.then_some(figures)
 }
 
@@ -85,14 +88,14 @@ mod tests {
 
     #[test]
     fn reads_what_the_script_prints() {
-        let output =
-            "Running 1s test\nLAB sums 120000 1000500 0 2 1 9000\nLAB mean 400.5\nLAB q 50 300\nLAB q 99.9 2500\n";
+        let output = "Running 1s test\nLAB sums 120000 1000500 0 2 1 9000\nLAB mean 400.5\nLAB q 50 300\nLAB q 99.9 2500\nLAB n 300 119000\nLAB n 2500 1000\n";
         let figures = parse(output).unwrap();
         assert_eq!((figures.requests, figures.errors, figures.timed_out), (120_000, 3, 1));
         assert_eq!(
             (figures.quantile(0.5), figures.quantile(0.999), figures.quantile(1.0)),
             (Some(300.0), Some(2500.0), Some(9000.0))
         );
+        assert_eq!(figures.latencies.map(|all| all.len()), Some(120_000));
         assert!(parse("unable to connect").is_none());
     }
 }

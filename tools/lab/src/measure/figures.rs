@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use drover::shm::Ledger;
+use drover::shm::histogram::bound;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::{Count, Counts};
@@ -12,11 +13,13 @@ use crate::stats::jain;
 
 /// What a load cost the server. What can't be known for a server is missing: only drover has a ledger.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ServerFigures {
     /// User and system time of all its processes, per answered request, microseconds.
     pub cpu_us_per_request: Option<f64>,
     /// CPU time as a share of one CPU.
     pub cpu_share: f64,
+    /// Missing when processes have ended meanwhile: the kernel forgets theirs.
     pub switches_per_request: Option<f64>,
     pub wakeups_per_accept: Option<f64>,
     pub empty_accepts_per_accept: Option<f64>,
@@ -28,12 +31,18 @@ pub struct ServerFigures {
     /// Connections that waited to be accepted, mean and most.
     pub queue_mean: Option<f64>,
     pub queue_max: Option<f64>,
-    /// How long a connection waited to be accepted, on average: mean queue divided by accepts a second (Little's law).
+    /// How long a connection waited to be accepted, on average: mean queue divided by connections a second (Little's law).
     pub accept_delay_us: Option<f64>,
+    /// The same as drover has counted it, in ticks of the kernel: single values are coarse, their mean is not.
+    pub accept_delay_counted_us: Option<f64>,
+    /// Upper bound of the bucket of the ledger's histogram that the 99th percentile is in.
+    pub accept_delay_p99_us: Option<f64>,
     pub jain_connections: Option<f64>,
     pub jain_requests: Option<f64>,
     /// Proportional set size of all processes, KiB.
     pub memory_kib: Option<f64>,
+    /// What each connection that stayed open added to it, KiB.
+    pub connection_kib: Option<f64>,
     /// Connections that the kernel dropped because a queue was full, on the whole machine.
     pub overflows: Option<f64>,
     pub workers: Vec<WorkerFigures>,
@@ -58,15 +67,29 @@ pub struct Before {
     at: std::time::Instant,
 }
 
+/// What others have seen of a load.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// Requests with a good answer.
+    pub answered: u64,
+    /// Connections opened while the load ran.
+    pub connections: u64,
+    /// Mean and greatest depth of the accept queue.
+    pub queue: Option<(f64, u32)>,
+    /// CPU time that counts as the server's as well.
+    pub handicap: Duration,
+    /// Connections that were opened before the load and stayed, and the memory before they were, KiB.
+    pub idle: Option<(u64, f64)>,
+}
+
 impl Before {
     pub fn look(root: u32, ledger: Option<Ledger>) -> Before {
         let (processes, counts, overflows) = (tree(root), ledger.as_ref().map(Counts::read), overflows());
         Before { root, ledger, processes, counts, overflows, at: std::time::Instant::now() }
     }
 
-    /// The look after it. `requests`: as the client counted them; `queue`: mean and greatest depth of the accept queue; `handicap`:
-    /// CPU time that counts as the server's as well.
-    pub fn after(self, requests: u64, queue: Option<(f64, u32)>, handicap: Duration) -> ServerFigures {
+    /// The look after it.
+    pub fn after(self, seen: &Seen) -> ServerFigures {
         let seconds = self.at.elapsed().as_secs_f64().max(1e-9);
         let after = tree(self.root);
         let old: BTreeMap<u32, &Process> = self.processes.iter().map(|process| (process.pid, process)).collect();
@@ -74,16 +97,24 @@ impl Before {
             pick(now).saturating_sub(old.get(&now.pid).map_or(0, |process| pick(process)))
         };
         let cpu_of = |process: &Process| since(|p| p.cpu_ns, process) + since(|p| p.reaped_cpu_ns, process);
-        let cpu_ns = after.iter().map(cpu_of).sum::<u64>() + handicap.as_nanos() as u64;
+        let cpu_ns = after.iter().map(cpu_of).sum::<u64>() + seen.handicap.as_nanos() as u64;
         let switches: u64 = after.iter().map(|process| since(|p| p.switches, process)).sum();
-        let requests = (requests > 0).then_some(requests as f64);
+        let forgets = after.iter().any(|process| since(|p| p.reaped_faults, process) > 0);
+        let requests = (seen.answered > 0).then_some(seen.answered as f64);
+        let memory = memory_kib(&after);
+        let connections = seen.connections as f64;
         let mut figures = ServerFigures {
             cpu_us_per_request: requests.map(|n| cpu_ns as f64 / 1e3 / n),
             cpu_share: cpu_ns as f64 / 1e9 / seconds,
-            switches_per_request: requests.map(|n| switches as f64 / n),
-            queue_mean: queue.map(|(mean, _)| mean),
-            queue_max: queue.map(|(_, most)| f64::from(most)),
-            memory_kib: memory_kib(&after),
+            switches_per_request: requests.filter(|_| !forgets).map(|n| switches as f64 / n),
+            queue_mean: seen.queue.map(|(mean, _)| mean),
+            queue_max: seen.queue.map(|(_, most)| f64::from(most)),
+            accept_delay_us: seen
+                .queue
+                .filter(|_| connections > 0.0)
+                .map(|(mean, _)| mean * seconds / connections * 1e6),
+            memory_kib: memory,
+            connection_kib: memory.zip(seen.idle).map(|(now, (n, before))| (now - before).max(0.0) / n as f64),
             overflows: self.overflows.zip(overflows()).map(|(a, b)| b.saturating_sub(a) as f64),
             ..ServerFigures::default()
         };
@@ -95,14 +126,14 @@ impl Before {
             .map(|p| WorkerFigures { pid: p.pid, cpu_us: cpu_of(p) as f64 / 1e3, ..WorkerFigures::default() })
             .collect();
         if let (Some(ledger), Some(before)) = (&self.ledger, &self.counts) {
-            figures.add_counts(&Counts::read(ledger), before, seconds);
+            figures.add_counts(&Counts::read(ledger), before);
         }
         figures
     }
 }
 
 impl ServerFigures {
-    fn add_counts(&mut self, now: &Counts, before: &Counts, seconds: f64) {
+    fn add_counts(&mut self, now: &Counts, before: &Counts) {
         let sums = now.sums.since(before.sums);
         let per_accept = |n: u64| (sums.accepts > 0).then(|| n as f64 / sums.accepts as f64);
         self.wakeups_per_accept = per_accept(sums.wakeups);
@@ -115,8 +146,10 @@ impl ServerFigures {
             self.handoffs_per_accept = per_accept(sums.handoffs);
         }
         self.takeovers = Some(sums.takeovers as f64);
-        if let (Some(queue), true) = (self.queue_mean, sums.accepts > 0) {
-            self.accept_delay_us = Some(queue * seconds / sums.accepts as f64 * 1e6);
+        let delays: u64 = sums.accept_delay.iter().sum();
+        if delays > 0 {
+            self.accept_delay_counted_us = Some(sums.accept_delay_ms as f64 * 1e3 / delays as f64);
+            self.accept_delay_p99_us = Some(bound_of(0.99, &sums.accept_delay) * 1e3);
         }
         let parts: BTreeMap<u32, Count> = now
             .workers
@@ -132,6 +165,17 @@ impl ServerFigures {
             (worker.accepts, worker.requests) = (part.map(|p| p.accepts), part.map(|p| p.requests));
         }
     }
+}
+
+/// Upper bound of the bucket that the share `q` of all lies in or below; twice the last bound for the one that has none.
+fn bound_of(q: f64, buckets: &[u64]) -> f64 {
+    let wanted = q * buckets.iter().sum::<u64>() as f64;
+    let mut sum = 0;
+    let at = buckets.iter().position(|n| {
+        sum += n;
+        sum as f64 >= wanted
+    });
+    bound(at.unwrap_or_default()) as f64
 }
 
 /// ListenOverflows of /proc/net/netstat.
@@ -156,14 +200,42 @@ mod tests {
         };
         let before = counts(count(100, 100), &[(1, count(100, 100)), (2, count(0, 0))]);
         let now = counts(count(300, 500), &[(1, count(200, 300)), (2, count(100, 200))]);
-        let mut figures = ServerFigures { queue_mean: Some(2.0), ..ServerFigures::default() };
-        figures.workers =
-            vec![WorkerFigures { pid: 1, ..Default::default() }, WorkerFigures { pid: 7, ..Default::default() }];
-        figures.add_counts(&now, &before, 10.0);
+        let worker = |pid| WorkerFigures { pid, ..WorkerFigures::default() };
+        let mut figures = ServerFigures { workers: vec![worker(1), worker(7)], ..ServerFigures::default() };
+        figures.add_counts(&now, &before);
         assert_eq!((figures.wakeups_per_accept, figures.jain_connections), (Some(2.0), Some(1.0)));
-        assert_eq!(figures.accept_delay_us, Some(100_000.0));
+        assert_eq!(figures.accept_delay_counted_us, None, "nobody counted");
         assert_eq!((figures.workers.len(), figures.workers[0].accepts), (1, Some(100)));
         assert_eq!((figures.mutex_hold_us, figures.handoffs_per_accept), (None, None));
+    }
+
+    #[test]
+    fn accept_delays_come_from_the_histogram_of_the_time_between() {
+        let count = |at: usize, n, ms| {
+            let mut count = Count { accepts: n, accept_delay_ms: ms, ..Count::default() };
+            count.accept_delay[at] = n;
+            count
+        };
+        let before = Counts { sums: count(3, 50, 400), ..Counts::default() };
+        let now = Counts { sums: before.sums.and(count(0, 98, 0)).and(count(5, 2, 64)), ..Counts::default() };
+        let mut figures = ServerFigures::default();
+        figures.add_counts(&now, &before);
+        assert_eq!((figures.accept_delay_counted_us, figures.accept_delay_p99_us), (Some(640.0), Some(32_000.0)));
+    }
+
+    #[test]
+    fn waiting_by_the_queue_memory_by_connection_and_no_switches_of_the_dead() {
+        let me = std::process::id();
+        let seen =
+            Seen { answered: 10, connections: 100, queue: Some((2.0, 5)), idle: Some((10, 1.0)), ..Seen::default() };
+        let (before, begin) = (Before::look(me, None), std::time::Instant::now());
+        std::thread::sleep(Duration::from_millis(20));
+        std::process::Command::new("true").status().unwrap();
+        let figures = before.after(&seen);
+        let delay = figures.accept_delay_us.unwrap();
+        assert!(delay >= 2.0 * 20e3 / 100.0 && delay <= begin.elapsed().as_secs_f64() * 2e6 / 100.0, "{delay}");
+        assert!(figures.connection_kib.unwrap() > 10.0);
+        assert_eq!(figures.switches_per_request, None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 
 use anyhow::{Context, Result};
+use drover::shm::histogram::ACCEPT_DELAY_BUCKETS;
 use drover::shm::{Ledger, Role, Sums};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,9 @@ pub struct Count {
     pub takeovers: u64,
     pub requests: u64,
     pub connections: u64,
+    /// By bucket, as `Sums` has them.
+    pub accept_delay: [u64; ACCEPT_DELAY_BUCKETS],
+    pub accept_delay_ms: u64,
 }
 
 impl From<&Sums> for Count {
@@ -51,6 +55,8 @@ impl From<&Sums> for Count {
             takeovers: sums.takeovers,
             requests: sums.requests,
             connections: sums.connections,
+            accept_delay: sums.accept_delay,
+            accept_delay_ms: sums.accept_delay_ms,
         }
     }
 }
@@ -69,6 +75,8 @@ impl Count {
             takeovers: f(self.takeovers, other.takeovers),
             requests: f(self.requests, other.requests),
             connections: f(self.connections, other.connections),
+            accept_delay: std::array::from_fn(|i| f(self.accept_delay[i], other.accept_delay[i])),
+            accept_delay_ms: f(self.accept_delay_ms, other.accept_delay_ms),
         }
     }
 

@@ -13,6 +13,18 @@ pub struct Metric {
     /// Worthless when the client is the bottleneck. CPU per request and balance are not: they count what was done.
     pub needs_idle_client: bool,
     pub of: fn(&ClientFigures, &ServerFigures) -> Option<f64>,
+    /// What stands for all rounds.
+    pub across: Across,
+}
+
+/// How the figures of the rounds become one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Across {
+    Median,
+    /// Bad news is not averaged away.
+    Sum,
+    /// Of the latencies of all rounds together, where the tool tells them all; else the median.
+    Quantile(f64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +38,18 @@ pub enum Better {
 const fn latency(
     name: &'static str,
     title: &'static str,
+    share: f64,
     of: fn(&ClientFigures, &ServerFigures) -> Option<f64>,
 ) -> Metric {
-    Metric { name, title, unit: "µs", better: Better::Lower, needs_idle_client: true, of }
+    Metric {
+        name,
+        title,
+        unit: "µs",
+        better: Better::Lower,
+        needs_idle_client: true,
+        of,
+        across: Across::Quantile(share),
+    }
 }
 
 const fn cost(
@@ -37,7 +58,11 @@ const fn cost(
     unit: &'static str,
     of: fn(&ClientFigures, &ServerFigures) -> Option<f64>,
 ) -> Metric {
-    Metric { name, title, unit, better: Better::Lower, needs_idle_client: false, of }
+    Metric { name, title, unit, better: Better::Lower, needs_idle_client: false, of, across: Across::Median }
+}
+
+const fn sum(name: &'static str, title: &'static str, of: fn(&ClientFigures, &ServerFigures) -> Option<f64>) -> Metric {
+    Metric { across: Across::Sum, ..cost(name, title, "", of) }
 }
 
 const fn share(
@@ -45,7 +70,7 @@ const fn share(
     title: &'static str,
     of: fn(&ClientFigures, &ServerFigures) -> Option<f64>,
 ) -> Metric {
-    Metric { name, title, unit: "", better: Better::Higher, needs_idle_client: false, of }
+    Metric { name, title, unit: "", better: Better::Higher, needs_idle_client: false, of, across: Across::Median }
 }
 
 pub static METRICS: &[Metric] = &[
@@ -56,14 +81,16 @@ pub static METRICS: &[Metric] = &[
         better: Better::Higher,
         needs_idle_client: true,
         of: |client, _| Some(client.rate),
+        across: Across::Median,
     },
-    latency("p50_us", "latency, median", |client, _| client.quantile(0.5)),
-    latency("p90_us", "latency, 90 %", |client, _| client.quantile(0.9)),
-    latency("p99_us", "latency, 99 %", |client, _| client.quantile(0.99)),
-    latency("p999_us", "latency, 99.9 %", |client, _| client.quantile(0.999)),
-    latency("p9999_us", "latency, 99.99 %", |client, _| client.quantile(0.9999)),
-    latency("max_us", "latency, longest", |client, _| client.quantile(1.0)),
-    cost("errors", "requests without a good answer", "", |client, _| Some(client.errors as f64)),
+    latency("p50_us", "latency, median", 0.5, |client, _| client.quantile(0.5)),
+    latency("p90_us", "latency, 90 %", 0.9, |client, _| client.quantile(0.9)),
+    latency("p99_us", "latency, 99 %", 0.99, |client, _| client.quantile(0.99)),
+    latency("p999_us", "latency, 99.9 %", 0.999, |client, _| client.quantile(0.999)),
+    latency("p9999_us", "latency, 99.99 %", 0.9999, |client, _| client.quantile(0.9999)),
+    latency("max_us", "latency, longest", 1.0, |client, _| client.quantile(1.0)),
+    sum("errors", "requests without a good answer", |client, _| Some(client.errors as f64)),
+    sum("refused", "of these, refused", |client, _| Some(client.refused as f64)),
     cost("cpu_us_per_request", "server CPU per request", "µs", |_, server| server.cpu_us_per_request),
     cost("switches", "context switches per request", "", |_, server| server.switches_per_request),
     cost("wakeups", "wakeups per accept", "", |_, server| server.wakeups_per_accept),
@@ -76,6 +103,7 @@ pub static METRICS: &[Metric] = &[
         better: Better::Neither,
         needs_idle_client: false,
         of: |_, server| server.mutex_hold_us,
+        across: Across::Median,
     },
     Metric {
         name: "handoffs",
@@ -84,14 +112,22 @@ pub static METRICS: &[Metric] = &[
         better: Better::Neither,
         needs_idle_client: false,
         of: |_, server| server.handoffs_per_accept,
+        across: Across::Median,
     },
-    cost("accept_delay_us", "wait for accept, mean", "µs", |_, server| server.accept_delay_us),
+    cost("accept_delay_us", "wait for accept, mean, by the queue", "µs", |_, server| server.accept_delay_us),
+    cost("accept_delay_counted_us", "wait for accept, mean, by the ledger", "µs", |_, server| {
+        server.accept_delay_counted_us
+    }),
+    cost("accept_delay_p99_us", "wait for accept, 99 % at most, by the ledger", "µs", |_, server| {
+        server.accept_delay_p99_us
+    }),
     cost("queue_mean", "accept queue, mean", "", |_, server| server.queue_mean),
     cost("queue_max", "accept queue, most", "", |_, server| server.queue_max),
     share("jain_connections", "Jain's index of connections", |_, server| server.jain_connections),
     share("jain_requests", "Jain's index of requests", |_, server| server.jain_requests),
     cost("memory_kib", "memory of all processes", "KiB", |_, server| server.memory_kib),
-    cost("overflows", "connections dropped by a full queue", "", |_, server| server.overflows),
+    cost("connection_kib", "memory for an idle connection", "KiB", |_, server| server.connection_kib),
+    sum("overflows", "connections dropped by a full queue", |_, server| server.overflows),
 ];
 
 /// The metric of that name; all names that the lab itself uses exist (there is a test).

@@ -7,9 +7,9 @@ mod listeners;
 mod metrics;
 mod tree;
 
-pub use figures::{Before, ServerFigures};
+pub use figures::{Before, Seen, ServerFigures};
 pub use ledger::open as open_ledger;
 pub use listen_queue::ListenQueue;
 pub use listeners::listeners;
-pub use metrics::{Better, METRICS, Metric, metric};
-pub use tree::tree;
+pub use metrics::{Across, Better, METRICS, Metric, metric};
+pub use tree::{memory_kib, tree};

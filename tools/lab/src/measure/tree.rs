@@ -13,6 +13,8 @@ pub struct Process {
     /// CPU time of the children that it has waited for, ns, in steps of a tick (10 ms).
     pub reaped_cpu_ns: u64,
     pub switches: u64,
+    /// Page faults of the children that it has waited for: there are some as soon as there is one.
+    pub reaped_faults: u64,
 }
 
 /// `root` and all its descendants.
@@ -36,7 +38,8 @@ fn tasks(pid: u32) -> Vec<String> {
 }
 
 fn process(pid: u32) -> Option<Process> {
-    let mut process = Process { pid, reaped_cpu_ns: reaped(pid)?, ..Process::default() };
+    let (reaped_cpu_ns, reaped_faults) = reaped(pid)?;
+    let mut process = Process { pid, reaped_cpu_ns, reaped_faults, ..Process::default() };
     for task in tasks(pid) {
         let schedstat = fs::read_to_string(format!("{task}/schedstat")).unwrap_or_default();
         process.cpu_ns += schedstat.split(' ').next().and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
@@ -47,13 +50,14 @@ fn process(pid: u32) -> Option<Process> {
     Some(process)
 }
 
-/// cutime and cstime: fields 16 and 17 of /proc/PID/stat, counted from the end of the name, which may hold spaces.
-fn reaped(pid: u32) -> Option<u64> {
+/// cutime and cstime, ns, and cminflt: fields 16, 17 and 11 of /proc/PID/stat, counted from the end of the name, which may hold
+/// spaces.
+fn reaped(pid: u32) -> Option<(u64, u64)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks: u64 = fields.get(13..15)?.iter().filter_map(|field| field.parse::<u64>().ok()).sum();
     let per_second = nix::unistd::sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100).max(1) as u64;
-    Some(ticks * (1_000_000_000 / per_second))
+    Some((ticks * (1_000_000_000 / per_second), fields.get(8)?.parse().ok()?))
 }
 
 /// Memory that would come free if the processes ended: their proportional set size, KiB.

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::chart::{self, Difference, escape};
 use super::text::{self, Tone};
+use crate::check;
 use crate::load::SHARES;
 use crate::measure::{METRICS, metric};
 use crate::results::{Conclusion, LoadNotes, Results};
@@ -26,6 +27,7 @@ pub fn html(results: &Results) -> String {
     for load in results.loads.iter().filter(|load| results.measurements.iter().any(|m| m.load == load.name)) {
         body.push_str(&section(results, load));
     }
+    body.push_str(&checks(results));
     body.push_str(&method(results));
     page("drover lab: comparison", &body)
 }
@@ -117,12 +119,15 @@ fn section(results: &Results, load: &LoadNotes) -> String {
         out.push_str("<h3>Balance: connections of each worker, the busiest first</h3>\n");
         out.push_str(&chart::shares(&format!("connections of each worker under {}", load.name), &balance));
     }
-    out.push_str("<h3>All figures, medians of the rounds</h3>\n");
+    out.push_str("<h3>All figures</h3>\n");
     out + &costs(results, load)
 }
 
-/// Medians of the quantiles over the rounds.
+/// Quantiles of all rounds together, or, where the tool does not tell all latencies, the medians of theirs.
 fn distribution(results: &Results, load: &str, side: &str) -> Vec<(f64, f64)> {
+    if let Some(all) = results.latencies(load, side) {
+        return all.quantiles.clone();
+    }
     let of = |q: f64| {
         let values: Vec<f64> = results.of(load, side).filter_map(|m| m.client.quantile(q)).collect();
         median(&values).map(|us| (q, us))
@@ -140,7 +145,7 @@ fn balance(results: &Results, load: &str, side: &str) -> Option<(String, Vec<f64
         sums.resize(sums.len().max(accepts.len()), 0.0);
         accepts.iter().enumerate().for_each(|(n, part)| sums[n] += part / all.max(1.0));
     }
-    let jain = results.median(load, side, "jain_connections")?;
+    let jain = results.figure(load, side, "jain_connections")?;
     Some((format!("{side}: Jain's index {}", text::number(jain)), sums))
 }
 
@@ -150,7 +155,7 @@ fn costs(results: &Results, load: &LoadNotes) -> String {
     out.push_str("</tr>\n");
     for metric in METRICS {
         let values: Vec<Option<f64>> =
-            results.sides.iter().map(|side| results.median(&load.name, &side.name, metric.name)).collect();
+            results.sides.iter().map(|side| results.figure(&load.name, &side.name, metric.name)).collect();
         if values.iter().all(Option::is_none) {
             continue;
         }
@@ -165,7 +170,25 @@ fn costs(results: &Results, load: &LoadNotes) -> String {
         median(&shares).map_or("<td>–</td>".to_owned(), |share| format!("<td>{:.0} %</td>", share * 100.0))
     });
     let _ = writeln!(out, "<tr><td>client CPU</td>{}</tr>", client.collect::<String>());
-    out + "</table></div>\n"
+    out + "</table></div>\n<p class='soft'>Medians of the rounds; latencies are of all rounds together (ab tells only percentiles: medians of \
+           these), and what went wrong is summed up. –: not known. Only drover has a ledger, and the kernel forgets the context switches of \
+           processes that have ended, as those of fork have.</p>\n"
+}
+
+/// What `lab check` has found on this machine.
+fn checks(results: &Results) -> String {
+    if results.checks.is_empty() {
+        return String::new();
+    }
+    let rows = results.checks.iter().map(|check| {
+        let (sign, name, found) = (check::sign(check), escape(&check.name), escape(&check.found));
+        format!("<tr><td>{name}</td><td>{sign}</td><td class='text'>{found}</td></tr>\n")
+    });
+    format!(
+        "<h2>Known facts, looked for here</h2>\n<p class='soft'>What lab check has found on this machine.</p>\n\
+         <div class='scroll'><table>\n{}</table></div>\n",
+        rows.collect::<String>()
+    )
 }
 
 fn method(results: &Results) -> String {
@@ -175,8 +198,9 @@ fn method(results: &Results) -> String {
          random order, each on a freshly started and warmed-up server. A difference is the median of the rounds' paired \
          differences; its interval ({:.2} %, corrected for the number of questions) is the bootstrap's, and never narrower than the \
          distribution-free one. There is no verdict when the interval spans zero or the difference is below {} %, when the client \
-         used over 90 % of its CPU (for rates and latencies), or when the rounds drift. Latency of the lab's own loads counts from \
-         the planned send.</p>\n<ul>",
+         used over 90 % of its CPU (for rates and latencies), or when the difference drifts from the first rounds to the last. Latency of \
+         the lab's own loads counts from the planned send to the first byte. Under burst, minority and storm drover has a page of its \
+         ledger as well, which makes it count how long connections wait for their accept.</p>\n<ul>",
         m.rounds,
         m.seconds,
         m.level * 100.0,

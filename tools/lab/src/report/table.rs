@@ -42,7 +42,7 @@ fn write_load(out: &mut String, results: &Results, load: &LoadNotes) {
         let name: String = side.name.chars().take(NAME - 1).collect();
         let _ = write!(out, "  {name:NAME$}");
         for (_, width, name) in COLUMNS {
-            let value = results.median(&load.name, &side.name, name).map_or("-".to_owned(), |value| cell(name, value));
+            let value = results.figure(&load.name, &side.name, name).map_or("-".to_owned(), |value| cell(name, value));
             let _ = write!(out, "{value:>width$}");
         }
         out.push('\n');

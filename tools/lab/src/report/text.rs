@@ -60,7 +60,7 @@ pub fn tone(conclusion: &Conclusion) -> Tone {
 pub fn verdict(conclusion: &Conclusion) -> &'static str {
     match (conclusion.comparison.verdict, tone(conclusion)) {
         (Verdict::ClientBound, _) => "no verdict: the client was the bottleneck",
-        (Verdict::Drift, _) => "no verdict: the rounds drift",
+        (Verdict::Drift, _) => "no verdict: the difference drifts",
         (Verdict::TooFewRounds, _) => "no verdict: too few rounds",
         (_, Tone::Better) => "better",
         (_, Tone::Worse) => "worse",

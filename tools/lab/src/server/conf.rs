@@ -79,11 +79,16 @@ impl Side {
                 .concat(),
             _ => String::new(),
         };
+        // A page that shows the times makes it count them.
+        let ledger = match self.program {
+            Program::Drover if self.counts_delays => "        location = /ledger {\n            ledger;\n        }\n",
+            _ => "",
+        };
         format!(
             "{user}\ndaemon off;\nworker_processes {};\nworker_rlimit_nofile 65536;\npid {dir}/pid;\nerror_log {dir}/error.log warn;\n\
              events {{\n    worker_connections {};\n    {events}\n}}\n\
              http {{\n{temporary}    access_log off;\n    sendfile on;\n    tcp_nopush on;\n    keepalive_timeout 75s;\n    keepalive_requests 1000000000;\n\
-             \x20   types {{ text/html html; }}\n    server {{\n        listen {address} backlog=4096;\n        root {};\n    }}\n}}\n",
+             \x20   types {{ text/html html; }}\n    server {{\n        listen {address} backlog=4096;\n        root {};\n{ledger}    }}\n}}\n",
             shape.workers,
             shape.worker_connections,
             shape.site.display(),
@@ -124,7 +129,7 @@ mod tests {
     }
 
     fn conf(side: &str, template: Option<&str>) -> String {
-        let side = Side::parse(side).unwrap();
+        let side = Side { counts_delays: true, ..Side::parse(side).unwrap() };
         side.conf(&shape(template), "127.0.0.1:8000".parse().unwrap(), Path::new("/d")).unwrap()
     }
 
@@ -132,6 +137,7 @@ mod tests {
     fn models_and_parameters_reach_the_events_block() {
         assert!(conf("exclusive:rotate=0", None).contains("    dispatch exclusive rotate=0;\n"));
         assert!(conf("nginx:accept_mutex=on:multi_accept=on", None).contains("accept_mutex on; multi_accept on;"));
+        assert!(conf("herd", None).contains(" ledger;") && !conf("nginx", None).contains("ledger"));
         assert!(conf("herd", None).contains("listen 127.0.0.1:8000 backlog=4096;"));
     }
 

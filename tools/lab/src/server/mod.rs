@@ -72,8 +72,19 @@ impl Drop for Server {
     }
 }
 
+impl Side {
+    /// Error: its program is not there.
+    pub fn is_installed(&self) -> Result<()> {
+        program(self).map(drop)
+    }
+}
+
 fn program(side: &Side) -> Result<std::ffi::OsString> {
-    let installed = |name: &str| find(name).with_context(|| format!("{name} is not installed")).map(Into::into);
+    let installed = |name: &str| {
+        let path =
+            find(name).with_context(|| format!("{name} is not installed (Debian, Ubuntu: apt-get install {name})"));
+        path.map(Into::into)
+    };
     match (side.program, &side.binary) {
         // drover is linked into the lab: what is measured is what was built with it.
         (Program::Drover, None) => Ok(std::env::current_exe()?.into()),

@@ -27,6 +27,8 @@ pub struct Side {
     pub binary: Option<PathBuf>,
     /// How much more CPU the lab makes it use (0.05: a twentieth): to see whether the lab finds it.
     pub handicap: f64,
+    /// drover counts how long connections wait for their accept.
+    pub counts_delays: bool,
 }
 
 /// The names of drover's models.
@@ -49,7 +51,15 @@ impl Side {
             }
         };
         let params = words.map(str::to_owned).collect();
-        Ok(Side { name: text.to_owned(), program, model: name.to_owned(), params, binary: None, handicap: 0.0 })
+        Ok(Side {
+            name: text.to_owned(),
+            program,
+            model: name.to_owned(),
+            params,
+            binary: None,
+            handicap: 0.0,
+            counts_delays: false,
+        })
     }
 
     /// `a,b,c`; `all` stands for all models. The same side twice is told apart by a number.

@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_against_a_says_no_difference_in_nineteen_of_twenty_runs() {
-        let runs = 100;
+        let runs = 60;
         let wrong = (0..runs)
             .filter(|run| {
                 (0..QUESTIONS as u64).any(|question| {
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn five_per_cent_are_found() {
-        let runs = 100;
+        let runs = 60;
         let found = (0..runs)
             .filter(|run| compare(&rounds(1.05, 7_000_000 + run), false, method(*run)).verdict == Verdict::Higher)
             .count();

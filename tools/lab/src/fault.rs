@@ -3,7 +3,7 @@
 mod inject;
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -22,8 +22,8 @@ const BEFORE: Duration = Duration::from_millis(1500);
 const AFTER: Duration = Duration::from_secs(5);
 /// A request without an answer after this is lost: as long as the published measurement of nginx waited.
 const LOST: Duration = Duration::from_secs(3);
-/// An answer that takes longer than this is delayed.
-const DELAYED: Duration = Duration::from_millis(100);
+/// An answer that takes longer than this is delayed. Less than the 90 ms for which a slow process stands still.
+const DELAYED: Duration = Duration::from_millis(50);
 /// The service has recovered when everything sent in this time was answered without delay.
 const CALM: Duration = Duration::from_millis(500);
 
@@ -49,7 +49,7 @@ pub struct Row {
     pub connections: usize,
     /// Of these: not answered within 3 s, refused, or cut off.
     pub lost: usize,
-    /// Of these: answered, but after more than 100 ms.
+    /// Of these: answered, but after more than 50 ms.
     pub delayed: usize,
     pub longest_ms: f64,
     /// From the fault until all is as before; missing: not within the time of observation.
@@ -140,31 +140,39 @@ impl Bench {
             site: self.dir.path().join("site"),
             template: None,
         };
-        let mut server = Server::start(side, &shape, self.dir.path())?;
-        let plan = Plan::open(self.rate, BEFORE + AFTER, self.seed);
         let row = Row { side: side.name.clone(), fault: fault.to_owned(), target: target.to_owned(), ..Row::default() };
+        if side.model == "fork" && target == "worker" {
+            let why = "has no workers: one process a connection";
+            return Ok(Row { skipped: Some(why.to_owned()), ..row });
+        }
+        let mut server = Server::start(side, &shape, self.dir.path())?;
+        if let Err(why) = Victim::find(target, &server) {
+            return Ok(Row { skipped: Some(why), ..row });
+        }
+        let plan = Plan::open(self.rate, BEFORE + AFTER, self.seed);
         let (cpus, address) = (self.place.client.clone(), server.address);
         let (outcomes, at) = std::thread::scope(|scope| {
-            let client = scope.spawn(|| {
+            let (ready, begins) = std::sync::mpsc::channel();
+            let client = scope.spawn(move || {
                 process::pin(&cpus)?;
-                Client::new(&plan, address, LOST)?.go()
+                let client = Client::new(&plan, address, LOST)?;
+                ready.send(Instant::now()).ok();
+                client.go()
             });
-            let begun = std::time::Instant::now();
-            std::thread::sleep(BEFORE);
-            let injected = match Victim::find(target, &server) {
-                Ok(victim) => Ok((Fault::inject(fault, victim), begun.elapsed())),
-                Err(why) => Err(why),
-            };
+            let injected = begins.recv().map_err(|_| "the client failed".to_owned()).and_then(|begun| {
+                std::thread::sleep(BEFORE);
+                let victim = Victim::find(target, &server)?;
+                let at = begun.elapsed();
+                Ok((Fault::inject(fault, victim), at))
+            });
             // The fault lasts until everybody has given up on it.
             let outcomes = client.join().unwrap_or_else(|_| bail!("the client panicked"));
             anyhow::Ok((outcomes?.outcomes, injected.map(|(_, at)| at)))
         })?;
+        server.check()?;
         match at {
             Err(why) => Ok(Row { skipped: Some(why), ..row }),
-            Ok(at) => {
-                server.check()?;
-                Ok(judge(row, &outcomes, at))
-            }
+            Ok(at) => Ok(judge(row, &outcomes, at)),
         }
     }
 }

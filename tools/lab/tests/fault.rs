@@ -1,23 +1,64 @@
 //! `lab fault` with real processes.
 
+use std::path::Path;
 use std::process::Command;
 
-#[test]
-fn a_stopped_holder_is_survived_and_a_missing_one_is_said() {
-    let dir = tempfile::tempdir().unwrap();
+use serde_json::Value;
+
+/// Runs it with two workers; the rows of fault.json.
+fn fault(dir: &Path, args: &[&str]) -> Vec<Value> {
     let output = Command::new(env!("CARGO_BIN_EXE_lab"))
-        .current_dir(dir.path())
-        .args(["fault", "--models", "accept_mutex", "--against", "herd", "--target", "holder", "--workers", "2"])
-        .args(["--rate", "100", "--out", "out"])
+        .current_dir(dir)
+        .arg("fault")
+        .args(args)
+        .args(["--workers", "2", "--rate", "100", "--out", "out"])
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
-    let json = std::fs::read(dir.path().join("out/fault.json")).unwrap();
-    let results: serde_json::Value = serde_json::from_slice(&json).unwrap();
-    let (mutex, herd) = (&results["rows"][0], &results["rows"][1]);
+    let json = std::fs::read(dir.join("out/fault.json")).unwrap();
+    let results: Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(results["complete"], true);
+    let html = std::fs::read_to_string(dir.join("out/fault.html")).unwrap();
+    assert!(html.contains("connection") && !html.contains("http://"), "{html}");
+    results["rows"].as_array().unwrap().clone()
+}
+
+#[test]
+fn a_stopped_holder_is_survived_and_a_missing_one_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = fault(dir.path(), &["--models", "accept_mutex", "--against", "herd", "--target", "holder"]);
+    let (mutex, herd) = (&rows[0], &rows[1]);
     assert!(mutex["skipped"].is_null() && mutex["lost"] == 0, "{mutex}");
     assert!(mutex["connections"].as_u64().unwrap() > 300, "{mutex}");
     assert_eq!(herd["skipped"], "has no accept mutex");
+}
+
+#[test]
+fn a_killed_dispatcher_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let models = "fork,pool_notify,pool_pass,pool_queue";
+    let rows =
+        fault(dir.path(), &["--models", models, "--against", "exclusive", "--fault", "kill", "--target", "dispatcher"]);
+    for row in &rows[..4] {
+        // What it had accepted dies with it; whoever comes later is served.
+        assert!(row["skipped"].is_null() && row["recovered_ms"].is_number(), "{row}");
+        assert!(row["connections"].as_u64().unwrap() > 300 && row["lost"].as_u64().unwrap() < 20, "{row}");
+    }
+    assert_eq!(rows[4]["skipped"], "has no dispatcher");
+}
+
+#[test]
+fn a_slow_dispatcher_delays_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["--models", "pool_pass", "--against", "fork", "--fault", "slow", "--target", "dispatcher,worker"];
+    let rows = fault(dir.path(), &args);
+    // It stands still 90 ms of every 100: nearly half of all wait longer than 50.
+    for row in [&rows[0], &rows[2]] {
+        assert!(row["skipped"].is_null() && row["lost"] == 0, "{row}");
+        assert!(row["delayed"].as_u64().unwrap() > 50 && row["longest_ms"].as_f64().unwrap() > 60.0, "{row}");
+    }
+    assert!(rows[1]["skipped"].is_null(), "{}", rows[1]);
+    assert_eq!(rows[3]["skipped"], "has no workers: one process a connection");
 }

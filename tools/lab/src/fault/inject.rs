@@ -16,12 +16,29 @@ use crate::server::Server;
 const RUNS: Duration = Duration::from_millis(10);
 const STANDS: Duration = Duration::from_millis(90);
 
+/// How often a holder is looked for, and with which pauses.
+const PATIENCE: usize = 10;
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// The process that it is done to.
 pub struct Victim(Pid);
 
 impl Victim {
     /// The process of `server` that is its `target`. Error: it has none; says why.
     pub fn find(target: &str, server: &Server) -> Result<Victim, String> {
+        let mut found = Victim::look(target, server);
+        // Between two turns the mutex may be nobody's for a moment.
+        for _ in 1..if target == "holder" { PATIENCE } else { 1 } {
+            if found.is_ok() {
+                break;
+            }
+            std::thread::sleep(PAUSE);
+            found = Victim::look(target, server);
+        }
+        found.map(|pid| Victim(Pid::from_raw(pid as i32))).map_err(str::to_owned)
+    }
+
+    fn look(target: &str, server: &Server) -> Result<u32, &'static str> {
         let processes = tree(server.pid());
         let listening = listeners(&processes, server.address.port());
         let dispatchers: Vec<u32> = server
@@ -33,20 +50,19 @@ impl Victim {
             .collect();
         let workers: Vec<_> =
             processes.iter().filter(|p| p.pid != server.pid() && !dispatchers.contains(&p.pid)).collect();
-        // The mutex may be free for the moment between two turns; the sockets stay with who had it last.
+        // The sockets stay with who had the mutex last.
         let holder = match listening.as_slice() {
             [one] if workers.len() > 1 && !dispatchers.contains(one) => Some(*one),
             _ => server.ledger.as_ref().and_then(|ledger| ledger.mutex().holder()),
         };
-        let victim = match target {
+        match target {
             "dispatcher" => dispatchers.first().copied().ok_or("has no dispatcher"),
             "holder" => holder.ok_or("has no accept mutex"),
             _ => {
                 let others = workers.iter().filter(|process| Some(process.pid) != holder);
                 others.max_by_key(|process| process.cpu_ns).map(|process| process.pid).ok_or("has no other worker")
             }
-        };
-        victim.map(|pid| Victim(Pid::from_raw(pid as i32))).map_err(str::to_owned)
+        }
     }
 }
 

@@ -51,6 +51,13 @@ pub fn fault_table(results: &FaultResults) -> String {
         }
         out.push('\n');
     }
+    let _ = write!(
+        out,
+        "\n{} new connections a second, {} workers. lost: no answer in 3 s, refused or cut\noff, of all after the fault. delayed: \
+         over 50 ms. back in: from the fault until\nhalf a second without either. before: longest wait before the fault.\n",
+        number(results.rate),
+        results.workers
+    );
     out
 }
 
@@ -67,7 +74,7 @@ fn html(results: &FaultResults) -> String {
     let mut body = format!("<h1>{}</h1>\n", escape(&headline));
     let _ = writeln!(
         body,
-        "<p>{} new connections a second, {} workers. Lost: no answer within 3 s. Delayed: answered after more than 100 ms. Back in: from \
+        "<p>{} new connections a second, {} workers. Lost: no answer within 3 s. Delayed: answered after more than 50 ms. Back in: from \
          the fault until nothing was lost or delayed for half a second. Before: the longest wait before the fault. A slow process runs 10 ms of every 100.</p>",
         number(results.rate),
         results.workers

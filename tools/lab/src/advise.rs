@@ -10,6 +10,7 @@ use anyhow::{Result, bail};
 
 use crate::cli::AdviseArgs;
 use crate::interrupt;
+use crate::report::wrapped;
 use crate::results::Results;
 
 /// What is advised, and what it rests on.
@@ -45,10 +46,24 @@ fn show(advice: &Advice) -> String {
         Some(model) => format!("dispatch {model};\n"),
         None => "Not enough evidence.\n".to_owned(),
     };
-    advice.reasons.iter().for_each(|reason| out.push_str(&format!("  - {reason}\n")));
+    advice.reasons.iter().for_each(|reason| out.push_str(&wrapped(&format!("- {reason}"))));
     if !advice.figures.is_empty() {
         out.push_str("\nRelied on:\n");
         advice.figures.iter().for_each(|(name, value)| out.push_str(&format!("  {name:<44}{value:>12}\n")));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_reasons_are_wrapped() {
+        let advice = Advice { reasons: vec!["word ".repeat(40).trim().to_owned()], ..Advice::default() };
+        let shown = show(&advice);
+        assert!(shown.lines().all(|line| line.chars().count() < 80), "{shown}");
+        assert_eq!(shown.matches("word").count(), 40);
+        assert!(shown.starts_with("Not enough evidence.\n  - word word") && shown.contains("\n    word"), "{shown}");
+    }
 }

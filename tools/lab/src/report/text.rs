@@ -79,6 +79,20 @@ pub fn difference(conclusion: &Conclusion) -> String {
     }
 }
 
+/// In lines for a terminal of 80 columns; those after the first further in.
+pub fn wrapped(text: &str) -> String {
+    let mut lines = vec![" ".to_owned()];
+    for word in text.split(' ') {
+        let last = lines.len() - 1;
+        if lines[last].chars().count() + 1 + word.chars().count() > 79 {
+            lines.push(format!("    {word}"));
+        } else {
+            lines[last] += &format!(" {word}");
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

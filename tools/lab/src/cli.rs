@@ -184,6 +184,9 @@ pub struct SimulateArgs {
     /// How many times as much a heavy one costs
     #[arg(long, default_value_t = 50.0)]
     pub heavy_factor: f64,
+    /// Rounds of the measurements that costs and errors come from
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: u32,
     #[command(flatten)]
     pub common: Common,
 }

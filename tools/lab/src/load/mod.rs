@@ -7,7 +7,7 @@ mod outcome;
 mod plan;
 mod wrk;
 
-pub use client::Client;
+pub use client::{Client, Run};
 pub use kinds::{LOADS, Load, Settings, Target, find};
 pub use outcome::{ClientFigures, Ending, Outcome, SHARES, quantiles};
 #[cfg(test)]

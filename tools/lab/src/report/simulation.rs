@@ -1,4 +1,4 @@
-//! What `lab simulate` has calculated, marked as such.
+//! What `lab simulate` has calculated, marked as such, and how far it was from what could be measured.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -7,8 +7,9 @@ use anyhow::{Context, Result};
 
 use super::chart::{self, escape};
 use super::html::page;
-use super::text::{number, percent, time};
-use crate::simulate::{Row, Simulation};
+use super::text::{number, time, wrapped};
+use crate::simulate::{Checked, Figures, Row, Simulation, TRUSTED};
+use crate::stats::median;
 
 /// simulation.json and simulation.html.
 pub fn write_simulation(simulation: &Simulation, dir: &Path) -> Result<()> {
@@ -17,54 +18,120 @@ pub fn write_simulation(simulation: &Simulation, dir: &Path) -> Result<()> {
     Ok(std::fs::write(dir.join("simulation.html"), html(simulation))?)
 }
 
-fn cells(row: &Row) -> [String; 5] {
-    let wait = |us: f64| if row.overloaded { "overload".to_owned() } else { time(us) };
-    [format!("{:.1}", row.cpu_us_per_request), wait(row.p50_us), wait(row.p99_us), wait(row.p999_us), number(row.jain)]
+const HEADINGS: [&str; 4] = ["CPU/request", "p50", "p99", "Jain"];
+
+fn shown(figures: &Figures) -> [String; 4] {
+    let jain = figures.jain.map_or("–".to_owned(), |jain| format!("{jain:.2}"));
+    [time(figures.cpu_us), time(figures.p50_us), time(figures.p99_us), jain]
 }
 
-const HEADINGS: [&str; 5] = ["CPU µs", "p50", "p99", "p99.9", "Jain"];
+fn cells(row: &Row) -> [String; 4] {
+    let [cpu, p50, p99, jain] = shown(&row.figures);
+    if row.overloaded { [cpu, "full".to_owned(), "full".to_owned(), jain] } else { [cpu, p50, p99, jain] }
+}
 
-/// The greatest error of the check, and the one in the middle.
-fn errors(simulation: &Simulation) -> Option<(f64, f64)> {
-    let errors: Vec<f64> = simulation.checked.iter().map(|checked| checked.error.abs()).collect();
-    Some((crate::stats::median(&errors)?, errors.iter().copied().fold(0.0, f64::max)))
+/// The error of a figure, or what there is to say instead.
+fn error(error: Option<f64>, figure: &str) -> String {
+    match error {
+        _ if figure == "–" || figure == "full" => String::new(),
+        None => "n.c.".to_owned(),
+        Some(error) if error > TRUSTED => "?".to_owned(),
+        Some(error) => format!("±{:.0}%", error * 100.0),
+    }
+}
+
+/// The rate in a few letters.
+fn rate(rate: f64) -> String {
+    match rate {
+        rate if rate >= 1e6 => format!("{}M", number(rate / 1e6)),
+        rate if rate >= 1e4 => format!("{:.0}k", rate / 1e3),
+        rate => format!("{rate:.0}"),
+    }
+}
+
+/// Errors of a figure, or of all: the one in the middle, the greatest, and how many there are.
+fn summary(simulation: &Simulation, figures: std::ops::Range<usize>) -> Option<(f64, f64, usize)> {
+    let errors: Vec<f64> =
+        simulation.checked.iter().flat_map(|checked| checked.errors()[figures.clone()].to_vec()).flatten().collect();
+    Some((median(&errors)?, errors.iter().copied().fold(0.0, f64::max), errors.len()))
+}
+
+fn summaries(simulation: &Simulation) -> Vec<String> {
+    let of = |name: &str, figures| {
+        let (middle, most, count) = summary(simulation, figures)?;
+        let (middle, most) = (middle * 100.0, most * 100.0);
+        Some(format!("{name}: median error {middle:.0} %, greatest {most:.0} % ({count} figures)"))
+    };
+    let each = HEADINGS.iter().enumerate().filter_map(|(n, name)| of(name, n..n + 1));
+    of("all", 0..HEADINGS.len()).into_iter().chain(each).collect()
+}
+
+/// The models whose figure is further off than it may be.
+fn untrusted(simulation: &Simulation) -> Vec<String> {
+    let of = |(n, name): (usize, &&str)| {
+        let far = |checked: &&Checked| checked.errors()[n].is_some_and(|error| error > TRUSTED);
+        let mut models: Vec<&str> =
+            simulation.checked.iter().filter(far).map(|checked| checked.model.as_str()).collect();
+        models.dedup();
+        (!models.is_empty()).then(|| format!("{name} of {}", models.join(", ")))
+    };
+    HEADINGS.iter().enumerate().filter_map(of).collect()
+}
+
+fn cpus(simulation: &Simulation) -> String {
+    match simulation.checked_cpus {
+        1 => "1 CPU".to_owned(),
+        n => format!("{n} CPUs"),
+    }
 }
 
 /// For a terminal of 80 columns.
 pub fn simulation_table(simulation: &Simulation) -> String {
-    let mut out = format!(
-        "SIMULATED, a CPU for each worker. Costs measured here: serving {} µs,\nwaking {} µs, waking for nothing {} µs.\n\n",
-        number(simulation.serve_us),
-        number(simulation.wake_us),
-        number(simulation.spurious_us)
+    let mut out = String::from("MEASURED here, and what the simulation makes of the same arrivals:\n\n");
+    let _ = writeln!(
+        out,
+        "{:<15}{:>3}{:>6} {:>14}{:>14}{:>15}{:>11}",
+        "measured/simul.", "wrk", "req/s", "CPU/request µs", "p50 µs", "p99 µs", "Jain"
     );
-    if let Some((middle, most)) = errors(simulation) {
+    for c in &simulation.checked {
+        let pair = |a: f64, b: f64| format!("{a:.0}/{b:.0}");
+        let jain = c.measured.jain.zip(c.simulated.jain).map_or("–".to_owned(), |(a, b)| format!("{a:.2}/{b:.2}"));
         let _ = writeln!(
             out,
-            "Simulated against measured CPU per request, on this machine's sizes: median\nerror {:.0} %, greatest {:.0} %.",
-            middle * 100.0,
-            most * 100.0
+            "{:<15}{:>3}{:>6} {:>14}{:>14}{:>15}{:>11}",
+            c.model,
+            c.workers,
+            rate(c.rate),
+            pair(c.measured.cpu_us, c.simulated.cpu_us),
+            pair(c.measured.p50_us, c.simulated.p50_us),
+            pair(c.measured.p99_us, c.simulated.p99_us),
+            jain
         );
-        for c in &simulation.checked {
-            let _ = writeln!(
-                out,
-                "  {:<17}{:>3} workers {:>6}/s  measured {:>6} µs  simulated {:>6} µs {:>9}",
-                c.model,
-                c.workers,
-                number(c.rate),
-                number(c.measured_cpu_us),
-                number(c.simulated_cpu_us),
-                percent(c.error)
-            );
-        }
-        out.push('\n');
     }
-    let _ = write!(out, "{:<17}{:>8}{:>11}", "simulated", "workers", "req/s");
-    HEADINGS.iter().for_each(|heading| out.push_str(&format!("{heading:>9}")));
+    out.push('\n');
+    summaries(simulation).iter().for_each(|line| out.push_str(&format!("{line}\n")));
+    for line in untrusted(simulation) {
+        out.push_str(&wrapped(&format!("NOT TO BE TRUSTED: {line}")));
+    }
+    let _ = writeln!(
+        out,
+        "\nSIMULATED, a CPU for each worker, {:.0} % busy; {} % of the connections cost\n{} times as much, latency is that of \
+         the others.\n±: greatest error where it was checked, with 2 and 8 workers on {}.\n?: over {:.0} %. n.c.: not checked here. full: more arrives than can\nbe served. What more CPUs \
+         change in the kernel is not checked either.\n",
+        simulation.utilisation * 100.0,
+        number(simulation.heavy * 100.0),
+        number(simulation.heavy_factor),
+        cpus(simulation),
+        TRUSTED * 100.0
+    );
+    let _ = write!(out, "{:<15}{:>5}{:>7}", "simulated", "wrk", "req/s");
+    HEADINGS.iter().for_each(|heading| out.push_str(&format!("{heading:>13}")));
     out.push('\n');
     for row in &simulation.rows {
-        let _ = write!(out, "{:<17}{:>8}{:>11}", row.model, row.workers, number(row.rate));
-        cells(row).iter().for_each(|cell| out.push_str(&format!("{cell:>9}")));
+        let _ = write!(out, "{:<15}{:>5}{:>7}", row.model, row.workers, rate(row.rate));
+        for (cell, e) in cells(row).iter().zip(simulation.errors_of(row)) {
+            let _ = write!(out, "{cell:>8}{:>5}", error(e, cell));
+        }
         out.push('\n');
     }
     out
@@ -72,53 +139,159 @@ pub fn simulation_table(simulation: &Simulation) -> String {
 
 fn html(simulation: &Simulation) -> String {
     let mut body = String::from("<h1>Simulated: more workers than this machine has CPUs</h1>\n");
-    body.push_str("<p class='banner'>A simulation. Nothing below the check was measured. It knows who is woken and who waits for whom; it does not know the locks and cache lines that more CPUs fight for in the kernel.</p>\n");
     let _ = writeln!(
         body,
-        "<p>Each worker has a CPU of its own, {:.0} % busy with serving and waking. {:.1} % of the connections cost {} times as much. \
-         Measured here: serving {} µs, waking {} µs, waking for nothing {} µs.</p>",
-        simulation.utilisation * 100.0,
-        simulation.heavy * 100.0,
-        number(simulation.heavy_factor),
-        number(simulation.serve_us),
-        number(simulation.wake_us),
-        number(simulation.spurious_us)
+        "<p class='banner'>A simulation. Only the check below was measured, with 2 and 8 workers on {}. It knows who is woken and \
+         who waits for whom; it does not know the locks and cache lines that more CPUs fight for in the kernel.</p>",
+        cpus(simulation)
     );
+    let _ = writeln!(
+        body,
+        "<p>Each worker has a CPU of its own, {:.0} % busy. {} % of the connections cost {} times as much; latency is that of the \
+         others, as clients here would see it: {} of it are their own and the way.</p>",
+        simulation.utilisation * 100.0,
+        number(simulation.heavy * 100.0),
+        number(simulation.heavy_factor),
+        time(simulation.path_us)
+    );
+    body.push_str("<h2>How far to trust it</h2>\n<ul>\n");
+    summaries(simulation).iter().for_each(|line| body.push_str(&format!("<li>{}</li>\n", escape(line))));
+    for line in untrusted(simulation) {
+        let _ = writeln!(body, "<li><b>Not to be trusted</b>: {}</li>", escape(&line));
+    }
+    body.push_str("</ul>\n");
+    body.push_str(&curves(simulation));
+    body.push_str(&check(simulation));
+    body.push_str(&costs(simulation));
+    body.push_str(&rows(simulation));
+    page("drover lab: simulation", &body)
+}
+
+fn curves(simulation: &Simulation) -> String {
     let mut names: Vec<String> = simulation.rows.iter().map(|row| row.model.clone()).collect();
     names.dedup();
-    let curves = |pick: fn(&Row) -> f64| -> Vec<Vec<(f64, f64)>> {
+    let of = |pick: fn(&Figures) -> f64| -> Vec<Vec<(f64, f64)>> {
         let of = |name: &String| -> Vec<(f64, f64)> {
             let rows = simulation.rows.iter().filter(|row| row.model == *name && !row.overloaded);
-            rows.map(|row| (row.workers as f64, pick(row))).collect()
+            rows.map(|row| (row.workers as f64, pick(&row.figures))).collect()
         };
         names.iter().map(of).collect()
     };
-    body.push_str(&chart::key(&names));
-    body.push_str("<h2>99 % of the connections are served within</h2>\n");
-    body.push_str(&chart::growth("simulated latency by workers", &curves(|row| row.p99_us)));
-    body.push_str("<h2>Server CPU per request</h2>\n");
-    body.push_str(&chart::growth("simulated CPU per request by workers", &curves(|row| row.cpu_us_per_request)));
-    body.push_str("<h2>Check against what can be measured here</h2>\n<div class='scroll'><table>\n<tr><th>model</th><th>workers</th><th>rate</th><th>measured CPU</th><th>simulated CPU</th><th>error</th></tr>\n");
-    for c in &simulation.checked {
-        let _ = writeln!(
-            body,
-            "<tr><td>{}</td><td>{}</td><td>{} /s</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-            escape(&c.model),
-            c.workers,
-            number(c.rate),
-            time(c.measured_cpu_us),
-            time(c.simulated_cpu_us),
-            percent(c.error)
-        );
+    let mut out = chart::key(&names);
+    out.push_str("<h2>99 % of the connections are served within (simulated)</h2>\n");
+    out.push_str(&chart::growth("simulated latency by workers", &of(|figures| figures.p99_us)));
+    out.push_str("<h2>Server CPU per request (simulated)</h2>\n");
+    out + &chart::growth("simulated CPU per request by workers", &of(|figures| figures.cpu_us))
+}
+
+/// A table in a frame that scrolls.
+fn table(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut out = String::from("<div class='scroll'><table>\n<tr>");
+    headings.iter().for_each(|heading| out.push_str(&format!("<th>{}</th>", escape(heading))));
+    out.push_str("</tr>\n");
+    for row in rows {
+        let cells: String = row.iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
+        let _ = writeln!(out, "<tr>{cells}</tr>");
     }
-    body.push_str("</table></div>\n<h2>All figures (simulated)</h2>\n<div class='scroll'><table>\n<tr><th>model</th><th>workers</th><th>req/s</th>");
-    HEADINGS.iter().for_each(|heading| body.push_str(&format!("<th>{heading}</th>")));
-    body.push_str("</tr>\n");
-    for row in &simulation.rows {
-        let _ =
-            write!(body, "<tr><td>{}</td><td>{}</td><td>{}</td>", escape(&row.model), row.workers, number(row.rate));
-        cells(row).iter().for_each(|cell| body.push_str(&format!("<td>{cell}</td>")));
-        body.push_str("</tr>\n");
+    out + "</table></div>\n"
+}
+
+fn check(simulation: &Simulation) -> String {
+    let row = |c: &Checked| {
+        let (measured, simulated) = (shown(&c.measured), shown(&c.simulated));
+        let load = format!("{} /s, {} % heavy", number(c.rate), number(c.heavy * 100.0));
+        let pairs = measured.iter().zip(&simulated).zip(c.errors()).map(|((m, s), error)| match error {
+            Some(error) => format!("{m} / {s} ({:.0} % off)", error * 100.0),
+            None => "–".to_owned(),
+        });
+        [c.model.clone(), c.workers.to_string(), load].into_iter().chain(pairs).collect()
+    };
+    let headings = ["model", "workers", "load", HEADINGS[0], HEADINGS[1], HEADINGS[2], HEADINGS[3]];
+    format!(
+        "<h2>Check: measured / simulated</h2>\n<p>Nothing was calibrated with these; the simulation got the very arrivals that were \
+         measured.</p>\n{}",
+        table(&headings, simulation.checked.iter().map(row))
+    )
+}
+
+fn costs(simulation: &Simulation) -> String {
+    let rows = simulation.costs.iter().map(|cost| {
+        let c = cost.costs;
+        vec![cost.model.clone(), time(c.serve), time(c.wake), time(c.spurious), time(c.dispatch)]
+    });
+    let headings = ["model", "serving", "waking", "waking for nothing", "dispatcher"];
+    format!("<h2>What the steps cost here</h2>\n{}", table(&headings, rows))
+}
+
+fn rows(simulation: &Simulation) -> String {
+    let rows = simulation.rows.iter().map(|row| {
+        let errors = simulation.errors_of(row);
+        let cells = cells(row).into_iter().zip(errors).map(|(cell, e)| match error(e, &cell) {
+            error if error == "n.c." => format!("{cell} (not checked)"),
+            error => format!("{cell} {error}"),
+        });
+        [row.model.clone(), row.workers.to_string(), format!("{} /s", rate(row.rate))]
+            .into_iter()
+            .chain(cells)
+            .collect()
+    });
+    let headings = ["model", "workers", "load", HEADINGS[0], HEADINGS[1], HEADINGS[2], HEADINGS[3]];
+    format!(
+        "<h2>All figures (simulated)</h2>\n<p>±: the greatest error where the model was checked. ?: over {:.0} %, not to be trusted. \
+         Full: more arrives than can be served.</p>\n{}",
+        TRUSTED * 100.0,
+        table(&headings, rows)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn simulation() -> Simulation {
+        let figures = Figures { cpu_us: 1234.5, p50_us: 123_456.0, p99_us: 4_567_890.0, jain: Some(0.123) };
+        let half = Figures { cpu_us: 617.0, jain: Some(0.1), ..figures };
+        let models = ["leader_follower", "accept_handoff", "accept_mutex", "pool_notify", "reuseport", "exclusive"];
+        let checked = models.map(|model| Checked {
+            model: model.to_owned(),
+            workers: 8,
+            rate: 2500.0,
+            heavy: 0.04,
+            measured: half,
+            simulated: figures,
+        });
+        let row = |model: &str, overloaded| Row {
+            model: model.to_owned(),
+            workers: 256,
+            rate: 1_234_567.0,
+            figures,
+            overloaded,
+            unchecked_latency: false,
+        };
+        let rows = vec![row("leader_follower", false), row("accept_handoff", true), row("herd", false)];
+        Simulation { checked: checked.to_vec(), rows, checked_cpus: 1, ..Simulation::default() }
     }
-    page("drover lab: simulation", &(body + "</table></div>\n"))
+
+    #[test]
+    fn every_figure_says_how_far_to_trust_it() {
+        let table = simulation_table(&simulation());
+        assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+        let rows: Vec<&str> = table.lines().skip_while(|line| !line.starts_with("simulated")).skip(1).collect();
+        let words = |n: usize| rows[n].split_whitespace().collect::<Vec<_>>();
+        assert_eq!(words(0)[3..], ["1.23", "ms", "?", "123", "ms", "±0%", "4.57", "s", "±0%", "0.12", "±23%"]);
+        assert_eq!(words(1)[3..8], ["1.23", "ms", "?", "full", "full"]);
+        // Nothing was checked of this model.
+        assert_eq!(rows[2].matches("n.c.").count(), 4, "{}", rows[2]);
+        assert!(table.contains("NOT TO BE TRUSTED: CPU/request of leader_follower") && table.contains("SIMULATED"));
+        let html = html(&simulation());
+        assert!(html.contains("A simulation.") && html.contains("(not checked)") && html.contains("(100 % off)"));
+    }
+
+    #[test]
+    fn errors_are_summed_up() {
+        let lines = summaries(&simulation());
+        assert_eq!(lines[1], "CPU/request: median error 100 %, greatest 100 % (6 figures)");
+        assert_eq!(lines[2], "p50: median error 0 %, greatest 0 % (6 figures)");
+        assert_eq!(lines.len(), 5);
+    }
 }

@@ -1,111 +1,199 @@
-//! The costs of the steps, measured on this machine; and whether the simulation gives back what was measured.
+//! The costs of the steps, measured on this machine; and whether the simulation gives back what was measured elsewhere.
 
-use anyhow::{Context, Result};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::engine::{Costs, Setup, simulate};
-use super::models::Simulated;
-use crate::cli::{CompareArgs, SimulateArgs};
-use crate::compare::Bench;
-use crate::load::{self, Load};
-use crate::results::Measurement;
-use crate::server::{Side, models};
-use crate::stats::median;
+use super::engine::{Arrival, Costs, Served, Setup, simulate};
+use super::models::{FORK, Simulated};
+use super::stand::{Observed, Point, Slice, SliceLoad, middle};
+use super::{Cost, Figures};
+use crate::stats::{jain, median};
 
 /// So few connections a second that nearly every one finds its worker asleep, and so many that caches stay warm.
-const LIGHT: f64 = 3000.0;
+const LIGHT: f64 = 2000.0;
+const BURST: usize = 24;
+/// One in twenty-five is heavy: the slowest hundredth of the others is what had to wait for them.
+const HEAVY: f64 = 0.04;
+/// So many are heavy where their cost is measured: it stands out clearly.
+const MIXED: f64 = 0.2;
 /// Workers for what depends on their number.
-const WORKERS: u32 = 4;
-const ROUNDS: u32 = 3;
+const SIZE: u32 = 4;
+/// What the check measures: sizes, rates and mixtures that nothing was calibrated with.
+const CHECKS: [(u32, f64, f64); 2] = [(2, 1500.0, 0.0), (8, 2500.0, HEAVY)];
 
 /// What the steps cost here.
 pub struct Calibration {
-    pub costs: Costs,
-    pub extra: Vec<(String, f64)>,
+    pub costs: Vec<Cost>,
+    /// From the client to the server and back, with all that clients do: samples, µs.
+    pub path: Vec<f64>,
 }
 
-/// A size that was both measured and simulated.
+/// One point, measured and simulated.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Checked {
     pub model: String,
     pub workers: u32,
+    /// Connections a second, and the share of heavy ones.
     pub rate: f64,
-    pub measured_cpu_us: f64,
-    pub simulated_cpu_us: f64,
-    /// (simulated - measured) / measured.
-    pub error: f64,
+    pub heavy: f64,
+    pub measured: Figures,
+    pub simulated: Figures,
+}
+
+/// fork costs ten times what the others do.
+fn pace(model: &str) -> f64 {
+    if model == FORK { 0.3 } else { 1.0 }
+}
+
+fn open(model: &'static str, workers: u32, rate: f64, heavy: f64) -> Point {
+    Point { model, workers, load: SliceLoad::Open { rate: rate * pace(model), heavy } }
+}
+
+/// The first of them say what all models have in common, the others what each costs.
+pub fn points(chosen: &[Simulated]) -> Vec<Point> {
+    let mut points = vec![
+        open("exclusive", 1, LIGHT, 0.0),
+        Point { model: "exclusive", workers: 1, load: SliceLoad::Bursts(BURST) },
+        open("exclusive", 1, LIGHT / 2.0, MIXED),
+        open("herd", 1, LIGHT, 0.0),
+        open("herd", SIZE, LIGHT, 0.0),
+    ];
+    points.extend(chosen.iter().map(|model| open(model.name, SIZE, LIGHT, 0.0)));
+    let dispatched = chosen.iter().filter(|model| model.rule.has_dispatcher());
+    points.extend(dispatched.map(|model| Point { model: model.name, workers: SIZE, load: SliceLoad::Bursts(BURST) }));
+    points
 }
 
 impl Calibration {
-    /// From a busy worker: serving. From one that sleeps between connections: waking. From a herd: waking for nothing. From
-    /// each model under a light load: what it adds.
-    pub fn measure(args: &SimulateArgs, chosen: &[Simulated]) -> Result<Calibration> {
-        let serve = cpu(args, "exclusive", "short", 1, LIGHT)?;
-        let light = |model: &str, workers| cpu(args, model, "open", workers, LIGHT);
-        let one = light("exclusive", 1)?;
-        let wake = (one - serve).max(0.0);
-        let herd = light("herd", WORKERS)?;
-        let spurious = ((herd - one) / f64::from(WORKERS - 1)).max(0.0);
-        let mut extra = Vec::new();
-        for model in chosen.iter().filter(|model| models().contains(&model.name)) {
-            let here = match model.name {
-                "herd" => 0.0,
-                // A dispatcher makes a second process wake for each connection.
-                name if model.rule.has_dispatcher() => light(name, WORKERS)? - one - wake,
-                name => light(name, WORKERS)? - one,
-            };
-            extra.push((model.name.to_owned(), here.max(0.0)));
-        }
-        Ok(Calibration { costs: Costs { serve, wake, spurious, extra: 0.0 }, extra })
+    /// From what was seen of `points`. Waking: a lone connection against one in a burst. Waking for nothing: what each worker
+    /// adds to a herd. A dispatcher's part: what it uses for each connection of a burst. The way of a request: what the client
+    /// waited beyond the server's part.
+    pub fn new(chosen: &[Simulated], seen: &[Observed]) -> Calibration {
+        let [one, burst, mixed, herd, herds, models @ ..] = seen else { unreachable!("as many as points") };
+        let cpu = |slices: &Observed| middle(slices.iter().map(|slice| slice.cpu).collect());
+        let many = BURST as f64;
+        let wake = ((cpu(one) - cpu(burst)) * many / (many - 1.0)).max(0.0);
+        let spurious = ((cpu(herds) - cpu(herd)) / f64::from(SIZE - 1)).max(0.0);
+        let heavy = ((cpu(mixed) - cpu(one)) / MIXED).max(0.0);
+        let (models, bursts) = models.split_at(chosen.len());
+        let mut bursts = bursts.iter();
+        let costs = chosen.iter().zip(models).map(|(model, seen)| {
+            // What a herd's idle workers do is counted for each of them.
+            let all = cpu(if model.name == "herd" { herd } else { seen });
+            // Who is awake already is not woken.
+            let asleep = (1.0 - LIGHT * pace(model.name) * all / 1e6).clamp(0.0, 1.0);
+            let burst = if model.rule.has_dispatcher() { bursts.next() } else { None };
+            let dispatch = burst.map_or(0.0, |slices| middle(slices.iter().map(|slice| slice.dispatcher).collect()));
+            let wakes = if burst.is_some() { 2.0 } else { 1.0 };
+            let serve = (all - dispatch - wakes * wake * asleep).max(1.0);
+            let costs = Costs { serve, wake, spurious, dispatch, heavy };
+            Cost { model: model.name.to_owned(), costs }
+        });
+        let served = cpu(one);
+        let path = undisturbed(one).flat_map(|slice| &slice.latencies).map(|us| (us - served).max(0.0)).collect();
+        Calibration { costs: costs.collect(), path }
     }
 
-    pub fn costs_of(&self, model: &str) -> Costs {
-        let extra = self.extra.iter().find(|(name, _)| name == model).map_or(0.0, |(_, extra)| *extra);
-        Costs { extra, ..self.costs }
+    pub fn costs_of(&self, model: &Simulated) -> Costs {
+        self.costs.iter().find(|cost| cost.model == model.name).map(|cost| cost.costs).unwrap_or_default()
     }
 
-    /// Measures sizes and rates that nothing was calibrated with, and simulates them.
-    pub fn check(&self, args: &SimulateArgs, chosen: &[Simulated]) -> Result<Vec<Checked>> {
-        let mut checked = Vec::new();
-        for model in chosen.iter().filter(|model| models().contains(&model.name)) {
-            for (workers, rate) in [(2, 2000.0), (8, 5000.0)] {
-                let measured = cpu(args, model.name, "open", workers, rate)?;
-                let outcome = simulate(Setup {
-                    rule: model.rule,
-                    workers: workers as usize,
-                    cpus: crate::compare::Place::choose(&args.common)?.server.len(),
-                    costs: self.costs_of(model.name),
-                    rate,
-                    heavy: 0.0,
-                    heavy_factor: 1.0,
-                    connections: 20_000,
-                    seed: args.common.seed,
-                });
-                checked.push(Checked {
-                    model: model.name.to_owned(),
-                    workers,
-                    rate,
-                    measured_cpu_us: measured,
-                    simulated_cpu_us: outcome.cpu_us_per_request,
-                    error: outcome.cpu_us_per_request / measured - 1.0,
-                });
-            }
-        }
-        Ok(checked)
+    /// What clients see of those that were `served` in one piece of a simulated run. The other figures of it are unknown.
+    pub fn seen(&self, model: &Simulated, workers: usize, served: &[Served], rng: &mut ChaCha8Rng) -> Slice {
+        let mut path = || match self.path.as_slice() {
+            [] => 0.0,
+            path => path[rng.random_range(0..path.len())],
+        };
+        let light = served.iter().filter(|served| !served.heavy);
+        let mut latencies: Vec<f64> = light.map(|served| f64::from(served.latency) + path()).collect();
+        latencies.sort_by(f64::total_cmp);
+        let mut shares = vec![0.0; if model.name == FORK { 0 } else { workers }];
+        served.iter().filter_map(|s| shares.get_mut(usize::from(s.worker)).map(|n: &mut f64| *n += 1.0)).count();
+        Slice { latencies, shares, ..Slice::default() }
     }
 }
 
-/// Median CPU time per request of `model`, µs.
-fn cpu(args: &SimulateArgs, model: &str, load: &str, workers: u32, rate: f64) -> Result<f64> {
-    let mut common = args.common.clone();
-    common.workers = workers;
-    let bench = Bench::new(&CompareArgs { rate, seconds: 0.5, ..CompareArgs::plain(common) })?;
-    let load: &Load = load::find(load)?;
-    let mut side = Side::parse(model)?;
-    side.binary = args.common.drover.clone();
-    eprintln!("calibrating: {model}, {workers} workers, {}", load.name);
-    let rounds: Vec<Measurement> =
-        (0..ROUNDS).map(|n| bench.measure(&side, load, u64::from(n))).collect::<Result<_>>()?;
-    let values: Vec<f64> = rounds.iter().filter_map(|m| m.server.cpu_us_per_request).collect();
-    median(&values).with_context(|| format!("{model}: nothing was measured"))
+/// The half of the slices in which the slowest waited neither least nor longest.
+fn undisturbed(slices: &[Slice]) -> impl Iterator<Item = &Slice> {
+    let mut sorted: Vec<&Slice> = slices.iter().collect();
+    sorted.sort_by(|a, b| a.quantile(0.99).unwrap_or(0.0).total_cmp(&b.quantile(0.99).unwrap_or(0.0)));
+    let cut = sorted.len() / 4;
+    let kept = sorted.len() - 2 * cut;
+    sorted.into_iter().skip(cut).take(kept)
+}
+
+impl Slice {
+    pub fn quantile(&self, q: f64) -> Option<f64> {
+        let at = (self.latencies.len() as f64 * q).ceil() as usize;
+        self.latencies.get(at.saturating_sub(1)).copied()
+    }
+}
+
+/// What is measured only to be compared with.
+pub fn check_points(chosen: &[Simulated]) -> Vec<Point> {
+    let of = |model: &Simulated| CHECKS.map(|(workers, rate, heavy)| open(model.name, workers, rate, heavy));
+    chosen.iter().flat_map(of).collect()
+}
+
+/// Simulates the very arrivals of each point of `check_points`, on as many CPUs as the servers had.
+pub fn check(
+    calibration: &Calibration,
+    chosen: &[Simulated],
+    points: &[Point],
+    seen: &[Observed],
+    cpus: usize,
+    seed: u64,
+) -> Vec<Checked> {
+    let models = chosen.iter().flat_map(|model| CHECKS.map(|_| model));
+    let each = models.zip(points).zip(seen).filter_map(|((model, point), seen)| {
+        let SliceLoad::Open { rate, heavy } = point.load else { return None };
+        let (workers, costs) = (point.workers as usize, calibration.costs_of(model));
+        let setup = Setup { rule: model.rule, workers, threads: model.threads, cpus, costs, seed };
+        Some(Checked {
+            model: model.name.to_owned(),
+            workers: point.workers,
+            rate,
+            heavy,
+            measured: Figures::of(model, seen),
+            simulated: Figures::of(model, &again(calibration, model, setup, seen)),
+        })
+    });
+    each.collect()
+}
+
+/// The same slices, simulated: one after the other, with a second between.
+fn again(calibration: &Calibration, model: &Simulated, setup: Setup, seen: &[Slice]) -> Vec<Slice> {
+    const APART: f64 = 1e6;
+    let mut rng = ChaCha8Rng::seed_from_u64(setup.seed);
+    let mut arrivals: Vec<Arrival> = Vec::new();
+    let mut starts = Vec::new();
+    for slice in seen {
+        let start = arrivals.last().map_or(0.0, |last| last.at + APART);
+        starts.push(start);
+        arrivals.extend(slice.arrivals.iter().map(|arrival| Arrival { at: start + arrival.at, ..*arrival }));
+    }
+    let mut outcome = simulate(setup, arrivals);
+    outcome.served.sort_by(|a, b| a.at.total_cmp(&b.at));
+    let ends = starts.iter().skip(1).copied().chain([f64::INFINITY]);
+    let slice = |(start, end): (&f64, f64)| {
+        let served: Vec<Served> = outcome.served.iter().filter(|s| s.at >= *start && s.at < end).copied().collect();
+        Slice { cpu: outcome.cpu_us_per_request, ..calibration.seen(model, setup.workers, &served, &mut rng) }
+    };
+    starts.iter().zip(ends).map(slice).collect()
+}
+
+impl Figures {
+    /// Of CPU time the mean of the middle half of the slices, of the others their median.
+    pub fn of(model: &Simulated, slices: &[Slice]) -> Figures {
+        let typical =
+            |figure: &dyn Fn(&Slice) -> Option<f64>| median(&slices.iter().filter_map(figure).collect::<Vec<f64>>());
+        let quantile = |q: f64| typical(&|slice| slice.quantile(q)).unwrap_or(f64::NAN);
+        Figures {
+            cpu_us: middle(slices.iter().map(|slice| slice.cpu).collect()),
+            p50_us: quantile(0.5),
+            p99_us: quantile(0.99),
+            jain: typical(&|slice| jain(&slice.shares)).filter(|_| model.name != FORK),
+        }
+    }
 }

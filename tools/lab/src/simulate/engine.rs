@@ -6,23 +6,27 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp};
+use serde::{Deserialize, Serialize};
 
 use super::models::Rule;
 
-/// CPU time of the steps, microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// CPU time of the steps under one model, microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Costs {
-    /// Accept, receive, send, close.
+    /// What a worker does for a connection: accept or take over, receive, send, close.
     pub serve: f64,
     /// Going to sleep and being woken.
     pub wake: f64,
     /// Being woken for nothing.
     pub spurious: f64,
-    /// What the model adds to each connection: handing on, passing a descriptor, forking.
-    pub extra: f64,
+    /// What a dispatcher does for a connection.
+    pub dispatch: f64,
+    /// What a heavy connection costs beyond the others.
+    pub heavy: f64,
 }
 
 /// What is simulated.
@@ -30,32 +34,50 @@ pub struct Costs {
 pub struct Setup {
     pub rule: Rule,
     pub workers: usize,
+    /// In each worker; each serves a connection at a time.
+    pub threads: usize,
     pub cpus: usize,
     pub costs: Costs,
-    /// Connections a second.
-    pub rate: f64,
-    /// Share of connections that cost `heavy_factor` times as much to serve.
-    pub heavy: f64,
-    pub heavy_factor: f64,
-    pub connections: usize,
     pub seed: u64,
+}
+
+/// A connection that comes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Arrival {
+    /// Microseconds from the beginning.
+    pub at: f64,
+    pub heavy: bool,
+}
+
+/// `count` connections of independent clients, `rate` a second; the share `heavy` of them is heavy.
+pub fn poisson(rate: f64, heavy: f64, count: usize, seed: u64) -> impl Iterator<Item = Arrival> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    // Zero connections a second would never end.
+    let gaps = Exp::new(rate.max(1.0) / 1e6).ok();
+    let mut at = 0.0;
+    (0..count).map(move |_| {
+        at += gaps.map_or(0.0, |gaps| gaps.sample(&mut rng));
+        Arrival { at, heavy: rng.random_bool(heavy) }
+    })
 }
 
 /// What came out.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// From arrival to the end of service, µs, sorted.
-    pub latencies: Vec<f64>,
+    /// In the order in which they were served.
+    pub served: Vec<Served>,
     pub cpu_us_per_request: f64,
-    /// Connections of each worker.
-    pub accepts: Vec<u64>,
 }
 
-impl Outcome {
-    pub fn quantile(&self, q: f64) -> f64 {
-        let at = ((self.latencies.len() as f64 * q).ceil() as usize).clamp(1, self.latencies.len().max(1)) - 1;
-        self.latencies.get(at).copied().unwrap_or(f64::NAN)
-    }
+/// A connection that was served.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Served {
+    /// When it came, µs.
+    pub at: f64,
+    /// From then to the end of service, µs.
+    pub latency: f32,
+    pub worker: u16,
+    pub heavy: bool,
 }
 
 /// A worker that lost the accept mutex looks again after this (`accept_mutex_delay`), µs.
@@ -65,9 +87,10 @@ const SLICE: f64 = 3_000.0;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Event {
-    Arrival,
     /// The process has ended a step of its work.
     Step(usize),
+    /// The worker that was told has woken up and taken its connection.
+    Taken,
     /// The process has slept long enough.
     Timer(usize, u64),
 }
@@ -93,7 +116,7 @@ impl Ord for Due {
 #[derive(Clone, Copy, Debug)]
 struct Connection {
     arrived: f64,
-    serve: f64,
+    heavy: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -111,6 +134,7 @@ struct Process {
 
 struct World {
     setup: Setup,
+    rng: ChaCha8Rng,
     now: f64,
     made: u64,
     events: BinaryHeap<Reverse<Due>>,
@@ -119,6 +143,8 @@ struct World {
     cpus: Vec<VecDeque<usize>>,
     /// Connections that nobody has accepted.
     backlog: VecDeque<Connection>,
+    /// Somebody has been told of a connection, and has not taken it.
+    told: bool,
     /// Accepted by the dispatcher for whoever is free.
     pool: VecDeque<Connection>,
     holder: Option<usize>,
@@ -130,82 +156,104 @@ struct World {
     outcome: Outcome,
 }
 
-/// Runs until every connection has been served. The same setup gives the same outcome.
-pub fn simulate(setup: Setup) -> Outcome {
-    let mut rng = ChaCha8Rng::seed_from_u64(setup.seed);
-    let processes = setup.workers + usize::from(setup.rule.has_dispatcher());
-    let mut world = World {
-        setup,
-        now: 0.0,
-        made: 0,
-        events: BinaryHeap::new(),
-        processes: vec![Process::default(); processes],
-        cpus: vec![VecDeque::new(); setup.cpus.max(1)],
-        backlog: VecDeque::new(),
-        pool: VecDeque::new(),
-        holder: Some(0),
-        order: (0..setup.workers).collect(),
-        since_rotation: vec![0; setup.workers],
-        turn: 0,
-        busy_us: 0.0,
-        outcome: Outcome { accepts: vec![0; setup.workers], ..Outcome::default() },
-    };
-    let mut left = setup.connections;
-    // Zero connections a second would never end.
-    let gaps = Exp::new(setup.rate.max(1.0) / 1e6).ok();
-    world.at(0.0, Event::Arrival);
-    while let Some(Reverse(Due(time, _, event))) = world.events.pop() {
-        world.now = time;
-        match event {
-            Event::Arrival if left == 0 => {}
-            Event::Arrival => {
-                left -= 1;
-                let factor = if rng.random_bool(setup.heavy) { setup.heavy_factor } else { 1.0 };
-                let connection = Connection { arrived: time, serve: setup.costs.serve * factor };
-                world.arrive(connection, rng.random_range(0..setup.workers));
-                if let Some(gaps) = gaps {
-                    world.at(time + gaps.sample(&mut rng), Event::Arrival);
-                }
+/// Runs until every connection has been served. The same setup and arrivals give the same outcome.
+pub fn simulate(setup: Setup, arrivals: impl IntoIterator<Item = Arrival>) -> Outcome {
+    let mut world = World::new(setup);
+    let mut arrivals = arrivals.into_iter().peekable();
+    loop {
+        let event = world.events.peek().map_or(f64::INFINITY, |Reverse(due)| due.0);
+        match arrivals.next_if(|arrival| arrival.at <= event) {
+            Some(arrival) => {
+                world.now = arrival.at;
+                world.arrive(Connection { arrived: arrival.at, heavy: arrival.heavy });
             }
-            Event::Step(process) => world.step_ended(process),
-            Event::Timer(process, sleep) => {
-                let p = &world.processes[process];
-                if !p.awake && p.sleeps == sleep && world.outcome.latencies.len() < setup.connections {
-                    world.wake(process);
-                }
-            }
+            None if event.is_infinite() => break,
+            None => world.next(arrivals.peek().is_some()),
         }
     }
-    let served = world.outcome.latencies.len().max(1) as f64;
-    world.outcome.cpu_us_per_request = world.busy_us / served;
-    world.outcome.latencies.sort_by(f64::total_cmp);
+    world.outcome.cpu_us_per_request = world.busy_us / world.outcome.served.len().max(1) as f64;
     world.outcome
 }
 
 impl World {
+    fn new(setup: Setup) -> World {
+        let servers = setup.workers * setup.threads;
+        let mut world = World {
+            setup,
+            rng: ChaCha8Rng::seed_from_u64(setup.seed),
+            now: 0.0,
+            made: 0,
+            events: BinaryHeap::new(),
+            processes: vec![Process::default(); servers + usize::from(setup.rule.has_dispatcher())],
+            cpus: vec![VecDeque::new(); setup.cpus.max(1)],
+            backlog: VecDeque::new(),
+            told: false,
+            pool: VecDeque::new(),
+            holder: Some(0),
+            order: (0..servers).collect(),
+            since_rotation: vec![0; servers],
+            turn: 0,
+            busy_us: 0.0,
+            outcome: Outcome::default(),
+        };
+        if setup.rule == Rule::Mutex {
+            for worker in 1..setup.workers {
+                let at = world.rng.random_range(0.0..MUTEX_DELAY);
+                world.at(at, Event::Timer(worker, 0));
+            }
+        }
+        world
+    }
+
+    /// The next event. `more`: connections are still to come.
+    fn next(&mut self, more: bool) {
+        let Some(Reverse(Due(time, _, event))) = self.events.pop() else { return };
+        self.now = time;
+        match event {
+            Event::Step(process) => self.step_ended(process),
+            Event::Taken => {
+                self.told = false;
+                self.wake(self.dispatcher());
+            }
+            Event::Timer(process, sleep) => {
+                let p = &self.processes[process];
+                if !p.awake && p.sleeps == sleep && (more || !self.backlog.is_empty()) {
+                    self.wake(process);
+                }
+            }
+        }
+    }
+
     fn at(&mut self, time: f64, event: Event) {
         self.made += 1;
         self.events.push(Reverse(Due(time, self.made, event)));
     }
 
+    /// The process after the last worker's last thread.
     fn dispatcher(&self) -> usize {
-        self.setup.workers
+        self.setup.workers * self.setup.threads
     }
 
-    fn arrive(&mut self, connection: Connection, hash: usize) {
+    fn arrive(&mut self, connection: Connection) {
         if self.setup.rule == Rule::Hash {
+            let hash = self.rng.random_range(0..self.setup.workers);
             self.processes[hash].queue.push_back(connection);
             return self.wake(hash);
         }
         self.backlog.push_back(connection);
         match self.setup.rule {
-            Rule::InTurn | Rule::Queue => self.wake(self.dispatcher()),
-            Rule::Mutex | Rule::Handoff => {
+            rule if rule.has_dispatcher() => self.wake(self.dispatcher()),
+            Rule::Mutex => {
                 if let Some(holder) = self.holder {
                     self.wake(holder);
                 }
             }
-            Rule::Everyone => (0..self.setup.workers).for_each(|worker| self.wake(worker)),
+            Rule::Everyone => {
+                // They race: which one comes first is chance.
+                let mut all: Vec<usize> = (0..self.setup.workers).collect();
+                all.shuffle(&mut self.rng);
+                all.into_iter().for_each(|worker| self.wake(worker));
+            }
             _ => self.wake_first(),
         }
     }
@@ -244,11 +292,9 @@ impl World {
         };
         let wake = if fresh { costs.wake } else { 0.0 };
         let serve = if process == self.dispatcher() {
-            costs.extra
+            costs.dispatch
         } else {
-            self.outcome.accepts[process] += 1;
-            // A dispatcher has paid for what the model adds.
-            connection.serve + if self.setup.rule.has_dispatcher() { 0.0 } else { costs.extra }
+            costs.serve + if connection.heavy { costs.heavy } else { 0.0 }
         };
         self.processes[process].serving = Some(connection);
         self.work(process, wake + serve);
@@ -262,19 +308,28 @@ impl World {
     /// A connection that the process may have now.
     fn take(&mut self, process: usize) -> Option<Connection> {
         match self.setup.rule {
+            Rule::Told if process == self.dispatcher() => {
+                if self.told || self.backlog.is_empty() {
+                    return None;
+                }
+                self.told = true;
+                self.backlog.pop_front()
+            }
+            Rule::Told => {
+                let connection = self.processes[process].queue.pop_front()?;
+                self.at(self.now + self.setup.costs.wake, Event::Taken);
+                Some(connection)
+            }
             Rule::InTurn | Rule::Queue if process == self.dispatcher() => self.backlog.pop_front(),
             Rule::Hash | Rule::InTurn => self.processes[process].queue.pop_front(),
             Rule::Queue => self.pool.pop_front(),
-            Rule::Mutex | Rule::Handoff => {
+            Rule::Mutex => {
                 let holder = *self.holder.get_or_insert(process);
                 if holder != process || self.backlog.is_empty() {
                     return None;
                 }
                 // The mutex is released before the request is handled.
                 self.holder = None;
-                if self.setup.rule == Rule::Handoff {
-                    self.hand_on(process);
-                }
                 self.backlog.pop_front()
             }
             Rule::First { rotate } => {
@@ -286,16 +341,7 @@ impl World {
                 }
                 Some(connection)
             }
-            Rule::LongestWaiting | Rule::Everyone => self.backlog.pop_front(),
-        }
-    }
-
-    /// To the worker that has waited longest, if one waits: it has fewer connections than the one that has just accepted.
-    fn hand_on(&mut self, from: usize) {
-        let next = self.order.iter().copied().find(|worker| *worker != from && !self.processes[*worker].awake);
-        if let Some(next) = next {
-            self.holder = Some(next);
-            self.wake(next);
+            Rule::Everyone => self.backlog.pop_front(),
         }
     }
 
@@ -307,7 +353,12 @@ impl World {
     fn step_ended(&mut self, process: usize) {
         match self.processes[process].serving.take() {
             Some(connection) if process == self.dispatcher() => self.dispatch(connection),
-            Some(connection) => self.outcome.latencies.push(self.now - connection.arrived),
+            Some(Connection { arrived, heavy }) => self.outcome.served.push(Served {
+                at: arrived,
+                latency: (self.now - arrived) as f32,
+                worker: (process / self.setup.threads) as u16,
+                heavy,
+            }),
             None => return self.sleep(process),
         }
         let cpu = process % self.cpus.len();
@@ -337,8 +388,7 @@ impl World {
         p.awake = false;
         p.sleeps += 1;
         let sleeps = p.sleeps;
-        let is_worker = process < self.setup.workers;
-        if is_worker && matches!(self.setup.rule, Rule::Handoff | Rule::LongestWaiting) {
+        if self.setup.rule == Rule::Queue && process != self.dispatcher() {
             self.run_to_the_end(process);
         }
         if self.setup.rule == Rule::Mutex && self.holder != Some(process) {
@@ -353,10 +403,11 @@ impl World {
 
     fn may_have_more(&self, process: usize) -> bool {
         match self.setup.rule {
+            Rule::Told if process == self.dispatcher() => !self.told && !self.backlog.is_empty(),
             Rule::InTurn | Rule::Queue if process == self.dispatcher() => !self.backlog.is_empty(),
-            Rule::Hash | Rule::InTurn => !self.processes[process].queue.is_empty(),
+            Rule::Hash | Rule::InTurn | Rule::Told => !self.processes[process].queue.is_empty(),
             Rule::Queue => !self.pool.is_empty(),
-            Rule::Mutex | Rule::Handoff => self.holder == Some(process) && !self.backlog.is_empty(),
+            Rule::Mutex => self.holder == Some(process) && !self.backlog.is_empty(),
             _ => !self.backlog.is_empty(),
         }
     }

@@ -5,18 +5,16 @@
 pub enum Rule {
     /// The holder of the accept mutex alone; who loses it looks again after `accept_mutex_delay`.
     Mutex,
-    /// The holder of the word, who hands it on to the worker that has waited longest.
-    Handoff,
     /// Every waiting worker.
     Everyone,
     /// The waiting worker that was added first; it moves to the end after so many accepts.
     First { rotate: u32 },
-    /// The worker that has waited longest: blocking accept.
-    LongestWaiting,
     /// The worker whose socket the kernel picks, by a hash.
     Hash,
-    /// A dispatcher, who tells the workers in turn.
+    /// A dispatcher, who gives it to the workers in turn.
     InTurn,
+    /// A dispatcher, who tells the workers in turn, the next when the last has taken its connection.
+    Told,
     /// A dispatcher, who puts it where any worker takes it.
     Queue,
 }
@@ -26,28 +24,39 @@ pub enum Rule {
 pub struct Simulated {
     pub name: &'static str,
     pub rule: Rule,
+    /// Threads of a worker that serve; drover's defaults.
+    pub threads: usize,
+}
+
+const fn of(name: &'static str, rule: Rule) -> Simulated {
+    Simulated { name, rule, threads: 1 }
 }
 
 pub static SIMULATED: &[Simulated] = &[
-    Simulated { name: "accept_mutex", rule: Rule::Mutex },
-    Simulated { name: "accept_handoff", rule: Rule::Handoff },
-    Simulated { name: "herd", rule: Rule::Everyone },
-    Simulated { name: "exclusive", rule: Rule::First { rotate: 16 } },
-    Simulated { name: "reuseport", rule: Rule::Hash },
-    Simulated { name: "pool_notify", rule: Rule::InTurn },
-    Simulated { name: "pool_pass", rule: Rule::InTurn },
-    Simulated { name: "pool_queue", rule: Rule::Queue },
-    Simulated { name: "prefork", rule: Rule::LongestWaiting },
-    // Processes that compete like exclusive's; handing a connection to a thread is a cost, not another rule.
-    Simulated { name: "thread_pool", rule: Rule::First { rotate: 0 } },
-    Simulated { name: "leader_follower", rule: Rule::First { rotate: 0 } },
+    of("accept_mutex", Rule::Mutex),
+    // Who has accepted gives the sockets to the one that has waited longest; while one is awake the next is its deputy.
+    of("accept_handoff", Rule::First { rotate: 1 }),
+    of("herd", Rule::Everyone),
+    of("exclusive", Rule::First { rotate: 16 }),
+    of("reuseport", Rule::Hash),
+    of("pool_notify", Rule::Told),
+    of("pool_pass", Rule::InTurn),
+    of("pool_queue", Rule::Queue),
+    // Every thread waits with EPOLLEXCLUSIVE: the first that was added is woken.
+    Simulated { threads: 16, ..of("prefork", Rule::First { rotate: 0 }) },
+    // Processes compete like exclusive's; handing a connection to a thread is a cost, not another rule.
+    Simulated { threads: 16, ..of("thread_pool", Rule::First { rotate: 0 }) },
+    Simulated { threads: 4, ..of("leader_follower", Rule::First { rotate: 0 }) },
     // The children are as many as there are connections; as many run as there are CPUs.
-    Simulated { name: "fork", rule: Rule::Queue },
+    of(FORK, Rule::Queue),
 ];
+
+/// A process for each connection: what it costs is of another order, and there are no workers to be even or not.
+pub const FORK: &str = "fork";
 
 impl Rule {
     /// Whether a process of its own accepts for the others.
     pub fn has_dispatcher(self) -> bool {
-        matches!(self, Rule::InTurn | Rule::Queue)
+        matches!(self, Rule::InTurn | Rule::Told | Rule::Queue)
     }
 }

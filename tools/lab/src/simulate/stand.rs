@@ -1,0 +1,245 @@
+//! Measurements for the simulation: all servers stand ready, and get short slices of load by turns, in random order.
+//!
+//! Machines that others use as well change their speed from second to second. By turns, it changes for all alike.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use drover::shm::Role;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::engine::Arrival;
+use crate::cli::SimulateArgs;
+use crate::compare::{Place, WORKER_CONNECTIONS};
+use crate::load::{Client, Ending, Outcome, Plan, Run};
+use crate::measure::tree;
+use crate::server::{Server, Shape, Side, write_site};
+use crate::{interrupt, process};
+
+/// Of load on one point.
+const SLICE: Duration = Duration::from_millis(120);
+/// Before each slice, uncounted: the server's code is in the caches again.
+const WARM_UP: Duration = Duration::from_millis(10);
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Answers like any small page, after a millisecond in the regex engine, which tries every way to split the letters.
+const HEAVY: &str = "/heavy/aaaaaaaaaaaa/";
+const CONF: &str = r#"daemon off; worker_processes $workers; worker_rlimit_nofile 65536; pid $dir/pid; $user
+error_log $dir/error.log warn;
+events { worker_connections $connections; $dispatch }
+http { access_log off; keepalive_timeout 75s; types { text/html html; }
+    server { listen 127.0.0.1:$port backlog=4096; root $site;
+        location ~ "^/heavy/(?:(a+)\1?)+$" { return 404; }
+        location / { try_files $uri /1k.html; } } }
+"#;
+
+/// One way to put load on one model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    pub model: &'static str,
+    pub workers: u32,
+    pub load: SliceLoad,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SliceLoad {
+    /// New connections a second, the share `heavy` of them for the heavy page.
+    Open { rate: f64, heavy: f64 },
+    /// So many at once, every 20 ms: all but the first find their worker awake.
+    Bursts(usize),
+}
+
+/// What was seen of a point.
+pub type Observed = Vec<Slice>;
+
+/// What was seen in one slice.
+#[derive(Clone, Debug, Default)]
+pub struct Slice {
+    /// CPU time per request of all processes, µs.
+    pub cpu: f64,
+    /// Of this, the dispatcher's.
+    pub dispatcher: f64,
+    /// From the send to the first byte, of those that are not heavy, sorted; µs.
+    pub latencies: Vec<f64>,
+    /// As they were sent.
+    pub arrivals: Vec<Arrival>,
+    /// Requests of each worker.
+    pub shares: Vec<f64>,
+}
+
+/// Mean of the middle half: slices in which the machine stood still don't count, and a clock that ticks coarsely does no harm.
+pub fn middle(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let cut = values.len() / 4;
+    let kept = &values[cut..values.len() - cut];
+    kept.iter().sum::<f64>() / kept.len().max(1) as f64
+}
+
+/// Servers that stand ready.
+pub struct Stand {
+    pub place: Place,
+    servers: BTreeMap<(&'static str, u32), Server>,
+    // After the servers: it is removed when they are gone.
+    _dir: tempfile::TempDir,
+}
+
+impl Stand {
+    /// Starts a server for each model and size among `points`.
+    pub fn start(args: &SimulateArgs, points: &[Point]) -> Result<Stand> {
+        let place = Place::choose(&args.common)?;
+        let dir = tempfile::Builder::new().prefix("lab-").tempdir()?;
+        write_site(&dir.path().join("site"))?;
+        let mut servers = BTreeMap::new();
+        for point in points {
+            if servers.contains_key(&(point.model, point.workers)) {
+                continue;
+            }
+            let user = if nix::unistd::geteuid().is_root() { "user root;" } else { "" };
+            let shape = Shape {
+                workers: point.workers,
+                worker_connections: WORKER_CONNECTIONS,
+                cpus: place.server.clone(),
+                site: dir.path().join("site"),
+                template: Some(CONF.replace("$user", user)),
+            };
+            let mut side = Side::parse(point.model)?;
+            side.binary = args.common.drover.clone();
+            interrupt::check()?;
+            servers.insert((point.model, point.workers), Server::start(&side, &shape, dir.path())?);
+        }
+        Ok(Stand { place, servers, _dir: dir })
+    }
+
+    /// Measures every point once in each round. `tick` is called after each slice.
+    pub fn observe(&mut self, points: &[Point], rounds: u32, seed: u64, tick: impl Fn()) -> Result<Vec<Observed>> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut observed = vec![Observed::new(); points.len()];
+        for round in 0..rounds {
+            let mut order: Vec<usize> = (0..points.len()).collect();
+            order.shuffle(&mut rng);
+            for n in order {
+                interrupt::check()?;
+                observed[n].push(self.slice(&points[n], seed ^ (u64::from(round) << 32 | n as u64))?);
+                tick();
+            }
+        }
+        Ok(observed)
+    }
+
+    fn slice(&mut self, point: &Point, seed: u64) -> Result<Slice> {
+        let Some(server) = self.servers.get_mut(&(point.model, point.workers)) else {
+            bail!("{} with {} workers does not stand ready", point.model, point.workers);
+        };
+        let cpus = &self.place.client;
+        run(&Plan::closed(2, false, WARM_UP), server, cpus)?;
+        let plan = plan(point.load, seed);
+        let before = Look::at(server);
+        let run = run(&plan, server, cpus)?;
+        let after = Look::at(server);
+        server.check()?;
+        if run.outcomes.iter().any(|outcome| outcome.ending != Ending::Answered) {
+            bail!("{} with {} workers did not answer everything", point.model, point.workers);
+        }
+        Ok(Slice::new(&plan, &run, &before, &after))
+    }
+}
+
+fn plan(load: SliceLoad, seed: u64) -> Plan {
+    match load {
+        SliceLoad::Bursts(size) => Plan::burst(size, Duration::from_millis(20), SLICE),
+        SliceLoad::Open { rate, heavy } => {
+            let mut plan = Plan::open(rate, SLICE, seed);
+            let page = plan.paths.len();
+            plan.paths.push(HEAVY.to_owned());
+            // Regularly rather than by chance: every slice costs the same.
+            let every = if heavy > 0.0 { (1.0 / heavy).round() as usize } else { usize::MAX };
+            for shot in plan.shots.iter_mut().skip(every / 2).step_by(every) {
+                (shot.path, shot.counts) = (page, false);
+            }
+            plan
+        }
+    }
+}
+
+fn run(plan: &Plan, server: &Server, cpus: &[usize]) -> Result<Run> {
+    std::thread::scope(|scope| {
+        let client = scope.spawn(|| {
+            process::pin(cpus)?;
+            Client::new(plan, server.address, TIMEOUT)?.go()
+        });
+        client.join().unwrap_or_else(|_| bail!("the client panicked"))
+    })
+}
+
+impl Slice {
+    fn new(plan: &Plan, run: &Run, before: &Look, after: &Look) -> Slice {
+        let us = |time: Duration| time.as_secs_f64() * 1e6;
+        let requests = run.outcomes.len().max(1) as f64;
+        let spent = |pick: fn(&Look) -> u64| pick(after).saturating_sub(pick(before)) as f64 / 1e3 / requests;
+        // In the order of the plan, as `late` is.
+        let sent = plan.shots.iter().zip(&run.late);
+        let latency = |outcome: &Outcome| Some(us(outcome.first_byte?.saturating_sub(*run.late.get(outcome.shot)?)));
+        let mut latencies: Vec<f64> = run.outcomes.iter().filter(|o| o.counts).filter_map(latency).collect();
+        latencies.sort_by(f64::total_cmp);
+        let old = |pid: &u32| before.requests.get(pid).copied().unwrap_or(0);
+        Slice {
+            cpu: spent(|look| look.cpu_ns),
+            dispatcher: spent(|look| look.dispatcher_ns),
+            latencies,
+            arrivals: sent.map(|(shot, late)| Arrival { at: us(shot.at + *late), heavy: !shot.counts }).collect(),
+            shares: after.requests.iter().map(|(pid, now)| now.saturating_sub(old(pid)) as f64).collect(),
+        }
+    }
+}
+
+/// What a server has used and done so far.
+#[derive(Default)]
+struct Look {
+    cpu_ns: u64,
+    dispatcher_ns: u64,
+    /// Of each worker, by pid.
+    requests: BTreeMap<u32, u64>,
+}
+
+impl Look {
+    fn at(server: &Server) -> Look {
+        let mut look = Look::default();
+        let mut dispatchers = Vec::new();
+        for slot in server.ledger.iter().flat_map(|ledger| ledger.live()) {
+            match slot.pid() {
+                Some(pid) if slot.role() == Role::Dispatcher => dispatchers.push(pid),
+                Some(pid) => *look.requests.entry(pid).or_default() += slot.read().requests,
+                None => {}
+            }
+        }
+        for process in tree(server.pid()) {
+            look.cpu_ns += process.cpu_ns + process.reaped_cpu_ns;
+            if dispatchers.contains(&process.pid) {
+                look.dispatcher_ns += process.cpu_ns;
+            }
+        }
+        look
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_ignores_what_stands_out() {
+        assert_eq!(middle(vec![1000.0, 10.0, 12.0, 0.0]), 11.0);
+        assert_eq!(middle(vec![5.0]), 5.0);
+    }
+
+    #[test]
+    fn every_so_many_th_request_is_heavy() {
+        let plan = plan(SliceLoad::Open { rate: 5000.0, heavy: 0.04 }, 1);
+        let heavy = plan.shots.iter().filter(|shot| !shot.counts).count();
+        assert_eq!(heavy, (plan.shots.len() + 12) / 25);
+        assert!(plan.shots.iter().all(|shot| shot.counts == (plan.paths[shot.path] != HEAVY)));
+    }
+}

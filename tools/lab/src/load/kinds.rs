@@ -110,7 +110,7 @@ pub static LOADS: &[Load] = &[
     Load {
         name: "burst",
         about: "many connections at the same moment, and nothing between",
-        questions: &["p50_us", "p99_us", "jain_connections", "errors"],
+        questions: &["p50_us", "p99_us", "jain_requests", "errors"],
         worker_connections: None,
         counts_delays: true,
         run: |settings, target, ready| {

@@ -41,7 +41,7 @@ pub struct ServerFigures {
     pub jain_requests: Option<f64>,
     /// Proportional set size of all processes, KiB.
     pub memory_kib: Option<f64>,
-    /// What each connection that stayed open added to it, KiB.
+    /// What each connection that was opened before the load and is open after it added, KiB.
     pub connection_kib: Option<f64>,
     /// Connections that the kernel dropped because a queue was full, on the whole machine.
     pub overflows: Option<f64>,
@@ -114,7 +114,6 @@ impl Before {
                 .filter(|_| connections > 0.0)
                 .map(|(mean, _)| mean * seconds / connections * 1e6),
             memory_kib: memory,
-            connection_kib: memory.zip(seen.idle).map(|(now, (n, before))| (now - before).max(0.0) / n as f64),
             overflows: self.overflows.zip(overflows()).map(|(a, b)| b.saturating_sub(a) as f64),
             ..ServerFigures::default()
         };
@@ -125,8 +124,15 @@ impl Before {
             .filter(is_worker)
             .map(|p| WorkerFigures { pid: p.pid, cpu_us: cpu_of(p) as f64 / 1e3, ..WorkerFigures::default() })
             .collect();
-        if let (Some(ledger), Some(before)) = (&self.ledger, &self.counts) {
-            figures.add_counts(&Counts::read(ledger), before);
+        let now = self.ledger.as_ref().map(Counts::read);
+        // A model that may have fewer at once has closed the others.
+        let open = now.as_ref().map(|counts| counts.sums.connections);
+        figures.connection_kib = memory.zip(seen.idle).and_then(|(memory, (idle, before))| {
+            let open = open.unwrap_or(idle).min(idle);
+            (open > 0).then(|| (memory - before).max(0.0) / open as f64)
+        });
+        if let (Some(now), Some(before)) = (&now, &self.counts) {
+            figures.add_counts(now, before);
         }
         figures
     }

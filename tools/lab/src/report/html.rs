@@ -116,8 +116,8 @@ fn section(results: &Results, load: &LoadNotes) -> String {
     out.push_str(&chart::latency(&format!("latency under {}", load.name), &series));
     let balance: Vec<(String, Vec<f64>)> = names.iter().filter_map(|side| balance(results, &load.name, side)).collect();
     if !balance.is_empty() {
-        out.push_str("<h3>Balance: connections of each worker, the busiest first</h3>\n");
-        out.push_str(&chart::shares(&format!("connections of each worker under {}", load.name), &balance));
+        out.push_str("<h3>Balance: requests of each worker, the busiest first</h3>\n");
+        out.push_str(&chart::shares(&format!("requests of each worker under {}", load.name), &balance));
     }
     out.push_str("<h3>All figures</h3>\n");
     out + &costs(results, load)
@@ -139,13 +139,14 @@ fn distribution(results: &Results, load: &str, side: &str) -> Vec<(f64, f64)> {
 fn balance(results: &Results, load: &str, side: &str) -> Option<(String, Vec<f64>)> {
     let mut sums: Vec<f64> = Vec::new();
     for m in results.of(load, side) {
-        let mut accepts: Vec<f64> = m.server.workers.iter().filter_map(|w| w.accepts.map(|n| n as f64)).collect();
-        let all: f64 = accepts.iter().sum();
-        accepts.sort_by(|a, b| b.total_cmp(a));
-        sums.resize(sums.len().max(accepts.len()), 0.0);
-        accepts.iter().enumerate().for_each(|(n, part)| sums[n] += part / all.max(1.0));
+        let mut parts: Vec<f64> = m.server.workers.iter().filter_map(|w| w.requests.map(|n| n as f64)).collect();
+        let all: f64 = parts.iter().sum();
+        parts.sort_by(|a, b| b.total_cmp(a));
+        sums.resize(sums.len().max(parts.len()), 0.0);
+        parts.iter().enumerate().for_each(|(n, part)| sums[n] += part / all.max(1.0));
     }
-    let jain = results.figure(load, side, "jain_connections")?;
+    // The processes of fork come and go: there is nothing to balance.
+    let jain = results.figure(load, side, "jain_requests").filter(|_| sums.iter().sum::<f64>() > 0.0)?;
     Some((format!("{side}: Jain's index {}", text::number(jain)), sums))
 }
 

@@ -14,7 +14,7 @@ const COLUMNS: &[(&str, usize, &str)] = &[
     ("p99 ms", 7, "p99_us"),
     ("max ms", 7, "max_us"),
     ("wake/acc", 9, "wakeups"),
-    ("Jain", 5, "jain_connections"),
+    ("Jain", 5, "jain_requests"),
     ("err", 5, "errors"),
 ];
 const NAME: usize = 18;
@@ -47,8 +47,11 @@ fn write_load(out: &mut String, results: &Results, load: &LoadNotes) {
         }
         out.push('\n');
     }
-    for conclusion in results.conclusions.iter().filter(|c| c.load == load.name) {
-        write_conclusion(out, conclusion);
+    let conclusions: Vec<&Conclusion> = results.conclusions.iter().filter(|c| c.load == load.name).collect();
+    if results.sides.len() > 2 {
+        write_matrix(out, results, load, &conclusions);
+    } else {
+        conclusions.iter().for_each(|conclusion| write_conclusion(out, conclusion));
     }
     out.push('\n');
 }
@@ -58,14 +61,55 @@ fn cell(name: &str, value: f64) -> String {
     number(value)
 }
 
-fn write_conclusion(out: &mut String, conclusion: &Conclusion) {
-    let title = metric(&conclusion.metric).map_or(conclusion.metric.as_str(), |metric| metric.title);
-    let sign = match text::tone(conclusion) {
+/// A line for each side and a column for each question, and why there is no verdict where there is none.
+fn write_matrix(out: &mut String, results: &Results, load: &LoadNotes, conclusions: &[&Conclusion]) {
+    const WIDTH: usize = 15;
+    let Some((first, others)) = results.sides.split_first().filter(|_| !conclusions.is_empty()) else { return };
+    let _ = write!(out, "  {:NAME$}", "");
+    load.questions.iter().for_each(|question| out.push_str(&format!("{:>WIDTH$}", heading(question))));
+    let against: String = first.name.chars().take(40).collect();
+    let _ = writeln!(out, "\n  against {against}: + better, - worse, = no difference, ? no verdict");
+    for other in others {
+        let name: String = other.name.chars().take(NAME - 1).collect();
+        let _ = write!(out, "  {name:NAME$}");
+        for question in &load.questions {
+            let found = conclusions.iter().find(|c| c.b == other.name && c.metric == *question);
+            let cell =
+                found.map_or("-".to_owned(), |c| format!("{} {}", sign(c), text::percent(c.comparison.difference)));
+            let _ = write!(out, "{cell:>WIDTH$}");
+        }
+        out.push('\n');
+    }
+    let open = conclusions.iter().filter(|c| text::tone(c) == text::Tone::Unknown);
+    let mut reasons: Vec<String> = open.map(|c| format!("? {}: {}", heading(&c.metric), text::verdict(c))).collect();
+    reasons.sort();
+    reasons.dedup();
+    reasons.iter().for_each(|reason| wrap(out, reason, "    "));
+}
+
+/// The short name of a metric.
+fn heading(name: &str) -> &str {
+    match name {
+        "cpu_us_per_request" => "CPU",
+        "p50_us" => "p50",
+        "p99_us" => "p99",
+        "connection_kib" => "KiB/conn",
+        _ => COLUMNS.iter().find(|(.., metric)| *metric == name).map_or(name, |(heading, ..)| heading),
+    }
+}
+
+fn sign(conclusion: &Conclusion) -> char {
+    match text::tone(conclusion) {
         text::Tone::Better => '+',
         text::Tone::Worse => '-',
         text::Tone::Same => '=',
         text::Tone::Unknown => '?',
-    };
+    }
+}
+
+fn write_conclusion(out: &mut String, conclusion: &Conclusion) {
+    let title = metric(&conclusion.metric).map_or(conclusion.metric.as_str(), |metric| metric.title);
+    let sign = sign(conclusion);
     let line =
         format!("{sign} {}: {title} {}: {}", conclusion.b, text::difference(conclusion), text::verdict(conclusion));
     wrap(out, &line, "    ");
@@ -89,4 +133,31 @@ fn wrap(out: &mut String, text: &str, indent: &str) {
         width += long;
     }
     out.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::{Measurement, SideNotes};
+
+    #[test]
+    fn many_sides_get_a_line_each_within_eighty_columns() {
+        let names = ["accept_mutex", "a_name_that_is_longer_than_its_column", "fork"];
+        let questions = ["p50_us", "p99_us", "connection_kib", "errors"].map(str::to_owned).to_vec();
+        let side = |name: &str| SideNotes { name: name.to_owned(), ..SideNotes::default() };
+        let mut results = Results { sides: names.map(side).to_vec(), ..Results::default() };
+        results.loads = vec![LoadNotes { name: "idle".into(), questions, ..LoadNotes::default() }];
+        for name in names {
+            let mut m = Measurement { load: "idle".into(), side: name.into(), ..Measurement::default() };
+            m.client.quantiles = vec![(0.5, 100.0), (0.99, if name == "fork" { 1e7 } else { 200.0 })];
+            m.server.connection_kib = Some(0.5);
+            results.measurements.extend((1..=20).map(|round| Measurement { round, ..m.clone() }));
+        }
+        results.method.level = 0.99;
+        crate::compare::conclude(&mut results, 1);
+        let table = table(&results);
+        assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+        let fork = table.lines().filter(|line| line.starts_with("  fork")).nth(1).unwrap();
+        assert!(fork.contains("- +4999900.0 %") && fork.contains("= +0.0 %"), "{table}");
+    }
 }

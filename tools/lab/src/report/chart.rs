@@ -197,30 +197,30 @@ pub fn differences(title: &str, rows: &[Difference]) -> String {
 
 /// Shares of the whole as pieces of a bar for each name, the greatest first.
 pub fn shares(title: &str, rows: &[(String, Vec<f64>)]) -> String {
-    const ROW: f64 = 46.0;
+    const ROW: f64 = 54.0;
     let height = ROW * rows.len() as f64 + 4.0;
     let mut svg = open(height, title);
     for (n, (name, parts)) in rows.iter().enumerate() {
         let sum: f64 = parts.iter().sum::<f64>().max(1e-9);
         let y = ROW * n as f64;
-        let _ = write!(svg, "<text x='0' y='{:.1}'>{}</text>", y + 14.0, escape(name));
+        let _ = write!(svg, "<text x='0' y='{:.1}'>{}</text>", y + 17.0, escape(name));
         let mut x = 0.0;
         for (place, part) in parts.iter().enumerate() {
             let width = part / sum * WIDTH;
             let opacity = if place % 2 == 0 { 0.95 } else { 0.6 };
             let _ = write!(
                 svg,
-                "<rect x='{x:.1}' y='{:.1}' width='{:.1}' height='20' style='fill:var(--c{});opacity:{opacity}'/>",
-                y + 20.0,
+                "<rect x='{x:.1}' y='{:.1}' width='{:.1}' height='24' style='fill:var(--c{});opacity:{opacity}'/>",
+                y + 24.0,
                 (width - 1.5).max(0.0),
                 n % COLOURS
             );
-            if width > 44.0 {
+            if width > 80.0 {
                 let _ = write!(
                     svg,
                     "<text x='{:.1}' y='{:.1}' style='fill:var(--back)'>{} %</text>",
                     x + 6.0,
-                    y + 35.0,
+                    y + 42.0,
                     number(part / sum * 100.0)
                 );
             }

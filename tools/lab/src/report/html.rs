@@ -39,16 +39,59 @@ fn verdicts(results: &Results) -> String {
         let _ =
             write!(out, "<p class='banner'>Not complete: {}. What was measured until then is shown.</p>", escape(why));
     }
-    out.push_str("<ul class='cards'>\n");
+    if results.sides.len() > 2 { out + &matrix(results) } else { out + &cards(results) }
+}
+
+fn class(conclusion: &Conclusion) -> &'static str {
+    match text::tone(conclusion) {
+        Tone::Better => "better",
+        Tone::Worse => "worse",
+        Tone::Same | Tone::Unknown => "open",
+    }
+}
+
+/// A row for each question and a column for each side: many cards would be nothing to look at.
+fn matrix(results: &Results) -> String {
+    let Some((first, others)) = results.sides.split_first() else { return String::new() };
+    let mut out = String::from("<div class='scroll'><table class='matrix'>\n<tr><th></th>");
+    others.iter().for_each(|side| out.push_str(&format!("<th>{}</th>", escape(&side.name))));
+    out.push_str("</tr>\n");
+    for load in &results.loads {
+        for question in &load.questions {
+            let of =
+                |b: &str| results.conclusions.iter().find(|c| c.load == load.name && c.metric == *question && c.b == b);
+            let title = metric(question).map_or(question.as_str(), |metric| metric.title);
+            let _ = write!(out, "<tr><td>{}: {}</td>", escape(&load.name), escape(title));
+            for other in others {
+                let cell = of(&other.name).map_or("<td>–</td>".to_owned(), |c| {
+                    let (class, why) = (class(c), escape(&format!("{}: {}", text::difference(c), text::verdict(c))));
+                    let said = text::percent(c.comparison.difference);
+                    format!("<td class='{class}' title=\"{why}\">{} {said}</td>", text::sign(c))
+                });
+                out.push_str(&cell);
+            }
+            out.push_str("</tr>\n");
+        }
+    }
+    let mut reasons: Vec<&str> = results.conclusions.iter().map(text::verdict).filter(|v| v.contains(':')).collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    let _ = write!(
+        out,
+        "</table></div>\n<p class='soft'>Against {}: + better, - worse, = no difference, ? no verdict. {}</p>\n",
+        escape(&first.name),
+        reasons.join("; ")
+    );
+    out
+}
+
+fn cards(results: &Results) -> String {
+    let mut out = String::from("<ul class='cards'>\n");
     for conclusion in &results.conclusions {
-        let class = match text::tone(conclusion) {
-            Tone::Better => "better",
-            Tone::Worse => "worse",
-            Tone::Same | Tone::Unknown => "open",
-        };
+        let class = class(conclusion);
         let _ = writeln!(
             out,
-            "<li class='{class}'><b>{}: {}</b>{} {}<br><span class='soft'>{}</span></li>",
+            "<li class='{class}'><b>{}: {}</b>{} <span class='figure'>{}</span><br><span class='soft'>{}</span></li>",
             escape(&conclusion.b),
             text::verdict(conclusion),
             escape(title(conclusion)),
@@ -66,6 +109,9 @@ fn title(conclusion: &Conclusion) -> &str {
 /// Counts the verdicts.
 pub fn headline(results: &Results) -> String {
     let Some((first, others)) = results.sides.split_first() else { return "Nothing was measured".to_owned() };
+    if others.len() > 1 {
+        return format!("{} sides compared with {}", others.len(), first.name);
+    }
     let parts = others.iter().map(|other| {
         let of_side = || results.conclusions.iter().filter(|c| c.b == other.name).map(text::tone);
         let count = |tone: Tone| of_side().filter(|found| *found == tone).count();
@@ -100,7 +146,8 @@ fn section(results: &Results, load: &LoadNotes) -> String {
         .iter()
         .filter(|c| c.load == load.name)
         .map(|c| Difference {
-            label: format!("{}: {}, {}", c.b, title(c), text::verdict(c)),
+            // The reason stands above; here it would not fit on a narrow page.
+            label: format!("{}: {}, {}", c.b, title(c), text::verdict(c).split(':').next().unwrap_or_default()),
             middle: c.comparison.difference,
             interval: c.comparison.interval.map(|i| (i.low, i.high)),
             series: names.iter().position(|name| *name == c.b).unwrap_or(0),

@@ -74,8 +74,8 @@ fn write_matrix(out: &mut String, results: &Results, load: &LoadNotes, conclusio
         let _ = write!(out, "  {name:NAME$}");
         for question in &load.questions {
             let found = conclusions.iter().find(|c| c.b == other.name && c.metric == *question);
-            let cell =
-                found.map_or("-".to_owned(), |c| format!("{} {}", sign(c), text::percent(c.comparison.difference)));
+            let cell = found
+                .map_or("-".to_owned(), |c| format!("{} {}", text::sign(c), text::percent(c.comparison.difference)));
             let _ = write!(out, "{cell:>WIDTH$}");
         }
         out.push('\n');
@@ -98,18 +98,9 @@ fn heading(name: &str) -> &str {
     }
 }
 
-fn sign(conclusion: &Conclusion) -> char {
-    match text::tone(conclusion) {
-        text::Tone::Better => '+',
-        text::Tone::Worse => '-',
-        text::Tone::Same => '=',
-        text::Tone::Unknown => '?',
-    }
-}
-
 fn write_conclusion(out: &mut String, conclusion: &Conclusion) {
     let title = metric(&conclusion.metric).map_or(conclusion.metric.as_str(), |metric| metric.title);
-    let sign = sign(conclusion);
+    let sign = text::sign(conclusion);
     let line =
         format!("{sign} {}: {title} {}: {}", conclusion.b, text::difference(conclusion), text::verdict(conclusion));
     wrap(out, &line, "    ");
@@ -158,6 +149,6 @@ mod tests {
         let table = table(&results);
         assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
         let fork = table.lines().filter(|line| line.starts_with("  fork")).nth(1).unwrap();
-        assert!(fork.contains("- +4999900.0 %") && fork.contains("= +0.0 %"), "{table}");
+        assert!(fork.contains("- +4999900.0 %") && fork.contains("= 0.0 %"), "{table}");
     }
 }

@@ -33,7 +33,9 @@ pub fn value(metric: &Metric, value: f64) -> String {
 }
 
 pub fn percent(share: f64) -> String {
-    format!("{:+.1} %", share * 100.0)
+    // Nothing is "-0.0 %".
+    let percent = (share * 1000.0).round() / 10.0 + 0.0;
+    if percent == 0.0 { "0.0 %".to_owned() } else { format!("{percent:+.1} %") }
 }
 
 /// How a verdict looks: the sign says it without colour.
@@ -53,6 +55,16 @@ pub fn tone(conclusion: &Conclusion) -> Tone {
         Verdict::Lower | Verdict::Higher => Tone::Worse,
         Verdict::NoDifference => Tone::Same,
         Verdict::ClientBound | Verdict::Drift | Verdict::TooFewRounds => Tone::Unknown,
+    }
+}
+
+/// The verdict as a character, for tables.
+pub fn sign(conclusion: &Conclusion) -> char {
+    match tone(conclusion) {
+        Tone::Better => '+',
+        Tone::Worse => '-',
+        Tone::Same => '=',
+        Tone::Unknown => '?',
     }
 }
 
@@ -100,6 +112,7 @@ mod tests {
     #[test]
     fn numbers_have_three_digits() {
         assert_eq!([number(1234.5), number(12.345), number(1.2345), number(0.0)], ["1234", "12.3", "1.23", "0"]);
+        assert_eq!([percent(-0.0001), percent(-0.0123), percent(48.0)], ["0.0 %", "-1.2 %", "+4800.0 %"]);
         assert_eq!([time(950.0), time(1500.0), time(2_500_000.0)], ["950 µs", "1.50 ms", "2.50 s"]);
     }
 }

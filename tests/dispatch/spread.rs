@@ -61,15 +61,20 @@ fn handed_on_the_mutex_spreads_long_lived_connections_evenly() {
     for (pause, multi_accept) in [(0, "off"), (5, "off"), (0, "on")].map(|(ms, m)| (Duration::from_millis(ms), m)) {
         let events = format!("worker_connections 512; dispatch accept_handoff; multi_accept {multi_accept};");
         let (server, ledger) = serve(&conf(4, &events, ""), 4);
-        let before = ledger.sums();
-        let clients = open(&server, 400, pause);
-        let counts = connections(&server);
-        let sums = counted(&ledger, &before, 400);
-        println!("{pause:?} apart, multi_accept {multi_accept}: {counts:?}, {sums:?}");
-        assert!(jain(&counts) >= 0.99, "{counts:?}");
-        // On a busy machine a deputy may be woken beside the holder, or a worker be taken for dead.
-        assert!(sums.wakeups <= 440 && sums.handoffs <= 400, "{sums:?}");
-        drop(clients);
+        // On a busy machine two workers may be awake for one connection, or a worker be taken for dead. That can add wakeups,
+        // and never takes any away: the best of a few rounds tells.
+        let is_met = (0..8).any(|_| {
+            until("nobody has connections", || (connections(&server).iter().sum::<usize>() == 0).then_some(()));
+            let before = ledger.sums();
+            let _clients = open(&server, 400, pause);
+            let counts = connections(&server);
+            let sums = counted(&ledger, &before, 400);
+            println!("{pause:?} apart, multi_accept {multi_accept}: {counts:?}, {sums:?}");
+            assert!(jain(&counts) >= 0.99, "{counts:?}");
+            assert!(sums.wakeups <= 440 && sums.handoffs <= 400, "{sums:?}");
+            sums.wakeups <= 400
+        });
+        assert!(is_met, "more than one wakeup an accept");
     }
 }
 

@@ -506,6 +506,38 @@ fn handed_on_the_mutex_spreads_connections_at_one_wakeup_each() {
     }
 }
 
+#[test]
+fn in_a_rush_who_has_too_many_lets_go_of_the_sockets_before_it_is_woken_in_vain() {
+    let mut service = service("accept_handoff", 4, 64, false);
+    service.workers.iter_mut().for_each(|worker| assert_eq!(worker.turn(1), []));
+    service.connect(40);
+    // Not one connection more than a few is for the first, because the others have none.
+    service.workers[0].turn(40);
+    let sums = service.ledger.sums();
+    assert!((2..=6).contains(&sums.accepts) && sums.wakeups == sums.accepts, "{sums:?}");
+}
+
+#[test]
+fn in_a_rush_a_worker_queues_up_again_and_otherwise_stays_where_it_is() {
+    let mut service = service("accept_handoff", 2, 64, false);
+    service.workers.iter_mut().for_each(|worker| assert_eq!(worker.turn(1), []));
+    let mut take = |in_a_rush: bool| {
+        if !in_a_rush {
+            let_pass(1);
+        }
+        service.connect(1);
+        let holder = &mut service.workers[0];
+        *holder.close.borrow_mut() = 1;
+        assert_eq!(holder.turn(1), [Note::Accept(Some(100))]);
+        (service.clients.clear(), service.ledger.sums().rotations).1
+    };
+    assert!((0..40).all(|_| take(false) == 0));
+    // On a busy machine not all of them come in a rush.
+    assert!((0..1000).any(|_| take(true) > 0));
+    let sums = service.ledger.sums();
+    assert_eq!((sums.handoffs, sums.wakeups), (0, sums.accepts));
+}
+
 /// The holder accepts two connections, one after the other, and hands the mutex on after the second.
 fn fill(service: &mut Service, holder: usize) {
     for _ in 0..2 {

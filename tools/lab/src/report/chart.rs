@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::text::{number, time};
 
 const WIDTH: f64 = 720.0;
-const LEFT: f64 = 64.0;
-const RIGHT: f64 = 16.0;
+const LEFT: f64 = 84.0;
+const RIGHT: f64 = 24.0;
 const COLOURS: usize = 8;
 
 /// Text that can't end the text it is put into.

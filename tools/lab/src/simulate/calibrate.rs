@@ -90,8 +90,12 @@ impl Calibration {
             let costs = Costs { serve, wake, spurious, dispatch, heavy };
             Cost { model: model.name.to_owned(), costs }
         });
-        let served = cpu(one);
-        let path = undisturbed(one).flat_map(|slice| &slice.latencies).map(|us| (us - served).max(0.0)).collect();
+        // A herd of one is nothing but one worker.
+        let path = [one, herd].into_iter().flat_map(|seen| {
+            let served = cpu(seen);
+            usual(seen).into_iter().flat_map(|slice| &slice.latencies).map(move |us| (us - served).max(0.0))
+        });
+        let path = path.collect();
         Calibration { costs: costs.collect(), path }
     }
 
@@ -114,13 +118,12 @@ impl Calibration {
     }
 }
 
-/// The half of the slices in which the slowest waited neither least nor longest.
-fn undisturbed(slices: &[Slice]) -> impl Iterator<Item = &Slice> {
+/// The quarter of the slices whose slowest hundredth is nearest to that of the slice in the middle.
+fn usual(slices: &[Slice]) -> Vec<&Slice> {
     let mut sorted: Vec<&Slice> = slices.iter().collect();
     sorted.sort_by(|a, b| a.quantile(0.99).unwrap_or(0.0).total_cmp(&b.quantile(0.99).unwrap_or(0.0)));
-    let cut = sorted.len() / 4;
-    let kept = sorted.len() - 2 * cut;
-    sorted.into_iter().skip(cut).take(kept)
+    let cut = sorted.len() * 3 / 8;
+    sorted[cut..sorted.len() - cut].to_vec()
 }
 
 impl Slice {

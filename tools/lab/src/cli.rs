@@ -90,9 +90,9 @@ pub struct CompareArgs {
     /// Loads, or `all`: short, keepalive, open, burst, minority, idle, storm
     #[arg(long, default_value = "short,keepalive,open")]
     pub loads: String,
-    /// Rounds; in each, every side is measured under every load
-    #[arg(long, default_value_t = 80, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub rounds: u32,
+    /// Rounds; in each, every side is measured under every load [default: as many as a minute and a half allows, at least 20]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: Option<u32>,
     /// Seconds of each load
     #[arg(long, default_value_t = 0.12)]
     pub seconds: f64,
@@ -131,7 +131,7 @@ impl CompareArgs {
             models: String::new(),
             against: None,
             loads: String::new(),
-            rounds: 1,
+            rounds: Some(1),
             seconds: 0.5,
             clients: 32,
             rate: 4000.0,

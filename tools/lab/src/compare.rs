@@ -62,10 +62,11 @@ fn measure(
     pool: &mut Pool,
 ) -> Result<()> {
     let mut rng = ChaCha8Rng::seed_from_u64(args.common.seed);
-    let bar = ProgressBar::new(u64::from(args.rounds) * (sides.len() * loads.len()) as u64);
+    let rounds = results.method.rounds;
+    let bar = ProgressBar::new(u64::from(rounds) * (sides.len() * loads.len()) as u64);
     let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {elapsed}/{duration}  {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    for round in 1..=args.rounds {
+    for round in 1..=rounds {
         let mut order = loads.to_vec();
         order.shuffle(&mut rng);
         for load in order {
@@ -87,6 +88,14 @@ fn measure(
     }
     bar.finish_and_clear();
     Ok(())
+}
+
+/// The rounds that fit into the time a person waits for an answer, with `measurements` in each.
+fn rounds_for(seconds: f64, measurements: usize) -> u32 {
+    const PATIENCE: f64 = 95.0;
+    // Starting a server, warming it up and ending it.
+    const AROUND: f64 = 0.09;
+    (PATIENCE / ((seconds + AROUND) * measurements as f64)).clamp(20.0, 250.0) as u32
 }
 
 fn sides(args: &CompareArgs) -> Result<Vec<Side>> {
@@ -117,7 +126,7 @@ fn describe(args: &CompareArgs, bench: &Bench, sides: &[Side], loads: &[&Load]) 
         let kind = drover::dispatch::MODELS.iter().find(|kind| kind.name == side.model);
         kind.map_or_else(|| "another server".to_owned(), |kind| kind.about.to_owned())
     };
-    let sides = sides.iter().map(|side| {
+    let side_notes = sides.iter().map(|side| {
         let conf = side.conf(&bench.shape(None), "127.0.0.1:8080".parse()?, std::path::Path::new("DIR"))?;
         Ok(SideNotes { name: side.name.clone(), about: about(side), conf: conf.replace(&bench.site(), "SITE") })
     });
@@ -126,7 +135,7 @@ fn describe(args: &CompareArgs, bench: &Bench, sides: &[Side], loads: &[&Load]) 
         environment: Environment::look(),
         method: MethodNotes {
             workers: args.common.workers,
-            rounds: args.rounds,
+            rounds: args.rounds.unwrap_or_else(|| rounds_for(args.seconds, sides.len() * loads.len())),
             seconds: args.seconds,
             clients: args.clients,
             rate: args.rate,
@@ -137,7 +146,7 @@ fn describe(args: &CompareArgs, bench: &Bench, sides: &[Side], loads: &[&Load]) 
             least: method.least,
             notes: bench.place.notes.clone(),
         },
-        sides: sides.collect::<Result<_>>()?,
+        sides: side_notes.collect::<Result<_>>()?,
         loads: loads
             .iter()
             .map(|load| LoadNotes {
@@ -148,4 +157,15 @@ fn describe(args: &CompareArgs, bench: &Bench, sides: &[Side], loads: &[&Load]) 
             .collect(),
         ..Results::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rounds_for;
+
+    #[test]
+    fn rounds_fill_the_time_and_are_never_too_few_for_a_verdict() {
+        assert!((70..80).contains(&rounds_for(0.12, 6)));
+        assert_eq!((rounds_for(0.12, 1), rounds_for(1.0, 84)), (250, 20));
+    }
 }

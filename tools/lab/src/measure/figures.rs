@@ -41,7 +41,7 @@ pub struct ServerFigures {
     pub jain_requests: Option<f64>,
     /// Proportional set size of all processes, KiB.
     pub memory_kib: Option<f64>,
-    /// What each connection that was opened before the load and is open after it added, KiB.
+    /// What each connection that is open when the load begins has added to it, KiB.
     pub connection_kib: Option<f64>,
     /// Connections that the kernel dropped because a queue was full, on the whole machine.
     pub overflows: Option<f64>,
@@ -64,6 +64,7 @@ pub struct Before {
     processes: Vec<Process>,
     counts: Option<Counts>,
     overflows: Option<u64>,
+    memory: Option<f64>,
     at: std::time::Instant,
 }
 
@@ -85,7 +86,8 @@ pub struct Seen {
 impl Before {
     pub fn look(root: u32, ledger: Option<Ledger>) -> Before {
         let (processes, counts, overflows) = (tree(root), ledger.as_ref().map(Counts::read), overflows());
-        Before { root, ledger, processes, counts, overflows, at: std::time::Instant::now() }
+        let memory = memory_kib(&processes);
+        Before { root, ledger, processes, counts, overflows, memory, at: std::time::Instant::now() }
     }
 
     /// The look after it.
@@ -126,8 +128,8 @@ impl Before {
             .collect();
         let now = self.ledger.as_ref().map(Counts::read);
         // A model that may have fewer at once has closed the others.
-        let open = now.as_ref().map(|counts| counts.sums.connections);
-        figures.connection_kib = memory.zip(seen.idle).and_then(|(memory, (idle, before))| {
+        let open = self.counts.as_ref().map(|counts| counts.sums.connections);
+        figures.connection_kib = self.memory.zip(seen.idle).and_then(|(memory, (idle, before))| {
             let open = open.unwrap_or(idle).min(idle);
             (open > 0).then(|| (memory - before).max(0.0) / open as f64)
         });

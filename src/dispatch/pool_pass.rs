@@ -4,10 +4,8 @@
 use std::io;
 use std::sync::Arc;
 
-use super::herd::lone_worker;
-use super::pool::{Chooser, Desk, Intake, POLICY, Passing, Reading, Shared};
-use super::{Kind, Life, Model, Seat, Setup};
-use crate::shm::Role;
+use super::pool::{POLICY, Reading, passing_pool};
+use super::{Kind, Model, Setup};
 
 pub static KIND: Kind = Kind {
     name: "pool_pass",
@@ -17,38 +15,6 @@ pub static KIND: Kind = Kind {
     make,
 };
 
-struct PoolPass {
-    shared: Arc<Shared>,
-    chooser: Chooser,
-}
-
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
-    if setup.is_alone {
-        return Ok(lone_worker());
-    }
-    Ok(Arc::new(PoolPass { shared: Arc::new(Shared::new(setup, setup.workers)?), chooser: Chooser::new(setup) }))
-}
-
-impl Model for PoolPass {
-    fn plan(&self) -> Vec<Seat> {
-        self.shared.plan()
-    }
-
-    fn life(&self, seat: Seat) -> Life {
-        let (shared, chooser) = (self.shared.clone(), self.chooser.clone());
-        match seat.role {
-            Role::Worker => Life::Loop(Box::new(Intake::new(shared, seat.number, Reading::Alone))),
-            Role::Dispatcher => Life::Own(Box::new(move |post| {
-                Desk::new(post, shared, chooser).map(|desk| desk.run(Passing::default()))
-            })),
-        }
-    }
-
-    fn child_died(&self, seat: Seat, _pid: u32) {
-        self.shared.child_died(seat);
-    }
-
-    fn ended(&self) {
-        self.shared.ended();
-    }
+    passing_pool(setup, Reading::Alone)
 }

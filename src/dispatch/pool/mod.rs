@@ -19,8 +19,9 @@ use std::io;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
 
 pub(super) use dispatcher::{Desk, Way};
-pub(super) use intake::{Intake, Reading};
-pub(super) use passing::Passing;
+use intake::Intake;
+pub(super) use intake::Reading;
+pub(super) use passing::passing_pool;
 pub(super) use policy::{Chooser, POLICY};
 
 use super::crew::tell;

@@ -1,16 +1,63 @@
 //! A dispatcher that accepts, and passes the connections on.
 
-use super::{Desk, Way};
+use std::io;
+use std::sync::Arc;
+
+use super::{Chooser, Desk, Intake, Reading, Shared, Way};
 use crate::dispatch::accepting::{Refusal, refusal};
+use crate::dispatch::herd::lone_worker;
+use crate::dispatch::{Life, Model, Seat, Setup};
 use crate::log;
 use crate::os::{Addr, ErrnoText, Socket};
+use crate::shm::Role;
 
 /// Tried again when a lane that had room was full all the same, ms.
 const FULL_LANE_MS: u64 = 10;
 
-/// What pool_pass and pool_queue do.
+/// What pool_pass and pool_queue are: they differ in who reads which lane.
+struct PassingPool {
+    shared: Arc<Shared>,
+    chooser: Chooser,
+    reading: Reading,
+}
+
+/// A pool with a lane for each worker, or with one that they read together.
+///
+/// Errors: descriptors or memory for the lanes cannot be had.
+pub(in crate::dispatch) fn passing_pool(setup: &Setup<'_>, reading: Reading) -> io::Result<Arc<dyn Model>> {
+    if setup.is_alone {
+        return Ok(lone_worker());
+    }
+    let lanes = if reading == Reading::Alone { setup.workers } else { 1 };
+    Ok(Arc::new(PassingPool { shared: Arc::new(Shared::new(setup, lanes)?), chooser: Chooser::new(setup), reading }))
+}
+
+impl Model for PassingPool {
+    fn plan(&self) -> Vec<Seat> {
+        self.shared.plan()
+    }
+
+    fn life(&self, seat: Seat) -> Life {
+        let (shared, chooser) = (self.shared.clone(), self.chooser.clone());
+        match seat.role {
+            Role::Worker => Life::Loop(Box::new(Intake::new(shared, seat.number, self.reading))),
+            Role::Dispatcher => Life::Own(Box::new(move |post| {
+                Desk::new(post, shared, chooser).map(|desk| desk.run(Passing::default()))
+            })),
+        }
+    }
+
+    fn child_died(&self, seat: Seat, _pid: u32) {
+        self.shared.child_died(seat);
+    }
+
+    fn ended(&self) {
+        self.shared.ended();
+    }
+}
+
 #[derive(Default)]
-pub(in crate::dispatch) struct Passing {
+struct Passing {
     held: Option<Held>,
 }
 
@@ -32,7 +79,7 @@ impl Passing {
             match sent {
                 // The copy in this process is closed here.
                 Some(Ok(())) => return desk.sent(lane, number),
-                Some(Err(error)) if error.kind() != std::io::ErrorKind::WouldBlock => {
+                Some(Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
                     log::alert!("sendmsg() of an accepted connection failed ({})", ErrnoText(&error));
                 }
                 _ => {}

@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 
 use crate::support::client::Client;
 use crate::support::server::Server;
-use crate::support::{until, until_true};
+use crate::support::{proc, until, until_true};
 use crate::{ALL, PASSING, counted, pids, pool};
 
 fn signal(pid: i32, signal: Signal) {
@@ -18,14 +18,12 @@ fn signal(pid: i32, signal: Signal) {
 /// Clients by the worker that serves them.
 fn clients(server: &Server, ledger: &Ledger, each: usize) -> Vec<(i32, Client)> {
     let workers = pids(ledger, Role::Worker);
-    let requests = || counted(ledger, Role::Worker).iter().map(|sums| sums.requests).collect::<Vec<_>>();
     let mut found: Vec<(i32, Client)> = Vec::new();
     for _ in 0..each * workers.len() {
-        let before = requests();
         let mut client = server.connect();
         assert_eq!(client.get("/").text(), "hello");
-        let seat = until("somebody has it", || requests().iter().zip(&before).position(|(now, then)| now > then));
-        found.push((workers[seat], client));
+        let owner = proc::holder(&workers, server.port(), client.local_port()).expect("a worker that has it");
+        found.push((owner, client));
     }
     found
 }

@@ -7,9 +7,7 @@ mod deaths;
 mod leaving;
 mod spread;
 
-use std::fs::{self, File};
-
-use drover::shm::{LEDGER_NAME, Ledger, Role, Sums};
+use drover::shm::{Ledger, Role, Sums};
 
 use support::server::Server;
 use support::until;
@@ -29,20 +27,9 @@ fn conf(workers: usize, events: &str) -> String {
 fn pool(workers: usize, events: &str) -> (Server, Ledger) {
     let server = Server::drover(&conf(workers, events));
     server.file("index.html", "hello");
-    let ledger = ledger(&server);
+    let ledger = server.ledger();
     until("all processes count", || (ledger.live().count() == workers + 1).then_some(()));
     (server, ledger)
-}
-
-/// The ledger that the master shares with its children, by way of its memfd.
-fn ledger(server: &Server) -> Ledger {
-    let fds = fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("the master's descriptors");
-    let is_ledger = |path: &std::path::PathBuf| {
-        fs::read_link(path).is_ok_and(|target| target.to_string_lossy().contains(LEDGER_NAME))
-    };
-    let path = fds.flatten().map(|entry| entry.path()).find(is_ledger).expect("the ledger's memfd");
-    let file = File::options().read(true).write(true).open(path).expect("open the ledger");
-    Ledger::open(file).expect("a ledger of this version")
 }
 
 /// What the living processes of a role have counted, by their numbers.

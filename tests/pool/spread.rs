@@ -40,6 +40,8 @@ fn each_connection_is_passed_once_and_served_by_who_got_it() {
                 assert_eq!(server.connect().get("/").text(), "hello");
             }
             connections(&ledger, 0);
+            // It counts when it has passed, and the client may be served before that.
+            until_true("each is passed", || counted(&ledger, Role::Dispatcher)[0].handoffs == 100);
             let (dispatcher, workers) = (&counted(&ledger, Role::Dispatcher)[0], counted(&ledger, Role::Worker));
             assert_eq!((dispatcher.accepts, dispatcher.handoffs, dispatcher.requests), (100, 100, 0), "{model}");
             assert!(dispatcher.wakeups <= 100, "{model}: {dispatcher:?}");
@@ -57,6 +59,7 @@ fn each_connection_is_told_of_once_and_accepted_by_who_was_told() {
         assert_eq!(server.connect().get("/").text(), "hello");
     }
     connections(&ledger, 0);
+    until_true("each is told of", || counted(&ledger, Role::Dispatcher)[0].handoffs >= 99);
     let (dispatcher, workers) = (&counted(&ledger, Role::Dispatcher)[0], counted(&ledger, Role::Worker));
     let told = (dispatcher.accepts, dispatcher.handoffs, dispatcher.wakeups);
     println!(

@@ -114,6 +114,12 @@ pub fn connections(pids: &[i32], port: u16) -> BTreeMap<i32, usize> {
     pids.iter().map(|pid| (*pid, socket_inodes(*pid).intersection(&served).count())).collect()
 }
 
+/// Which of `pids` holds the connection between the server's `port` and the client's.
+pub fn holder(pids: &[i32], port: u16, client: u16) -> Option<i32> {
+    let served = tcp_table().find(|r| r.port == port && r.peer == client && r.established)?.inode;
+    pids.iter().copied().find(|pid| socket_inodes(*pid).contains(&served))
+}
+
 /// One entry of an epoll set, from /proc/PID/fdinfo.
 #[derive(Debug, Clone, Copy)]
 pub struct Watch {
@@ -190,6 +196,7 @@ fn inode_in(link: &str) -> Option<u64> {
 
 struct Row {
     port: u16,
+    peer: u16,
     inode: u64,
     listens: bool,
     established: bool,
@@ -204,13 +211,14 @@ fn tcp_table() -> impl Iterator<Item = Row> {
 /// `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode ...`
 fn row(line: &str) -> Option<Row> {
     let mut fields = line.split_ascii_whitespace();
-    let (local, state) = (fields.nth(1)?, fields.nth(1)?);
+    let (local, peer, state) = (fields.nth(1)?, fields.next()?, fields.next()?);
     let (listens, established) = (state == "0A", state == "01");
     // After a load there are thousands of others.
     if !listens && !established {
         return None;
     }
-    let port = u16::from_str_radix(local.rsplit_once(':')?.1, 16).ok()?;
+    let port_of = |address: &str| u16::from_str_radix(address.rsplit_once(':')?.1, 16).ok();
+    let (port, peer) = (port_of(local)?, port_of(peer)?);
     let unread = u64::from_str_radix(fields.next()?.rsplit_once(':')?.1, 16).ok()?;
-    Some(Row { port, inode: fields.nth(4)?.parse().ok()?, listens, established, unread })
+    Some(Row { port, peer, inode: fields.nth(4)?.parse().ok()?, listens, established, unread })
 }

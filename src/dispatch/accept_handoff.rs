@@ -254,6 +254,9 @@ impl Handing {
             // Nor is it handed anything until it says again that it is there.
             self.common.clear(dead.number, dead.pid);
         }
+        // The kernel tells one worker of a connection, once, and that one did nothing about it. A set that is given the sockets anew
+        // looks whether anything waits.
+        self.common.take_out(self.seat, state);
         self.watch.took_over(state.pid, seen);
         true
     }

@@ -1,13 +1,16 @@
 //! `accept_mutex_lease`: holders that stop, hang or die, and what the watch costs.
 
+use std::fs;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use drover::shm::Ledger;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::support::client::Nothing;
 use crate::support::server::Server;
-use crate::support::until;
+use crate::support::{tools, until, until_true};
 use crate::{conf, serve};
 
 const LEASE: Duration = Duration::from_millis(100);
@@ -78,6 +81,46 @@ fn a_stopped_holder_that_never_comes_back_costs_one_lease_and_no_more() {
         assert!(start.elapsed() <= PROMISED + Duration::from_millis(50), "{model}: {:?}", start.elapsed());
         kill(victim, Signal::SIGCONT).expect("continue it");
     }
+}
+
+#[test]
+fn connections_are_answered_within_the_lease_when_the_holder_hangs_in_a_slow_disk() {
+    for model in MODELS {
+        // The machine may be busy with other tests: the best of three is the model's.
+        let mut rounds = (0..3).map(|_| longest_while_a_disk_is_slow(model));
+        assert!(rounds.any(|longest| longest <= PROMISED), "{model}");
+    }
+}
+
+/// A disk that takes a second, as the holder sees it: strace holds it at the door of openat(2).
+fn longest_while_a_disk_is_slow(model: &str) -> Duration {
+    let (server, ledger) = serve(&conf(4, &format!("worker_connections 64; dispatch {model};"), ""), 4);
+    server.file("slow.html", "at last");
+    let holder = holder(&ledger);
+    let mut strace = Command::new(tools::find("strace"))
+        .args(["-qq", "-e", "trace=openat", "-e", "inject=openat:delay_enter=1000000", "-p", &holder.to_string()])
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("start strace");
+    let tracer = format!("TracerPid:\t{}\n", strace.id());
+    until_true("strace has attached", || {
+        assert_eq!(strace.try_wait().expect("wait"), None, "strace may not attach: is ptrace allowed here?");
+        fs::read_to_string(format!("/proc/{holder}/status")).is_ok_and(|status| status.contains(&tracer))
+    });
+    let mut waits = server.connect();
+    waits.send("GET /slow.html HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    until_true("it is accepted", || ledger.sums().accepts == 1);
+    let answer = |_| {
+        let start = Instant::now();
+        assert_eq!(server.connect().get("/").text(), "hello");
+        start.elapsed()
+    };
+    let longest = (0..20).map(answer).max().expect("an answer");
+    assert_eq!(waits.patience(Duration::from_millis(1)).response(), Err(Nothing::Silent), "the holder hangs");
+    assert_eq!(waits.patience(Duration::from_secs(10)).response().expect("a response").text(), "at last");
+    strace.kill().and_then(|()| strace.wait()).expect("end strace");
+    println!("{model}: {longest:?} at the longest, while the holder was in openat");
+    longest
 }
 
 #[test]

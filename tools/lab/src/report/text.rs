@@ -76,7 +76,7 @@ pub fn verdict(conclusion: &Conclusion) -> &'static str {
         (Verdict::TooFewRounds, _) => "no verdict: too few rounds",
         (_, Tone::Better) => "better",
         (_, Tone::Worse) => "worse",
-        _ => "no difference",
+        _ => "no difference found",
     }
 }
 

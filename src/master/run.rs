@@ -37,7 +37,7 @@ pub struct Master {
     loader: Loader,
     cycle: Cycle,
     pid_file: Option<PathBuf>,
-    /// Of the generations that have children: the newest last.
+    /// Of the generations that have children: the newest last. None in children.
     models: Vec<(u32, Arc<dyn Model>)>,
     children: Children,
     /// Taken out in children, which make their own.
@@ -346,6 +346,8 @@ impl Master {
             }
             Ok(Fork::Child) => {
                 self.signals = None;
+                // What the processes of older generations share holds descriptors.
+                self.models.clear();
                 self.cycle.live_and_exit(seat)
             }
             Err(error) => {

@@ -144,6 +144,16 @@ impl Service {
         });
     }
 
+    /// Returns when the children sleep: those that have just been forked open descriptors and start threads until they do.
+    #[track_caller]
+    pub fn wait_until_at_rest(&self) {
+        let mut times = 0;
+        until_true("all children are asleep", || {
+            times = if self.workers().into_iter().all(proc::is_asleep) { times + 1 } else { 0 };
+            times >= 5
+        });
+    }
+
     /// Reloads; returns when the master says that it has.
     #[track_caller]
     pub fn reload(&self, want: &Want) {

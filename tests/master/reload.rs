@@ -46,10 +46,12 @@ fn a_reload_that_the_master_refuses_changes_nothing_and_says_why() {
     let reason = format!("bind() to 127.0.0.1:{} failed (98: Address already in use)", server.ports()[1]);
     assert!(code == Some(1) && text.contains(&reason), "{code:?} {text}");
     assert!(server.error_log().contains(&format!("[emerg] {}#0: {reason}", server.pid())));
-    assert_eq!((server.connect().get("/v").text().as_str(), server.workers()), ("one", workers));
+    assert_eq!((server.connect().get("/v").text().as_str(), server.workers()), ("one", workers.clone()));
     drop(taken);
     assert_eq!(server.send("reload").0, Some(0));
     until_true("both addresses", || TcpStream::connect(("127.0.0.1", server.ports()[1])).is_ok());
+    // Until they leave, old workers accept, too.
+    until_true("the old workers are gone", || workers.iter().all(|pid| !proc::is_alive(*pid)));
     assert_eq!(server.connect().get("/v").text(), "two");
 }
 

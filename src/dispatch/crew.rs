@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Order, Post, announce_leaving, next_order};
+use super::{Life, Model, Order, Post, Seat, announce_leaving, next_order, workers};
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Failure, Interest, poll, process};
 use crate::serve::Engine;
@@ -44,6 +44,26 @@ struct Place {
 
 /// The threads of one process.
 pub(super) struct Crew(Arc<Orders>);
+
+/// The model whose workers are crews, and where there is nobody else.
+pub(super) struct Crews<L> {
+    pub workers: u32,
+    /// A worker's life.
+    pub live: L,
+}
+
+impl<L> Model for Crews<L>
+where
+    L: Fn(Post) -> Result<(), Failure> + Clone + Send + Sync + 'static,
+{
+    fn plan(&self) -> Vec<Seat> {
+        workers(self.workers)
+    }
+
+    fn life(&self, _seat: Seat) -> Life {
+        Life::Own(Box::new(self.live.clone()))
+    }
+}
 
 /// One thread's end of it.
 pub(super) struct Member {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::accepting::{Refusal, refusal};
-use super::crew::{Crew, Member, hear, tally_of, tell};
-use super::{AcceptOptions, Kind, Life, Listening, Model, Param, Post, Seat, Setup, Takes, report, workers};
+use super::crew::{Crew, Crews, Member, hear, tally_of, tell};
+use super::{AcceptOptions, Kind, Listening, Model, Param, Post, Setup, Takes, report};
 use crate::event::Source;
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, Poller, Ready};
@@ -25,24 +25,9 @@ pub static KIND: Kind = Kind {
 
 const THREADS: Param = Param { name: "worker_threads", takes: Takes::Number(1, 1024), default: 4 };
 
-struct LeaderFollower {
-    workers: u32,
-    threads: usize,
-}
-
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
-    Ok(Arc::new(LeaderFollower { workers: setup.workers, threads: setup.param(&THREADS) as usize }))
-}
-
-impl Model for LeaderFollower {
-    fn plan(&self) -> Vec<Seat> {
-        workers(self.workers)
-    }
-
-    fn life(&self, _seat: Seat) -> Life {
-        let threads = self.threads;
-        Life::Own(Box::new(move |post| live(post, threads)))
-    }
+    let threads = setup.param(&THREADS) as usize;
+    Ok(Arc::new(Crews { workers: setup.workers, live: move |post| live(post, threads) }))
 }
 
 fn live(mut post: Post, threads: usize) -> Result<(), Failure> {

@@ -9,9 +9,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use super::accepting::Refusal;
-use super::crew::{Crew, Member, tally_of};
+use super::crew::{Crew, Crews, Member, tally_of};
 use super::door::{Door, Visitor};
-use super::{Kind, Life, Model, Param, Post, Seat, Setup, Takes, report, workers};
+use super::{Kind, Model, Param, Post, Setup, Takes, report};
 use crate::event::Source;
 use crate::log;
 use crate::os::{ErrnoText, Events, Failure, Interest, poll};
@@ -35,24 +35,9 @@ const THREADS: Param = Param { name: "worker_threads", takes: Takes::Number(1, 1
 const GRACE_MS: u64 = 10;
 const GRACES: u32 = 5;
 
-struct Prefork {
-    workers: u32,
-    threads: usize,
-}
-
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
-    Ok(Arc::new(Prefork { workers: setup.workers, threads: setup.param(&THREADS) as usize }))
-}
-
-impl Model for Prefork {
-    fn plan(&self) -> Vec<Seat> {
-        workers(self.workers)
-    }
-
-    fn life(&self, _seat: Seat) -> Life {
-        let threads = self.threads;
-        Life::Own(Box::new(move |post| live(post, threads)))
-    }
+    let threads = setup.param(&THREADS) as usize;
+    Ok(Arc::new(Crews { workers: setup.workers, live: move |post| live(post, threads) }))
 }
 
 fn live(mut post: Post, threads: usize) -> Result<(), Failure> {

@@ -11,9 +11,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::accepting::Refusal;
-use super::crew::{Crew, Member, hear, tally_of, tell};
+use super::crew::{Crew, Crews, Member, hear, tally_of, tell};
 use super::door::{Door, Visitor};
-use super::{AcceptOptions, Kind, Life, Model, Param, Post, Seat, Setup, Takes, report, workers};
+use super::{AcceptOptions, Kind, Model, Param, Post, Setup, Takes, report};
 use crate::event::Source;
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, poll};
@@ -32,43 +32,25 @@ pub static KIND: Kind = Kind {
 const THREADS: Param = Param { name: "worker_threads", takes: Takes::Number(1, 1024), default: 16 };
 const QUEUE: Param = Param { name: "queue", takes: Takes::Number(1, 65536), default: 64 };
 
-#[derive(Clone, Copy)]
-struct ThreadPool {
-    workers: u32,
-    threads: usize,
-    queue: usize,
-}
-
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
     let (threads, queue) = (setup.param(&THREADS) as usize, setup.param(&QUEUE) as usize);
-    Ok(Arc::new(ThreadPool { workers: setup.workers, threads, queue }))
+    Ok(Arc::new(Crews { workers: setup.workers, live: move |post| live(post, threads, queue) }))
 }
 
-impl Model for ThreadPool {
-    fn plan(&self) -> Vec<Seat> {
-        workers(self.workers)
-    }
-
-    fn life(&self, _seat: Seat) -> Life {
-        let pool = *self;
-        Life::Own(Box::new(move |post| live(post, pool)))
-    }
-}
-
-fn live(mut post: Post, pool: ThreadPool) -> Result<(), Failure> {
-    let crew = Crew::new(pool.threads + 1)?;
+fn live(mut post: Post, threads: usize, queue: usize) -> Result<(), Failure> {
+    let crew = Crew::new(threads + 1)?;
     let listeners = std::mem::take(&mut post.listeners);
     let door = Door::new(&listeners).map_err(|e| Failure::new("an epoll set of listening sockets", e))?;
     drop(listeners);
-    let queue = Arc::new(Queue::new(pool.queue, post.tally.clone())?);
-    for number in 0..pool.threads {
+    let queue = Arc::new(Queue::new(queue, post.tally.clone())?);
+    for number in 0..threads {
         // The process's own slot is the acceptor's.
         let engine = post.engines.engine(tally_of(&post, number + 1)?)?;
         let server = Server { member: crew.member(number), queue: queue.clone(), stands: Heeded::Serving, held: None };
         crew.spawn(number, move || server.run(engine))?;
     }
-    let acceptor = Acceptor::new(crew.member(pool.threads), door, queue.clone(), post.options)?;
-    crew.spawn(pool.threads, move || acceptor.run())?;
+    let acceptor = Acceptor::new(crew.member(threads), door, queue.clone(), post.options)?;
+    crew.spawn(threads, move || acceptor.run())?;
     crew.command(&post, || queue.wake_all());
     Ok(())
 }

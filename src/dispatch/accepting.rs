@@ -83,6 +83,9 @@ impl Loop {
                 hooks.stop_listening(self);
             }
         }
+        if count == 0 && ended != Ended::Done {
+            hooks.declined(self);
+        }
     }
 
     fn accept_some(&mut self, n: u32, most: u64) -> (u64, Ended) {
@@ -100,6 +103,10 @@ impl Loop {
                     self.tally.accepts.add(1);
                     self.count_free();
                     self.driver.accept(socket, peer, n as usize, &self.poller);
+                    // At once, and not when the next connection comes: one that woke this process would wake no other.
+                    if !self.has_room() {
+                        return (count, Ended::Full);
+                    }
                 }
                 Err(error) => match self.accept_failed(&error) {
                     Some(ended) => return (count, ended),
@@ -131,12 +138,17 @@ impl Loop {
         self.driver.free() <= self.driver.capacity() / 8
     }
 
+    /// Whether one more connection could be taken, in the place of an idle one if need be.
+    fn has_room(&self) -> bool {
+        self.driver.free() > 0 || self.driver.idle() > 0
+    }
+
     /// Whether the process could take connections: it has descriptors and slots, and is not leaving. Ends a pause whose
     /// reason is gone.
     pub fn may_listen(&mut self) -> bool {
         match self.pause {
             Pause::Until(at) if self.driver.clock().now_ms() < at => return false,
-            Pause::Full if self.driver.free() == 0 => return false,
+            Pause::Full if !self.has_room() => return false,
             _ => self.pause = Pause::No,
         }
         report(self.listening.arm_own(&self.poller));
@@ -191,6 +203,7 @@ pub(super) fn refusal(error: &io::Error, tally: &Tally) -> Refusal {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
     Done,
     Full,

@@ -20,6 +20,10 @@ pub trait Driver {
     fn live(&self) -> usize;
     /// Connections that may still be opened.
     fn free(&self) -> usize;
+    /// Connections that `make_room` could close.
+    fn idle(&self) -> usize {
+        0
+    }
     /// `worker_connections`.
     fn capacity(&self) -> usize;
     /// Closes some connections that have been idle longest, when free slots run short (ngx_drain_connections).
@@ -63,6 +67,10 @@ impl Driver for EventDriver {
 
     fn free(&self) -> usize {
         EventDriver::free(self)
+    }
+
+    fn idle(&self) -> usize {
+        EventDriver::idle(self)
     }
 
     fn capacity(&self) -> usize {

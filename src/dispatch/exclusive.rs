@@ -7,8 +7,11 @@
 use std::io;
 use std::sync::Arc;
 
+use super::crew::tell;
 use super::herd::{Always, listen_if_possible};
 use super::{Hooks, Kind, Life, Loop, Model, Param, Seat, Setup, Takes, Wait, report, workers};
+use crate::event::{Ready, Source};
+use crate::os::{EventFd, Interest};
 
 pub static KIND: Kind = Kind {
     name: "exclusive",
@@ -24,10 +27,12 @@ const ROTATE: Param = Param { name: "rotate", takes: Takes::Number(0, 1_000_000)
 struct Exclusive {
     workers: u32,
     rotate: u64,
+    gong: Arc<EventFd>,
 }
 
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
-    Ok(Arc::new(Exclusive { workers: setup.workers, rotate: setup.param(&ROTATE) }))
+    let gong = Arc::new(EventFd::new()?);
+    Ok(Arc::new(Exclusive { workers: setup.workers, rotate: setup.param(&ROTATE), gong }))
 }
 
 impl Model for Exclusive {
@@ -40,7 +45,8 @@ impl Model for Exclusive {
         if self.workers < 2 {
             return Life::Loop(Box::new(Always));
         }
-        Life::Loop(Box::new(Rotating { every: self.rotate, accepted: Vec::new() }))
+        let gong = self.gong.clone();
+        Life::Loop(Box::new(Rotating { every: self.rotate, accepted: Vec::new(), gong, hears_gong: false }))
     }
 }
 
@@ -48,12 +54,29 @@ struct Rotating {
     every: u64,
     /// Connections accepted so far, by listening socket.
     accepted: Vec<u64>,
+    /// Rung by a worker that was woken for a connection and can't take it.
+    gong: Arc<EventFd>,
+    hears_gong: bool,
 }
 
 impl Hooks for Rotating {
     fn before_wait(&mut self, state: &mut Loop) -> Wait {
+        if !self.hears_gong {
+            // By edges: each ring is a change, so the counter need not be read, and all hear it.
+            let interest = Interest::READ | Interest::EDGE;
+            self.hears_gong = report(state.poller.add(&self.gong, Source::Model(0).key(), interest));
+        }
         state.listening.set_exclusive();
         listen_if_possible(state)
+    }
+
+    /// Sockets that are put in anew are looked at once more.
+    fn own_event(&mut self, state: &mut Loop, _n: u32, _ready: Ready) {
+        report(state.listening.move_all_to_back(&state.poller));
+    }
+
+    fn declined(&mut self, _state: &mut Loop) {
+        tell(&self.gong);
     }
 
     fn accepted(&mut self, state: &mut Loop, n: u32, count: u64) {

@@ -26,13 +26,13 @@ pub static KIND: Kind = Kind {
 const THREADS: Param = Param { name: "worker_threads", takes: Takes::Number(1, 1024), default: 4 };
 
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
-    let threads = setup.param(&THREADS) as usize;
-    Ok(Arc::new(Crews { workers: setup.workers, live: move |post| live(post, threads) }))
+    let (threads, gong) = (setup.param(&THREADS) as usize, Arc::new(EventFd::new()?));
+    Ok(Arc::new(Crews { workers: setup.workers, live: move |post| live(post, threads, gong.clone()) }))
 }
 
-fn live(mut post: Post, threads: usize) -> Result<(), Failure> {
+fn live(mut post: Post, threads: usize, gong: Arc<EventFd>) -> Result<(), Failure> {
     let crew = Crew::new(threads)?;
-    let team = Arc::new(Team::new(&mut post)?);
+    let team = Arc::new(Team::new(&mut post, gong)?);
     for number in 0..threads {
         let engine = post.engines.engine(tally_of(&post, number)?)?;
         let thread =
@@ -43,12 +43,17 @@ fn live(mut post: Post, threads: usize) -> Result<(), Failure> {
     Ok(())
 }
 
+const WAKE: Source = Source::Model(0);
+const GONG: Source = Source::Model(1);
+
 /// What the threads share.
 struct Team {
     poller: Poller,
     driver: SharedDriver,
     /// Wakes the leader.
     wake: EventFd,
+    /// Rung by the leader of a worker that was woken for a connection and can't take it.
+    gong: Arc<EventFd>,
     /// The lead, while nobody has it.
     lead: Mutex<Free>,
     /// The lead is free, or there is something to heed.
@@ -77,10 +82,12 @@ enum Job {
 }
 
 impl Team {
-    fn new(post: &mut Post) -> Result<Team, Failure> {
+    fn new(post: &mut Post, gong: Arc<EventFd>) -> Result<Team, Failure> {
         let poller = Poller::new().map_err(|e| Failure::new("epoll_create()", e))?;
         let wake = EventFd::new().map_err(|e| Failure::new("eventfd()", e))?;
-        poller.add(&wake, Source::Model(0).key(), Interest::READ).map_err(|e| Failure::new("epoll_ctl()", e))?;
+        poller.add(&wake, WAKE.key(), Interest::READ).map_err(|e| Failure::new("epoll_ctl()", e))?;
+        // By edges: each ring is a change, so the counter need not be read, and all hear it.
+        poller.add(&gong, GONG.key(), Interest::READ | Interest::EDGE).map_err(|e| Failure::new("epoll_ctl()", e))?;
         let mut listening = Listening::new(&std::mem::take(&mut post.listeners));
         // Between processes one is woken; within this one only the leader waits.
         listening.set_exclusive();
@@ -88,7 +95,7 @@ impl Team {
         let lead = Lead { listening, events: Events::with_capacity(1), pause_until: 0 };
         let driver = SharedDriver::new(post.options.connections, post.tally.clone());
         let free = Free { lead: Some(lead), is_over: false };
-        Ok(Team { poller, driver, wake, lead: Mutex::new(free), come: Condvar::new() })
+        Ok(Team { poller, driver, wake, gong, lead: Mutex::new(free), come: Condvar::new() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Free> {
@@ -185,7 +192,7 @@ impl Thread {
             return Job::Nothing;
         }
         let is_paused = engine.clock.now_ms() < lead.pause_until;
-        if !is_paused && team.driver.free() > 0 {
+        if !is_paused && team.driver.has_room() {
             report(lead.listening.arm(&team.poller));
         }
         let until = [team.driver.next_deadline(), engine.next_log_flush(), is_paused.then_some(lead.pause_until)];
@@ -204,6 +211,11 @@ impl Thread {
         match event.map(|(key, ready)| (Source::of(key), ready)) {
             Some((Source::Listener(n), _)) => self.accept(lead, engine, n),
             Some((Source::Connection(key), ready)) => Job::GoOn { key, ready },
+            Some((GONG, _)) => {
+                // Sockets that are put in anew are looked at once more.
+                report(lead.listening.move_all_to_back(&team.poller));
+                Job::Nothing
+            }
             Some((Source::Model(_), _)) => {
                 hear(&team.wake);
                 Job::Nothing
@@ -222,7 +234,7 @@ impl Thread {
             driver.make_room();
             let Some(listener) = lead.listening.get(n) else { return job };
             let Some(key) = driver.reserve() else {
-                report(lead.listening.disarm_all(poller));
+                self.stop_listening(lead, &job);
                 return job;
             };
             let accepted = listener.accept();
@@ -242,15 +254,28 @@ impl Thread {
                     Refusal::ClientGone if self.options.multi_accept => continue,
                     Refusal::ClientGone | Refusal::NobodyWaits => return job,
                     Refusal::OutOfFiles | Refusal::Other => {
-                        report(lead.listening.disarm_all(poller));
+                        self.stop_listening(lead, &job);
                         lead.pause_until = engine.clock.now_ms() + self.options.accept_mutex_delay_ms;
                         return job;
                     }
                 },
             }
+            // At once, and not when the next connection comes: one that woke this process would wake no other.
+            if !driver.has_room() {
+                self.stop_listening(lead, &job);
+                return job;
+            }
             if !self.options.multi_accept {
                 return job;
             }
+        }
+    }
+
+    /// Others are told, when `job` is not the connection that this process was woken for: it has woken no other.
+    fn stop_listening(&self, lead: &mut Lead, job: &Job) {
+        report(lead.listening.disarm_all(&self.team.poller));
+        if matches!(job, Job::Nothing) {
+            tell(&self.team.gong);
         }
     }
 }

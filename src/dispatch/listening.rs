@@ -109,6 +109,11 @@ impl Listening {
         Ok(())
     }
 
+    /// The same with all of them.
+    pub fn move_all_to_back(&mut self, poller: &Poller) -> io::Result<()> {
+        (0..self.sockets.len() as u32).try_for_each(|n| self.move_to_back(n, poller))
+    }
+
     /// Closes all sockets, for this process. They must be taken out first: epoll forgets a socket only when its last descriptor in any
     /// process is closed.
     pub fn close(&mut self, poller: &Poller) -> io::Result<()> {

@@ -211,6 +211,10 @@ pub trait Hooks {
         report(state.listening.disarm_all(&state.poller));
     }
 
+    /// The process was woken for a connection that it can't take, and has stopped listening. Where one process alone is woken, others
+    /// have to be told.
+    fn declined(&mut self, _state: &mut Loop) {}
+
     /// The process leaves: it accepts nothing from now on. What waits in a socket of its own nobody else would take: that it
     /// takes first.
     fn leave(&mut self, state: &mut Loop) {

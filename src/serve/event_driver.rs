@@ -146,6 +146,11 @@ impl EventDriver {
         self.slots.free()
     }
 
+    /// Connections that `make_room` could close.
+    pub fn idle(&self) -> usize {
+        self.idle.len()
+    }
+
     pub fn capacity(&self) -> usize {
         self.slots.capacity()
     }

@@ -140,22 +140,23 @@ impl SharedDriver {
         }
         let deadline = conn.deadline_ms;
         inner.timers.set(key, deadline);
+        let had_room = inner.has_room();
         if is_idle {
             inner.idle.push(key);
         }
         if let Some(slot) = inner.slots.get_mut(key) {
             *slot = Some(conn);
         }
-        WakeLeader(deadline < inner.next_look_ms)
+        WakeLeader(deadline < inner.next_look_ms || !had_room && is_idle)
     }
 
     fn close(&self, engine: &Engine, key: u64, mut conn: Conn) -> WakeLeader {
         engine.closing(&mut conn);
         drop(conn);
         let mut inner = self.lock();
-        let was_full = inner.slots.free() == 0;
+        let had_room = inner.has_room();
         inner.remove(key);
-        WakeLeader(was_full || inner.is_leaving && inner.slots.is_empty())
+        WakeLeader(!had_room || inner.is_leaving && inner.slots.is_empty())
     }
 
     /// For the thread that is about to wait for events: when it must look at the timers, ms of the clock.
@@ -171,9 +172,9 @@ impl SharedDriver {
         self.lock().slots.len()
     }
 
-    /// Connections that could be opened still.
-    pub fn free(&self) -> usize {
-        self.lock().slots.free()
+    /// Whether one more could be opened, in the place of an idle one if need be.
+    pub fn has_room(&self) -> bool {
+        self.lock().has_room()
     }
 
     /// Closes some of the connections that have been idle longest, when less than a sixteenth of the slots is free.
@@ -205,6 +206,10 @@ impl SharedDriver {
 }
 
 impl Inner {
+    fn has_room(&self) -> bool {
+        self.slots.free() > 0 || self.idle.len() > 0
+    }
+
     fn insert(&mut self) -> Option<u64> {
         let key = self.slots.insert(None).ok();
         self.tally.connections.set(self.slots.len() as u64);

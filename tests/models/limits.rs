@@ -6,6 +6,7 @@ use drover::dispatch::Kind;
 use drover::shm::Role;
 
 use crate::crowd::Crowd;
+use crate::mechanism::Mechanism;
 use crate::service::{Service, Want};
 use crate::support::client::{Client, Nothing};
 use crate::support::{PATIENCE, proc, until_true};
@@ -35,6 +36,38 @@ pub fn overload(kind: &'static Kind) {
     let accepts = service.sums().accepts;
     assert_eq!(accepts, 1101);
     until_true("nobody is connected", || service.sums().connections == 0);
+    service.end();
+}
+
+/// A worker without a free slot leaves the next connection to one that has some, and idle clients make room for one that waits.
+pub fn last_places(kind: &'static Kind) {
+    const PLACES: usize = 8;
+    let want = Want::of(kind).events("worker_connections 8;").param("worker_threads", PLACES as u64);
+    let service = want.clone().param("fork_max", 2 * PLACES as u64).start();
+    // Where each worker has a socket or a queue of its own, who waits in it waits for that worker.
+    let has_queue = kind.params.iter().any(|param| param.name == "queue");
+    if Mechanism::of(kind).is_some_and(|m| !m.own_sockets) && !has_queue {
+        let mut clients: Vec<Client> = Vec::new();
+        for _ in 0..2 * PLACES {
+            let mut client = service.connect();
+            assert_eq!(client.get("/").text(), "hello", "client {}", clients.len());
+            client.begin();
+            clients.push(client);
+        }
+    }
+    service.end();
+
+    let service = want.workers(1).param("fork_max", PLACES as u64).start();
+    let mut clients: Vec<Client> = (0..PLACES).map(|_| service.connect()).collect();
+    clients.iter_mut().for_each(|client| {
+        client.get("/");
+        client.begin();
+    });
+    let mut waits = service.connect();
+    waits.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").patience(Duration::from_millis(100));
+    assert_eq!(waits.response(), Err(Nothing::Silent));
+    clients.iter_mut().for_each(|client| assert_eq!(client.finish().expect("a response").text(), "hello"));
+    assert_eq!(waits.patience(PATIENCE).response().expect("a response in the place of an idle client").text(), "hello");
     service.end();
 }
 

@@ -33,6 +33,7 @@ const CASES: &[Case] = &[
     ("upgrade", change::upgrade),
     ("quit", change::quit),
     ("overload", limits::overload),
+    ("last_places", limits::last_places),
     ("fork_limit", limits::fork_limit),
     ("idle", limits::idle),
     ("mechanism", mechanism::mechanism),

@@ -23,7 +23,7 @@ pub struct Mechanism {
     /// Each connection has a process of its own; there are no workers without clients.
     forks: bool,
     /// Each worker has a listening socket of its own.
-    own_sockets: bool,
+    pub own_sockets: bool,
     /// How many are woken by one connection.
     wakes: Wakes,
     /// While a worker is stopped, whoever connects is served by the others.

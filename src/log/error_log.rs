@@ -131,8 +131,8 @@ impl Logs {
 
     /// From now on events go to these logs.
     pub fn make_current(self: &Arc<Self>) {
-        let logs = self.error_logs.lock().unwrap_or_else(PoisonError::into_inner);
-        let level = logs.first().and_then(|l| l.outputs.iter().map(|(_, level)| *level).max()).unwrap_or(Level::Emerg);
+        let main = self.get(0);
+        let level = main.and_then(|l| l.outputs.iter().map(|(_, level)| *level).max()).unwrap_or(Level::Emerg);
         MAIN_LEVEL.store(level as u8, Ordering::Relaxed);
         *CURRENT.write().unwrap_or_else(PoisonError::into_inner) = Some(self.clone());
         self.follow();

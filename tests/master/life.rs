@@ -108,14 +108,16 @@ fn logs_are_reopened_by_master_and_workers() {
 }
 
 #[test]
-fn a_daemon_lets_its_caller_go_and_stops_by_its_pid_file() {
+fn a_daemon_lets_its_caller_go_and_obeys_by_its_pid_file() {
     let dir = tempfile::tempdir().unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let text = format!(
-        "pid d.pid; error_log d.log notice; events {{ }}
-         http {{ access_log off; server {{ listen 127.0.0.1:{port}; location / {{ return 200 x; }} }} }}"
-    );
-    fs::write(dir.path().join("d.conf"), text).unwrap();
+    let conf = |log: &str, text: &str| {
+        format!(
+            "pid d.pid; error_log {log} notice; events {{ }}
+             http {{ access_log off; server {{ listen 127.0.0.1:{port}; location / {{ return 200 {text}; }} }} }}"
+        )
+    };
+    fs::write(dir.path().join("d.conf"), conf("d.log", "x")).unwrap();
     let args = ["-p", dir.path().to_str().unwrap(), "-c", "d.conf"];
     // output() returns when all copies of the pipes are closed: a daemon that kept them would hang the caller.
     let started = drover(&args);
@@ -126,7 +128,17 @@ fn a_daemon_lets_its_caller_go_and_stops_by_its_pid_file() {
         nix::unistd::getsid(Some(Pid::from_raw(pid))).unwrap()
     );
     assert_ne!(nix::unistd::getsid(Some(Pid::from_raw(pid))).unwrap(), nix::unistd::getsid(None).unwrap());
-    assert_eq!(Client::connect(([127, 0, 0, 1], port).into()).get("/").text(), "x");
+    let answer = || Client::connect(([127, 0, 0, 1], port).into()).get("/").text();
+    assert_eq!(answer(), "x");
+    for (log, text) in [("d.log", "y"), ("e.log", "z")] {
+        fs::write(dir.path().join("d.conf"), conf(log, text)).unwrap();
+        let reloaded = drover(&[&args[..], &["-s", "reload"]].concat());
+        assert!(reloaded.status.success(), "{}", stderr(&reloaded));
+        until_true("the new conf is in service", || answer() == text);
+    }
+    fs::remove_file(dir.path().join("e.log")).unwrap();
+    assert!(drover(&[&args[..], &["-s", "reopen"]].concat()).status.success());
+    until_true("a new log file", || dir.path().join("e.log").exists());
     let stopped = drover(&[&args[..], &["-s", "stop"]].concat());
     assert!(stopped.status.success(), "{}", stderr(&stopped));
     until_true("the daemon ends", || !proc::is_alive(pid));

@@ -34,11 +34,19 @@ pub struct Child {
     started: Instant,
 }
 
+/// A seat that nobody has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Empty {
+    seat: Seat,
+    generation: u32,
+    until: Instant,
+}
+
 /// All of them.
 #[derive(Debug, Default)]
 pub struct Children {
     living: Vec<Child>,
-    empty: Vec<(Seat, Instant)>,
+    empty: Vec<Empty>,
     back_off: HashMap<Seat, BackOff>,
 }
 
@@ -57,33 +65,35 @@ impl Children {
         }
         let lived = now.saturating_duration_since(child.started);
         let pause = self.back_off.entry(child.seat).or_default().died(lived);
-        self.empty.push((child.seat, now + pause));
+        self.empty.push(Empty { seat: child.seat, generation: child.generation, until: now + pause });
         Some((child, Some(pause)))
     }
 
     /// The fork itself failed: try again later.
-    pub fn postpone(&mut self, seat: Seat, now: Instant) {
+    pub fn postpone(&mut self, seat: Seat, generation: u32, now: Instant) {
         let pause = self.back_off.entry(seat).or_default().died(Duration::ZERO).max(Duration::from_millis(100));
-        self.empty.push((seat, now + pause));
+        self.empty.push(Empty { seat, generation, until: now + pause });
     }
 
     /// The empty seats whose pause is over; they are not empty afterwards.
     pub fn due(&mut self, now: Instant) -> Vec<Seat> {
-        let (due, rest) = self.empty.drain(..).partition(|(_, at)| *at <= now);
-        self.empty = rest;
-        let due: Vec<(Seat, Instant)> = due;
-        due.into_iter().map(|(seat, _)| seat).collect()
+        self.empty.extract_if(.., |empty| empty.until <= now).map(|empty| empty.seat).collect()
+    }
+
+    /// All empty seats, whenever they are due; they are not empty afterwards.
+    pub fn take_empty(&mut self) -> Vec<Seat> {
+        self.empty.drain(..).map(|empty| empty.seat).collect()
     }
 
     /// When the next pause is over.
     pub fn next_due(&self) -> Option<Instant> {
-        self.empty.iter().map(|(_, at)| *at).min()
+        self.empty.iter().map(|empty| empty.until).min()
     }
 
     /// Tells every child of a generation before `generation` to end in the way that `signal` says; no seat of theirs is filled
     /// again.
     pub fn end_before(&mut self, generation: u32, signal: Signal) {
-        self.empty.clear();
+        self.empty.retain(|empty| empty.generation >= generation);
         for child in self.living.iter_mut().filter(|c| c.generation < generation) {
             child.is_ending = true;
             tell(child.pid, signal);
@@ -95,6 +105,11 @@ impl Children {
         self.living.iter().for_each(|c| tell(c.pid, signal));
     }
 
+    /// True when this process is one of them.
+    pub fn contains(&self, pid: Pid) -> bool {
+        self.living.iter().any(|child| child.pid == pid)
+    }
+
     /// True when one of this generation lives.
     pub fn has(&self, generation: u32) -> bool {
         self.living.iter().any(|c| c.generation == generation)
@@ -104,6 +119,11 @@ impl Children {
     pub fn is_empty(&self) -> bool {
         self.living.is_empty()
     }
+}
+
+/// Sends `signal` to processes that this one has yet to reap.
+pub fn tell_all(pids: &[Pid], signal: Signal) {
+    pids.iter().for_each(|pid| tell(*pid, signal));
 }
 
 /// A child that is gone already will be reaped: that is no error.
@@ -155,7 +175,9 @@ mod tests {
         assert!(children.remove(NOBODY, now).unwrap().1.is_none());
         assert!(children.remove(NOBODY + 1, now).unwrap().1.is_some());
         assert!(children.remove(NOBODY + 2, now).is_none());
+        children.postpone(SEAT, 3, now);
         children.end_before(3, Signal::SIGTERM);
+        assert_eq!(children.take_empty(), [SEAT], "the seat of the new generation waits for somebody");
         assert!(children.next_due().is_none(), "an empty seat of the old generation stays empty");
     }
 }

@@ -7,14 +7,26 @@ use std::sync::Arc;
 use super::children::name_of;
 use super::sockets::{self, Bound};
 use crate::conf::Conf;
-use crate::dispatch::{Model, Seat, Sockets};
+use crate::dispatch::{AcceptOptions, Choice, Model, Seat, Sockets};
 use crate::http::site::Site;
 use crate::log::{self, Logs};
 use crate::os::users::Credentials;
-use crate::os::{ErrnoText, process, set_title};
+use crate::os::{ErrnoText, Failure, process, set_title};
 use crate::shm::Ledger;
 use crate::stream::Servers;
 use crate::worker;
+
+/// Makes what the processes of a generation share.
+pub fn make_model(
+    choice: &Choice,
+    workers: Option<u32>,
+    generation: u32,
+    ledger: &Ledger,
+    conf: &Conf,
+) -> Result<Arc<dyn Model>, Failure> {
+    let made = choice.make(workers, generation, ledger, AcceptOptions::of(conf));
+    made.map_err(|e| Failure::new("making the dispatch model", e))
+}
 
 /// What the children of one generation are made of.
 pub struct Cycle {
@@ -32,8 +44,10 @@ pub struct Cycle {
     pub ledger: Ledger,
     /// Who accepts.
     pub model: Arc<dyn Model>,
-    /// The model's name.
-    pub model_name: &'static str,
+    /// What the model was chosen by.
+    pub choice: Choice,
+    /// How many workers it was made for; `None`: there is no master.
+    pub workers: Option<u32>,
     /// Who the children become; `None`: who they are.
     pub user: Option<Credentials>,
     /// Where the master's id is to be written.
@@ -43,6 +57,15 @@ pub struct Cycle {
 }
 
 impl Cycle {
+    /// Becomes the next generation of the same conf, with nothing in common with the processes of the last one but sockets and
+    /// logs. Errors: no descriptors left; then all is as before.
+    pub fn renew(&mut self) -> Result<(), Failure> {
+        let generation = self.generation + 1;
+        self.model = make_model(&self.choice, self.workers, generation, &self.ledger, &self.conf)?;
+        self.generation = generation;
+        Ok(())
+    }
+
     /// Tells the kernel where new connections go, before the processes of a generation with the sockets `old` leave.
     pub fn steer(&self, old: &[Bound]) {
         sockets::steer(&self.sockets, old, self.model.sockets() == Sockets::OwnByCpu);

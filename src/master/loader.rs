@@ -5,11 +5,11 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::Cycle;
+use super::cycle::{Cycle, make_model};
 use super::settings::{MASTER_PROCESS, PID, USER, WORKER_PROCESSES};
 use super::sockets::{self, Bound, InUse, Inherited, Wanted};
 use crate::conf::{self, Conf, Input, Registry};
-use crate::dispatch::{AcceptOptions, Choice, Sockets, acceptors};
+use crate::dispatch::{Choice, Sockets, acceptors};
 use crate::http::site::Site;
 use crate::log::{self, ERROR_LOG, Level, Logs, Target, To};
 use crate::os::Failure;
@@ -160,9 +160,7 @@ impl Loader {
         let has_master = *conf.root.scope.get(&MASTER_PROCESS) || old.1 > 0;
         let workers = has_master.then(|| conf.root.scope.get(&WORKER_PROCESSES).count());
         let generation = old.1 + 1;
-        let model = choice
-            .make(workers, generation, ledger, AcceptOptions::of(&conf))
-            .map_err(|e| Failure::new("making the dispatch model", e))?;
+        let model = make_model(&choice, workers, generation, ledger, &conf)?;
         let (acceptors, own) = (acceptors(&model.plan()), model.sockets() != Sockets::Shared);
         let wanted =
             listen_sockets(&site, &streams).map(|socket| Wanted::new(&socket.addr, &socket.options, acceptors, own));
@@ -175,7 +173,8 @@ impl Loader {
             sockets,
             ledger: ledger.clone(),
             model,
-            model_name: choice.name(),
+            choice,
+            workers,
             user,
             pid_file,
             generation,

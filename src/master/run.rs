@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::children::{Children, name_of};
+use super::children::{Children, name_of, tell_all};
 use super::loader::{LoadError, Loader, log_warnings};
 use super::sockets::{self, InUse, Inherited, UPGRADE_VARIABLE};
 use super::{Cycle, pid_file};
@@ -89,7 +89,7 @@ impl Master {
                 self.obey(received);
             }
             self.reap();
-            if self.ending != Ending::No && self.children.is_empty() {
+            if self.ending != Ending::No && self.children.is_empty() && self.orphans().is_empty() {
                 return self.exit();
             }
             self.do_what_is_due(Instant::now());
@@ -127,7 +127,7 @@ impl Master {
             return;
         }
         self.ending = Ending::Fast { kill_at: Some(Instant::now() + TERM_PATIENCE) };
-        self.children.end_before(u32::MAX, Signal::SIGTERM);
+        self.end_children(Signal::SIGTERM);
     }
 
     fn end_gracefully(&mut self) {
@@ -135,8 +135,19 @@ impl Master {
             return;
         }
         self.ending = Ending::Graceful;
-        self.children.end_before(u32::MAX, Signal::SIGQUIT);
+        self.end_children(Signal::SIGQUIT);
         self.close_sockets();
+    }
+
+    fn end_children(&mut self, signal: Signal) {
+        self.children.end_before(u32::MAX, signal);
+        tell_all(&self.orphans(), signal);
+    }
+
+    /// The children of a dispatcher that has died: the kernel has made them this process's.
+    fn orphans(&self) -> Vec<Pid> {
+        let is_orphan = |pid: &Pid| !self.children.contains(*pid) && Some(*pid) != self.next_binary;
+        process::children().into_iter().filter(is_orphan).collect()
     }
 
     fn close_sockets(&mut self) {
@@ -160,11 +171,9 @@ impl Master {
         if self.ending != Ending::No {
             return;
         }
-        if self.is_idle {
-            // HUP to an old binary calls its workers back, with the configuration they had.
-            self.is_idle = false;
-            self.start_children();
-            return self.answer(Ok(()));
+        if self.is_idle && self.next_binary.is_some() {
+            let called = self.call_workers_back();
+            return self.answer(called);
         }
         if self.next_binary.is_some() {
             return self.answer(Err(LoadError::Other("a binary upgrade is under way".into())));
@@ -175,15 +184,28 @@ impl Master {
         let next = self
             .loader
             .read()
-            .and_then(|read| self.loader.prepare(read, &self.cycle.ledger, old, &mut none, InUse::Retry))
-            .and_then(|next| self.move_pid_file(next.pid_file.as_deref()).map(|()| next));
-        match next {
-            Ok(next) => {
+            .and_then(|read| self.loader.prepare(read, &self.cycle.ledger, old, &mut none, InUse::Retry));
+        let done = next.and_then(|next| match self.move_pid_file(next.pid_file.as_deref()) {
+            Ok(()) => {
                 self.adopt(next);
-                self.answer(Ok(()));
+                Ok(())
             }
-            Err(error) => self.answer(Err(error)),
-        }
+            Err(error) => {
+                sockets::close_missing(&next.sockets, &self.cycle.sockets);
+                Err(error)
+            }
+        });
+        self.answer(done);
+    }
+
+    /// HUP to an old binary (ngx_master_process_cycle): new workers with the conf that the old ones had. They are a generation of
+    /// their own, because those that were sent away may still use what theirs shares.
+    fn call_workers_back(&mut self) -> Result<(), LoadError> {
+        self.cycle.renew()?;
+        self.cycle.steer(&[]);
+        self.is_idle = false;
+        self.start_children();
+        Ok(())
     }
 
     /// Tells the log, and whoever waits for the ledger's counters to move.
@@ -204,13 +226,20 @@ impl Master {
 
     /// New children first, so that no moment is without somebody who accepts.
     fn adopt(&mut self, next: Cycle) {
+        let orphans = self.orphans();
+        if self.cycle.sockets.iter().any(|socket| socket.copy.is_some()) {
+            // What waits in the socket of a process that has just died is for nobody else.
+            self.children.take_empty().into_iter().for_each(|seat| self.start(seat));
+        }
         self.remove_paths(&next.sockets);
         next.steer(&self.cycle.sockets);
         self.cycle = next;
         self.cycle.logs.make_current();
         log_warnings(&self.cycle.conf);
+        self.is_idle = false;
         self.start_children();
         self.children.end_before(self.cycle.generation, Signal::SIGQUIT);
+        tell_all(&orphans, Signal::SIGQUIT);
     }
 
     fn move_pid_file(&mut self, to: Option<&Path>) -> Result<(), LoadError> {
@@ -234,7 +263,7 @@ impl Master {
     fn send_workers_away(&mut self) {
         if self.heeds_winch && self.ending == Ending::No && !self.is_idle {
             self.is_idle = true;
-            self.children.end_before(u32::MAX, Signal::SIGQUIT);
+            self.end_children(Signal::SIGQUIT);
         }
     }
 
@@ -282,9 +311,11 @@ impl Master {
         log_exit("new binary process", pid, exit);
         self.next_binary = None;
         self.take_pid_file_back();
-        if self.is_idle && self.ending == Ending::No {
-            self.is_idle = false;
-            self.start_children();
+        if self.is_idle
+            && self.ending == Ending::No
+            && let Err(error) = self.call_workers_back()
+        {
+            log::emerg!("{error}");
         }
     }
 
@@ -322,13 +353,14 @@ impl Master {
         {
             self.ending = Ending::Fast { kill_at: None };
             self.children.tell_all(Signal::SIGKILL);
+            tell_all(&self.orphans(), Signal::SIGKILL);
         }
     }
 
     fn start_children(&mut self) {
         let (header, generation) = (self.cycle.ledger.header(), self.cycle.generation);
         header.generation.store(generation, Ordering::Relaxed);
-        header.model.set(self.cycle.model_name);
+        header.model.set(self.cycle.choice.name());
         if !self.models.iter().any(|(g, _)| *g == generation) {
             self.models.push((generation, self.cycle.model.clone()));
         }
@@ -352,7 +384,7 @@ impl Master {
             }
             Err(error) => {
                 log::alert!("fork() failed while spawning \"{name}\" ({})", ErrnoText(&error));
-                self.children.postpone(seat, Instant::now());
+                self.children.postpone(seat, self.cycle.generation, Instant::now());
             }
         }
     }

@@ -84,11 +84,14 @@ impl Inherited {
         self.sockets.remove(at)
     }
 
-    /// Closes those that the configuration didn't ask for.
-    pub fn close_rest(&mut self) {
-        for listener in self.sockets.drain(..) {
+    /// Those that the configuration didn't ask for: they close when they are dropped.
+    pub fn take_rest(&mut self) -> Vec<Bound> {
+        let bound = |(n, listener): (usize, Listener)| {
             log::notice!("closing inherited socket {}: no \"listen\" names it", listener.addr());
-        }
+            let (addr, options) = (listener.addr().clone(), ListenOptions::default());
+            Bound { addr, options, listener: Arc::new(listener), n, copy: Some(n as u32 + 1), is_foreign: true }
+        };
+        self.sockets.drain(..).enumerate().map(bound).collect()
     }
 }
 
@@ -182,6 +185,8 @@ fn apply(listener: &Listener, addr: &Addr, options: &ListenOptions) -> Result<()
 }
 
 fn open_one(addr: &Addr, options: &ListenOptions, in_use: InUse) -> Result<Option<Bound>, Failure> {
+    // A socket that joined those of a running server would get connections, and take them along when it is closed.
+    let options = &ListenOptions { reuseport: options.reuseport && in_use != InUse::Ignore, ..options.clone() };
     let attempts = if in_use == InUse::Retry { 5 } else { 1 };
     let mut attempt = 0;
     loop {
@@ -339,7 +344,7 @@ mod tests {
         let bound = open_some(&addrs[..1], &[], &mut inherited).unwrap();
         assert_eq!(bound[0].listener.as_raw_fd(), numbers[1]);
         assert_eq!(for_next_binary(&bound).0, OsString::from(format!("{};", numbers[1])));
-        inherited.close_rest();
+        drop(inherited.take_rest());
         // The number and not the address is looked at: a child that another test forked meanwhile may hold that.
         let is_open = |number: i32| std::fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok();
         assert!(is_open(numbers[1]) && !is_open(numbers[0]));

@@ -48,8 +48,8 @@ fn first_cycle(loader: &Loader, inherited: &mut Inherited) -> Result<Cycle, Load
         Source::Carried { .. } => InUse::Fail,
     };
     let cycle = loader.prepare(loader.read()?, &ledger, (&[], 0), inherited, in_use)?;
-    inherited.close_rest();
-    cycle.steer(&[]);
+    // Those that are too many here get nothing new: what waits in them is for the old binary's processes.
+    cycle.steer(&[cycle.sockets.clone(), inherited.take_rest()].concat());
     log_warnings(&cycle.conf);
     Ok(cycle)
 }
@@ -95,7 +95,7 @@ fn run(loader: Loader, cycle: Cycle, is_upgrade: bool) -> i32 {
 /// `master_process off` (ngx_single_process_cycle): one process that keeps its powers and serves until it is told to end.
 fn run_alone(mut cycle: Cycle) -> i32 {
     cycle.ledger.header().generation.store(cycle.generation, Ordering::Relaxed);
-    cycle.ledger.header().model.set(cycle.model_name);
+    cycle.ledger.header().model.set(cycle.choice.name());
     let paths = sockets::paths(&cycle.sockets);
     let code = cycle.live(Seat { role: Role::Worker, number: 0 }, None);
     if let Some(path) = &cycle.pid_file {

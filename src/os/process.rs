@@ -66,6 +66,12 @@ pub fn reap() -> Option<(Pid, Exit)> {
     }
 }
 
+/// The children of the calling thread, dead ones that are not reaped among them; none where /proc does not tell.
+pub fn children() -> Vec<Pid> {
+    let list = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+    list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
 /// True while a process of this id exists (a zombie counts, as for kill(2)), whoever owns it.
 pub fn is_alive(pid: Pid) -> bool {
     pid > 0 && !matches!(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None), Err(Errno::ESRCH))

@@ -204,9 +204,11 @@ impl Handing {
         fence(Ordering::SeqCst);
         if self.holds(state) {
             let (next, deputy) = self.next_two();
-            if !next.is_some_and(|next| self.hand_on(state, next, deputy))
-                && self.common.shared.mutex().unlock(state.pid)
-            {
+            let is_handed_on = next.is_some_and(|next| self.hand_on(state, next, deputy));
+            if let Some(next) = next.filter(|_| is_handed_on) {
+                // This worker may have been woken for what it does not take.
+                self.common.look_again(next.number, state);
+            } else if self.common.shared.mutex().unlock(state.pid) {
                 // Whoever can take connections next finds it free.
                 self.count_held(state, monotonic_ms());
                 self.common.shared.ring_after(self.seat, &[state.pid]);
@@ -423,7 +425,6 @@ impl Hooks for Handing {
 
     fn leave(&mut self, state: &mut Loop) {
         self.withdraw(state);
-        state.take_own_rest();
-        report(state.listening.close(&state.poller));
+        state.leave_sockets();
     }
 }

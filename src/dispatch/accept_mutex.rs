@@ -171,8 +171,7 @@ impl Hooks for Competing {
     }
 
     fn leave(&mut self, state: &mut Loop) {
-        state.take_own_rest();
-        report(state.listening.close(&state.poller));
+        state.leave_sockets();
         self.is_listening = false;
         self.free(state);
         self.rest(state);

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use super::{Driver, Hooks, Listening, report};
 use crate::event::Posted;
 use crate::log;
-use crate::os::{ErrnoText, Poller};
+use crate::os::{Addr, ErrnoText, Listener, Poller, Socket};
 use crate::shm::Tally;
 
 /// Settings of the `events` block that do not depend on the model.
@@ -39,6 +39,7 @@ pub struct Loop {
     pub accept_disabled: i64,
     pub options: AcceptOptions,
     pause: Pause,
+    rests: Vec<Rest>,
 }
 
 /// Why the loop does not listen, although its model would.
@@ -60,8 +61,9 @@ impl Loop {
         pid: u32,
         options: AcceptOptions,
     ) -> Loop {
-        let (posted, pause) = (Posted::default(), Pause::No);
-        Loop { poller: poller.into(), driver, listening, posted, tally, pid, accept_disabled: 0, options, pause }
+        let (poller, posted, accept_disabled) = (poller.into(), Posted::default(), 0);
+        let (pause, rests) = (Pause::No, Vec::new());
+        Loop { poller, driver, listening, posted, tally, pid, accept_disabled, options, pause, rests }
     }
 
     /// Accepts from socket `n`: one connection, or with multi_accept all that wait. The model hears how it ended.
@@ -155,16 +157,76 @@ impl Loop {
         !self.listening.is_closed()
     }
 
-    /// Accepts all that waits in sockets that no other process has, as far as there are slots.
-    pub fn take_own_rest(&mut self) {
-        for n in self.listening.own() {
-            self.accept_some(n, u64::MAX);
+    /// The process leaves: it lets go of the sockets, but of those that no other process has only when they are empty.
+    pub fn leave_sockets(&mut self) {
+        self.rests = self.listening.rests();
+        report(self.listening.close(&self.poller));
+        self.take_rests();
+    }
+
+    /// Accepts what waits in the sockets that it has not let go of, as far as there are slots.
+    pub fn take_rests(&mut self) {
+        let mut rests = std::mem::take(&mut self.rests);
+        for rest in &mut rests {
+            loop {
+                self.driver.make_room();
+                if self.driver.free() == 0 {
+                    break;
+                }
+                let Some((socket, peer)) = rest.next(&self.tally) else { break };
+                self.driver.accept(socket, peer, rest.listener as usize, &self.poller);
+            }
         }
+        rests.retain(|rest| !rest.is_over());
+        self.rests = rests;
     }
 
     /// When a pause ends by itself, ms of the clock.
     pub fn pause_ends(&self) -> Option<u64> {
         if let Pause::Until(at) = self.pause { Some(at) } else { None }
+    }
+}
+
+/// What waits in a socket that no other process has, for a process that leaves: nobody else would take it.
+///
+/// The socket may have been given to a successor, which goes on with its queue. So no more is taken than waited when the process
+/// began to leave, and some that were about to.
+#[derive(Debug)]
+pub struct Rest {
+    /// Index of the socket.
+    pub listener: u32,
+    socket: Arc<Listener>,
+    left: u32,
+}
+
+impl Rest {
+    pub(super) fn of(listener: u32, socket: Arc<Listener>) -> Rest {
+        const ABOUT_TO: u32 = 64;
+        let left = socket.queue_length().unwrap_or(0).saturating_add(ABOUT_TO);
+        Rest { listener, socket, left }
+    }
+
+    /// The next connection; `None`: there is none, or no descriptor for it.
+    pub(super) fn next(&mut self, tally: &Tally) -> Option<(Socket, Addr)> {
+        while self.left > 0 {
+            match self.socket.accept() {
+                Ok(found) => {
+                    self.left -= 1;
+                    tally.accepts.add(1);
+                    return Some(found);
+                }
+                Err(error) => match refusal(&error, tally) {
+                    Refusal::ClientGone => {}
+                    Refusal::OutOfFiles => return None,
+                    Refusal::NobodyWaits | Refusal::Other => self.left = 0,
+                },
+            }
+        }
+        None
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.left == 0
     }
 }
 

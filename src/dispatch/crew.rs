@@ -1,5 +1,6 @@
 //! The threads of a process, and the one that commands them: it alone hears the signals, which all threads block.
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -7,12 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Life, Model, Order, Post, Seat, announce_leaving, next_order, workers};
+use super::{Life, Model, Order, Post, Seat, Setup, announce_leaving, next_order, workers};
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Failure, Interest, poll, process};
 use crate::serve::Engine;
 use crate::serve::blocking::Heeded;
-use crate::shm::{Role, Tally};
+use crate::shm::{Role, SLOTS, Tally};
 
 /// How long threads have to obey TERM before the process ends without them; the master would wait 1.6 s.
 const ENDING_PATIENCE: Duration = Duration::from_millis(500);
@@ -46,10 +47,23 @@ struct Place {
 pub(super) struct Crew(Arc<Orders>);
 
 /// The model whose workers are crews, and where there is nobody else.
-pub(super) struct Crews<L> {
-    pub workers: u32,
-    /// A worker's life.
-    pub live: L,
+struct Crews<L> {
+    workers: u32,
+    live: L,
+}
+
+/// Makes it. `slots`: how many of the ledger each worker takes, one for each thread that counts; `live`: a worker's life. Errors: the
+/// ledger has not so many for two generations.
+pub(super) fn crews<L>(setup: &Setup<'_>, slots: usize, live: L) -> io::Result<Arc<dyn Model>>
+where
+    L: Fn(Post) -> Result<(), Failure> + Clone + Send + Sync + 'static,
+{
+    let (workers, most) = (setup.workers, SLOTS / 2);
+    if workers as usize * slots > most {
+        let message = format!("{workers} workers with {slots} threads each: there may be {most} threads in all");
+        return Err(io::Error::other(message));
+    }
+    Ok(Arc::new(Crews { workers, live }))
 }
 
 impl<L> Model for Crews<L>
@@ -125,6 +139,7 @@ impl Crew {
                     }
                     Order::Leave if self.0.stands.load(SeqCst) == SERVING => {
                         announce_leaving("worker process");
+                        post.tally.listening.set(0);
                         let timeout = Duration::from_millis(post.shutdown_timeout_ms);
                         until = (!timeout.is_zero()).then(|| Instant::now() + timeout);
                         self.0.stands.store(LEAVING, SeqCst);

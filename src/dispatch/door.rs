@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::accepting::{Refusal, refusal};
+use super::accepting::{Refusal, Rest, refusal};
 use crate::event::Source;
 use crate::os::{Addr, Interest, Listener, Poller, Socket};
 use crate::shm::Tally;
@@ -23,18 +23,22 @@ pub(super) struct Visitor {
 /// leave that connection to nobody. They are closed when the last thread of the process has let go.
 pub(super) struct Door {
     listeners: Vec<Arc<Listener>>,
+    /// For each, whether no other process has it.
+    is_own: Vec<bool>,
     poller: Poller,
+    /// What is still to be taken, by a process that leaves.
+    rests: Vec<Rest>,
 }
 
 impl Door {
     /// Why not a blocking accept, which would wake one thread as well: O_NONBLOCK belongs to the socket, which other
     /// processes share, and during a reload some of them may run an event loop.
-    pub fn new(listeners: &[Arc<Listener>]) -> io::Result<Door> {
+    pub fn new(listeners: &[Arc<Listener>], is_own: &[bool]) -> io::Result<Door> {
         let poller = Poller::new()?;
         for (n, socket) in listeners.iter().enumerate() {
             poller.add(socket, Source::Listener(n as u32).key(), Interest::READ | Interest::EXCLUSIVE)?;
         }
-        Ok(Door { listeners: listeners.to_vec(), poller })
+        Ok(Door { listeners: listeners.to_vec(), is_own: is_own.to_vec(), poller, rests: Vec::new() })
     }
 
     /// Where to wait for the sockets, and for other things.
@@ -54,8 +58,18 @@ impl Door {
         }
     }
 
-    /// Lets go of the sockets.
-    pub fn close(&mut self) -> io::Result<()> {
+    /// Lets go of the sockets, but of those that no other process has only when they are empty.
+    pub fn leave(&mut self) -> io::Result<()> {
+        let own = (0..).zip(&self.listeners).zip(&self.is_own).filter(|(_, is_own)| **is_own);
+        self.rests.extend(own.map(|((n, socket), _)| Rest::of(n, socket.clone())));
         self.listeners.drain(..).try_for_each(|socket| self.poller.delete(&socket))
+    }
+
+    /// The next client that waits in one of those.
+    pub fn next_of_rest(&mut self, tally: &Tally) -> Option<Visitor> {
+        self.rests.iter_mut().find_map(|rest| {
+            let (socket, peer) = rest.next(tally)?;
+            Some(Visitor { socket, peer, listener: rest.listener as usize })
+        })
     }
 }

@@ -178,6 +178,7 @@ impl Dispatcher {
         if !is_paused && !self.is_room_wanted && !self.listening.is_closed() {
             report(self.listening.arm(&self.poller));
         }
+        self.post.tally.listening.set(self.listening.is_armed().into());
         let pause = is_paused.then_some(self.pause_until);
         let look = (is_to_look && self.is_room_wanted).then_some(now + self.post.options.accept_mutex_delay_ms);
         [until.filter(|at| *at > now), pause, look].into_iter().flatten().min().map(|at| at.saturating_sub(now))
@@ -249,7 +250,8 @@ impl Dispatcher {
         match process::fork() {
             Ok(process::Fork::Child) => child::live(self, conn, tally),
             Ok(process::Fork::Parent(pid)) => {
-                tally.give_to(pid as u32);
+                // Either of the two says so first.
+                tally.pass_on(self.post.pid, pid as u32);
                 self.children.insert(pid, tally);
             }
             Err(error) => {
@@ -335,7 +337,7 @@ impl Dispatcher {
             for counter in [&tally.connections, &tally.reading, &tally.writing] {
                 counter.set(0);
             }
-            tally.give_to(self.post.pid);
+            tally.pass_on(pid as u32, self.post.pid);
             self.resting.push(tally);
             self.call_off_room();
         }

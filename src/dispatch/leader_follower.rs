@@ -6,14 +6,15 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::accepting::{Refusal, refusal};
-use super::crew::{Crew, Crews, Member, hear, tally_of, tell};
+use super::accepting::{Refusal, Rest, refusal};
+use super::crew::{Crew, Member, crews, hear, tally_of, tell};
 use super::{AcceptOptions, Kind, Listening, Model, Param, Post, Setup, Takes, report};
 use crate::event::Source;
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, Poller, Ready};
 use crate::serve::blocking::Heeded;
 use crate::serve::{Arrived, Engine, SharedDriver};
+use crate::shm::Tally;
 
 pub static KIND: Kind = Kind {
     name: "leader_follower",
@@ -27,7 +28,7 @@ const THREADS: Param = Param { name: "worker_threads", takes: Takes::Number(1, 1
 
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
     let (threads, gong) = (setup.param(&THREADS) as usize, Arc::new(EventFd::new()?));
-    Ok(Arc::new(Crews { workers: setup.workers, live: move |post| live(post, threads, gong.clone()) }))
+    crews(setup, threads, move |post| live(post, threads, gong.clone()))
 }
 
 fn live(mut post: Post, threads: usize, gong: Arc<EventFd>) -> Result<(), Failure> {
@@ -50,6 +51,8 @@ const GONG: Source = Source::Model(1);
 struct Team {
     poller: Poller,
     driver: SharedDriver,
+    /// The process's.
+    tally: Arc<Tally>,
     /// Wakes the leader.
     wake: EventFd,
     /// Rung by the leader of a worker that was woken for a connection and can't take it.
@@ -70,6 +73,8 @@ struct Free {
 struct Lead {
     listening: Listening,
     events: Events,
+    /// What is still to be taken from sockets that no other process has, by a process that leaves.
+    rests: Vec<Rest>,
     /// Out of descriptors until then, ms of the clock.
     pause_until: u64,
 }
@@ -88,14 +93,14 @@ impl Team {
         poller.add(&wake, WAKE.key(), Interest::READ).map_err(|e| Failure::new("epoll_ctl()", e))?;
         // By edges: each ring is a change, so the counter need not be read, and all hear it.
         poller.add(&gong, GONG.key(), Interest::READ | Interest::EDGE).map_err(|e| Failure::new("epoll_ctl()", e))?;
-        let mut listening = Listening::new(&std::mem::take(&mut post.listeners));
+        let mut listening = Listening::new(&std::mem::take(&mut post.listeners)).with_own(&post.is_own);
         // Between processes one is woken; within this one only the leader waits.
         listening.set_exclusive();
         // Room for one event: the next one is for the next leader.
-        let lead = Lead { listening, events: Events::with_capacity(1), pause_until: 0 };
+        let lead = Lead { listening, events: Events::with_capacity(1), rests: Vec::new(), pause_until: 0 };
         let driver = SharedDriver::new(post.options.connections, post.tally.clone());
         let free = Free { lead: Some(lead), is_over: false };
-        Ok(Team { poller, driver, wake, gong, lead: Mutex::new(free), come: Condvar::new() })
+        Ok(Team { poller, driver, tally: post.tally.clone(), wake, gong, lead: Mutex::new(free), come: Condvar::new() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Free> {
@@ -106,6 +111,21 @@ impl Team {
     fn promote(&self, lead: Lead) {
         self.lock().lead = Some(lead);
         self.come.notify_one();
+    }
+
+    fn take_rests(&self, lead: &mut Lead, engine: &mut Engine) {
+        for rest in &mut lead.rests {
+            while let Some(key) = self.driver.reserve() {
+                let Some((socket, peer)) = rest.next(&engine.tally) else {
+                    self.driver.release(key);
+                    break;
+                };
+                let arrived = Arrived { key, socket, peer, listener: rest.listener as usize };
+                // The one who leads looks at the timers before it waits.
+                let _ = self.driver.accept(engine, arrived, &self.poller);
+            }
+        }
+        lead.rests.retain(|rest| !rest.is_over());
     }
 
     fn end(&self) {
@@ -184,9 +204,11 @@ impl Thread {
         engine.clock.update();
         team.driver.expire(engine, &team.poller);
         if self.stands != Heeded::Serving && !lead.listening.is_closed() {
+            lead.rests = lead.listening.rests();
             report(lead.listening.close(&team.poller));
             team.driver.drain(engine.clock.now_ms());
         }
+        team.take_rests(lead, engine);
         if self.stands != Heeded::Serving && team.driver.live() == 0 {
             team.end();
             return Job::Nothing;
@@ -202,6 +224,7 @@ impl Thread {
         if self.member.is_called() {
             return Job::Nothing;
         }
+        team.tally.listening.set(lead.listening.is_armed().into());
         if let Err(error) = team.poller.wait(&mut lead.events, timeout) {
             log::alert!("epoll_wait() failed ({})", ErrnoText(&error));
         }

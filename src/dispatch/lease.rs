@@ -118,6 +118,8 @@ impl Watch {
         // By edges: each ring is a change, so the counter need not be read.
         match state.poller.add(bell, BELL.key(), Interest::READ | Interest::EDGE) {
             Ok(()) => self.hears = true,
+            // Where the set is the seat's, a predecessor may have put it in.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.hears = true,
             Err(error) => log::alert!("epoll_ctl() for an eventfd failed ({})", ErrnoText(&error)),
         }
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+use super::accepting::Rest;
 use crate::event::Source;
 use crate::os::{Interest, Listener, Poller, Ready, poll};
 
@@ -38,9 +39,10 @@ impl Listening {
         self
     }
 
-    /// The numbers of those that no other process has.
-    pub fn own(&self) -> Vec<u32> {
-        (0..).zip(&self.sockets).filter(|(_, socket)| socket.is_own).map(|(n, _)| n).collect()
+    /// What waits in those that no other process has.
+    pub fn rests(&self) -> Vec<Rest> {
+        let own = (0..).zip(&self.sockets).filter(|(_, socket)| socket.is_own);
+        own.map(|(n, socket)| Rest::of(n, socket.listener.clone())).collect()
     }
 
     /// Puts this process's own sockets into the epoll set: they are watched whoever may accept from the others.

@@ -218,8 +218,7 @@ pub trait Hooks {
     /// The process leaves: it accepts nothing from now on. What waits in a socket of its own nobody else would take: that it
     /// takes first.
     fn leave(&mut self, state: &mut Loop) {
-        state.take_own_rest();
-        report(state.listening.close(&state.poller));
+        state.leave_sockets();
     }
 
     /// The process leaves and has no connections any more. False: the model knows of some that will come still.

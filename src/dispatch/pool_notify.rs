@@ -95,7 +95,7 @@ impl Notice {
 impl Telling {
     /// Tells the best worker that can be told.
     fn tell_one(&mut self, desk: &mut Desk, listener: u32) {
-        let mut but: Vec<u32> = self.late.iter().map(|notice| notice.seat).collect();
+        let mut but = self.spared();
         while let Some(seat) = desk.choose(&but) {
             let number = desk.next_number(seat);
             match desk.tell(seat, number, listener) {
@@ -114,6 +114,10 @@ impl Telling {
 }
 
 impl Way for Telling {
+    fn spared(&self) -> Vec<u32> {
+        self.late.iter().map(|notice| notice.seat).collect()
+    }
+
     fn come(&mut self, desk: &mut Desk, n: u32) {
         // When there is room again all sockets are watched again, those too whose connection somebody has been told of.
         if !self.open.iter().any(|notice| notice.listener == n) {

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use super::accepting::Refusal;
-use super::crew::{Crew, Crews, Member, tally_of};
+use super::crew::{Crew, Member, crews, tally_of};
 use super::door::{Door, Visitor};
 use super::{Kind, Model, Param, Post, Setup, Takes, report};
 use crate::event::Source;
@@ -37,7 +37,7 @@ const GRACES: u32 = 5;
 
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
     let threads = setup.param(&THREADS) as usize;
-    Ok(Arc::new(Crews { workers: setup.workers, live: move |post| live(post, threads) }))
+    crews(setup, threads, move |post| live(post, threads))
 }
 
 fn live(mut post: Post, threads: usize) -> Result<(), Failure> {
@@ -45,11 +45,13 @@ fn live(mut post: Post, threads: usize) -> Result<(), Failure> {
     let listeners = std::mem::take(&mut post.listeners);
     for number in 0..threads {
         let engine = post.engines.engine(tally_of(&post, number)?)?;
-        let door = Door::new(&listeners).map_err(|e| Failure::new("an epoll set of listening sockets", e))?;
+        let door =
+            Door::new(&listeners, &post.is_own).map_err(|e| Failure::new("an epoll set of listening sockets", e))?;
         let station = Station::new(crew.member(number), door, &engine, post.options.accept_mutex_delay_ms)?;
         crew.spawn(number, move || station.run(engine))?;
     }
     drop(listeners);
+    post.tally.listening.set(1);
     crew.command(&post, || {});
     Ok(())
 }
@@ -95,7 +97,7 @@ impl Station {
         loop {
             match self.stands {
                 Heeded::Ending => return None,
-                Heeded::Leaving => return self.held.take(),
+                Heeded::Leaving => return self.held.take().or_else(|| self.door.next_of_rest(&self.tally)),
                 Heeded::Serving if self.held.is_some() => return self.held.take(),
                 Heeded::Serving => {}
             }
@@ -163,7 +165,7 @@ impl Interrupts for Station {
     fn heed(&mut self, engine: &mut Engine) -> Heeded {
         self.stands = self.member.heed(Some(engine));
         if self.stands != Heeded::Serving {
-            report(self.door.close());
+            report(self.door.leave());
         }
         self.stands
     }

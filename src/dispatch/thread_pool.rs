@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::accepting::Refusal;
-use super::crew::{Crew, Crews, Member, hear, tally_of, tell};
+use super::crew::{Crew, Member, crews, hear, tally_of, tell};
 use super::door::{Door, Visitor};
 use super::{AcceptOptions, Kind, Model, Param, Post, Setup, Takes, report};
 use crate::event::Source;
@@ -34,13 +34,14 @@ const QUEUE: Param = Param { name: "queue", takes: Takes::Number(1, 65536), defa
 
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
     let (threads, queue) = (setup.param(&THREADS) as usize, setup.param(&QUEUE) as usize);
-    Ok(Arc::new(Crews { workers: setup.workers, live: move |post| live(post, threads, queue) }))
+    // One more accepts.
+    crews(setup, threads + 1, move |post| live(post, threads, queue))
 }
 
 fn live(mut post: Post, threads: usize, queue: usize) -> Result<(), Failure> {
     let crew = Crew::new(threads + 1)?;
     let listeners = std::mem::take(&mut post.listeners);
-    let door = Door::new(&listeners).map_err(|e| Failure::new("an epoll set of listening sockets", e))?;
+    let door = Door::new(&listeners, &post.is_own).map_err(|e| Failure::new("an epoll set of listening sockets", e))?;
     drop(listeners);
     let queue = Arc::new(Queue::new(queue, post.tally.clone())?);
     for number in 0..threads {
@@ -51,6 +52,7 @@ fn live(mut post: Post, threads: usize, queue: usize) -> Result<(), Failure> {
     }
     let acceptor = Acceptor::new(crew.member(threads), door, queue.clone(), post.options)?;
     crew.spawn(threads, move || acceptor.run())?;
+    post.tally.listening.set(1);
     crew.command(&post, || queue.wake_all());
     Ok(())
 }
@@ -270,8 +272,23 @@ impl Acceptor {
                 break;
             }
         }
-        report(self.door.close());
+        report(self.door.leave());
+        self.take_rest();
         self.queue.end();
+    }
+
+    /// What waits in sockets that no other process has is queued up, as there is room.
+    fn take_rest(&mut self) {
+        while self.member.heed(None) != Heeded::Ending {
+            if !self.queue.has_room() {
+                self.sleep_without_sockets(Some(&self.queue.room), None);
+                continue;
+            }
+            match self.door.next_of_rest(&self.queue.tally) {
+                Some(visitor) => self.queue.push(visitor),
+                None => return,
+            }
+        }
     }
 
     fn accept(&mut self) {

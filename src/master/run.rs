@@ -229,6 +229,7 @@ impl Master {
         let orphans = self.orphans();
         if self.cycle.sockets.iter().any(|socket| socket.copy.is_some()) {
             // What waits in the socket of a process that has just died is for nobody else.
+            self.reap();
             self.children.take_empty().into_iter().for_each(|seat| self.start(seat));
         }
         self.remove_paths(&next.sockets);

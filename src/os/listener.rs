@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use super::addr::RawAddr;
-use super::socket::{int_option, local_addr, own, set_option};
+use super::socket::{int_option, local_addr, own, set_option, tcp_info};
 use super::{Addr, Failure, Socket, retry};
 
 /// TCP keepalive probes on accepted connections (`listen ... so_keepalive=`); `None` leaves the kernel's value.
@@ -160,6 +160,11 @@ impl Listener {
         // SAFETY: no memory is involved.
         retry(|| unsafe { libc::listen(self.as_raw_fd(), backlog) })?;
         Ok(())
+    }
+
+    /// How many connections wait to be accepted (of a listening socket tcpi_unacked tells that). Errors: not a TCP socket.
+    pub fn queue_length(&self) -> io::Result<u32> {
+        Ok(tcp_info(self)?.tcpi_unacked)
     }
 
     /// Takes the next connection: one accept4, its socket non-blocking and closed on exec. Errors: `WouldBlock` when none waits,

@@ -120,15 +120,7 @@ impl Socket {
 
     /// The kernel's view of the connection. Errors: EOPNOTSUPP for a Unix socket.
     pub fn tcp_info(&self) -> io::Result<libc::tcp_info> {
-        let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
-        let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
-        // SAFETY: the kernel writes at most `len` bytes to `info`.
-        retry(|| unsafe {
-            let at = info.as_mut_ptr().cast();
-            libc::getsockopt(self.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, at, &raw mut len)
-        })?;
-        // SAFETY: tcp_info is plain integers; what an older kernel did not write is zero.
-        Ok(unsafe { info.assume_init() })
+        tcp_info(self)
     }
 
     /// The address the peer has connected to.
@@ -167,6 +159,19 @@ pub(super) fn int_option(fd: &impl AsFd, level: libc::c_int, name: libc::c_int) 
     // SAFETY: the kernel writes at most `len` bytes to `value`.
     retry(|| unsafe { libc::getsockopt(fd.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut len) })?;
     Ok(value)
+}
+
+/// The kernel's view of a TCP socket.
+pub(super) fn tcp_info(fd: &impl AsFd) -> io::Result<libc::tcp_info> {
+    let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
+    let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
+    let fd = fd.as_fd();
+    // SAFETY: the kernel writes at most `len` bytes to `info`.
+    retry(|| unsafe {
+        libc::getsockopt(fd.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, info.as_mut_ptr().cast(), &raw mut len)
+    })?;
+    // SAFETY: tcp_info is plain integers; what an older kernel did not write is zero.
+    Ok(unsafe { info.assume_init() })
 }
 
 /// The address a socket is bound to.

@@ -21,7 +21,7 @@ pub const NAME: &str = "drover-ledger";
 /// "drover" and a version, to be raised with every change of the layout.
 const MAGIC: u64 = u64::from_le_bytes(*b"drover\0\x03");
 /// Slots for workers, dispatchers and serving threads of two generations; untouched ones cost no memory.
-const SLOTS: usize = 4096;
+pub const SLOTS: usize = 4096;
 /// As many generations have accept mutexes of their own; beyond, two may share one, which costs them a wait at most.
 const MUTEXES: usize = 8;
 
@@ -463,9 +463,10 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Names the process that writes from now on: after a fork, parent and child both say so, with the same pid.
-    pub fn give_to(&self, pid: u32) {
-        self.pid.store(pid, Ordering::Release);
+    /// Names the process that writes from now on: after a fork, parent and child both say so. False: the slot was neither's. The
+    /// one that had it has died, and it was freed.
+    pub fn pass_on(&self, from: u32, to: u32) -> bool {
+        self.pid.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).map_or_else(|now| now == to, |_| true)
     }
 
     /// Says which generation the process is of. The next may have begun before a child gets to claim its slot.

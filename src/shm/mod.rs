@@ -7,5 +7,5 @@ mod text;
 
 pub use accept_mutex::{AcceptMutex, Look, Word};
 pub use ledger::NAME as LEDGER_NAME;
-pub use ledger::{Counter, Header, Ledger, Role, Slot, Sums, Tally};
+pub use ledger::{Counter, Header, Ledger, Role, SLOTS, Slot, Sums, Tally};
 pub use text::Text;

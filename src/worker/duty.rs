@@ -67,6 +67,7 @@ impl Orders for Duty {
             State::Serving => return ControlFlow::Continue(()),
             State::Ending => true,
             State::Leaving { until } => {
+                state.take_rests();
                 let now = state.driver.clock().now_ms();
                 (state.driver.live() == 0 && hooks.may_end(state)) || until.is_some_and(|until| now >= until)
             }

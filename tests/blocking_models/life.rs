@@ -55,6 +55,25 @@ fn children_whose_dispatcher_was_killed_go_on_and_end_with_the_service() {
 }
 
 #[test]
+fn children_whose_dispatcher_died_just_before_the_end_end_as_well() {
+    for name in [Signal::SIGTERM, Signal::SIGQUIT] {
+        let mut server = start("fork", 1, "");
+        let dispatcher = server.workers()[0];
+        let mut client = server.connect();
+        hello(&mut client);
+        let child = proc::children(dispatcher)[0];
+        // Both before the master gets to see either.
+        server.signal(Signal::SIGSTOP);
+        signal(dispatcher, Signal::SIGKILL);
+        server.signal(name);
+        server.signal(Signal::SIGCONT);
+        assert!(server.wait().success(), "{name}");
+        assert!(!proc::is_alive(child), "{name}");
+        assert!(client.is_closed_by_server(), "{name}");
+    }
+}
+
+#[test]
 fn quit_finishes_what_is_open_and_closes_what_is_idle() {
     for model in ALL {
         let mut server = start(model, 1, "");

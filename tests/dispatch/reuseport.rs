@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::support::client::Client;
-use crate::support::proc::{listening_inodes, who_watches_port};
+use crate::support::proc::{children, connections, is_alive, listening_inodes, who_watches_port};
 use crate::support::server::Server;
 use crate::support::{until, until_true};
 use crate::{conf, serve};
@@ -86,6 +86,73 @@ fn workers_and_sockets_may_become_fewer_and_more_without_a_lost_connection() {
         clients.join().expect("clients")
     });
     assert_eq!(wrong, [""; 0], "of {} requests", asked.load(Ordering::Relaxed));
+}
+
+/// Clients wait in the queues of workers that are stopped; the last worker is killed, if asked for; a reload leaves one worker. All are
+/// served.
+fn shrink(model: &str, listen: &str, connections: usize, kills: bool) {
+    let events =
+        |workers: usize| conf(workers, &format!("worker_connections {connections}; dispatch {model};"), listen);
+    let server = Server::drover(&events(4));
+    server.file("index.html", "hello");
+    let workers = server.wait_for_workers(4);
+    until_true("all watch", || who_watches_port(&workers, server.port()).len() == 4);
+    let all = |signal: Signal| {
+        workers
+            .iter()
+            .filter(|pid| is_alive(**pid))
+            .map(|pid| kill(Pid::from_raw(*pid), signal))
+            .all(|sent| sent.is_ok())
+    };
+    assert!(all(Signal::SIGSTOP));
+    let mut clients: Vec<Client> = (0..40).map(|_| server.connect()).collect();
+    clients
+        .iter_mut()
+        .for_each(|client| _ = client.send("GET /index.html HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+    server.signal(Signal::SIGSTOP);
+    if kills {
+        kill(Pid::from_raw(workers[3]), Signal::SIGKILL).expect("kill");
+        until_true("the last one is dead, and the master has not seen it", || !is_alive(workers[3]));
+    }
+    server.rewrite_conf(&events(1));
+    server.signal(Signal::SIGHUP);
+    server.signal(Signal::SIGCONT);
+    until_true("the new worker", || server.workers().iter().any(|pid| !workers.contains(pid)));
+    assert!(all(Signal::SIGCONT));
+    let status = |client: &mut Client| client.response().map(|response| response.status);
+    let served = clients.iter_mut().map(status).filter(|status| *status == Ok(200)).count();
+    assert_eq!(served, 40, "{model} {listen}, {connections} connections, killed: {kills}");
+}
+
+#[test]
+fn what_waits_in_the_socket_of_a_worker_that_leaves_is_served() {
+    for model in ["exclusive", "accept_mutex", "accept_handoff", "prefork", "thread_pool", "leader_follower"] {
+        shrink(model, "reuseport", 512, false);
+    }
+    shrink("reuseport", "", 512, false);
+    shrink("reuseport", "", 4, false);
+    shrink("leader_follower", "reuseport", 4, false);
+    shrink("reuseport", "", 512, true);
+}
+
+#[test]
+fn a_next_binary_with_fewer_workers_leaves_nobody_waiting_in_the_sockets_that_are_too_many() {
+    let text = |workers| conf(workers, "dispatch reuseport;", "");
+    let (server, _ledger) = serve(&text(4), 4);
+    let workers = server.wait_for_workers(4);
+    server.rewrite_conf(&text(2));
+    server.signal(Signal::SIGUSR2);
+    let next = until("the new master's workers", || {
+        let pid: i32 = server.read("server.pid").trim().parse().ok()?;
+        (pid != server.pid() && children(pid).len() == 2).then_some(pid)
+    });
+    // Whoever connects from now on is not for the last two.
+    let mut clients: Vec<Client> = (0..40).map(|_| server.connect()).collect();
+    clients.iter_mut().for_each(|client| assert_eq!(client.get("/index.html").status, 200));
+    let held = connections(&workers[2..], server.port());
+    assert_eq!(held.values().sum::<usize>(), 0, "{held:?}");
+    kill(Pid::from_raw(next), Signal::SIGTERM).expect("end the next binary");
+    until_true("it ends", || !is_alive(next));
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
+use super::support::client::Client;
 use super::support::server::Server;
 use super::{conf, drover, stderr};
 
@@ -97,6 +100,28 @@ fn an_address_in_use_ends_a_start() {
     assert_eq!((output.status.code(), stderr(&output)), (Some(1), expected));
     let log = fs::read_to_string(dir.path().join("x.log")).unwrap();
     assert!(log.ends_with(&format!("#0: {reason}\n")), "{log}");
+}
+
+#[test]
+fn a_test_beside_a_running_server_takes_no_connection_from_it() {
+    let server = Server::drover(&conf(2).replace("%port%;", "%port% reuseport;"));
+    let is_over = AtomicBool::new(false);
+    let failed = thread::scope(|scope| {
+        let ask = || {
+            let failed = |_: &usize| {
+                let mut client = Client::try_connect(server.addr()).expect("connect");
+                client.send("GET /v HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").response().is_err()
+            };
+            (0..).take_while(|_| !is_over.load(Ordering::Relaxed)).filter(failed).count()
+        };
+        let client = scope.spawn(ask);
+        for _ in 0..40 {
+            assert!(drover(&["-t", "-q", "-c", server.conf_path().to_str().unwrap()]).status.success());
+        }
+        is_over.store(true, Ordering::Relaxed);
+        client.join().unwrap()
+    });
+    assert_eq!(failed, 0);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use nix::sys::signal::Signal;
+
 use super::conf;
 use super::support::server::Server;
 use super::support::{proc, until, until_true};
@@ -53,6 +55,32 @@ fn a_reload_that_the_master_refuses_changes_nothing_and_says_why() {
     // Until they leave, old workers accept, too.
     until_true("the old workers are gone", || workers.iter().all(|pid| !proc::is_alive(*pid)));
     assert_eq!(server.connect().get("/v").text(), "two");
+}
+
+#[test]
+fn workers_that_were_sent_away_come_back_with_the_new_conf() {
+    let server = Server::drover(&conf(2));
+    server.wait_for_workers(2);
+    server.signal(Signal::SIGWINCH);
+    until_true("no workers", || server.workers().is_empty());
+    server.rewrite_conf(&conf(1).replace("one", "two"));
+    assert_eq!(server.send("reload").0, Some(0));
+    assert_eq!((server.wait_for_workers(1).len(), server.connect().get("/v").text().as_str()), (1, "two"));
+}
+
+#[test]
+fn a_refused_reload_leaves_no_path_of_a_socket_behind() {
+    let server = Server::drover(&conf(1));
+    let with_path = conf(1).replace("listen 127", "listen unix:%dir%/new.sock; listen 127");
+    server.rewrite_conf(
+        &with_path.replace("%main%", "daemon off; error_log %dir%/error.log info; pid %dir%/no/such/pid;"),
+    );
+    let (code, text) = server.send("reload");
+    assert_eq!(code, Some(1), "{text}");
+    assert!(!server.dir().join("new.sock").exists());
+    server.rewrite_conf(&with_path);
+    assert_eq!(server.send("reload"), (Some(0), String::new()));
+    assert!(server.dir().join("new.sock").exists());
 }
 
 #[test]

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use drover::dispatch::{Kind, MODELS};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::load::Load;
 use crate::service::{Service, Want, Wire};
+use crate::support::client::Client;
 use crate::support::{proc, until, until_true};
 
 /// Under load, with more workers and with fewer: no request fails, nobody of the old generation stays, no descriptor leaks.
@@ -84,6 +86,34 @@ pub fn upgrade(kind: &'static Kind) {
     assert_eq!(service.send("quit").0, Some(0));
     until_true("the new master ends", || !proc::is_alive(next));
     service.assert_gone();
+}
+
+/// An upgrade is taken back, in the order of nginx's documentation: the workers that are called back don't disturb those that were
+/// sent away and still serve.
+pub fn take_back(kind: &'static Kind) {
+    let service = Want::of(kind).start();
+    let mut begun: Vec<Client> = (0..6).map(|_| service.connect()).collect();
+    begun.iter_mut().for_each(|client| {
+        client.get("/");
+        client.begin();
+    });
+    service.signal(Signal::SIGUSR2);
+    let next = until("the new master's pid file", || {
+        let pid: i32 = service.read("server.pid").trim().parse().ok()?;
+        (pid != service.pid() && !proc::children(pid).is_empty()).then_some(pid)
+    });
+    let old = service.workers();
+    service.signal(Signal::SIGWINCH);
+    until_true("they leave", || service.error_log().contains("gracefully shutting down"));
+    service.signal(Signal::SIGHUP);
+    until_true("workers are back", || service.workers().iter().any(|pid| !old.contains(pid)));
+    kill(Pid::from_raw(next), Signal::SIGQUIT).expect("send the new binary away");
+    until_true("the new master ends", || !proc::is_alive(next));
+    for client in &mut begun {
+        assert_eq!(client.finish().expect("a response of a worker that was sent away").text(), "hello");
+    }
+    assert_eq!(service.connect().get("/").text(), "hello");
+    service.end();
 }
 
 /// Exchanges that have begun are finished, idle connections are closed, new ones are refused, and then it is over.

@@ -31,6 +31,7 @@ const CASES: &[Case] = &[
     ("stop", death::stop),
     ("reload", change::reload),
     ("upgrade", change::upgrade),
+    ("take_back", change::take_back),
     ("quit", change::quit),
     ("overload", limits::overload),
     ("last_places", limits::last_places),

@@ -182,9 +182,13 @@ impl Service {
         self.end_after_harm();
     }
 
-    /// [`Service::end`] for a case that has killed somebody.
+    /// [`Service::end`] for a case that has killed somebody, which may be said and nothing else.
     #[track_caller]
     pub fn end_after_harm(mut self) {
+        let log = self.error_log();
+        let is_said = |line: &&str| line.contains("exited on signal") || line.contains("died at once");
+        let other = log.lines().filter(|line| line.contains("[alert]")).find(|line| !is_said(line));
+        assert_eq!(other, None, "an alarm in the log");
         self.assert_no_zombies();
         assert_eq!(self.server.quit().code(), Some(0), "the exit code");
         self.assert_gone();

@@ -6,9 +6,9 @@ use drover::shm::{Ledger, Role};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::client::Client;
+use crate::support::client::{Client, Nothing};
 use crate::support::server::Server;
-use crate::support::{proc, until, until_true};
+use crate::support::{PATIENCE, proc, until, until_true};
 use crate::{ALL, PASSING, counted, pids, pool};
 
 fn signal(pid: i32, signal: Signal) {
@@ -47,6 +47,26 @@ fn a_dispatcher_that_is_killed_takes_nobody_along() {
         }
         served.iter_mut().for_each(|(_, client)| assert_eq!(client.get("/").text(), "hello", "{model}"));
         assert_eq!(ledger.header().respawns.get(), 3);
+    }
+}
+
+#[test]
+fn while_all_workers_are_stopped_the_dispatcher_sleeps() {
+    for model in ALL {
+        let (server, ledger) = pool(2, &format!("dispatch {model};"));
+        let workers = pids(&ledger, Role::Worker);
+        workers.iter().for_each(|pid| signal(*pid, Signal::SIGSTOP));
+        let mut waiting: Vec<Client> = (0..3).map(|_| server.connect()).collect();
+        waiting.iter_mut().for_each(|client| _ = client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        let before = proc::cpu_ticks(server.pid());
+        assert_eq!(waiting[0].patience(Duration::from_secs(1)).response(), Err(Nothing::Silent));
+        let ticks = proc::cpu_ticks(server.pid()) - before;
+        assert!(ticks <= 2, "{model}: {ticks} ticks of CPU in a second");
+        workers.iter().for_each(|pid| signal(*pid, Signal::SIGCONT));
+        for client in &mut waiting {
+            let response = client.patience(PATIENCE).response().expect("a response when they go on");
+            assert_eq!(response.text(), "hello", "{model}");
+        }
     }
 }
 

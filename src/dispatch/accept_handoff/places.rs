@@ -124,6 +124,14 @@ impl Common {
         report(state.listening.take_back(set));
     }
 
+    /// When connections wait: gives the sockets to the set of seat `number` anew, which looks at them then.
+    pub(super) fn look_again(&self, number: u32, state: &Loop) {
+        if state.listening.has_waiting() {
+            self.take_out(number, state);
+            self.put_in(number, state);
+        }
+    }
+
     /// Whether the worker on seat `number` takes connections.
     pub(super) fn takes_connections(&self, number: u32) -> bool {
         self.place(number).is_some_and(|place| place.pid.load(Ordering::Acquire) != 0)
@@ -151,10 +159,16 @@ impl Common {
     pub(super) fn arrange(&self, holder: u32, deputy: Option<Other>, state: &mut Loop) {
         let number = deputy.map(|deputy| deputy.number);
         let is_rush = self.is_rush(state);
+        let mut is_any = false;
         for other in 0..self.sets.len() as u32 {
             if !is_rush && other != holder && Some(other) != number && self.turn_of(other) != 0 {
                 self.take_out(other, state);
+                is_any = true;
             }
+        }
+        if is_any {
+            // One of them may have been woken just now, and will find nothing.
+            self.look_again(holder, state);
         }
         if self.turn_of(holder) == 0 {
             self.put_in(holder, state);

@@ -12,12 +12,12 @@ use crate::os::signals::Signals;
 use crate::os::{EventFd, Interest, Ready, poll, process, set_title};
 use crate::serve::blocking::{self, Heeded, Interrupts, Room};
 use crate::serve::{Conn, Engine};
-use crate::shm::Tally;
+use crate::shm::{Role, Tally};
 
 /// Serves `conn` and exits. What the dispatcher watches is left as it is: the epoll set is the dispatcher's too.
 pub(super) fn live(dispatcher: &mut Dispatcher, mut conn: Conn, tally: Arc<Tally>) -> ! {
     let served = catch_unwind(AssertUnwindSafe(|| {
-        tally.give_to(process::id() as u32);
+        let tally = own_slot(dispatcher, tally);
         tally.connections.set(1);
         set_title("drover: connection process");
         dispatcher.listening.forget();
@@ -37,6 +37,19 @@ pub(super) fn live(dispatcher: &mut Dispatcher, mut conn: Conn, tally: Arc<Tally
         tally.connections.set(0);
     }));
     process::exit_now(if served.is_ok() { 0 } else { 101 })
+}
+
+/// The slot that the dispatcher has given along; another one, if that died too soon.
+fn own_slot(dispatcher: &Dispatcher, tally: Arc<Tally>) -> Arc<Tally> {
+    let (pid, post) = (process::id() as u32, &dispatcher.post);
+    if tally.pass_on(post.pid, pid) {
+        return tally;
+    }
+    match post.tally.ledger().claim(pid, Role::Worker, 0) {
+        Ok(tally) => Arc::new(tally.of_generation(post.tally.generation())),
+        // It would count in a slot of somebody else.
+        Err(_) => process::exit_now(1),
+    }
 }
 
 struct Watch<'a> {

@@ -21,6 +21,11 @@ pub(in crate::dispatch) trait Way {
     /// Before each wait, and after somebody has rung. When it must be asked again, ms of the clock.
     fn look(&mut self, desk: &mut Desk) -> Option<u64>;
 
+    /// Lanes that are not to be used now.
+    fn spared(&self) -> Vec<u32> {
+        Vec::new()
+    }
+
     /// Whether it holds a connection that no worker has been given.
     fn holds(&self) -> bool {
         false
@@ -118,7 +123,7 @@ impl Desk {
         if !way.holds() {
             self.confirm();
         }
-        if self.is_room_wanted && self.has_room() {
+        if self.is_room_wanted && self.has_room(&way.spared()) {
             self.is_room_wanted = false;
         }
         let is_paused = now < self.pause_until;
@@ -184,8 +189,8 @@ impl Desk {
         monotonic_ms()
     }
 
-    fn has_room(&mut self) -> bool {
-        (0..self.shared.lanes.len() as u32).any(|lane| self.load(lane).is_some())
+    fn has_room(&mut self, but: &[u32]) -> bool {
+        (0..self.shared.lanes.len() as u32).any(|lane| !but.contains(&lane) && self.load(lane).is_some())
     }
 
     /// Nobody has room: stops listening until somebody rings.

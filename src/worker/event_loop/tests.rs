@@ -13,6 +13,7 @@ use crate::os::{Addr, EventFd, Interest, ListenOptions, Listener, Poller, Socket
 use crate::shm::{Ledger, Role};
 
 mod handoff;
+mod room;
 
 /// What a driver has been asked to do, with the holder of the mutex at that moment.
 #[derive(Debug, PartialEq, Eq)]
@@ -332,54 +333,6 @@ fn who_leaves_takes_its_sockets_out_and_frees_the_mutex() {
         let worker = &mut service.workers[0];
         assert_eq!((worker.turn(2), worker.state.listening.is_closed()), (vec![], true), "{model}");
         assert_eq!(service.workers[1].turn(1).len(), 1, "{model}");
-    }
-}
-
-/// Runs `body` in a forked child, whose limits are its own. True: it did not panic.
-fn in_child(body: impl FnOnce()) -> bool {
-    use crate::os::process::{Fork, exit_now, fork};
-    let pid = match fork().unwrap() {
-        Fork::Child => {
-            let code = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)) {
-                Ok(()) => 0,
-                Err(_) => 1,
-            };
-            exit_now(code)
-        }
-        Fork::Parent(pid) => pid,
-    };
-    let status = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).unwrap();
-    matches!(status, nix::sys::wait::WaitStatus::Exited(_, 0))
-}
-
-#[test]
-fn without_descriptors_a_worker_stops_listening_and_lets_others_accept() {
-    for model in ["accept_mutex", "accept_handoff", "herd", "exclusive"] {
-        let mut service = service(model, 2, 64, true);
-        service.connect(1);
-        assert!(in_child(|| {
-            let fill: Vec<EventFd> = {
-                // Above what the tests beside this one hold open: the child has it all.
-                let numbers = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
-                let highest = numbers.filter_map(|fd| fd.file_name().to_str()?.parse::<u64>().ok()).max();
-                crate::os::limits::set_max_open_files(highest.unwrap() + 10).unwrap();
-                std::iter::from_fn(|| EventFd::new().ok()).collect()
-            };
-            let worker = &mut service.workers[0];
-            assert_eq!(worker.turn(1), [], "{model}");
-            assert_eq!(worker.state.tally.failed_accepts.get(), 1);
-            assert!(!worker.state.listening.is_armed());
-            assert_eq!(service.ledger.mutex().holder(), None);
-            // It sleeps until the pause is over, although a connection waits.
-            let wait = worker.hooks.before_wait(&mut worker.state);
-            assert!(wait.at_most_ms.is_some_and(|ms| ms <= 30) && !wait.posts);
-            assert!(!worker.state.listening.is_armed());
-            drop(fill);
-            // Then it tries again; under a mutex it sits one turn out first.
-            let now = worker.state.driver.clock().now_ms();
-            run(&mut worker.state, &mut *worker.hooks, &mut Turns { left: 1, wait_until: now + 40 });
-            assert_eq!(worker.turn(2).len(), 1, "{model}");
-        }));
     }
 }
 

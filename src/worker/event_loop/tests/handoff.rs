@@ -179,7 +179,7 @@ fn who_leaves_hands_the_mutex_on_and_the_dead_one_s_is_free() {
     let [first, second, third] = &mut service.workers[..] else { panic!() };
     first.hooks.leave(&mut first.state);
     assert_eq!(service.ledger.mutex().holder(), Some(101));
-    second.state.tally.give_to(0);
+    second.state.tally.pass_on(101, 0);
     model.child_died(seats[1], 101);
     assert_eq!(service.ledger.mutex().holder(), None);
     // It is rung, and takes what is free.

@@ -17,12 +17,12 @@ fn signal(pid: i32, signal: Signal) {
 
 /// Clients by the worker that serves them.
 fn clients(server: &Server, ledger: &Ledger, each: usize) -> Vec<(i32, Client)> {
-    let workers = pids(ledger, Role::Worker);
     let mut found: Vec<(i32, Client)> = Vec::new();
-    for _ in 0..each * workers.len() {
+    for _ in 0..each * pids(ledger, Role::Worker).len() {
         let mut client = server.connect();
         assert_eq!(client.get("/").text(), "hello");
-        let owner = proc::holder(&workers, server.port(), client.local_port()).expect("a worker that has it");
+        let held_by = || proc::holder(&pids(ledger, Role::Worker), server.port(), client.local_port());
+        let owner = until("a worker that has it", held_by);
         found.push((owner, client));
     }
     found
@@ -87,7 +87,10 @@ fn a_worker_that_is_killed_takes_only_its_own_along() {
                     false => assert_eq!(client.get("/").text(), "hello", "{model}"),
                 }
             }
-            until_true("a successor", || pids(&ledger, Role::Worker).len() == 3);
+            until_true("a successor", || {
+                let workers = pids(&ledger, Role::Worker);
+                workers.len() == 3 && !workers.contains(&victim)
+            });
         }
     }
 }

@@ -89,7 +89,7 @@ impl Master {
                 self.obey(received);
             }
             self.reap();
-            if self.ending != Ending::No && self.children.is_empty() && self.orphans().is_empty() {
+            if self.ending != Ending::No && self.children.is_empty() && self.orphans(u32::MAX).is_empty() {
                 return self.exit();
             }
             self.do_what_is_due(Instant::now());
@@ -127,7 +127,7 @@ impl Master {
             return;
         }
         self.ending = Ending::Fast { kill_at: Some(Instant::now() + TERM_PATIENCE) };
-        self.end_children(Signal::SIGTERM);
+        self.end_before(u32::MAX, Signal::SIGTERM);
     }
 
     fn end_gracefully(&mut self) {
@@ -135,19 +135,24 @@ impl Master {
             return;
         }
         self.ending = Ending::Graceful;
-        self.end_children(Signal::SIGQUIT);
+        self.end_before(u32::MAX, Signal::SIGQUIT);
         self.close_sockets();
     }
 
-    fn end_children(&mut self, signal: Signal) {
-        self.children.end_before(u32::MAX, signal);
-        tell_all(&self.orphans(), signal);
+    /// Tells all processes of a generation before `generation` to end in the way that `signal` says.
+    fn end_before(&mut self, generation: u32, signal: Signal) {
+        self.children.end_before(generation, signal);
+        tell_all(&self.orphans(generation), signal);
     }
 
-    /// The children of a dispatcher that has died: the kernel has made them this process's.
-    fn orphans(&self) -> Vec<Pid> {
+    /// The children of dispatchers that have died, of a generation before `generation`: the kernel has made them this process's.
+    fn orphans(&self, generation: u32) -> Vec<Pid> {
         let is_orphan = |pid: &Pid| !self.children.contains(*pid) && Some(*pid) != self.next_binary;
-        process::children().into_iter().filter(is_orphan).collect()
+        let is_newer = |pid: &Pid| {
+            let slot = self.cycle.ledger.live().find(|slot| slot.pid() == Some(*pid as u32));
+            slot.is_some_and(|slot| slot.generation() >= generation)
+        };
+        process::children().into_iter().filter(|pid| is_orphan(pid) && !is_newer(pid)).collect()
     }
 
     fn close_sockets(&mut self) {
@@ -226,7 +231,6 @@ impl Master {
 
     /// New children first, so that no moment is without somebody who accepts.
     fn adopt(&mut self, next: Cycle) {
-        let orphans = self.orphans();
         if self.cycle.sockets.iter().any(|socket| socket.copy.is_some()) {
             // What waits in the socket of a process that has just died is for nobody else.
             self.reap();
@@ -239,8 +243,7 @@ impl Master {
         log_warnings(&self.cycle.conf);
         self.is_idle = false;
         self.start_children();
-        self.children.end_before(self.cycle.generation, Signal::SIGQUIT);
-        tell_all(&orphans, Signal::SIGQUIT);
+        self.end_before(self.cycle.generation, Signal::SIGQUIT);
     }
 
     fn move_pid_file(&mut self, to: Option<&Path>) -> Result<(), LoadError> {
@@ -264,7 +267,7 @@ impl Master {
     fn send_workers_away(&mut self) {
         if self.heeds_winch && self.ending == Ending::No && !self.is_idle {
             self.is_idle = true;
-            self.end_children(Signal::SIGQUIT);
+            self.end_before(u32::MAX, Signal::SIGQUIT);
         }
     }
 
@@ -332,6 +335,10 @@ impl Master {
         if let Some((_, model)) = self.models.iter().find(|(generation, _)| *generation == child.generation) {
             model.child_died(child.seat, pid as u32);
         }
+        if child.is_ending {
+            // It may have died before it could pass that on.
+            self.end_orphans();
+        }
         let newest = self.cycle.generation;
         for (_, model) in self.models.extract_if(.., |(g, _)| !self.children.has(*g) && *g != newest) {
             model.ended();
@@ -345,6 +352,16 @@ impl Master {
         }
     }
 
+    fn end_orphans(&self) {
+        let (generation, signal) = match self.ending {
+            Ending::Fast { kill_at: Some(_) } => (u32::MAX, Signal::SIGTERM),
+            Ending::Fast { kill_at: None } => (u32::MAX, Signal::SIGKILL),
+            Ending::Graceful => (u32::MAX, Signal::SIGQUIT),
+            Ending::No => (self.cycle.generation, Signal::SIGQUIT),
+        };
+        tell_all(&self.orphans(generation), signal);
+    }
+
     fn do_what_is_due(&mut self, now: Instant) {
         for seat in self.children.due(now) {
             self.start(seat);
@@ -354,7 +371,7 @@ impl Master {
         {
             self.ending = Ending::Fast { kill_at: None };
             self.children.tell_all(Signal::SIGKILL);
-            tell_all(&self.orphans(), Signal::SIGKILL);
+            tell_all(&self.orphans(u32::MAX), Signal::SIGKILL);
         }
     }
 

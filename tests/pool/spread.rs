@@ -205,8 +205,11 @@ fn workers_out_of_descriptors_are_survived() {
         let old = server.workers();
         assert_eq!(server.send("reload").0, Some(0));
         until_true("new ones", || server.workers().iter().all(|pid| !old.contains(pid)));
-        let silent: Vec<Client> = (0..100).map(|_| server.connect()).collect();
+        let mut silent: Vec<Client> = (0..100).map(|_| server.connect()).collect();
         until_true("the log says so", || server.error_log().contains("Too many open files"));
+        let is_open =
+            |client: &mut Client| client.patience(Duration::from_millis(1)).response() == Err(Nothing::Silent);
+        assert_eq!(silent.iter_mut().filter_map(|client| is_open(client).then_some(())).count(), 100, "{model}");
         drop(silent);
         until_true("it serves again", || {
             let mut client = server.connect();

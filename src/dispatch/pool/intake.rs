@@ -1,6 +1,7 @@
 //! The end of a lane where connections come out: what a worker's loop does instead of accepting.
 
 use std::io;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::fence;
@@ -12,7 +13,7 @@ use crate::dispatch::crew::tell;
 use crate::dispatch::{Hooks, Loop, Wait, report};
 use crate::event::{Ready, Source};
 use crate::log;
-use crate::os::{ErrnoText, Interest};
+use crate::os::{ErrnoText, EventFd, Interest, limits};
 
 const LANE: u32 = 0;
 const GONG: u32 = 1;
@@ -20,6 +21,10 @@ const GONG: u32 = 1;
 /// How often a worker that leaves and has nothing to do looks whether the dispatcher has seen that, ms: it has at once, unless the
 /// machine is busy.
 const CONFIRMED_SOON_MS: u64 = 10;
+
+/// With fewer descriptors than this a worker takes nothing: the kernel closes a connection that is passed to a process without any.
+/// Requests open files, too.
+const SPARE: u64 = 8;
 
 /// nginx reorders its accept events every 16 connections; see `exclusive`.
 const ROTATE_EVERY: u64 = 16;
@@ -49,6 +54,8 @@ pub(in crate::dispatch) struct Intake {
     is_leaving: bool,
     /// Connections taken so far.
     taken: u64,
+    /// The highest number that a descriptor may have.
+    highest: u64,
 }
 
 impl Intake {
@@ -64,6 +71,7 @@ impl Intake {
             is_loaded: false,
             is_leaving: false,
             taken: 0,
+            highest: limits::max_open_files().unwrap_or(u64::MAX).saturating_sub(1),
         }
     }
 
@@ -136,10 +144,18 @@ impl Intake {
         };
         let parcel = lane.take()?;
         if let Some((socket, peer)) = parcel.connection {
+            // The kernel gives out the lowest number that is free: so many are left at most.
+            let left = self.highest.saturating_sub(socket.as_raw_fd() as u64);
             state.count_free();
             state.driver.accept(socket, peer, parcel.listener as usize, &state.poller);
             // Before it is no longer under way: in between the dispatcher would see a worker with less to do than it has.
             state.tally.connections.set(state.driver.live() as u64);
+            if left < SPARE {
+                let error = io::Error::from(Errno::EMFILE);
+                log::crit!("{left} descriptors are left, connections wait ({})", ErrnoText(&error));
+                state.driver.close_files();
+                self.rest(state);
+            }
         }
         let taken = &self.shared.place(self.seat).taken;
         match self.reading {
@@ -161,8 +177,11 @@ impl Intake {
             }
             _ => log::alert!("recvmsg() of an accepted connection failed ({text})"),
         }
-        let until = state.driver.clock().now_ms() + state.options.accept_mutex_delay_ms;
-        self.rest_until = Some(until);
+        self.rest(state);
+    }
+
+    fn rest(&mut self, state: &mut Loop) {
+        self.rest_until = Some(state.driver.clock().now_ms() + state.options.accept_mutex_delay_ms);
         self.shared.rest(self.seat, state.pid);
         self.disarm(state);
     }
@@ -171,8 +190,10 @@ impl Intake {
     fn decide(&mut self, state: &mut Loop) -> bool {
         let now = state.driver.clock().now_ms();
         if self.rest_until.is_some_and(|until| now >= until) {
-            self.rest_until = None;
-            self.shared.rest(self.seat, 0);
+            // Tried with what can be lost.
+            let is_over = EventFd::new().is_ok();
+            self.rest_until = (!is_over).then_some(now + state.options.accept_mutex_delay_ms);
+            self.shared.rest(self.seat, if is_over { 0 } else { state.pid });
         }
         // The number of connections was stored before; were it not to be seen before this look, room that is wanted from now on would
         // be offered by nobody.

@@ -150,7 +150,7 @@ impl SharedDriver {
         WakeLeader(deadline < inner.next_look_ms || !had_room && is_idle)
     }
 
-    fn close(&self, engine: &Engine, key: u64, mut conn: Conn) -> WakeLeader {
+    fn close(&self, engine: &mut Engine, key: u64, mut conn: Conn) -> WakeLeader {
         engine.closing(&mut conn);
         drop(conn);
         let mut inner = self.lock();

@@ -2,14 +2,19 @@
 
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
+
 use crate::conf;
 use crate::support::client::Nothing;
 use crate::support::server::Server;
 use crate::support::until_true;
 
+/// More than a socket takes from a server whose client does not read.
+const LARGE: usize = 32 << 20;
+
 fn server(directives: &str) -> Server {
     let server = Server::drover(&conf(1, "worker_connections 512;", directives));
-    server.file("index.html", "hello").file("large", vec![3; 32 * 1024 * 1024]);
+    server.file("index.html", "hello").file("large", vec![3; LARGE]);
     server
 }
 
@@ -78,5 +83,32 @@ fn a_client_that_does_not_read_is_given_up() {
         until_true("the log says so", || server.error_log().contains("timed out"));
         let response = client.response().expect("the beginning of the response");
         assert!(response.ended_by_close, "the rest is not sent");
+        assert!(bytes_logged(&server) >= response.body.len() as u64);
+    }
+}
+
+/// The access log has its line for /large, and how many bytes it counts: not all.
+fn bytes_logged(server: &Server) -> u64 {
+    until_true("a line in the access log", || server.read("access.log").contains("/large"));
+    let log = server.read("access.log");
+    let (_, rest) = log.split_once("\"GET /large HTTP/1.1\" 200 ").unwrap_or_else(|| panic!("{log}"));
+    let bytes = rest.split(' ').next().and_then(|bytes| bytes.parse().ok()).unwrap_or_else(|| panic!("{log}"));
+    assert!((1000..LARGE as u64).contains(&bytes), "{log}");
+    bytes
+}
+
+#[test]
+fn a_response_that_the_end_of_the_worker_cuts_short_is_logged() {
+    for (signal, dispatch) in
+        [(Signal::SIGQUIT, "exclusive"), (Signal::SIGTERM, "exclusive"), (Signal::SIGTERM, "prefork")]
+    {
+        let text = conf(1, &format!("worker_connections 512; dispatch {dispatch};"), "");
+        let mut server = Server::drover(&format!("worker_shutdown_timeout 300ms;\n{text}"));
+        server.file("large", vec![3; LARGE]);
+        let mut client = server.connect();
+        client.send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n").wait_for_bytes(1000);
+        server.signal(signal);
+        server.wait();
+        bytes_logged(&server);
     }
 }

@@ -52,7 +52,7 @@ impl Engine {
         self.publish(conn, stage);
     }
 
-    fn publish(&self, conn: &mut Conn, stage: Stage) {
+    pub(super) fn publish(&self, conn: &mut Conn, stage: Stage) {
         let before = std::mem::replace(&mut conn.info.published, stage);
         if before == stage {
             return;
@@ -67,11 +67,6 @@ impl Engine {
             Stage::Writing => self.tally.writing.add(1),
             Stage::Waiting => {}
         }
-    }
-
-    /// The connection is about to be closed, whatever it was doing.
-    pub fn closing(&self, conn: &mut Conn) {
-        self.publish(conn, Stage::Waiting);
     }
 
     /// How long a connection has waited to be accepted, ms: the kernel remembers when the handshake ended as the time of

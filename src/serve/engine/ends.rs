@@ -3,7 +3,7 @@
 use super::active::{Active, INPUT_SIZE, READS_A_TURN};
 use super::{Conn, Engine, Need, State};
 use crate::http::complain;
-use crate::http::exchange::{Action, Cx};
+use crate::http::exchange::{Action, Cx, Stage};
 use crate::http::limits;
 use std::io;
 
@@ -69,6 +69,7 @@ impl Engine {
             return Need::Close;
         } else {
             complain::timed_out(&active.ex, &self.cx(conn, &active));
+            self.cut_short(conn, &mut active);
             false
         };
         if !answer {
@@ -76,6 +77,7 @@ impl Engine {
                 // Best effort: without the RST the connection closes in the usual way.
                 let _ = conn.socket.set_linger_reset();
             }
+            self.settle(conn, &mut active, Need::Close);
             self.recycle(active);
             return Need::Close;
         }
@@ -93,10 +95,23 @@ impl Engine {
 
     pub(super) fn broken(&mut self, conn: &Conn, active: &mut Active, error: &io::Error) -> Need {
         complain::connection_broken(&active.ex, &self.cx(conn, active), error);
+        self.cut_short(conn, active);
+        Need::Close
+    }
+
+    /// The rest of the response under way, if there is one, is not sent.
+    fn cut_short(&mut self, conn: &Conn, active: &mut Active) {
         if matches!(conn.state, State::Flush(_)) {
             active.ex.cut_short(active.out.left());
             self.finish(conn, active);
         }
-        Need::Close
+    }
+
+    /// The connection is about to be closed, whatever it was doing.
+    pub fn closing(&mut self, conn: &mut Conn) {
+        let Some(mut active) = conn.active.take() else { return self.publish(conn, Stage::Waiting) };
+        self.cut_short(conn, &mut active);
+        self.settle(conn, &mut active, Need::Close);
+        self.recycle(active);
     }
 }

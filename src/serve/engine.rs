@@ -403,15 +403,16 @@ impl Engine {
         }
     }
 
-    /// Ends a turn: log lines that wait for no fuller buffer are written.
+    /// Ends a turn: log lines that wait for no fuller buffer are written, files that nobody asks for are closed.
     pub fn end_of_turn(&mut self) {
         self.logs.end_of_turn(&self.clock);
+        self.files.close_idle(self.turn, self.clock.now_ms());
         self.turn += 1;
     }
 
-    /// The time by which a log buffer must be written, in ms of the clock.
+    /// The time by which a turn must end, in ms of the clock: a log buffer is to be written, or files are to be closed.
     pub fn next_log_flush(&self) -> Option<u64> {
-        self.logs.next_flush_ms()
+        [self.logs.next_flush_ms(), self.files.next_look_ms()].into_iter().flatten().min()
     }
 
     /// Closes the files that are kept open for requests to come.

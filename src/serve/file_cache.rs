@@ -29,6 +29,10 @@ const MAX_BYTES: u64 = 64 << 20;
 /// Files up to this size are sent from memory, in the call that sends the head; longer ones with sendfile.
 const MAX_BODY: u64 = 256 << 10;
 
+/// How often a cache that holds files open looks for those that nobody has asked for since the last time: a deleted file
+/// must not keep its room on the disk (nginx without open_file_cache closes each with its response).
+const LOOK_MS: u64 = 1_000;
+
 /// A file whose last change is younger than a tick of the clock that its times count in may change again within that
 /// tick, so that two contents share one time: its contents are not kept. The kernel's tick is 10 ms at most; a file system
 /// without fractions of a second may count in two.
@@ -119,11 +123,23 @@ struct Slot {
     checked: u64,
 }
 
+impl Slot {
+    fn holds(&self) -> bool {
+        self.entry.file.is_some()
+    }
+}
+
 /// One worker's files, by path.
 #[derive(Debug)]
 pub struct FileCache {
     slots: LruCache<Box<[u8]>, Slot, foldhash::fast::RandomState>,
     bytes: u64,
+    /// Entries that hold a file open.
+    held: usize,
+    /// When idle files are looked for, ms of the loop's clock; `None`: none was held when that was last asked.
+    look_ms: Option<u64>,
+    /// The turn in which they last were.
+    looked: u64,
     path: Vec<u8>,
     /// Most files that all caches of the process may hold open.
     max_held: u64,
@@ -134,6 +150,9 @@ impl FileCache {
         FileCache {
             slots: LruCache::with_hasher(MAX_ENTRIES, foldhash::fast::RandomState::default()),
             bytes: 0,
+            held: 0,
+            look_ms: None,
+            looked: 0,
             path: Vec::new(),
             max_held: limits::max_open_files().map_or(MAX_HELD, |files| MAX_HELD.min(files / 4)),
         }
@@ -207,28 +226,55 @@ impl FileCache {
 
     /// Forgets the entries that hold files, from the oldest on, as many as `count` says of their number.
     fn close_oldest(&mut self, count: impl Fn(usize) -> usize) {
-        let holds = |slot: &Slot| slot.entry.file.is_some();
-        let held = self.slots.iter().filter(|(_, slot)| holds(slot)).count();
-        let from_oldest = self.slots.iter().rev().filter(|(_, slot)| holds(slot));
-        let oldest: Vec<_> = from_oldest.take(count(held)).map(|(path, _)| path.clone()).collect();
+        let from_oldest = self.slots.iter().rev().filter(|(_, slot)| slot.holds());
+        let oldest: Vec<_> = from_oldest.take(count(self.held)).map(|(path, _)| path.clone()).collect();
         oldest.iter().for_each(|path| self.forget(path));
     }
 
+    /// When [`FileCache::close_idle`] has something to do, ms of the loop's clock.
+    pub fn next_look_ms(&self) -> Option<u64> {
+        self.look_ms
+    }
+
+    /// At the end of a turn: closes, when it is time, the files that nobody has asked for since the last time.
+    pub fn close_idle(&mut self, turn: u64, now_ms: u64) {
+        if self.held == 0 {
+            self.look_ms = None;
+            return;
+        }
+        if now_ms < *self.look_ms.get_or_insert(now_ms + LOOK_MS) {
+            return;
+        }
+        let since = std::mem::replace(&mut self.looked, turn);
+        // Who is asked for becomes the newest, so that the idle ones are the oldest.
+        let idle = self.slots.iter().rev().take_while(|(_, slot)| slot.checked <= since);
+        let idle: Vec<_> = idle.filter(|(_, slot)| slot.holds()).map(|(path, _)| path.clone()).collect();
+        idle.iter().for_each(|path| self.forget(path));
+        self.look_ms = (self.held > 0).then_some(now_ms + LOOK_MS);
+    }
+
     fn keep(&mut self, path: &[u8], entry: Arc<Entry>, turn: u64) {
-        self.bytes += entry.weight();
-        if let Some((_, pushed_out)) = self.slots.push(path.into(), Slot { entry, checked: turn }) {
-            self.bytes -= pushed_out.entry.weight();
+        let slot = Slot { entry, checked: turn };
+        self.bytes += slot.entry.weight();
+        self.held += usize::from(slot.holds());
+        if let Some((_, pushed_out)) = self.slots.push(path.into(), slot) {
+            self.leaves(&pushed_out);
         }
         while self.bytes > MAX_BYTES {
             let Some((_, oldest)) = self.slots.pop_lru() else { break };
-            self.bytes -= oldest.entry.weight();
+            self.leaves(&oldest);
         }
     }
 
     fn forget(&mut self, path: &[u8]) {
         if let Some(slot) = self.slots.pop(path) {
-            self.bytes -= slot.entry.weight();
+            self.leaves(&slot);
         }
+    }
+
+    fn leaves(&mut self, slot: &Slot) {
+        self.bytes -= slot.entry.weight();
+        self.held -= usize::from(slot.holds());
     }
 }
 
@@ -307,6 +353,31 @@ mod tests {
         cache.close_files();
         assert_eq!(kept(&cache), [false, false, false, false, true, true], "what is in memory stays");
         assert_eq!(cache.bytes, 20);
+    }
+
+    #[test]
+    fn a_file_that_nobody_asks_for_is_closed_within_two_looks() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut cache = FileCache::new();
+        let [asked, idle] = ["asked", "idle"].map(|name| {
+            let path = dir.path().join(name);
+            fs::write(&path, vec![0; MAX_BODY as usize + 1]).unwrap();
+            path.as_os_str().as_bytes().to_vec()
+        });
+        for name in [&asked, &idle] {
+            cache.get(name, 1, FAR_FUTURE).unwrap();
+        }
+        cache.close_idle(1, 0);
+        assert_eq!(cache.next_look_ms(), Some(LOOK_MS));
+        cache.close_idle(2, LOOK_MS);
+        assert_eq!(cache.held, 2, "they were asked for since the cache was made");
+        cache.get(&asked, 3, FAR_FUTURE).unwrap();
+        cache.close_idle(3, 2 * LOOK_MS - 1);
+        assert_eq!(cache.held, 2);
+        cache.close_idle(4, 2 * LOOK_MS);
+        assert_eq!((cache.slots.contains(&asked[..]), cache.slots.contains(&idle[..])), (true, false));
+        cache.close_idle(5, 3 * LOOK_MS);
+        assert_eq!((cache.held, cache.next_look_ms()), (0, None), "nothing is left to wake for");
     }
 
     #[test]

@@ -112,3 +112,22 @@ fn a_response_that_the_end_of_the_worker_cuts_short_is_logged() {
         bytes_logged(&server);
     }
 }
+
+/// Whoever deletes files wants their room on the disk back.
+#[test]
+fn a_deleted_file_that_nobody_asks_for_is_closed() {
+    for dispatch in ["exclusive", "prefork", "thread_pool", "leader_follower"] {
+        let server = Server::drover(&conf(1, &format!("worker_connections 512; dispatch {dispatch};"), ""));
+        let worker = server.wait_for_workers(1)[0];
+        server.file("big", vec![3; 1 << 20]);
+        let is_open = || {
+            let files = std::fs::read_dir(format!("/proc/{worker}/fd")).expect("the worker's descriptors");
+            let targets = files.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+            targets.into_iter().any(|path| path.to_string_lossy().contains("/root/big"))
+        };
+        assert_eq!(server.connect().get("/big").status, 200);
+        assert!(is_open(), "{dispatch}: it is kept for the next request");
+        std::fs::remove_file(server.dir().join("root/big")).expect("delete a file");
+        until_true("the file is closed", || !is_open());
+    }
+}

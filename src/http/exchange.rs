@@ -59,6 +59,8 @@ pub struct Exchange {
     pub(super) error_status: u16,
     pub(super) in_error_page: bool,
     pub(super) internal: bool,
+    /// The uri is a name that try_files has found below the alias of a regex.
+    pub(super) add_uri_to_alias: bool,
     redirects: u8,
     pub(super) keep_alive: bool,
     linger: bool,
@@ -97,6 +99,7 @@ impl Default for Exchange {
             error_status: 0,
             in_error_page: false,
             internal: false,
+            add_uri_to_alias: false,
             redirects: 0,
             keep_alive: false,
             linger: false,
@@ -140,6 +143,7 @@ impl Exchange {
         self.error_status = 0;
         self.in_error_page = false;
         self.internal = false;
+        self.add_uri_to_alias = false;
         self.redirects = 0;
         self.keep_alive = false;
         self.linger = false;
@@ -325,6 +329,7 @@ impl Exchange {
     /// Sends the exchange to another uri, with nginx's limit against cycles.
     pub(super) fn redirect_to(&mut self, cx: &Cx) -> Flow {
         self.internal = true;
+        self.add_uri_to_alias = false;
         self.redirects += 1;
         if self.redirects > MAX_INTERNAL_REDIRECTS {
             complain::redirect_cycle(self, cx);

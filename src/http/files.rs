@@ -24,6 +24,17 @@ pub enum Purpose {
     Try { i: usize, dir: bool },
 }
 
+/// What of a uri `root` or `alias` puts behind its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// All of it: that is `root`.
+    All,
+    /// What follows so many bytes: the prefix of the location that says `alias`.
+    Behind(usize),
+    /// Nothing: the location that says `alias` is a regex.
+    Nothing,
+}
+
 /// Where files are looked for.
 #[derive(Debug, Default)]
 pub struct Root {
@@ -105,7 +116,8 @@ pub static TRY_FILES: Setting<Option<TryFiles>> = Setting::one("try_files", TryF
     .local()
     .about(
         "Serves the first of the named files that exists (a name that ends in a slash asks for a directory). The last \
-         argument says what happens when none does: an internal redirect to a uri, a status, or a named location.",
+         argument says what happens when none does: an internal redirect to a uri, a status (408, 444 and 499 close the \
+         connection without a response), or a named location.",
     );
 
 /// Only internal redirects may come here.
@@ -161,7 +173,9 @@ impl TryFiles {
         let text = args.str(last)?.to_owned();
         let fallback = if let Some(code) = text.strip_prefix('=') {
             match conf::parse_count(code) {
-                Some(code @ 0..=999) => Fallback::Status(code as u16),
+                // nginx takes this one for a uri.
+                Some(0) => Fallback::Uri(Template::parse(args, last)?),
+                Some(code @ 200..=999) => Fallback::Status(code as u16),
                 _ => return Err(args.bad(last, format!("invalid code \"{text}\""))),
             }
         } else if let Some(name) = text.strip_prefix('@') {
@@ -178,17 +192,21 @@ impl Root {
         self.path.as_text() != Some(b"")
     }
 
-    /// The path of `uri` for this location, into `out`: `ngx_http_map_uri_to_path`.
-    pub fn map(&self, ex: &Exchange, cx: &Cx, location: &Location, uri: &[u8], out: &mut Vec<u8>) {
+    /// What of a uri is put behind the path, if a location of this `pattern` says so.
+    pub fn rest(&self, pattern: &Pattern) -> Rest {
+        match pattern {
+            Pattern::Prefix(prefix) | Pattern::Exact(prefix) if self.alias => Rest::Behind(prefix.len()),
+            Pattern::Regex if self.alias => Rest::Nothing,
+            _ => Rest::All,
+        }
+    }
+
+    /// The path by itself, in the place of what `out` holds.
+    fn path(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
         out.clear();
         self.path.eval(ex, cx, out);
         if out.first() != Some(&b'/') {
             out.splice(0..0, self.prefix.iter().copied().chain(std::iter::once(b'/')));
-        }
-        if !self.alias {
-            out.extend_from_slice(uri);
-        } else if let Pattern::Prefix(prefix) | Pattern::Exact(prefix) = &location.pattern {
-            out.extend_from_slice(uri.strip_prefix(prefix.as_slice()).unwrap_or(uri));
         }
     }
 
@@ -198,26 +216,30 @@ impl Root {
     }
 }
 
+/// The path of the exchange's uri in this location, into `out`: `ngx_http_map_uri_to_path`.
+pub(super) fn map(ex: &Exchange, cx: &Cx, location: &Location, out: &mut Vec<u8>) {
+    location.scope.get(&ROOT).path(ex, cx, out);
+    let rest = match location.rest {
+        Rest::Nothing if !ex.add_uri_to_alias => &[],
+        Rest::Behind(prefix) => ex.uri.get(prefix..).unwrap_or_default(),
+        Rest::Nothing | Rest::All => &ex.uri[..],
+    };
+    out.extend_from_slice(rest);
+}
+
 /// Whether an alias would lead to a sibling of its directory: `location /i { alias /img/; }` fits `/i../x`, a segment that
 /// normalisation leaves alone, and the file would be `/img/../x`. nginx serves it.
 pub(super) fn leaves_alias(ex: &Exchange, location: &Location) -> bool {
-    let Pattern::Prefix(prefix) = &location.pattern else { return false };
-    let rest = ex.uri.strip_prefix(prefix.as_slice()).and_then(|rest| rest.strip_prefix(b".."));
-    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'/'))) && location.scope.get(&ROOT).alias
+    let Rest::Behind(prefix) = location.rest else { return false };
+    let rest = ex.uri.get(prefix..).and_then(|rest| rest.strip_prefix(b".."));
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
 }
 
-/// The path of `uri` in the current location becomes the exchange's.
-fn map(ex: &mut Exchange, cx: &Cx, uri: &[u8]) {
-    let location = ex.location_of(cx);
-    let mut path = std::mem::take(&mut ex.path);
-    location.scope.get(&ROOT).map(ex, cx, location, uri, &mut path);
-    ex.path = path;
-}
-
+/// The path of the uri in the current location becomes the exchange's.
 fn map_current(ex: &mut Exchange, cx: &Cx) {
-    let uri = std::mem::take(&mut ex.uri);
-    map(ex, cx, &uri);
-    ex.uri = uri;
+    let mut path = std::mem::take(&mut ex.path);
+    map(ex, cx, ex.location_of(cx), &mut path);
+    ex.path = path;
 }
 
 /// The try_files phase, from argument `from` on.
@@ -226,16 +248,18 @@ pub(super) fn try_files(ex: &mut Exchange, cx: &Cx, from: usize) -> Flow {
     let Some(conf) = location.scope.get(&TRY_FILES) else {
         return Flow::Next;
     };
-    let mut name = Vec::new();
     if let Some((template, dir)) = conf.names.get(from) {
-        template.eval(ex, cx, &mut name);
-        map(ex, cx, &name);
+        let mut path = std::mem::take(&mut ex.path);
+        location.scope.get(&ROOT).path(ex, cx, &mut path);
+        path.extend_from_slice(&try_name(ex, cx, template));
+        ex.path = path;
         return Flow::Lookup(Purpose::Try { i: from, dir: *dir });
     }
     match &conf.fallback {
-        Fallback::Status(status) => Flow::Answer(Answer::Error(*status)),
+        Fallback::Status(status) => Flow::Answer(Answer::failure(*status)),
         Fallback::Named(name) => ex.enter_named(cx, name),
         Fallback::Uri(template) => {
+            let mut name = Vec::new();
             template.eval(ex, cx, &mut name);
             set_uri(ex, &name);
             ex.redirect_to(cx)
@@ -243,18 +267,29 @@ pub(super) fn try_files(ex: &mut Exchange, cx: &Cx, from: usize) -> Flow {
     }
 }
 
-/// Splits `target` into the exchange's uri and, when it has one, its query.
+/// The name of a `try_files` argument. One made of the uri begins with the location's prefix, which `alias` leaves out.
+fn try_name(ex: &Exchange, cx: &Cx, template: &Template) -> Vec<u8> {
+    let mut name = Vec::new();
+    template.eval(ex, cx, &mut name);
+    if let Rest::Behind(len) = ex.location_of(cx).rest
+        && template.as_text().is_none()
+        && ex.uri.get(..len).is_some_and(|prefix| name.starts_with(prefix))
+    {
+        name.drain(..len);
+    }
+    name
+}
+
+/// Splits `target` into the exchange's uri and its query.
 pub(super) fn set_uri(ex: &mut Exchange, target: &[u8]) {
     let (path, query) = match memchr::memchr(b'?', target) {
-        Some(at) => (&target[..at], Some(&target[at + 1..])),
-        None => (target, None),
+        Some(at) => (&target[..at], &target[at + 1..]),
+        None => (target, [].as_slice()),
     };
     ex.uri.clear();
     ex.uri.extend_from_slice(path);
-    if let Some(query) = query {
-        ex.args.clear();
-        ex.args.extend_from_slice(query);
-    }
+    ex.args.clear();
+    ex.args.extend_from_slice(query);
 }
 
 /// The content phase: an index for a uri that ends in a slash, else the file itself.
@@ -272,24 +307,21 @@ pub(super) fn content(ex: &mut Exchange, cx: &Cx) -> Flow {
 fn index(ex: &mut Exchange, cx: &Cx, from: usize) -> Flow {
     let location = ex.location_of(cx);
     let names = location.scope.get(&INDEX);
+    map_current(ex, cx);
     let Some(template) = names.get(from) else {
-        map_current(ex, cx);
         complain::directory_forbidden(ex, cx);
         return Flow::Answer(Answer::Error(403));
     };
-    let mut name = std::mem::take(&mut ex.path);
-    name.clear();
-    template.eval(ex, cx, &mut name);
-    if name.first() == Some(&b'/') {
-        set_uri(ex, &name);
-        ex.path = name;
+    let mut path = std::mem::take(&mut ex.path);
+    let dir_len = path.len();
+    template.eval(ex, cx, &mut path);
+    if path.get(dir_len) == Some(&b'/') {
+        ex.uri.clear();
+        ex.uri.extend_from_slice(&path[dir_len..]);
+        ex.path = path;
         return ex.redirect_to(cx);
     }
-    let uri_len = ex.uri.len();
-    ex.uri.extend_from_slice(&name);
-    ex.path = name;
-    map_current(ex, cx);
-    ex.uri.truncate(uri_len);
+    ex.path = path;
     Flow::Lookup(Purpose::Index(from))
 }
 
@@ -310,15 +342,23 @@ pub(super) fn opened(ex: &mut Exchange, cx: &Cx, purpose: Purpose, result: Resul
     }
 }
 
-/// The name that `try_files` found becomes the uri; the location stays.
+/// The name that `try_files` found becomes the uri, with what `alias` has left out of it in front; the location stays.
 fn take_try(ex: &mut Exchange, cx: &Cx, i: usize) -> Flow {
     let location = ex.location_of(cx);
-    let Some((template, _)) = location.scope.get(&TRY_FILES).as_ref().and_then(|conf| conf.names.get(i)) else {
+    let Some((template, dir)) = location.scope.get(&TRY_FILES).as_ref().and_then(|conf| conf.names.get(i)) else {
         return Flow::Answer(Answer::Error(500));
     };
-    let mut name = Vec::new();
-    template.eval(ex, cx, &mut name);
-    ex.uri = name;
+    let name = try_name(ex, cx, template);
+    match location.rest {
+        Rest::All => ex.uri = name,
+        Rest::Behind(prefix) => {
+            ex.uri.truncate(prefix);
+            ex.uri.extend_from_slice(&name);
+        }
+        // nginx takes over the name of a file only.
+        Rest::Nothing if *dir => {}
+        Rest::Nothing => (ex.uri, ex.add_uri_to_alias) = (name, true),
+    }
     Flow::Next
 }
 

@@ -73,6 +73,16 @@ pub enum Answer {
     Close(u16),
 }
 
+impl Answer {
+    /// What a status of the conf comes to that is no redirect: nginx closes the connection without a word for some.
+    pub(super) fn failure(status: u16) -> Answer {
+        match status {
+            408 | 444 | 499 => Answer::Close(status),
+            status => Answer::Error(status),
+        }
+    }
+}
+
 /// What is known of the response once it is written.
 #[derive(Debug, Default)]
 pub struct Response {

@@ -1,6 +1,7 @@
 //! The `http` block, compiled: sockets, the servers reached through each, their locations.
 
 use super::captured::Captured;
+use super::files::{ROOT, Rest};
 use super::listen::{LISTEN, TCP_NODELAY};
 use super::log_format::{LOG_FORMAT, LogFormat};
 use super::regex::Regex;
@@ -132,6 +133,8 @@ pub struct Location {
     pub index: usize,
     pub scope: Scope,
     pub pattern: Pattern,
+    /// What of a uri its root or alias puts behind the path.
+    pub rest: Rest,
     pub error_log: LogRef,
     /// What of the service it shows, instead of files.
     pub view: Option<&'static View>,
@@ -190,7 +193,7 @@ impl Site {
 
     fn add_server(&mut self, node: &Node, listens: &mut Vec<(Listen, usize)>) -> Result<(), conf::Error> {
         let index = self.servers.len();
-        let own = self.add_location(node.scope.clone(), Pattern::Server)?;
+        let own = self.add_location(node.scope.clone(), Pattern::Server, None)?;
         let mut locations = Locations::default();
         for child in node.children_of(&LOCATION) {
             self.build_location(child, None, &mut locations)?;
@@ -209,10 +212,15 @@ impl Site {
         Ok(())
     }
 
-    fn add_location(&mut self, scope: Scope, pattern: Pattern) -> Result<usize, conf::Error> {
+    /// `outer`: the location around it, whose alias holds for the inner one as it is.
+    fn add_location(&mut self, scope: Scope, pattern: Pattern, outer: Option<usize>) -> Result<usize, conf::Error> {
         let (index, view) = (self.locations.len(), views::of(&scope)?);
         self.shows_times |= view.is_some_and(|view| view.shows_times);
-        self.locations.push(Location { index, scope, pattern, error_log: LogRef::main(), view });
+        let rest = match outer {
+            Some(outer) if !scope.set_here(&ROOT) => self.locations[outer].rest,
+            _ => scope.get(&ROOT).rest(&pattern),
+        };
+        self.locations.push(Location { index, scope, pattern, rest, error_log: LogRef::main(), view });
         Ok(index)
     }
 
@@ -220,20 +228,20 @@ impl Site {
     fn build_location(
         &mut self,
         node: &Node,
-        outer: Option<(&Rule, &str)>,
+        outer: Option<(&Rule, &str, usize)>,
         siblings: &mut Locations<usize>,
     ) -> Result<(), conf::Error> {
         let (rule, pattern, name) = parse_rule(node)?;
-        if let Some((outer, outer_name)) = outer {
+        if let Some((outer, outer_name, _)) = outer {
             check_nested(&rule, name, outer, outer_name).map_err(|message| conf::Error::at(node.span, message))?;
         }
         if let Rule::Regex(regex) = &rule {
             self.captured.extend(regex.names().map(|(name, _)| name.to_owned()));
         }
-        let index = self.add_location(node.scope.clone(), pattern)?;
+        let index = self.add_location(node.scope.clone(), pattern, outer.map(|(.., index)| index))?;
         let mut inner = Locations::default();
         for child in node.children_of(&LOCATION) {
-            self.build_location(child, Some((&rule, name)), &mut inner)?;
+            self.build_location(child, Some((&rule, name, index)), &mut inner)?;
         }
         siblings
             .add(rule, index, inner)

@@ -212,9 +212,8 @@ pub static VARIABLES: &[Variable] = variables! {
     request client "the request line": |ex, cx, out| !ex.head.line.is_empty() && put(out, Some(ex.head.line.of(cx.input)));
     request_completion ours "\"OK\" if the response was sent whole, else empty": |ex, _, out| put(out, Some(if ex.is_complete() { b"OK" } else { b"" }));
     request_filename client "path of the file for $uri": |ex, cx, out| {
-        let location = ex.location_of(cx);
         let mut path = Vec::new();
-        location.scope.get(&files::ROOT).map(ex, cx, location, &ex.uri, &mut path);
+        files::map(ex, cx, ex.location_of(cx), &mut path);
         put(out, Some(&path))
     };
     request_id ours "32 random hex digits": |_, cx, out| request_id(cx, out);

@@ -80,6 +80,8 @@ const INTENDED: &[(&str, &str, &str, &str)] = &[
     ("add_header \"a:\" c;", "invalid header name \"a:\"", "", "as above"),
     ("error_page 404 =70000 /x;", "invalid value \"=70000\"", "", "no client knows such a status"),
     ("location @a {} location @a {}", "duplicate location \"@a\"", "", "the second is never reached"),
+    ("try_files $uri =1;", "invalid code \"=1\"", "", "nginx then answers nothing and keeps the client waiting"),
+    ("try_files $uri =199;", "invalid code \"=199\"", "", "as above"),
     ("root /$request_filename;", "the $request_filename variable cannot be used", "", "a cycle, met at run time"),
     ("access_log %dir%/a late; } log_format late x; server {", "", "unknown log format", "the order does not matter"),
     ("location ~ '(?<=a*)b' {}", "", "lookbehind", "fancy-regex takes them"),

@@ -83,6 +83,7 @@ sites!(
     conditionals,
     paths,
     spa,
+    aliases,
     errors,
     returns,
     locations,

@@ -3,6 +3,7 @@
 mod behaviour;
 mod content;
 mod protocol;
+mod redirects;
 mod routing;
 
 use std::fs::{self, File, Permissions};
@@ -16,6 +17,7 @@ use tempfile::TempDir;
 pub use behaviour::*;
 pub use content::*;
 pub use protocol::*;
+pub use redirects::*;
 pub use routing::*;
 
 /// Last-Modified of every file of the fixture: Sun, 06 Nov 1994 08:49:37 GMT, the date of RFC 9110 section 5.6.7.

@@ -92,6 +92,8 @@ pub(super) fn find(ex: &mut Exchange, cx: &Cx, status: u16) -> Option<Flow> {
         }
         Some(b'@') => Some(ex.enter_named(cx, &String::from_utf8_lossy(&target[1..]))),
         _ => {
+            // nginx looks for no page in the place of this redirect.
+            ex.in_error_page = true;
             let status = match ex.error_status {
                 status @ (301 | 302 | 303 | 307 | 308) => status,
                 _ => 302,

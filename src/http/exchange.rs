@@ -258,6 +258,13 @@ impl Exchange {
                         None => return self.respond(cx, out, Answer::Error(status)),
                     }
                 }
+                Flow::Answer(Answer::Redirect { status, target }) => match error_page::find(self, cx, status) {
+                    Some(flow) => {
+                        self.response.location = Some(target);
+                        flow
+                    }
+                    None => return self.respond(cx, out, Answer::Redirect { status, target }),
+                },
                 Flow::Answer(answer) => return self.respond(cx, out, answer),
             }
         }
@@ -348,7 +355,7 @@ impl Exchange {
             Some(location) if self.redirects <= MAX_INTERNAL_REDIRECTS => Flow::Enter(location),
             _ => {
                 complain::no_named_location(self, cx, name);
-                self.in_error_page = true;
+                self.in_error_page |= self.redirects > MAX_INTERNAL_REDIRECTS;
                 Flow::Answer(Answer::Error(500))
             }
         }

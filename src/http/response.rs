@@ -89,6 +89,8 @@ pub struct Response {
     pub status: u16,
     /// Seconds since 1970.
     pub last_modified: Option<i64>,
+    /// The target of a redirect, also when an error page is sent in its place.
+    pub(super) location: Option<Vec<u8>>,
     /// What a 206 sends; empty: the whole file.
     pub(super) ranges: Vec<ByteRange>,
     /// Size of the file of which a 416 has no such range.
@@ -101,6 +103,7 @@ impl Response {
     pub(super) fn clear(&mut self) {
         self.status = 0;
         self.last_modified = None;
+        self.location = None;
         self.ranges.clear();
         self.unsatisfied = None;
         self.head.clear();
@@ -123,7 +126,6 @@ struct Fields<'a> {
     content_type: Option<&'a [u8]>,
     content_length: Option<u64>,
     last_modified: Option<&'a [u8]>,
-    location: Option<&'a redirect::Location>,
     etag: Option<&'a [u8]>,
     accept_ranges: bool,
     content_range: Option<(ByteRange, u64)>,
@@ -180,10 +182,10 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answer: Answe
             write_head(ex, cx, out, &fields);
             Body::None
         }
-        Answer::Error(status) => write_page(ex, cx, out, status, None),
+        Answer::Error(status) => write_page(ex, cx, out, status),
         Answer::Redirect { status, target } => {
-            let location = redirect::absolute(ex, cx, target);
-            write_page(ex, cx, out, status, Some(&location))
+            ex.response.location = Some(target);
+            write_page(ex, cx, out, status)
         }
         Answer::Text { status, body, media_type } => {
             ex.response.status = if ex.error_status != 0 { ex.error_status } else { status };
@@ -263,7 +265,7 @@ fn write_parts(
 }
 
 /// An error or a redirect, with its built-in page.
-fn write_page(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, code: u16, location: Option<&redirect::Location>) -> Body {
+fn write_page(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, code: u16) -> Body {
     ex.response.status = status::sent(code);
     ex.response.last_modified = None;
     let scope = &ex.location_of(cx).scope;
@@ -272,7 +274,7 @@ fn write_page(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, code: u16, location
     let mut page = Vec::new();
     let has_page = status::page(&mut page, code, product(*scope.get(&SERVER_TOKENS)), padding);
     let content_type = has_page.then_some(b"text/html".as_slice());
-    write_small(ex, cx, out, Fields { content_type, location, ..Fields::default() }, &page)
+    write_small(ex, cx, out, Fields { content_type, ..Fields::default() }, &page)
 }
 
 /// Whether a response with this status ends with its head, whatever the head says (RFC 9112, 6.3): what followed would be
@@ -331,8 +333,8 @@ fn write_head(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &Fields) {
     if let Some(modified) = fields.last_modified.filter(|_| !said("Last-Modified")) {
         put(out, &[b"Last-Modified: ", modified, b"\r\n"]);
     }
-    let location = fields.location.map(|location| (location.completed, &location.text));
-    if let Some((true, text)) = location {
+    let location = ex.response.location.take().map(|target| redirect::absolute(ex, cx, target));
+    if let Some(redirect::Location { completed: true, text }) = &location {
         put(out, &[b"Location: ", text, b"\r\n"]);
     }
     if ex.keep_alive {
@@ -343,7 +345,7 @@ fn write_head(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &Fields) {
     } else {
         put(out, &[b"Connection: close\r\n"]);
     }
-    if let Some((false, text)) = location {
+    if let Some(redirect::Location { completed: false, text }) = &location {
         put(out, &[b"Location: ", text, b"\r\n"]);
     }
     if let Some(etag) = fields.etag.filter(|_| !said("ETag")) {

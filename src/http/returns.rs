@@ -49,22 +49,24 @@ impl Return {
 /// The answer that the `return` of this scope gives, if it has one: `ngx_http_send_response`.
 pub(super) fn answer(ex: &mut Exchange, cx: &Cx, scope: &Scope) -> Option<Answer> {
     let conf = scope.get(&RETURN).as_ref()?;
-    ex.response.status = conf.status;
+    // In an error page the status is that of the error.
+    let status = if ex.error_status == 0 { conf.status } else { ex.error_status };
+    ex.response.status = status;
     let mut text = Vec::new();
     if let Some(template) = &conf.text {
         template.eval(ex, cx, &mut text);
     }
     Some(match conf.status {
-        // nginx's codes for connections that it closes without a word.
-        status @ (408 | 444 | 499) => Answer::Close(status),
-        status @ (301 | 302 | 303 | 307 | 308) => Answer::Redirect { status, target: text },
-        status if status >= 400 && conf.text.is_none() => Answer::Error(status),
-        200 => match Preconditions::of(&ex.head, cx.input).evaluate(Validators::default(), ModifiedSince::Off) {
-            Outcome::Proceed => Answer::Text { status: 200, body: text, media_type: None },
-            Outcome::NotModified => Answer::NotModified(None),
-            Outcome::PreconditionFailed => Answer::Error(412),
-        },
-        status => Answer::Text { status, body: text, media_type: None },
+        code @ (301 | 302 | 303 | 307 | 308) => Answer::Redirect { status: code, target: text },
+        code if matches!(code, 408 | 444 | 499) || code >= 400 && conf.text.is_none() => Answer::failure(code),
+        _ if status == 200 => {
+            match Preconditions::of(&ex.head, cx.input).evaluate(Validators::default(), ModifiedSince::Off) {
+                Outcome::Proceed => Answer::Text { status: 200, body: text, media_type: None },
+                Outcome::NotModified => Answer::NotModified(None),
+                Outcome::PreconditionFailed => Answer::Error(412),
+            }
+        }
+        _ => Answer::Text { status, body: text, media_type: None },
     })
 }
 

@@ -2,6 +2,7 @@
 
 use super::exchange::{Cx, Exchange};
 use super::files;
+use super::request::Method;
 use crate::os::Addr;
 use std::io::Write;
 
@@ -218,7 +219,11 @@ pub static VARIABLES: &[Variable] = variables! {
     };
     request_id ours "32 random hex digits": |_, cx, out| request_id(cx, out);
     request_length ours "bytes of the request's head and body": |ex, _, out| number(out, ex.head_len() as u64 + ex.body_bytes);
-    request_method client "GET, HEAD ...": |ex, cx, out| put(out, Some(ex.head.method_text.of(cx.input)));
+    request_method client "GET, HEAD ...": |ex, cx, out| put(out, Some(match ex.head.method {
+        // An error page is got, whatever the client has asked for.
+        Method::Get => b"GET",
+        _ => ex.head.method_text.of(cx.input),
+    }));
     request_time ours "seconds with ms since the request's first byte": |ex, cx, out| seconds(out, cx.clock.now_ms().saturating_sub(ex.started_ms));
     request_uri client "the target as it came, with its query": |ex, cx, out| put(out, Some(ex.head.uri.of(cx.input)));
     scheme ours "http": |_, _, out| put(out, Some(b"http"));
@@ -227,7 +232,8 @@ pub static VARIABLES: &[Variable] = variables! {
     server_port ours "the port the client connected to": |_, cx, out| cx.site.bound_addr(cx.conn.bound).port().is_some_and(|port| number(out, port.into()));
     server_protocol client "HTTP/1.0 or HTTP/1.1": |ex, cx, out| put(out, Some(ex.head.version_text.of(cx.input)));
     status ours "status of the response": |ex, _, out| {
-        let _ = write!(out, "{:03}", ex.response.status);
+        let status = if ex.response.status == 0 { ex.error_status } else { ex.response.status };
+        let _ = write!(out, "{status:03}");
         true
     };
     time_iso8601 ours "local time, 2026-11-20T10:00:00+00:00": |_, cx, out| put(out, Some(cx.clock.iso8601().as_bytes()));

@@ -264,6 +264,12 @@ const ENTRIES: &[Entry] = &[
         reason: "the log has the status that was sent, nginx's the one that error_page names",
     },
     Entry {
+        site: "pages",
+        probe: "GET /plain-200 If-None-Match: *",
+        drover: "304 open",
+        reason: "the log has the status that was sent, nginx's the one that error_page names",
+    },
+    Entry {
         site: "files",
         probe: "TRACE /page.html",
         drover: "405 open",

@@ -85,6 +85,7 @@ sites!(
     spa,
     aliases,
     errors,
+    pages,
     returns,
     locations,
     names,

@@ -1,4 +1,4 @@
-//! What becomes of a uri inside: aliases, the names that index and try_files add.
+//! What becomes of a uri inside: aliases, the names that index and try_files add, error pages and their targets.
 
 use crate::probe::{Site, get, head, request};
 use crate::probes;
@@ -80,4 +80,103 @@ pub fn aliases() -> Site {
         head("/try/page.html"),
     ]);
     Site::new("aliases", http, probes)
+}
+
+pub fn pages() -> Site {
+    let http = "add_header X-Uri '$uri $is_args$args $request_method $status' always; \
+                server { listen 127.0.0.1:%port%; root %root%; error_page 500 /50x.html; \
+                location / { } \
+                location /fallback { try_files $uri /login; } \
+                location /fallback-own { try_files $uri /login?own; } \
+                location /fallback-args { try_files $uri /login?$args&x; } \
+                location = /login { return 302 /elsewhere$is_args$args; } \
+                location /to-dir { error_page 404 /dir; try_files /none =404; } \
+                location /to-login { error_page 404 /login; try_files /none =404; } \
+                location /to-login-own { error_page 404 /login?from=$uri; try_files /none =404; } \
+                location /to-named { error_page 404 @login; try_files /none =404; } \
+                location @login { return 302 /elsewhere$is_args$args; } \
+                location /index { index /login; } \
+                location /index-query { index nope /login?x; } \
+                location = /moved { error_page 301 =200 /page.html; return 301 /x; } \
+                location = /moved-own { error_page 301 = /page.html; return 301 /x; } \
+                location = /moved-as-is { error_page 301 /page.html; return 301 http://b.example/x; } \
+                location = /moved-text { error_page 302 =200 @text; return 302 /x; } \
+                location = /moved-missing { error_page 302 /none; return 302 /x; } \
+                location = /moved-again { error_page 302 /login; return 302 /x; } \
+                location = /moved-away { error_page 302 http://b.example/y; return 302 /x; } \
+                location = /moved-303 { error_page 303 307 308 =404 /page.html; return 303 /x; } \
+                location = /moved-308 { error_page 303 307 308 /page.html; return 308 /x; } \
+                location = /circle { recursive_error_pages on; error_page 302 404 http://b.example/y; return 404; } \
+                location /dir { error_page 301 =200 /page.html; } \
+                location = /status { error_page 403 @status; return 403; } \
+                location = /status-200 { error_page 403 =200 @status; return 403; } \
+                location = /status-own { error_page 403 = @status; return 403; } \
+                location @status { return 201 '$status $request_method'; } \
+                location = /method { error_page 405 =200 @status; } \
+                location = /method-page { error_page 405 = /method-text; } \
+                location = /method-text { return 200 '$status $request_method'; } \
+                location @text { return 200 'text'; } \
+                location = /plain { error_page 404 @text; return 404; } \
+                location = /plain-200 { error_page 404 =200 @text; return 404; } \
+                location = /nowhere { try_files /none @nowhere; } \
+                location = /page-nowhere { error_page 404 @nowhere; return 404; } \
+                location = /nowhere-recursive { recursive_error_pages on; error_page 500 @nowhere; try_files /none @nowhere; } \
+                location = /zero { try_files /none =0; } \
+                location = /201 { try_files /none =201; } location = /204 { try_files /none =204; } \
+                location = /301 { try_files /none =301; } location = /599 { try_files /none =599; } \
+                location = /408 { try_files /none =408; } location = /444 { try_files /none =444; } \
+                location = /499 { try_files /none =499; } }";
+    let targets = [
+        "/fallback?a=b",
+        "/fallback-own?a=b",
+        "/fallback-args?a=b",
+        "/to-dir?a=b",
+        "/to-login?a=b",
+        "/to-login-own?a=b",
+        "/to-named?a=b",
+        "/index/?a=b",
+        "/index-query/?a=b",
+        "/moved",
+        "/moved-own",
+        "/moved-as-is",
+        "/moved-text",
+        "/moved-missing",
+        "/moved-again",
+        "/moved-away",
+        "/moved-303",
+        "/moved-308",
+        "/circle",
+        "/dir",
+        "/dir?a=b",
+        "/status",
+        "/status-200",
+        "/status-own",
+        "/nowhere",
+        "/page-nowhere",
+        "/nowhere-recursive",
+        "/zero",
+        "/201",
+        "/204",
+        "/301",
+        "/599",
+        "/408",
+        "/444",
+        "/499",
+    ];
+    let mut probes: Vec<_> = targets.iter().map(|target| get(target).into()).collect();
+    probes.extend(probes![
+        get("/plain").with("If-None-Match", "*"),
+        get("/plain").with("If-Match", "\"x\""),
+        get("/plain").with("If-Match", "*"),
+        get("/plain-200").with("If-None-Match", "*"),
+        get("/plain-200").with("If-Match", "*"),
+        head("/moved"),
+        get("/moved").http10().without_host(),
+        request("DELETE", "/method"),
+        request("POST", "/method").body("x"),
+        request("DELETE", "/method-page"),
+        request("POST", "/method-page").body("x"),
+        request("DELETE", "/moved"),
+    ]);
+    Site::new("pages", http, probes)
 }

@@ -40,19 +40,19 @@ pub static LOG_FORMAT: Setting<LogFormats> = Setting::many(&["log_format"], |arg
     if formats.0.iter().any(|format| format.name == name) {
         return Err(args.bad(0, format!("duplicate \"log_format\" name \"{name}\"")));
     }
-    let mut text = String::new();
-    let mut escape = Escape::Default;
-    for i in 1..args.len() {
-        match args.str(i)?.strip_prefix("escape=") {
-            Some(_) if i > 1 => text.push_str(args.str(i)?),
-            Some("default") => {}
-            Some("json") => escape = Escape::Json,
-            Some("none") => escape = Escape::None,
-            Some(other) => return Err(args.bad(i, format!("unknown log format escaping \"{other}\""))),
-            None => text.push_str(args.str(i)?),
-        }
+    let (escape, first) = match args.str(1)?.strip_prefix("escape=") {
+        None => (Escape::Default, 1),
+        Some("default") => (Escape::Default, 2),
+        Some("json") => (Escape::Json, 2),
+        Some("none") => (Escape::None, 2),
+        Some(other) => return Err(args.bad(1, format!("unknown log format escaping \"{other}\""))),
+    };
+    let mut template = Template::default();
+    for i in first..args.len() {
+        // Each by itself: a name at the end of a text does not go on in the next.
+        template.append(Template::parse(args, i)?);
     }
-    formats.0.push(LogFormat { name, template: Template::parse_text(args, 1, &text)?, escape });
+    formats.0.push(LogFormat { name, template, escape });
     Ok(())
 })
 .contexts(Contexts::HTTP)

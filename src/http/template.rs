@@ -114,6 +114,11 @@ impl Template {
         Ok(Template { parts })
     }
 
+    /// Puts `more` behind it.
+    pub fn append(&mut self, more: Template) {
+        self.parts.extend(more.parts);
+    }
+
     /// The text, when it holds no variable.
     pub fn as_text(&self) -> Option<&[u8]> {
         match self.parts.as_slice() {

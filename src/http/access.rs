@@ -98,11 +98,12 @@ fn is_local(client: &Addr) -> bool {
         .is_none_or(|ip| matches!(ip.to_canonical(), IpAddr::V4(Ipv4Addr::LOCALHOST) | IpAddr::V6(Ipv6Addr::LOCALHOST)))
 }
 
-/// The access phase, which an internal redirect goes through again. What the service tells of itself is, without a rule,
-/// for this machine only.
+/// The access phase, which an internal redirect goes through again. What the service tells of itself is for this machine
+/// only, unless the very location that shows it has a rule: one further out was hardly written with it in mind.
 pub(super) fn allowed(ex: &Exchange, cx: &Cx, location: &Location) -> bool {
     let (rules, client) = (location.scope.get(&ACCESS).as_slice(), &cx.conn.peer);
-    if permits(rules, client) && (location.view.is_none() || !rules.is_empty() || is_local(client)) {
+    let is_open = location.view.is_none() || location.scope.set_here(&ACCESS);
+    if permits(rules, client) && (is_open || is_local(client)) {
         return true;
     }
     complain::forbidden_by_rule(ex, cx);

@@ -79,8 +79,8 @@ macro_rules! about {
     ($about:literal) => {
         concat!(
             $about,
-            " Without any allow or deny in force it answers clients from 127.0.0.1, ::1 and Unix sockets, and 403 to all \
-             others; behind a proxy on this machine every client comes from there."
+            " Without an allow or deny in the same block it answers clients from 127.0.0.1, ::1 and Unix sockets, and 403 \
+             to all others, whatever blocks around it allow; behind a proxy on this machine every client comes from there."
         )
     };
 }

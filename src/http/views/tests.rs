@@ -23,7 +23,11 @@ const CONF: &str = "http { server { listen 80; location /stub { stub_status; } l
 
 impl Desk {
     fn new() -> Desk {
-        let conf = conf::parse(&Registry::new(crate::http::DIRECTIVES), CONF).unwrap();
+        Desk::with(CONF)
+    }
+
+    fn with(conf: &str) -> Desk {
+        let conf = conf::parse(&Registry::new(crate::http::DIRECTIVES), conf).unwrap();
         let ledger = Ledger::create().unwrap();
         let own = ledger.claim(std::process::id(), Role::Worker, 1).unwrap();
         let other = ledger.claim(1, Role::Worker, 0).unwrap();
@@ -107,6 +111,22 @@ fn without_rules_only_this_machine_may_look() {
         }
         assert_eq!(desk.status("GET", "/open"), "200", "from {peer}");
     }
+    for (peer, inherited, own) in
+        [("192.0.2.1:9", "403", "200"), ("127.0.0.1:9", "200", "200"), ("203.0.113.9:9", "403", "403")]
+    {
+        let desk = Desk::with(
+            "http { deny 203.0.113.9; server { listen 80; location /stub { stub_status; }
+            location /in { allow all; location /in/stub { stub_status; } }
+            location /own { stub_status; deny 203.0.113.9; } } }",
+        )
+        .from(peer);
+        for target in ["/stub", "/in/stub"] {
+            assert_eq!(desk.status("GET", target), inherited, "{target} from {peer}: a rule further out opens nothing");
+        }
+        assert_eq!(desk.status("GET", "/own"), own, "from {peer}");
+    }
+    let desk = Desk::with("http { deny 127.0.0.1; server { listen 80; location /stub { stub_status; } } }");
+    assert_eq!(desk.status("GET", "/stub"), "403", "a rule further out holds");
     assert_eq!(Desk::new().status("GET", "/shut"), "403");
     let mut desk = Desk::new();
     desk.peer = Addr::Unix(None);

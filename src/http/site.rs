@@ -199,7 +199,7 @@ impl Site {
             self.build_location(child, None, &mut locations)?;
         }
         let name = match node.scope.get(&SERVER_NAME).first() {
-            Some(name) => name.text.strip_prefix("*.").unwrap_or(&name.text).trim_start_matches('.').to_owned(),
+            Some(name) => name.text.strip_prefix('.').unwrap_or(&name.text).to_owned(),
             None => String::new(),
         };
         self.servers.push(Server { scope: node.scope.clone(), name, locations, own });

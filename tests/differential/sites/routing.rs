@@ -333,10 +333,11 @@ pub fn names() -> Site {
                 server { listen 127.0.0.1:%port% default_server; server_name _; return 200 'default $server_name'; } \
                 server { listen 127.0.0.1:%port%; server_name exact.example WWW.Exact.Example; \
                     return 200 'exact $host $http_host $server_name'; } \
-                server { listen 127.0.0.1:%port%; server_name *.wild.example; return 200 'wild start'; } \
+                server { listen 127.0.0.1:%port%; server_name *.wild.example; return 200 'wild start $server_name'; } \
                 server { listen 127.0.0.1:%port%; server_name *.deep.wild.example; return 200 'deep wild'; } \
-                server { listen 127.0.0.1:%port%; server_name .dot.example; return 200 'dot'; } \
-                server { listen 127.0.0.1:%port%; server_name mail.*; return 200 'wild end'; } \
+                server { listen 127.0.0.1:%port%; server_name .dot.example; return 200 'dot $server_name'; } \
+                server { listen 127.0.0.1:%port%; server_name mail.*; return 200 'wild end $server_name'; } \
+                server { listen 127.0.0.1:%port%; server_name ~^Regex\\d; return 200 'regex $server_name'; } \
                 server { listen 127.0.0.1:%port%; server_name mail.wild.example; return 200 'exact before wild'; } \
                 server { listen 127.0.0.1:%port%; server_name 127.0.0.1; return 200 'address'; } \
                 server { listen 127.0.0.1:%port%; server_name ''; return 200 'no name'; } \
@@ -362,6 +363,7 @@ pub fn names() -> Site {
         get("/").host("xdot.example"),
         get("/").host("mail.anything"),
         get("/").host("mail.a.b"),
+        get("/").host("regex1"),
         get("/").host("mail.wild.example"),
         get("/").host("mail.dot.example"),
         get("/").host("mail."),

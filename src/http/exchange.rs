@@ -168,7 +168,8 @@ impl Exchange {
                 match self.begin(cx) {
                     // Whatever the conf says: a 2xx to CONNECT would promise a tunnel (nginx: ngx_http_process_request_header).
                     Ok(()) if matches!(self.head.method, Method::Trace | Method::Connect) => {
-                        self.run(cx, out, Flow::Answer(Answer::Error(405)))
+                        let answer = self.response.refuse_method();
+                        self.run(cx, out, Flow::Answer(answer))
                     }
                     Ok(()) => self.run(cx, out, Flow::Redirect),
                     Err(reject) => self.reject(cx, out, reject),

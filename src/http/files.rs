@@ -295,7 +295,7 @@ pub(super) fn set_uri(ex: &mut Exchange, target: &[u8]) {
 /// The content phase: an index for a uri that ends in a slash, else the file itself.
 pub(super) fn content(ex: &mut Exchange, cx: &Cx) -> Flow {
     if !matches!(ex.head.method, Method::Get | Method::Head | Method::Post) {
-        return Flow::Answer(Answer::Error(405));
+        return Flow::Answer(ex.response.refuse_method());
     }
     if ex.uri.ends_with(b"/") {
         return index(ex, cx, 0);
@@ -385,7 +385,7 @@ fn index_opened(ex: &mut Exchange, cx: &Cx, i: usize, result: Result<Found, i32>
 fn content_opened(ex: &mut Exchange, cx: &Cx, result: Result<Found, i32>) -> Flow {
     match result {
         Ok(found) if found.kind == Kind::Dir => Flow::Answer(directory_redirect(ex)),
-        Ok(_) if ex.head.method == Method::Post => Flow::Answer(Answer::Error(405)),
+        Ok(_) if ex.head.method == Method::Post => Flow::Answer(ex.response.refuse_method()),
         Ok(found) if found.kind == Kind::File => Flow::Answer(response::negotiate(ex, cx, found)),
         Ok(_) => {
             complain::not_regular(ex, cx);

@@ -37,7 +37,9 @@ pub enum Reject {
     LengthAndEncoding,
     /// Transfer-Encoding in HTTP/1.0.
     EncodingInOldVersion,
-    /// A transfer coding other than `chunked`.
+    /// The last transfer coding is not `chunked`, so that nothing tells where the body ends.
+    EncodingNotChunked,
+    /// A transfer coding other than `chunked` in front of it.
     UnknownEncoding,
     /// The chunked body is malformed.
     InvalidChunk,
@@ -72,6 +74,7 @@ impl Reject {
             | Self::InvalidContentLength
             | Self::LengthAndEncoding
             | Self::EncodingInOldVersion
+            | Self::EncodingNotChunked
             | Self::InvalidChunk => 400,
             Self::TimedOut => 408,
             Self::BodyTooLarge | Self::ChunkedBodyTooLarge => 413,
@@ -117,7 +120,7 @@ impl fmt::Display for Reject {
                 "client sent \"Content-Length\" and \"Transfer-Encoding\" headers at the same time"
             }
             Self::EncodingInOldVersion => "client sent HTTP/1.0 request with \"Transfer-Encoding\" header",
-            Self::UnknownEncoding => "client sent unknown \"Transfer-Encoding\"",
+            Self::EncodingNotChunked | Self::UnknownEncoding => "client sent unknown \"Transfer-Encoding\"",
             Self::InvalidChunk => "client sent invalid chunked body",
             Self::BodyTooLarge => "client intended to send too large body",
             Self::ChunkedBodyTooLarge => "client intended to send too large chunked body",

@@ -354,10 +354,12 @@ fn check_host(head: &mut Head, buf: &[u8]) -> Result<(), Reject> {
 /// RFC 9112 section 6.3; anything ambiguous is refused.
 fn framing(head: &Head, buf: &[u8]) -> Result<Framing, Reject> {
     let length = head.known(buf, Id::ContentLength);
+    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
     if let Some(coding) = head.known(buf, Id::TransferEncoding) {
         return match () {
             () if head.version == Version::Http10 => Err(Reject::EncodingInOldVersion),
-            () if !coding.eq_ignore_ascii_case(b"chunked") => Err(Reject::UnknownEncoding),
+            () if !elements(coding).last().is_some_and(is_chunked) => Err(Reject::EncodingNotChunked),
+            () if !is_chunked(coding) => Err(Reject::UnknownEncoding),
             () if length.is_some() => Err(Reject::LengthAndEncoding),
             () => Ok(Framing::Chunked),
         };

@@ -89,6 +89,8 @@ pub struct Response {
     pub status: u16,
     /// Seconds since 1970.
     pub last_modified: Option<i64>,
+    /// The method is not one of those that the resource has.
+    method_refused: bool,
     /// The target of a redirect, also when an error page is sent in its place.
     pub(super) location: Option<Vec<u8>>,
     /// What a 206 sends; empty: the whole file.
@@ -103,10 +105,17 @@ impl Response {
     pub(super) fn clear(&mut self) {
         self.status = 0;
         self.last_modified = None;
+        self.method_refused = false;
         self.location = None;
         self.ranges.clear();
         self.unsatisfied = None;
         self.head.clear();
+    }
+
+    /// The answer to a method that neither files nor views have.
+    pub(super) fn refuse_method(&mut self) -> Answer {
+        self.method_refused = true;
+        Answer::Error(405)
     }
 
     /// The value of a field that was sent; `_` in `name` stands for `-`.
@@ -176,7 +185,7 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answer: Answe
         Answer::File(found) => write_file(ex, cx, out, &found),
         Answer::NotModified(found) => {
             ex.response.status = 304;
-            let last_modified = found.as_ref().map(|found| found.last_modified.as_slice());
+            let last_modified = found.as_ref().map(|found| last_modified(cx, found));
             let etag = found.as_ref().and_then(|found| etag(ex, cx, found));
             let fields = Fields { last_modified, etag, ..Fields::default() };
             write_head(ex, cx, out, &fields);
@@ -200,6 +209,11 @@ fn etag<'f>(ex: &Exchange, cx: &Cx, found: &'f Found) -> Option<&'f [u8]> {
     scope.get(&ETAG).then(|| found.etag.as_bytes())
 }
 
+/// A time that has not come yet, of a file from elsewhere, is replaced by that of the response (RFC 9110, 8.8.2.1).
+fn last_modified<'f>(cx: &'f Cx, found: &'f Found) -> &'f [u8] {
+    if found.mtime > cx.clock.unix_s() as i64 { cx.clock.http_date() } else { &found.last_modified }
+}
+
 fn write_file(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found) -> Body {
     let content_type = media_type::of(ex, cx);
     let etag = etag(ex, cx, found);
@@ -210,7 +224,7 @@ fn write_file(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found) -> B
         [] => {
             ex.response.status = if ex.error_status != 0 { ex.error_status } else { 200 };
             let ok = ex.response.status == 200;
-            fields.last_modified = ok.then_some(&found.last_modified);
+            fields.last_modified = ok.then_some(last_modified(cx, found));
             fields.accept_ranges = ok && *ex.location_of(cx).scope.get(&MAX_RANGES) != Some(0);
             fields.content_length = Some(found.len);
             if ex.response.status == 204 {
@@ -221,7 +235,7 @@ fn write_file(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found) -> B
         }
         &[only] => {
             ex.response.status = 206;
-            fields.last_modified = Some(&found.last_modified);
+            fields.last_modified = Some(last_modified(cx, found));
             fields.content_length = Some(only.size());
             fields.content_range = Some((only, found.len));
             write_head(ex, cx, out, &fields);
@@ -249,7 +263,7 @@ fn write_parts(
     ex.response.status = 206;
     let fields = Fields {
         content_type: Some(&content_type),
-        last_modified: Some(&found.last_modified),
+        last_modified: Some(last_modified(cx, found)),
         content_length: Some(multipart.content_length(ranges)),
         ..fields
     };
@@ -350,6 +364,10 @@ fn write_head(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &Fields) {
     }
     if let Some(etag) = fields.etag.filter(|_| !said("ETag")) {
         put(out, &[b"ETag: ", etag, b"\r\n"]);
+    }
+    // RFC 9110, 15.5.6.
+    if ex.response.status == 405 && ex.response.method_refused && !said("Allow") {
+        put(out, &[b"Allow: GET, HEAD\r\n"]);
     }
     headers::write(ex, cx, out);
     if fields.accept_ranges {

@@ -10,6 +10,10 @@ pub struct Entry {
     pub reason: &'static str,
 }
 
+/// Fields that drover sends with a status and nginx does not, whatever the probe: status, name, value, reason.
+const FIELDS: &[(u16, &str, &str, &str)] =
+    &[(405, "Allow", "GET, HEAD", "RFC 9110 15.5.6: a 405 MUST say which methods there are")];
+
 const ENTRIES: &[Entry] = &[
     Entry {
         site: "conditionals",
@@ -204,6 +208,42 @@ const ENTRIES: &[Entry] = &[
         reason: "The request line is well-formed and its version is 2.0: RFC 9110 15.6.6 has a status for that",
     },
     Entry {
+        site: "strict",
+        probe: "Transfer-Encoding gzip",
+        drover: "400 close",
+        reason: "RFC 9112 6.3: a request whose last transfer coding is not chunked MUST be answered 400",
+    },
+    Entry {
+        site: "strict",
+        probe: "Transfer-Encoding identity",
+        drover: "400 close",
+        reason: "RFC 9112 6.3: a request whose last transfer coding is not chunked MUST be answered 400",
+    },
+    Entry {
+        site: "strict",
+        probe: "Transfer-Encoding identity with a length",
+        drover: "400 close",
+        reason: "RFC 9112 6.3: a request whose last transfer coding is not chunked MUST be answered 400",
+    },
+    Entry {
+        site: "strict",
+        probe: "Transfer-Encoding xchunked",
+        drover: "400 close",
+        reason: "RFC 9112 6.3: a request whose last transfer coding is not chunked MUST be answered 400",
+    },
+    Entry {
+        site: "files",
+        probe: "GET /future.txt",
+        drover: "200 open",
+        reason: "RFC 9110 8.8.2.1: Last-Modified MUST NOT be later than Date",
+    },
+    Entry {
+        site: "variables",
+        probe: "GET /fields X-Twice: 1 X-Twice: 2 Referer: http://a.example/ Referer: http://b.example/",
+        drover: "200 open",
+        reason: "RFC 9110 5.3: the lines of a field mean one list; nginx joins them from 1.23 on",
+    },
+    Entry {
         site: "limits",
         probe: "a field of 2100",
         drover: "431 close",
@@ -373,6 +413,11 @@ const ENTRIES: &[Entry] = &[
     },
 ];
 
+/// Whether a field of drover's is one that nginx does not send.
+pub fn adds(status: u16, name: &str, value: &str) -> bool {
+    FIELDS.iter().any(|field| (field.0, field.1, field.2) == (status, name, value))
+}
+
 pub fn of(site: &str) -> impl Iterator<Item = &'static Entry> {
     ENTRIES.iter().filter(move |entry| entry.site == site)
 }
@@ -386,5 +431,8 @@ pub fn covers(site: &str, probe: &str, drover: &Transcript) -> bool {
 fn every_entry_has_a_reason() {
     for entry in ENTRIES {
         assert!(entry.reason.len() > 20, "{} | {}", entry.site, entry.probe);
+    }
+    for (status, name, _, reason) in FIELDS {
+        assert!(reason.len() > 20, "{status} {name}");
     }
 }

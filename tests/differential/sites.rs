@@ -23,6 +23,8 @@ pub use routing::*;
 /// Last-Modified of every file of the fixture: Sun, 06 Nov 1994 08:49:37 GMT, the date of RFC 9110 section 5.6.7.
 const MODIFIED: u64 = 784_111_777;
 pub const MODIFIED_TEXT: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+/// A time that is yet to come: 2100.
+const FUTURE: u64 = 4_102_444_800;
 /// nginx's form: seconds and size in hex. The size is that of `/digits.txt`.
 pub const DIGITS_ETAG: &str = "\"2ebc98a1-64\"";
 
@@ -72,6 +74,8 @@ pub fn fixture() -> TempDir {
         write(root, name, content.as_bytes());
     }
     write(root, "large.bin", &large);
+    write(root, "future.txt", b"from a clock that is fast\n");
+    set_modified(&root.join("future.txt"), FUTURE);
     symlink("digits.txt", root.join("link.txt")).expect("symlink");
     symlink("nowhere", root.join("dangling.txt")).expect("symlink");
     symlink("dir", root.join("linkdir")).expect("symlink");
@@ -86,6 +90,10 @@ fn write(root: &Path, name: &str, content: &[u8]) {
     let path = root.join(name);
     fs::create_dir_all(path.parent().expect("a parent")).expect("mkdir");
     fs::write(&path, content).expect("write");
-    let file = File::options().write(true).open(&path).expect("open");
-    file.set_modified(UNIX_EPOCH + Duration::from_secs(MODIFIED)).expect("utimes");
+    set_modified(&path, MODIFIED);
+}
+
+fn set_modified(path: &Path, seconds: u64) {
+    let file = File::options().write(true).open(path).expect("open");
+    file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).expect("utimes");
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
+use crate::intended;
 use crate::probe::{Probe, Site, Step};
 use crate::support::client::{Client, Nothing, Response};
 use crate::support::server::{Product, Server, Setup};
@@ -135,7 +136,10 @@ fn described(response: Result<Response, Nothing>, to_head: bool, server: &Server
     };
     let mut lines = vec![format!("{} {} {}", response.version, response.status, response.reason)];
     let body = placeholders(&String::from_utf8_lossy(&response.body));
-    for (name, value) in &response.headers {
+    let is_shared = |(name, value): &&(String, String)| {
+        server.product == Product::Nginx || !intended::adds(response.status, name, value)
+    };
+    for (name, value) in response.headers.iter().filter(is_shared) {
         let value = match name.as_str() {
             "Date" if httpdate::parse_http_date(value).is_ok() => "<date>".to_owned(),
             "Expires" => expires(value, &response),

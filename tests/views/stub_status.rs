@@ -16,8 +16,8 @@ fn ask(client: &mut Client, method: &str, path: &str) -> Page {
     let mut response = response.unwrap_or_else(|nothing| panic!("{method} {path}: {nothing:?}"));
     response.headers.retain(|(name, _)| name != "Server" && name != "Date");
     if response.status != 200 {
-        // The page of an error names the server, and so its length differs.
-        response.headers.retain(|(name, _)| name != "Content-Length");
+        // The page of an error names the server, and so its length differs; nginx does not say what is allowed.
+        response.headers.retain(|(name, _)| name != "Content-Length" && name != "Allow");
         response.body.clear();
     }
     let text = response.text();

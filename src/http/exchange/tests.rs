@@ -161,6 +161,35 @@ fn trace_and_connect_are_refused_whatever_the_conf_says() {
 }
 
 #[test]
+fn a_405_says_which_methods_there_are_where_the_method_is_to_blame() {
+    let conf =
+        "server { listen 80; root /www; location /no { return 405; } location /page { error_page 405 /405.html; }
+        location /ok { error_page 405 =200 /405.html; } location /own { add_header Allow GET always; } }";
+    let desk = Desk::new(conf, &[("/www/a", FILE), ("/www/405.html", FILE)]);
+    let allow = |method: &str, target: &str| {
+        let reply = desk.ask(&format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        reply.field("Allow").map(str::to_owned)
+    };
+    for (method, target) in [("PUT", "/a"), ("POST", "/a"), ("TRACE", "/a"), ("DELETE", "/page")] {
+        assert_eq!(allow(method, target).as_deref(), Some("GET, HEAD"), "{method} {target}");
+    }
+    assert_eq!((allow("GET", "/no"), allow("PUT", "/ok")), (None, None));
+    assert_eq!(allow("PUT", "/own").as_deref(), Some("GET"));
+}
+
+#[test]
+fn a_file_is_never_younger_than_its_response() {
+    let mut desk = Desk::new("server { listen 80; root /www; }", &[("/www/a", FILE)]);
+    desk.clock.set(1_000, 1_600_000_000_000);
+    for (field, status) in
+        [("X: y", "200"), ("Range: bytes=0-1", "206"), ("Range: bytes=0-1,4-5", "206"), ("If-None-Match: *", "304")]
+    {
+        let reply = desk.ask(&format!("GET /a HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n"));
+        assert_eq!((reply.status(), reply.field("Last-Modified")), (status, reply.field("Date")), "{field}");
+    }
+}
+
+#[test]
 fn an_error_page_that_is_missing_ends_in_the_built_in_one() {
     let desk = Desk::new("server { listen 80; root /www; error_page 404 /404.html; }", &[]);
     let reply = desk.get("/missing");

@@ -271,7 +271,10 @@ fn body_framing() {
         assert_eq!(reject_of(&fields(&format!("Content-Length: {text}"))), Reject::InvalidContentLength, "{text:?}");
     }
     assert_eq!(head_of(&fields("Transfer-Encoding: Chunked")).framing, Framing::Chunked);
-    for text in ["", "gzip", "gzip, chunked", "chunked, chunked", "identity", "xchunked", "chunked;q=1", ",chunked"] {
+    for text in ["", "gzip", "chunked, gzip", "identity", "xchunked", "chunked;q=1"] {
+        assert_eq!(reject_of(&fields(&format!("Transfer-Encoding: {text}"))), Reject::EncodingNotChunked, "{text:?}");
+    }
+    for text in ["gzip, chunked", "chunked, chunked", ",chunked"] {
         assert_eq!(reject_of(&fields(&format!("Transfer-Encoding: {text}"))), Reject::UnknownEncoding, "{text:?}");
     }
     let both = ["Content-Length: 0\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 0"];

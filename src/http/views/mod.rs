@@ -43,9 +43,9 @@ impl std::fmt::Debug for View {
 }
 
 impl View {
-    pub(super) fn answer(&self, ex: &Exchange, cx: &Cx) -> Answer {
+    pub(super) fn answer(&self, ex: &mut Exchange, cx: &Cx) -> Answer {
         if !matches!(ex.head.method, Method::Get | Method::Head) {
-            return Answer::Error(405);
+            return ex.response.refuse_method();
         }
         let Some(snapshot) = Snapshot::take(cx) else { return Answer::Error(503) };
         let Page { media_type, body } = (self.write)(ex, &snapshot);

@@ -21,6 +21,7 @@ pub fn files() -> Site {
         get("/large.bin"),
         head("/large.bin"),
         get("/noextension"),
+        get("/future.txt"),
         get("/dot."),
         get("/.hidden"),
         get("/missing"),

@@ -52,7 +52,7 @@ pub struct Exchange {
     pub(super) server: usize,
     pub(super) location: usize,
     pub(super) captures: Captured,
-    /// More requests came behind this one in the same read.
+    /// The beginning of the request was there before the one in front of it was answered.
     pub pipelined: bool,
     pub(super) response: Response,
     /// The status of the error whose page is being made, 0 if none.
@@ -284,7 +284,7 @@ impl Exchange {
             }
         }
         let Some(body) = super::response::write(self, cx, out, answer) else {
-            self.phase = Phase::Done;
+            (self.phase, self.complete) = (Phase::Done, false);
             return Action::Close;
         };
         self.bytes_sent += (out.len() - begin) as u64;
@@ -400,7 +400,7 @@ impl Exchange {
     /// The client went away before its request was whole.
     pub fn abandon(&mut self, cx: &Cx) {
         complain::closed_early(self, cx);
-        self.response.status = 400;
+        (self.response.status, self.complete) = (400, false);
     }
 
     /// The file system path that [`Action::Open`] asks for.

@@ -196,15 +196,16 @@ impl Head {
         self.fields.iter().find(same).map(|f| f.value.of(buf))
     }
 
-    /// As `get`, for a name as in `$http_NAME`: in lower case, with `_` for `-`.
-    pub fn get_variable<'a>(&self, buf: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    /// The values of every field of a name as in `$http_NAME`: in lower case, with `_` for `-`.
+    pub fn all_of_variable<'a>(&'a self, buf: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         let same = |byte: &u8, wanted: &u8| match byte {
             b'-' => *wanted == b'_',
             _ => byte.to_ascii_lowercase() == *wanted,
         };
-        let matches =
-            |f: &&Field| f.name.len as usize == name.len() && f.name.of(buf).iter().zip(name).all(|(a, b)| same(a, b));
-        self.fields.iter().find(matches).map(|f| f.value.of(buf))
+        let matches = move |f: &&Field| {
+            f.name.len as usize == name.len() && f.name.of(buf).iter().zip(name).all(|(a, b)| same(a, b))
+        };
+        self.fields.iter().filter(matches).map(|f| f.value.of(buf))
     }
 
     /// The request line has come in full (client_header_timeout's text and `$request` depend on it).

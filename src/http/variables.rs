@@ -76,7 +76,7 @@ impl Var {
     pub fn get(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) -> bool {
         match self {
             Var::Known(variable) => (variable.get)(ex, cx, out),
-            Var::Header(name) => put(out, ex.head.get_variable(cx.input, name.as_bytes())),
+            Var::Header(name) => header(ex, cx, name, out),
             Var::Sent(name) => put(out, ex.response.sent(name.as_bytes())),
             Var::Arg(name) => put(out, argument(&ex.args, name.as_bytes())),
             Var::Cookie(name) => put(out, cookie(ex, cx, name.as_bytes())),
@@ -140,6 +140,19 @@ fn cookie<'a>(ex: &'a Exchange, cx: &Cx<'a>, name: &[u8]) -> Option<&'a [u8]> {
     })
 }
 
+/// The lines of a field, joined into the one that means the same (RFC 9110, 5.3; of cookies RFC 6265, 5.4).
+fn header(ex: &Exchange, cx: &Cx, name: &str, out: &mut Vec<u8>) -> bool {
+    let separator = if name == "cookie" { b"; " } else { b", " };
+    let mut is_there = false;
+    for value in ex.head.all_of_variable(cx.input, name.as_bytes()) {
+        if std::mem::replace(&mut is_there, true) {
+            out.extend_from_slice(separator);
+        }
+        out.extend_from_slice(value);
+    }
+    is_there
+}
+
 fn host(ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) -> bool {
     let start = out.len();
     match ex.head.host.of(cx.input) {
@@ -198,10 +211,12 @@ pub static VARIABLES: &[Variable] = variables! {
         true
     };
     document_uri client "same as $uri": |ex, _, out| put(out, Some(&ex.uri));
+    gzip_ratio ours "none: nothing is compressed": |_, _, _| false;
     host client "host of the target, else of Host, else the server's name": host;
     hostname ours "name of the machine": |_, cx, out| put(out, Some(cx.site.hostname.as_bytes()));
     https ours "\"on\" under TLS, else empty": |_, _, _| true;
     is_args ours "\"?\" if there is a query, else empty": |ex, _, out| put(out, Some(if ex.args.is_empty() { b"" } else { b"?" }));
+    limit_rate ours "0: no limit": |_, _, out| number(out, 0);
     msec ours "now, in seconds since 1970 with ms": |_, cx, out| seconds(out, cx.clock.unix_ms());
     nginx_version ours "drover's version": |_, _, out| put(out, Some(env!("CARGO_PKG_VERSION").as_bytes()));
     pid ours "pid of the worker": |_, _, out| number(out, std::process::id().into());
@@ -219,11 +234,11 @@ pub static VARIABLES: &[Variable] = variables! {
     };
     request_id ours "32 random hex digits": |_, cx, out| request_id(cx, out);
     request_length ours "bytes of the request's head and body": |ex, _, out| number(out, ex.head_len() as u64 + ex.body_bytes);
-    request_method client "GET, HEAD ...": |ex, cx, out| put(out, Some(match ex.head.method {
+    request_method client "GET, HEAD ...": |ex, cx, out| match ex.head.method_text.of(cx.input) {
         // An error page is got, whatever the client has asked for.
-        Method::Get => b"GET",
-        _ => ex.head.method_text.of(cx.input),
-    }));
+        _ if ex.internal && ex.head.method == Method::Get => put(out, Some(b"GET")),
+        text => !text.is_empty() && put(out, Some(text)),
+    };
     request_time ours "seconds with ms since the request's first byte": |ex, cx, out| seconds(out, cx.clock.now_ms().saturating_sub(ex.started_ms));
     request_uri client "the target as it came, with its query": |ex, cx, out| put(out, Some(ex.head.uri.of(cx.input)));
     scheme ours "http": |_, _, out| put(out, Some(b"http"));

@@ -230,7 +230,6 @@ impl Engine {
         if active.start < active.input.len() {
             match self.exchange(conn, active) {
                 Ok(Some(After::KeepAlive)) if active.out.has_room(BATCH_MAX) && active.has_pipelined() => {
-                    active.ex.pipelined = true;
                     self.finish(conn, active);
                     self.next_request(conn, active);
                     return None;
@@ -367,6 +366,7 @@ impl Engine {
     fn next_request(&self, conn: &mut Conn, active: &mut Active) {
         conn.state = State::Request;
         self.reset(active);
+        active.ex.pipelined = active.start < active.input.len();
         conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::CLIENT_HEADER_TIMEOUT);
     }
 

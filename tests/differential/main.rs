@@ -91,6 +91,7 @@ sites!(
     names,
     nameless,
     headers,
+    variables,
     access,
     types,
     connection,

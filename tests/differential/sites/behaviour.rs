@@ -1,6 +1,6 @@
 //! What is added to a response, who may have it, and what is said about the server.
 
-use crate::probe::{Site, get, head, request};
+use crate::probe::{Probe, Site, Step, get, head, request};
 use crate::probes;
 
 pub fn headers() -> Site {
@@ -77,6 +77,45 @@ pub fn headers() -> Site {
         request("POST", "/page.html").body("x"),
     ];
     Site::new("headers", http, probes)
+}
+
+pub fn variables() -> Site {
+    let http = "log_format own '$remote_port' ' $status $pipe $request' '_$request_method' ' $gzip_ratio $limit_rate ' \
+                    '[$time_local] \"$request_completion\" $http_cookie $http_x_forwarded_for $content_type'; \
+                server { listen 127.0.0.1:%port%; root %root%; access_log %dir%/access.log own; \
+                location / { } \
+                location = /fields { return 200 '$http_x_twice|$http_referer|$http_none'; } \
+                location = /lists { return 200 '$http_cookie|$cookie_a|$cookie_b|$http_x_forwarded_for|$http_user_agent'; } \
+                location = /silent { return 444; } \
+                location = /ours { return 200 '$gzip_ratio|$limit_rate|$pipe'; } }";
+    let page = "GET /page.html HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let probes = probes![
+        get("/ours"),
+        get("/fields").with("X-Twice", "1"),
+        get("/fields")
+            .with("X-Twice", "1")
+            .with("X-Twice", "2")
+            .with("Referer", "http://a.example/")
+            .with("Referer", "http://b.example/"),
+        get("/lists").with("Cookie", "b=2; c=4").with("Cookie", "a=3").with("Cookie", "a=1"),
+        get("/lists").with("X-Forwarded-For", "1.1.1.1").with("X-Forwarded-For", "2.2.2.2, 3.3.3.3"),
+        get("/lists").with("Cookie", "").with("X-Forwarded-For", "").with("X-Forwarded-For", "1.1.1.1"),
+        get("/silent"),
+        Probe::raw("no method", "nothing to see here\r\n\r\n"),
+        get("/missing"),
+        Probe::raw_many("three pipelined", page.repeat(3), 3),
+        Probe::raw_many("one, then two pipelined", page, 1).then_send(page.repeat(2)).then_read().then_read(),
+        Probe::raw_many(
+            "two pipelined, with bodies",
+            "POST /ours HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc".repeat(2),
+            2
+        ),
+        Probe {
+            steps: vec![Step::Send(b"GET / HTTP/1.1\r\nHost: lo".into()), Step::ShutdownWrite],
+            ..Probe::raw("abandoned", "")
+        },
+    ];
+    Site::new("variables", http, probes)
 }
 
 pub fn access() -> Site {

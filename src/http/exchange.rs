@@ -210,7 +210,10 @@ impl Exchange {
     /// Answers without the request being understood, and gives the connection up.
     pub fn reject(&mut self, cx: &Cx, out: &mut Vec<u8>, reject: Reject) -> Action {
         if self.head_len == 0 {
-            self.server = cx.site.default_server(cx.conn.bound);
+            self.server = match self.head.host.of(cx.input) {
+                [] => cx.site.default_server(cx.conn.bound),
+                host => cx.site.select_server(cx.conn.bound, host, &mut self.captures),
+            };
         }
         self.location = cx.site.server(self.server).own;
         complain::rejected(self, cx, reject);

@@ -230,9 +230,17 @@ pub fn parse(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Parse, Reje
     } else if !end_in_sight(head, buf) {
         return partial(head, buf, limits);
     }
-    let Some(len) = field_lines(head, buf, limits)? else {
-        end_in_sight(head, buf);
-        return partial(head, buf, limits);
+    let len = match field_lines(head, buf, limits) {
+        Ok(Some(len)) => len,
+        Ok(None) => {
+            end_in_sight(head, buf);
+            return partial(head, buf, limits);
+        }
+        Err(reject) => {
+            // The first error counts; the host is wanted all the same.
+            let _ = check_host(head, buf);
+            return Err(reject);
+        }
     };
     if head.fields_at + len - head.start > limits.head {
         return Err(Reject::HeadTooLarge);
@@ -270,8 +278,10 @@ fn field_lines(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Option<us
     let lines = buf.get(head.fields_at..).unwrap_or_default();
     let mut room = [httparse::EMPTY_HEADER; USUAL_FIELDS];
     match httparse::parse_headers(lines, &mut room) {
+        Ok(httparse::Status::Complete((len, headers))) => take_fields(head, buf, limits, headers).map(|()| Some(len)),
+        Ok(httparse::Status::Partial) => Ok(None),
         Err(httparse::Error::TooManyHeaders) if limits.fields > USUAL_FIELDS => many_field_lines(head, buf, limits),
-        result => take_fields(head, buf, limits, result),
+        Err(error) => refuse_fields(head, buf, limits, &room, error),
     }
 }
 
@@ -280,19 +290,27 @@ fn field_lines(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Option<us
 fn many_field_lines(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Option<usize>, Reject> {
     let lines = buf.get(head.fields_at..).unwrap_or_default();
     let mut room = vec![httparse::EMPTY_HEADER; limits.fields.min(usize::from(u16::MAX) - 1)];
-    let result = httparse::parse_headers(lines, &mut room);
-    take_fields(head, buf, limits, result)
+    match httparse::parse_headers(lines, &mut room) {
+        Ok(httparse::Status::Complete((len, headers))) => take_fields(head, buf, limits, headers).map(|()| Some(len)),
+        Ok(httparse::Status::Partial) => Ok(None),
+        Err(error) => refuse_fields(head, buf, limits, &room, error),
+    }
 }
 
-type Parsed<'h, 'b> = httparse::Result<(usize, &'h [httparse::Header<'b>])>;
+/// What stands in front of the error has been read: the host in it tells whose error page is sent, as in nginx.
+fn refuse_fields(
+    head: &mut Head,
+    buf: &[u8],
+    limits: &Limits,
+    room: &[httparse::Header],
+    error: httparse::Error,
+) -> Result<Option<usize>, Reject> {
+    let read = room.iter().position(|header| header.name.is_empty()).unwrap_or(room.len());
+    take_fields(head, buf, limits, &room[..read])?;
+    Err(if error == httparse::Error::TooManyHeaders { Reject::TooManyFields } else { Reject::InvalidFieldLine })
+}
 
-fn take_fields(head: &mut Head, buf: &[u8], limits: &Limits, result: Parsed) -> Result<Option<usize>, Reject> {
-    let (len, headers) = match result {
-        Ok(httparse::Status::Complete(found)) => found,
-        Ok(httparse::Status::Partial) => return Ok(None),
-        Err(httparse::Error::TooManyHeaders) => return Err(Reject::TooManyFields),
-        Err(_) => return Err(Reject::InvalidFieldLine),
-    };
+fn take_fields(head: &mut Head, buf: &[u8], limits: &Limits, headers: &[httparse::Header]) -> Result<(), Reject> {
     if headers.len() > limits.fields {
         return Err(Reject::TooManyFields);
     }
@@ -321,7 +339,7 @@ fn take_fields(head: &mut Head, buf: &[u8], limits: &Limits, result: Parsed) -> 
         }
         head.fields.push(Field { name, value, id });
     }
-    Ok(Some(len))
+    Ok(())
 }
 
 /// nginx drops fields with other names (ignore_invalid_headers): an underscore would be taken for a hyphen further on.

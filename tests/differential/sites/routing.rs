@@ -1,6 +1,6 @@
 //! Which server, which location, which file: names, locations, try_files, returns, error pages.
 
-use crate::probe::{Site, get, head, request};
+use crate::probe::{Probe, Site, get, head, request};
 use crate::probes;
 
 pub fn spa() -> Site {
@@ -342,6 +342,8 @@ pub fn names() -> Site {
                 server { listen 127.0.0.1:%port%; server_name 127.0.0.1; return 200 'address'; } \
                 server { listen 127.0.0.1:%port%; server_name ''; return 200 'no name'; } \
                 server { listen 127.0.0.1:%port2%; server_name second; root %root%; } \
+                server { listen 127.0.0.1:%port%; server_name own.example; error_page 400 501 =200 @own; \
+                    location @own { return 200 'own $host'; } } \
                 server { listen 127.0.0.1:%port%; server_name located; root %root%; } ";
     let probes = probes![
         get("/").host("first"),
@@ -363,6 +365,17 @@ pub fn names() -> Site {
         get("/").host("xdot.example"),
         get("/").host("mail.anything"),
         get("/").host("mail.a.b"),
+        get("/").host("own.example").with("Host", "other"),
+        get("/").host("own.example").with("If-Match", "*").with("If-Match", "*"),
+        get("/").host("own.example").with("Content-Length", "x"),
+        get("/").host("own.example").with("Transfer-Encoding", "gzip, chunked"),
+        get("/").host("own.example").with("X", "\0"),
+        get("/").host("bad host").with("Host", "own.example"),
+        Probe::raw("an error in front of Host", "GET / HTTP/1.1\r\nX: \0\r\nHost: own.example\r\n\r\n"),
+        Probe::raw(
+            "an error behind the target's host",
+            "GET http://own.example/ HTTP/1.1\r\nX: \0\r\nHost: first\r\n\r\n"
+        ),
         get("/").host("regex1"),
         get("/").host("mail.wild.example"),
         get("/").host("mail.dot.example"),

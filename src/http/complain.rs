@@ -39,6 +39,10 @@ impl Place for Here<'_> {
         }
         write!(f, ", server: {}", self.ex.server_of(self.cx).name)?;
         let input = self.cx.input;
+        // The head of a request that was answered before its body was there is gone.
+        if input.is_empty() {
+            return Ok(());
+        }
         if !self.ex.head.line.is_empty() {
             write!(f, ", request: \"{}\"", Text(self.ex.head.line.of(input)))?;
         }
@@ -138,9 +142,18 @@ pub fn closed_early(ex: &Exchange, cx: &Cx) {
     log::info!(at: here(ex, cx), "client prematurely closed connection");
 }
 
-/// The client was too slow to send a body or to take a response.
-pub fn timed_out(ex: &Exchange, cx: &Cx) {
-    log::info!(at: here(ex, cx), "client timed out (110: Connection timed out)");
+/// The client was too slow to send a body.
+pub fn body_timed_out(ex: &Exchange, cx: &Cx) {
+    timed_out(Here { ex, cx, doing: super::reject::Phase::Body.to_string() });
+}
+
+/// The client was too slow to take a response.
+pub fn send_timed_out(ex: &Exchange, cx: &Cx) {
+    timed_out(Here { ex, cx, doing: "while sending response to client".to_owned() });
+}
+
+fn timed_out(here: Here) {
+    log::info!(at: here, "client timed out (110: Connection timed out)");
 }
 
 /// Reading from or writing to the client failed.

@@ -64,6 +64,9 @@ fn a_body_that_does_not_come_ends_the_connection() {
     let mut client = server.connect();
     client.send("POST /sink HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc");
     assert!(takes_at_least(Duration::from_millis(250), || client.until_closed()).is_ok());
+    let line =
+        "client timed out (110: Connection timed out) while reading client request body, client: 127.0.0.1, server: \n";
+    until_true("the log says so", || server.error_log().contains(line));
 }
 
 #[test]
@@ -80,7 +83,9 @@ fn a_client_that_does_not_read_is_given_up() {
         let server = server(&format!("send_timeout 300ms; reset_timedout_connection {reset};"));
         let mut client = server.connect();
         client.send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n").wait_for_bytes(1000);
-        until_true("the log says so", || server.error_log().contains("timed out"));
+        let line = "client timed out (110: Connection timed out) while sending response to client, client: 127.0.0.1, \
+                    server: , request: \"GET /large HTTP/1.1\", host: \"localhost\"\n";
+        until_true("the log says so", || server.error_log().contains(line));
         let response = client.response().expect("the beginning of the response");
         assert!(response.ended_by_close, "the rest is not sent");
         assert!(bytes_logged(&server) >= response.body.len() as u64);

@@ -68,7 +68,9 @@ impl Engine {
             self.recycle(active);
             return Need::Close;
         } else {
-            complain::timed_out(&active.ex, &self.cx(conn, &active));
+            let complain =
+                if conn.state == State::Discard { complain::body_timed_out } else { complain::send_timed_out };
+            complain(&active.ex, &self.cx(conn, &active));
             self.cut_short(conn, &mut active);
             false
         };

@@ -19,7 +19,7 @@ use super::body::Body as RequestBody;
 use super::captured::Captured;
 pub use super::cx::{ConnInfo, Cx, Stage};
 use super::files::Purpose;
-use super::reject::Reject;
+use super::reject::{Phase as RejectPhase, Reject};
 use super::request::{self, Head, Method, Parse};
 use super::response::{Answer, Response};
 use super::site::{Location, Server};
@@ -209,12 +209,13 @@ impl Exchange {
 
     /// Answers without the request being understood, and gives the connection up.
     pub fn reject(&mut self, cx: &Cx, out: &mut Vec<u8>, reject: Reject) -> Action {
-        if self.head_len == 0 {
-            self.server = match self.head.host.of(cx.input) {
-                [] => cx.site.default_server(cx.conn.bound),
-                host => cx.site.select_server(cx.conn.bound, host, &mut self.captures),
-            };
-        }
+        self.server = match self.head.host.of(cx.input) {
+            host if !host.is_empty() && reject.phase() != RejectPhase::RequestLine => {
+                cx.site.select_server(cx.conn.bound, host, &mut self.captures)
+            }
+            // A bad request line is nobody's, whatever Host follows.
+            _ => cx.site.default_server(cx.conn.bound),
+        };
         self.location = cx.site.server(self.server).own;
         complain::rejected(self, cx, reject);
         self.give_up();

@@ -163,6 +163,9 @@ impl Thread {
             }
             engine.end_of_turn();
         }
+        if self.stands == Heeded::Ending {
+            self.team.driver.close_all(&mut engine);
+        }
         engine.flush_logs();
     }
 
@@ -192,7 +195,7 @@ impl Thread {
     /// Waits for the lead, for something to heed, or until log lines are due.
     fn sleep(&self, free: MutexGuard<'_, Free>, engine: &Engine) {
         let now = engine.clock.now_ms();
-        match engine.next_log_flush().map(|at| Duration::from_millis(at.saturating_sub(now))) {
+        match engine.next_upkeep().map(|at| Duration::from_millis(at.saturating_sub(now))) {
             None => drop(self.team.come.wait(free)),
             Some(timeout) => drop(self.team.come.wait_timeout(free, timeout)),
         }
@@ -217,7 +220,7 @@ impl Thread {
         if !is_paused && team.driver.has_room() {
             report(lead.listening.arm(&team.poller));
         }
-        let until = [team.driver.next_deadline(), engine.next_log_flush(), is_paused.then_some(lead.pause_until)];
+        let until = [team.driver.next_deadline(), engine.next_upkeep(), is_paused.then_some(lead.pause_until)];
         let now = engine.clock.now_ms();
         let timeout = until.into_iter().flatten().min().map(|at| at.saturating_sub(now));
         // An order that comes from here on makes the wait short.

@@ -191,6 +191,17 @@ impl SharedDriver {
         }
     }
 
+    /// Closes all connections that nobody has in hand.
+    pub fn close_all(&self, engine: &mut Engine) {
+        let keys: Vec<u64> = self.lock().slots.keys().collect();
+        for key in keys {
+            let taken = self.lock().take(key);
+            if let Some(conn) = taken {
+                let _ = self.close(engine, key, conn);
+            }
+        }
+    }
+
     /// The process leaves: connections close when they have been idle for a while, or have got their next answer. For the
     /// thread that looks at the timers next.
     pub fn drain(&self, now_ms: u64) {

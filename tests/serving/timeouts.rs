@@ -104,8 +104,9 @@ fn bytes_logged(server: &Server) -> u64 {
 
 #[test]
 fn a_response_that_the_end_of_the_worker_cuts_short_is_logged() {
+    let drivers = ["exclusive", "prefork", "leader_follower"];
     for (signal, dispatch) in
-        [(Signal::SIGQUIT, "exclusive"), (Signal::SIGTERM, "exclusive"), (Signal::SIGTERM, "prefork")]
+        drivers.iter().flat_map(|dispatch| [Signal::SIGQUIT, Signal::SIGTERM].map(|s| (s, dispatch)))
     {
         let text = conf(1, &format!("worker_connections 512; dispatch {dispatch};"), "");
         let mut server = Server::drover(&format!("worker_shutdown_timeout 300ms;\n{text}"));

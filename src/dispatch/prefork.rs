@@ -102,7 +102,7 @@ impl Station {
                 Heeded::Serving => {}
             }
             let now = engine.clock.now_ms();
-            let timeout = engine.next_log_flush().map(|at| at.saturating_sub(now));
+            let timeout = engine.next_upkeep().map(|at| at.saturating_sub(now));
             self.wait(timeout);
             engine.clock.update();
             self.tally.turns.add(1);

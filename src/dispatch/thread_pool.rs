@@ -204,7 +204,7 @@ impl Server {
     /// Waits for something to take, or to heed, or until log lines are due.
     fn sleep<'a>(&'a self, mut inner: MutexGuard<'a, Inner>, engine: &Engine) -> MutexGuard<'a, Inner> {
         let now = engine.clock.now_ms();
-        let timeout = engine.next_log_flush().map(|at| Duration::from_millis(at.saturating_sub(now)));
+        let timeout = engine.next_upkeep().map(|at| Duration::from_millis(at.saturating_sub(now)));
         inner.free += 1;
         let mut inner = match timeout {
             None => self.queue.come.wait(inner).unwrap_or_else(PoisonError::into_inner),

@@ -126,7 +126,7 @@ fn wait(engine: &Engine, conn: &Conn, need: Need, interrupts: &impl Interrupts, 
     let is_idle = need == Need::Idle;
     let crowd = interrupts.crowd().filter(|_| is_idle && now >= crowd_from).map(|fd| (fd, Interest::READ));
     let ask_again = (is_idle && now < crowd_from).then_some(crowd_from);
-    let until = [Some(conn.deadline_ms), engine.next_log_flush(), ask_again].into_iter().flatten().min();
+    let until = [Some(conn.deadline_ms), engine.next_upkeep(), ask_again].into_iter().flatten().min();
     let timeout = if need == Need::Turn { Some(0) } else { until.map(|at| at.saturating_sub(now)) };
     match poll([socket, Some((interrupts.call(), Interest::READ)), crowd], timeout) {
         Ok([conn, call, crowd]) => Woken { conn, is_called: !call.is_empty(), is_crowded: !crowd.is_empty() },

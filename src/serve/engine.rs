@@ -113,18 +113,8 @@ impl Conn {
 
 impl Engine {
     pub fn new(site: Arc<Site>, streams: Arc<Servers>, clock: Clock, logs: AccessLogs, tally: Arc<Tally>) -> Engine {
-        Engine {
-            site,
-            streams,
-            clock,
-            turn: 0,
-            leaving: false,
-            tally,
-            files: FileCache::new(),
-            logs,
-            pool: Vec::new(),
-            accepted: 0,
-        }
+        let files = FileCache::new(site.locations().iter().all(|location| *location.scope.get(&SENDFILE)));
+        Engine { site, streams, clock, turn: 0, leaving: false, tally, files, logs, pool: Vec::new(), accepted: 0 }
     }
 
     /// Takes on an accepted connection.
@@ -411,7 +401,7 @@ impl Engine {
     }
 
     /// The time by which a turn must end, in ms of the clock: a log buffer is to be written, or files are to be closed.
-    pub fn next_log_flush(&self) -> Option<u64> {
+    pub fn next_upkeep(&self) -> Option<u64> {
         [self.logs.next_flush_ms(), self.files.next_look_ms()].into_iter().flatten().min()
     }
 

@@ -119,7 +119,7 @@ impl EventDriver {
         if !self.posted.is_empty() {
             return Some(self.engine.clock.now_ms());
         }
-        [self.timers.next(), self.engine.next_log_flush()].into_iter().flatten().min()
+        [self.timers.next(), self.engine.next_upkeep()].into_iter().flatten().min()
     }
 
     /// Runs what was put off to this turn, then ends it: log lines go out.

@@ -423,6 +423,14 @@ impl Hooks for Handing {
         report(state.listening.disarm_all(&state.poller));
     }
 
+    /// Whoever holds the mutex sleeps, as far as is known here.
+    fn declined(&mut self, state: &mut Loop) {
+        let holder = self.common.shared.mutex().holder();
+        if let Some(holder) = self.common.others(self.seat).find(|other| Some(other.pid) == holder) {
+            self.common.look_again(holder.number, state);
+        }
+    }
+
     fn leave(&mut self, state: &mut Loop) {
         self.withdraw(state);
         state.leave_sockets();

@@ -40,6 +40,8 @@ pub struct Loop {
     pub options: AcceptOptions,
     pause: Pause,
     rests: Vec<Rest>,
+    /// When they are taken from again, after descriptors have run out, ms of the clock.
+    rests_from: u64,
 }
 
 /// Why the loop does not listen, although its model would.
@@ -62,8 +64,8 @@ impl Loop {
         options: AcceptOptions,
     ) -> Loop {
         let (poller, posted, accept_disabled) = (poller.into(), Posted::default(), 0);
-        let (pause, rests) = (Pause::No, Vec::new());
-        Loop { poller, driver, listening, posted, tally, pid, accept_disabled, options, pause, rests }
+        let (pause, rests, rests_from) = (Pause::No, Vec::new(), 0);
+        Loop { poller, driver, listening, posted, tally, pid, accept_disabled, options, pause, rests, rests_from }
     }
 
     /// Accepts from socket `n`: one connection, or with multi_accept all that wait. The model hears how it ended.
@@ -166,15 +168,20 @@ impl Loop {
 
     /// Accepts what waits in the sockets that it has not let go of, as far as there are slots.
     pub fn take_rests(&mut self) {
+        let now = self.driver.clock().now_ms();
+        if now < self.rests_from {
+            return;
+        }
         let mut rests = std::mem::take(&mut self.rests);
         for rest in &mut rests {
-            loop {
-                self.driver.make_room();
-                if self.driver.free() == 0 {
-                    break;
-                }
+            self.driver.make_room();
+            while self.driver.free() > 0 {
                 let Some((socket, peer)) = rest.next(&self.tally) else { break };
                 self.driver.accept(socket, peer, rest.listener as usize, &self.poller);
+                self.driver.make_room();
+            }
+            if self.driver.free() > 0 && !rest.is_over() {
+                self.rests_from = now + self.options.accept_mutex_delay_ms;
             }
         }
         rests.retain(|rest| !rest.is_over());

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::bell::{hear, tell};
 use super::{Life, Model, Order, Post, Seat, Setup, announce_leaving, next_order, workers};
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Failure, Interest, poll, process};
@@ -224,21 +225,6 @@ impl Member {
     fn place(&self) -> &Place {
         &self.orders.places[self.number]
     }
-}
-
-/// An eventfd that is open can be written to and read.
-pub(super) fn tell(fd: &EventFd) {
-    if let Err(error) = fd.notify() {
-        log::alert!("write() to an eventfd failed ({})", ErrnoText(&error));
-    }
-}
-
-/// How often it was told since the last time.
-pub(super) fn hear(fd: &EventFd) -> u64 {
-    fd.drain().unwrap_or_else(|error| {
-        log::alert!("read() from an eventfd failed ({})", ErrnoText(&error));
-        0
-    })
 }
 
 /// The slot in the ledger for serving thread `number`: the first has the process's own, since a counter has one writer.

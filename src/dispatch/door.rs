@@ -4,8 +4,11 @@ use std::io;
 use std::sync::Arc;
 
 use super::accepting::{Refusal, Rest, refusal};
+use super::bell::{listen_to, tell};
+use super::report;
 use crate::event::Source;
-use crate::os::{Addr, Interest, Listener, Poller, Socket};
+use crate::log;
+use crate::os::{Addr, ErrnoText, EventFd, Events, Interest, Listener, Poller, Socket};
 use crate::shm::Tally;
 
 /// A client that has been accepted and waits to be served.
@@ -14,6 +17,13 @@ pub(super) struct Visitor {
     pub peer: Addr,
     /// Index of the listening socket.
     pub listener: usize,
+}
+
+/// The number by which the set knows the gong; 0 is the thread's own.
+const GONG: Source = Source::Model(1);
+
+fn watch(poller: &Poller, n: u32, socket: &Listener) -> io::Result<()> {
+    poller.add(socket, Source::Listener(n).key(), Interest::READ | Interest::EXCLUSIVE)
 }
 
 /// One thread's share of the sockets, and the set in which it waits for them.
@@ -26,6 +36,8 @@ pub(super) struct Door {
     /// For each, whether no other process has it.
     is_own: Vec<bool>,
     poller: Poller,
+    /// Rung by a thread that was woken for a connection and can't take it: the kernel tells nobody else.
+    gong: Arc<EventFd>,
     /// What is still to be taken, by a process that leaves.
     rests: Vec<Rest>,
 }
@@ -33,12 +45,13 @@ pub(super) struct Door {
 impl Door {
     /// Why not a blocking accept, which would wake one thread as well: O_NONBLOCK belongs to the socket, which other
     /// processes share, and during a reload some of them may run an event loop.
-    pub fn new(listeners: &[Arc<Listener>], is_own: &[bool]) -> io::Result<Door> {
+    pub fn new(listeners: &[Arc<Listener>], is_own: &[bool], gong: Arc<EventFd>) -> io::Result<Door> {
         let poller = Poller::new()?;
+        listen_to(&gong, GONG, &poller)?;
         for (n, socket) in listeners.iter().enumerate() {
-            poller.add(socket, Source::Listener(n as u32).key(), Interest::READ | Interest::EXCLUSIVE)?;
+            watch(&poller, n as u32, socket)?;
         }
-        Ok(Door { listeners: listeners.to_vec(), is_own: is_own.to_vec(), poller, rests: Vec::new() })
+        Ok(Door { listeners: listeners.to_vec(), is_own: is_own.to_vec(), poller, gong, rests: Vec::new() })
     }
 
     /// Where to wait for the sockets, and for other things.
@@ -46,7 +59,24 @@ impl Door {
         &self.poller
     }
 
-    /// The next client of socket `n`. Errors: there is none; counted in `tally`, and logged if need be.
+    /// Waits until a socket has something, or another source of the set, for `timeout` ms at most.
+    pub fn wait(&self, events: &mut Events, timeout: Option<u64>) {
+        if let Err(error) = self.poller.wait(events, timeout) {
+            log::alert!("epoll_wait() failed ({})", ErrnoText(&error));
+        }
+        if events.iter().any(|(key, _)| Source::of(key) == GONG) {
+            // Sockets that are put in anew are looked at once more.
+            let mut sockets = (0..).zip(&self.listeners);
+            report(
+                sockets.try_for_each(|(n, socket)| {
+                    self.poller.delete(socket).and_then(|()| watch(&self.poller, n, socket))
+                }),
+            );
+        }
+    }
+
+    /// The next client of socket `n`. Errors: there is none; counted in `tally`, and logged if need be. Who has no descriptor lets
+    /// others know.
     pub fn accept(&self, n: u32, tally: &Tally) -> Result<Visitor, Refusal> {
         let listener = self.listeners.get(n as usize).ok_or(Refusal::NobodyWaits)?;
         match listener.accept() {
@@ -54,7 +84,13 @@ impl Door {
                 tally.accepts.add(1);
                 Ok(Visitor { socket, peer, listener: n as usize })
             }
-            Err(error) => Err(refusal(&error, tally)),
+            Err(error) => {
+                let refusal = refusal(&error, tally);
+                if matches!(refusal, Refusal::OutOfFiles | Refusal::Other) {
+                    tell(&self.gong);
+                }
+                Err(refusal)
+            }
         }
     }
 
@@ -65,7 +101,12 @@ impl Door {
         self.listeners.drain(..).try_for_each(|socket| self.poller.delete(&socket))
     }
 
-    /// The next client that waits in one of those.
+    /// Whether there is something left in one of those, as far as is known.
+    pub fn has_rest(&self) -> bool {
+        self.rests.iter().any(|rest| !rest.is_over())
+    }
+
+    /// The next client that waits there; `None`: there is none, or no descriptor for it.
     pub fn next_of_rest(&mut self, tally: &Tally) -> Option<Visitor> {
         self.rests.iter_mut().find_map(|rest| {
             let (socket, peer) = rest.next(tally)?;

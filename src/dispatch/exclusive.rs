@@ -7,11 +7,11 @@
 use std::io;
 use std::sync::Arc;
 
-use super::crew::tell;
+use super::bell::{listen_to, tell};
 use super::herd::{Always, listen_if_possible};
 use super::{Hooks, Kind, Life, Loop, Model, Param, Seat, Setup, Takes, Wait, report, workers};
 use crate::event::{Ready, Source};
-use crate::os::{EventFd, Interest};
+use crate::os::EventFd;
 
 pub static KIND: Kind = Kind {
     name: "exclusive",
@@ -62,9 +62,7 @@ struct Rotating {
 impl Hooks for Rotating {
     fn before_wait(&mut self, state: &mut Loop) -> Wait {
         if !self.hears_gong {
-            // By edges: each ring is a change, so the counter need not be read, and all hear it.
-            let interest = Interest::READ | Interest::EDGE;
-            self.hears_gong = report(state.poller.add(&self.gong, Source::Model(0).key(), interest));
+            self.hears_gong = report(listen_to(&self.gong, Source::Model(0), &state.poller));
         }
         state.listening.set_exclusive();
         listen_if_possible(state)

@@ -11,7 +11,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::accepting::{Refusal, refusal};
-use super::crew::{hear, tell};
+use super::bell::{hear, tell};
 use super::{
     Kind, Life, Listening, Model, Order, Param, Post, Seat, Setup, Takes, announce_leaving, next_order, report,
 };
@@ -33,6 +33,9 @@ pub static KIND: Kind = Kind {
 
 /// Bounded by the slots of the ledger, each child having one, for two generations.
 const MAX: Param = Param { name: "fork_max", takes: Takes::Number(1, 1500), default: 512 };
+
+/// How often a dispatcher that waits for the end of orphans looks for it, ms.
+const ORPHANS_LOOK_MS: u64 = 100;
 
 /// How long children have to obey TERM before they are killed, ms; the master would kill the dispatcher after 1.6 s.
 const ENDING_PATIENCE_MS: u64 = 800;
@@ -151,7 +154,7 @@ impl Dispatcher {
     }
 
     fn is_done(&self) -> bool {
-        self.stands != Stands::Serving && self.children.is_empty() && self.held.is_none()
+        self.stands != Stands::Serving && self.children.is_empty() && self.orphans.is_empty() && self.held.is_none()
     }
 
     /// Does what is due, listens if that is possible, and returns how long to wait, ms.
@@ -171,7 +174,7 @@ impl Dispatcher {
         }
         let is_paused = is_paused || self.held.is_some();
         // Nobody tells when an orphan dies.
-        let is_to_look = self.is_room_wanted && !self.orphans.is_empty();
+        let is_to_look = !self.orphans.is_empty() && (self.is_room_wanted || self.stands != Stands::Serving);
         if is_to_look && self.has_room() {
             self.call_off_room();
         }
@@ -180,7 +183,7 @@ impl Dispatcher {
         }
         self.post.tally.listening.set(self.listening.is_armed().into());
         let pause = is_paused.then_some(self.pause_until);
-        let look = (is_to_look && self.is_room_wanted).then_some(now + self.post.options.accept_mutex_delay_ms);
+        let look = (is_to_look && !self.orphans.is_empty()).then_some(now + ORPHANS_LOOK_MS);
         [until.filter(|at| *at > now), pause, look].into_iter().flatten().min().map(|at| at.saturating_sub(now))
     }
 

@@ -7,7 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::accepting::{Refusal, Rest, refusal};
-use super::crew::{Crew, Member, crews, hear, tally_of, tell};
+use super::bell::{hear, listen_to, tell};
+use super::crew::{Crew, Member, crews, tally_of};
 use super::{AcceptOptions, Kind, Listening, Model, Param, Post, Setup, Takes, report};
 use crate::event::Source;
 use crate::log;
@@ -91,8 +92,7 @@ impl Team {
         let poller = Poller::new().map_err(|e| Failure::new("epoll_create()", e))?;
         let wake = EventFd::new().map_err(|e| Failure::new("eventfd()", e))?;
         poller.add(&wake, WAKE.key(), Interest::READ).map_err(|e| Failure::new("epoll_ctl()", e))?;
-        // By edges: each ring is a change, so the counter need not be read, and all hear it.
-        poller.add(&gong, GONG.key(), Interest::READ | Interest::EDGE).map_err(|e| Failure::new("epoll_ctl()", e))?;
+        listen_to(&gong, GONG, &poller).map_err(|e| Failure::new("epoll_ctl()", e))?;
         let mut listening = Listening::new(&std::mem::take(&mut post.listeners)).with_own(&post.is_own);
         // Between processes one is woken; within this one only the leader waits.
         listening.set_exclusive();

@@ -17,9 +17,10 @@ use std::io;
 use std::sync::Arc;
 
 use super::Loop;
+use super::bell::{listen_to, tell};
 use crate::event::Source;
 use crate::log;
-use crate::os::{ErrnoText, EventFd, Interest};
+use crate::os::{ErrnoText, EventFd};
 use crate::shm::{AcceptMutex, Ledger, Look, Role};
 
 /// Between two looks that find the same silent holder and waiting connections, ms. A connection that came just before the first
@@ -87,9 +88,8 @@ impl Shared {
     }
 
     fn ring(&self, number: u32) {
-        let Some(bell) = self.bells.get(number as usize) else { return };
-        if let Err(error) = bell.notify() {
-            log::alert!("write() to an eventfd failed ({})", ErrnoText(&error));
+        if let Some(bell) = self.bells.get(number as usize) {
+            tell(bell);
         }
     }
 }
@@ -115,8 +115,7 @@ impl Watch {
     /// Lets the loop wake when the bell is rung. Called each turn, because a loop that lacks memory may fail at first.
     pub fn listen_to_bell(&mut self, state: &Loop) {
         let Some(bell) = self.shared.bells.get(self.seat as usize).filter(|_| !self.hears) else { return };
-        // By edges: each ring is a change, so the counter need not be read.
-        match state.poller.add(bell, BELL.key(), Interest::READ | Interest::EDGE) {
+        match listen_to(bell, BELL, &state.poller) {
             Ok(()) => self.hears = true,
             // Where the set is the seat's, a predecessor may have put it in.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.hears = true,

@@ -16,6 +16,7 @@
 mod accept_handoff;
 mod accept_mutex;
 mod accepting;
+mod bell;
 mod crew;
 mod door;
 mod driver;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::fence;
 
+use super::bell::listen_to;
 use super::herd::lone_worker;
 use super::pool::{Chooser, Desk, POLICY, Shared, Way};
 use super::{Hooks, Kind, Life, Loop, Model, Seat, Setup, Wait, report};
@@ -29,6 +30,9 @@ pub static KIND: Kind = Kind {
 
 /// How long an answer may take before somebody else is told, ms: as long as `accept_mutex_lease` is by default.
 const PATIENCE_MS: u64 = 100;
+
+const LANE: Source = Source::Model(0);
+const GONG: Source = Source::Model(1);
 
 struct PoolNotify {
     shared: Arc<Shared>,
@@ -51,7 +55,7 @@ impl Model for PoolNotify {
     fn life(&self, seat: Seat) -> Life {
         let (shared, chooser) = (self.shared.clone(), self.chooser.clone());
         match seat.role {
-            Role::Worker => Life::Loop(Box::new(Told { shared, seat: seat.number, hears: false })),
+            Role::Worker => Life::Loop(Box::new(Told { shared, seat: seat.number, hears: false, hears_gong: false })),
             Role::Dispatcher => Life::Own(Box::new(move |post| {
                 let mut desk = Desk::new(post, shared, chooser)?;
                 desk.listening.set_oneshot();
@@ -151,6 +155,7 @@ struct Told {
     seat: u32,
     /// The lane is in the epoll set.
     hears: bool,
+    hears_gong: bool,
 }
 
 impl Hooks for Told {
@@ -158,7 +163,10 @@ impl Hooks for Told {
         if !self.hears
             && let Some(lane) = self.shared.lane(self.seat)
         {
-            self.hears = report(state.poller.add(lane, Source::Model(0).key(), Interest::READ));
+            self.hears = report(state.poller.add(lane, LANE.key(), Interest::READ));
+        }
+        if !self.hears_gong {
+            self.hears_gong = report(listen_to(&self.shared.gong, GONG, &state.poller));
         }
         // As in `pool::Intake`.
         fence(SeqCst);
@@ -174,7 +182,11 @@ impl Hooks for Told {
         Wait { at_most_ms: state.pause_ends().map(|at| at.saturating_sub(now)), posts: false }
     }
 
-    fn own_event(&mut self, state: &mut Loop, _n: u32, _ready: Ready) {
+    fn own_event(&mut self, state: &mut Loop, n: u32, _ready: Ready) {
+        if Source::Model(n) == GONG {
+            // It wakes the worker for what it does before each wait.
+            return;
+        }
         let Some(lane) = self.shared.lane(self.seat) else { return };
         match lane.take() {
             Ok(parcel) => {

@@ -14,7 +14,7 @@ use super::door::{Door, Visitor};
 use super::{Kind, Model, Param, Post, Setup, Takes, report};
 use crate::event::Source;
 use crate::log;
-use crate::os::{ErrnoText, Events, Failure, Interest, poll};
+use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, poll};
 use crate::serve::Engine;
 use crate::serve::blocking::{self, Heeded, Interrupts, Room};
 use crate::shm::{Role, Tally};
@@ -36,17 +36,17 @@ const GRACE_MS: u64 = 10;
 const GRACES: u32 = 5;
 
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
-    let threads = setup.param(&THREADS) as usize;
-    crews(setup, threads, move |post| live(post, threads))
+    let (threads, gong) = (setup.param(&THREADS) as usize, Arc::new(EventFd::new()?));
+    crews(setup, threads, move |post| live(post, threads, &gong))
 }
 
-fn live(mut post: Post, threads: usize) -> Result<(), Failure> {
+fn live(mut post: Post, threads: usize, gong: &Arc<EventFd>) -> Result<(), Failure> {
     let crew = Crew::new(threads)?;
     let listeners = std::mem::take(&mut post.listeners);
     for number in 0..threads {
         let engine = post.engines.engine(tally_of(&post, number)?)?;
-        let door =
-            Door::new(&listeners, &post.is_own).map_err(|e| Failure::new("an epoll set of listening sockets", e))?;
+        let door = Door::new(&listeners, &post.is_own, gong.clone());
+        let door = door.map_err(|e| Failure::new("an epoll set of listening sockets", e))?;
         let station = Station::new(crew.member(number), door, &engine, post.options.accept_mutex_delay_ms)?;
         crew.spawn(number, move || station.run(engine))?;
     }
@@ -97,7 +97,15 @@ impl Station {
         loop {
             match self.stands {
                 Heeded::Ending => return None,
-                Heeded::Leaving => return self.held.take().or_else(|| self.door.next_of_rest(&self.tally)),
+                Heeded::Leaving => {
+                    let next = self.held.take().or_else(|| self.door.next_of_rest(&self.tally));
+                    if next.is_some() || !self.door.has_rest() {
+                        return next;
+                    }
+                    self.pause();
+                    self.heed(engine);
+                    continue;
+                }
                 Heeded::Serving if self.held.is_some() => return self.held.take(),
                 Heeded::Serving => {}
             }
@@ -108,10 +116,7 @@ impl Station {
             self.tally.turns.add(1);
             // First the clients: a connection that has woken this thread wakes no other.
             if !self.take() {
-                let timeout = Some(self.pause_ms);
-                if let Err(error) = poll([Some((self.member.call(), Interest::READ))], timeout) {
-                    log::alert!("poll() failed ({})", ErrnoText(&error));
-                }
+                self.pause();
             }
             if self.member.is_called() {
                 self.heed(engine);
@@ -121,8 +126,13 @@ impl Station {
     }
 
     fn wait(&mut self, timeout: Option<u64>) {
-        if let Err(error) = self.door.poller().wait(&mut self.events, timeout) {
-            log::alert!("epoll_wait() failed ({})", ErrnoText(&error));
+        self.door.wait(&mut self.events, timeout);
+    }
+
+    /// Until descriptors may be there, or there is something to heed.
+    fn pause(&self) {
+        if let Err(error) = poll([Some((self.member.call(), Interest::READ))], Some(self.pause_ms)) {
+            log::alert!("poll() failed ({})", ErrnoText(&error));
         }
     }
 

@@ -11,7 +11,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::accepting::Refusal;
-use super::crew::{Crew, Member, crews, hear, tally_of, tell};
+use super::bell::{hear, tell};
+use super::crew::{Crew, Member, crews, tally_of};
 use super::door::{Door, Visitor};
 use super::{AcceptOptions, Kind, Model, Param, Post, Setup, Takes, report};
 use crate::event::Source;
@@ -34,14 +35,16 @@ const QUEUE: Param = Param { name: "queue", takes: Takes::Number(1, 65536), defa
 
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
     let (threads, queue) = (setup.param(&THREADS) as usize, setup.param(&QUEUE) as usize);
+    let gong = Arc::new(EventFd::new()?);
     // One more accepts.
-    crews(setup, threads + 1, move |post| live(post, threads, queue))
+    crews(setup, threads + 1, move |post| live(post, threads, queue, gong.clone()))
 }
 
-fn live(mut post: Post, threads: usize, queue: usize) -> Result<(), Failure> {
+fn live(mut post: Post, threads: usize, queue: usize, gong: Arc<EventFd>) -> Result<(), Failure> {
     let crew = Crew::new(threads + 1)?;
     let listeners = std::mem::take(&mut post.listeners);
-    let door = Door::new(&listeners, &post.is_own).map_err(|e| Failure::new("an epoll set of listening sockets", e))?;
+    let door = Door::new(&listeners, &post.is_own, gong);
+    let door = door.map_err(|e| Failure::new("an epoll set of listening sockets", e))?;
     drop(listeners);
     let queue = Arc::new(Queue::new(queue, post.tally.clone())?);
     for number in 0..threads {
@@ -286,15 +289,16 @@ impl Acceptor {
             }
             match self.door.next_of_rest(&self.queue.tally) {
                 Some(visitor) => self.queue.push(visitor),
+                None if self.door.has_rest() => {
+                    self.sleep_without_sockets(None, Some(self.options.accept_mutex_delay_ms));
+                }
                 None => return,
             }
         }
     }
 
     fn accept(&mut self) {
-        if let Err(error) = self.door.poller().wait(&mut self.events, None) {
-            log::alert!("epoll_wait() failed ({})", ErrnoText(&error));
-        }
+        self.door.wait(&mut self.events, None);
         let tally = &self.queue.tally;
         tally.turns.add(1);
         let mut is_woken = false;

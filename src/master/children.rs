@@ -105,7 +105,7 @@ impl Children {
         self.living.iter().for_each(|c| tell(c.pid, signal));
     }
 
-    /// True when this process is one of them.
+    /// True when `pid` is one of them.
     pub fn contains(&self, pid: Pid) -> bool {
         self.living.iter().any(|child| child.pid == pid)
     }

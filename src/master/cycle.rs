@@ -11,7 +11,7 @@ use crate::dispatch::{AcceptOptions, Choice, Model, Seat, Sockets};
 use crate::http::site::Site;
 use crate::log::{self, Logs};
 use crate::os::users::Credentials;
-use crate::os::{ErrnoText, Failure, process, set_title};
+use crate::os::{Addr, ErrnoText, Failure, process, set_title};
 use crate::shm::Ledger;
 use crate::stream::Servers;
 use crate::worker;
@@ -66,9 +66,9 @@ impl Cycle {
         Ok(())
     }
 
-    /// Tells the kernel where new connections go, before the processes of a generation with the sockets `old` leave.
-    pub fn steer(&self, old: &[Bound]) {
-        sockets::steer(&self.sockets, old, self.model.sockets() == Sockets::OwnByCpu);
+    /// Tells the kernel where new connections go, before the processes of an older generation leave; see [`sockets::steer`].
+    pub fn steer(&self, before: &[Addr]) {
+        sockets::steer(&self.sockets, before, self.model.sockets() == Sockets::OwnByCpu);
     }
 
     /// Lives the life of the process on `seat`, in that process, and keeps no socket for itself: when the life lets go of them,

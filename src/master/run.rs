@@ -145,14 +145,14 @@ impl Master {
         tell_all(&self.orphans(generation), signal);
     }
 
-    /// The children of dispatchers that have died, of a generation before `generation`: the kernel has made them this process's.
+    /// The children of dispatchers that have died, of a generation before `generation`: the kernel has made them this process's. It
+    /// may have other children still, from before it became drover; they don't count in the ledger.
     fn orphans(&self, generation: u32) -> Vec<Pid> {
-        let is_orphan = |pid: &Pid| !self.children.contains(*pid) && Some(*pid) != self.next_binary;
-        let is_newer = |pid: &Pid| {
+        let is_orphan = |pid: &Pid| {
             let slot = self.cycle.ledger.live().find(|slot| slot.pid() == Some(*pid as u32));
-            slot.is_some_and(|slot| slot.generation() >= generation)
+            !self.children.contains(*pid) && slot.is_some_and(|slot| slot.generation() < generation)
         };
-        process::children().into_iter().filter(|pid| is_orphan(pid) && !is_newer(pid)).collect()
+        process::children().into_iter().filter(is_orphan).collect()
     }
 
     fn close_sockets(&mut self) {
@@ -207,7 +207,6 @@ impl Master {
     /// their own, because those that were sent away may still use what theirs shares.
     fn call_workers_back(&mut self) -> Result<(), LoadError> {
         self.cycle.renew()?;
-        self.cycle.steer(&[]);
         self.is_idle = false;
         self.start_children();
         Ok(())
@@ -237,7 +236,7 @@ impl Master {
             self.children.take_empty().into_iter().for_each(|seat| self.start(seat));
         }
         self.remove_paths(&next.sockets);
-        next.steer(&self.cycle.sockets);
+        next.steer(&sockets::addrs(&self.cycle.sockets));
         self.cycle = next;
         self.cycle.logs.make_current();
         log_warnings(&self.cycle.conf);
@@ -315,6 +314,8 @@ impl Master {
         log_exit("new binary process", pid, exit);
         self.next_binary = None;
         self.take_pid_file_back();
+        // It may have turned new connections away from sockets that it had no worker for.
+        self.cycle.steer(&[]);
         if self.is_idle
             && self.ending == Ending::No
             && let Err(error) = self.call_workers_back()

@@ -84,14 +84,12 @@ impl Inherited {
         self.sockets.remove(at)
     }
 
-    /// Those that the configuration didn't ask for: they close when they are dropped.
-    pub fn take_rest(&mut self) -> Vec<Bound> {
-        let bound = |(n, listener): (usize, Listener)| {
-            log::notice!("closing inherited socket {}: no \"listen\" names it", listener.addr());
-            let (addr, options) = (listener.addr().clone(), ListenOptions::default());
-            Bound { addr, options, listener: Arc::new(listener), n, copy: Some(n as u32 + 1), is_foreign: true }
-        };
-        self.sockets.drain(..).enumerate().map(bound).collect()
+    /// Takes out those that the configuration has no use for.
+    pub fn take_rest(&mut self) -> Vec<Listener> {
+        for listener in &self.sockets {
+            log::notice!("closing inherited socket {}: the configuration has no use for it", listener.addr());
+        }
+        self.sockets.drain(..).collect()
     }
 }
 
@@ -215,18 +213,19 @@ pub fn of_process(sockets: Vec<Bound>, number: u32) -> Vec<(Arc<Listener>, bool)
     sockets.into_iter().filter(has).map(|bound| (bound.listener, bound.copy.is_some())).collect()
 }
 
-/// Tells the kernel which sockets of an address new connections go to, before the processes of `old` let go of theirs: those
-/// that `new` has no place for get no more, so that what waits in them can be taken out and nothing is lost.
-pub fn steer(new: &[Bound], old: &[Bound], by_cpu: bool) {
-    for first in new.iter().filter(|bound| bound.options.reuseport || is_surplus(bound, old)) {
-        if first.copy.is_some_and(|copy| copy > 0) {
+/// Tells the kernel which sockets of an address new connections go to, before the processes of an older generation let go of
+/// theirs: those that `new` has no place for get no more, so that what waits in them can be taken out and nothing is lost.
+/// `before`: the address of each socket that there was.
+pub fn steer(new: &[Bound], before: &[Addr], by_cpu: bool) {
+    for first in new.iter().filter(|bound| bound.copy.is_none_or(|copy| copy == 0)) {
+        let sockets = new.iter().filter(|bound| bound.addr == first.addr).count();
+        let before = before.iter().filter(|addr| **addr == first.addr).count();
+        if !first.options.reuseport && before <= sockets {
             continue;
         }
-        let count = |all: &[Bound]| all.iter().filter(|bound| bound.addr == first.addr).count() as u32;
-        let (sockets, before) = (count(new), count(old));
         let steer = match () {
-            () if by_cpu => Steer::ByCpu { sockets },
-            () if before > sockets => Steer::AmongFirst { sockets },
+            () if by_cpu => Steer::ByCpu { sockets: sockets as u32 },
+            () if before > sockets => Steer::AmongFirst { sockets: sockets as u32 },
             () => Steer::ByHash,
         };
         if let Err(error) = first.listener.steer(steer) {
@@ -235,9 +234,9 @@ pub fn steer(new: &[Bound], old: &[Bound], by_cpu: bool) {
     }
 }
 
-/// Whether `old` has several sockets of this address, where `bound` is the only one now.
-fn is_surplus(bound: &Bound, old: &[Bound]) -> bool {
-    bound.copy.is_none() && old.iter().any(|o| o.addr == bound.addr && o.copy.is_some_and(|copy| copy > 0))
+/// The address of each.
+pub fn addrs(bound: &[Bound]) -> Vec<Addr> {
+    bound.iter().map(|bound| bound.addr.clone()).collect()
 }
 
 /// Removes the paths of those Unix sockets in `gone` that `kept` doesn't have. The sockets themselves close with their last

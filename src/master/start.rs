@@ -27,6 +27,7 @@ pub fn serve(loader: Loader, mut inherited: Inherited, banner: Option<&str>) -> 
     log_panics();
     match detach(&cycle, &inherited) {
         Ok(()) => {
+            steer(&cycle, &mut inherited);
             if let Some(banner) = banner {
                 say(banner);
             }
@@ -48,10 +49,16 @@ fn first_cycle(loader: &Loader, inherited: &mut Inherited) -> Result<Cycle, Load
         Source::Carried { .. } => InUse::Fail,
     };
     let cycle = loader.prepare(loader.read()?, &ledger, (&[], 0), inherited, in_use)?;
-    // Those that are too many here get nothing new: what waits in them is for the old binary's processes.
-    cycle.steer(&[cycle.sockets.clone(), inherited.take_rest()].concat());
     log_warnings(&cycle.conf);
     Ok(cycle)
+}
+
+/// Sockets that are too many here get nothing new: what waits in them is for the old binary's processes.
+fn steer(cycle: &Cycle, inherited: &mut Inherited) {
+    let rest = inherited.take_rest();
+    let mut before = sockets::addrs(&cycle.sockets);
+    before.extend(rest.iter().map(|listener| listener.addr().clone()));
+    cycle.steer(&before);
 }
 
 /// Leaves the terminal, unless the conf or an old binary says otherwise, and writes the pid file.

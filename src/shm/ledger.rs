@@ -25,6 +25,9 @@ pub const SLOTS: usize = 4096;
 /// As many generations have accept mutexes of their own; beyond, two may share one, which costs them a wait at most.
 const MUTEXES: usize = 8;
 
+/// In the place of a pid: the slot is being freed.
+const BURIED: u32 = u32::MAX;
+
 shareable! {
     /// A number with one writer.
     #[derive(Debug)]
@@ -218,7 +221,7 @@ impl Slot {
     /// The process that counts here; `None`: the slot is free.
     pub fn pid(&self) -> Option<u32> {
         match self.pid.load(Ordering::Acquire) {
-            0 => None,
+            0 | BURIED => None,
             pid => Some(pid),
         }
     }
@@ -420,7 +423,11 @@ impl Ledger {
         let table = &*self.0;
         table.header.moving.fetch_add(1, Ordering::Relaxed);
         fence(Ordering::Release);
-        for slot in self.live().filter(|slot| slot.pid() == Some(pid)) {
+        for slot in self.live() {
+            // It may be passing its slot on, to a child that will count there.
+            if slot.pid.compare_exchange(pid, BURIED, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+                continue;
+            }
             let mut sums = slot.read();
             // Connections die with their process.
             (sums.listening, sums.connections, sums.reading, sums.writing) = (0, 0, 0, 0);

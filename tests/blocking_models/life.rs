@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use drover::shm::Role;
 use nix::sys::signal::Signal;
 
 use crate::support::{client::Client, proc, server::Server, until_true};
@@ -71,6 +72,24 @@ fn children_whose_dispatcher_died_just_before_the_end_end_as_well() {
         assert!(!proc::is_alive(child), "{name}");
         assert!(client.is_closed_by_server(), "{name}");
     }
+}
+
+#[test]
+fn a_drain_has_a_limit_for_the_children_of_a_dispatcher_that_was_killed_as_well() {
+    let conf = "%main% worker_shutdown_timeout 300ms;\nevents { dispatch fork; }\n\
+                http { %http% server { listen 127.0.0.1:%port%; location / { return 200 hello; } } }\n";
+    let mut server = Server::drover(conf);
+    let dispatcher = server.workers()[0];
+    let mut client = server.connect();
+    client.get("/");
+    begin(&mut client);
+    signal(dispatcher, Signal::SIGKILL);
+    let is_ready =
+        || server.ledger().live().any(|slot| slot.role() == Role::Dispatcher && slot.pid() != Some(dispatcher as u32));
+    until_true("its successor", is_ready);
+    server.signal(Signal::SIGQUIT);
+    assert!(server.wait().success());
+    assert!(client.is_closed_by_server());
 }
 
 #[test]

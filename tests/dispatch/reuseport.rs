@@ -153,6 +153,10 @@ fn a_next_binary_with_fewer_workers_leaves_nobody_waiting_in_the_sockets_that_ar
     assert_eq!(held.values().sum::<usize>(), 0, "{held:?}");
     kill(Pid::from_raw(next), Signal::SIGTERM).expect("end the next binary");
     until_true("it ends", || !is_alive(next));
+    until_true("the pid file is the old master's", || server.read("server.pid") == format!("{}\n", server.pid()));
+    // All sockets count again.
+    clients.extend((0..40).map(|_| server.connect()));
+    until_true("the last two have clients, too", || connections(&workers[2..], server.port()).values().all(|n| *n > 0));
 }
 
 #[test]

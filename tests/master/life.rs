@@ -159,6 +159,31 @@ fn one_process_serves_by_itself() {
 }
 
 #[test]
+fn a_child_from_before_the_start_is_none_of_the_master_s() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text = format!(
+        "daemon off; pid s.pid; error_log s.log; events {{ }}
+         http {{ access_log off; server {{ listen 127.0.0.1:{port}; location / {{ return 200 x; }} }} }}"
+    );
+    fs::write(dir.path().join("s.conf"), text).unwrap();
+    // As an entry point of a container may do it.
+    let script = format!("sleep 60 & echo $!; exec {} -p . -c s.conf", Product::Drover.binary().display());
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).current_dir(dir.path()).stdout(Stdio::piped()).process_group(0);
+    let mut child = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let helper = Pid::from_raw(line.trim().parse().unwrap());
+    until_true("it serves", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    assert!(drover(&["-p", dir.path().to_str().unwrap(), "-c", "s.conf", "-s", "reload"]).status.success());
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGQUIT).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(proc::is_alive(helper.as_raw()));
+    kill(helper, Signal::SIGKILL).unwrap();
+}
+
+#[test]
 fn sockets_from_systemd_are_matched_by_address() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();

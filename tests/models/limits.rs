@@ -57,7 +57,13 @@ pub fn last_places(kind: &'static Kind) {
     }
     service.end();
 
+    // Idle before somebody waits, and not before.
     let service = want.workers(1).param("fork_max", PLACES as u64).start();
+    let mut idle: Vec<Client> = (0..PLACES).map(|_| service.connect()).collect();
+    idle.iter_mut().for_each(|client| _ = client.get("/"));
+    assert_eq!(service.connect().get("/").text(), "hello", "while all others are idle");
+    drop(idle);
+    until_true("nobody is connected", || service.sums().connections == 0);
     let mut clients: Vec<Client> = (0..PLACES).map(|_| service.connect()).collect();
     clients.iter_mut().for_each(|client| {
         client.get("/");
@@ -69,6 +75,24 @@ pub fn last_places(kind: &'static Kind) {
     clients.iter_mut().for_each(|client| assert_eq!(client.finish().expect("a response").text(), "hello"));
     assert_eq!(waits.patience(PATIENCE).response().expect("a response in the place of an idle client").text(), "hello");
     service.end();
+}
+
+/// A worker that has no descriptor for a connection leaves it to the other one.
+pub fn no_descriptors(kind: &'static Kind) {
+    let service = Want::of(kind).start();
+    let workers = service.pids(Role::Worker);
+    // Where each worker has a socket of its own, the kernel has chosen already; and where there are no workers, nobody is spared.
+    if workers.is_empty() || Mechanism::of(kind).is_some_and(|m| m.own_sockets) {
+        return service.end();
+    }
+    service.wait_until_at_rest();
+    proc::limit_descriptors(workers[0], proc::descriptor_count(workers[0]));
+    for _ in 0..4 {
+        let mut client = service.connect();
+        client.send("GET /n/ HTTP/1.1\r\nHost: localhost\r\n\r\n").patience(Duration::from_secs(3));
+        assert_eq!(client.response().expect("a response of the other worker").text(), "/n/");
+    }
+    service.end_after_harm();
 }
 
 /// Where a connection has a process of its own: never more of them than `fork_max`.

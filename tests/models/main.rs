@@ -35,6 +35,7 @@ const CASES: &[Case] = &[
     ("quit", change::quit),
     ("overload", limits::overload),
     ("last_places", limits::last_places),
+    ("no_descriptors", limits::no_descriptors),
     ("fork_limit", limits::fork_limit),
     ("idle", limits::idle),
     ("mechanism", mechanism::mechanism),

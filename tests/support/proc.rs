@@ -2,6 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::process::Command;
+
+use nix::unistd::geteuid;
+
+use super::tools;
 
 /// Children of `pid`, ascending.
 pub fn children(pid: i32) -> Vec<i32> {
@@ -91,6 +96,18 @@ pub fn open_files(pid: i32) -> BTreeSet<String> {
 /// How many descriptors a process has open.
 pub fn descriptor_count(pid: i32) -> usize {
     descriptors(pid).len()
+}
+
+/// Lets a worker have `count` descriptors at most. Root's power over a worker's limits may be missing in a container, but the worker's
+/// own account has it.
+pub fn limit_descriptors(pid: i32, count: usize) {
+    let limit = format!("--nofile={count}");
+    let mut command = Command::new(tools::find("setpriv"));
+    if geteuid().is_root() {
+        command.args(["--reuid=www-data", "--regid=www-data", "--clear-groups"]);
+    }
+    command.arg(tools::find("prlimit")).args(["--pid", &pid.to_string(), &limit]);
+    assert!(command.status().expect("run setpriv").success());
 }
 
 /// Bytes that the server's established connections on `port` have received and not read.

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::Dispatcher;
-use crate::dispatch::crew::hear;
+use crate::dispatch::bell::hear;
 use crate::dispatch::{Order, next_order};
 use crate::log::Logs;
 use crate::os::signals::Signals;

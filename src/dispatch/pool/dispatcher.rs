@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use super::policy::Candidate;
 use super::{Chooser, MOST_IN_FLIGHT, Shared};
+use crate::dispatch::bell::{listen_to, tell};
 use crate::dispatch::{Listening, Order, Post, announce_leaving, next_order, report};
 use crate::event::{Source, monotonic_ms};
 use crate::log;
@@ -59,10 +60,7 @@ impl Desk {
         poller
             .add(&post.signals, Source::Signals.key(), Interest::READ)
             .map_err(|e| Failure::new("epoll_ctl() for the signalfd", e))?;
-        poller
-            // By edges: each ring is a change, so the counter need not be read.
-            .add(&shared.bell, BELL.key(), Interest::READ | Interest::EDGE)
-            .map_err(|e| Failure::new("epoll_ctl() for an eventfd", e))?;
+        listen_to(&shared.bell, BELL, &poller).map_err(|e| Failure::new("epoll_ctl() for an eventfd", e))?;
         chooser.seed(monotonic_ms() ^ u64::from(post.pid) << 32);
         // What a predecessor wanted.
         shared.table.room_wanted.store(0, SeqCst);
@@ -193,11 +191,21 @@ impl Desk {
         (0..self.shared.lanes.len() as u32).any(|lane| !but.contains(&lane) && self.load(lane).is_some())
     }
 
+    /// Whether there may be connections that wait for a request.
+    fn has_idle_clients(&mut self) -> bool {
+        let (shared, hints) = (&self.shared, &mut self.hints);
+        (0..).zip(hints).any(|(seat, hint)| shared.willing(seat, hint).is_some_and(|slot| slot.read().waiting() > 0))
+    }
+
     /// Nobody has room: stops listening until somebody rings.
     pub fn want_room(&mut self) {
         self.is_room_wanted = true;
         self.shared.count_again();
         self.shared.table.room_wanted.store(1, SeqCst);
+        if self.has_idle_clients() {
+            // Whoever serves them makes room, when it is awake.
+            tell(&self.shared.gong);
+        }
         // `prepare` looks once more: a slot may have become free before its worker could see that it is wanted.
         report(self.listening.disarm_all(&self.poller));
     }

@@ -1,7 +1,6 @@
 //! The end of a lane where connections come out: what a worker's loop does instead of accepting.
 
 use std::io;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::fence;
@@ -9,7 +8,7 @@ use std::sync::atomic::fence;
 use nix::errno::Errno;
 
 use super::Shared;
-use crate::dispatch::crew::tell;
+use crate::dispatch::bell::{listen_to, tell};
 use crate::dispatch::{Hooks, Loop, Wait, report};
 use crate::event::{Ready, Source};
 use crate::log;
@@ -22,9 +21,8 @@ const GONG: u32 = 1;
 /// machine is busy.
 const CONFIRMED_SOON_MS: u64 = 10;
 
-/// With fewer descriptors than this a worker takes nothing: the kernel closes a connection that is passed to a process without any.
-/// Requests open files, too.
-const SPARE: u64 = 8;
+/// Descriptors of a worker that are neither clients nor files, at most.
+const OTHERS: u64 = 64;
 
 /// nginx reorders its accept events every 16 connections; see `exclusive`.
 const ROTATE_EVERY: u64 = 16;
@@ -54,8 +52,8 @@ pub(in crate::dispatch) struct Intake {
     is_leaving: bool,
     /// Connections taken so far.
     taken: u64,
-    /// The highest number that a descriptor may have.
-    highest: u64,
+    /// How many descriptors the process may have.
+    max_files: u64,
 }
 
 impl Intake {
@@ -71,7 +69,7 @@ impl Intake {
             is_loaded: false,
             is_leaving: false,
             taken: 0,
-            highest: limits::max_open_files().unwrap_or(u64::MAX).saturating_sub(1),
+            max_files: limits::max_open_files().unwrap_or(u64::MAX),
         }
     }
 
@@ -120,6 +118,12 @@ impl Intake {
             if state.driver.free() == 0 {
                 break;
             }
+            if let Err(error) = self.look_for_descriptor(state) {
+                log::crit!("connections wait, there is no descriptor for them ({})", ErrnoText(&error));
+                state.driver.close_files();
+                self.rest(state);
+                break;
+            }
             match self.take_one(state) {
                 Ok(()) => is_any = true,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -138,24 +142,23 @@ impl Intake {
         is_any
     }
 
+    /// The kernel closes a connection that is passed to a process without a free descriptor: near the limit, that is tried with
+    /// what can be lost. Each client may have a file beside it, and the cache holds a quarter of the limit.
+    fn look_for_descriptor(&self, state: &Loop) -> io::Result<()> {
+        let used = 2 * state.driver.live() as u64 + self.max_files / 4 + OTHERS;
+        if used < self.max_files { Ok(()) } else { EventFd::new().map(drop) }
+    }
+
     fn take_one(&mut self, state: &mut Loop) -> io::Result<()> {
         let Some(lane) = self.shared.lane(self.seat) else {
             return Err(io::ErrorKind::WouldBlock.into());
         };
         let parcel = lane.take()?;
         if let Some((socket, peer)) = parcel.connection {
-            // The kernel gives out the lowest number that is free: so many are left at most.
-            let left = self.highest.saturating_sub(socket.as_raw_fd() as u64);
             state.count_free();
             state.driver.accept(socket, peer, parcel.listener as usize, &state.poller);
             // Before it is no longer under way: in between the dispatcher would see a worker with less to do than it has.
             state.tally.connections.set(state.driver.live() as u64);
-            if left < SPARE {
-                let error = io::Error::from(Errno::EMFILE);
-                log::crit!("{left} descriptors are left, connections wait ({})", ErrnoText(&error));
-                state.driver.close_files();
-                self.rest(state);
-            }
         }
         let taken = &self.shared.place(self.seat).taken;
         match self.reading {
@@ -190,10 +193,8 @@ impl Intake {
     fn decide(&mut self, state: &mut Loop) -> bool {
         let now = state.driver.clock().now_ms();
         if self.rest_until.is_some_and(|until| now >= until) {
-            // Tried with what can be lost.
-            let is_over = EventFd::new().is_ok();
-            self.rest_until = (!is_over).then_some(now + state.options.accept_mutex_delay_ms);
-            self.shared.rest(self.seat, if is_over { 0 } else { state.pid });
+            self.rest_until = None;
+            self.shared.rest(self.seat, 0);
         }
         // The number of connections was stored before; were it not to be seen before this look, room that is wanted from now on would
         // be offered by nobody.
@@ -245,10 +246,8 @@ impl Hooks for Intake {
             // Accepting is the dispatcher's business.
             report(state.listening.close(&state.poller));
         }
-        if !self.hears_gong && self.reading == Reading::Together {
-            // By edges: each ring is a change, so the counter need not be read, and all hear it.
-            let interest = Interest::READ | Interest::EDGE;
-            self.hears_gong = report(state.poller.add(&self.shared.gong, Source::Model(GONG).key(), interest));
+        if !self.hears_gong {
+            self.hears_gong = report(listen_to(&self.shared.gong, Source::Model(GONG), &state.poller));
         }
         if self.decide(state) {
             self.arm(state);
@@ -263,7 +262,11 @@ impl Hooks for Intake {
 
     fn own_event(&mut self, state: &mut Loop, n: u32, _ready: Ready) {
         if n == GONG {
-            return self.move_to_back(state);
+            // Where the worker reads alone, it is woken for what it does before each wait.
+            if self.reading == Reading::Together {
+                self.move_to_back(state);
+            }
+            return;
         }
         let before = self.taken;
         self.take(state);

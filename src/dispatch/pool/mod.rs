@@ -24,7 +24,7 @@ pub(super) use intake::Reading;
 pub(super) use passing::passing_pool;
 pub(super) use policy::{Chooser, POLICY};
 
-use super::crew::tell;
+use super::bell::tell;
 use super::{Seat, Setup, workers};
 use crate::log;
 use crate::os::{EventFd, Lane, SharedMap, shareable};
@@ -70,7 +70,7 @@ pub(super) struct Shared {
     /// Rung for the dispatcher.
     bell: EventFd,
     /// Rung for all workers.
-    gong: EventFd,
+    pub gong: EventFd,
     ledger: Ledger,
     generation: u32,
     workers: u32,

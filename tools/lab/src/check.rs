@@ -2,9 +2,9 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{CheckArgs, CompareArgs};
@@ -12,7 +12,7 @@ use crate::compare::Bench;
 use crate::environment::Environment;
 use crate::fault::{Fault, Victim};
 use crate::interrupt;
-use crate::load::{self, Client, Plan};
+use crate::load::{self, Client, Outcome, Plan};
 use crate::process;
 use crate::report::{number, time};
 use crate::results::{Check, Measurement, SCHEMA};
@@ -171,27 +171,37 @@ fn waits(args: &CheckArgs, side: &str) -> Result<f64> {
     let mut side = Side::parse(side)?;
     side.binary = args.common.drover.clone();
     let server = Server::start(&side, &bench.shape(None), bench.dir())?;
-    let length = BUSY * 2;
-    let plan = Plan::open(LIGHT, length, args.common.seed);
-    let run = std::thread::scope(|scope| {
-        let client = scope.spawn(|| {
-            process::pin(&bench.place.client)?;
-            Client::new(&plan, server.address, Duration::from_secs(5))?.go()
+    // Before the load begins: however long this takes, it delays no fault.
+    let victim = Victim::find("worker", &server).map_err(|why| anyhow!("{}: {why}", side.name))?;
+    let plan = Plan::open(LIGHT, BUSY * 2, args.common.seed);
+    let (run, at) = std::thread::scope(|scope| {
+        let (ready, begins) = std::sync::mpsc::channel();
+        let (plan, server, cpus) = (&plan, &server, &bench.place.client);
+        let client = scope.spawn(move || {
+            process::pin(cpus)?;
+            let client = Client::new(plan, server.address, Duration::from_secs(5))?;
+            ready.send(Instant::now()).ok();
+            client.go()
         });
-        std::thread::sleep(BUSY / 2);
-        match Victim::find("worker", &server) {
-            Ok(victim) => {
-                let _fault = Fault::inject("stop", victim);
-                std::thread::sleep(BUSY);
-            }
-            Err(why) => bail!("{}: {why}", side.name),
-        }
-        client.join().unwrap_or_else(|_| bail!("the client panicked"))
+        let at = begins.recv().ok().map(|begun| {
+            std::thread::sleep(BUSY / 2);
+            let _fault = Fault::inject("stop", victim);
+            let at = begun.elapsed();
+            std::thread::sleep(BUSY);
+            at
+        });
+        let run = client.join().unwrap_or_else(|_| bail!("the client panicked"))?;
+        Ok::<_, anyhow::Error>((run, at.context("the client never began")?))
     })?;
-    let meanwhile = run.outcomes.iter().filter(|o| o.planned > BUSY / 2 && o.planned < BUSY);
+    Ok(patience(&run.outcomes, at))
+}
+
+/// Latency that 90 % of those stay below who came in the first half of the time for which a worker was busy since `at`, µs.
+fn patience(outcomes: &[Outcome], at: Duration) -> f64 {
+    let meanwhile = outcomes.iter().filter(|o| o.planned > at && o.planned < at + BUSY / 2);
     let mut times: Vec<f64> = meanwhile.filter_map(|o| Some(o.first_byte?.as_secs_f64() * 1e6)).collect();
     times.sort_by(f64::total_cmp);
-    Ok(times.get(times.len() * 9 / 10).copied().unwrap_or(0.0))
+    times.get(times.len() * 9 / 10).copied().unwrap_or(0.0)
 }
 
 #[cfg(test)]
@@ -208,5 +218,19 @@ mod tests {
         std::fs::write(dir.path().join(FILE), serde_json::to_vec(&checks).unwrap()).unwrap();
         assert_eq!(found(dir.path(), &here).len(), 1);
         assert!(found(dir.path(), &Environment { kernel: "Linux 0.1".into(), ..here }).is_empty());
+    }
+    #[test]
+    fn only_those_count_that_come_while_the_worker_is_busy_whenever_that_began() {
+        let at = Duration::from_millis(350);
+        let outcomes: Vec<Outcome> = (0..800)
+            .map(|ms| {
+                let planned = Duration::from_millis(ms);
+                let stuck = planned > at && planned < at + BUSY;
+                let first_byte = Some(if stuck { at + BUSY - planned } else { Duration::from_millis(1) });
+                Outcome { shot: 0, planned, first_byte, ending: crate::load::Ending::Answered, counts: true }
+            })
+            .collect();
+        let half = BUSY.as_secs_f64() * 1e6 / 2.0;
+        assert!((half..2.0 * half).contains(&patience(&outcomes, at)), "{}", patience(&outcomes, at));
     }
 }

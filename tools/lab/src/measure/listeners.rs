@@ -1,26 +1,17 @@
-//! Who can be woken by a connection, by /proc: what the kernel knows, whatever the server says.
+//! Who can be woken by a connection, by /proc and socket diagnostics: what the kernel knows, whatever the server says.
 
 use std::collections::HashMap;
 use std::fs;
 
+use super::sock_diag::Diagnostics;
 use super::tree::Process;
 
 /// The processes of `tree` that have a TCP listening socket of `port` in one of their epoll sets now: those that the kernel
 /// may wake for a connection. With an accept mutex that is its holder.
 pub fn listeners(processes: &[Process], port: u16) -> Vec<u32> {
-    let sockets = listening_inodes(port);
+    let listening = Diagnostics::open().and_then(|diagnostics| diagnostics.listening(port)).unwrap_or_default();
+    let sockets: Vec<String> = listening.iter().map(|socket| format!("socket:[{}]", socket.inode)).collect();
     processes.iter().filter(|process| watches(process.pid, &sockets)).map(|process| process.pid).collect()
-}
-
-/// Inodes of the listening sockets of `port`, as /proc/net/tcp has them.
-fn listening_inodes(port: u16) -> Vec<String> {
-    const LISTEN: &str = "0A";
-    let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-    let rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let of_port = rows.filter(|row| {
-        row.get(3) == Some(&LISTEN) && row.get(1).is_some_and(|local| local.ends_with(&format!(":{port:04X}")))
-    });
-    of_port.filter_map(|row| row.get(9).map(|inode| inode.to_string())).collect()
 }
 
 fn watches(pid: u32, sockets: &[String]) -> bool {
@@ -36,8 +27,7 @@ fn watches(pid: u32, sockets: &[String]) -> bool {
             None => {}
         }
     }
-    let is_listening =
-        |fd: &str| inodes.get(fd).is_some_and(|link| sockets.iter().any(|inode| *link == format!("socket:[{inode}]")));
+    let is_listening = |fd: &str| inodes.get(fd).is_some_and(|link| sockets.contains(link));
     epolls.iter().any(|epoll| {
         let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{epoll}")).unwrap_or_default();
         // "tfd:        6 events:       19 data: ..."; an event mask of zero is a disabled one-shot source.

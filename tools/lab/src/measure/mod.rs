@@ -5,6 +5,7 @@ mod ledger;
 mod listen_queue;
 mod listeners;
 mod metrics;
+mod sock_diag;
 mod tree;
 
 pub use figures::{Before, Seen, ServerFigures};

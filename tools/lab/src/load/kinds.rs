@@ -54,6 +54,8 @@ pub struct Load {
     /// Whether drover is to count how long connections wait for their accept, which costs it a system call each: not where
     /// its CPU time is in question.
     pub counts_delays: bool,
+    /// What a measurement takes beside the length of the load: preparing it, and waiting for the last answer.
+    pub around: Duration,
     /// Calls `ready` when everything is prepared and the load begins.
     pub run: fn(&Settings, &Target<'_>, ready: &mut dyn FnMut()) -> Result<ClientFigures>,
 }
@@ -68,6 +70,9 @@ impl std::fmt::Debug for Load {
 const STORM_CONNECTIONS: u32 = 64;
 const STORM_HOLD: Duration = Duration::from_millis(200);
 
+/// Starting a server, warming it up and ending it.
+const AROUND: Duration = Duration::from_millis(90);
+
 pub static LOADS: &[Load] = &[
     Load {
         name: "short",
@@ -75,6 +80,7 @@ pub static LOADS: &[Load] = &[
         questions: &["cpu_us_per_request", "rate"],
         worker_connections: None,
         counts_delays: false,
+        around: AROUND,
         run: |settings, target, ready| match process::find("ab") {
             Some(ab) => {
                 ready();
@@ -89,6 +95,7 @@ pub static LOADS: &[Load] = &[
         questions: &["cpu_us_per_request", "rate"],
         worker_connections: None,
         counts_delays: false,
+        around: AROUND,
         run: |settings, target, ready| match process::find("wrk") {
             Some(wrk) => {
                 ready();
@@ -103,6 +110,7 @@ pub static LOADS: &[Load] = &[
         questions: &["cpu_us_per_request", "p99_us"],
         worker_connections: None,
         counts_delays: false,
+        around: AROUND,
         run: |settings, target, ready| {
             ours(&Plan::open(settings.rate, settings.length, target.seed), settings, target, ready)
         },
@@ -113,6 +121,7 @@ pub static LOADS: &[Load] = &[
         questions: &["p50_us", "p99_us", "jain_requests", "errors"],
         worker_connections: None,
         counts_delays: true,
+        around: AROUND,
         run: |settings, target, ready| {
             // At least one burst, however short the round.
             let gap = Duration::from_millis(100).min(settings.length);
@@ -125,6 +134,7 @@ pub static LOADS: &[Load] = &[
         questions: &["p50_us", "p99_us", "errors"],
         worker_connections: None,
         counts_delays: true,
+        around: Duration::from_millis(1400),
         run: |settings, target, ready| {
             // A hundredth of 8 MiB each: a quarter of the rate keeps one core busy, but not to the brim.
             ours(&Plan::minority(settings.rate / 4.0, settings.length, target.seed), settings, target, ready)
@@ -136,6 +146,7 @@ pub static LOADS: &[Load] = &[
         questions: &["cpu_us_per_request", "p99_us", "connection_kib", "errors"],
         worker_connections: None,
         counts_delays: false,
+        around: Duration::from_millis(250),
         run: |settings, target, ready| {
             ours(&Plan::trickle(settings.idle, settings.rate, settings.length, target.seed), settings, target, ready)
         },
@@ -146,6 +157,7 @@ pub static LOADS: &[Load] = &[
         questions: &["p50_us", "p99_us", "errors"],
         worker_connections: Some(STORM_CONNECTIONS),
         counts_delays: true,
+        around: Duration::from_millis(400),
         run: |settings, target, ready| {
             let count = (STORM_CONNECTIONS * settings.workers) as usize + settings.surplus;
             ours(&Plan::storm(count, STORM_HOLD), settings, target, ready)

@@ -67,7 +67,8 @@ impl Plan {
         Plan::of(times.flat_map(|at| std::iter::repeat_n(Shot { at, ..PLAIN }, size)).collect())
     }
 
-    /// Every hundredth request is for a large file, and every fifth of these reads it slowly.
+    /// Every hundredth request is for a large file, and of these the first and every fifth after it reads slowly: a short round
+    /// has no second.
     pub fn minority(rate: f64, length: Duration, seed: u64) -> Plan {
         let mut heavy = 0;
         let shots = arrivals(rate, length, seed).enumerate().map(|(n, at)| {
@@ -75,7 +76,7 @@ impl Plan {
                 return Shot { at, ..PLAIN };
             }
             heavy += 1;
-            Shot { at, path: 1, slow: heavy % 5 == 0, counts: false, ..PLAIN }
+            Shot { at, path: 1, slow: heavy % 5 == 1, counts: false, ..PLAIN }
         });
         Plan::of(shots.collect())
     }
@@ -138,7 +139,9 @@ mod tests {
         let heavy = plan.shots.iter().filter(|shot| shot.path == 1).count();
         assert_eq!(heavy, (plan.shots.len() + 49) / 100);
         assert!(plan.shots.iter().all(|shot| shot.counts == (shot.path == 0)));
-        assert!(plan.shots.iter().any(|shot| shot.slow));
+        assert_eq!(plan.shots.iter().filter(|shot| shot.slow).count(), heavy.div_ceil(5));
+        let short = Plan::minority(1000.0, SECOND / 8, 1);
+        assert_eq!(short.shots.iter().filter(|shot| shot.slow).count(), 1, "in every round of the default length");
     }
 
     #[test]

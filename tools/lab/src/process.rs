@@ -4,17 +4,18 @@ use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::sched::{CpuSet, sched_setaffinity};
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::signal::{Signal, kill, killpg};
-use nix::sys::time::TimeValLike;
+use nix::sys::prctl::set_child_subreaper;
+use nix::sys::signal::{Signal, kill};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
 use crate::interrupt;
+use crate::measure::tree;
 
 /// What a process is started with.
 #[derive(Clone, Debug)]
@@ -28,10 +29,9 @@ pub struct Spec {
 /// A running process and everything it has forked. Dropping it kills them all.
 ///
 /// Between lab and process stands a keeper (`lab keep`): it sees the lab's death as the end of its standard input, and
-/// kills the group then, so that not even SIGKILL of the lab leaves a server behind.
+/// kills all its descendants then, so that not even SIGKILL of the lab leaves a server behind.
 pub struct Kept {
     keeper: Child,
-    says: BufReader<ChildStdout>,
     pid: u32,
     /// What the process and its children wrote to their output.
     output: std::path::PathBuf,
@@ -51,21 +51,14 @@ impl Kept {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         let mut keeper = command.spawn().context("starting the keeper")?;
         let Some(stdout) = keeper.stdout.take() else { bail!("the keeper has no output") };
-        let mut kept = Kept { keeper, says: BufReader::new(stdout), pid: 0, output: output.to_owned() };
+        let mut kept = Kept { keeper, pid: 0, output: output.to_owned() };
         let mut line = String::new();
-        kept.says.read_line(&mut line).context("what the keeper says")?;
+        BufReader::new(stdout).read_line(&mut line).context("what the keeper says")?;
         match line.trim().parse() {
             Ok(pid) => kept.pid = pid,
             Err(_) => bail!("{}: {}", spec.program.to_string_lossy(), line.trim().trim_start_matches("error: ")),
         }
         Ok(kept)
-    }
-
-    /// CPU time of the process and all it waited for, once it has ended.
-    pub fn cpu(&mut self) -> Option<Duration> {
-        let mut line = String::new();
-        self.says.read_line(&mut line).ok()?;
-        line.trim().parse().ok().map(Duration::from_micros)
     }
 
     /// The process itself, not the keeper.
@@ -93,25 +86,32 @@ impl Kept {
         }
     }
 
-    /// Lets it work for `length`, then ends it as Ctrl-C would; ab and wrk print their figures then. Errors: it does not end
-    /// within `more`, or the person pressed Ctrl-C.
-    pub fn run_for(&mut self, length: Duration, more: Duration) -> Result<()> {
+    /// Lets it work for `length`, then ends it as Ctrl-C would; ab and wrk print their figures then. The share of a CPU that it
+    /// used while it worked: starting and ending would dilute that. Errors: it does not end within `more`, or the person pressed
+    /// Ctrl-C.
+    pub fn run_for(&mut self, length: Duration, more: Duration) -> Result<f64> {
         // On a busy machine a program may be slow to start; before it catches the signal it would die of it without a word.
         let patience = Instant::now() + more;
         while !catches_interrupt(self.pid) && self.ended().is_none() && Instant::now() < patience {
             interrupt::check()?;
             std::thread::sleep(Duration::from_millis(1));
         }
+        let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(self.pid as i32));
+        let look = || Some((Instant::now(), Duration::from(clock_gettime(clock.ok()?).ok()?)));
+        let (begin, mut last) = (look(), None);
         let end = Instant::now() + length;
         while Instant::now() < end && self.ended().is_none() {
             interrupt::check()?;
             std::thread::sleep(end.saturating_duration_since(Instant::now()).min(Duration::from_millis(5)));
+            // It may end before its time.
+            last = look().or(last);
         }
         // Not reaped before its keeper has said so, and the keeper lives: the number is still its own.
         if self.ended().is_none() {
             kill(Pid::from_raw(self.pid as i32), Signal::SIGINT).ok();
         }
-        self.wait(more).map(drop)
+        self.wait(more)?;
+        Ok(begin.zip(last).map_or(0.0, |(begin, last)| share(begin, last)))
     }
 
     /// What it has printed so far.
@@ -122,12 +122,16 @@ impl Kept {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        // The keeper leads the group and is not reaped yet, so that its number can't have gone to anybody else.
-        if !matches!(self.keeper.try_wait(), Ok(Some(_))) {
-            killpg(Pid::from_raw(self.keeper.id() as i32), Signal::SIGKILL).ok();
-        }
+        // The keeper sees its end, and ends only when nobody is left.
+        drop(self.keeper.stdin.take());
         self.keeper.wait().ok();
     }
+}
+
+/// The share of a CPU used between two looks at a clock and a CPU clock.
+fn share(begin: (Instant, Duration), last: (Instant, Duration)) -> f64 {
+    let elapsed = last.0.saturating_duration_since(begin.0).as_secs_f64();
+    last.1.saturating_sub(begin.1).as_secs_f64() / elapsed.max(1e-9)
 }
 
 /// Whether the process has a handler for SIGINT (SigCgt of /proc/PID/status).
@@ -143,13 +147,16 @@ pub fn keep(cpus: &[usize], output: &Path, command: &[OsString]) -> Result<i32> 
     if !cpus.is_empty() {
         pin(cpus)?;
     }
+    // A server that makes itself a daemon leaves the group and its parent; it stays a descendant all the same.
+    set_child_subreaper(true).context("PR_SET_CHILD_SUBREAPER")?;
     let file = std::fs::File::create(output).with_context(|| output.display().to_string())?;
     let [program, args @ ..] = command else { bail!("no program to keep") };
     // Before there is anything to leave behind.
     std::thread::spawn(|| {
         // Nobody writes to it: the read ends when the lab does.
         std::io::stdin().read_to_end(&mut Vec::new()).ok();
-        killpg(nix::unistd::getpgrp(), Signal::SIGKILL).ok();
+        end_descendants();
+        std::process::exit(1);
     });
     let started = Command::new(program).args(args).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).spawn();
     let mut child = match started {
@@ -161,13 +168,30 @@ pub fn keep(cpus: &[usize], output: &Path, command: &[OsString]) -> Result<i32> 
     };
     say(&child.id().to_string());
     let status = child.wait()?;
-    let used = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    say(&(used.user_time().num_microseconds() + used.system_time().num_microseconds()).to_string());
-    // A master that died by itself leaves workers behind: they belong to this group as well.
-    if !status.success() {
-        killpg(nix::unistd::getpgrp(), Signal::SIGKILL).ok();
-    }
+    // A master that died by itself leaves workers behind.
+    end_descendants();
     Ok(status.code().unwrap_or(1))
+}
+
+/// Kills what this process has started and what these have, until nobody is left: one may fork while it is looked at.
+fn end_descendants() {
+    let own = std::process::id();
+    loop {
+        let living: Vec<u32> = tree(own).iter().map(|p| p.pid).filter(|pid| *pid != own && !is_dead(*pid)).collect();
+        if living.is_empty() {
+            return;
+        }
+        for pid in living {
+            kill(Pid::from_raw(pid as i32), Signal::SIGKILL).ok();
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Whether it has ended, and nobody has asked how.
+fn is_dead(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with(['Z', 'X']))
 }
 
 /// Tells the lab. `println!` would panic when the lab is gone, and leave the program running.
@@ -195,4 +219,27 @@ pub fn find(program: &str) -> Option<std::path::PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let more = ["/usr/sbin", "/usr/local/sbin", "/sbin"].map(Into::into);
     std::env::split_paths(&path).chain(more).map(|dir| dir.join(program)).find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_is_of_the_time_between_the_looks() {
+        let begin = Instant::now();
+        let at = |ms, cpu_ms| (begin + Duration::from_millis(ms), Duration::from_millis(cpu_ms));
+        assert!((share(at(80, 10), at(180, 105)) - 0.95).abs() < 1e-9);
+        assert_eq!(share(at(5, 1), at(5, 1)), 0.0);
+    }
+
+    #[test]
+    fn a_process_that_is_there_is_not_dead() {
+        assert!(!is_dead(std::process::id()) && is_dead(u32::MAX));
+        let mut child = Command::new("true").spawn().unwrap();
+        while !is_dead(child.id()) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        child.wait().unwrap();
+    }
 }

@@ -101,3 +101,38 @@ fn a_killed_lab_leaves_no_server() {
     lab.wait().unwrap();
     until("everything to be gone", || processes(dir.path()).is_empty().then_some(()));
 }
+
+/// A conf of one's own that says nothing of `daemon`, or asks for one.
+fn own_conf(dir: &Path, daemon: &str) -> std::process::Output {
+    let user = if nix::unistd::geteuid().is_root() { "user root;" } else { "" };
+    let conf = format!(
+        "{user} {daemon} worker_processes $workers; pid $dir/pid; error_log $dir/error.log; events {{ $dispatch }}\n\
+         http {{ access_log off; server {{ listen 127.0.0.1:$port; root $site; }} }}\n"
+    );
+    std::fs::write(dir.join("own.conf"), conf).unwrap();
+    std::fs::create_dir(dir.join("tmp")).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_lab"))
+        .current_dir(dir)
+        .env("TMPDIR", dir.join("tmp"))
+        .args(["compare", "--loads", "open", "--rate", "200", "--seconds", "0.1", "--rounds", "1", "--workers", "1"])
+        .args(["--models", "exclusive", "--conf", "own.conf", "--out", "out"])
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_conf_without_daemon_off_leaves_no_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = own_conf(dir.path(), "");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    until("everything to be gone", || processes(dir.path()).is_empty().then_some(()));
+}
+
+#[test]
+fn a_conf_that_makes_a_daemon_is_refused_and_leaves_no_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = own_conf(dir.path(), "daemon on;");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("daemon off"), "{said}");
+    until("everything to be gone", || processes(dir.path()).is_empty().then_some(()));
+}

@@ -1,5 +1,6 @@
 //! One measurement: a fresh server, a warm-up, two looks and a load between them.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -11,7 +12,7 @@ use crate::load::{self, Load, Plan, Target};
 use crate::measure::{Before, ListenQueue, Seen, memory_kib, tree};
 use crate::process;
 use crate::results::Measurement;
-use crate::server::{Server, Shape, Side, write_site};
+use crate::server::{Server, Shape, Side, daemon, write_site};
 
 /// Enough for every load but the storm, whose point is that they are too few.
 pub const WORKER_CONNECTIONS: u32 = 8192;
@@ -60,6 +61,17 @@ impl Place {
     }
 }
 
+/// The conf of a person's own. Error: it can't be read, or makes a daemon of the server, which the lab could not keep.
+fn template(path: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("--conf {}", path.display()))?;
+    match daemon(&text) {
+        Some(said) if said != "off" => {
+            bail!("--conf {}: \"daemon {said}\": say \"daemon off;\", or nothing of it", path.display())
+        }
+        _ => Ok(text),
+    }
+}
+
 /// Everything that measurements have in common.
 pub struct Bench {
     pub place: Place,
@@ -77,10 +89,7 @@ impl Bench {
                 place.notes.push(format!("{tool} is not installed: the lab's own client takes its place"));
             }
         }
-        let template = args
-            .conf
-            .as_ref()
-            .map(|path| std::fs::read_to_string(path).with_context(|| format!("--conf {}", path.display())));
+        let template = args.conf.as_deref().map(template).transpose()?;
         let settings = load::Settings {
             length: Duration::try_from_secs_f64(args.seconds).ok().filter(|s| !s.is_zero()).context("--seconds")?,
             clients: args.clients.max(1),
@@ -94,7 +103,7 @@ impl Bench {
         };
         let dir = tempfile::Builder::new().prefix("lab-").tempdir()?;
         write_site(&dir.path().join("site"))?;
-        Ok(Bench { place, settings, template: template.transpose()?, workers: args.common.workers, dir })
+        Ok(Bench { place, settings, template, workers: args.common.workers, dir })
     }
 
     pub fn site(&self) -> String {
@@ -149,7 +158,7 @@ impl Bench {
     }
 
     /// Where servers and tools may write.
-    pub fn dir(&self) -> &std::path::Path {
+    pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 

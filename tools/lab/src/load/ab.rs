@@ -1,7 +1,7 @@
 //! ab, ApacheBench: a connection for each request, in a closed loop.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -33,17 +33,22 @@ pub fn run(ab: &Path, settings: &Settings, target: &Target<'_>) -> Result<Client
         args: args.into_iter().map(Into::into).collect(),
         cpus: settings.client_cpus.clone(),
     };
-    let started = Instant::now();
     let mut kept = Kept::start(&spec, &target.dir.join("ab.out"))?;
-    kept.run_for(settings.length, settings.timeout + Duration::from_secs(5))?;
-    let elapsed = started.elapsed();
-    let cpu_share = kept.cpu().unwrap_or_default().as_secs_f64() / elapsed.as_secs_f64();
+    let cpu_share = kept.run_for(settings.length, settings.timeout + Duration::from_secs(5))?;
     let output = kept.output();
     let mut figures = parse(&output).with_context(|| format!("ab failed: {}", output.trim()))?;
     figures.quantiles.extend(parse_table(&std::fs::read_to_string(&table).unwrap_or_default()));
-    figures.quantiles.sort_by(|a, b| a.0.total_cmp(&b.0));
+    finish(&mut figures.quantiles);
     figures.cpu_share = cpu_share;
     Ok(figures)
+}
+
+/// Sorts them. ab tells the longest in whole milliseconds: rounded down, it may be below a percentile.
+fn finish(quantiles: &mut [(f64, f64)]) {
+    quantiles.sort_by(|a, b| a.0.total_cmp(&b.0));
+    if let [.., (_, below), (1.0, longest)] = quantiles {
+        *longest = longest.max(*below);
+    }
 }
 
 fn parse(output: &str) -> Option<ClientFigures> {
@@ -97,5 +102,12 @@ mod tests {
     fn reads_its_table() {
         let rows = parse_table("Percentage served,Time in ms\n0,0.5\n50,1.234\n51,1.3\n99,4.5\n");
         assert_eq!(rows, [(0.5, 1234.0), (0.99, 4500.0)]);
+    }
+
+    #[test]
+    fn nothing_is_slower_than_the_longest() {
+        let mut rounded = [(1.0, 4000.0), (0.5, 1234.0), (0.99, 4400.0)];
+        finish(&mut rounded);
+        assert_eq!(rounded, [(0.5, 1234.0), (0.99, 4400.0), (1.0, 4400.0)]);
     }
 }

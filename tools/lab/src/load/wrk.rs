@@ -1,7 +1,7 @@
 //! wrk: keep-alive connections in a closed loop.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -43,11 +43,8 @@ pub fn run(wrk: &Path, settings: &Settings, target: &Target<'_>) -> Result<Clien
         args: args.into_iter().map(Into::into).collect(),
         cpus: settings.client_cpus.clone(),
     };
-    let started = Instant::now();
     let mut kept = Kept::start(&spec, &target.dir.join("wrk.out"))?;
-    kept.run_for(settings.length, settings.timeout + Duration::from_secs(5))?;
-    let elapsed = started.elapsed();
-    let cpu_share = kept.cpu().unwrap_or_default().as_secs_f64() / elapsed.as_secs_f64();
+    let cpu_share = kept.run_for(settings.length, settings.timeout + Duration::from_secs(5))?;
     let output = kept.output();
     let mut figures = parse(&output).with_context(|| format!("wrk failed: {}", output.trim()))?;
     (figures.cpu_share, figures.connections) = (cpu_share, settings.clients as u64);

@@ -19,6 +19,13 @@ pub struct Shape {
     pub template: Option<String>,
 }
 
+/// What a conf says of `daemon`: a server of the lab must stay with its keeper.
+pub fn daemon(conf: &str) -> Option<&str> {
+    let lines = conf.lines().map(|line| line.split('#').next().unwrap_or_default());
+    let mut directives = lines.flat_map(|line| line.split(';'));
+    directives.find_map(|directive| directive.trim().strip_prefix("daemon")?.strip_prefix([' ', '\t'])).map(str::trim)
+}
+
 const LARGE: usize = 8 * 1024 * 1024;
 
 /// Writes the files that the loads ask for.
@@ -139,6 +146,12 @@ mod tests {
         assert!(conf("nginx:accept_mutex=on:multi_accept=on", None).contains("accept_mutex on; multi_accept on;"));
         assert!(conf("herd", None).contains(" ledger;") && !conf("nginx", None).contains("ledger"));
         assert!(conf("herd", None).contains("listen 127.0.0.1:8000 backlog=4096;"));
+    }
+
+    #[test]
+    fn what_a_conf_says_of_daemon_is_found() {
+        assert_eq!(daemon("worker_processes 2;\n# daemon off;\nevents {}"), None);
+        assert_eq!((daemon("user root; daemon off;"), daemon("daemon\ton;")), (Some("off"), Some("on")));
     }
 
     #[test]

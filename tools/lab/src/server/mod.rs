@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use drover::shm::Ledger;
 
-pub use self::conf::{Shape, write_site};
+pub use self::conf::{Shape, daemon, write_site};
 pub use self::side::{Program, Side, models};
 use crate::interrupt;
 use crate::load;
@@ -37,7 +37,8 @@ impl Server {
         let address = free_address()?;
         let conf = dir.join("server.conf");
         std::fs::write(&conf, side.conf(shape, address, &dir)?)?;
-        let spec = Spec { program: program(side)?, args: arguments(side, &conf, &dir), cpus: shape.cpus.clone() };
+        let spec =
+            Spec { program: program(side)?, args: arguments(side, shape, &conf, &dir), cpus: shape.cpus.clone() };
         let mut kept = Kept::start(&spec, &dir.join("output"))?;
         if let Err(error) = answers(&mut kept, address) {
             let log = std::fs::read_to_string(dir.join("error.log")).unwrap_or_default();
@@ -94,11 +95,16 @@ fn program(side: &Side) -> Result<std::ffi::OsString> {
     }
 }
 
-fn arguments(side: &Side, conf: &Path, dir: &Path) -> Vec<std::ffi::OsString> {
+fn arguments(side: &Side, shape: &Shape, conf: &Path, dir: &Path) -> Vec<std::ffi::OsString> {
     let (conf, dir) = (conf.as_os_str(), dir.as_os_str());
     let args: Vec<&std::ffi::OsStr> = match side.program {
-        Program::Drover if side.binary.is_none() => vec!["drover".as_ref(), "-p".as_ref(), dir, "-c".as_ref(), conf],
-        Program::Drover => vec!["-p".as_ref(), dir, "-c".as_ref(), conf],
+        Program::Drover => {
+            let linked = side.binary.is_none().then_some("drover".as_ref());
+            let is_open = shape.template.as_deref().is_some_and(|conf| daemon(conf).is_none());
+            let stay: &[&str] = if is_open { &["-g", "daemon off;"] } else { &[] };
+            let stay = stay.iter().map(std::convert::AsRef::as_ref);
+            linked.into_iter().chain(["-p".as_ref(), dir, "-c".as_ref(), conf]).chain(stay).collect()
+        }
         Program::Nginx => vec!["-p".as_ref(), dir, "-e".as_ref(), "error.log".as_ref(), "-c".as_ref(), conf],
         Program::H2o => vec!["-c".as_ref(), conf],
     };

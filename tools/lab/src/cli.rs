@@ -224,11 +224,11 @@ pub fn run() -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Simulate(args) => {
-            interrupt::watch()?;
+            prepare()?;
             simulate::run(&args)
         }
         Command::Check(args) => {
-            interrupt::watch()?;
+            prepare()?;
             check::run(&args)
         }
         Command::Advise(args) => {
@@ -236,14 +236,20 @@ pub fn run() -> Result<ExitCode> {
             advise::run(&args)
         }
         Command::Fault(args) => {
-            interrupt::watch()?;
+            prepare()?;
             fault::run(&args)
         }
         Command::Compare(args) => {
-            interrupt::watch()?;
+            prepare()?;
             compare::run(&args)
         }
     }
+}
+
+/// What all need that measure.
+fn prepare() -> Result<()> {
+    interrupt::watch()?;
+    process::raise_descriptors()
 }
 
 fn code(code: i32) -> ExitCode {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::prctl::set_child_subreaper;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
@@ -197,6 +198,12 @@ fn is_dead(pid: u32) -> bool {
 /// Tells the lab. `println!` would panic when the lab is gone, and leave the program running.
 fn say(line: &str) {
     writeln!(std::io::stdout(), "{line}").ok();
+}
+
+/// Allows this process, and what it starts, as many descriptors as it may have: thousands of clients need one each.
+pub fn raise_descriptors() -> Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("setrlimit")
 }
 
 /// Restricts the calling thread, and what it starts, to `cpus`. Error: the machine has no such CPU, or the lab may not use it.

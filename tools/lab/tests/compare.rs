@@ -89,6 +89,21 @@ fn delays_are_counted_where_they_matter_and_switches_of_the_dead_are_not_guessed
 }
 
 #[test]
+fn a_low_limit_of_descriptors_is_no_error_of_the_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let command = format!(
+        "ulimit -S -n 128; exec {} compare --loads storm --surplus 200 --rounds 1 --models herd --workers 2 --out out",
+        env!("CARGO_BIN_EXE_lab")
+    );
+    let output = Command::new("sh").current_dir(dir.path()).args(["-c", &command]).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let results: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(dir.path().join("out/results.json")).unwrap()).unwrap();
+    let client = &results["measurements"][0]["client"];
+    assert_eq!((&client["requests"], &client["errors"]), (&328.into(), &0.into()), "{client}");
+}
+
+#[test]
 fn bad_input_is_explained() {
     let dir = tempfile::tempdir().unwrap();
     for (args, expected) in [

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
@@ -137,7 +138,7 @@ impl<'a> Client<'a> {
             self.arm(next)?;
             let n = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
                 Ok(n) => n,
-                Err(nix::errno::Errno::EINTR) => 0,
+                Err(Errno::EINTR) => 0,
                 Err(error) => bail!("epoll_wait: {error}"),
             };
             interrupt::check()?;
@@ -169,6 +170,7 @@ impl<'a> Client<'a> {
                     self.run.opened += 1;
                     self.add(connection)?
                 }
+                Err(error) if let Some(why) = shortage(&error) => bail!("the client {why}"),
                 Err(error) => {
                     self.run.late.push(planned.elapsed());
                     self.finish_unopened(number, shot, planned, Ending::from_error(&error));
@@ -297,6 +299,18 @@ impl<'a> Client<'a> {
         let wait = due.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
         self.timer.set(Expiration::OneShot(TimeSpec::from_duration(wait)), TimerSetTimeFlags::empty())?;
         Ok(())
+    }
+}
+
+/// What the client lacks, when that is why it can't connect: no fault of the server.
+fn shortage(error: &std::io::Error) -> Option<&'static str> {
+    match Errno::from_raw(error.raw_os_error()?) {
+        Errno::EMFILE => Some("has no descriptors left: raise the limit (ulimit -n), or ask for fewer connections"),
+        Errno::ENFILE => Some("gets no descriptors: the machine has none left (fs.file-max)"),
+        Errno::EADDRNOTAVAIL => {
+            Some("has no ports left: wait a minute for those in TIME_WAIT, or widen net.ipv4.ip_local_port_range")
+        }
+        _ => None,
     }
 }
 

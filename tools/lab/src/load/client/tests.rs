@@ -94,3 +94,10 @@ fn connections_of_a_storm_are_held_after_the_answer() {
     let run = go(&plan, server(|_| Duration::ZERO));
     assert_eq!(run.outcomes.iter().filter(|o| o.ending == Ending::Answered).count(), 50);
 }
+
+#[test]
+fn what_the_client_lacks_is_no_error_of_the_server() {
+    let lacks = |errno: Errno| shortage(&std::io::Error::from(errno)).is_some();
+    assert!(lacks(Errno::EMFILE) && lacks(Errno::ENFILE) && lacks(Errno::EADDRNOTAVAIL));
+    assert!(!lacks(Errno::ECONNREFUSED) && !lacks(Errno::ETIMEDOUT));
+}

@@ -93,6 +93,27 @@ fn a_server_that_dies_ends_the_measurement_with_its_name() {
 }
 
 #[test]
+fn workers_that_die_end_the_measurement_although_they_are_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut lab = start(dir.path());
+    // Not before there is a second server: the first has a round behind it. Whoever dies before the load begins does not matter.
+    let first = until("a server", || master(dir.path()));
+    until("another server", || master(dir.path()).filter(|pid| *pid != first));
+    until("the lab to end", || {
+        let children = |pid| std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok();
+        let workers = master(dir.path()).and_then(children).unwrap_or_default();
+        workers.split_whitespace().filter_map(|pid| pid.parse().ok()).for_each(|pid| {
+            kill(Pid::from_raw(pid), Signal::SIGKILL).ok();
+        });
+        std::thread::sleep(Duration::from_millis(100));
+        lab.try_wait().unwrap()
+    });
+    let said = String::from_utf8_lossy(&lab.wait_with_output().unwrap().stderr).into_owned();
+    assert!(said.contains("of the server died while it was measured") && said.contains("round "), "{said}");
+    assert_eq!(measured(dir.path())["complete"], false);
+}
+
+#[test]
 fn a_killed_lab_leaves_no_server() {
     let dir = tempfile::tempdir().unwrap();
     let mut lab = start(dir.path());

@@ -138,6 +138,10 @@ impl Bench {
         server.check()?;
         let mut client = client?;
         let (queue, taken, before) = begin.context("the load never began")?;
+        match before.died() {
+            0 => {}
+            n => bail!("{n} processes of the server died while it was measured"),
+        }
         let server = before.after(&Seen {
             answered: client.requests.saturating_sub(client.errors),
             connections: client.connections,

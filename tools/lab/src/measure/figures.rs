@@ -63,6 +63,7 @@ pub struct Before {
     ledger: Option<Ledger>,
     processes: Vec<Process>,
     counts: Option<Counts>,
+    respawns: Option<u64>,
     overflows: Option<u64>,
     memory: Option<f64>,
     at: std::time::Instant,
@@ -86,8 +87,20 @@ pub struct Seen {
 impl Before {
     pub fn look(root: u32, ledger: Option<Ledger>) -> Before {
         let (processes, counts, overflows) = (tree(root), ledger.as_ref().map(Counts::read), overflows());
-        let memory = memory_kib(&processes);
-        Before { root, ledger, processes, counts, overflows, memory, at: std::time::Instant::now() }
+        let (memory, respawns) = (memory_kib(&processes), ledger.as_ref().map(|ledger| ledger.header().respawns.get()));
+        Before { root, ledger, processes, counts, respawns, overflows, memory, at: std::time::Instant::now() }
+    }
+
+    /// How many processes have died since, as the master has counted them, or as they are missed when there is no ledger.
+    pub fn died(&self) -> u64 {
+        match (&self.ledger, self.respawns) {
+            (Some(ledger), Some(before)) => ledger.header().respawns.get().saturating_sub(before),
+            _ => {
+                let now = tree(self.root);
+                let is_gone = |process: &&Process| now.iter().all(|other| other.pid != process.pid);
+                self.processes.iter().filter(is_gone).count() as u64
+            }
+        }
     }
 
     /// The look after it.
@@ -244,6 +257,16 @@ mod tests {
         assert!(delay >= 2.0 * 20e3 / 100.0 && delay <= begin.elapsed().as_secs_f64() * 2e6 / 100.0, "{delay}");
         assert!(figures.connection_kib.unwrap() > 10.0);
         assert_eq!(figures.switches_per_request, None);
+    }
+
+    #[test]
+    fn who_died_meanwhile_is_missed() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let before = Before::look(child.id(), None);
+        assert_eq!(before.died(), 0);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(before.died(), 1);
     }
 
     #[test]

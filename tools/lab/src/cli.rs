@@ -114,6 +114,9 @@ pub struct CompareArgs {
     /// Smallest difference that would make you choose, in per cent
     #[arg(long, default_value_t = 1.0)]
     pub least: f64,
+    /// Largest difference that counts as none, in per cent: where a greater one is possible the question is undecided
+    #[arg(long, default_value_t = 10.0)]
+    pub same: f64,
     /// A conf to measure drover with; $port, $site, $dir, $workers, $connections and $dispatch are replaced
     #[arg(long)]
     pub conf: Option<PathBuf>,
@@ -139,6 +142,7 @@ impl CompareArgs {
             idle: 1000,
             surplus: 1000,
             least: 1.0,
+            same: 10.0,
             conf: None,
             handicap: None,
             common,

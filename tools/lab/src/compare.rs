@@ -120,7 +120,6 @@ fn loads(text: &str) -> Result<Vec<&'static Load>> {
 fn describe(args: &CompareArgs, bench: &Bench, sides: &[Side], loads: &[&Load]) -> Result<Results> {
     let questions: usize = loads.iter().map(|load| load.questions.len()).sum();
     let others = sides.len().saturating_sub(1);
-    let method = crate::stats::Method::for_questions(questions * others, args.least / 100.0, args.common.seed);
     let about = |side: &Side| {
         let kind = drover::dispatch::MODELS.iter().find(|kind| kind.name == side.model);
         kind.map_or_else(|| "another server".to_owned(), |kind| kind.about.to_owned())
@@ -141,8 +140,10 @@ fn describe(args: &CompareArgs, bench: &Bench, sides: &[Side], loads: &[&Load]) 
             server_cpus: bench.place.server.clone(),
             client_cpus: bench.place.client.clone(),
             seed: args.common.seed,
-            level: method.level,
-            least: method.least,
+            level: crate::stats::level_for(questions * others),
+            least: args.least / 100.0,
+            same: Some(args.same / 100.0),
+            shared_cpu: bench.place.shared,
             notes: bench.place.notes.clone(),
         },
         sides: side_notes.collect::<Result<_>>()?,

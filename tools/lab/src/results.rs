@@ -48,6 +48,12 @@ pub struct MethodNotes {
     pub level: f64,
     /// Smallest relative difference that is called one.
     pub least: f64,
+    /// "No difference" is said when no greater one is possible.
+    #[serde(default)]
+    pub same: Option<f64>,
+    /// Server and client had a CPU in common.
+    #[serde(default)]
+    pub shared_cpu: bool,
     pub notes: Vec<String>,
 }
 
@@ -121,6 +127,8 @@ impl Results {
             Across::Sum => (!values.is_empty()).then(|| values.iter().sum()),
             Across::Quantile(share) => match self.latencies(load, side) {
                 Some(all) => all.quantiles.iter().find(|(q, _)| (q - share).abs() < 1e-9).map(|(_, us)| *us),
+                // The longest of all rounds, and not of a middling one.
+                None if share == 1.0 => values.into_iter().reduce(f64::max),
                 None => median(&values),
             },
             Across::Median => median(&values),
@@ -147,4 +155,21 @@ impl Results {
 struct Schema {
     #[serde(default)]
     schema: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_is_that_of_all_rounds() {
+        let rounds = [(900.0, 4000.0), (950.0, 1000.0), (800.0, 1000.0)].map(|(p99, longest)| {
+            let mut m = Measurement { load: "short".into(), side: "herd".into(), ..Measurement::default() };
+            m.client.quantiles = vec![(0.99, p99), (1.0, longest)];
+            m
+        });
+        let results = Results { measurements: rounds.to_vec(), ..Results::default() };
+        assert_eq!(results.figure("short", "herd", "max_us"), Some(4000.0));
+        assert_eq!(results.figure("short", "herd", "p99_us"), Some(900.0));
+    }
 }

@@ -4,59 +4,101 @@ use std::collections::BTreeMap;
 
 use super::Advice;
 use crate::measure::metric;
-use crate::report::{Tone, difference, tone};
-use crate::results::Results;
+use crate::report::{Tone, cell, difference, tone};
+use crate::results::{Conclusion, Results};
+use crate::server::models;
+use crate::stats::Verdict;
+
+/// Answers about one side, against the first.
+#[derive(Default)]
+struct Score {
+    better: Vec<String>,
+    worse: Vec<String>,
+    /// Without a verdict, although more rounds might give one.
+    open: Vec<String>,
+    /// Without any verdict.
+    unknown: usize,
+}
 
 /// The side that is better in something and worse in nothing; otherwise says between what one has to choose.
 pub fn advise(results: &Results) -> Advice {
     let Some(first) = results.sides.first().map(|side| side.name.as_str()) else { return Advice::default() };
-    let mut advice = Advice::default();
-    // Better and worse answers of each other side, against the first.
-    let mut score: BTreeMap<&str, (Vec<String>, Vec<String>, usize)> = BTreeMap::new();
-    for c in &results.conclusions {
-        let entry = score.entry(&c.b).or_default();
-        let title = metric(&c.metric).map_or(c.metric.as_str(), |metric| metric.title);
-        let what = format!("{title} under {}: {}", c.load, difference(c));
-        match tone(c) {
-            Tone::Better => entry.0.push(what),
-            Tone::Worse => entry.1.push(what),
-            Tone::Same => {}
-            Tone::Unknown => entry.2 += 1,
-        }
-        advice.figures.push((format!("{} {title}, {}", c.b, c.load), crate::report::percent(c.comparison.difference)));
-    }
+    let score = score(results);
+    let mut advice = Advice { figures: results.conclusions.iter().map(figure).collect(), ..Advice::default() };
     let asked = results.conclusions.len();
-    let unknown: usize = score.values().map(|(_, _, unknown)| unknown).sum();
-    if asked == 0 || unknown * 2 > asked {
+    let unknown: usize = score.values().map(|score| score.unknown).sum();
+    if !results.complete {
+        let why = results.stopped.as_deref().unwrap_or("the comparison did not end");
+        advice.reasons.push(format!("the results are not complete: {why}"));
+    } else if asked == 0 || unknown * 2 > asked {
         advice.reasons.push(format!("{unknown} of {asked} questions have no verdict"));
-        return advice;
-    }
-    // Other servers can't be chosen by a directive.
-    let is_model =
-        |side: &str| crate::server::models().iter().any(|model| side.split([':', '#']).next() == Some(model));
-    let mut winners: Vec<_> = score
-        .iter()
-        .filter(|(side, (better, worse, _))| is_model(side) && !better.is_empty() && worse.is_empty())
-        .collect();
-    winners.sort_by_key(|(_, (better, ..))| std::cmp::Reverse(better.len()));
-    if let Some((side, (better, ..))) = winners.first() {
-        advice.model = Some(directive(side));
-        advice.reasons.extend(better.iter().cloned());
-        advice.reasons.push(format!("worse than {first} in nothing that was asked"));
-        return advice;
-    }
-    let split: Vec<_> = score.iter().filter(|(side, (better, ..))| is_model(side) && !better.is_empty()).collect();
-    advice.model = Some(directive(first));
-    match split.as_slice() {
-        [] => advice.reasons.push(format!("nothing is better than {first} beyond doubt")),
-        _ => {
-            for (side, (better, worse, _)) in split {
-                advice.reasons.push(format!("{side} gains ({}) but loses ({})", better.join("; "), worse.join("; ")));
-            }
-            advice.reasons.push(format!("so {first} stays unless those gains matter more to you"));
-        }
+    } else {
+        choose(first, &score, &mut advice);
     }
     advice
+}
+
+fn score(results: &Results) -> BTreeMap<&str, Score> {
+    let mut scores: BTreeMap<&str, Score> = BTreeMap::new();
+    for c in &results.conclusions {
+        let score = scores.entry(&c.b).or_default();
+        let what = format!("{} under {}: {}", title(c), c.load, difference(c));
+        match tone(c) {
+            Tone::Better => score.better.push(what),
+            Tone::Worse => score.worse.push(what),
+            Tone::Same => {}
+            Tone::Unknown => {
+                score.unknown += 1;
+                if matches!(c.comparison.verdict, Verdict::Undecided | Verdict::Drift | Verdict::TooFewRounds) {
+                    score.open.push(what);
+                }
+            }
+        }
+    }
+    scores
+}
+
+fn title(c: &Conclusion) -> &str {
+    metric(&c.metric).map_or(c.metric.as_str(), |metric| metric.title)
+}
+
+fn figure(c: &Conclusion) -> (String, String) {
+    (format!("{} {}, {}", c.b, title(c), c.load), cell(c))
+}
+
+/// Other servers can't be chosen by a directive.
+fn is_model(side: &str) -> bool {
+    models().iter().any(|model| side.split([':', '#']).next() == Some(model))
+}
+
+fn choose(first: &str, scores: &BTreeMap<&str, Score>, advice: &mut Advice) {
+    let sides = || scores.iter().filter(|(side, _)| is_model(side));
+    let only_gains = |score: &Score| !score.better.is_empty() && score.worse.is_empty() && score.open.is_empty();
+    if let Some((side, score)) = sides().filter(|(_, s)| only_gains(s)).max_by_key(|(_, s)| s.better.len()) {
+        advice.model = Some(directive(side));
+        advice.reasons.extend(score.better.iter().cloned());
+        advice.reasons.push(format!("worse than {first} in nothing that has a verdict"));
+        return;
+    }
+    for (side, score) in sides().filter(|(_, score)| score.worse.is_empty() && !score.open.is_empty()) {
+        advice.reasons.push(format!("{side} may be better or worse: {}", score.open.join("; ")));
+    }
+    if !advice.reasons.is_empty() {
+        advice.reasons.push("more rounds (--rounds) narrow the intervals".to_owned());
+        return;
+    }
+    for (side, Score { better, worse, .. }) in sides().filter(|(_, score)| !score.better.is_empty()) {
+        advice.reasons.push(format!("{side} gains ({}) but loses ({})", better.join("; "), worse.join("; ")));
+    }
+    if !is_model(first) {
+        advice.reasons.push(format!("{first} is another server: compare with a model, which is named first"));
+        return;
+    }
+    advice.model = Some(directive(first));
+    advice.reasons.push(match advice.reasons.len() {
+        0 => format!("nothing is better than {first} beyond doubt"),
+        _ => format!("so {first} stays unless those gains matter more to you"),
+    });
 }
 
 /// `exclusive:rotate=0#2` as the conf has it.
@@ -67,8 +109,8 @@ fn directive(side: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::{Conclusion, SideNotes};
-    use crate::stats::{Comparison, Verdict};
+    use crate::results::SideNotes;
+    use crate::stats::Comparison;
 
     fn results(answers: &[(&str, &str, Verdict)]) -> Results {
         let side = |name: &str| SideNotes { name: name.to_owned(), ..SideNotes::default() };
@@ -77,18 +119,10 @@ mod tests {
             metric: metric.to_string(),
             a: "accept_mutex".into(),
             b: b.to_string(),
-            comparison: Comparison {
-                median_a: 1.0,
-                median_b: 0.9,
-                difference: -0.1,
-                interval: None,
-                level: 0.99,
-                pairs: 20,
-                verdict: *verdict,
-            },
+            comparison: Comparison { difference: -0.1, ..Comparison::without(*verdict, 20, 0.99) },
         });
         let sides = vec![side("accept_mutex"), side("exclusive"), side("herd")];
-        Results { sides, conclusions: conclusions.collect(), ..Results::default() }
+        Results { complete: true, sides, conclusions: conclusions.collect(), ..Results::default() }
     }
 
     #[test]
@@ -116,5 +150,35 @@ mod tests {
             advise(&results(&[("herd", "p99_us", Verdict::Lower), ("herd", "cpu_us_per_request", Verdict::Higher)]));
         assert_eq!(found.model.as_deref(), Some("accept_mutex"));
         assert!(found.reasons[0].starts_with("herd gains ("), "{:?}", found.reasons);
+    }
+    #[test]
+    fn what_is_undecided_is_not_enough_evidence() {
+        let mut answers = vec![
+            ("exclusive", "p99_us", Verdict::Undecided),
+            ("exclusive", "rate", Verdict::NoDifference),
+            ("exclusive", "cpu_us_per_request", Verdict::Lower),
+        ];
+        let found = advise(&results(&answers));
+        assert_eq!(found.model, None);
+        assert!(found.reasons[0].starts_with("exclusive may be better or worse: latency, 99 %"), "{:?}", found.reasons);
+        answers[0].2 = Verdict::ClientBound;
+        assert_eq!(advise(&results(&answers)).model.as_deref(), Some("exclusive"), "no round would tell more");
+    }
+
+    #[test]
+    fn incomplete_results_are_not_enough_evidence() {
+        let stopped = Some("interrupted".to_owned());
+        let all = results(&[("exclusive", "p99_us", Verdict::Lower)]);
+        let found = advise(&Results { complete: false, stopped, ..all });
+        assert_eq!((found.model, found.reasons), (None, vec!["the results are not complete: interrupted".to_owned()]));
+    }
+
+    #[test]
+    fn another_server_is_never_advised() {
+        let mut all = results(&[("herd", "p99_us", Verdict::Higher)]);
+        all.sides[0].name = "nginx:accept_mutex=on".into();
+        let found = advise(&all);
+        assert_eq!(found.model, None);
+        assert!(found.reasons[0].starts_with("nginx:accept_mutex=on is another server"), "{:?}", found.reasons);
     }
 }

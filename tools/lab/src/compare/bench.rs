@@ -136,7 +136,7 @@ impl Bench {
         let client = (load.run)(&self.settings, &target, &mut look);
         let begin = begin.map(|(queue, taken, before)| (queue.map(ListenQueue::end), taken, before));
         server.check()?;
-        let mut client = client?;
+        let client = client?;
         let (queue, taken, before) = begin.context("the load never began")?;
         match before.died() {
             0 => {}
@@ -149,9 +149,6 @@ impl Bench {
             handicap: handicap.taken().saturating_sub(taken),
             idle: memory.filter(|_| client.idle > 0).map(|memory| (client.idle, memory)),
         });
-        if self.place.shared {
-            client.cpu_share = client.cpu_share.max(1.0);
-        }
         Ok(Measurement {
             load: load.name.to_owned(),
             side: side.name.clone(),

@@ -2,44 +2,61 @@
 
 use std::collections::BTreeMap;
 
-use crate::measure::metric;
+use crate::measure::{Across, Metric, metric};
 use crate::results::{Conclusion, Measurement, Results};
-use crate::stats::{Method, compare};
+use crate::stats::{Comparison, Method, Verdict, compare, compare_sums};
 
 /// A client above this share of its CPU is the bottleneck.
 pub const CLIENT_BOUND: f64 = 0.9;
 
 /// Answers the questions of each load: every other side against the first.
 pub fn conclude(results: &mut Results, seed: u64) {
-    let method = Method { level: results.method.level, least: results.method.least, seed };
+    let notes = &results.method;
+    let method = Method { level: notes.level, least: notes.least, same: notes.same.unwrap_or(f64::MAX), seed };
     let Some((first, others)) = results.sides.split_first() else { return };
     let mut conclusions = Vec::new();
     for load in &results.loads {
-        for question in &load.questions {
-            let Some(metric) = metric(question) else { continue };
+        for metric in load.questions.iter().filter_map(|question| metric(question)) {
             for other in others {
                 let pairs = paired(results, &load.name, &first.name, &other.name);
-                let figures: Vec<(f64, f64)> = pairs
-                    .iter()
-                    .filter_map(|(a, b)| (metric.of)(&a.client, &a.server).zip((metric.of)(&b.client, &b.server)))
-                    .collect();
-                if figures.is_empty() {
+                if pairs.is_empty() {
                     continue;
                 }
-                let bound = |m: &Measurement| m.client.cpu_share > CLIENT_BOUND;
-                let bounds = pairs.iter().filter(|(a, b)| bound(a) || bound(b)).count();
-                let client_bound = metric.needs_idle_client && bounds * 2 >= pairs.len();
                 conclusions.push(Conclusion {
                     load: load.name.clone(),
-                    metric: question.clone(),
+                    metric: metric.name.to_owned(),
                     a: first.name.clone(),
                     b: other.name.clone(),
-                    comparison: compare(&figures, client_bound, method),
+                    comparison: answer(metric, &pairs, results.method.shared_cpu, method),
                 });
             }
         }
     }
     results.conclusions = conclusions;
+}
+
+/// One question, from the rounds in which both sides were measured.
+fn answer(metric: &Metric, pairs: &[(&Measurement, &Measurement)], shared_cpu: bool, method: Method) -> Comparison {
+    let of = |m: &Measurement| (metric.of)(&m.client, &m.server);
+    let figures: Vec<(f64, f64)> = pairs.iter().filter_map(|(a, b)| of(a).zip(of(b))).collect();
+    if figures.is_empty() {
+        let is_told = |m: &Measurement| m.client.quantile(1.0).is_some();
+        let is_short =
+            matches!(metric.across, Across::Quantile(_)) && pairs.iter().any(|(a, b)| is_told(a) && is_told(b));
+        let why = if is_short { Verdict::TooFewRequests } else { Verdict::NotKnown };
+        return Comparison::without(why, 0, method.level);
+    }
+    if metric.across == Across::Sum {
+        return compare_sums(&figures, method);
+    }
+    let bound = |m: &Measurement| m.client.cpu_share > CLIENT_BOUND;
+    let bounds = pairs.iter().filter(|(a, b)| bound(a) || bound(b)).count();
+    let blocked = match metric.needs_idle_client {
+        true if shared_cpu => Some(Verdict::SharedCpu),
+        true if bounds * 2 >= pairs.len() => Some(Verdict::ClientBound),
+        _ => None,
+    };
+    compare(&figures, blocked, method)
 }
 
 /// The rounds in which both sides were measured, in their order.
@@ -48,4 +65,51 @@ fn paired<'a>(results: &'a Results, load: &'a str, a: &'a str, b: &'a str) -> Ve
     let mut pairs: Vec<_> = results.of(load, a).filter_map(|m| Some((m, *second.get(&m.round)?))).collect();
     pairs.sort_by_key(|(m, _)| m.round);
     pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::{LoadNotes, SideNotes};
+
+    /// The verdicts on `question`, from rounds that `change` has made what they are.
+    fn verdict(question: &str, shared_cpu: bool, change: impl Fn(u32, &mut Measurement)) -> Verdict {
+        let side = |name: &str| SideNotes { name: name.to_owned(), ..SideNotes::default() };
+        let mut results = Results { sides: vec![side("herd"), side("fork")], ..Results::default() };
+        results.loads =
+            vec![LoadNotes { name: "open".into(), questions: vec![question.to_owned()], ..LoadNotes::default() }];
+        for (round, name) in (1..=20).flat_map(|round| ["herd", "fork"].map(|name| (round, name))) {
+            let mut m = Measurement { round, load: "open".into(), side: name.into(), ..Measurement::default() };
+            m.client.quantiles = vec![(0.5, 100.0), (1.0, 900.0)];
+            change(round, &mut m);
+            results.measurements.push(m);
+        }
+        (results.method.level, results.method.same, results.method.shared_cpu) = (0.99, Some(0.1), shared_cpu);
+        conclude(&mut results, 1);
+        results.conclusions[0].comparison.verdict
+    }
+
+    #[test]
+    fn no_question_vanishes() {
+        assert_eq!(verdict("p50_us", false, |_, _| ()), Verdict::NoDifference);
+        assert_eq!(verdict("p99_us", false, |_, _| ()), Verdict::TooFewRequests);
+        assert_eq!(verdict("jain_requests", false, |_, _| ()), Verdict::NotKnown);
+        assert_eq!(verdict("p99_us", false, |_, m| m.client.quantiles.clear()), Verdict::NotKnown);
+    }
+
+    #[test]
+    fn a_busy_client_and_a_shared_cpu_are_told_apart() {
+        let busy = |share| move |_, m: &mut Measurement| m.client.cpu_share = share;
+        assert_eq!(verdict("p50_us", false, busy(0.95)), Verdict::ClientBound);
+        assert_eq!(verdict("p50_us", true, busy(0.3)), Verdict::SharedCpu);
+        assert_eq!(verdict("errors", true, busy(0.95)), Verdict::NoDifference);
+    }
+
+    #[test]
+    fn rare_errors_are_judged_by_their_sum() {
+        let found = verdict("errors", false, |round, m| {
+            m.client.errors = u64::from(m.side == "fork" && round % 2 == 0);
+        });
+        assert_eq!(found, Verdict::Higher);
+    }
 }

@@ -65,15 +65,14 @@ fn matrix(results: &Results) -> String {
             for other in others {
                 let cell = of(&other.name).map_or("<td>–</td>".to_owned(), |c| {
                     let (class, why) = (class(c), escape(&format!("{}: {}", text::difference(c), text::verdict(c))));
-                    let said = text::percent(c.comparison.difference);
-                    format!("<td class='{class}' title=\"{why}\">{} {said}</td>", text::sign(c))
+                    format!("<td class='{class}' title=\"{why}\">{}</td>", escape(&text::cell(c)))
                 });
                 out.push_str(&cell);
             }
             out.push_str("</tr>\n");
         }
     }
-    let mut reasons: Vec<&str> = results.conclusions.iter().map(text::verdict).filter(|v| v.contains(':')).collect();
+    let mut reasons: Vec<String> = results.conclusions.iter().map(text::verdict).filter(|v| v.contains(':')).collect();
     reasons.sort_unstable();
     reasons.dedup();
     let _ = write!(
@@ -219,7 +218,7 @@ fn costs(results: &Results, load: &LoadNotes) -> String {
     });
     let _ = writeln!(out, "<tr><td>client CPU</td>{}</tr>", client.collect::<String>());
     out + "</table></div>\n<p class='soft'>Medians of the rounds; latencies are of all rounds together (ab tells only percentiles: medians of \
-           these), and what went wrong is summed up. –: not known. Only drover has a ledger, and the kernel forgets the context switches of \
+           these, and the longest in whole milliseconds), and what went wrong is summed up. –: not known. Only drover has a ledger, and the kernel forgets the context switches of \
            processes that have ended, as those of fork have.</p>\n"
 }
 
@@ -245,14 +244,16 @@ fn method(results: &Results) -> String {
         "<h2>Method</h2>\n<p>{} rounds; in each, every load is put on every side for {} s, the sides directly after each other, in \
          random order, each on a freshly started and warmed-up server. A difference is the median of the rounds' paired \
          differences; its interval ({:.2} %, corrected for the number of questions) is the bootstrap's, and never narrower than the \
-         distribution-free one. There is no verdict when the interval spans zero or the difference is below {} %, when the client \
-         used over 90 % of its CPU (for rates and latencies), or when the difference drifts from the first rounds to the last. Latency of \
+         distribution-free one; errors are judged by their sums. A difference below {} % is none{}. There is no verdict when the client \
+         used over 90 % of its CPU or shared it with the server (for rates and latencies), or when the difference drifts from the first \
+         rounds to the last. Latency of \
          the lab's own loads counts from the planned send to the first byte. Under burst, minority and storm drover has a page of its \
          ledger as well, which makes it count how long connections wait for their accept.</p>\n<ul>",
         m.rounds,
         m.seconds,
         m.level * 100.0,
-        text::number(m.least * 100.0)
+        text::number(m.least * 100.0),
+        text::sameness(results).map_or(String::new(), |sameness| format!(" ({sameness})"))
     );
     let lines = [
         format!("{} workers, servers on CPU {:?}, clients on CPU {:?}", m.workers, m.server_cpus, m.client_cpus),

@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 pub use faults::{fault_table, write_faults};
 pub use simulation::{simulation_table, write_simulation};
 pub use table::table;
-pub use text::{Tone, difference, number, percent, time, tone, wrapped};
+pub use text::{Tone, cell, difference, number, time, tone, wrapped};
 
 use crate::results::Results;
 

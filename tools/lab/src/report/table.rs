@@ -25,6 +25,9 @@ pub fn table(results: &Results) -> String {
     for load in results.loads.iter().filter(|load| results.measurements.iter().any(|m| m.load == load.name)) {
         write_load(&mut out, results, load);
     }
+    if let Some(sameness) = text::sameness(results).filter(|_| !results.conclusions.is_empty()) {
+        wrap(&mut out, &sameness, "  ");
+    }
     if results.measurements.is_empty() {
         out.push_str("Nothing was measured.\n");
     }
@@ -42,7 +45,8 @@ fn write_load(out: &mut String, results: &Results, load: &LoadNotes) {
         let name: String = side.name.chars().take(NAME - 1).collect();
         let _ = write!(out, "  {name:NAME$}");
         for (_, width, name) in COLUMNS {
-            let value = results.figure(&load.name, &side.name, name).map_or("-".to_owned(), |value| cell(name, value));
+            let value =
+                results.figure(&load.name, &side.name, name).map_or("–".to_owned(), |value| cell(name, value));
             let _ = write!(out, "{value:>width$}");
         }
         out.push('\n');
@@ -68,14 +72,13 @@ fn write_matrix(out: &mut String, results: &Results, load: &LoadNotes, conclusio
     let _ = write!(out, "  {:NAME$}", "");
     load.questions.iter().for_each(|question| out.push_str(&format!("{:>WIDTH$}", heading(question))));
     let against: String = first.name.chars().take(40).collect();
-    let _ = writeln!(out, "\n  against {against}: + better, - worse, = no difference, ? no verdict");
+    let _ = writeln!(out, "\n  against {against}: + better, - worse, = no difference, ? open");
     for other in others {
         let name: String = other.name.chars().take(NAME - 1).collect();
         let _ = write!(out, "  {name:NAME$}");
         for question in &load.questions {
             let found = conclusions.iter().find(|c| c.b == other.name && c.metric == *question);
-            let cell = found
-                .map_or("-".to_owned(), |c| format!("{} {}", text::sign(c), text::percent(c.comparison.difference)));
+            let cell = found.map_or("–".to_owned(), |c| text::cell(c));
             let _ = write!(out, "{cell:>WIDTH$}");
         }
         out.push('\n');
@@ -101,8 +104,8 @@ fn heading(name: &str) -> &str {
 fn write_conclusion(out: &mut String, conclusion: &Conclusion) {
     let title = metric(&conclusion.metric).map_or(conclusion.metric.as_str(), |metric| metric.title);
     let sign = text::sign(conclusion);
-    let line =
-        format!("{sign} {}: {title} {}: {}", conclusion.b, text::difference(conclusion), text::verdict(conclusion));
+    let found = [title, &text::difference(conclusion)].join(" ");
+    let line = format!("{sign} {}: {}: {}", conclusion.b, found.trim_end(), text::verdict(conclusion));
     wrap(out, &line, "    ");
 }
 
@@ -149,6 +152,6 @@ mod tests {
         let table = table(&results);
         assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
         let fork = table.lines().filter(|line| line.starts_with("  fork")).nth(1).unwrap();
-        assert!(fork.contains("- +4999900.0 %") && fork.contains("= 0.0 %"), "{table}");
+        assert!(fork.contains("- +4999900.0 %") && fork.contains("= 0 -> 0"), "{table}");
     }
 }

@@ -1,7 +1,7 @@
 //! Numbers and verdicts in words.
 
-use crate::measure::{Better, Metric, metric};
-use crate::results::Conclusion;
+use crate::measure::{Across, Better, Metric, metric};
+use crate::results::{Conclusion, Results};
 use crate::stats::Verdict;
 
 /// Three significant digits, without noise.
@@ -54,7 +54,13 @@ pub fn tone(conclusion: &Conclusion) -> Tone {
         Verdict::Higher if !lower_is_better => Tone::Better,
         Verdict::Lower | Verdict::Higher => Tone::Worse,
         Verdict::NoDifference => Tone::Same,
-        Verdict::ClientBound | Verdict::Drift | Verdict::TooFewRounds => Tone::Unknown,
+        Verdict::Undecided
+        | Verdict::ClientBound
+        | Verdict::SharedCpu
+        | Verdict::Drift
+        | Verdict::TooFewRounds
+        | Verdict::TooFewRequests
+        | Verdict::NotKnown => Tone::Unknown,
     }
 }
 
@@ -69,26 +75,53 @@ pub fn sign(conclusion: &Conclusion) -> char {
 }
 
 /// One word, or the reason why there is none.
-pub fn verdict(conclusion: &Conclusion) -> &'static str {
-    match (conclusion.comparison.verdict, tone(conclusion)) {
-        (Verdict::ClientBound, _) => "no verdict: the client was the bottleneck",
-        (Verdict::Drift, _) => "no verdict: the difference drifts",
-        (Verdict::TooFewRounds, _) => "no verdict: too few rounds",
-        (_, Tone::Better) => "better",
-        (_, Tone::Worse) => "worse",
-        _ => "no difference found",
+pub fn verdict(conclusion: &Conclusion) -> String {
+    let why = match (conclusion.comparison.verdict, tone(conclusion)) {
+        (Verdict::Undecided, _) => return "undecided: it may be great or nothing".to_owned(),
+        (Verdict::ClientBound, _) => "the client was the bottleneck".to_owned(),
+        (Verdict::SharedCpu, _) => "server and client share a CPU".to_owned(),
+        (Verdict::Drift, _) => "the difference drifts".to_owned(),
+        (Verdict::TooFewRounds, _) => "too few rounds".to_owned(),
+        (Verdict::TooFewRequests, _) => match metric(&conclusion.metric).map(|metric| metric.across) {
+            Some(Across::Quantile(share)) => format!("fewer than {:.0} requests a round", 1.0 / (1.0 - share)),
+            _ => "too few requests a round".to_owned(),
+        },
+        (Verdict::NotKnown, _) => "not known of both".to_owned(),
+        (_, Tone::Better) => return "better".to_owned(),
+        (_, Tone::Worse) => return "worse".to_owned(),
+        _ => return "no difference found".to_owned(),
+    };
+    format!("no verdict: {why}")
+}
+
+/// What "no difference" means here; nothing for results that don't say.
+pub fn sameness(results: &Results) -> Option<String> {
+    let same = results.method.same? * 100.0;
+    Some(format!("no difference: at most {same} %; undecided: greater ones can't be excluded"))
+}
+
+/// `-3.1 % [-4.0, -2.2]`, or `3 -> 12` of what is counted; nothing of what was not measured.
+pub fn difference(conclusion: &Conclusion) -> String {
+    let c = &conclusion.comparison;
+    match (c.total_a.zip(c.total_b), c.interval) {
+        (Some((a, b)), _) => format!("{a} -> {b}"),
+        (None, Some(i)) => format!("{} [{:+.1}, {:+.1}]", percent(c.difference), i.low * 100.0, i.high * 100.0),
+        (None, None) if c.pairs == 0 => String::new(),
+        (None, None) => percent(c.difference),
     }
 }
 
-/// `-3.1 % [-4.0, -2.2]`
-pub fn difference(conclusion: &Conclusion) -> String {
+/// The same for a column of a table: with the sign, and where it is undecided how far it may be either way.
+pub fn cell(conclusion: &Conclusion) -> String {
     let c = &conclusion.comparison;
-    match c.interval {
-        Some(interval) => {
-            format!("{} [{:+.1}, {:+.1}]", percent(c.difference), interval.low * 100.0, interval.high * 100.0)
+    let said = match (c.verdict, c.interval) {
+        (Verdict::Undecided, Some(i)) if c.total_a.is_none() => {
+            format!("{:+.0}..{:+.0} %", i.low * 100.0, i.high * 100.0)
         }
-        None => percent(c.difference),
-    }
+        _ if c.interval.is_some() && c.total_a.is_none() => percent(c.difference),
+        _ => difference(conclusion),
+    };
+    format!("{} {said}", sign(conclusion)).trim_end().to_owned()
 }
 
 /// In lines for a terminal of 80 columns; those after the first further in.
@@ -108,11 +141,29 @@ pub fn wrapped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::Comparison;
 
     #[test]
     fn numbers_have_three_digits() {
         assert_eq!([number(1234.5), number(12.345), number(1.2345), number(0.0)], ["1234", "12.3", "1.23", "0"]);
         assert_eq!([percent(-0.0001), percent(-0.0123), percent(48.0)], ["0.0 %", "-1.2 %", "+4800.0 %"]);
         assert_eq!([time(950.0), time(1500.0), time(2_500_000.0)], ["950 µs", "1.50 ms", "2.50 s"]);
+    }
+    #[test]
+    fn verdicts_and_differences_in_words() {
+        let interval = Some(crate::stats::Interval { low: -0.547, high: 0.572 });
+        let conclusion = |metric: &str, comparison| {
+            let (load, a, b) = ("open".to_owned(), "herd".to_owned(), "fork".to_owned());
+            Conclusion { load, metric: metric.to_owned(), a, b, comparison }
+        };
+        let plain = |verdict| Comparison::without(verdict, 20, 0.99);
+        let open = conclusion("p99_us", Comparison { difference: -0.041, interval, ..plain(Verdict::Undecided) });
+        assert_eq!((cell(&open).as_str(), tone(&open)), ("? -55..+57 %", Tone::Unknown));
+        assert_eq!(difference(&open), "-4.1 % [-54.7, +57.2]");
+        let totals = Comparison { total_a: Some(0.0), total_b: Some(12.0), ..plain(Verdict::Higher) };
+        assert_eq!(cell(&conclusion("errors", totals)), "- 0 -> 12");
+        let few = conclusion("p99_us", Comparison::without(Verdict::TooFewRequests, 0, 0.99));
+        assert_eq!(verdict(&few), "no verdict: fewer than 100 requests a round");
+        assert_eq!((cell(&few).as_str(), difference(&few).as_str()), ("?", ""));
     }
 }

@@ -8,19 +8,19 @@ use super::{Interval, drifts, median};
 /// How a verdict is come by.
 #[derive(Clone, Copy, Debug)]
 pub struct Method {
-    /// Probability that the interval holds the true difference; for several questions at once see `Method::for_questions`.
+    /// Probability that the interval holds the true difference; for several questions at once see `level_for`.
     pub level: f64,
     /// Relative difference below which nobody would choose by it, e.g. 0.01.
     pub least: f64,
+    /// Relative difference that can't be excluded although nothing was found: up to this it counts as none, e.g. 0.1.
+    pub same: f64,
     pub seed: u64,
 }
 
-impl Method {
-    /// Bonferroni: with `questions` asked at once, a run in which nothing differs calls anything different in at most one case of
-    /// fifty. (One of twenty would let two of twenty runs be wrong in every fourth series.)
-    pub fn for_questions(questions: usize, least: f64, seed: u64) -> Method {
-        Method { level: 1.0 - 0.02 / questions.max(1) as f64, least, seed }
-    }
+/// The level of each interval. Bonferroni: with `questions` asked at once, a run in which nothing differs calls anything different
+/// in at most one case of fifty. (One of twenty would let two of twenty runs be wrong in every fourth series.)
+pub fn level_for(questions: usize) -> f64 {
+    1.0 - 0.02 / questions.max(1) as f64
 }
 
 /// What can be said about a difference.
@@ -31,21 +31,35 @@ pub enum Verdict {
     Lower,
     /// The second side's figure is higher.
     Higher,
-    /// The interval spans zero, or the difference is too small to choose by.
+    /// The interval spans zero, or the difference is too small to choose by, and a great one is excluded.
     NoDifference,
+    /// The interval spans zero, or the difference is too small to choose by, but it may be great all the same.
+    Undecided,
     /// The client had no CPU to spare: the figure says what the client can do.
     ClientBound,
+    /// Server and client had to share a CPU: the figure says how they did.
+    SharedCpu,
     /// The difference changed from the first rounds to the last.
     Drift,
     /// Too few rounds in which both sides were measured.
     TooFewRounds,
+    /// The rounds have too few requests for such a percentile.
+    TooFewRequests,
+    /// Nobody tells the figure of one of the sides.
+    NotKnown,
 }
 
 /// The second side against the first, for one figure.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    pub median_a: f64,
-    pub median_b: f64,
+    /// Missing when it was not measured.
+    pub median_a: Option<f64>,
+    pub median_b: Option<f64>,
+    /// Sums of all rounds, of what is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_a: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_b: Option<f64>,
     /// Median of the paired relative differences: 0.05 when the second side's figure is 5 % higher.
     pub difference: f64,
     pub interval: Option<Interval>,
@@ -54,32 +68,43 @@ pub struct Comparison {
     pub verdict: Verdict,
 }
 
+impl Comparison {
+    /// One that says nothing but why.
+    pub fn without(verdict: Verdict, pairs: usize, level: f64) -> Comparison {
+        let (median_a, median_b, total_a, total_b) = (None, None, None, None);
+        Comparison { median_a, median_b, total_a, total_b, difference: 0.0, interval: None, level, pairs, verdict }
+    }
+}
+
 /// Compares the figures of rounds: `pairs` holds (first side, second side), in the order of the rounds.
-/// `client_bound`: the client was the bottleneck in half of the rounds, and the figure depends on it.
-pub fn compare(pairs: &[(f64, f64)], client_bound: bool, method: Method) -> Comparison {
+/// `blocked`: why there can be no verdict, whatever the figures are.
+pub fn compare(pairs: &[(f64, f64)], blocked: Option<Verdict>, method: Method) -> Comparison {
     let pairs: Vec<(f64, f64)> = pairs.iter().copied().filter(|(a, b)| a.is_finite() && b.is_finite()).collect();
     let (a, b): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
     let differences: Vec<f64> = pairs.iter().map(|(a, b)| relative(*a, *b)).collect();
     let difference = median(&differences).unwrap_or(0.0).exp_m1();
     let interval = interval(&differences, method.level, method.seed)
         .map(|i| Interval { low: i.low.exp_m1(), high: i.high.exp_m1() });
-    let verdict = match interval {
-        None => Verdict::TooFewRounds,
-        _ if client_bound => Verdict::ClientBound,
+    let verdict = match (interval, blocked) {
+        (None, _) => Verdict::TooFewRounds,
+        (_, Some(blocked)) => blocked,
         // Of one run in a hundred in which nothing drifts it is said at most, whatever the number of questions.
         _ if drifts(&differences, (1.0 + method.level) / 2.0, method.least) => Verdict::Drift,
-        Some(interval) if interval.spans_zero() || difference.abs() < method.least => Verdict::NoDifference,
-        Some(_) if difference < 0.0 => Verdict::Lower,
-        Some(_) => Verdict::Higher,
+        (Some(interval), None) => judge(difference, interval, method),
     };
-    Comparison {
-        median_a: median(&a).unwrap_or(f64::NAN),
-        median_b: median(&b).unwrap_or(f64::NAN),
-        difference,
-        interval,
-        level: method.level,
-        pairs: pairs.len(),
-        verdict,
+    let (median_a, median_b) = (median(&a), median(&b));
+    let plain = Comparison::without(verdict, pairs.len(), method.level);
+    Comparison { median_a, median_b, difference, interval, ..plain }
+}
+
+fn judge(difference: f64, interval: Interval, method: Method) -> Verdict {
+    if interval.spans_zero() || difference.abs() < method.least {
+        let is_narrow = interval.low >= -method.same && interval.high <= method.same;
+        if is_narrow { Verdict::NoDifference } else { Verdict::Undecided }
+    } else if difference < 0.0 {
+        Verdict::Lower
+    } else {
+        Verdict::Higher
     }
 }
 
@@ -105,7 +130,7 @@ mod tests {
     const ROUNDS: usize = 80;
 
     fn method(seed: u64) -> Method {
-        Method::for_questions(QUESTIONS, 0.01, seed)
+        Method { level: level_for(QUESTIONS), least: 0.01, same: 0.1, seed }
     }
 
     /// Rounds as a real machine gives them: a level that both sides share, noise of 4 % of their own, and now and then a
@@ -129,7 +154,7 @@ mod tests {
         let wrong = (0..runs)
             .filter(|run| {
                 (0..QUESTIONS as u64).any(|question| {
-                    let found = compare(&rounds(1.0, run * 100 + question), false, method(*run));
+                    let found = compare(&rounds(1.0, run * 100 + question), None, method(*run));
                     found.verdict != Verdict::NoDifference
                 })
             })
@@ -141,7 +166,7 @@ mod tests {
     fn five_per_cent_are_found() {
         let runs = 60;
         let found = (0..runs)
-            .filter(|run| compare(&rounds(1.05, 7_000_000 + run), false, method(*run)).verdict == Verdict::Higher)
+            .filter(|run| compare(&rounds(1.05, 7_000_000 + run), None, method(*run)).verdict == Verdict::Higher)
             .count();
         assert!(found * 10 >= runs as usize * 9, "found in {found} of {runs} runs only");
     }
@@ -149,20 +174,29 @@ mod tests {
     #[test]
     fn nothing_is_said_without_grounds() {
         let clear: Vec<(f64, f64)> = (0..12).map(|n| (10.0 + f64::from(n % 3) * 0.01, 12.0)).collect();
-        assert_eq!(compare(&clear, false, method(1)).verdict, Verdict::Higher);
-        assert_eq!(compare(&clear, true, method(1)).verdict, Verdict::ClientBound);
-        assert_eq!(compare(&clear[..3], false, method(1)).verdict, Verdict::TooFewRounds);
+        assert_eq!(compare(&clear, None, method(1)).verdict, Verdict::Higher);
+        assert_eq!(compare(&clear, Some(Verdict::ClientBound), method(1)).verdict, Verdict::ClientBound);
+        assert_eq!(compare(&clear[..3], None, method(1)).verdict, Verdict::TooFewRounds);
         let slower: Vec<(f64, f64)> = (0..20).map(|n| (10.0 + f64::from(n), 12.0 + 1.2 * f64::from(n))).collect();
-        assert_eq!(compare(&slower, false, method(1)).verdict, Verdict::Higher, "both sides alike");
+        assert_eq!(compare(&slower, None, method(1)).verdict, Verdict::Higher, "both sides alike");
         let drifting: Vec<(f64, f64)> = (0..20).map(|n| (10.0, 10.0 + f64::from(n) / 10.0)).collect();
-        assert_eq!(compare(&drifting, false, method(1)).verdict, Verdict::Drift);
+        assert_eq!(compare(&drifting, None, method(1)).verdict, Verdict::Drift);
         let tiny: Vec<(f64, f64)> = (0..12).map(|_| (10.0, 10.01)).collect();
-        assert_eq!(compare(&tiny, false, method(1)).verdict, Verdict::NoDifference);
+        assert_eq!(compare(&tiny, None, method(1)).verdict, Verdict::NoDifference);
+    }
+
+    #[test]
+    fn no_difference_is_said_only_where_a_great_one_is_excluded() {
+        let wide: Vec<(f64, f64)> = (0..20).map(|n| (10.0, if n % 2 == 0 { 8.0 } else { 12.5 })).collect();
+        assert_eq!(compare(&wide, None, method(1)).verdict, Verdict::Undecided);
+        let narrow: Vec<(f64, f64)> = (0..20).map(|n| (10.0, if n % 2 == 0 { 9.5 } else { 10.5 })).collect();
+        assert_eq!(compare(&narrow, None, method(1)).verdict, Verdict::NoDifference);
+        assert_eq!(compare(&narrow, None, Method { same: 0.02, ..method(1) }).verdict, Verdict::Undecided);
     }
 
     #[test]
     fn zero_against_zero_is_no_difference() {
-        let found = compare(&[(0.0, 0.0); 12], false, method(1));
+        let found = compare(&[(0.0, 0.0); 12], None, method(1));
         assert_eq!((found.difference, found.verdict), (0.0, Verdict::NoDifference));
     }
 }

@@ -2,10 +2,12 @@
 
 mod bootstrap;
 mod compare;
+mod totals;
 mod trend;
 
 pub use bootstrap::Interval;
-pub use compare::{Comparison, Method, Verdict, compare};
+pub use compare::{Comparison, Method, Verdict, compare, level_for};
+pub use totals::compare_sums;
 pub use trend::drifts;
 
 /// The middle of `values`; `None` when there are none.

@@ -43,6 +43,34 @@ pub fn read(url: &str) -> Result<Value> {
     }
 }
 
+/// The living processes of a look: of the generation that is in service, or of older ones; of that role, or of all.
+fn processes<'a>(look: &'a Value, role: Option<&str>, in_service: bool) -> Vec<&'a Value> {
+    let all = look["processes"].as_array().into_iter().flatten();
+    let of_role = all.filter(|process| role.is_none_or(|role| process["role"] == role));
+    of_role.filter(|process| (process["generation"] == look["generation"]) == in_service).collect()
+}
+
+fn count(counters: &Value, name: &str) -> f64 {
+    counters[name].as_f64().unwrap_or(0.0)
+}
+
+/// What `process` has counted since the first look.
+fn since(first: &Value, process: &Value, name: &str) -> f64 {
+    let before = first["processes"].as_array().into_iter().flatten().find(|old| old["pid"] == process["pid"]);
+    count(process, name) - before.map_or(0.0, |old| count(old, name))
+}
+
+/// Why two looks can't be compared.
+fn changed(first: &Value, second: &Value) -> Option<&'static str> {
+    if first["started_unix_ms"] != second["started_unix_ms"] {
+        Some("drover was started again while it was watched: watch it again")
+    } else if first["generation"] != second["generation"] {
+        Some("drover was reloaded while it was watched: watch it again")
+    } else {
+        None
+    }
+}
+
 /// What happened between two looks.
 struct Seen {
     model: String,
@@ -59,20 +87,17 @@ struct Seen {
 }
 
 impl Seen {
+    /// Of the conf that is in service: workers of older ones only finish what they have.
     fn between(first: &Value, second: &Value) -> Result<Seen> {
-        let count = |value: &Value, name: &str| value["totals"][name].as_f64().unwrap_or(0.0);
-        let more = |name: &str| (count(second, name) - count(first, name)).max(0.0);
         let ms = second["time_unix_ms"].as_f64().context("time_unix_ms")?
             - first["time_unix_ms"].as_f64().context("time_unix_ms")?;
-        let empty = Vec::new();
-        let all = second["processes"].as_array().unwrap_or(&empty);
-        let workers: Vec<&Value> = all.iter().filter(|process| process["role"] == "worker").collect();
-        let before = |worker: &Value| {
-            let old = first["processes"].as_array().unwrap_or(&empty).iter().find(|old| old["pid"] == worker["pid"]);
-            old.and_then(|old| old["accepts"].as_f64()).unwrap_or(0.0)
+        let (workers, of_older) = (processes(second, Some("worker"), true), processes(second, None, false));
+        let more = |name: &str| {
+            let all = count(&second["totals"], name) - count(&first["totals"], name);
+            (all - of_older.iter().map(|old| since(first, old, name)).sum::<f64>()).max(0.0)
         };
-        let accepts: Vec<f64> = workers.iter().map(|w| w["accepts"].as_f64().unwrap_or(0.0) - before(w)).collect();
-        let open: Vec<f64> = workers.iter().map(|w| w["connections"].as_f64().unwrap_or(0.0)).collect();
+        let accepts: Vec<f64> = workers.iter().map(|worker| since(first, worker, "accepts")).collect();
+        let open: Vec<f64> = workers.iter().map(|worker| count(worker, "connections")).collect();
         Ok(Seen {
             model: second["dispatch"]["model"].as_str().unwrap_or("unknown").to_owned(),
             seconds: (ms / 1e3).max(1e-3),
@@ -109,6 +134,9 @@ impl Seen {
 
 /// The rules. Each names the figure that it rests on.
 pub fn advise(first: &Value, second: &Value) -> Result<Advice> {
+    if let Some(why) = changed(first, second) {
+        return Ok(Advice { reasons: vec![why.to_owned()], ..Advice::default() });
+    }
     let seen = Seen::between(first, second)?;
     let mut advice = Advice { figures: seen.figures(), ..Advice::default() };
     let mut say = |model: &str, reason: String| {
@@ -165,12 +193,12 @@ mod tests {
             .iter()
             .enumerate()
             .map(
-                |(pid, (accepts, open))| json!({"pid": pid, "role": "worker", "accepts": accepts, "connections": open}),
+                |(pid, (accepts, open))| json!({"pid": pid, "role": "worker", "generation": 2, "accepts": accepts, "connections": open}),
             )
             .collect();
         let accepts: u64 = workers.iter().map(|(accepts, _)| accepts).sum();
         json!({
-            "schema": 1, "time_unix_ms": seconds * 1000, "dispatch": {"model": model}, "processes": processes,
+            "schema": 1, "generation": 2, "started_unix_ms": 5, "time_unix_ms": seconds * 1000, "dispatch": {"model": model}, "processes": processes,
             "totals": {"accepts": accepts, "requests": accepts, "wakeups": accepts + empty, "empty_accepts": empty},
         })
     }
@@ -195,5 +223,30 @@ mod tests {
         let found = advised("exclusive", &[(20, 0), (3, 0)], 0);
         assert_eq!(found.model, None);
         assert!(found.reasons[0].starts_with("23 new connections"), "{:?}", found.reasons);
+    }
+    #[test]
+    fn workers_of_a_conf_that_is_no_longer_in_service_do_not_count() {
+        let (first, mut second) = (
+            ledger("exclusive", 0, &[(0, 0); 4], 0),
+            ledger("exclusive", 10, &[(5000, 3), (5100, 2), (0, 60), (7, 60)], 0),
+        );
+        for old in [2, 3] {
+            second["processes"][old]["generation"] = 1.into();
+        }
+        let seen = Seen::between(&first, &second).unwrap();
+        assert_eq!((seen.workers, seen.connections, seen.accepts), (2, 5.0, 10_100.0));
+        assert!(seen.jain_accepts.unwrap() > 0.99 && seen.jain_open.unwrap() > 0.95);
+        assert_eq!(advise(&first, &second).unwrap().model.as_deref(), Some("exclusive"));
+    }
+
+    #[test]
+    fn a_reload_or_another_start_between_the_looks_is_said() {
+        for (member, expected) in [("generation", "was reloaded"), ("started_unix_ms", "was started again")] {
+            let (first, mut second) =
+                (ledger("herd", 0, &[(0, 0); 2], 0), ledger("herd", 10, &[(5000, 0), (5000, 0)], 9000));
+            second[member] = 9.into();
+            let found = advise(&first, &second).unwrap();
+            assert!(found.model.is_none() && found.reasons[0].contains(expected), "{:?}", found.reasons);
+        }
     }
 }

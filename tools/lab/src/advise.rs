@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 
 use crate::cli::AdviseArgs;
 use crate::interrupt;
-use crate::report::wrapped;
+use crate::report::{say, wrapped};
 use crate::results::Results;
 
 /// What is advised, and what it rests on.
@@ -37,7 +37,7 @@ pub fn run(args: &AdviseArgs) -> Result<ExitCode> {
         (None, Some(path)) => from_results::advise(&Results::read(path)?),
         (None, None) => bail!("say what to rely on: --ledger URL of a running drover, or --results results.json"),
     };
-    print!("{}", show(&advice));
+    say(&show(&advice))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -14,7 +14,7 @@ use crate::fault::{Fault, Victim};
 use crate::interrupt;
 use crate::load::{self, Client, Outcome, Plan};
 use crate::process;
-use crate::report::{number, time};
+use crate::report::{number, say, time};
 use crate::results::{Check, Measurement, SCHEMA};
 use crate::server::{Server, Side, models};
 
@@ -40,13 +40,14 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode> {
     for check in all {
         interrupt::check()?;
         let check = check(args)?;
-        println!("{:<8} {}\n         {}", sign(&check), check.name, check.found);
+        say(&format!("{:<8} {}\n         {}\n", sign(&check), check.name, check.found))?;
         checks.push(check);
     }
     let failed = checks.iter().filter(|check| check.holds == Some(false)).count();
     let out = &args.common.out;
     std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
-    let checks = Checks { schema: SCHEMA.to_owned(), environment: Environment::look(), checks };
+    let checks =
+        Checks { schema: SCHEMA.to_owned(), environment: Environment::look(args.common.drover.as_deref()), checks };
     std::fs::write(out.join(FILE), serde_json::to_vec_pretty(&checks)?)?;
     if failed > 0 { bail!("{failed} known facts were not found again") } else { Ok(ExitCode::SUCCESS) }
 }
@@ -72,9 +73,8 @@ pub fn found(dir: &Path, here: &Environment) -> Vec<Check> {
 
 /// A light load on `workers` of `side`.
 fn light(args: &CheckArgs, side: &str, workers: u32) -> Result<Measurement> {
-    let mut common = args.common.clone();
-    common.workers = workers;
-    let bench = Bench::new(&CompareArgs { rate: LIGHT, seconds: 1.0, ..CompareArgs::plain(common) })?;
+    let bench =
+        Bench::new(&CompareArgs { rate: LIGHT, seconds: 1.0, ..CompareArgs::plain(workers, args.common.clone()) })?;
     let mut side = Side::parse(side)?;
     side.binary = args.common.drover.clone();
     bench.measure(&side, load::find("open")?, args.common.seed)
@@ -105,9 +105,7 @@ fn handoff(args: &CheckArgs) -> Result<Check> {
     if let Some(check) = skipped(name, "accept_handoff") {
         return Ok(check);
     }
-    let mut common = args.common.clone();
-    common.workers = 4;
-    let bench = Bench::new(&CompareArgs { rate: 100.0, idle: 400, ..CompareArgs::plain(common) })?;
+    let bench = Bench::new(&CompareArgs { rate: 100.0, idle: 400, ..CompareArgs::plain(4, args.common.clone()) })?;
     let mut side = Side::parse("accept_handoff")?;
     side.binary = args.common.drover.clone();
     let (index, wakeups) = bench.spread(&side, 400)?;
@@ -165,9 +163,7 @@ fn reuseport(args: &CheckArgs) -> Result<Check> {
 
 /// Latency that 90 % of those stay below who come while a worker is busy, µs.
 fn waits(args: &CheckArgs, side: &str) -> Result<f64> {
-    let mut common = args.common.clone();
-    common.workers = 4;
-    let bench = Bench::new(&CompareArgs::plain(common))?;
+    let bench = Bench::new(&CompareArgs::plain(4, args.common.clone()))?;
     let mut side = Side::parse(side)?;
     side.binary = args.common.drover.clone();
     let server = Server::start(&side, &bench.shape(None), bench.dir())?;
@@ -211,7 +207,7 @@ mod tests {
     #[test]
     fn checks_of_this_machine_are_found_again_and_those_of_others_are_not() {
         let dir = tempfile::tempdir().unwrap();
-        let here = Environment::look();
+        let here = Environment::look(None);
         assert!(found(dir.path(), &here).is_empty());
         let check = Check { name: "the sun rises".into(), holds: Some(true), found: "it does".into() };
         let checks = Checks { schema: SCHEMA.into(), environment: here.clone(), checks: vec![check] };

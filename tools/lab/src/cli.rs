@@ -56,12 +56,9 @@ enum Command {
     },
 }
 
-/// How servers and clients are placed, and how hard they work.
+/// What all that measure have in common.
 #[derive(Clone, Debug, Args)]
 pub struct Common {
-    /// Workers of each server
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=256))]
-    pub workers: u32,
     /// CPUs of the servers, e.g. 0,1 [default: all but the last]
     #[arg(long, value_delimiter = ',')]
     pub cpus: Vec<usize>,
@@ -94,28 +91,28 @@ pub struct CompareArgs {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rounds: Option<u32>,
     /// Seconds of each load
-    #[arg(long, default_value_t = 0.12)]
+    #[arg(long, default_value_t = 0.12, value_parser = positive)]
     pub seconds: f64,
     /// Clients of the loads short and keepalive
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, value_parser = at_least_one)]
     pub clients: usize,
     /// New connections a second of the loads with a fixed rate
-    #[arg(long, default_value_t = 4000.0)]
+    #[arg(long, default_value_t = 4000.0, value_parser = positive)]
     pub rate: f64,
     /// Connections of a burst
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, value_parser = at_least_one)]
     pub burst: usize,
     /// Open connections of the load idle
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
     pub idle: usize,
     /// Connections beyond the limit in the load storm
     #[arg(long, default_value_t = 1000)]
     pub surplus: usize,
     /// Smallest difference that would make you choose, in per cent
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, value_parser = not_negative)]
     pub least: f64,
     /// Largest difference that counts as none, in per cent: where a greater one is possible the question is undecided
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, default_value_t = 10.0, value_parser = positive)]
     pub same: f64,
     /// A conf to measure drover with; $port, $site, $dir, $workers, $connections and $dispatch are replaced
     #[arg(long)]
@@ -123,13 +120,16 @@ pub struct CompareArgs {
     /// SIDE=PERCENT: makes that side use so much more CPU, to see whether the lab finds it
     #[arg(long, hide = true)]
     pub handicap: Option<String>,
+    /// Workers of each server
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub workers: u32,
     #[command(flatten)]
     pub common: Common,
 }
 
 impl CompareArgs {
-    /// The defaults, with `common`.
-    pub fn plain(common: Common) -> CompareArgs {
+    /// The defaults, with so many workers and `common`.
+    pub fn plain(workers: u32, common: Common) -> CompareArgs {
         CompareArgs {
             models: String::new(),
             against: None,
@@ -145,6 +145,7 @@ impl CompareArgs {
             same: 10.0,
             conf: None,
             handicap: None,
+            workers,
             common,
         }
     }
@@ -165,8 +166,11 @@ pub struct FaultArgs {
     #[arg(long)]
     pub against: Option<String>,
     /// New connections a second
-    #[arg(long, default_value_t = 200.0)]
+    #[arg(long, default_value_t = 200.0, value_parser = positive)]
     pub rate: f64,
+    /// Workers of each server
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub workers: u32,
     #[command(flatten)]
     pub common: Common,
 }
@@ -214,6 +218,23 @@ pub struct CheckArgs {
     pub common: Common,
 }
 
+fn positive(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if value > 0.0 && value <= 1e6 { Ok(value) } else { Err("must be over 0, and a million at most".to_owned()) }
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    if text.parse() == Ok(0.0) { Ok(0.0) } else { positive(text) }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(value) => Ok(value),
+        Err(_) => Err("not a whole number".to_owned()),
+    }
+}
+
 /// Runs the command that the command line asks for.
 pub fn run() -> Result<ExitCode> {
     let cli = Cli::parse();
@@ -224,7 +245,7 @@ pub fn run() -> Result<ExitCode> {
             let results = Results::read(&results)?;
             std::fs::create_dir_all(&out)?;
             report::write(&results, &out)?;
-            print!("{}", report::table(&results));
+            report::say(&report::table(&results))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Simulate(args) => {

@@ -41,8 +41,7 @@ pub fn run(args: &CompareArgs) -> Result<ExitCode> {
     results.checks = check::found(&args.common.out, &results.environment);
     conclude(&mut results, args.common.seed);
     report::write(&results, &args.common.out)?;
-    print!("{}", report::table(&results));
-    println!("\n{}", report::files(&args.common.out));
+    report::say(&format!("{}\n{}\n", report::table(&results), report::files(&args.common.out)))?;
     match &results.stopped {
         None => Ok(ExitCode::SUCCESS),
         Some(_) if interrupt::asked() => {
@@ -100,6 +99,14 @@ fn rounds_for(seconds: f64, sides: usize, loads: &[&Load]) -> u32 {
 fn sides(args: &CompareArgs) -> Result<Vec<Side>> {
     let text = [Some(args.models.clone()), args.against.clone()].into_iter().flatten().collect::<Vec<_>>().join(",");
     let mut sides = Side::list(&text)?;
+    if sides.len() > 2
+        && let Some(again) = sides.iter().find(|side| side.name.contains('#'))
+    {
+        bail!(
+            "{} is named twice; only alone is a side compared with itself",
+            again.name.split('#').next().unwrap_or_default()
+        );
+    }
     sides.iter_mut().for_each(|side| side.binary = args.common.drover.clone());
     sides.iter().try_for_each(Side::is_installed)?;
     if let Some(handicap) = &args.handicap {
@@ -114,7 +121,12 @@ fn loads(text: &str) -> Result<Vec<&'static Load>> {
     if text == "all" {
         return Ok(load::LOADS.iter().collect());
     }
-    text.split(',').map(|name| load::find(name.trim())).collect()
+    let loads = text.split(',').map(|name| load::find(name.trim())).collect::<Result<Vec<_>>>()?;
+    match loads.iter().enumerate().find(|(n, load)| loads[..*n].iter().any(|other| other.name == load.name)) {
+        // Its rounds would count twice, as if they were more evidence.
+        Some((_, load)) => bail!("load \"{}\" is named twice", load.name),
+        None => Ok(loads),
+    }
 }
 
 fn describe(args: &CompareArgs, bench: &Bench, sides: &[Side], loads: &[&Load]) -> Result<Results> {
@@ -130,9 +142,9 @@ fn describe(args: &CompareArgs, bench: &Bench, sides: &[Side], loads: &[&Load]) 
     });
     Ok(Results {
         schema: SCHEMA.to_owned(),
-        environment: Environment::look(),
+        environment: Environment::look(args.common.drover.as_deref()),
         method: MethodNotes {
-            workers: args.common.workers,
+            workers: args.workers,
             rounds: args.rounds.unwrap_or_else(|| rounds_for(args.seconds, sides.len(), loads)),
             seconds: args.seconds,
             clients: args.clients,

@@ -1,6 +1,7 @@
 //! What the figures depend on beside the servers.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,8 @@ const SYSCTLS: &[&str] = &[
 ];
 
 impl Environment {
-    pub fn look() -> Environment {
+    /// `drover`: another than the one that is linked into the lab.
+    pub fn look(drover: Option<&Path>) -> Environment {
         let read = |path: &str| fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
         let cpuinfo = read("/proc/cpuinfo");
         let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
@@ -41,7 +43,7 @@ impl Environment {
             cgroup: read("/proc/self/cgroup").lines().next_back().unwrap_or_default().to_owned(),
             cpu_quota: cpu_quota(&read("/sys/fs/cgroup/cpu.max")),
             sysctls: sysctls.filter(|(_, value)| !value.is_empty()).collect(),
-            versions: versions(),
+            versions: versions(drover),
             load_average: read("/proc/loadavg").split(' ').next().and_then(|word| word.parse().ok()),
         }
     }
@@ -53,17 +55,26 @@ fn cpu_quota(text: &str) -> Option<f64> {
     Some(quota.parse::<f64>().ok()? / period.trim().parse::<f64>().ok()?)
 }
 
-fn versions() -> Vec<(String, String)> {
+fn versions(drover: Option<&Path>) -> Vec<(String, String)> {
     let mut versions = vec![("lab".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
+    let measured = match (drover, std::env::current_exe()) {
+        (Some(path), _) => format!("{} ({})", said(path, &["-v"]), path.display()),
+        (None, Ok(lab)) => format!("{} (linked into the lab)", said(&lab, &["drover", "-v"])),
+        (None, Err(_)) => String::new(),
+    };
+    versions.push(("drover".to_owned(), measured));
     for (program, flag) in [("nginx", "-v"), ("h2o", "-v"), ("ab", "-V"), ("wrk", "-v")] {
         let Some(path) = crate::process::find(program) else { continue };
-        let Ok(output) = Command::new(path).arg(flag).output() else { continue };
-        let text = [output.stdout, output.stderr].concat();
-        let text = String::from_utf8_lossy(&text);
-        let first = text.lines().next().unwrap_or_default();
-        versions.push((program.to_owned(), first.chars().take(80).collect()));
+        versions.push((program.to_owned(), said(&path, &[flag])));
     }
     versions
+}
+
+/// The first line of what a program says of its version.
+fn said(program: &Path, args: &[&str]) -> String {
+    let output = Command::new(program).args(args).output();
+    let text = output.map(|output| [output.stdout, output.stderr].concat()).unwrap_or_default();
+    String::from_utf8_lossy(&text).lines().next().unwrap_or_default().chars().take(80).collect()
 }
 
 #[cfg(test)]
@@ -79,7 +90,7 @@ mod tests {
 
     #[test]
     fn the_machine_is_described() {
-        let environment = Environment::look();
+        let environment = Environment::look(None);
         assert!(environment.kernel.starts_with("Linux ") && !environment.cpus.is_empty());
     }
 }

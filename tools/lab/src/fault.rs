@@ -69,12 +69,8 @@ pub fn run(args: &FaultArgs) -> Result<ExitCode> {
         None => eprintln!("note: nginx is not installed: no comparison with it"),
     }
     let bench = Bench::new(args)?;
-    let mut results = FaultResults {
-        schema: SCHEMA.to_owned(),
-        rate: args.rate,
-        workers: args.common.workers,
-        ..FaultResults::default()
-    };
+    let mut results =
+        FaultResults { schema: SCHEMA.to_owned(), rate: args.rate, workers: args.workers, ..FaultResults::default() };
     let bar = ProgressBar::new((sides.len() * faults.len() * targets.len()) as u64);
     let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {elapsed}/{duration}  {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -95,8 +91,8 @@ pub fn run(args: &FaultArgs) -> Result<ExitCode> {
     bar.finish_and_clear();
     results.complete = stopped.is_none();
     report::write_faults(&results, &args.common.out)?;
-    print!("{}", report::fault_table(&results));
-    println!("\n{0}/fault.html  {0}/fault.json", args.common.out.display());
+    let out = args.common.out.display();
+    report::say(&format!("{}\n{out}/fault.html  {out}/fault.json\n", report::fault_table(&results)))?;
     match stopped {
         None => Ok(ExitCode::SUCCESS),
         Some(_) if interrupt::asked() => Ok(ExitCode::from(130)),
@@ -128,8 +124,8 @@ impl Bench {
     fn new(args: &FaultArgs) -> Result<Bench> {
         let dir = tempfile::Builder::new().prefix("lab-").tempdir()?;
         write_site(&dir.path().join("site"))?;
-        let (workers, seed) = (args.common.workers, args.common.seed);
-        Ok(Bench { place: Place::choose(&args.common)?, dir, workers, rate: args.rate, seed })
+        let (workers, seed) = (args.workers, args.common.seed);
+        Ok(Bench { place: Place::choose(&args.common, workers)?, dir, workers, rate: args.rate, seed })
     }
 
     fn measure(&self, side: &Side, fault: &str, target: &str) -> Result<Row> {

@@ -135,6 +135,14 @@ impl Results {
         }
     }
 
+    /// What `load` is, and who has measured it.
+    pub fn about(&self, load: &LoadNotes) -> String {
+        match self.measurements.iter().find(|m| m.load == load.name).map(|m| m.client.tool.as_str()) {
+            Some("lab") | None => load.about.clone(),
+            Some(tool) => format!("{} ({tool})", load.about),
+        }
+    }
+
     /// The latencies of all rounds together.
     pub fn latencies(&self, load: &str, side: &str) -> Option<&Latencies> {
         self.latencies.iter().find(|all| all.load == load && all.side == side)
@@ -160,6 +168,17 @@ struct Schema {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_load_is_said_to_be_measured_with_what_measured_it() {
+        let load = LoadNotes { name: "short".into(), about: "as many as go".into(), ..LoadNotes::default() };
+        let about = |tool: &str| {
+            let mut m = Measurement { load: "short".into(), ..Measurement::default() };
+            m.client.tool = tool.to_owned();
+            Results { measurements: vec![m], ..Results::default() }.about(&load)
+        };
+        assert_eq!((about("ab").as_str(), about("lab").as_str()), ("as many as go (ab)", "as many as go"));
+    }
 
     #[test]
     fn the_longest_is_that_of_all_rounds() {

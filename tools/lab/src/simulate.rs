@@ -141,8 +141,8 @@ pub fn run(args: &SimulateArgs) -> Result<ExitCode> {
         }
     }
     report::write_simulation(&simulation, &args.common.out)?;
-    print!("{}", report::simulation_table(&simulation));
-    println!("\n{0}/simulation.html  {0}/simulation.json", args.common.out.display());
+    let out = args.common.out.display();
+    report::say(&format!("{}\n{out}/simulation.html  {out}/simulation.json\n", report::simulation_table(&simulation)))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -23,6 +23,8 @@ fn two_models_are_measured_and_reported() {
     let results: serde_json::Value =
         serde_json::from_slice(&std::fs::read(dir.path().join("out/results.json")).unwrap()).unwrap();
     assert_eq!((&results["schema"], &results["complete"]), (&"drover-lab/1".into(), &true.into()));
+    let versions = results["environment"]["versions"].to_string();
+    assert!(versions.contains("drover version: drover/") && versions.contains("linked into the lab"), "{versions}");
     let measurements = results["measurements"].as_array().unwrap();
     assert_eq!(measurements.len(), 8);
     for m in measurements {
@@ -41,6 +43,13 @@ fn two_models_are_measured_and_reported() {
     let again = lab(dir.path(), &["report", "out/results.json", "--out", "again"]);
     assert!(again.status.success(), "{}", text(&again.stderr));
     assert_eq!(std::fs::read_to_string(dir.path().join("again/report.html")).unwrap(), html);
+    // Nobody reads what it prints.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut unread = Command::new(env!("CARGO_BIN_EXE_lab"));
+    unread.current_dir(dir.path()).args(["report", "out/results.json", "--out", "again"]).stdout(writer);
+    let output = unread.output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -113,6 +122,15 @@ fn bad_input_is_explained() {
         (&["compare", "--drover", "/nonexistent/drover"], "No such file or directory"),
         (&["compare", "--models", "herd:nonsense=1"], "invalid parameter"),
         (&["report", "none.json"], "none.json"),
+        (&["compare", "--loads", "short,open,short"], "load \"short\" is named twice"),
+        (&["compare", "--models", "herd,exclusive,herd"], "herd is named twice"),
+        (&["compare", "--rate", "0"], "--rate <RATE>': must be over 0"),
+        (&["compare", "--seconds", "0"], "--seconds <SECONDS>': must be over 0"),
+        (&["compare", "--seconds", "NaN"], "must be over 0"),
+        (&["compare", "--burst", "0"], "must be at least 1"),
+        (&["fault", "--rate", "0"], "must be over 0"),
+        (&["check", "--workers", "8"], "unexpected argument '--workers'"),
+        (&["simulate", "--workers", "9"], "unexpected argument '--workers'"),
     ] {
         let output = lab(dir.path(), &[args, &["--out", "out"]].concat());
         assert!(!output.status.success(), "{args:?}");

@@ -30,8 +30,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// As asked for, or servers on all CPUs but the last and clients there. Error: a CPU that this process may not use.
-    pub fn choose(common: &Common) -> Result<Place> {
+    /// As asked for, or servers, the greatest of them with so many `workers`, on all CPUs but the last and clients there. Error: a CPU that this process may not use.
+    pub fn choose(common: &Common, workers: u32) -> Result<Place> {
         let usable = process::usable_cpus();
         for cpu in common.cpus.iter().chain(&common.client_cpus) {
             if !usable.contains(cpu) {
@@ -49,10 +49,10 @@ impl Place {
         if place.shared {
             place.notes.push("server and client share a CPU: no verdict on rates and latencies".to_owned());
         }
-        if common.workers as usize > place.server.len() {
+        if workers as usize > place.server.len() {
             place.notes.push(format!(
                 "{} workers on {} CPU{}: they take turns; with a CPU for each, waking several costs less of each one's time",
-                common.workers,
+                workers,
                 place.server.len(),
                 if place.server.len() == 1 { "" } else { "s" }
             ));
@@ -83,7 +83,7 @@ pub struct Bench {
 
 impl Bench {
     pub fn new(args: &CompareArgs) -> Result<Bench> {
-        let mut place = Place::choose(&args.common)?;
+        let mut place = Place::choose(&args.common, args.workers)?;
         for tool in ["ab", "wrk"] {
             if process::find(tool).is_none() {
                 place.notes.push(format!("{tool} is not installed: the lab's own client takes its place"));
@@ -91,19 +91,19 @@ impl Bench {
         }
         let template = args.conf.as_deref().map(template).transpose()?;
         let settings = load::Settings {
-            length: Duration::try_from_secs_f64(args.seconds).ok().filter(|s| !s.is_zero()).context("--seconds")?,
-            clients: args.clients.max(1),
+            length: Duration::from_secs_f64(args.seconds),
+            clients: args.clients,
             rate: args.rate,
             burst: args.burst,
-            idle: args.idle.max(1),
+            idle: args.idle,
             surplus: args.surplus,
-            workers: args.common.workers,
+            workers: args.workers,
             client_cpus: place.client.clone(),
             timeout: TIMEOUT,
         };
         let dir = tempfile::Builder::new().prefix("lab-").tempdir()?;
         write_site(&dir.path().join("site"))?;
-        Ok(Bench { place, settings, template, workers: args.common.workers, dir })
+        Ok(Bench { place, settings, template, workers: args.workers, dir })
     }
 
     pub fn site(&self) -> String {

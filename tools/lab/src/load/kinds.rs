@@ -76,7 +76,7 @@ const AROUND: Duration = Duration::from_millis(90);
 pub static LOADS: &[Load] = &[
     Load {
         name: "short",
-        about: "a connection for each request, as many as go (ab)",
+        about: "a connection for each request, as many as go",
         questions: &["cpu_us_per_request", "rate"],
         worker_connections: None,
         counts_delays: false,
@@ -91,7 +91,7 @@ pub static LOADS: &[Load] = &[
     },
     Load {
         name: "keepalive",
-        about: "requests on connections that stay, as many as go (wrk)",
+        about: "requests on connections that stay, as many as go",
         questions: &["cpu_us_per_request", "rate"],
         worker_connections: None,
         counts_delays: false,

@@ -139,7 +139,7 @@ pub fn headline(results: &Results) -> String {
 
 fn section(results: &Results, load: &LoadNotes) -> String {
     let names: Vec<String> = results.sides.iter().map(|side| side.name.clone()).collect();
-    let mut out = format!("<h2>{}</h2>\n<p class='soft'>{}</p>\n", escape(&load.name), escape(&load.about));
+    let mut out = format!("<h2>{}</h2>\n<p class='soft'>{}</p>\n", escape(&load.name), escape(&results.about(load)));
     let rows: Vec<Difference> = results
         .conclusions
         .iter()

@@ -8,6 +8,7 @@ mod simulation;
 mod table;
 mod text;
 
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -28,6 +29,14 @@ pub fn write(results: &Results, dir: &Path) -> Result<()> {
     put("results.json", serde_json::to_vec_pretty(results)?)?;
     put("report.html", html::html(results).into_bytes())?;
     put("results.csv", csv::csv(results)?)
+}
+
+/// Prints for the person. A reader that has gone, such as head(1), is no error.
+pub fn say(text: &str) -> Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("standard output"),
+        _ => Ok(()),
+    }
 }
 
 /// Where they are.

@@ -35,7 +35,7 @@ pub fn table(results: &Results) -> String {
 }
 
 fn write_load(out: &mut String, results: &Results, load: &LoadNotes) {
-    wrap(out, &format!("{}: {}", load.name, load.about), "  ");
+    wrap(out, &format!("{}: {}", load.name, results.about(load)), "  ");
     let _ = write!(out, "  {:NAME$}", "");
     for (heading, width, _) in COLUMNS {
         let _ = write!(out, "{heading:>width$}");

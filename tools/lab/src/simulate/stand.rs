@@ -89,7 +89,8 @@ pub struct Stand {
 impl Stand {
     /// Starts a server for each model and size among `points`.
     pub fn start(args: &SimulateArgs, points: &[Point]) -> Result<Stand> {
-        let place = Place::choose(&args.common)?;
+        let largest = points.iter().map(|point| point.workers).max().unwrap_or(1);
+        let place = Place::choose(&args.common, largest)?;
         let dir = tempfile::Builder::new().prefix("lab-").tempdir()?;
         write_site(&dir.path().join("site"))?;
         let mut servers = BTreeMap::new();

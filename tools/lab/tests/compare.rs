@@ -92,6 +92,9 @@ fn delays_are_counted_where_they_matter_and_switches_of_the_dead_are_not_guessed
         let is_counted = m["server"]["accept_delay_counted_us"].is_f64() && m["server"]["accept_delay_p99_us"].is_f64();
         assert_eq!(is_counted, m["load"] == "burst", "{m}");
         assert_eq!(m["server"]["switches_per_request"].is_null(), m["side"] == "fork", "{m}");
+        // It has no workers.
+        assert_eq!(m["server"]["jain_requests"].is_null(), m["side"] == "fork", "{m}");
+        assert_eq!(m["server"]["workers"].as_array().unwrap().is_empty(), m["side"] == "fork", "{m}");
     }
     // Of all rounds together, by load and side.
     assert_eq!(results["latencies"].as_array().unwrap().len(), 4);

@@ -48,6 +48,9 @@ pub struct ServerFigures {
     pub workers: Vec<WorkerFigures>,
 }
 
+/// The model with a process for each connection: it has no workers that could share anything evenly or not.
+const ONE_EACH: &str = "fork";
+
 /// One worker's part.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct WorkerFigures {
@@ -148,6 +151,10 @@ impl Before {
         });
         if let (Some(now), Some(before)) = (&now, &self.counts) {
             figures.add_counts(now, before);
+        }
+        if self.ledger.is_some_and(|ledger| ledger.header().model.get() == ONE_EACH) {
+            (figures.jain_connections, figures.jain_requests) = (None, None);
+            figures.workers.clear();
         }
         figures
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::text::{number, time};
+use super::text::{number, percent, time};
 
 const WIDTH: f64 = 720.0;
 const LEFT: f64 = 84.0;
@@ -152,7 +152,7 @@ pub fn differences(title: &str, rows: &[Difference]) -> String {
     const ROW: f64 = 44.0;
     let height = ROW * rows.len() as f64 + 34.0;
     let ends = rows.iter().flat_map(|row| row.interval.map_or([row.middle; 2], |(low, high)| [low, high]));
-    // Wilder intervals are cut: they say "unknown" at this length as well.
+    // Beyond twice as much, and an arrow at the edge: a scale for the wildest would hide all others.
     let most = ends.map(f64::abs).fold(0.02, f64::max).min(1.0);
     let x = |v: f64| 20.0 + (WIDTH - 40.0) * (v.clamp(-most, most) + most) / (2.0 * most);
     let mut svg = open(height, title);
@@ -181,16 +181,35 @@ pub fn differences(title: &str, rows: &[Difference]) -> String {
         let y = ROW * n as f64;
         let _ = write!(svg, "<text x='4' y='{:.1}'>{}</text>", y + 15.0, escape(&row.label));
         let y = y + 30.0;
-        if let Some((low, high)) = row.interval {
+        let colour = row.series % COLOURS;
+        let (low, high) = row.interval.unwrap_or((row.middle, row.middle));
+        let _ = write!(
+            svg,
+            "<line x1='{:.1}' y1='{y:.1}' x2='{:.1}' y2='{y:.1}' stroke-width='3' style='stroke:var(--c{colour})'/>",
+            x(low),
+            x(high)
+        );
+        for (_, tip, base) in
+            [(low < -most, 4.0, 16.0), (high > most, WIDTH - 4.0, WIDTH - 16.0)].iter().filter(|cut| cut.0)
+        {
             let _ = write!(
                 svg,
-                "<line x1='{:.1}' y1='{y:.1}' x2='{:.1}' y2='{y:.1}' stroke-width='3' style='stroke:var(--c{})'/>",
-                x(low),
-                x(high),
-                row.series % COLOURS
+                "<path class='cut' d='M{tip} {y:.1}L{base} {:.1}V{:.1}z' style='fill:var(--c{colour})'/>",
+                y - 7.0,
+                y + 7.0
             );
         }
-        svg.push_str(&mark(row.series, x(row.middle), y));
+        if row.middle.abs() <= most {
+            svg.push_str(&mark(row.series, x(row.middle), y));
+        } else {
+            let (at, anchor) = if row.middle > 0.0 { (WIDTH - 22.0, "end") } else { (22.0, "start") };
+            let _ = write!(
+                svg,
+                "<text x='{at:.1}' y='{:.1}' text-anchor='{anchor}'>{}</text>",
+                y - 4.0,
+                escape(&percent(row.middle))
+            );
+        }
     }
     svg + "</svg></div>"
 }
@@ -205,14 +224,13 @@ pub fn shares(title: &str, rows: &[(String, Vec<f64>)]) -> String {
         let y = ROW * n as f64;
         let _ = write!(svg, "<text x='0' y='{:.1}'>{}</text>", y + 17.0, escape(name));
         let mut x = 0.0;
-        for (place, part) in parts.iter().enumerate() {
+        for part in parts {
             let width = part / sum * WIDTH;
-            let opacity = if place % 2 == 0 { 0.95 } else { 0.6 };
             let _ = write!(
                 svg,
-                "<rect x='{x:.1}' y='{:.1}' width='{:.1}' height='24' style='fill:var(--c{});opacity:{opacity}'/>",
+                "<rect x='{x:.1}' y='{:.1}' width='{:.1}' height='24' style='fill:var(--c{})'/>",
                 y + 24.0,
-                (width - 1.5).max(0.0),
+                (width - 2.0).max(0.0),
                 n % COLOURS
             );
             if width > 80.0 {
@@ -255,6 +273,15 @@ mod tests {
     #[test]
     fn wide_intervals_are_cut_at_the_edge() {
         let rows = [Difference { label: "x".into(), middle: 0.1, interval: Some((-0.5, 40.0)), series: 0 }];
-        assert!(differences("d", &rows).contains("+100.0 %"));
+        let svg = differences("d", &rows);
+        assert!(svg.contains("+100.0 %") && svg.matches("class='cut'").count() == 1, "{svg}");
+    }
+
+    #[test]
+    fn a_difference_beyond_the_edge_is_told_in_numbers() {
+        let row = |middle| Difference { label: "x".into(), middle, interval: Some((middle, middle)), series: 0 };
+        let svg = differences("d", &[row(20.07), row(0.5)]);
+        assert!(svg.contains("+2007 %") && svg.matches("class='cut'").count() == 1, "{svg}");
+        assert_eq!(svg.matches("<circle").count(), 1, "no mark where the difference is not");
     }
 }

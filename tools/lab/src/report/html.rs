@@ -34,12 +34,17 @@ pub fn html(results: &Results) -> String {
 
 /// The answer in a sentence for each other side, then in a card for each question.
 fn verdicts(results: &Results) -> String {
-    let mut out = format!("<h1>{}</h1>\n", escape(&headline(results)));
+    let mut out = format!("<h1>{}</h1>\n", escape(&super::headline::headline(results)));
     if let Some(why) = &results.stopped {
         let _ =
             write!(out, "<p class='banner'>Not complete: {}. What was measured until then is shown.</p>", escape(why));
     }
-    if results.sides.len() > 2 { out + &matrix(results) } else { out + &cards(results) }
+    if results.sides.len() > 2 {
+        return out + &matrix(results);
+    }
+    out.push_str(&cards(results));
+    let sameness = text::sameness(results).filter(|_| !results.conclusions.is_empty());
+    out + &sameness.map_or(String::new(), |sameness| format!("<p class='soft'>{}</p>\n", escape(&sameness)))
 }
 
 fn class(conclusion: &Conclusion) -> &'static str {
@@ -50,38 +55,51 @@ fn class(conclusion: &Conclusion) -> &'static str {
     }
 }
 
-/// A row for each question and a column for each side: many cards would be nothing to look at.
+/// For each load a row for each side and a column for each question: many cards would be nothing to look at, and many columns
+/// would not fit.
 fn matrix(results: &Results) -> String {
     let Some((first, others)) = results.sides.split_first() else { return String::new() };
-    let mut out = String::from("<div class='scroll'><table class='matrix'>\n<tr><th></th>");
-    others.iter().for_each(|side| out.push_str(&format!("<th>{}</th>", escape(&side.name))));
-    out.push_str("</tr>\n");
+    let mut out = String::from("<div class='matrices'>\n");
     for load in &results.loads {
-        for question in &load.questions {
-            let of =
-                |b: &str| results.conclusions.iter().find(|c| c.load == load.name && c.metric == *question && c.b == b);
-            let title = metric(question).map_or(question.as_str(), |metric| metric.title);
-            let _ = write!(out, "<tr><td>{}: {}</td>", escape(&load.name), escape(title));
-            for other in others {
-                let cell = of(&other.name).map_or("<td>–</td>".to_owned(), |c| {
-                    let (class, why) = (class(c), escape(&format!("{}: {}", text::difference(c), text::verdict(c))));
-                    format!("<td class='{class}' title=\"{why}\">{}</td>", escape(&text::cell(c)))
-                });
-                out.push_str(&cell);
-            }
-            out.push_str("</tr>\n");
+        let asked: Vec<&Conclusion> = results.conclusions.iter().filter(|c| c.load == load.name).collect();
+        if asked.is_empty() {
+            continue;
         }
+        let headings: String =
+            load.questions.iter().map(|q| format!("<th>{}</th>", escape(text::heading(q)))).collect();
+        let _ = writeln!(
+            out,
+            "<div class='scroll'><table class='matrix'>\n<tr><th>{}</th>{headings}</tr>",
+            escape(&load.name)
+        );
+        for other in others {
+            let of = |question: &str| asked.iter().find(|c| c.metric == *question && c.b == other.name);
+            let cells: String = load
+                .questions
+                .iter()
+                .map(|question| of(question).map_or("<td>–</td>".to_owned(), |c| cell(c)))
+                .collect();
+            let _ = writeln!(out, "<tr><td>{}</td>{cells}</tr>", escape(&other.name));
+        }
+        out.push_str("</table></div>\n");
     }
+    out.push_str("</div>\n");
     let mut reasons: Vec<String> = results.conclusions.iter().map(text::verdict).filter(|v| v.contains(':')).collect();
+    reasons.extend(text::sameness(results));
     reasons.sort_unstable();
     reasons.dedup();
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "</table></div>\n<p class='soft'>Against {}: + better, - worse, = no difference, ? no verdict. {}</p>\n",
+        "<p class='soft'>Against {}: + better, - worse, = no difference, ? open. {}</p>",
         escape(&first.name),
-        reasons.join("; ")
+        escape(&reasons.join("; "))
     );
     out
+}
+
+fn cell(conclusion: &Conclusion) -> String {
+    let why = escape(&format!("{}: {}", text::difference(conclusion), text::verdict(conclusion)));
+    format!("<td class='{}' title=\"{why}\">{}</td>", class(conclusion), escape(&text::cell(conclusion)))
 }
 
 fn cards(results: &Results) -> String {
@@ -103,38 +121,6 @@ fn cards(results: &Results) -> String {
 
 fn title(conclusion: &Conclusion) -> &str {
     metric(&conclusion.metric).map_or(conclusion.metric.as_str(), |metric| metric.title)
-}
-
-/// Counts the verdicts.
-pub fn headline(results: &Results) -> String {
-    let Some((first, others)) = results.sides.split_first() else { return "Nothing was measured".to_owned() };
-    if others.len() > 1 {
-        return format!("{} sides compared with {}", others.len(), first.name);
-    }
-    let parts = others.iter().map(|other| {
-        let of_side = || results.conclusions.iter().filter(|c| c.b == other.name).map(text::tone);
-        let count = |tone: Tone| of_side().filter(|found| *found == tone).count();
-        let asked = of_side().count();
-        let said: Vec<String> = [
-            (count(Tone::Better), "better in"),
-            (count(Tone::Worse), "worse in"),
-            (count(Tone::Same), "no different in"),
-            (count(Tone::Unknown), "without verdict in"),
-        ]
-        .into_iter()
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, what)| format!("{what} {n}"))
-        .collect();
-        if asked == 0 {
-            format!("{}: not measured", other.name)
-        } else {
-            format!("{} is {} of {asked} questions", other.name, said.join(", "))
-        }
-    });
-    match parts.collect::<Vec<_>>() {
-        parts if parts.is_empty() => format!("{}, measured alone", first.name),
-        parts => format!("Compared with {}: {}", first.name, parts.join("; ")),
-    }
 }
 
 fn section(results: &Results, load: &LoadNotes) -> String {

@@ -3,6 +3,7 @@
 mod chart;
 mod csv;
 mod faults;
+mod headline;
 mod html;
 mod simulation;
 mod table;

@@ -13,7 +13,8 @@ const COLUMNS: &[(&str, usize, &str)] = &[
     ("p50 ms", 7, "p50_us"),
     ("p99 ms", 7, "p99_us"),
     ("max ms", 7, "max_us"),
-    ("wake/acc", 9, "wakeups"),
+    ("wk/acc", 7, "wakeups"),
+    ("sw/req", 7, "switches"),
     ("Jain", 5, "jain_requests"),
     ("err", 5, "errors"),
 ];
@@ -70,7 +71,7 @@ fn write_matrix(out: &mut String, results: &Results, load: &LoadNotes, conclusio
     const WIDTH: usize = 15;
     let Some((first, others)) = results.sides.split_first().filter(|_| !conclusions.is_empty()) else { return };
     let _ = write!(out, "  {:NAME$}", "");
-    load.questions.iter().for_each(|question| out.push_str(&format!("{:>WIDTH$}", heading(question))));
+    load.questions.iter().for_each(|question| out.push_str(&format!("{:>WIDTH$}", text::heading(question))));
     let against: String = first.name.chars().take(40).collect();
     let _ = writeln!(out, "\n  against {against}: + better, - worse, = no difference, ? open");
     for other in others {
@@ -83,22 +84,12 @@ fn write_matrix(out: &mut String, results: &Results, load: &LoadNotes, conclusio
         }
         out.push('\n');
     }
-    let open = conclusions.iter().filter(|c| text::tone(c) == text::Tone::Unknown);
-    let mut reasons: Vec<String> = open.map(|c| format!("? {}: {}", heading(&c.metric), text::verdict(c))).collect();
+    let open = conclusions.iter().filter(|c| text::verdict(c).contains(':'));
+    let mut reasons: Vec<String> =
+        open.map(|c| format!("? {}: {}", text::heading(&c.metric), text::verdict(c))).collect();
     reasons.sort();
     reasons.dedup();
     reasons.iter().for_each(|reason| wrap(out, reason, "    "));
-}
-
-/// The short name of a metric.
-fn heading(name: &str) -> &str {
-    match name {
-        "cpu_us_per_request" => "CPU",
-        "p50_us" => "p50",
-        "p99_us" => "p99",
-        "connection_kib" => "KiB/conn",
-        _ => COLUMNS.iter().find(|(.., metric)| *metric == name).map_or(name, |(heading, ..)| heading),
-    }
 }
 
 fn write_conclusion(out: &mut String, conclusion: &Conclusion) {
@@ -152,6 +143,6 @@ mod tests {
         let table = table(&results);
         assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
         let fork = table.lines().filter(|line| line.starts_with("  fork")).nth(1).unwrap();
-        assert!(fork.contains("- +4999900.0 %") && fork.contains("= 0 -> 0"), "{table}");
+        assert!(fork.contains("- +4999900 %") && fork.contains("= 0 -> 0"), "{table}");
     }
 }

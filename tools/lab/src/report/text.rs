@@ -35,7 +35,11 @@ pub fn value(metric: &Metric, value: f64) -> String {
 pub fn percent(share: f64) -> String {
     // Nothing is "-0.0 %".
     let percent = (share * 1000.0).round() / 10.0 + 0.0;
-    if percent == 0.0 { "0.0 %".to_owned() } else { format!("{percent:+.1} %") }
+    match percent.abs() {
+        0.0 => "0.0 %".to_owned(),
+        p if p >= 100.0 => format!("{percent:+.0} %"),
+        _ => format!("{percent:+.1} %"),
+    }
 }
 
 /// How a verdict looks: the sign says it without colour.
@@ -74,10 +78,24 @@ pub fn sign(conclusion: &Conclusion) -> char {
     }
 }
 
+/// The short name of a metric, for the head of a column.
+pub fn heading(name: &str) -> &str {
+    match name {
+        "rate" => "req/s",
+        "cpu_us_per_request" => "CPU",
+        "p50_us" => "p50",
+        "p99_us" => "p99",
+        "jain_requests" => "Jain",
+        "errors" => "err",
+        "connection_kib" => "KiB/conn",
+        _ => name,
+    }
+}
+
 /// One word, or the reason why there is none.
 pub fn verdict(conclusion: &Conclusion) -> String {
     let why = match (conclusion.comparison.verdict, tone(conclusion)) {
-        (Verdict::Undecided, _) => return "undecided: it may be great or nothing".to_owned(),
+        (Verdict::Undecided, _) => return "undecided".to_owned(),
         (Verdict::ClientBound, _) => "the client was the bottleneck".to_owned(),
         (Verdict::SharedCpu, _) => "server and client share a CPU".to_owned(),
         (Verdict::Drift, _) => "the difference drifts".to_owned(),
@@ -97,7 +115,7 @@ pub fn verdict(conclusion: &Conclusion) -> String {
 /// What "no difference" means here; nothing for results that don't say.
 pub fn sameness(results: &Results) -> Option<String> {
     let same = results.method.same? * 100.0;
-    Some(format!("no difference: at most {same} %; undecided: greater ones can't be excluded"))
+    Some(format!("no difference: {same} % at most; undecided: more is possible"))
 }
 
 /// `-3.1 % [-4.0, -2.2]`, or `3 -> 12` of what is counted; nothing of what was not measured.
@@ -146,7 +164,7 @@ mod tests {
     #[test]
     fn numbers_have_three_digits() {
         assert_eq!([number(1234.5), number(12.345), number(1.2345), number(0.0)], ["1234", "12.3", "1.23", "0"]);
-        assert_eq!([percent(-0.0001), percent(-0.0123), percent(48.0)], ["0.0 %", "-1.2 %", "+4800.0 %"]);
+        assert_eq!([percent(-0.0001), percent(-0.0123), percent(48.0)], ["0.0 %", "-1.2 %", "+4800 %"]);
         assert_eq!([time(950.0), time(1500.0), time(2_500_000.0)], ["950 µs", "1.50 ms", "2.50 s"]);
     }
     #[test]

@@ -1,0 +1,115 @@
+//! The verdict in a sentence.
+
+use super::text::{Tone, tone};
+use crate::results::Results;
+
+/// Of one other side it counts the verdicts; more are named, the better ones first.
+pub fn headline(results: &Results) -> String {
+    let Some((first, others)) = results.sides.split_first() else { return "Nothing was measured".to_owned() };
+    match others {
+        [] => format!("{}, measured alone", first.name),
+        [other] => format!("Compared with {}: {}", first.name, counted(results, &other.name)),
+        others => {
+            let names: Vec<&str> = others.iter().map(|other| other.name.as_str()).collect();
+            format!("Against {}: {}", first.name, grouped(results, &names))
+        }
+    }
+}
+
+/// How many of the questions about `side` were answered how.
+struct Count {
+    better: usize,
+    worse: usize,
+    same: usize,
+    unknown: usize,
+}
+
+impl Count {
+    fn of(results: &Results, side: &str) -> Count {
+        let tones: Vec<Tone> = results.conclusions.iter().filter(|c| c.b == side).map(tone).collect();
+        let count = |wanted: Tone| tones.iter().filter(|found| **found == wanted).count();
+        Count {
+            better: count(Tone::Better),
+            worse: count(Tone::Worse),
+            same: count(Tone::Same),
+            unknown: count(Tone::Unknown),
+        }
+    }
+}
+
+fn counted(results: &Results, side: &str) -> String {
+    let Count { better, worse, same, unknown } = Count::of(results, side);
+    let asked = better + worse + same + unknown;
+    if asked == 0 {
+        return format!("{side}: not measured");
+    }
+    let said: Vec<String> =
+        [(better, "better in"), (worse, "worse in"), (same, "no different in"), (unknown, "without verdict in")]
+            .into_iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, what)| format!("{what} {n}"))
+            .collect();
+    format!("{side} is {} of {asked} questions", said.join(", "))
+}
+
+fn grouped(results: &Results, sides: &[&str]) -> String {
+    type Belongs = fn(&Count) -> bool;
+    const GROUPS: [(&str, Belongs); 5] = [
+        ("better in some questions and worse in none", |c| c.better > 0 && c.worse == 0),
+        ("better in some and worse in others", |c| c.better > 0 && c.worse > 0),
+        ("worse in some and better in none", |c| c.better == 0 && c.worse > 0),
+        ("no different where there is a verdict", |c| c.better + c.worse == 0 && c.same > 0),
+        ("without verdict", |c| c.better + c.worse + c.same == 0),
+    ];
+    let counts: Vec<(&str, Count)> = sides.iter().map(|side| (*side, Count::of(results, side))).collect();
+    let groups = GROUPS.iter().filter_map(|(what, belongs)| {
+        let names: Vec<&str> = counts.iter().filter(|(_, count)| belongs(count)).map(|(side, _)| *side).collect();
+        (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")))
+    });
+    groups.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::{Conclusion, SideNotes};
+    use crate::stats::{Comparison, Verdict};
+
+    fn results(sides: &[&str], answers: &[(&str, Verdict)]) -> Results {
+        let side = |name: &&str| SideNotes { name: name.to_string(), ..SideNotes::default() };
+        let conclusion = |(b, verdict): &(&str, Verdict)| Conclusion {
+            load: "open".into(),
+            metric: "p99_us".into(),
+            a: sides[0].into(),
+            b: b.to_string(),
+            comparison: Comparison::without(*verdict, 20, 0.99),
+        };
+        let (sides, conclusions) = (sides.iter().map(side).collect(), answers.iter().map(conclusion).collect());
+        Results { sides, conclusions, ..Results::default() }
+    }
+
+    #[test]
+    fn the_better_and_the_worse_are_named_when_there_are_many() {
+        let answers = [
+            ("exclusive", Verdict::Lower),
+            ("exclusive", Verdict::NoDifference),
+            ("fork", Verdict::Higher),
+            ("herd", Verdict::Undecided),
+        ];
+        assert_eq!(
+            headline(&results(&["accept_mutex", "exclusive", "fork", "herd"], &answers)),
+            "Against accept_mutex: better in some questions and worse in none: exclusive; worse in some and better in none: fork; \
+             without verdict: herd"
+        );
+    }
+
+    #[test]
+    fn one_other_side_is_counted() {
+        let answers = [("herd", Verdict::Lower), ("herd", Verdict::Undecided)];
+        assert_eq!(
+            headline(&results(&["exclusive", "herd"], &answers)),
+            "Compared with exclusive: herd is better in 1, without verdict in 1 of 2 questions"
+        );
+        assert_eq!(headline(&results(&["exclusive"], &[])), "exclusive, measured alone");
+    }
+}

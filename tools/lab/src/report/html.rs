@@ -155,14 +155,15 @@ fn section(results: &Results, load: &LoadNotes) -> String {
     out + &costs(results, load)
 }
 
-/// Quantiles of all rounds together, or, where the tool does not tell all latencies, the medians of theirs.
+/// Quantiles of all rounds together, or, where the tool does not tell all latencies, the medians of theirs and the longest.
 fn distribution(results: &Results, load: &str, side: &str) -> Vec<(f64, f64)> {
     if let Some(all) = results.latencies(load, side) {
         return all.quantiles.clone();
     }
     let of = |q: f64| {
         let values: Vec<f64> = results.of(load, side).filter_map(|m| m.client.quantile(q)).collect();
-        median(&values).map(|us| (q, us))
+        let stands_for_all = if q == 1.0 { values.into_iter().reduce(f64::max) } else { median(&values) };
+        stands_for_all.map(|us| (q, us))
     };
     SHARES.iter().filter_map(|q| of(*q)).collect()
 }
@@ -270,4 +271,58 @@ fn method(results: &Results) -> String {
         );
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::{Measurement, SideNotes};
+    use crate::stats::{Comparison, Verdict};
+
+    fn results() -> Results {
+        let side = |name: &str| SideNotes { name: name.to_owned(), ..SideNotes::default() };
+        let questions = vec!["p50_us".to_owned(), "p99_us".to_owned()];
+        let conclusion = |(b, metric, verdict): (&str, &str, Verdict)| Conclusion {
+            load: "short".into(),
+            metric: metric.into(),
+            a: "exclusive".into(),
+            b: b.into(),
+            comparison: Comparison { difference: 0.2, ..Comparison::without(verdict, 20, 0.99) },
+        };
+        let answers = [
+            ("herd", "p50_us", Verdict::Higher),
+            ("herd", "p99_us", Verdict::Undecided),
+            ("fork", "p99_us", Verdict::Lower),
+        ];
+        Results {
+            sides: ["exclusive", "herd", "fork"].map(side).to_vec(),
+            loads: vec![LoadNotes { name: "short".into(), questions, ..LoadNotes::default() }],
+            conclusions: answers.map(conclusion).to_vec(),
+            ..Results::default()
+        }
+    }
+
+    #[test]
+    fn many_sides_have_a_row_each_and_questions_a_column() {
+        let found = verdicts(&results());
+        assert!(found.contains("<h1>Against exclusive: better in some questions and worse in none: fork; "), "{found}");
+        assert!(found.contains("<tr><th>short</th><th>p50</th><th>p99</th></tr>"), "{found}");
+        let row =
+            |name: &str| found.lines().find(|line| line.contains(&format!("<td>{name}</td>"))).unwrap().to_owned();
+        assert!(row("herd").contains(">- +20.0 %</td>") && row("herd").contains(">? +20.0 %</td>"), "{found}");
+        assert!(row("fork").contains("<td>–</td>") && row("fork").contains(">+ +20.0 %</td>"), "{found}");
+    }
+
+    #[test]
+    fn the_end_of_a_curve_is_the_longest_of_all_rounds() {
+        let mut results = results();
+        results.measurements = [4000.0, 1000.0, 1000.0]
+            .map(|longest| {
+                let mut m = Measurement { load: "short".into(), side: "herd".into(), ..Measurement::default() };
+                m.client.quantiles = vec![(0.5, longest / 10.0), (1.0, longest)];
+                m
+            })
+            .to_vec();
+        assert_eq!(distribution(&results, "short", "herd"), [(0.5, 100.0), (1.0, 4000.0)]);
+    }
 }

@@ -57,7 +57,7 @@ pub struct Run {
     /// Connections opened while the plan ran, and those that were open before.
     pub opened: u64,
     pub idle: u64,
-    /// CPU time of the client's thread, and the time it had.
+    /// CPU time of the client's thread, and the time it had, until nobody was left but slow readers.
     pub cpu: Duration,
     pub elapsed: Duration,
 }
@@ -123,7 +123,7 @@ impl<'a> Client<'a> {
     pub fn go(mut self) -> Result<Run> {
         let cpu = thread_cpu();
         self.start = Instant::now();
-        let mut next = 0;
+        let (mut next, mut ended) = (0, None);
         let mut events = vec![EpollEvent::empty(); 256];
         loop {
             let now = Instant::now();
@@ -132,6 +132,9 @@ impl<'a> Client<'a> {
                 next += 1;
             }
             self.overdue(Instant::now())?;
+            if next == self.plan.shots.len() && self.busy == self.slow.len() {
+                ended.get_or_insert_with(|| (thread_cpu(), self.start.elapsed()));
+            }
             if next == self.plan.shots.len() && self.busy == 0 {
                 break;
             }
@@ -150,9 +153,9 @@ impl<'a> Client<'a> {
                 }
             }
         }
-        self.run.elapsed = self.start.elapsed();
+        let (cpu_then, elapsed) = ended.unwrap_or_else(|| (thread_cpu(), self.start.elapsed()));
+        (self.run.cpu, self.run.elapsed) = (cpu_then.saturating_sub(cpu), elapsed);
         self.run.idle = self.plan.idle as u64;
-        self.run.cpu = thread_cpu().saturating_sub(cpu);
         Ok(self.run)
     }
 

@@ -101,3 +101,27 @@ fn what_the_client_lacks_is_no_error_of_the_server() {
     assert!(lacks(Errno::EMFILE) && lacks(Errno::ENFILE) && lacks(Errno::EADDRNOTAVAIL));
     assert!(!lacks(Errno::ECONNREFUSED) && !lacks(Errno::ETIMEDOUT));
 }
+
+#[test]
+fn slow_readers_do_not_dilute_the_time_of_the_load() {
+    const BODY: usize = 4 << 20;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            thread::spawn(move || {
+                let mut stream = stream.unwrap();
+                assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+                write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {BODY}\r\n\r\n").unwrap();
+                stream.write_all(&[0; BODY]).unwrap();
+            });
+        }
+    });
+    let mut plan = Plan::burst(2, Duration::from_millis(1), Duration::from_millis(1));
+    plan.shots[1].slow = true;
+    let begin = Instant::now();
+    let run = go(&plan, address);
+    // 64 KiB every 10 ms: the slow one takes 640 ms.
+    assert!(run.outcomes.iter().all(|o| o.ending == Ending::Answered), "{:?}", run.outcomes);
+    assert!(run.elapsed + Duration::from_millis(200) < begin.elapsed(), "{:?} of {:?}", run.elapsed, begin.elapsed());
+}

@@ -153,8 +153,12 @@ impl Dispatcher {
         self.engine.clock.now_ms()
     }
 
-    fn is_done(&self) -> bool {
-        self.stands != Stands::Serving && self.children.is_empty() && self.orphans.is_empty() && self.held.is_none()
+    fn is_done(&mut self) -> bool {
+        if self.stands == Stands::Serving {
+            return false;
+        }
+        self.forget_dead_orphans();
+        self.children.is_empty() && self.orphans.is_empty() && self.held.is_none()
     }
 
     /// Does what is due, listens if that is possible, and returns how long to wait, ms.
@@ -183,7 +187,7 @@ impl Dispatcher {
         }
         self.post.tally.listening.set(self.listening.is_armed().into());
         let pause = is_paused.then_some(self.pause_until);
-        let look = (is_to_look && !self.orphans.is_empty()).then_some(now + ORPHANS_LOOK_MS);
+        let look = is_to_look.then_some(now + ORPHANS_LOOK_MS);
         [until.filter(|at| *at > now), pause, look].into_iter().flatten().min().map(|at| at.saturating_sub(now))
     }
 

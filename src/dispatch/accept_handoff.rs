@@ -8,11 +8,11 @@
 //! deputy. That wakes nobody: the successor sleeps until a connection comes. An accept costs one wakeup and one
 //! hand-off at most, nobody polls for the mutex, and the load is spread by design, not by chance.
 //!
-//! In a rush, when one connection follows another within half a millisecond, all workers have the sockets and accept, whoever has
-//! the mutex; every few connections each queues up again behind the others. One that has too many connections, compared with
-//! another, lets go of the sockets as soon as it has accepted, so that it isn't woken for what it would not take. The holder
-//! keeps the mutex for a few connections, and what others write is looked at once a millisecond, because cache lines that go from
-//! CPU to CPU at each accept are what the model costs then.
+//! In a rush, when one connection follows another within half a millisecond, and for some milliseconds after, all workers have
+//! the sockets and accept, whoever has the mutex; every few connections each queues up again behind the others. One that has too
+//! many connections, compared with another, lets go of the sockets as soon as it has accepted, so that it isn't woken for what it
+//! would not take. The holder keeps the mutex for a few connections, and what others write is looked at once a millisecond, because
+//! cache lines that go from CPU to CPU at each accept are what the model costs then.
 //!
 //! Why a deputy: on a busy machine a holder that is awake may have to wait for a CPU, some milliseconds, and all new connections with
 //! it (at 4000 a second that was seen in one of ten). The sockets are watched with EPOLLEXCLUSIVE, by which the kernel

@@ -30,7 +30,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// As asked for, or servers, the greatest of them with so many `workers`, on all CPUs but the last and clients there. Error: a CPU that this process may not use.
+    /// As asked for, or servers, the greatest of them with so many `workers`, on all CPUs but the last, and clients there. Error:
+    /// a CPU that this process may not use.
     pub fn choose(common: &Common, workers: u32) -> Result<Place> {
         let usable = process::usable_cpus();
         for cpu in common.cpus.iter().chain(&common.client_cpus) {

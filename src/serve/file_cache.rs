@@ -27,7 +27,7 @@ const MAX_ENTRIES: NonZeroUsize = NonZeroUsize::new(8192).unwrap();
 const MAX_BYTES: u64 = 64 << 20;
 
 /// Files up to this size are sent from memory, in the call that sends the head; longer ones with sendfile. On Linux 6.18 memory costs
-/// 0.95 of the CPU time of sendfile at 20 KiB, 1.13 at 32 and 48, 1.1 to 1.4 at 100, and 1.4 to 1.7 at 256.
+/// 0.95 of the CPU time of sendfile at 20 KiB, 1.1 to 1.2 at 32, 1.1 to 1.4 at 100, and 1.4 to 1.7 at 256.
 const MAX_BODY: u64 = 24 << 10;
 
 /// The same where sendfile is off, and what is not in memory has to be read for each response.

@@ -11,6 +11,7 @@ use crate::dispatch::{Listening, Order, Post, announce_leaving, next_order, repo
 use crate::event::{Source, monotonic_ms};
 use crate::log;
 use crate::os::{ErrnoText, Events, Failure, Interest, Poller};
+use crate::shm::Slot;
 
 const BELL: Source = Source::Model(0);
 
@@ -194,7 +195,8 @@ impl Desk {
     /// Whether there may be connections that wait for a request.
     fn has_idle_clients(&mut self) -> bool {
         let (shared, hints) = (&self.shared, &mut self.hints);
-        (0..).zip(hints).any(|(seat, hint)| shared.willing(seat, hint).is_some_and(|slot| slot.read().waiting() > 0))
+        let waits = |slot: &Slot| slot.connections.get() > slot.reading.get().saturating_add(slot.writing.get());
+        (0..).zip(hints).any(|(seat, hint)| shared.willing(seat, hint).is_some_and(waits))
     }
 
     /// Nobody has room: stops listening until somebody rings.

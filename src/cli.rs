@@ -85,12 +85,12 @@ fn loader(options: &Options) -> Result<Loader, String> {
         "stderr" => log::To::Stderr,
         path => log::To::File(Path::new(&prefix).join(path)),
     });
-    let options = conf::Options { prefix, globals: options.globals.clone() };
+    let options = conf::Options { prefix, globals: options.globals.clone(), built_in: http::BUILT_IN };
     Ok(Loader { registry: registry(), source, options, error_log })
 }
 
 fn carried(text: String) -> Conf {
-    Conf::Carried { name: "(built in)", text, files: embedded::FILES }
+    Conf::Carried { name: "(built in)", text }
 }
 
 /// The directory by its absolute path, if it is one and can be read.

@@ -7,9 +7,6 @@ use crate::os::users::is_root;
 /// Where both serve: reached from this machine only.
 pub const ADDRESS: &str = "127.0.0.1:8080";
 
-/// What the text may include.
-pub const FILES: &[(&str, &str)] = &[("mime.types", include_str!("../../conf/mime.types"))];
-
 const WELCOME: &str = include_str!("../../conf/welcome/index.html");
 
 /// The conf text that serves the welcome page.
@@ -33,7 +30,7 @@ pub fn directory(directory: &Path) -> Result<String, String> {
 fn with_server(body: &str) -> String {
     let user = if is_root() { "user root;\n" } else { "" };
     format!(
-        "daemon off;\npid off;\n{user}worker_processes auto;\nevents {{ }}\nhttp {{\n    include mime.types;\n    \
+        "daemon off;\npid off;\n{user}worker_processes auto;\nevents {{ }}\nhttp {{\n    \
          default_type application/octet-stream;\n    server {{\n        listen {ADDRESS};\n{body}    }}\n}}\n"
     )
 }

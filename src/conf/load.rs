@@ -19,14 +19,12 @@ use std::path::{Path, PathBuf};
 pub enum Input<'i> {
     /// A file; `include` is relative to its directory.
     File(&'i Path),
-    /// A text that the program carries. Includes are looked for in `files` (name, text) before the prefix.
+    /// A text that the program carries; `include` is relative to the prefix.
     Text {
         /// What errors call it.
         name: &'i str,
         /// The conf.
         text: &'i str,
-        /// What it may include.
-        files: &'i [(&'i str, &'i str)],
     },
 }
 
@@ -37,6 +35,9 @@ pub struct Options {
     pub prefix: String,
     /// `-g`: directives put in the main context first.
     pub globals: Option<String>,
+    /// Name and text of files that the program carries: an `include` of a file that is missing, in whatever directory, gets the
+    /// text under its name.
+    pub built_in: &'static [(&'static str, &'static str)],
 }
 
 /// A conf that was read without an error.
@@ -116,8 +117,8 @@ pub fn load(registry: &Registry, input: Input, options: &Options) -> Result<Conf
 
 /// Reads a conf from a text called `conf`, with the prefix `/`; for tests above all.
 pub fn parse(registry: &Registry, text: &str) -> Result<Conf, Error> {
-    let options = Options { prefix: "/".to_owned(), globals: None };
-    load(registry, Input::Text { name: "conf", text, files: &[] }, &options)
+    let options = Options { prefix: "/".to_owned(), ..Options::default() };
+    load(registry, Input::Text { name: "conf", text }, &options)
 }
 
 static MAIN: Section = Section::new("main").inner(Contexts::MAIN);
@@ -157,7 +158,7 @@ struct Loader<'l> {
     registry: &'l Registry,
     prefix: String,
     conf_dir: String,
-    carried: &'l [(&'l str, &'l str)],
+    built_in: &'static [(&'static str, &'static str)],
     sources: Sources,
     notes: Notes,
     warnings: Vec<Warning>,
@@ -170,15 +171,15 @@ struct Loader<'l> {
 
 impl<'l> Loader<'l> {
     fn new(registry: &'l Registry, input: Input<'l>, options: &Options) -> Loader<'l> {
-        let (conf_dir, carried) = match input {
-            Input::File(path) => (path.parent().map(|dir| dir.to_string_lossy().into_owned()), &[][..]),
-            Input::Text { files, .. } => (Some(options.prefix.clone()), files),
+        let conf_dir = match input {
+            Input::File(path) => path.parent().map(|dir| dir.to_string_lossy().into_owned()),
+            Input::Text { .. } => Some(options.prefix.clone()),
         };
         Loader {
             registry,
             prefix: options.prefix.clone(),
             conf_dir: conf_dir.unwrap_or_default(),
-            carried,
+            built_in: options.built_in,
             sources: Sources::default(),
             notes: Notes::default(),
             warnings: Vec::new(),
@@ -202,7 +203,7 @@ impl<'l> Loader<'l> {
                     .map_err(|failure| Error::new(ErrorKind::File, Span::NOWHERE, failure.to_string()))?;
                 self.file(&name, text, |loader, lexer| loader.block(lexer, &mut root, Inside::File))?;
             }
-            Input::Text { name, text, .. } => {
+            Input::Text { name, text } => {
                 let text = text.as_bytes().to_vec();
                 self.file(name, text, |loader, lexer| loader.block(lexer, &mut root, Inside::File))?;
             }

@@ -242,7 +242,7 @@ fn bytes_that_are_no_text_are_an_error_outside_of_comments() {
 #[test]
 fn directives_of_the_command_line_come_first() {
     let load = |globals: &str, text: &str| {
-        let options = Options { prefix: "/p".to_owned(), globals: Some(globals.to_owned()) };
+        let options = Options { prefix: "/p".to_owned(), globals: Some(globals.to_owned()), ..Options::default() };
         load(&registry(), Input::text("conf", text), &options).map_err(|error| error.sentence())
     };
     let conf = load("mode 9;", "http {}").unwrap();
@@ -305,13 +305,40 @@ fn includes_are_read_in_their_place() {
 }
 
 #[test]
-fn a_carried_text_includes_carried_files() {
-    let input = Input::Text { name: "built-in", text: "include modes;", files: &[("modes", "mode 8;")] };
-    let conf = load(&registry(), input, &Options::default()).unwrap();
-    assert_eq!(*conf.root.scope.get(&MODE), 8);
-    let cycle = Input::Text { name: "built-in", text: "include modes;", files: &[("modes", "include modes;")] };
-    let error = load(&registry(), cycle, &Options::default()).unwrap_err();
-    assert_eq!(error.sentence(), "include cycle: \"modes\" is being read already in modes:1");
+fn a_built_in_file_stands_in_for_a_missing_one_of_its_name_with_one_notice() {
+    let options = Options { built_in: &[("names", "name built-in;")], ..Options::default() };
+    let dir = tempfile::tempdir().unwrap();
+    let read = |text: &str| {
+        let main = dir.path().join("main");
+        std::fs::write(&main, text).unwrap();
+        load(&registry(), Input::File(&main), &options)
+    };
+    let names = |conf: &Conf| {
+        let https = conf.root.children_of(&HTTP);
+        https
+            .flat_map(|http| http.children_of(&DEEP))
+            .flat_map(|deep| deep.scope.get(&NAME).clone())
+            .collect::<Vec<_>>()
+    };
+    let missing = "http { deep { include names; } deep { include /no/such/names; include ../names; } }";
+    let conf = read(missing).unwrap();
+    assert_eq!(names(&conf), ["built-in", "built-in", "built-in"]);
+    let notices: Vec<_> = conf.warnings.iter().map(|w| (w.notice, w.message.as_str())).collect();
+    let path = dir.path().display();
+    let notice = format!("there is no \"{path}/names\", the built-in names takes its place in {path}/main:1");
+    assert_eq!(notices, [(true, notice.as_str())]);
+    assert_eq!(conf.sources.files().map(|(name, _)| name).last(), Some("names (built in)"), "as `-T` prints it");
+    // Another name, another part of a name, a pattern, and what is there but can't be read are as ever.
+    for text in ["include other;", "include my-names;", "include names/other;"] {
+        assert!(read(text).unwrap_err().sentence().contains("(2: No such file or directory)"), "{text}");
+    }
+    assert!(read("include nam[e]s;").unwrap().warnings.is_empty());
+    std::fs::write(dir.path().join("names"), "name own;").unwrap();
+    let conf = read("http { deep { include names; } }").unwrap();
+    assert_eq!((names(&conf), conf.warnings.len()), (vec!["own".to_owned()], 0));
+    std::fs::remove_file(dir.path().join("names")).unwrap();
+    std::fs::create_dir(dir.path().join("names")).unwrap();
+    assert!(read("include names;").unwrap_err().sentence().contains("(21: Is a directory)"));
 }
 
 #[test]

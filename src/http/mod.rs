@@ -41,6 +41,9 @@ pub mod views;
 
 use crate::conf::Entry;
 
+/// Files of the conf that the program carries, by name: they stand in for an `include` of one that is missing.
+pub const BUILT_IN: &[(&str, &str)] = &[("mime.types", media_type::BUILT_IN)];
+
 /// The directives of this layer.
 pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     site::DIRECTIVES,

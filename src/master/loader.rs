@@ -28,14 +28,12 @@ const STAND_IN: &str = "nobody";
 pub enum Source {
     /// A file.
     File(PathBuf),
-    /// A text of the program's own, with what it may include.
+    /// A text of the program's own.
     Carried {
         /// What errors call it.
         name: &'static str,
         /// The conf.
         text: String,
-        /// Files that it may include.
-        files: &'static [(&'static str, &'static str)],
     },
 }
 
@@ -51,7 +49,7 @@ impl Source {
     fn input(&self) -> Input<'_> {
         match self {
             Source::File(path) => Input::File(path),
-            Source::Carried { name, text, files } => Input::Text { name, text, files },
+            Source::Carried { name, text } => Input::Text { name, text },
         }
     }
 }

@@ -52,7 +52,7 @@ fn nginx(conf: &Path) -> Option<String> {
 }
 
 fn drover(conf: &Path) -> Option<String> {
-    let options = Options { prefix: conf.parent().unwrap().display().to_string(), globals: None };
+    let options = Options { prefix: conf.parent().unwrap().display().to_string(), ..Options::default() };
     conf::load(&Registry::new(&[DIRECTIVES]), Input::File(conf), &options).err().map(|error| error.sentence())
 }
 

@@ -130,6 +130,23 @@ fn a_taken_port_is_an_error_that_names_it() {
     assert!(said.contains(&format!("bind() to 127.0.0.1:{port} failed (98: Address already in use)")), "{said}");
 }
 
+/// nginx would send the style sheet as text/plain, and not start with the second conf.
+#[test]
+fn a_site_is_styled_without_types_and_without_the_file_that_has_them() {
+    let text = plain(1);
+    let include = "include /etc/no-such-server/mime.types; ";
+    for conf in [text.clone(), text.replace("http { ", &format!("http {{ {include}"))] {
+        let server = Server::drover(&conf);
+        server.file("style.css", "p { }");
+        let sent = server.connect().get("/style.css");
+        assert_eq!((sent.status, sent.header("Content-Type")), (200, Some("text/css")));
+        let path = server.conf_path();
+        let said = run(server.dir(), &["-t", "-p", ".", "-c", path.to_str().expect("UTF-8")]);
+        let notice = "drover: [notice] there is no \"/etc/no-such-server/mime.types\", the built-in mime.types takes its place in ";
+        assert_eq!(said.stderr.matches(notice).count(), conf.matches(include).count(), "{}", said.stderr);
+    }
+}
+
 #[test]
 fn globals_come_before_the_conf() {
     let text = plain(1).replace("worker_processes 1;", "");

@@ -1,6 +1,6 @@
 //! `include`: one file, or all that a pattern fits, in the order of their names.
 
-use super::{Error, ErrorKind, Input, Lexer, Loader, Span, Statement, join};
+use super::{Error, ErrorKind, Input, Lexer, Loader, Span, Statement, Warning, join};
 use crate::os::Failure;
 use glob::MatchOptions;
 use std::path::{Path, PathBuf};
@@ -38,18 +38,34 @@ impl Loader<'_> {
         };
         let end_line = statement.end_span.line;
         let failed = |message: String| Error::new(ErrorKind::File, pattern.span, message).ends_in(end_line);
-        if let Some((name, text)) = self.carried.iter().find(|(name, _)| *name == pattern.text) {
-            self.check_cycle(name, pattern.span, end_line)?;
-            return self.deeper(pattern, |loader| loader.file(name, text.as_bytes().to_vec(), &mut read_text));
-        }
         let full = join(&self.conf_dir, &pattern.text);
         let paths = if full.contains(['*', '?', '[']) { matches(&full).map_err(failed)? } else { vec![full] };
         for path in paths {
             self.check_cycle(&path, pattern.span, end_line)?;
-            let text = read(Path::new(&path)).map_err(|failure| failed(failure.to_string()))?;
-            self.deeper(pattern, |loader| loader.file(&path, text, &mut read_text))?;
+            let (name, text) = match read(Path::new(&path)) {
+                Ok(text) => (path, text),
+                Err(failure) => {
+                    self.built_in(&path, pattern.span, end_line).ok_or_else(|| failed(failure.to_string()))?
+                }
+            };
+            self.deeper(pattern, |loader| loader.file(&name, text, &mut read_text))?;
         }
         Ok(())
+    }
+
+    /// The name and the text of the built-in file in whose place `path` is missing. The first time there is a notice.
+    fn built_in(&mut self, path: &str, span: Span, line: u32) -> Option<(String, Vec<u8>)> {
+        let path = Path::new(path);
+        let (name, text) = self.built_in.iter().find(|(name, _)| path.ends_with(name))?;
+        if path.exists() {
+            return None;
+        }
+        let source = format!("{name} (built in)");
+        if !self.sources.files().any(|(known, _)| known == source) {
+            let message = format!("there is no \"{}\", the built-in {name} takes its place", path.display());
+            self.warnings.push(Warning { notice: true, message, span, line });
+        }
+        Some((source, text.as_bytes().to_vec()))
     }
 
     fn check_cycle(&self, path: &str, span: Span, end_line: u32) -> Result<(), Error> {
@@ -77,6 +93,6 @@ fn matches(pattern: &str) -> Result<Vec<String>, String> {
 impl<'i> Input<'i> {
     /// A text that includes nothing but files of the prefix.
     pub fn text(name: &'i str, text: &'i str) -> Input<'i> {
-        Input::Text { name, text, files: &[] }
+        Input::Text { name, text }
     }
 }

@@ -35,9 +35,9 @@ fn load(registry: &Registry, input: &[u8]) {
     {
         return;
     }
-    let options = conf::Options { prefix: "/nowhere".to_owned(), globals: None };
-    let files = &[("mime.types", "types { text/html html; }")];
-    let error = match conf::load(registry, conf::Input::Text { name: "fuzz", text: &text, files }, &options) {
+    let built_in = &[("mime.types", "types { text/html html; }")];
+    let options = conf::Options { prefix: "/nowhere".to_owned(), built_in, ..conf::Options::default() };
+    let error = match conf::load(registry, conf::Input::text("fuzz", &text), &options) {
         Ok(conf) => match Site::new(&conf) {
             Ok(site) => Servers::new(&conf, &site.sockets).err().map(|error| conf.explain(error)),
             Err(error) => Some(conf.explain(error)),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::accepting::{Refusal, Rest, refusal};
 use super::bell::{listen_to, tell};
 use super::report;
+use super::rotation::Rotation;
 use crate::event::Source;
 use crate::log;
 use crate::os::{Addr, ErrnoText, EventFd, Events, Interest, Listener, Poller, Socket};
@@ -38,6 +39,7 @@ pub(super) struct Door {
     poller: Poller,
     /// Rung by a thread that was woken for a connection and can't take it: the kernel tells nobody else.
     gong: Arc<EventFd>,
+    rotation: Rotation,
     /// What is still to be taken, by a process that leaves.
     rests: Vec<Rest>,
 }
@@ -51,7 +53,8 @@ impl Door {
         for (n, socket) in listeners.iter().enumerate() {
             watch(&poller, n as u32, socket)?;
         }
-        Ok(Door { listeners: listeners.to_vec(), is_own: is_own.to_vec(), poller, gong, rests: Vec::new() })
+        let (listeners, is_own) = (listeners.to_vec(), is_own.to_vec());
+        Ok(Door { listeners, is_own, poller, gong, rotation: Rotation::default(), rests: Vec::new() })
     }
 
     /// Where to wait for the sockets, and for other things.
@@ -66,22 +69,30 @@ impl Door {
         }
         if events.iter().any(|(key, _)| Source::of(key) == GONG) {
             // Sockets that are put in anew are looked at once more.
-            let mut sockets = (0..).zip(&self.listeners);
-            report(
-                sockets.try_for_each(|(n, socket)| {
-                    self.poller.delete(socket).and_then(|()| watch(&self.poller, n, socket))
-                }),
-            );
+            report((0..).zip(&self.listeners).try_for_each(|(n, socket)| self.move_to_back(n, socket)));
         }
+    }
+
+    fn is_own(&self, n: u32) -> bool {
+        self.is_own.get(n as usize).is_some_and(|is_own| *is_own)
+    }
+
+    /// Takes a socket out of the set and puts it in again, behind the others that watch it.
+    fn move_to_back(&self, n: u32, socket: &Listener) -> io::Result<()> {
+        self.poller.delete(socket).and_then(|()| watch(&self.poller, n, socket))
     }
 
     /// The next client of socket `n`. Errors: there is none; counted in `tally`, and logged if need be. Who has no descriptor lets
     /// others know.
-    pub fn accept(&self, n: u32, tally: &Tally) -> Result<Visitor, Refusal> {
+    pub fn accept(&mut self, n: u32, tally: &Tally) -> Result<Visitor, Refusal> {
         let listener = self.listeners.get(n as usize).ok_or(Refusal::NobodyWaits)?;
         match listener.accept() {
             Ok((socket, peer)) => {
                 tally.accepts.add(1);
+                if !self.is_own(n) && self.rotation.is_due(n, 1) {
+                    tally.rotations.add(1);
+                    report(self.move_to_back(n, listener));
+                }
                 Ok(Visitor { socket, peer, listener: n as usize })
             }
             Err(error) => {

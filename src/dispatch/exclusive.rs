@@ -1,14 +1,13 @@
 //! `exclusive`: every worker watches every listening socket with EPOLLEXCLUSIVE, so that a connection wakes one of them.
 //!
-//! Linux wakes the one that was added first, again and again: it would get most of the connections. So each takes its sockets out
-//! and puts them in again, behind the others, every `rotate` connections and when it is over its load limit (nginx 1.21:
-//! ngx_reorder_accept_events, with 16).
+//! Each queues up behind the others again every `rotate` connections, and when it is over its load limit (see `rotation.rs`).
 
 use std::io;
 use std::sync::Arc;
 
 use super::bell::{listen_to, tell};
 use super::herd::{Always, listen_if_possible};
+use super::rotation::Rotation;
 use super::{Hooks, Kind, Life, Loop, Model, Param, Seat, Setup, Takes, Wait, report, workers};
 use crate::event::{Ready, Source};
 use crate::os::EventFd;
@@ -22,7 +21,7 @@ pub static KIND: Kind = Kind {
     make,
 };
 
-const ROTATE: Param = Param { name: "rotate", takes: Takes::Number(0, 1_000_000), default: 16 };
+const ROTATE: Param = Param { name: "rotate", takes: Takes::Number(0, 1_000_000), default: Rotation::EVERY };
 
 struct Exclusive {
     workers: u32,
@@ -45,18 +44,23 @@ impl Model for Exclusive {
         if self.workers < 2 {
             return Life::Loop(Box::new(Always));
         }
-        let gong = self.gong.clone();
-        Life::Loop(Box::new(Rotating { every: self.rotate, accepted: Vec::new(), gong, hears_gong: false }))
+        Life::Loop(Box::new(Rotating::new(self.rotate, self.gong.clone())))
     }
 }
 
-struct Rotating {
-    every: u64,
-    /// Connections accepted so far, by listening socket.
-    accepted: Vec<u64>,
+/// Watches the sockets that are shared with other workers exclusively, and its own as they are.
+pub(super) struct Rotating {
+    rotation: Rotation,
     /// Rung by a worker that was woken for a connection and can't take it.
     gong: Arc<EventFd>,
     hears_gong: bool,
+}
+
+impl Rotating {
+    /// Queues up again every so many connections; 0: never. `gong`: one for all workers.
+    pub fn new(every: u64, gong: Arc<EventFd>) -> Rotating {
+        Rotating { rotation: Rotation::new(every), gong, hears_gong: false }
+    }
 }
 
 impl Hooks for Rotating {
@@ -73,22 +77,17 @@ impl Hooks for Rotating {
         report(state.listening.move_all_to_back(&state.poller));
     }
 
-    fn declined(&mut self, _state: &mut Loop) {
-        tell(&self.gong);
+    fn declined(&mut self, state: &mut Loop) {
+        if state.listening.has_shared() {
+            tell(&self.gong);
+        }
     }
 
     fn accepted(&mut self, state: &mut Loop, n: u32, count: u64) {
-        if self.every == 0 {
+        if state.listening.is_own(n) || self.rotation.is_never() {
             return;
         }
-        if self.accepted.len() <= n as usize {
-            self.accepted.resize(n as usize + 1, 0);
-        }
-        let Some(accepted) = self.accepted.get_mut(n as usize) else { return };
-        // The first connection rotates as well, as in nginx: `c->requests++ % 16 != 0`.
-        let next_turning_point = accepted.div_ceil(self.every) * self.every;
-        *accepted += count;
-        if next_turning_point < *accepted || state.accept_disabled > 0 {
+        if self.rotation.is_due(n, count) || state.accept_disabled > 0 {
             state.tally.rotations.add(1);
             report(state.listening.move_to_back(n, &state.poller));
         }

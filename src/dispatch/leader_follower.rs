@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::accepting::{Refusal, Rest, refusal};
 use super::bell::{hear, listen_to, tell};
 use super::crew::{Crew, Member, crews, tally_of};
+use super::rotation::Rotation;
 use super::{AcceptOptions, Kind, Listening, Model, Param, Post, Setup, Takes, report};
 use crate::event::Source;
 use crate::log;
@@ -74,6 +75,7 @@ struct Free {
 struct Lead {
     listening: Listening,
     events: Events,
+    rotation: Rotation,
     /// What is still to be taken from sockets that no other process has, by a process that leaves.
     rests: Vec<Rest>,
     /// Out of descriptors until then, ms of the clock.
@@ -97,7 +99,8 @@ impl Team {
         // Between processes one is woken; within this one only the leader waits.
         listening.set_exclusive();
         // Room for one event: the next one is for the next leader.
-        let lead = Lead { listening, events: Events::with_capacity(1), rests: Vec::new(), pause_until: 0 };
+        let (events, rotation) = (Events::with_capacity(1), Rotation::default());
+        let lead = Lead { listening, events, rotation, rests: Vec::new(), pause_until: 0 };
         let driver = SharedDriver::new(post.options.connections, post.tally.clone());
         let free = Free { lead: Some(lead), is_over: false };
         Ok(Team { poller, driver, tally: post.tally.clone(), wake, gong, lead: Mutex::new(free), come: Condvar::new() })
@@ -270,6 +273,10 @@ impl Thread {
             match accepted {
                 Ok((socket, peer)) => {
                     engine.tally.accepts.add(1);
+                    if !lead.listening.is_own(n) && lead.rotation.is_due(n, 1) {
+                        engine.tally.rotations.add(1);
+                        report(lead.listening.move_to_back(n, poller));
+                    }
                     let arrived = Job::Serve(Arrived { key, socket, peer, listener: n as usize });
                     if let Job::Serve(earlier) = std::mem::replace(&mut job, arrived) {
                         // The one who leads looks at the timers before it waits.

@@ -139,6 +139,11 @@ impl Listening {
         self.sockets.get(n as usize).is_some_and(|socket| socket.is_own)
     }
 
+    /// Whether any socket is shared with other processes.
+    pub fn has_shared(&self) -> bool {
+        self.sockets.iter().any(|socket| !socket.is_own)
+    }
+
     /// Puts the shared sockets into a set, whosever it is, behind all others that watch them exclusively. Those that are there stay
     /// where they are.
     pub fn lend(&self, poller: &Poller) -> io::Result<()> {

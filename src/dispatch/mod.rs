@@ -34,6 +34,7 @@ mod pool_queue;
 mod post;
 mod prefork;
 mod reuseport;
+mod rotation;
 pub mod settings;
 mod thread_pool;
 

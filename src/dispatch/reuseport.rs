@@ -4,12 +4,17 @@
 //! goes on with the queue of worker 3. A queue has one reader, so nobody competes and nobody is woken for nothing; and
 //! nobody helps a worker that is slow. When workers become fewer, the master steers new connections away from the sockets
 //! that are too many, and their workers take out what waits in them before they leave (`master::sockets::steer`).
+//!
+//! A Unix socket can't be each worker's own: it is watched as under `exclusive`.
 
 use std::io;
 use std::sync::Arc;
 
-use super::herd::listen_if_possible;
-use super::{Hooks, Kind, Life, Loop, Model, Param, Seat, Setup, Sockets, Takes, Wait, workers};
+use super::exclusive::Rotating;
+use super::herd::Always;
+use super::rotation::Rotation;
+use super::{Kind, Life, Model, Param, Seat, Setup, Sockets, Takes, workers};
+use crate::os::EventFd;
 
 pub static KIND: Kind = Kind {
     name: "reuseport",
@@ -25,10 +30,12 @@ const CPU: Param = Param { name: "cpu", takes: Takes::Number(0, 1), default: 0 }
 struct Reuseport {
     workers: u32,
     by_cpu: bool,
+    gong: Arc<EventFd>,
 }
 
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
-    Ok(Arc::new(Reuseport { workers: setup.workers, by_cpu: setup.param(&CPU) == 1 }))
+    let gong = Arc::new(EventFd::new()?);
+    Ok(Arc::new(Reuseport { workers: setup.workers, by_cpu: setup.param(&CPU) == 1, gong }))
 }
 
 impl Model for Reuseport {
@@ -37,20 +44,13 @@ impl Model for Reuseport {
     }
 
     fn life(&self, _seat: Seat) -> Life {
-        Life::Loop(Box::new(Own))
+        if self.workers < 2 {
+            return Life::Loop(Box::new(Always));
+        }
+        Life::Loop(Box::new(Rotating::new(Rotation::EVERY, self.gong.clone())))
     }
 
     fn sockets(&self) -> Sockets {
         if self.by_cpu { Sockets::OwnByCpu } else { Sockets::Own }
-    }
-}
-
-/// Listens whenever it can, to its own sockets and to those that could not be its own.
-struct Own;
-
-impl Hooks for Own {
-    fn before_wait(&mut self, state: &mut Loop) -> Wait {
-        state.listening.set_exclusive();
-        listen_if_possible(state)
     }
 }

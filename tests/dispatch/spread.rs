@@ -1,8 +1,12 @@
 //! How the event-driven models spread connections over the workers, and how many wakeups that costs.
 
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use drover::shm::{Ledger, Sums};
+use drover::shm::{Ledger, Role, Sums};
 
 use crate::support::client::Client;
 use crate::support::proc;
@@ -117,4 +121,71 @@ fn the_herd_takes_more_wakeups_than_connections() {
         let sums = counted(&ledger, &before, 100);
         (sums.wakeups > sums.accepts && sums.empty_accepts > 0).then_some(())
     });
+}
+
+/// Sends `request` on a connection of its own and returns when the answer ends as it should.
+fn ask(mut stream: impl Read + Write, request: &str, end: &str) {
+    stream.write_all(request.as_bytes()).expect("send");
+    let mut answer = Vec::new();
+    while !answer.ends_with(end.as_bytes()) {
+        let mut chunk = [0; 1024];
+        let count = stream.read(&mut chunk).expect("receive");
+        assert!(count > 0, "closed after {:?}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&chunk[..count]);
+    }
+}
+
+/// Whoever watches a socket that others watch, too, queues up behind them again and again: the kernel would always wake the first.
+#[test]
+fn a_shared_socket_wakes_all_workers_in_turn() {
+    const HELLO: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    // A thread each: the threads of a worker are woken by turns as well.
+    for (model, processes) in [
+        ("exclusive", 4),
+        ("reuseport", 4),
+        ("pool_queue", 5),
+        ("prefork worker_threads=1", 4),
+        ("thread_pool worker_threads=1", 8),
+        ("leader_follower worker_threads=2", 8),
+    ] {
+        let conf = format!(
+            "%main%\nworker_processes 4; events {{ dispatch {model}; }}
+             http {{ %http% access_log off; server {{ listen 127.0.0.1:%port%; listen unix:%dir%/http; root %root%; }} }}
+             stream {{ server {{ listen 127.0.0.1:%port2%; listen unix:%dir%/stream; echo_upper; }} }}"
+        );
+        let (server, ledger) = serve(&conf, processes);
+        let tcp = |n: usize| TcpStream::connect((Ipv4Addr::LOCALHOST, server.ports()[n])).expect("connect");
+        let unix = |name| UnixStream::connect(server.dir().join(name)).expect("connect");
+        let requests = || {
+            let mut counts = BTreeMap::new();
+            for slot in ledger.live().filter(|slot| slot.role() == Role::Worker) {
+                *counts.entry(slot.pid()).or_insert(0) += slot.requests.get();
+            }
+            counts
+        };
+        let sockets: [(&str, &dyn Fn()); 4] = [
+            ("http over TCP", &|| ask(tcp(0), HELLO, "hello")),
+            ("http over Unix", &|| ask(unix("http"), HELLO, "hello")),
+            ("stream over TCP", &|| ask(tcp(1), "hello", "HELLO")),
+            ("stream over Unix", &|| ask(unix("stream"), "hello", "HELLO")),
+        ];
+        for (name, connection) in sockets {
+            // There the kernel spreads connections by a hash.
+            if model == "reuseport" && name.ends_with("TCP") {
+                continue;
+            }
+            let before = requests();
+            for _ in 0..200 {
+                // A worker that is still busy with the last connection is passed over.
+                until("all are asleep", || server.workers().into_iter().all(proc::is_asleep).then_some(()));
+                connection();
+            }
+            let counts = until("all requests are counted", || {
+                let counts: Vec<u64> = requests().iter().map(|(pid, count)| count - before[pid]).collect();
+                (counts.iter().sum::<u64>() == 200).then_some(counts)
+            });
+            println!("{model}, {name}: {counts:?}");
+            assert!(counts.iter().all(|count| (35..=70).contains(count)), "{model}, {name}: {counts:?}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ use nix::errno::Errno;
 
 use super::Shared;
 use crate::dispatch::bell::{listen_to, tell};
+use crate::dispatch::rotation::Rotation;
 use crate::dispatch::{Hooks, Loop, Wait, report};
 use crate::event::{Ready, Source};
 use crate::log;
@@ -23,9 +24,6 @@ const CONFIRMED_SOON_MS: u64 = 10;
 
 /// Descriptors of a worker that are neither clients nor files, at most.
 const OTHERS: u64 = 64;
-
-/// nginx reorders its accept events every 16 connections; see `exclusive`.
-const ROTATE_EVERY: u64 = 16;
 
 /// Who takes from a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +50,7 @@ pub(in crate::dispatch) struct Intake {
     is_leaving: bool,
     /// Connections taken so far.
     taken: u64,
+    rotation: Rotation,
     /// How many descriptors the process may have.
     max_files: u64,
 }
@@ -69,6 +68,7 @@ impl Intake {
             is_loaded: false,
             is_leaving: false,
             taken: 0,
+            rotation: Rotation::default(),
             max_files: limits::max_open_files().unwrap_or(u64::MAX),
         }
     }
@@ -270,7 +270,8 @@ impl Hooks for Intake {
         }
         let before = self.taken;
         self.take(state);
-        let is_time = self.taken / ROTATE_EVERY > before / ROTATE_EVERY || state.accept_disabled > 0;
+        let count = self.taken - before;
+        let is_time = count > 0 && self.rotation.is_due(LANE, count) || state.accept_disabled > 0;
         if self.reading == Reading::Together && is_time {
             self.move_to_back(state);
         }

@@ -7,12 +7,11 @@ use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::sleep;
 use std::time::Duration;
 
 use crate::log;
 use crate::os::process::{self, take_inherited_fd};
-use crate::os::{Addr, Failure, ListenOptions, Listener, Steer};
+use crate::os::{Addr, Failure, ListenOptions, Listener, Steer, signals};
 
 /// The variable in which an old binary names its sockets to the new one, as nginx's `NGINX`: `6;7;`.
 pub const UPGRADE_VARIABLE: &str = "DROVER";
@@ -96,7 +95,8 @@ impl Inherited {
 /// How patient [`open`] is with an address in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InUse {
-    /// Five attempts, half a second apart (ngx_open_listening_sockets): a predecessor may be about to close it.
+    /// Five attempts, half a second apart (ngx_open_listening_sockets): a predecessor may be about to close it. A signal that ends
+    /// the service ends the attempts.
     Retry,
     /// One attempt: nobody is expected to leave.
     Fail,
@@ -200,7 +200,9 @@ fn open_one(addr: &Addr, options: &ListenOptions, in_use: InUse) -> Result<Optio
                 if attempt == 1 {
                     log::warn!("{f}, trying again for two seconds");
                 }
-                sleep(Duration::from_millis(500));
+                if signals::sleep(Duration::from_millis(500)) {
+                    return Err(f);
+                }
             }
             Err(failure) => return Err(failure),
         }

@@ -11,8 +11,8 @@ use super::sockets::{InUse, Inherited};
 use super::{Cycle, pid_file, sockets};
 use crate::dispatch::Seat;
 use crate::log;
-use crate::os::Failure;
 use crate::os::process::{self, daemonise};
+use crate::os::{Failure, signals};
 use crate::shm::{Ledger, Role};
 
 /// Starts the server and returns the exit code of its end. `banner`: what is said, in one line, once it listens.
@@ -48,7 +48,10 @@ fn first_cycle(loader: &Loader, inherited: &mut Inherited) -> Result<Cycle, Load
         Source::File(_) => InUse::Retry,
         Source::Carried { .. } => InUse::Fail,
     };
-    let cycle = loader.prepare(loader.read()?, &ledger, (&[], 0), inherited, in_use)?;
+    let read = loader.read()?;
+    // Until now a signal may end the process: there is nothing to tidy up, and the lookup of a name may take long.
+    signals::block().map_err(|e| Failure::new("sigprocmask()", e))?;
+    let cycle = loader.prepare(read, &ledger, (&[], 0), inherited, in_use)?;
     log_warnings(&cycle.conf);
     Ok(cycle)
 }
@@ -141,8 +144,10 @@ fn try_all(loader: &Loader, quiet: bool) -> Result<Cycle, LoadError> {
         say(&format!("[{}] {}", if warning.notice { "notice" } else { "warn" }, warning.message));
     }
     let mut none = Inherited::default();
+    let mask = signals::block().map_err(|e| Failure::new("sigprocmask()", e))?;
     let cycle = loader.prepare(read, &ledger, (&[], 0), &mut none, InUse::Ignore)?;
     sockets::close_missing(&cycle.sockets, &[]);
+    mask.restore().map_err(|e| Failure::new("sigprocmask()", e))?;
     cycle.pid_file.as_deref().map_or(Ok(()), pid_file::check)?;
     Ok(cycle)
 }

@@ -14,6 +14,8 @@ use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, dup2_stdin, dup2_stdout, setsid};
 
+use super::signals;
+
 /// A process id, as the kernel's `pid_t`.
 pub type Pid = i32;
 
@@ -93,10 +95,11 @@ pub fn thread_id() -> Pid {
 }
 
 /// Leaves the terminal as ngx_daemon() does: the caller of the shell exits, the child leads a session of its own, has no umask
-/// and reads and writes /dev/null. Standard error stays: `error_log stderr` may need it.
+/// and reads and writes /dev/null. Standard error stays: `error_log stderr` may need it. The child gets the signals that wait
+/// for the caller: whoever has sent them knows that process only.
 pub fn daemonise() -> io::Result<()> {
-    if let Fork::Parent(_) = fork()? {
-        exit_now(0);
+    if let Fork::Parent(child) = fork()? {
+        exit_now(i32::from(signals::pass_on(child).is_err()));
     }
     setsid()?;
     nix::sys::stat::umask(nix::sys::stat::Mode::empty());
@@ -299,6 +302,7 @@ pub fn hostname() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::os::signals::{Signal, Signals};
     use std::io::{Read, Write};
 
     fn files(list: &[(&str, &str)]) -> tempfile::TempDir {
@@ -379,6 +383,26 @@ mod tests {
         let mut text = String::new();
         File::from(taken).read_to_string(&mut text).unwrap();
         assert_eq!(text, "hi");
+    }
+
+    #[test]
+    fn a_daemon_gets_the_signals_that_its_caller_had_not_read() {
+        let (mut read, mut write) = io::pipe().unwrap();
+        match fork().unwrap() {
+            Fork::Child => {
+                let heard = signals::block()
+                    .and_then(|_| signals::send(id(), Signal::SIGTERM))
+                    .and_then(|()| daemonise())
+                    .and_then(|()| Signals::open()?.next());
+                let heard = heard.is_ok_and(|received| received.is_some_and(|r| r.signal == Signal::SIGTERM));
+                exit_now(i32::from(write.write_all(&[u8::from(heard)]).is_err()));
+            }
+            Fork::Parent(pid) => waitpid(nix::unistd::Pid::from_raw(pid), None).unwrap(),
+        };
+        drop(write);
+        let mut heard = Vec::new();
+        read.read_to_end(&mut heard).unwrap();
+        assert_eq!(heard, [1]);
     }
 
     #[test]

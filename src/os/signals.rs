@@ -25,6 +25,47 @@ pub const HANDLED: &[Signal] = &[
     Signal::SIGIO,
 ];
 
+/// Those of [`HANDLED`] that end the service.
+const ENDING: &[Signal] = &[Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT];
+
+/// The signals that a thread had blocked before [`block`].
+#[derive(Debug)]
+pub struct Mask(SigSet);
+
+impl Mask {
+    /// Blocks these and no others; what has waited is delivered.
+    pub fn restore(&self) -> io::Result<()> {
+        Ok(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.0), None)?)
+    }
+}
+
+/// Blocks the handled signals in this thread, and in threads and processes that it starts from now on: they wait until a
+/// [`Signals`] reads them.
+pub fn block() -> io::Result<Mask> {
+    let mut before = SigSet::empty();
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&HANDLED.iter().copied().collect()), Some(&mut before))?;
+    Ok(Mask(before))
+}
+
+/// Sleeps for `time`, or until a signal waits that ends the service. The signal is left there to be read. Signals have to be
+/// blocked. True: there is one.
+pub fn sleep(time: Duration) -> bool {
+    Signals::over(ENDING).and_then(|signals| signals.wait(Some(time))).unwrap_or_else(|_| {
+        std::thread::sleep(time);
+        false
+    })
+}
+
+/// Passes the handled signals that this process has been sent and has not read on to `to`.
+pub fn pass_on(to: Pid) -> io::Result<()> {
+    let mut waiting = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigpending(2) writes one sigset_t, to memory that is ours.
+    nix::errno::Errno::result(unsafe { libc::sigpending(waiting.as_mut_ptr()) })?;
+    // SAFETY: sigpending has succeeded, and so has written it.
+    let waiting = unsafe { SigSet::from_sigset_t_unchecked(waiting.assume_init()) };
+    HANDLED.iter().filter(|signal| waiting.contains(**signal)).try_for_each(|signal| send(to, *signal))
+}
+
 /// One signal, and who sent it (0: the kernel).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Received {
@@ -42,14 +83,17 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Blocks the handled signals in this thread (threads and children started later inherit that), ignores the signals that failed writes raise, and opens
-    /// the descriptor: non-blocking, close-on-exec.
+    /// Blocks the handled signals, ignores the signals that failed writes raise, and opens the descriptor.
     pub fn open() -> io::Result<Self> {
-        let set: SigSet = HANDLED.iter().copied().collect();
-        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None)?;
+        block()?;
         ignore_signals_of_writes()?;
-        let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        Ok(Self { fd })
+        Self::over(HANDLED)
+    }
+
+    /// Non-blocking, close-on-exec.
+    fn over(signals: &[Signal]) -> io::Result<Self> {
+        let set: SigSet = signals.iter().copied().collect();
+        Ok(Self { fd: SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)? })
     }
 
     /// The next signal that waits, or `None`.

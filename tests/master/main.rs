@@ -6,6 +6,7 @@ mod support;
 mod cli;
 mod life;
 mod reload;
+mod start;
 mod upgrade;
 
 use std::process::Output;

@@ -138,7 +138,7 @@ pub fn open<'a>(
     inherited: &mut Inherited,
     in_use: InUse,
 ) -> Result<Vec<Bound>, Failure> {
-    let mut bound: Vec<Bound> = Vec::new();
+    let (mut bound, mut made): (Vec<Bound>, Vec<Bound>) = Default::default();
     let each = wanted.into_iter().enumerate().flat_map(|(n, wanted)| wanted.each(n));
     for (n, copy, addr, options) in each {
         let options = &options;
@@ -149,13 +149,13 @@ pub fn open<'a>(
             Some(kept) => keep(kept, options),
             None => match inherited.find(addr) {
                 Some(listener) => adopt(listener, addr, options, !inherited.is_upgrade),
-                None => open_one(addr, options, in_use),
+                None => open_one(addr, options, in_use).inspect(|opened| made.extend(opened.clone())),
             },
         };
         match opened {
             Ok(one) => bound.extend(one.map(|one| Bound { n, copy, ..one })),
             Err(failure) => {
-                close_missing(&bound, old);
+                remove_paths(&paths(&made));
                 return Err(failure);
             }
         }

@@ -1,6 +1,7 @@
 //! How a server starts, and what `-t` does of it (main() of nginx.c).
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -35,11 +36,20 @@ pub fn serve(loader: Loader, mut inherited: Inherited, banner: Option<&str>) -> 
             run(loader, cycle, inherited.is_upgrade)
         }
         Err(failure) => {
-            sockets::close_missing(&cycle.sockets, &[]);
-            log::emerg!("{failure}");
+            give_up(&failure, &own_paths(&cycle, inherited.is_upgrade));
             1
         }
     }
+}
+
+/// The paths of Unix sockets to be removed when the start fails: none that an old binary listens on.
+fn own_paths(cycle: &Cycle, is_upgrade: bool) -> Vec<PathBuf> {
+    if is_upgrade { Vec::new() } else { sockets::paths(&cycle.sockets) }
+}
+
+fn give_up(failure: &Failure, paths: &[PathBuf]) {
+    sockets::remove_paths(paths);
+    log::emerg!("{failure}");
 }
 
 fn first_cycle(loader: &Loader, inherited: &mut Inherited) -> Result<Cycle, LoadError> {
@@ -89,14 +99,14 @@ fn run(loader: Loader, cycle: Cycle, is_upgrade: bool) -> i32 {
     if !*cycle.conf.root.scope.get(&MASTER_PROCESS) {
         return run_alone(cycle);
     }
-    let pid_file = cycle.pid_file.clone();
+    let (pid_file, paths) = (cycle.pid_file.clone(), own_paths(&cycle, is_upgrade));
     match Master::new(loader, cycle, is_upgrade) {
         Ok(master) => master.run(),
         Err(failure) => {
             if let Some(path) = pid_file {
                 pid_file::remove(&path);
             }
-            log::emerg!("{failure}");
+            give_up(&failure, &paths);
             1
         }
     }

@@ -1,6 +1,8 @@
 //! USR2: the next binary takes over.
 
 use std::fs;
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use nix::sys::signal::{Signal, kill};
@@ -82,14 +84,19 @@ fn an_upgrade_can_be_taken_back() {
 
 #[test]
 fn a_next_binary_that_fails_leaves_the_old_one_as_it_was() {
-    let server = Server::drover(&conf(1));
+    let server = Server::drover(&conf(1).replace("listen ", "listen unix:%dir%/s; listen "));
     let workers = server.wait_for_workers(1);
+    let socket = server.dir().join("s");
+    let own = format!("listen unix:{};", socket.display());
     let text = fs::read_to_string(server.conf_path()).unwrap();
-    fs::write(server.conf_path(), "rubbish").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let added = format!("listen unix:{}; listen {};", socket.display(), taken.local_addr().unwrap());
+    fs::write(server.conf_path(), text.replace(&own, &added)).unwrap();
     server.signal(Signal::SIGUSR2);
     until_true("the failure is logged", || server.error_log().contains("new binary process"));
     until_true("the pid file is back", || server.read("server.pid") == format!("{}\n", server.pid()));
     assert!(!server.dir().join("server.pid.oldbin").exists());
+    UnixStream::connect(&socket).expect("the old one's socket is still there");
     fs::write(server.conf_path(), text).unwrap();
     assert_eq!((server.connect().get("/v").text().as_str(), server.workers()), ("one", workers));
 }

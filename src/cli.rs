@@ -20,11 +20,14 @@ use options::{Action, Command, Options, Source};
 
 /// Runs the program. Returns its exit code: 0, or 1 after an error.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
-    let inherited = Inherited::from_environment(|name| std::env::var_os(name));
     log::init();
     let options = match Options::parse(args) {
         Ok(options) => options,
         Err(message) => return complain(&message),
+    };
+    let inherited = match options.action {
+        Action::Serve => Inherited::from_environment(|name| std::env::var_os(name)),
+        _ => Inherited::default(),
     };
     match &options.action {
         Action::Help => {

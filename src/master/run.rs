@@ -276,6 +276,12 @@ impl Master {
             log::notice!("a binary upgrade is under way already: ignored");
             return;
         }
+        if self.cycle.sockets.is_empty() {
+            log::error!(
+                "a binary upgrade hands over listening sockets, and there are none: restart the service instead"
+            );
+            return;
+        }
         let renamed = self.pid_file.as_deref().map(|path| rename(path, &pid_file::old_binary(path)));
         if let Some(Err(failure)) = renamed {
             log::alert!("{failure}");

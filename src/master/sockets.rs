@@ -1,7 +1,7 @@
 //! The listening sockets: kept over a reload, inherited from systemd or an old binary, or opened.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::log;
-use crate::os::process::{self, take_inherited_fd};
+use crate::os::process::{self, is_listening_socket, take_inherited_fd};
 use crate::os::{Addr, Failure, ListenOptions, Listener, Steer, signals};
 
 /// The variable in which an old binary names its sockets to the new one, as nginx's `NGINX`: `6;7;`.
@@ -46,23 +46,24 @@ pub struct Inherited {
 
 impl Inherited {
     /// Takes what the environment names (ngx_add_inherited_sockets; sd_listen_fds(3)). To be called once, before anything else
-    /// opens descriptors. `LISTEN_PID` keeps programs started later from believing that the variables are meant for them.
+    /// opens descriptors. `LISTEN_PID` keeps programs started later from believing that the variables are meant for them;
+    /// a [`UPGRADE_VARIABLE`] that somebody has set to something else is ignored.
     pub fn from_environment(get: impl Fn(&str) -> Option<OsString>) -> Self {
         let mut inherited = Self::default();
         let text = |name| get(name).and_then(|v| v.into_string().ok());
-        if let Some(list) = text(UPGRADE_VARIABLE) {
-            log::notice!("using inherited sockets from \"{list}\"");
+        let upgrade = get(UPGRADE_VARIABLE);
+        if let Some(numbers) = upgrade.as_deref().and_then(listening_descriptors) {
             inherited.is_upgrade = true;
-            for number in list.split_terminator([';', ':']) {
-                match number.parse() {
-                    Ok(number) => inherited.take(number),
-                    Err(_) => {
-                        log::emerg!("invalid socket number \"{number}\" in {UPGRADE_VARIABLE} environment variable");
-                        break;
-                    }
-                }
-            }
-        } else if let (Some(pid), Some(count)) = (text("LISTEN_PID"), text("LISTEN_FDS"))
+            numbers.into_iter().for_each(|number| inherited.take(number));
+            return inherited;
+        }
+        if let Some(value) = upgrade {
+            log::warn!(
+                "the environment variable {UPGRADE_VARIABLE}={} is ignored: a binary upgrade would name listening sockets in it",
+                value.display()
+            );
+        }
+        if let (Some(pid), Some(count)) = (text("LISTEN_PID"), text("LISTEN_FDS"))
             && pid.parse() == Ok(process::id())
             && let Ok(count @ 1..=1024) = count.parse::<i32>()
         {
@@ -90,6 +91,12 @@ impl Inherited {
         }
         self.sockets.drain(..).collect()
     }
+}
+
+/// The descriptors that an old binary names, if that is what `list` does: `6;7;`.
+fn listening_descriptors(list: &OsStr) -> Option<Vec<i32>> {
+    let numbers: Vec<i32> = list.to_str()?.split_terminator(';').map(str::parse).collect::<Result<_, _>>().ok()?;
+    (!numbers.is_empty() && numbers.iter().all(|number| is_listening_socket(*number))).then_some(numbers)
 }
 
 /// How patient [`open`] is with an address in use.
@@ -349,6 +356,19 @@ mod tests {
         // The number and not the address is looked at: a child that another test forked meanwhile may hold that.
         let is_open = |number: i32| std::fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok();
         assert!(is_open(numbers[1]) && !is_open(numbers[0]));
+    }
+
+    #[test]
+    fn a_variable_that_names_no_listening_sockets_is_left_alone() {
+        let file = fcntl(tempfile::tempfile().unwrap(), FcntlArg::F_DUPFD(600)).unwrap();
+        let listener = fcntl(TcpListener::bind("127.0.0.1:0").unwrap(), FcntlArg::F_DUPFD(600)).unwrap();
+        for value in ["", "1", "yes", ";", "0;1;2;", "99999;", &format!("{file};"), &format!("{listener};{file};")] {
+            let inherited =
+                Inherited::from_environment(|name| (name == UPGRADE_VARIABLE).then(|| OsString::from(value)));
+            assert!(inherited.sockets.is_empty() && !inherited.is_upgrade, "{value}");
+        }
+        assert!(is_listening_socket(listener) && !is_listening_socket(file));
+        assert!(std::fs::symlink_metadata(format!("/proc/self/fd/{file}")).is_ok(), "the file is still open");
     }
 
     #[test]

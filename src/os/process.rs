@@ -15,6 +15,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, dup2_stdin, dup2_stdout, setsid};
 
 use super::signals;
+use super::socket::int_option;
 
 /// A process id, as the kernel's `pid_t`.
 pub type Pid = i32;
@@ -150,6 +151,17 @@ pub enum StdStream {
     Output,
     /// Descriptor 2.
     Error,
+}
+
+/// Whether another program has left a listening stream socket open for this one under this number.
+pub fn is_listening_socket(number: i32) -> bool {
+    if number < 3 {
+        return false;
+    }
+    // SAFETY: borrowed for these two calls only, which fail with EBADF when the number isn't open.
+    let fd = unsafe { BorrowedFd::borrow_raw(number) };
+    let is = |option, value: fn(libc::c_int) -> bool| int_option(&fd, libc::SOL_SOCKET, option).is_ok_and(value);
+    is(libc::SO_TYPE, |kind| kind == libc::SOCK_STREAM) && is(libc::SO_ACCEPTCONN, |on| on != 0)
 }
 
 /// Takes ownership of a descriptor that another program left open for this one (systemd's LISTEN_FDS, an old binary's list). An

@@ -75,3 +75,15 @@ fn a_start_that_is_ended_at_any_moment_leaves_nothing() {
         }
     }
 }
+
+#[test]
+fn a_variable_of_the_same_name_is_no_upgrade() {
+    for value in ["1", "/opt/drover", "0;1;"] {
+        let mut server = Setup::new(Product::Drover, &conf("127.0.0.1:%port%")).env("DROVER", value).start();
+        let expected = format!("drover: [warn] the environment variable DROVER={value} is ignored: ");
+        assert!(server.stderr().starts_with(&expected), "{}", server.stderr());
+        assert!(server.quit().success());
+        // A new binary leaves them to the old one.
+        assert_nothing_is_left(&server);
+    }
+}

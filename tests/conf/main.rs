@@ -96,6 +96,42 @@ fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(100)
 }
 
+/// The files that `-T` shows behind the conf itself.
+fn included(mut program: Command, dir: &Path, pattern: &str) -> Vec<String> {
+    let file = dir.join("c.conf");
+    std::fs::write(&file, format!("events {{}} http {{ include conf.d/{pattern}; }}\n")).unwrap();
+    let globals = format!("pid {}/pid; error_log stderr;", dir.display());
+    let output = program.args(["-T", "-g", &globals, "-c"]).arg(&file).output().unwrap();
+    assert!(output.status.success(), "{pattern}: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let files = text.lines().filter_map(|line| line.strip_prefix("# configuration file ")?.strip_suffix(':'));
+    files.skip(1).map(|path| path.rsplit('/').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_pattern_includes_the_files_that_nginx_includes() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("conf.d")).unwrap();
+    for name in ["_off.conf", "b.conf", "a.conf", "^odd.conf", "10.conf", ".hidden.conf", "["] {
+        std::fs::write(dir.path().join("conf.d").join(name), "# nothing\n").unwrap();
+    }
+    for (pattern, files) in [
+        ("*.conf", &["10.conf", "^odd.conf", "_off.conf", "a.conf", "b.conf"][..]),
+        ("[^_]*.conf", &["10.conf", "^odd.conf", "a.conf", "b.conf"]),
+        ("[[:digit:]]*", &["10.conf"]),
+        ("\\b*", &["b.conf"]),
+        ("[", &["["]),
+        ("x[", &[]),
+        ("none*", &[]),
+    ] {
+        let mut nginx = Command::new(support::tools::find("nginx"));
+        nginx.args(["-e", "stderr"]);
+        assert_eq!(included(nginx, dir.path(), pattern), files, "nginx, {pattern}");
+        let drover = Command::new(env!("CARGO_BIN_EXE_drover"));
+        assert_eq!(included(drover, dir.path(), pattern), files, "{pattern}");
+    }
+}
+
 #[test]
 fn long_words_end_where_nginx_ends_them() {
     // Just below its buffer's 4096 bytes nginx also counts what stands around the word; nobody needs that.

@@ -1,8 +1,7 @@
 //! `include`: one file, or all that a pattern fits, in the order of their names.
 
 use super::{Error, ErrorKind, Input, Lexer, Loader, Span, Statement, Warning, join};
-use crate::os::Failure;
-use glob::MatchOptions;
+use crate::os::{self, Failure};
 use std::path::{Path, PathBuf};
 
 /// Reads a file, with nginx's words for what fails.
@@ -19,10 +18,6 @@ pub(super) fn identity(name: &str) -> PathBuf {
     std::fs::canonicalize(name).unwrap_or_else(|_| PathBuf::from(name))
 }
 
-/// glob(3) as nginx calls it: no `*` fits a slash or the dot of a hidden file.
-const MATCH: MatchOptions =
-    MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
-
 impl Loader<'_> {
     /// Reads the files of an `include` with `read`, each to its end.
     pub(super) fn include(
@@ -37,16 +32,16 @@ impl Loader<'_> {
             return Err(self.wrong_number(statement, "include", "FILE | PATTERN"));
         };
         let end_line = statement.end_span.line;
-        let failed = |message: String| Error::new(ErrorKind::File, pattern.span, message).ends_in(end_line);
         let full = join(&self.conf_dir, &pattern.text);
-        let paths = if full.contains(['*', '?', '[']) { matches(&full).map_err(failed)? } else { vec![full] };
+        let failed =
+            |failure: Failure| Error::new(ErrorKind::File, pattern.span, failure.to_string()).ends_in(end_line);
+        let is_pattern = full.contains(['*', '?', '[']);
+        let paths = if is_pattern { matches(&full).map_err(failed)? } else { vec![full.into()] };
         for path in paths {
-            self.check_cycle(&path, pattern.span, end_line)?;
-            let (name, text) = match read(Path::new(&path)) {
-                Ok(text) => (path, text),
-                Err(failure) => {
-                    self.built_in(&path, pattern.span, end_line).ok_or_else(|| failed(failure.to_string()))?
-                }
+            self.check_cycle(&path.to_string_lossy(), pattern.span, end_line)?;
+            let (name, text) = match read(&path) {
+                Ok(text) => (path.to_string_lossy().into_owned(), text),
+                Err(failure) => self.built_in(&path, pattern.span, end_line).ok_or_else(|| failed(failure))?,
             };
             self.deeper(pattern, |loader| loader.file(&name, text, &mut read_text))?;
         }
@@ -54,8 +49,7 @@ impl Loader<'_> {
     }
 
     /// The name and the text of the built-in file in whose place `path` is missing. The first time there is a notice.
-    fn built_in(&mut self, path: &str, span: Span, line: u32) -> Option<(String, Vec<u8>)> {
-        let path = Path::new(path);
+    fn built_in(&mut self, path: &Path, span: Span, line: u32) -> Option<(String, Vec<u8>)> {
         let (name, text) = self.built_in.iter().find(|(name, _)| path.ends_with(name))?;
         if path.exists() {
             return None;
@@ -77,17 +71,9 @@ impl Loader<'_> {
     }
 }
 
-/// The files a pattern fits, sorted by bytes as glob(3) sorts them in the C locale. None is no error.
-fn matches(pattern: &str) -> Result<Vec<String>, String> {
-    // To glob(3) `**` is the same as `*`.
-    let mut pattern = pattern.to_owned();
-    while pattern.contains("**") {
-        pattern = pattern.replace("**", "*");
-    }
-    let paths = glob::glob_with(&pattern, MATCH).map_err(|error| format!("glob() \"{pattern}\" failed ({error})"))?;
-    let mut paths: Vec<String> = paths.flatten().map(|path| path.to_string_lossy().into_owned()).collect();
-    paths.sort();
-    Ok(paths)
+/// The files a pattern fits, in the order of their bytes. None is no error.
+fn matches(pattern: &str) -> Result<Vec<PathBuf>, Failure> {
+    os::glob(pattern).map_err(|error| Failure::on_path("glob", Path::new(pattern), error))
 }
 
 impl<'i> Input<'i> {

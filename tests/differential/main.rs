@@ -98,7 +98,8 @@ sites!(
     strict,
     bodies,
     limits,
-    quiet
+    quiet,
+    users
 );
 
 #[test]

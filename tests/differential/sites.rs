@@ -5,6 +5,7 @@ mod content;
 mod protocol;
 mod redirects;
 mod routing;
+mod users;
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -19,6 +20,7 @@ pub use content::*;
 pub use protocol::*;
 pub use redirects::*;
 pub use routing::*;
+pub use users::users;
 
 /// Last-Modified of every file of the fixture: Sun, 06 Nov 1994 08:49:37 GMT, the date of RFC 9110 section 5.6.7.
 const MODIFIED: u64 = 784_111_777;

@@ -29,6 +29,8 @@ pub struct Args<'a> {
     pub(super) words: &'a [Arg],
     pub(super) items: &'a [Item],
     pub(super) context: Contexts,
+    /// Where this setting was said first in the same block.
+    pub(super) first: Option<Span>,
     pub(super) end_line: u32,
     pub(super) prefix: &'a str,
     pub(super) conf_dir: &'a str,
@@ -106,16 +108,25 @@ impl<'a> Args<'a> {
         Error::at(self.name.span, format!("\"{}\" directive {message}", self.name())).ends_in(self.end_line)
     }
 
+    /// [`Args::directive`] for what may be said once in a block.
+    pub fn duplicate(&self, message: &str) -> Error {
+        let error = self.directive(message);
+        match self.first {
+            Some(first) => error.first_at(first),
+            None => error,
+        }
+    }
+
     /// A warning about argument `i`, for the error log of the start.
     pub fn warn(&mut self, i: usize, message: impl Into<String>) {
-        let span = self.span(i);
-        self.warnings.push(Warning { notice: false, message: message.into(), span, line: self.end_line });
+        let error = self.bad(i, message);
+        self.warnings.push(Warning { notice: false, error });
     }
 
     /// A warning about a statement of the block.
     pub fn warn_item(&mut self, item: &Item, message: impl Into<String>) {
-        let (span, line) = (item.span, item.span.line);
-        self.warnings.push(Warning { notice: false, message: message.into(), span, line });
+        let error = Error::at(item.span, message);
+        self.warnings.push(Warning { notice: false, error });
     }
 
     /// What the directives of this conf tell each other.

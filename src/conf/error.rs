@@ -33,6 +33,8 @@ struct Inner {
     span: Span,
     message: String,
     help: Option<String>,
+    /// The place that stands for `{place}` in the help.
+    other: Option<Span>,
     /// The line in the sentence: nginx names the one in which the directive ends, not the one of the culprit.
     end_line: Option<u32>,
     excerpt: Option<Excerpt>,
@@ -51,13 +53,32 @@ impl Error {
     }
 
     pub(super) fn new(kind: ErrorKind, span: Span, message: impl Into<String>) -> Error {
-        Error(Box::new(Inner { kind, span, message: message.into(), help: None, end_line: None, excerpt: None }))
+        Error(Box::new(Inner {
+            kind,
+            span,
+            message: message.into(),
+            help: None,
+            other: None,
+            end_line: None,
+            excerpt: None,
+        }))
     }
 
     /// Adds what would be right.
     pub fn help(mut self, help: impl Into<String>) -> Error {
         self.0.help = Some(help.into());
         self
+    }
+
+    /// Adds what would be right, in words that hold another place of the conf, `other`, as `{place}`.
+    pub fn help_at(mut self, other: Span, help: impl Into<String>) -> Error {
+        self.0.other = Some(other);
+        self.help(help)
+    }
+
+    /// Adds where the same was said before.
+    pub fn first_at(self, first: Span) -> Error {
+        self.help_at(first, "it stands in {place} already")
     }
 
     pub(super) fn ends_in(mut self, line: u32) -> Error {
@@ -74,6 +95,11 @@ impl Error {
         {
             let arrow = format!("{}:{line}:{column}", sources.name(file).unwrap_or_default());
             self.0.excerpt = Some(Excerpt { place, arrow, line: sources.line(self.0.span) });
+        }
+        if let Some(other) = self.0.other.take() {
+            // A directive of the built-in defaults has no place.
+            let place = sources.place(other.file, other.line);
+            self.0.help = self.0.help.take().zip(place).map(|(help, place)| help.replace("{place}", &place));
         }
         self
     }
@@ -110,6 +136,11 @@ impl Error {
             None => self.0.message.clone(),
         }
     }
+
+    /// The line of the conf with a caret and the help, to show behind the sentence.
+    pub fn picture(&self) -> Picture<'_> {
+        Picture(self)
+    }
 }
 
 /// The widest piece of a line that is shown, in characters.
@@ -117,12 +148,20 @@ const WIDTH: usize = 160;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "drover: [emerg] {}", self.sentence())?;
-        let span = self.0.span;
+        write!(f, "drover: [emerg] {}{}", self.sentence(), self.picture())
+    }
+}
+
+/// What follows the sentence for a reader: the line of the conf, a caret, a help. Each line begins with a line feed.
+pub struct Picture<'e>(&'e Error);
+
+impl fmt::Display for Picture<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { span, help, excerpt, .. } = &*self.0.0;
         let margin = span.line.to_string().len();
-        let mut help = self.0.help.as_deref();
-        if let Some(Excerpt { arrow, line: Some(line), .. }) = &self.0.excerpt {
-            let (line, before, carets) = window(line, span);
+        let mut help = help.as_deref();
+        if let Some(Excerpt { arrow, line: Some(line), .. }) = excerpt {
+            let (line, before, carets) = window(line, *span);
             write!(f, "\n{:margin$}--> {arrow}\n{:margin$} |\n{} | {line}", "", "", span.line)?;
             write!(f, "\n{:margin$} | {before}{}", "", "^".repeat(carets))?;
             // A help that would run out of a terminal gets a line of its own.

@@ -92,8 +92,8 @@ impl Listen {
             for i in 1..args.len() {
                 listen.option(args, i)?;
             }
-            if listens.iter().any(|other| other.addr == listen.addr) {
-                return Err(args.bad(0, format!("a duplicate listen {}", listen.addr)));
+            if let Some(first) = listens.iter().find(|other| other.addr == listen.addr) {
+                return Err(args.bad(0, format!("a duplicate listen {}", listen.addr)).first_at(first.span));
             }
             listens.push(listen);
         }

@@ -63,6 +63,12 @@ impl Conf {
         error.shown_with(&self.sources)
     }
 
+    /// Adds a warning that was found after loading.
+    pub fn warn(&mut self, error: Error) {
+        let error = self.explain(error);
+        self.warnings.push(Warning { notice: false, error });
+    }
+
     /// `conf/drover.conf:12`
     pub fn place(&self, span: Span) -> Option<String> {
         self.sources.place(span.file, span.line)
@@ -70,14 +76,12 @@ impl Conf {
 }
 
 /// Something to say about a conf that works.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Warning {
     /// For the level `notice`, not `warn`.
     pub notice: bool,
-    /// A sentence with its place.
-    pub message: String,
-    pub(super) span: Span,
-    pub(super) line: u32,
+    /// The sentence, its place, and what would help.
+    pub error: Error,
 }
 
 /// A block.
@@ -213,11 +217,6 @@ impl<'l> Loader<'l> {
     }
 
     fn done(mut self, root: Node) -> Conf {
-        for warning in &mut self.warnings {
-            if let Some(place) = self.sources.place(warning.span.file, warning.line) {
-                warning.message = format!("{} in {place}", warning.message);
-            }
-        }
         if !self.inert.is_empty() {
             let names = self.inert.iter().map(|(name, span)| {
                 let place = self.sources.place(span.file, span.line).unwrap_or_default();
@@ -225,9 +224,14 @@ impl<'l> Loader<'l> {
             });
             let names = names.collect::<Vec<_>>().join(", ");
             let message = format!("without effect here, and not needed: {names}");
-            self.warnings.push(Warning { notice: true, message, span: Span::NOWHERE, line: 0 });
+            let error = Error::at(Span::NOWHERE, message);
+            self.warnings.push(Warning { notice: true, error });
         }
-        Conf { root, sources: self.sources, warnings: self.warnings, notes: self.notes }
+        let mut conf = Conf { root, sources: self.sources, warnings: Vec::new(), notes: self.notes };
+        for Warning { notice, error } in self.warnings {
+            conf.warnings.push(Warning { notice, error: conf.explain(error) });
+        }
+        conf
     }
 
     /// Reads a text, in which `read` must reach the end.
@@ -279,12 +283,17 @@ impl<'l> Loader<'l> {
             Kind::Setting(store) => {
                 let context = block.section.inner;
                 let own = self.own(store, &statement, name, block)?;
+                let first = Some(own.span).filter(|first| *first != name.span);
                 let mut items = Vec::new();
                 if store.takes_block() {
                     self.items(lexer, &mut items, Inside::Braces, name)?;
                 }
                 let args = statement.words.get(1..).unwrap_or_default();
-                self.set(store, Spoken { name, args, items: &items, context, statement: &statement }, &mut own.value)?;
+                self.set(
+                    store,
+                    Spoken { name, args, items: &items, context, first, statement: &statement },
+                    &mut own.value,
+                )?;
             }
             Kind::Inert(_) => {
                 let known = entry.info().names().iter().find(|known| **known == name.text);
@@ -329,6 +338,7 @@ impl<'l> Loader<'l> {
             words: spoken.args,
             items: spoken.items,
             context: spoken.context,
+            first: spoken.first,
             end_line: spoken.statement.end_span.line,
             prefix: &self.prefix,
             conf_dir: &self.conf_dir,
@@ -360,7 +370,7 @@ impl<'l> Loader<'l> {
         if store.takes_block() {
             self.items(&mut lexer, &mut items, Inside::Braces, name)?;
         }
-        let spoken = Spoken { name, args, items: &items, context: info.contexts(), statement: &statement };
+        let spoken = Spoken { name, args, items: &items, context: info.contexts(), first: None, statement: &statement };
         self.set(store, spoken, &mut value)?;
         Ok(value)
     }
@@ -394,5 +404,6 @@ struct Spoken<'s> {
     args: &'s [Arg],
     items: &'s [Item],
     context: Contexts,
+    first: Option<Span>,
     statement: &'s Statement,
 }

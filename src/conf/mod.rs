@@ -24,7 +24,7 @@ mod value;
 pub use args::{Arg, Args, Item};
 pub use contexts::Contexts;
 pub use entry::{Choice, Entry, Inert, Info, Kind, Refused, Section, Store, Syntax, Value};
-pub use error::{Error, ErrorKind, did_you_mean};
+pub use error::{Error, ErrorKind, Picture, did_you_mean};
 pub use listen::{Listen, ListenSocket};
 pub use load::{Conf, Input, Node, Options, Warning, load, parse};
 pub use notes::Notes;

@@ -323,10 +323,10 @@ fn a_built_in_file_stands_in_for_a_missing_one_of_its_name_with_one_notice() {
     let missing = "http { deep { include names; } deep { include /no/such/names; include ../names; } }";
     let conf = read(missing).unwrap();
     assert_eq!(names(&conf), ["built-in", "built-in", "built-in"]);
-    let notices: Vec<_> = conf.warnings.iter().map(|w| (w.notice, w.message.as_str())).collect();
+    let notices: Vec<_> = conf.warnings.iter().map(|w| (w.notice, w.error.sentence())).collect();
     let path = dir.path().display();
     let notice = format!("there is no \"{path}/names\", the built-in names takes its place in {path}/main:1");
-    assert_eq!(notices, [(true, notice.as_str())]);
+    assert_eq!(notices, [(true, notice)]);
     assert_eq!(conf.sources.files().map(|(name, _)| name).last(), Some("names (built in)"), "as `-T` prints it");
     // Another name, another part of a name, a pattern, and what is there but can't be read are as ever.
     for text in ["include other;", "include my-names;", "include names/other;"] {

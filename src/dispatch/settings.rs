@@ -190,9 +190,9 @@ impl Choice {
             return Ok(choice.clone());
         }
         let word = if mutex { "on" } else { "off" };
-        let place = conf.place(mutex_span).unwrap_or_default();
-        let message = format!("\"dispatch {}\" contradicts \"accept_mutex {word}\" in {place}", choice.kind.name);
-        Err(conf.explain(Error::at(dispatch_span, message).help("say one of them")))
+        let message = format!("\"dispatch {}\" contradicts \"accept_mutex {word}\"", choice.kind.name);
+        let help = "say one of them: \"accept_mutex\" stands in {place}";
+        Err(conf.explain(Error::at(dispatch_span, message).help_at(mutex_span, help)))
     }
 
     /// The model's name.
@@ -267,12 +267,11 @@ mod tests {
     #[test]
     fn a_contradiction_names_both_lines() {
         let error = chosen("accept_mutex on;\ndispatch herd;").unwrap_err();
-        assert!(error.contains("\"dispatch herd\" contradicts \"accept_mutex on\" in conf:2 in conf:3"), "{error}");
+        assert!(error.contains("\"dispatch herd\" contradicts \"accept_mutex on\" in conf:3\n"), "{error}");
+        assert!(error.contains("say one of them: \"accept_mutex\" stands in conf:2"), "{error}");
         let error = chosen("dispatch accept_mutex;\naccept_mutex off;").unwrap_err();
-        assert!(
-            error.contains("\"dispatch accept_mutex\" contradicts \"accept_mutex off\" in conf:3 in conf:2"),
-            "{error}"
-        );
+        assert!(error.contains("\"dispatch accept_mutex\" contradicts \"accept_mutex off\" in conf:2\n"), "{error}");
+        assert!(error.contains("say one of them: \"accept_mutex\" stands in conf:3"), "{error}");
     }
 
     #[test]

@@ -314,7 +314,7 @@ mod tests {
         let [warning] = &conf.warnings[..] else { panic!("{:?}", conf.warnings) };
         assert!(warning.notice);
         assert_eq!(
-            warning.message,
+            warning.error.sentence(),
             "without effect here, and not needed: \"pcre_jit\" in conf:1, \"types_hash_max_size\" in conf:2, \
              \"ssl_protocols\" in conf:3"
         );

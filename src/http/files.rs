@@ -56,9 +56,9 @@ pub static ROOT: Setting<Root> = Setting::many(&["root", "alias"], |args, root: 
     }
     if root.said() {
         return Err(match (alias, root.alias) {
-            (true, false) => args.directive("is duplicate, \"root\" directive was specified earlier"),
-            (false, true) => args.directive("is duplicate, \"alias\" directive was specified earlier"),
-            _ => args.directive("is duplicate"),
+            (true, false) => args.duplicate("is duplicate, \"root\" directive was specified earlier"),
+            (false, true) => args.duplicate("is duplicate, \"alias\" directive was specified earlier"),
+            _ => args.duplicate("is duplicate"),
         });
     }
     let prefix = args.prefix().to_owned();

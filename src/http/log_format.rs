@@ -13,6 +13,8 @@ pub const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request
 #[derive(Debug, Clone)]
 pub struct LogFormat {
     pub name: String,
+    /// Where the conf names it.
+    span: conf::Span,
     template: Template,
     escape: Escape,
 }
@@ -31,14 +33,23 @@ pub struct LogFormats(pub Vec<LogFormat>);
 impl Default for LogFormats {
     fn default() -> LogFormats {
         let template = Template::compile(COMBINED).unwrap_or_default();
-        LogFormats(vec![LogFormat { name: "combined".to_owned(), template, escape: Escape::Default }])
+        LogFormats(vec![LogFormat {
+            name: "combined".to_owned(),
+            span: conf::Span::NOWHERE,
+            template,
+            escape: Escape::Default,
+        }])
     }
 }
 
 pub static LOG_FORMAT: Setting<LogFormats> = Setting::many(&["log_format"], |args, formats: &mut LogFormats| {
     let name = args.str(0)?.to_owned();
-    if formats.0.iter().any(|format| format.name == name) {
-        return Err(args.bad(0, format!("duplicate \"log_format\" name \"{name}\"")));
+    if let Some(first) = formats.0.iter().find(|format| format.name == name) {
+        let error = args.bad(0, format!("duplicate \"log_format\" name \"{name}\""));
+        return Err(match first.span {
+            conf::Span::NOWHERE => error.help("this format is built in"),
+            span => error.first_at(span),
+        });
     }
     let (escape, first) = match args.str(1)?.strip_prefix("escape=") {
         None => (Escape::Default, 1),
@@ -52,7 +63,7 @@ pub static LOG_FORMAT: Setting<LogFormats> = Setting::many(&["log_format"], |arg
         // Each by itself: a name at the end of a text does not go on in the next.
         template.append(Template::parse(args, i)?);
     }
-    formats.0.push(LogFormat { name, template, escape });
+    formats.0.push(LogFormat { name, span: args.span(0), template, escape });
     Ok(())
 })
 .contexts(Contexts::HTTP)

@@ -2,7 +2,6 @@
 
 use super::regex::{Captures, Regex, TooHard};
 use foldhash::HashMap;
-use std::fmt;
 
 /// What matched.
 #[derive(Debug)]
@@ -21,28 +20,16 @@ impl<T> Clone for Found<'_, T> {
 
 impl<T> Copy for Found<'_, T> {}
 
-/// Why a name or location can't be added.
+/// Why a name can't be added.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AddError {
+pub enum AddError<T> {
     /// Not a name nor a wildcard of the allowed forms.
     Invalid,
-    /// Already there; the first one stays.
-    Duplicate,
+    /// Already there, with this value, which stays.
+    Duplicate(T),
     /// The pattern is wrong.
     Regex(String),
 }
-
-impl fmt::Display for AddError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Invalid => f.write_str("invalid server name or wildcard"),
-            Self::Duplicate => f.write_str("duplicate"),
-            Self::Regex(text) => f.write_str(text),
-        }
-    }
-}
-
-impl std::error::Error for AddError {}
 
 /// The server names of one listening address (ngx_http_server_names, ngx_hash_find_combined): an exact name, else the
 /// longest wildcard `*.x`, else the longest `x.*`, else the first pattern that matches.
@@ -68,7 +55,10 @@ impl<T> Wildcards<T> {
         if part.len() > self.longest { None } else { self.map.get(part) }
     }
 
-    fn add(&mut self, part: &str, value: T) -> Result<(), AddError> {
+    fn add(&mut self, part: &str, value: T) -> Result<(), AddError<T>>
+    where
+        T: Clone,
+    {
         self.longest = self.longest.max(part.len());
         add(&mut self.map, part, value)
     }
@@ -91,10 +81,10 @@ impl<T> Default for ServerNames<T> {
     }
 }
 
-fn add<T>(map: &mut HashMap<Box<[u8]>, T>, key: &str, value: T) -> Result<(), AddError> {
+fn add<T: Clone>(map: &mut HashMap<Box<[u8]>, T>, key: &str, value: T) -> Result<(), AddError<T>> {
     use std::collections::hash_map::Entry;
     match map.entry(key.as_bytes().into()) {
-        Entry::Occupied(_) => Err(AddError::Duplicate),
+        Entry::Occupied(there) => Err(AddError::Duplicate(there.get().clone())),
         Entry::Vacant(place) => {
             place.insert(value);
             Ok(())
@@ -107,7 +97,7 @@ impl<T: Clone> ServerNames<T> {
     ///
     /// # Errors
     /// See [`AddError`]. nginx only warns about duplicates.
-    pub fn add(&mut self, name: &str, value: T) -> Result<(), AddError> {
+    pub fn add(&mut self, name: &str, value: T) -> Result<(), AddError<T>> {
         if let Some(pattern) = name.strip_prefix('~') {
             // Hosts come in lower case, so that a pattern with capitals could not match otherwise.
             let ignore_case = pattern.bytes().any(|b| b.is_ascii_uppercase());
@@ -228,8 +218,11 @@ impl<T> Locations<T> {
     /// Adds a location and those nested in it. Patterns are tried in the order they are added.
     ///
     /// # Errors
-    /// `Duplicate`, as nginx has it: a path may be there once as exact and once as prefix.
-    pub fn add(&mut self, rule: Rule, value: T, inner: Locations<T>) -> Result<(), AddError> {
+    /// The value of the location that is there already: as nginx has it, a path may be there once as exact and once as prefix.
+    pub fn add(&mut self, rule: Rule, value: T, inner: Locations<T>) -> Result<(), T>
+    where
+        T: Clone,
+    {
         use std::collections::hash_map::Entry;
         let (map, key) = match rule {
             Rule::Regex(regex) => {
@@ -241,7 +234,7 @@ impl<T> Locations<T> {
             Rule::Named(name) => (&mut self.named, name.into_bytes()),
         };
         match map.entry(key.into()) {
-            Entry::Occupied(_) => Err(AddError::Duplicate),
+            Entry::Occupied(there) => Err(there.get().clone()),
             Entry::Vacant(place) => {
                 place.insert(value);
                 Ok(())
@@ -249,9 +242,12 @@ impl<T> Locations<T> {
         }
     }
 
-    fn add_prefix(&mut self, path: Box<[u8]>, no_regex: bool, place: Nested<T>) -> Result<(), AddError> {
+    fn add_prefix(&mut self, path: Box<[u8]>, no_regex: bool, place: Nested<T>) -> Result<(), T>
+    where
+        T: Clone,
+    {
         match self.prefixes.binary_search_by(|prefix| prefix.path.cmp(&path)) {
-            Ok(_) => return Err(AddError::Duplicate),
+            Ok(at) => return Err(self.prefixes[at].place.value.clone()),
             Err(at) => self.prefixes.insert(at, Prefix { path, no_regex, place, parent: None }),
         }
         // In sorted order the prefixes of a path come before it, the longest last.

@@ -94,6 +94,8 @@ pub struct Site {
     servers: Vec<Server>,
     locations: Vec<Location>,
     log_formats: Vec<LogFormat>,
+    /// What works and can't be meant so.
+    pub warnings: Vec<conf::Error>,
     /// Name of this machine.
     pub hostname: String,
     needs_local_address: bool,
@@ -109,11 +111,21 @@ pub struct Site {
 struct Bound {
     addr: Addr,
     default: usize,
-    default_said: bool,
+    /// The `listen` that says `default_server`.
+    default_said: Option<Span>,
     servers: Vec<usize>,
-    options: Option<ListenOptions>,
+    /// Options of the socket, and the `listen` that sets them.
+    options: Option<(ListenOptions, Span)>,
     span: Span,
-    names: ServerNames<usize>,
+    names: ServerNames<Named>,
+}
+
+/// What a server's name leads to.
+#[derive(Debug, Clone)]
+struct Named {
+    server: usize,
+    /// Where the name stands.
+    span: Span,
 }
 
 /// One `server`.
@@ -131,6 +143,8 @@ pub struct Server {
 #[derive(Debug)]
 pub struct Location {
     pub index: usize,
+    /// Its name in the conf, or that of the server.
+    pub span: Span,
     pub scope: Scope,
     pub pattern: Pattern,
     /// What of a uri its root or alias puts behind the path.
@@ -159,6 +173,7 @@ impl Site {
             servers: Vec::new(),
             locations: Vec::new(),
             log_formats: Vec::new(),
+            warnings: Vec::new(),
             hostname: crate::os::process::hostname(),
             needs_local_address: false,
             keeps_heads: false,
@@ -185,7 +200,7 @@ impl Site {
             site.bind(listen, *server)?;
         }
         for bound in &mut site.bounds {
-            bound.add_names(&site.servers)?;
+            bound.add_names(&site.servers, &mut site.warnings)?;
         }
         site.group_sockets();
         Ok(site)
@@ -193,7 +208,7 @@ impl Site {
 
     fn add_server(&mut self, node: &Node, listens: &mut Vec<(Listen, usize)>) -> Result<(), conf::Error> {
         let index = self.servers.len();
-        let own = self.add_location(node.scope.clone(), Pattern::Server, None)?;
+        let own = self.add_location(node, Pattern::Server, None)?;
         let mut locations = Locations::default();
         for child in node.children_of(&LOCATION) {
             self.build_location(child, None, &mut locations)?;
@@ -213,14 +228,15 @@ impl Site {
     }
 
     /// `outer`: the location around it, whose alias holds for the inner one as it is.
-    fn add_location(&mut self, scope: Scope, pattern: Pattern, outer: Option<usize>) -> Result<usize, conf::Error> {
+    fn add_location(&mut self, node: &Node, pattern: Pattern, outer: Option<usize>) -> Result<usize, conf::Error> {
+        let (scope, span) = (node.scope.clone(), node.span);
         let (index, view) = (self.locations.len(), views::of(&scope)?);
         self.shows_times |= view.is_some_and(|view| view.shows_times);
         let rest = match outer {
             Some(outer) if !scope.set_here(&ROOT) => self.locations[outer].rest,
             _ => scope.get(&ROOT).rest(&pattern),
         };
-        self.locations.push(Location { index, scope, pattern, rest, error_log: LogRef::main(), view });
+        self.locations.push(Location { index, span, scope, pattern, rest, error_log: LogRef::main(), view });
         Ok(index)
     }
 
@@ -232,20 +248,22 @@ impl Site {
         siblings: &mut Locations<usize>,
     ) -> Result<(), conf::Error> {
         let (rule, pattern, name) = parse_rule(node)?;
+        let span = node.args.last().map_or(node.span, |arg| arg.span);
         if let Some((outer, outer_name, _)) = outer {
-            check_nested(&rule, name, outer, outer_name).map_err(|message| conf::Error::at(node.span, message))?;
+            check_nested(&rule, name, outer, outer_name).map_err(|message| conf::Error::at(span, message))?;
         }
         if let Rule::Regex(regex) = &rule {
             self.captured.extend(regex.names().map(|(name, _)| name.to_owned()));
         }
-        let index = self.add_location(node.scope.clone(), pattern, outer.map(|(.., index)| index))?;
+        let index = self.add_location(node, pattern, outer.map(|(.., index)| index))?;
         let mut inner = Locations::default();
         for child in node.children_of(&LOCATION) {
             self.build_location(child, Some((&rule, name, index)), &mut inner)?;
         }
-        siblings
-            .add(rule, index, inner)
-            .map_err(|_| conf::Error::at(node.span, format!("duplicate location \"{name}\"")))
+        siblings.add(rule, index, inner).map_err(|first| {
+            let error = conf::Error::at(span, format!("duplicate location \"{name}\""));
+            error.first_at(self.locations[first].span)
+        })
     }
 
     /// Adds a server to its listen address.
@@ -263,7 +281,8 @@ impl Site {
     fn group_sockets(&mut self) {
         let asked = self.bounds.iter().map(|bound| {
             let nodelay = *self.servers[bound.default].scope.get(&TCP_NODELAY);
-            let options = ListenOptions { nodelay, ..bound.options.clone().unwrap_or_default() };
+            let options =
+                ListenOptions { nodelay, ..bound.options.clone().map(|(options, _)| options).unwrap_or_default() };
             (bound.addr.clone(), options, bound.span)
         });
         self.sockets = ListenSocket::group(&asked.collect::<Vec<_>>());
@@ -324,7 +343,7 @@ impl Site {
         match bound.names.find(lower, &mut captures.groups) {
             Ok(Some(found)) => {
                 captures.keep_names(found.regex);
-                *found.value
+                found.value.server
             }
             // A name too hard to match is nobody's name.
             Ok(None) | Err(_) => bound.default,
@@ -359,7 +378,7 @@ impl Bound {
         Bound {
             addr: listen.addr.clone(),
             default: server,
-            default_said: false,
+            default_said: None,
             servers: Vec::new(),
             options: None,
             span: listen.span,
@@ -370,23 +389,26 @@ impl Bound {
     fn add(&mut self, listen: &Listen, server: usize) -> Result<(), conf::Error> {
         self.servers.push(server);
         if listen.default_server {
-            if self.default_said {
-                return Err(conf::Error::at(listen.span, format!("a duplicate default server for {}", self.addr)));
+            if let Some(first) = self.default_said {
+                let message = format!("a duplicate default server for {}", self.addr);
+                return Err(conf::Error::at(listen.span, message).first_at(first));
             }
-            (self.default, self.default_said) = (server, true);
+            (self.default, self.default_said) = (server, Some(listen.span));
         }
         if let Some(options) = &listen.options {
-            if self.options.is_some() {
-                return Err(conf::Error::at(listen.span, format!("duplicate listen options for {}", self.addr)));
+            if let Some((_, first)) = self.options {
+                let help = "options of a socket can be set once: they stand in {place}";
+                let message = format!("duplicate listen options for {}", self.addr);
+                return Err(conf::Error::at(listen.span, message).help_at(first, help));
             }
-            self.options = Some(options.clone());
+            self.options = Some((options.clone(), listen.span));
         }
         Ok(())
     }
 
     /// Tells the servers of the address apart. A server alone needs no names, but for the groups of its regexes, and its
     /// names are not looked at (ngx_http_optimize_servers).
-    fn add_names(&mut self, servers: &[Server]) -> Result<(), conf::Error> {
+    fn add_names(&mut self, servers: &[Server], warnings: &mut Vec<conf::Error>) -> Result<(), conf::Error> {
         let names_of = |server: usize| servers[server].scope.get(&SERVER_NAME).as_slice();
         let has_regex = |server: &usize| names_of(*server).iter().any(|name| name.text.starts_with('~'));
         if self.servers.len() < 2 && !self.servers.iter().any(has_regex) {
@@ -397,11 +419,12 @@ impl Bound {
             // A server without names has the empty one: it answers requests without a host.
             let unnamed = names_of(server).is_empty().then_some(("", self.span));
             for (name, span) in names.chain(unnamed) {
-                match self.names.add(name, server) {
+                match self.names.add(name, Named { server, span }) {
                     Ok(()) => {}
                     // As in nginx the first one keeps the name.
-                    Err(AddError::Duplicate) => {
-                        crate::log::warn!("conflicting server name \"{name}\" on {}, ignored", self.addr);
+                    Err(AddError::Duplicate(first)) => {
+                        let message = format!("conflicting server name \"{name}\" on {}, ignored", self.addr);
+                        warnings.push(conf::Error::at(span, message).first_at(first.span));
                     }
                     Err(AddError::Invalid) => {
                         let message = format!("invalid server name or wildcard \"{name}\" on {}", self.addr);

@@ -43,6 +43,7 @@ struct Parts {
     connection: u64,
     message: String,
     context: String,
+    picture: String,
     line: String,
 }
 
@@ -57,13 +58,13 @@ impl Visit for Parts {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let text = match field.name() {
-            "message" => &mut self.message,
-            "context" => &mut self.context,
-            _ => return,
-        };
         // Writing to a String fails only when the value's own formatting does: what it wrote until then is kept.
-        let _ = write!(Escaped(text), "{value:?}");
+        let _ = match field.name() {
+            "message" => write!(Escaped(&mut self.message), "{value:?}"),
+            "context" => write!(Escaped(&mut self.context), "{value:?}"),
+            "picture" if is_startup() => write!(self.picture, "{value:?}"),
+            _ => Ok(()),
+        };
     }
 }
 
@@ -100,6 +101,7 @@ impl<S: tracing::Subscriber> Layer<S> for Output {
             let parts = &mut *parts;
             parts.message.clear();
             parts.context.clear();
+            parts.picture.clear();
             event.record(parts);
             write_event(parts);
         });
@@ -110,7 +112,7 @@ fn write_event(parts: &mut Parts) {
     let level = Level::from_number(parts.severity);
     let told = is_startup() && level <= Level::Warn;
     if told {
-        eprint(format_args!("[{level}] {}{}", parts.message, parts.context));
+        eprint(format_args!("[{level}] {}{}{}", parts.message, parts.context, parts.picture));
     }
     let Some(log) = Logs::current().and_then(|logs| logs.get(parts.log)) else { return };
     format_line(parts, level, LocalTime::now(), process::id(), process::thread_id());

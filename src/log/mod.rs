@@ -73,6 +73,11 @@ pub trait Place {
     fn context(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Ok(())
     }
+
+    /// More lines, each after a line feed, for the person who starts the program; no log file gets them.
+    fn picture(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
 }
 
 /// Outside of any connection: the `error_log` of the main context.
@@ -88,10 +93,18 @@ impl fmt::Display for Context<'_> {
     }
 }
 
+struct Picture<'a>(&'a dyn Place);
+
+impl fmt::Display for Picture<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.picture(f)
+    }
+}
+
 /// Sends one event. The macros call it once they know that the log takes the level.
 pub fn event(level: Level, place: &dyn Place, message: fmt::Arguments<'_>) {
     let (log, connection) = (u64::from(place.log().id()), place.connection());
-    let (severity, context) = (level as u64, Context(place));
+    let (severity, context, picture) = (level as u64, Context(place), Picture(place));
     macro_rules! send {
         ($tracing_level:ident) => {
             tracing::event!(
@@ -100,6 +113,7 @@ pub fn event(level: Level, place: &dyn Place, message: fmt::Arguments<'_>) {
                 log,
                 connection,
                 context = %context,
+                picture = %picture,
                 "{message}"
             )
         };

@@ -1,7 +1,6 @@
 //! From the conf to a [`Cycle`] that can serve: read, check, open logs and sockets (ngx_init_cycle).
 
 use std::fmt;
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -102,8 +101,7 @@ impl LoadError {
     /// Tells whoever started the program, with the line of the conf and what may have been meant.
     pub fn show(&self) {
         match self {
-            // A closed standard error is nobody's problem.
-            Self::Conf(error) => _ = writeln!(std::io::stderr(), "{error}"),
+            Self::Conf(error) => log::emerg!(at: InConf(error), "{}", error.sentence()),
             other => log::emerg!("{other}"),
         }
     }
@@ -123,12 +121,13 @@ impl fmt::Display for LoadError {
 impl Loader {
     /// Reads the conf and checks all that can be checked without opening anything.
     pub fn read(&self) -> Result<Read, LoadError> {
-        let conf = conf::load(&self.registry, self.source.input(), &self.options)?;
-        let site = Site::new(&conf).map_err(|e| conf.explain(e))?;
+        let mut conf = conf::load(&self.registry, self.source.input(), &self.options)?;
+        let mut site = Site::new(&conf).map_err(|e| conf.explain(e))?;
         let streams = Servers::new(&conf, &site.sockets).map_err(|e| conf.explain(e))?;
         check_formats(&conf, &site).map_err(|e| conf.explain(e))?;
         let choice = Choice::of(&conf).map_err(|e| conf.explain(e))?;
         let user = user(&conf)?;
+        site.warnings.drain(..).for_each(|warning| conf.warn(warning));
         Ok(Read { conf, site, streams, choice, user })
     }
 
@@ -194,9 +193,18 @@ impl Loader {
 pub fn log_warnings(conf: &Conf) {
     for warning in &conf.warnings {
         let level = if warning.notice { Level::Notice } else { Level::Warn };
-        log::emit!(level, "{}", warning.message);
+        log::emit!(level, at: InConf(&warning.error), "{}", warning.error.sentence());
     }
     worker::warn_about_limits(conf);
+}
+
+/// A place in the conf, which whoever starts the program is shown.
+struct InConf<'e>(&'e conf::Error);
+
+impl log::Place for InConf<'_> {
+    fn picture(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.picture())
+    }
 }
 
 impl Read {

@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn the_user_is_looked_up_by_root_and_ignored_without() {
         if !is_root() {
-            assert!(read("user no-such-user;").unwrap().warnings[0].message.contains("ignored"));
+            assert!(read("user no-such-user;").unwrap().warnings[0].error.message().contains("ignored"));
             return;
         }
         assert_eq!(read("user root;").unwrap().root.scope.get(&USER).as_ref().unwrap().uid, 0);

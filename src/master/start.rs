@@ -10,6 +10,7 @@ use super::run::Master;
 use super::settings::{DAEMON, MASTER_PROCESS};
 use super::sockets::{InUse, Inherited};
 use super::{Cycle, pid_file, sockets};
+use crate::conf::Warning;
 use crate::dispatch::Seat;
 use crate::log;
 use crate::os::process::{self, daemonise};
@@ -150,8 +151,11 @@ fn try_all(loader: &Loader, quiet: bool) -> Result<Cycle, LoadError> {
     if !quiet {
         say(&format!("the configuration file {} syntax is ok", loader.source.name()));
     }
-    for warning in read.conf.warnings.iter().filter(|w| !quiet || !w.notice) {
-        say(&format!("[{}] {}", if warning.notice { "notice" } else { "warn" }, warning.message));
+    for Warning { notice, error } in read.conf.warnings.iter().filter(|w| !quiet || !w.notice) {
+        match notice {
+            true => say(&format!("[notice] {}", error.sentence())),
+            false => say(&format!("[warn] {}{}", error.sentence(), error.picture())),
+        }
     }
     let mut none = Inherited::default();
     let mask = signals::block().map_err(|e| Failure::new("sigprocmask()", e))?;

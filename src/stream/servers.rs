@@ -40,7 +40,7 @@ pub static TCP_NODELAY: Setting<bool> = Setting::flag("tcp_nodelay")
 
 pub static SERVICE: Setting<Option<Service>> = Setting::many(&["echo_upper", "json_rpc"], |args, service: &mut Option<Service>| {
     if service.is_some() {
-        return Err(args.directive("is duplicate").help("a server has one service: echo_upper or json_rpc"));
+        return Err(args.duplicate("is duplicate"));
     }
     *service = Some(if args.name() == "echo_upper" { Service::EchoUpper } else { Service::JsonRpc });
     Ok(())
@@ -117,10 +117,10 @@ impl Servers {
             let nodelay = *node.scope.get(&TCP_NODELAY);
             for listen in node.scope.get(&LISTEN) {
                 if let Some((addr, _, first)) = asked.iter().find(|(addr, ..)| *addr == listen.addr) {
-                    return Err(duplicate(conf, listen, addr, *first, "listened on"));
+                    return Err(duplicate(listen, addr, *first, "listened on"));
                 }
                 if let Some(socket) = taken.iter().find(|socket| socket.excludes(&listen.addr)) {
-                    return Err(duplicate(conf, listen, &socket.addr, socket.span, "listened on by \"http\""));
+                    return Err(duplicate(listen, &socket.addr, socket.span, "listened on by \"http\""));
                 }
                 let options = ListenOptions { nodelay, ..listen.options.clone().unwrap_or_default() };
                 asked.push((listen.addr.clone(), options, listen.span));
@@ -185,10 +185,9 @@ impl Server {
 }
 
 /// Two servers listen where there can be one socket.
-fn duplicate(conf: &Conf, listen: &Listen, addr: &Addr, first: conf::Span, how: &str) -> conf::Error {
-    let place = conf.place(first).unwrap_or_default();
+fn duplicate(listen: &Listen, addr: &Addr, first: conf::Span, how: &str) -> conf::Error {
     conf::Error::at(listen.span, format!("duplicate \"{}\" address and port pair", listen.addr))
-        .help(format!("{addr} is {how} in {place} already"))
+        .help_at(first, format!("{addr} is {how} in {{place}} already"))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 mod mistakes;
+mod pictures;
 #[path = "../support/mod.rs"]
 mod support;
 

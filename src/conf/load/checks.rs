@@ -91,17 +91,8 @@ impl Loader<'_> {
         block: &Block,
     ) -> Result<(), Error> {
         match block.children.iter().find(|child| section.once && std::ptr::eq(child.section, section)) {
-            Some(first) => Err(self.duplicate(statement, name, first.span)),
+            Some(first) => Err(duplicate(statement, name, first.span)),
             None => Ok(()),
-        }
-    }
-
-    fn duplicate(&self, statement: &Statement, name: &Arg, first: Span) -> Error {
-        let message = format!("\"{}\" directive is duplicate", name.text);
-        let error = Error::new(ErrorKind::Duplicate, name.span, message).ends_in(statement.end_span.line);
-        match self.sources.place(first.file, first.line) {
-            Some(place) => error.help(format!("it stands in {place} already")),
-            None => error,
         }
     }
 
@@ -115,7 +106,7 @@ impl Loader<'_> {
     ) -> Result<&'b mut Own, Error> {
         use std::collections::hash_map::Entry::{Occupied, Vacant};
         match block.own.entry(store.slot()) {
-            Occupied(own) if !store.is_many() => Err(self.duplicate(statement, name, own.get().span)),
+            Occupied(own) if !store.is_many() => Err(duplicate(statement, name, own.get().span)),
             Occupied(own) => Ok(own.into_mut()),
             Vacant(place) => Ok(place.insert(Own { value: store.empty(), span: name.span })),
         }
@@ -165,4 +156,9 @@ impl Loader<'_> {
         self.depth -= 1;
         result
     }
+}
+
+fn duplicate(statement: &Statement, name: &Arg, first: Span) -> Error {
+    let message = format!("\"{}\" directive is duplicate", name.text);
+    Error::new(ErrorKind::Duplicate, name.span, message).ends_in(statement.end_span.line).first_at(first)
 }

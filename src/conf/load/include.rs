@@ -57,7 +57,7 @@ impl Loader<'_> {
         let source = format!("{name} (built in)");
         if !self.sources.files().any(|(known, _)| known == source) {
             let message = format!("there is no \"{}\", the built-in {name} takes its place", path.display());
-            self.warnings.push(Warning { notice: true, message, span, line });
+            self.warnings.push(Warning { notice: true, error: Error::at(span, message).ends_in(line) });
         }
         Some((source, text.as_bytes().to_vec()))
     }

@@ -68,8 +68,8 @@ fn bad_and_double_names() {
     for name in ["*", "*a", "a*", "*.", ".", "a.*.b", "*.a.*", "a..b", ".*", "a/b"] {
         assert_eq!(names.add(name, ""), Err(AddError::Invalid), "{name}");
     }
-    for name in ["A", "a.", "*.a", "b", "*.b", ".b"] {
-        assert_eq!(names.add(name, ""), Err(AddError::Duplicate), "{name}");
+    for (name, first) in [("A", "a"), ("a.", "a"), ("*.a", "*.a"), ("b", ".b"), ("*.b", ".b"), (".b", ".b")] {
+        assert_eq!(names.add(name, ""), Err(AddError::Duplicate(first)), "{name}");
     }
     assert!(matches!(names.add("~(", ""), Err(AddError::Regex(_))));
 }
@@ -168,9 +168,9 @@ fn double_locations() {
     let mut locations = leaves(&["/a", "= /a", "@a"]);
     let none = Locations::default;
     let prefix = Rule::Prefix { path: b"/a".to_vec(), no_regex: true };
-    assert_eq!(locations.add(prefix, "", none()), Err(AddError::Duplicate));
-    assert_eq!(locations.add(Rule::Exact(b"/a".to_vec()), "", none()), Err(AddError::Duplicate));
-    assert_eq!(locations.add(Rule::Named("a".to_owned()), "", none()), Err(AddError::Duplicate));
+    assert_eq!(locations.add(prefix, "", none()), Err("/a"));
+    assert_eq!(locations.add(Rule::Exact(b"/a".to_vec()), "", none()), Err("= /a"));
+    assert_eq!(locations.add(Rule::Named("a".to_owned()), "", none()), Err("@a"));
 }
 
 #[test]

@@ -58,10 +58,11 @@ pub(super) fn of(scope: &Scope) -> Result<Option<&'static View>, Error> {
     let mut said = VIEWS.iter().copied().filter(|view| *scope.get(view.setting));
     let view = said.next();
     if let (Some(first), Some(second)) = (view, said.next())
-        && let Some(span) = scope.span_of(second.setting)
+        && let (Some(first_span), Some(span)) = (scope.span_of(first.setting), scope.span_of(second.setting))
     {
         let message = format!("\"{second:?}\" conflicts with \"{first:?}\" in the same location");
-        return Err(Error::at(span, message).help("give each a location of its own"));
+        let help = format!("\"{first:?}\" stands in {{place}}: give each a location of its own");
+        return Err(Error::at(span, message).help_at(first_span, help));
     }
     Ok(view)
 }

@@ -82,6 +82,19 @@ impl Socket {
         Ok(n)
     }
 
+    /// Whether bytes wait to be read.
+    pub fn has_input(&self) -> bool {
+        self.peek(&mut [0]).is_ok_and(|n| n > 0)
+    }
+
+    /// Bytes sent that the peer's kernel has not acknowledged, a FIN counted as one; of a Unix socket, what the peer has not read.
+    pub fn unacknowledged(&self) -> io::Result<u32> {
+        let mut count: libc::c_int = 0;
+        // SAFETY: SIOCOUTQ, which has the number of TIOCOUTQ (tcp(7)), writes one int, which is ours.
+        retry(|| unsafe { libc::ioctl(self.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) })?;
+        Ok(count.unsigned_abs())
+    }
+
     /// Tells the peer that nothing more will come.
     pub fn shutdown_write(&self) -> io::Result<()> {
         // SAFETY: no memory is involved.
@@ -262,6 +275,24 @@ mod tests {
         assert_eq!(socket.recv(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         assert_eq!(int_option(&socket, libc::IPPROTO_TCP, libc::TCP_NODELAY).unwrap(), 1);
         assert_eq!(socket.tcp_info().unwrap().tcpi_state, 1);
+    }
+
+    #[test]
+    fn what_the_peer_has_no_room_for_is_unacknowledged() {
+        let (mut client, socket) = pair();
+        assert_eq!((socket.unacknowledged().unwrap(), socket.has_input()), (0, false));
+        let chunk = [0; 64 << 10];
+        let mut sent = 0;
+        while let Ok(n) = socket.send(&chunk, false) {
+            sent += n;
+        }
+        assert!((1..=sent).contains(&(socket.unacknowledged().unwrap() as usize)));
+        client.read_exact(&mut vec![0; sent]).unwrap();
+        client.write_all(b"next").unwrap();
+        while !socket.has_input() {
+            std::thread::yield_now();
+        }
+        assert_eq!(socket.unacknowledged().unwrap(), 0, "the client's kernel has everything");
     }
 
     #[test]

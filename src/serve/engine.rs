@@ -80,6 +80,10 @@ pub struct Conn {
     active: Option<Box<Active>>,
     /// When it has waited long enough, in ms of the loop's clock.
     pub deadline_ms: u64,
+    /// The client has sent bytes before the response to the request before them was out, and may do so again at any time.
+    is_pipelining: bool,
+    /// How much of what was sent it had not acknowledged when it was last looked at, and since when so much, ms of the clock.
+    undelivered: (u32, u64),
     /// The location of its last exchange, whose timeouts hold.
     location: u32,
 }
@@ -135,6 +139,8 @@ impl Engine {
             state: State::Request,
             active: None,
             deadline_ms: now + timeout,
+            is_pipelining: false,
+            undelivered: (0, 0),
             location: own as u32,
         }
     }
@@ -151,7 +157,7 @@ impl Engine {
             Some(active) => active,
             None => self.begin(conn),
         };
-        (active.drained, active.reads) = (false, 0);
+        (active.drained, active.reads, active.has_answered) = (false, 0, false);
         active.hung_up |= hung_up;
         let hung_up = active.hung_up;
         let need = self.turn(conn, &mut active, hung_up);
@@ -180,6 +186,7 @@ impl Engine {
     /// The next request begins.
     fn reset(&self, active: &mut Active) {
         active.ex.reset(self.clock.now_ms());
+        active.has_waited = false;
         active.began_ns = self.clock.turn_ns();
     }
 
@@ -225,12 +232,11 @@ impl Engine {
                     return None;
                 }
                 Ok(Some(after)) => {
-                    conn.state = State::Flush(after);
-                    conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::SEND_TIMEOUT);
+                    self.send_last(conn, after);
                     return None;
                 }
                 Ok(None) => {}
-                Err(()) => return Some(self.hang_up(conn, active)),
+                Err(()) => return self.hang_up(conn, active),
             }
         }
         if !active.out.is_empty()
@@ -239,7 +245,10 @@ impl Engine {
             return Some(need);
         }
         match active.fill(&conn.socket, hung_up) {
-            Fill::More => None,
+            Fill::More => {
+                conn.is_pipelining |= active.has_answered;
+                None
+            }
             Fill::Nothing if active.start == active.input.len() && conn.info.requests > 0 => {
                 let idle = self.site.location(conn.location as usize).scope.get(&limits::KEEPALIVE_TIMEOUT).idle_ms;
                 // The last answer promised to go on: it was given before the worker began to leave.
@@ -331,8 +340,15 @@ impl Engine {
         Some(if stop == Flush::Blocked { Need::Write } else { Need::Turn })
     }
 
+    /// Nothing is queued behind the response that is: all of it goes out, then `after`.
+    fn send_last(&self, conn: &mut Conn, after: After) {
+        conn.state = State::Flush(after);
+        conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::SEND_TIMEOUT);
+    }
+
     fn on_flush(&mut self, conn: &mut Conn, active: &mut Active, after: After) -> Option<Need> {
         if let Some(need) = self.flush(conn, active) {
+            active.has_waited = true;
             return Some(need);
         }
         self.finish(conn, active);
@@ -342,13 +358,7 @@ impl Engine {
                 conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::CLIENT_BODY_TIMEOUT);
                 conn.state = State::Discard;
             }
-            After::Close { linger } => {
-                let linger = linger || active.is_spoken_to(&conn.socket);
-                if !linger || conn.socket.shutdown_write().is_err() {
-                    return Some(Need::Close);
-                }
-                self.linger(conn);
-            }
+            After::Close { linger } => return self.close(conn, active, linger),
         }
         None
     }
@@ -357,6 +367,9 @@ impl Engine {
         conn.state = State::Request;
         self.reset(active);
         active.ex.pipelined = active.start < active.input.len();
+        active.has_answered = true;
+        conn.is_pipelining |= active.ex.pipelined;
+        conn.undelivered = (0, 0);
         conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::CLIENT_HEADER_TIMEOUT);
     }
 
@@ -365,20 +378,14 @@ impl Engine {
         let cx = cx!(self, conn, &[]);
         match ex.discard(&cx, &input[*start..]) {
             Ok(used) => *start += used,
-            Err(_) => {
-                if conn.socket.shutdown_write().is_err() {
-                    return Some(Need::Close);
-                }
-                self.linger(conn);
-                return None;
-            }
+            Err(_) => return self.close(conn, active, true),
         }
         match ex.after() {
             After::KeepAlive => {
                 self.next_request(conn, active);
                 return None;
             }
-            After::Close { .. } => return Some(Need::Close),
+            After::Close { linger } => return self.close(conn, active, linger),
             After::Discard => {}
         }
         match active.fill(&conn.socket, hung_up) {

@@ -8,6 +8,7 @@ mod support;
 mod change;
 mod crowd;
 mod death;
+mod endings;
 mod limits;
 mod load;
 mod mechanism;
@@ -33,6 +34,10 @@ const CASES: &[Case] = &[
     ("upgrade", change::upgrade),
     ("take_back", change::take_back),
     ("quit", change::quit),
+    ("last_response", endings::last_response),
+    ("close_after_a_large_response", endings::close_after_a_large_response),
+    ("last_bytes", endings::last_bytes),
+    ("last_bytes_have_their_time", endings::last_bytes_have_their_time),
     ("overload", limits::overload),
     ("last_places", limits::last_places),
     ("no_descriptors", limits::no_descriptors),

@@ -17,13 +17,15 @@ pub struct Want {
     pub model: &'static Kind,
     pub workers: usize,
     params: String,
+    main: String,
     events: String,
     http: String,
 }
 
 impl Want {
     pub fn of(model: &'static Kind) -> Want {
-        Want { model, workers: 2, params: String::new(), events: String::new(), http: String::new() }
+        let text = String::new;
+        Want { model, workers: 2, params: text(), main: text(), events: text(), http: text() }
     }
 
     pub fn workers(mut self, workers: usize) -> Want {
@@ -36,6 +38,12 @@ impl Want {
         if self.model.params.iter().any(|param| param.name == name) {
             self.params += &format!(" {name}={value}");
         }
+        self
+    }
+
+    /// Directives for the main context.
+    pub fn main(mut self, text: &str) -> Want {
+        self.main += text;
         self
     }
 
@@ -52,10 +60,10 @@ impl Want {
     }
 
     fn conf(&self) -> String {
-        let Want { model, workers, params, events, http } = self;
+        let Want { model, workers, params, main, events, http } = self;
         let model = model.name;
         format!(
-            "%main%\nworker_processes {workers};\nevents {{ {events} dispatch {model}{params}; }}\n\
+            "%main% {main}\nworker_processes {workers};\nevents {{ {events} dispatch {model}{params}; }}\n\
              http {{ %http% access_log off; {http}\nserver {{ listen 127.0.0.1:%port% backlog=2048; root %root%; \
              location /n/ {{ return 200 $request_uri; }} }} }}\n\
              stream {{ server {{ listen 127.0.0.1:%port2%; echo_upper; }}\n\

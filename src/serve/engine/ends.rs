@@ -1,10 +1,11 @@
 //! How a connection ends other than well: silence, slowness, a broken socket.
 
 use super::active::{Active, INPUT_SIZE, READS_A_TURN};
-use super::{Conn, Engine, Need, State};
+use super::{Conn, Engine, Need, State, stream};
 use crate::http::complain;
-use crate::http::exchange::{Action, Cx, Stage};
+use crate::http::exchange::{Action, After, Cx, Stage};
 use crate::http::limits;
+use crate::serve::LULL_MS;
 use std::io;
 
 /// nginx's lingering_timeout and lingering_time: how long a closing connection is read from, ms.
@@ -12,13 +13,16 @@ pub(super) const LINGER_PAUSE_MS: u64 = 5_000;
 pub(super) const LINGER_MS: u64 = 30_000;
 
 impl Engine {
-    /// Closes without a response; those to the requests before it go out first, as far as they can at once.
-    pub(super) fn hang_up(&mut self, conn: &Conn, active: &mut Active) -> Need {
+    /// Closes without a response; those to the requests before it go out first. `None`: they do.
+    pub(super) fn hang_up(&mut self, conn: &mut Conn, active: &mut Active) -> Option<Need> {
+        if !active.out.is_empty() {
+            self.send_last(conn, After::Close { linger: true });
+            return None;
+        }
         if active.ex.status() != 0 {
             self.finish(conn, active);
         }
-        let _ = active.out.flush(&conn.socket, self.how(conn));
-        Need::Close
+        Some(Need::Close)
     }
 
     /// The client has closed in the middle of a request.
@@ -29,10 +33,34 @@ impl Engine {
         self.finish(conn, active);
     }
 
-    pub(super) fn linger(&self, conn: &mut Conn) {
+    /// The last response is in the kernel's buffer. A close now would be a reset for a client that sends more, and takes from it
+    /// what is on its way (RFC 9112, 9.6): one that may is waited for. `None`: it is.
+    pub(super) fn close(&mut self, conn: &mut Conn, active: &mut Active, linger: bool) -> Option<Need> {
+        let linger = linger || conn.is_pipelining || active.has_waited || active.is_spoken_to(&conn.socket);
+        if !(linger || self.leaving) || conn.socket.shutdown_write().is_err() {
+            return Some(Need::Close);
+        }
         let now = self.clock.now_ms();
         conn.state = State::Linger { until_ms: now + LINGER_MS };
-        conn.deadline_ms = now + LINGER_PAUSE_MS;
+        // A process that leaves may be the last of its network namespace, which takes along what is not acknowledged.
+        conn.deadline_ms = now + if linger { LINGER_PAUSE_MS } else { LULL_MS };
+        None
+    }
+
+    /// Whether the client still takes what was sent. To be asked when a connection's time is up, not before: it costs a system
+    /// call. A client that has taken nothing for `LINGER_MS` does not any more.
+    fn is_delivering(&self, conn: &mut Conn) -> bool {
+        let (now, left) = (self.clock.now_ms(), conn.socket.unacknowledged().unwrap_or(0));
+        if left != conn.undelivered.0 {
+            conn.undelivered = (left, now);
+        }
+        left > 0 && now < conn.undelivered.1 + LINGER_MS
+    }
+
+    /// Whether a close of an idle connection would take something from its client: what is on its way to it, or the answer to a
+    /// request that is there to be read.
+    pub fn is_unfinished(&self, conn: &mut Conn) -> bool {
+        self.is_delivering(conn) || conn.socket.has_input()
     }
 
     /// Reads and drops until the client has closed, so that no reset takes the response from it.
@@ -52,8 +80,17 @@ impl Engine {
         Need::Turn
     }
 
-    /// The client was too slow. Returns what there is to do still: nothing, or to send a 408.
+    /// The client was too slow. Returns what there is to do still: nothing, or to go on, because the client only seems idle.
     pub fn timed_out(&mut self, conn: &mut Conn) -> Need {
+        let is_unfinished = match conn.state {
+            _ if conn.active.is_none() => self.is_unfinished(conn),
+            State::Linger { .. } | State::Stream(stream::Phase::Linger { .. }) => self.is_delivering(conn),
+            _ => false,
+        };
+        if is_unfinished {
+            conn.deadline_ms = self.clock.now_ms() + LULL_MS;
+            return Need::Turn;
+        }
         if let State::Stream(phase) = conn.state {
             return self.stream_timed_out(conn, phase);
         }

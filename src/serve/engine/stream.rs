@@ -5,6 +5,7 @@ use super::{Active, BATCH_MAX, Conn, Engine, Fill, Need, State};
 use crate::http::exchange::ConnInfo;
 use crate::log::{self, LogRef, Place};
 use crate::os::{Addr, ErrnoText, Socket};
+use crate::serve::LULL_MS;
 use crate::serve::output::{Flush, How};
 use crate::stream::{Server, Servers};
 use std::fmt;
@@ -70,6 +71,8 @@ impl Engine {
             state: State::Stream(Phase::Serve { frame_until_ms: None }),
             active: None,
             deadline_ms: now + self.streams.at(bound).1.idle_timeout(),
+            is_pipelining: false,
+            undelivered: (0, 0),
             location: 0,
         }
     }
@@ -90,7 +93,7 @@ impl Engine {
                 Phase::LastWords => {
                     let now = self.clock.now_ms();
                     phase = Phase::Linger { until_ms: now + LINGER_MS };
-                    conn.deadline_ms = now + LINGER_PAUSE_MS;
+                    conn.deadline_ms = now + if self.leaving { LULL_MS } else { LINGER_PAUSE_MS };
                 }
                 Phase::Linger { until_ms } => break self.on_linger(conn, active, until_ms),
             }
@@ -99,6 +102,7 @@ impl Engine {
             }
             match active.fill(&conn.socket, hung_up) {
                 Fill::More => conn.deadline_ms = self.clock.now_ms() + server.idle_timeout(),
+                Fill::Nothing if self.is_done(conn, active, &phase) => phase = Phase::LastWords,
                 Fill::Nothing => break self.wait(conn, active, server, &mut phase),
                 Fill::Later => break Need::Turn,
                 Fill::End => {
@@ -159,12 +163,13 @@ impl Engine {
             conn.deadline_ms = conn.deadline_ms.min(until);
             return Need::Read;
         }
-        match conn.info.requests {
-            // A worker that leaves still answers who has just come.
-            0 => Need::Read,
-            _ if self.leaving => Need::Close,
-            _ => Need::Idle,
-        }
+        if conn.info.requests == 0 { Need::Read } else { Need::Idle }
+    }
+
+    /// Whether the worker leaves, and has answered all that was asked. One that leaves still answers who has just come.
+    fn is_done(&self, conn: &Conn, active: &Active, phase: &Phase) -> bool {
+        let is_between = matches!(phase, Phase::Serve { .. }) && active.start == active.input.len();
+        self.leaving && is_between && conn.info.requests > 0
     }
 
     /// The client was too slow.

@@ -1,32 +1,71 @@
 //! The host a request is for: RFC 3986 section 3.2.2, with nginx's further rules (ngx_http_validate_host).
 
-/// The host of `uri-host [ ":" port ]`, without the port and without one trailing dot; `None` when it is invalid, which
-/// RFC 9112 section 3.2 wants answered with 400. Brackets of an IPv6 address stay.
-pub fn parse(authority: &[u8]) -> Option<&[u8]> {
+use std::net::Ipv6Addr;
+
+/// `uri-host [ ":" port ]`, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Authority<'a> {
+    /// Without one trailing dot; the brackets of an IP literal stay.
+    pub host: &'a [u8],
+    /// `None` without a port, and for an empty one, which means the scheme's own.
+    pub port: Option<u16>,
+}
+
+/// Takes an authority apart; `None` when it is invalid, which RFC 9112 section 3.2 wants answered with 400.
+pub fn parse(authority: &[u8]) -> Option<Authority<'_>> {
     let (host, port) = match authority {
         [b'[', rest @ ..] => {
-            let end = rest.iter().position(|b| *b == b']')?;
-            let valid = end > 0 && rest[..end].iter().all(|b| *b == b':' || is_reg_name_byte(*b));
-            valid.then(|| authority.split_at(end + 2))?
+            let end = memchr::memchr(b']', rest)?;
+            is_ip_literal(&rest[..end]).then(|| authority.split_at(end + 2))?
         }
         _ => {
-            let end = authority.iter().position(|b| *b == b':').unwrap_or(authority.len());
+            let end = memchr::memchr(b':', authority).unwrap_or(authority.len());
             let (name, port) = authority.split_at(end);
             (reg_name(name)?, port)
         }
     };
-    match port {
-        [] => Some(host),
-        [b':', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => Some(host),
+    let port = match port {
+        [] | [b':'] => None,
+        [b':', digits @ ..] => Some(port_number(digits)?),
+        _ => return None,
+    };
+    Some(Authority { host, port })
+}
+
+/// A decimal number of 16 bits, with any number of zeros in front.
+fn port_number(digits: &[u8]) -> Option<u16> {
+    let add = |sum: u16, digit: &u8| match digit {
+        b'0'..=b'9' => sum.checked_mul(10)?.checked_add(u16::from(digit - b'0')),
         _ => None,
+    };
+    digits.iter().try_fold(0, add)
+}
+
+/// What may stand between brackets: an IPv6 address without a zone (RFC 9110 knows none), or
+/// `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`.
+fn is_ip_literal(text: &[u8]) -> bool {
+    if let [b'v' | b'V', future @ ..] = text {
+        let dot = memchr::memchr(b'.', future).unwrap_or(0);
+        let (version, address) = (&future[..dot], future.get(dot + 1..).unwrap_or_default());
+        let is_address_byte = |byte: &u8| *byte == b':' || (*byte != b'%' && is_reg_name_byte(*byte));
+        return dot > 0
+            && version.iter().all(u8::is_ascii_hexdigit)
+            && !address.is_empty()
+            && address.iter().all(is_address_byte);
     }
+    std::str::from_utf8(text).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
 }
 
 fn reg_name(name: &[u8]) -> Option<&[u8]> {
     let mut before = 0;
-    for byte in name {
-        // nginx refuses an empty label: it would name no host and no directory of the kind `root /sites/$host`.
-        if !is_reg_name_byte(*byte) || (*byte == b'.' && before == b'.') {
+    for (i, byte) in name.iter().enumerate() {
+        let valid = match byte {
+            b'%' => matches!(name.get(i + 1..i + 3), Some(digits) if digits.iter().all(u8::is_ascii_hexdigit)),
+            // nginx refuses an empty label: it would name no host and no directory of the kind `root /sites/$host`.
+            b'.' => before != b'.',
+            byte => is_reg_name_byte(*byte),
+        };
+        if !valid {
             return None;
         }
         before = *byte;
@@ -48,21 +87,29 @@ mod tests {
 
     #[test]
     fn a_valid_host_loses_port_and_trailing_dot() {
-        let cases: &[(&[u8], &[u8])] = &[
-            (b"a", b"a"),
-            (b"a.", b"a"),
-            (b"a.b.:80", b"a.b"),
-            (b"A_b-c.example:8080", b"A_b-c.example"),
-            (b"a:", b"a"),
-            (b"127.0.0.1:1", b"127.0.0.1"),
-            (b"[::1]", b"[::1]"),
-            (b"[::1]:80", b"[::1]"),
-            (b"[fe80::1%25eth0]", b"[fe80::1%25eth0]"),
-            (b".a", b".a"),
-            (b"*", b"*"),
-        ];
-        for (authority, host) in cases {
-            assert_eq!(parse(authority), Some(*host), "{}", authority.escape_ascii());
+        for (authority, host, port) in [
+            ("a", "a", None),
+            ("a.", "a", None),
+            ("a.b.:80", "a.b", Some(80)),
+            ("A_b-c.example:8080", "A_b-c.example", Some(8080)),
+            ("a:", "a", None),
+            ("a:0", "a", Some(0)),
+            ("a:65535", "a", Some(65535)),
+            ("a:000065535", "a", Some(65535)),
+            ("127.0.0.1:1", "127.0.0.1", Some(1)),
+            ("[::1]", "[::1]", None),
+            ("[::1]:", "[::1]", None),
+            ("[::1]:80", "[::1]", Some(80)),
+            ("[2001:db8::a:1]", "[2001:db8::a:1]", None),
+            ("[::FFFF:192.0.2.1]:80", "[::FFFF:192.0.2.1]", Some(80)),
+            ("[1:2:3:4:5:6:7:8]", "[1:2:3:4:5:6:7:8]", None),
+            ("[v1f.a:b~!]", "[v1f.a:b~!]", None),
+            ("%41b%7e", "%41b%7e", None),
+            (".a", ".a", None),
+            ("*", "*", None),
+        ] {
+            let expected = Authority { host: host.as_bytes(), port };
+            assert_eq!(parse(authority.as_bytes()), Some(expected), "{authority}");
         }
     }
 
@@ -74,13 +121,38 @@ mod tests {
             b"..",
             b"a..b",
             b":80",
+            b":",
             b"a:b",
             b"a:80:90",
+            b"a:65536",
+            b"a:99999999999999999999",
+            b"a:+1",
+            b"a:-1",
             b"::1",
             b"[::1",
             b"[]",
+            b"[.]",
             b"[::1]x",
+            b"[::1].",
             b"[::1]:x",
+            b"[::1]:65536",
+            b"[zz::1]",
+            b"[ab..cd::1]",
+            b"[fe80::1%25eth0]",
+            b"[fe80::1%eth0]",
+            b"[::1%41]",
+            b"[1.2.3.4]",
+            b"[1:2:3:4:5:6:7:8:9]",
+            b"[::12345]",
+            b"[ ::1]",
+            b"[[::1]]",
+            b"[v]",
+            b"[v1]",
+            b"[v1.]",
+            b"[v.a]",
+            b"[vg.a]",
+            b"[v1.a%41]",
+            b"[v1.a/b]",
             b"[a/b]",
             b"a]b",
             b"a/b",
@@ -92,6 +164,11 @@ mod tests {
             b"a#b",
             b"a\"b",
             b"a<b",
+            b"a%zz",
+            b"a%4",
+            b"a%",
+            b"%",
+            b"%%41",
             b"\xc3\xa9",
             b"a\0",
         ] {

@@ -93,7 +93,7 @@ pub enum Form {
     #[default]
     Origin,
     Absolute,
-    /// CONNECT only; there is no path.
+    /// CONNECT only, and the only one there; it has no path.
     Authority,
     /// OPTIONS only; the path is `*`.
     Asterisk,
@@ -135,8 +135,8 @@ pub struct Head {
     pub form: Form,
     /// The whole request target.
     pub target: Span,
-    /// The target from its path on ($request_uri); empty in absolute-form without a path.
-    pub uri: Span,
+    /// The target from its path on; empty in absolute-form with neither path nor query.
+    uri: Span,
     path: Span,
     query: Option<Span>,
     pub version: Version,
@@ -171,6 +171,15 @@ impl Head {
     /// The raw path: not decoded, not normalised, without the query. `/` for an absolute-form target without a path.
     pub fn path<'a>(&self, buf: &'a [u8]) -> &'a [u8] {
         if self.path.is_empty() { b"/" } else { self.path.of(buf) }
+    }
+
+    /// The target from its path on, as it came ($request_uri). `/` for an absolute-form target that ends with its host, as
+    /// in nginx: `return 301 https://other$request_uri` needs a slash there.
+    pub fn uri<'a>(&self, buf: &'a [u8]) -> &'a [u8] {
+        match self.uri.of(buf) {
+            [] if self.form == Form::Absolute => b"/",
+            uri => uri,
+        }
     }
 
     /// The query without `?`: `None` if there was no `?`.
@@ -363,9 +372,9 @@ fn check_host(head: &mut Head, buf: &[u8]) -> Result<(), Reject> {
     let Some(value) = head.known(buf, Id::Host) else {
         return if head.version == Version::Http11 { Err(Reject::MissingHost) } else { Ok(()) };
     };
-    let host = host::parse(value).ok_or(Reject::InvalidHost)?;
+    let authority = host::parse(value).ok_or(Reject::InvalidHost)?;
     if head.host.is_empty() {
-        head.host = Span::within(buf, host);
+        head.host = Span::within(buf, authority.host);
     }
     Ok(())
 }

@@ -240,7 +240,7 @@ pub static VARIABLES: &[Variable] = variables! {
         text => !text.is_empty() && put(out, Some(text)),
     };
     request_time ours "seconds with ms since the request's first byte": |ex, cx, out| seconds(out, cx.clock.now_ms().saturating_sub(ex.started_ms));
-    request_uri client "the target as it came, with its query": |ex, cx, out| put(out, Some(ex.head.uri.of(cx.input)));
+    request_uri client "the target as it came, from its path on, with its query": |ex, cx, out| put(out, Some(ex.head.uri(cx.input)));
     scheme ours "http": |_, _, out| put(out, Some(b"http"));
     server_addr ours "the address the client connected to": |_, cx, out| cx.conn.local.as_ref().is_some_and(|addr| ip(out, addr));
     server_name ours "first name of the server": |ex, cx, out| put(out, Some(ex.server_of(cx).name.as_bytes()));

@@ -124,6 +124,13 @@ fn version(text: &[u8]) -> Result<Version, Reject> {
 /// Finds form, host, path and query of the target.
 fn split_target(head: &mut Head, buf: &[u8], target: &[u8]) -> Result<(), Reject> {
     let path = match target {
+        _ if head.method == Method::Connect => {
+            head.form = Form::Authority;
+            // RFC 9110 section 9.3.6: an empty or invalid port number MUST be refused; nobody listens on port 0.
+            let authority = host::parse(target).filter(|authority| authority.port.is_some_and(|port| port > 0));
+            head.host = Span::within(buf, authority.ok_or(Reject::InvalidTargetHost)?.host);
+            return Ok(());
+        }
         [b'/', ..] => {
             head.form = Form::Origin;
             target
@@ -132,17 +139,11 @@ fn split_target(head: &mut Head, buf: &[u8], target: &[u8]) -> Result<(), Reject
             head.form = Form::Asterisk;
             target
         }
-        _ if head.method == Method::Connect => {
-            head.form = Form::Authority;
-            let host = host::parse(target).filter(|_| target.contains(&b':')).ok_or(Reject::InvalidTargetHost)?;
-            head.host = Span::within(buf, host);
-            return Ok(());
-        }
         _ => {
             head.form = Form::Absolute;
             let (authority, path) = split_absolute(target).ok_or(Reject::InvalidRequest)?;
-            let host = host::parse(authority).ok_or(Reject::InvalidTargetHost)?;
-            head.host = Span::within(buf, host);
+            let authority = host::parse(authority).ok_or(Reject::InvalidTargetHost)?;
+            head.host = Span::within(buf, authority.host);
             path
         }
     };
@@ -155,13 +156,14 @@ fn split_target(head: &mut Head, buf: &[u8], target: &[u8]) -> Result<(), Reject
     Ok(())
 }
 
-/// `scheme "://" authority path-abempty`, any scheme (nginx serves them all alike): authority, and what follows it.
+/// `scheme "://" authority path-abempty`, any scheme (nginx serves them all alike): authority, and what follows it. A `#`
+/// right behind the authority is left in it, and so makes it invalid, as in nginx.
 fn split_absolute(target: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = target.iter().position(|b| *b == b':')?;
     let (scheme, rest) = target.split_at(colon);
     let valid = scheme.first()?.is_ascii_alphabetic()
         && scheme.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
     let rest = rest.strip_prefix(b"://").filter(|_| valid)?;
-    let end = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    let end = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
     Some(rest.split_at(end))
 }

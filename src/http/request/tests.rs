@@ -43,7 +43,7 @@ fn a_usual_request() {
     assert_eq!(head.version_text.of(bytes), b"HTTP/1.1");
     assert_eq!(head.path(bytes), b"/a/b.html");
     assert_eq!(head.query(bytes), Some(&b"x=1&y"[..]));
-    assert_eq!(head.uri.of(bytes), b"/a/b.html?x=1&y");
+    assert_eq!(head.uri(bytes), b"/a/b.html?x=1&y");
     assert_eq!(head.host.of(bytes), b"Example.org");
     assert_eq!(head.known(bytes, Id::Host), Some(&b"Example.org:8080"[..]));
     assert_eq!(head.known(bytes, Id::UserAgent), Some(&b"me/1"[..]));
@@ -182,14 +182,48 @@ fn target_forms() {
     check("GET https://[::1]:1/", Form::Absolute, "[::1]", "/", None);
     check("OPTIONS *", Form::Asterisk, "a", "*", None);
     check("CONNECT b:80", Form::Authority, "b", "/", None);
-    check("CONNECT /x", Form::Origin, "a", "/x", None);
+    check("CONNECT [::1]:65535", Form::Authority, "[::1]", "/", None);
     for text in
         ["GET *", "GET x", "GET ?x", "GET a:80", "GET :///", "GET 1http://a/", "GET /a\u{1}b", "GET /\u{7f}", "GET"]
     {
         assert_eq!(reject_of(&line(&format!("{text} HTTP/1.1"))), Reject::InvalidRequest, "{text}");
     }
-    for text in ["GET http:///v", "GET http://u@c/v", "GET http://c:8x/v", "CONNECT b", "CONNECT b:x"] {
-        assert_eq!(reject_of(&line(&format!("{text} HTTP/1.1"))), Reject::InvalidTargetHost, "{text}");
+}
+
+#[test]
+fn the_uri_is_the_target_from_its_path_on() {
+    for (target, uri) in [
+        ("GET /a?b#c", "/a?b#c"),
+        ("GET http://c/a?b", "/a?b"),
+        ("GET http://c", "/"),
+        ("GET http://c:80", "/"),
+        ("OPTIONS http://c", "/"),
+        ("GET http://c?b", "?b"),
+        ("OPTIONS *", "*"),
+        ("CONNECT c:80", ""),
+    ] {
+        let bytes = line(&format!("{target} HTTP/1.1"));
+        assert_eq!(head_of(&bytes).uri(&bytes), uri.as_bytes(), "{target}");
+    }
+}
+
+#[test]
+fn a_target_s_host_must_be_one() {
+    let empty = ["http:///v", "http://", "http://?q", "http://#f", "http://:80/v", "http://./v", "ftp:///v"];
+    let bad =
+        ["http://u@c/v", "http://c:8x/v", "http://c:65536/v", "http://c%zz/v", "http://[zz::1]/v", "http://[c]/v"];
+    let fragments = ["http://c#f", "http://c#f/v", "http://c:80#f/v"];
+    for target in empty.into_iter().chain(bad).chain(fragments) {
+        for method in ["GET", "OPTIONS"] {
+            let bytes = line(&format!("{method} {target} HTTP/1.1"));
+            assert_eq!(reject_of(&bytes), Reject::InvalidTargetHost, "{method} {target}");
+        }
+    }
+    let ports = ["b", "b:", "b:0", "b:x", "b:65536", "b:80x", "[::1]", "[b]:80", ":80"];
+    let no_authority = ["/", "/x:80", "*", "http://b/", "http://b:80/", "b:80/", "b:80?q", "b:80#f", "u@b:80"];
+    for target in ports.into_iter().chain(no_authority) {
+        let bytes = line(&format!("CONNECT {target} HTTP/1.1"));
+        assert_eq!(reject_of(&bytes), Reject::InvalidTargetHost, "CONNECT {target}");
     }
 }
 

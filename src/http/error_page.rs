@@ -2,7 +2,7 @@
 
 use super::exchange::{Cx, Exchange, Flow};
 use super::files;
-use super::request::Method;
+use super::request::{Form, Method};
 use super::response::Answer;
 use super::template::Template;
 use crate::conf::{self, Contexts, Setting};
@@ -79,7 +79,9 @@ pub(super) fn find(ex: &mut Exchange, cx: &Cx, status: u16) -> Option<Flow> {
     let page = location.scope.get(&ERROR_PAGE).iter().find(|page| page.statuses.contains(&status))?;
     // The location that the error is met in decides about its page's own errors, not that of the page.
     ex.in_error_page = !*location.scope.get(&RECURSIVE_ERROR_PAGES);
-    ex.error_status = page.overwrite.unwrap_or(status);
+    // A 2xx to CONNECT would promise a tunnel (RFC 9110, 9.3.6).
+    let may_overwrite = |code: &u16| ex.head.form != Form::Authority || *code >= 300;
+    ex.error_status = page.overwrite.filter(may_overwrite).unwrap_or(status);
     let mut target = Vec::new();
     page.target.eval(ex, cx, &mut target);
     match target.first() {

@@ -20,7 +20,7 @@ use super::captured::Captured;
 pub use super::cx::{ConnInfo, Cx, Stage};
 use super::files::Purpose;
 use super::reject::{Phase as RejectPhase, Reject};
-use super::request::{self, Head, Method, Parse};
+use super::request::{self, Form, Head, Method, Parse};
 use super::response::{Answer, Response};
 use super::site::{Location, Server};
 use super::{access, complain, error_page, files, limits, returns, uri};
@@ -166,7 +166,7 @@ impl Exchange {
             Ok(Parse::Complete(len)) => {
                 self.head_len = len;
                 match self.begin(cx) {
-                    // Whatever the conf says: a 2xx to CONNECT would promise a tunnel (nginx: ngx_http_process_request_header).
+                    // Whatever the conf says (nginx: ngx_http_process_request_header).
                     Ok(()) if matches!(self.head.method, Method::Trace | Method::Connect) => {
                         let answer = self.response.refuse_method();
                         self.run(cx, out, Flow::Answer(answer))
@@ -186,15 +186,27 @@ impl Exchange {
         let server = cx.site.server(self.server);
         self.location = server.own;
         self.keep_alive = self.head.keep_alive;
-        if let Some(query) = self.head.query(input) {
-            self.args.extend_from_slice(query);
+        if self.head.form == Form::Authority {
+            // The bytes behind the head are for the other end of a tunnel: neither a body nor the next request.
+            self.give_up();
+            self.body_begun = true;
+            return Ok(());
         }
         let path = self.head.path(input);
         let merge = *server.scope.get(&files::MERGE_SLASHES);
-        let as_it_is = std::ptr::eq(uri::normalize(path, merge, &mut self.uri)?, path);
-        if as_it_is {
-            self.uri.clear();
-            self.uri.extend_from_slice(path);
+        match uri::normalize(path, merge, &mut self.uri) {
+            Ok(normal) if std::ptr::eq(normal, path) => {
+                self.uri.clear();
+                self.uri.extend_from_slice(path);
+            }
+            Ok(_) => {}
+            Err(reject) => {
+                self.uri.clear();
+                return Err(reject);
+            }
+        }
+        if let Some(query) = self.head.query(input) {
+            self.args.extend_from_slice(query);
         }
         Ok(())
     }

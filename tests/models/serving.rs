@@ -38,8 +38,12 @@ pub fn http(kind: &'static Kind) {
     let page = old.response().expect("to HTTP/1.0");
     assert_eq!((page.status, page.text().as_str()), (200, "hello"));
     assert!(old.is_closed_by_server());
+    let mut tunnel = service.connect();
+    tunnel.send("CONNECT b.example:443 HTTP/1.1\r\nHost: b.example:443\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(tunnel.response().expect("to CONNECT").status, 405);
+    assert!(tunnel.is_closed_by_server(), "what follows is no request");
     // A server that has said no waits for the client's end, in case more is on its way.
-    drop((client, old));
+    drop((client, old, tunnel));
     service.end();
 }
 

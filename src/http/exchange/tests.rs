@@ -160,6 +160,28 @@ fn trace_and_connect_are_refused_whatever_the_conf_says() {
     assert_eq!(desk.ask("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n").status(), "405");
 }
 
+/// A body or a next request behind a CONNECT would be what the client wants to send through the tunnel.
+#[test]
+fn nothing_behind_a_connect_is_read() {
+    let conf = "server { listen 80; root /www; error_page 405 =200 /405.html; error_page 400 = /400.html; }";
+    let desk = Desk::new(conf, &[("/www/405.html", FILE), ("/www/400.html", FILE)]);
+    let behind = [
+        "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\nno chunk",
+        "Content-Length: 2000000\r\n\r\nab",
+        "Expect: 100-continue\r\nContent-Length: 9\r\n\r\n",
+    ];
+    for (target, status) in [("a:80", "405"), ("a", "400"), ("/", "400")] {
+        for rest in behind {
+            let reply = desk.ask(&format!("CONNECT {target} HTTP/1.1\r\nHost: a\r\n{rest}"));
+            assert_eq!((reply.status(), reply.after), (status, After::Close { linger: true }), "{target} {rest:?}");
+            assert_eq!(reply.body, Body::File { start: 0, end: 10 }, "the conf's page, with a status that fits");
+        }
+    }
+    let allow = desk.ask("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(allow.field("Allow"), Some("GET, HEAD"));
+}
+
 #[test]
 fn a_405_says_which_methods_there_are_where_the_method_is_to_blame() {
     let conf =

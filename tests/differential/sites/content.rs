@@ -62,7 +62,6 @@ pub fn files() -> Site {
         request("OPTIONS", "*"),
         request("PATCH", "/page.html").body("x"),
         request("TRACE", "/page.html"),
-        request("CONNECT", "localhost:80"),
         request("PROPFIND", "/"),
         request("BREW", "/"),
         request("MKCOL", "/new/"),

@@ -89,6 +89,50 @@ impl Probe {
     }
 }
 
+/// What follows a CONNECT is meant for a tunnel: each probe waits for an answer to the request behind it, in vain.
+pub fn connect() -> Site {
+    let http = "server { listen 127.0.0.1:%port%; root %root%; location / { } }";
+    let connect = |target: &str, fields: &str, behind: &str| {
+        let bytes = format!("CONNECT {target} HTTP/1.1\r\n{HOST}{fields}\r\n{behind}");
+        Probe::raw_many(format!("{target} {}", fields.lines().next().unwrap_or("")).trim_end(), bytes, 2)
+    };
+    let request = "GET /page.html HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let targets = [
+        "localhost:80",
+        "localhost:65535",
+        "[::1]:80",
+        "localhost",
+        "localhost:",
+        "localhost:0",
+        "localhost:65536",
+        "localhost:http",
+        ":80",
+        "[localhost]:80",
+        "user@localhost:80",
+        "localhost:80/page.html",
+        "localhost:80?query",
+        "/page.html",
+        "*",
+        "http://localhost/page.html",
+        "http://localhost:80/page.html",
+    ];
+    let mut probes: Vec<_> = targets.iter().map(|target| connect(target, "", request)).collect();
+    probes.extend([
+        connect("localhost:80", "Content-Length: 3\r\n", &format!("abc{request}")),
+        connect("localhost:80", "Content-Length: 3000000\r\n", request),
+        connect("localhost:80", "Transfer-Encoding: chunked\r\n", request),
+        connect("localhost:80", "Expect: 100-continue\r\nContent-Length: 3\r\n", ""),
+        Probe::raw_many("HTTP/1.0", format!("CONNECT localhost:80 HTTP/1.0\r\n\r\n{request}"), 2),
+        Probe::raw_many(
+            "HTTP/1.0, kept alive",
+            format!("CONNECT localhost:80 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n{request}"),
+            2,
+        ),
+        Probe::raw("no Host", "CONNECT localhost:80 HTTP/1.1\r\n\r\n"),
+    ]);
+    Site::new("connect", http, probes)
+}
+
 pub fn strict() -> Site {
     let http = "server { listen 127.0.0.1:%port%; root %root%; location / { } }";
     let raw = |name: &str, bytes: &str| Probe::raw(name, bytes);

@@ -422,3 +422,71 @@ pub fn nameless() -> Site {
     ];
     Site::new("nameless", http, probes)
 }
+
+/// Hosts that are none, and some that look odd, as a Host and in an absolute target.
+pub fn hosts() -> Site {
+    let http = "server { listen 127.0.0.1:%port%; location / { return 200 '$host|$uri|$request_uri|$args'; } }";
+    let hosts = [
+        "a:0",
+        "a:",
+        "a:65535",
+        "a:000080",
+        "a:65536",
+        "a:99999999999999999999",
+        "[::1]",
+        "[::1]:",
+        "[::1]:65536",
+        "[::ffff:192.0.2.1]:80",
+        "[2001:DB8::A]",
+        "[v1.a:b]",
+        "[v1.]",
+        "[]",
+        "[.]",
+        "[a]",
+        "[zz::1]",
+        "[ab..cd::1]",
+        "[192.0.2.1]",
+        "[1:2:3:4:5:6:7:8:9]",
+        "[::1%25lo]",
+        "[::1].",
+        "a%41",
+        "a%zz",
+        "a%4",
+        "a%",
+        "a_b",
+        "*",
+        ".",
+        "a.",
+        "a..",
+    ];
+    let mut probes: Vec<_> = hosts.iter().map(|host| get("/x").host(host).into()).collect();
+    probes.extend(hosts.iter().map(|host| get(&format!("http://{host}/x")).into()));
+    let targets = [
+        "http:///x",
+        "http://",
+        "http://?q",
+        "http://:80/x",
+        "https:///x",
+        "ftp:///x",
+        "http://@/x",
+        "http://a",
+        "http://a:80",
+        "http://a?q",
+        "http://a?",
+        "http://a#b",
+        "http://a#b/x",
+        "http://a:80#b/x",
+        "http://a/x#b",
+        "http://a?q#b",
+    ];
+    probes.extend(targets.iter().map(|target| Probe::from(get(target))));
+    probes.extend(probes![
+        get("http:///x").without_host(),
+        get("http:///x").http10().without_host(),
+        get("http://a/x").host("a%zz"),
+        get("http://a/x").without_host(),
+        get("http://a/x").http10().without_host(),
+        request("OPTIONS", "http://a"),
+    ]);
+    Site::new("hosts", http, probes)
+}

@@ -5,13 +5,13 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileTypeExt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::log;
 use crate::os::process::{self, is_listening_socket, take_inherited_fd};
-use crate::os::{Addr, Failure, ListenOptions, Listener, Steer, signals};
+use crate::os::{Addr, Failure, ListenOptions, Listener, SocketFile, Steer, replace_abandoned, signals};
 
 /// The variable in which an old binary names its sockets to the new one, as nginx's `NGINX`: `6;7;`.
 pub const UPGRADE_VARIABLE: &str = "DROVER";
@@ -151,9 +151,9 @@ pub fn open<'a>(
         let options = &options;
         // Several sockets may share an address (reuseport): each old one is taken once.
         let taken = |o: &&Bound| !bound.iter().any(|b| Arc::ptr_eq(&b.listener, &o.listener));
-        let kept = old.iter().filter(|o| o.addr == *addr).find(taken);
+        let kept = old.iter().filter(|o| o.is_at(addr)).find(taken);
         let opened = match kept {
-            Some(kept) => keep(kept, options),
+            Some(kept) => keep(kept, addr, options),
             None => match inherited.find(addr) {
                 Some(listener) => adopt(listener, addr, options, !inherited.is_upgrade),
                 None => open_one(addr, options, in_use).inspect(|opened| made.extend(opened.clone())),
@@ -162,7 +162,7 @@ pub fn open<'a>(
         match opened {
             Ok(one) => bound.extend(one.map(|one| Bound { n, copy, ..one })),
             Err(failure) => {
-                remove_paths(&paths(&made));
+                remove_files(&files(&made));
                 return Err(failure);
             }
         }
@@ -170,11 +170,19 @@ pub fn open<'a>(
     Ok(bound)
 }
 
-fn keep(old: &Bound, options: &ListenOptions) -> Result<Option<Bound>, Failure> {
-    if old.options != *options {
-        apply(&old.listener, &old.addr, options)?;
+impl Bound {
+    /// Whether this is the socket for `addr`; a Unix socket's path may be spelled otherwise.
+    fn is_at(&self, addr: &Addr) -> bool {
+        let is_file = |path| self.listener.file().is_some_and(|file| file.is_at(path));
+        self.addr == *addr || addr.path().is_some_and(is_file)
     }
-    Ok(Some(Bound { options: options.clone(), ..old.clone() }))
+}
+
+fn keep(old: &Bound, addr: &Addr, options: &ListenOptions) -> Result<Option<Bound>, Failure> {
+    if old.options != *options {
+        apply(&old.listener, addr, options)?;
+    }
+    Ok(Some(Bound { addr: addr.clone(), options: options.clone(), ..old.clone() }))
 }
 
 fn adopt(listener: Listener, addr: &Addr, options: &ListenOptions, is_foreign: bool) -> Result<Option<Bound>, Failure> {
@@ -196,11 +204,15 @@ fn open_one(addr: &Addr, options: &ListenOptions, in_use: InUse) -> Result<Optio
     let mut attempt = 0;
     loop {
         attempt += 1;
-        match Listener::open(addr, options) {
+        let opened = Listener::open(addr, options).or_else(|failure| replace(addr, options, in_use, failure));
+        match opened {
             Ok(listener) => {
                 let listener = Arc::new(listener);
                 let (addr, options) = (addr.clone(), options.clone());
                 return Ok(Some(Bound { addr, options, listener, n: 0, copy: None, is_foreign: false }));
+            }
+            Err(f) if f.error.kind() == ErrorKind::AddrInUse && is_occupied(addr) => {
+                return Err(Failure::new(format!("bind() to {addr}, where something is that is no socket,"), f.error));
             }
             Err(f) if f.error.kind() == ErrorKind::AddrInUse && in_use == InUse::Ignore => return Ok(None),
             Err(f) if f.error.kind() == ErrorKind::AddrInUse && attempt < attempts => {
@@ -214,6 +226,22 @@ fn open_one(addr: &Addr, options: &ListenOptions, in_use: InUse) -> Result<Optio
             Err(failure) => return Err(failure),
         }
     }
+}
+
+/// Whether another kind of file is in the way of a Unix socket: nobody is going to leave.
+fn is_occupied(addr: &Addr) -> bool {
+    let meta = addr.path().and_then(|path| fs::symlink_metadata(path).ok());
+    meta.is_some_and(|meta| !meta.file_type().is_socket())
+}
+
+/// Takes the place of a Unix socket that a crash has left; else `failure` is the answer.
+fn replace(addr: &Addr, options: &ListenOptions, in_use: InUse, failure: Failure) -> Result<Listener, Failure> {
+    if failure.error.kind() != ErrorKind::AddrInUse || in_use == InUse::Ignore {
+        return Err(failure);
+    }
+    let listener = replace_abandoned(addr, options)?.ok_or(failure)?;
+    log::warn!("no process had {addr} any more: it has been replaced");
+    Ok(listener)
 }
 
 /// Those that the process with this number among the acceptors has, in the conf's order, and whether for itself alone.
@@ -248,26 +276,23 @@ pub fn addrs(bound: &[Bound]) -> Vec<Addr> {
     bound.iter().map(|bound| bound.addr.clone()).collect()
 }
 
-/// Removes the paths of those Unix sockets in `gone` that `kept` doesn't have. The sockets themselves close with their last
+/// Removes the files of those Unix sockets in `gone` that `kept` doesn't have. The sockets themselves close with their last
 /// reference, in this process; a worker that drains has its own.
 pub fn close_missing(gone: &[Bound], kept: &[Bound]) {
-    remove_paths(&paths(gone.iter().filter(|g| !kept.iter().any(|k| k.addr == g.addr))));
+    let is_kept = |bound: &&Bound| kept.iter().any(|kept| Arc::ptr_eq(&kept.listener, &bound.listener));
+    remove_files(&files(gone.iter().filter(|bound| !is_kept(bound))));
 }
 
-/// The paths of those Unix sockets that are this program's to remove.
-pub fn paths<'b>(bound: impl IntoIterator<Item = &'b Bound>) -> Vec<PathBuf> {
+/// The files of those Unix sockets that are this program's to remove.
+pub fn files<'b>(bound: impl IntoIterator<Item = &'b Bound>) -> Vec<SocketFile> {
     let own = bound.into_iter().filter(|b| !b.is_foreign);
-    own.filter_map(|b| b.addr.path().map(Path::to_owned)).collect()
+    own.filter_map(|b| b.listener.file().cloned()).collect()
 }
 
-/// Removes them; a failure is logged.
-pub fn remove_paths(paths: &[PathBuf]) {
-    for path in paths {
-        if let Err(e) = fs::remove_file(path)
-            && e.kind() != ErrorKind::NotFound
-        {
-            log::emerg!("{}", Failure::on_path("unlink", path, e));
-        }
+/// Removes them, unless something else has taken their place; a failure is logged.
+pub fn remove_files(files: &[SocketFile]) {
+    for failure in files.iter().filter_map(|file| file.remove().err()) {
+        log::emerg!("{failure}");
     }
 }
 

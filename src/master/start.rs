@@ -1,7 +1,6 @@
 //! How a server starts, and what `-t` does of it (main() of nginx.c).
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,7 +13,7 @@ use crate::conf::Warning;
 use crate::dispatch::Seat;
 use crate::log;
 use crate::os::process::{self, daemonise};
-use crate::os::{Failure, signals};
+use crate::os::{Failure, SocketFile, signals};
 use crate::shm::{Ledger, Role};
 
 /// Starts the server and returns the exit code of its end. `banner`: what is said, in one line, once it listens.
@@ -37,19 +36,19 @@ pub fn serve(loader: Loader, mut inherited: Inherited, banner: Option<&str>) -> 
             run(loader, cycle, inherited.is_upgrade)
         }
         Err(failure) => {
-            give_up(&failure, &own_paths(&cycle, inherited.is_upgrade));
+            give_up(&failure, &own_files(&cycle, inherited.is_upgrade));
             1
         }
     }
 }
 
-/// The paths of Unix sockets to be removed when the start fails: none that an old binary listens on.
-fn own_paths(cycle: &Cycle, is_upgrade: bool) -> Vec<PathBuf> {
-    if is_upgrade { Vec::new() } else { sockets::paths(&cycle.sockets) }
+/// The files of Unix sockets to be removed when the start fails: none that an old binary listens on.
+fn own_files(cycle: &Cycle, is_upgrade: bool) -> Vec<SocketFile> {
+    if is_upgrade { Vec::new() } else { sockets::files(&cycle.sockets) }
 }
 
-fn give_up(failure: &Failure, paths: &[PathBuf]) {
-    sockets::remove_paths(paths);
+fn give_up(failure: &Failure, files: &[SocketFile]) {
+    sockets::remove_files(files);
     log::emerg!("{failure}");
 }
 
@@ -100,14 +99,14 @@ fn run(loader: Loader, cycle: Cycle, is_upgrade: bool) -> i32 {
     if !*cycle.conf.root.scope.get(&MASTER_PROCESS) {
         return run_alone(cycle);
     }
-    let (pid_file, paths) = (cycle.pid_file.clone(), own_paths(&cycle, is_upgrade));
+    let (pid_file, files) = (cycle.pid_file.clone(), own_files(&cycle, is_upgrade));
     match Master::new(loader, cycle, is_upgrade) {
         Ok(master) => master.run(),
         Err(failure) => {
             if let Some(path) = pid_file {
                 pid_file::remove(&path);
             }
-            give_up(&failure, &paths);
+            give_up(&failure, &files);
             1
         }
     }
@@ -117,12 +116,12 @@ fn run(loader: Loader, cycle: Cycle, is_upgrade: bool) -> i32 {
 fn run_alone(mut cycle: Cycle) -> i32 {
     cycle.ledger.header().generation.store(cycle.generation, Ordering::Relaxed);
     cycle.ledger.header().model.set(cycle.choice.name());
-    let paths = sockets::paths(&cycle.sockets);
+    let files = sockets::files(&cycle.sockets);
     let code = cycle.live(Seat { role: Role::Worker, number: 0 }, None);
     if let Some(path) = &cycle.pid_file {
         pid_file::remove(path);
     }
-    sockets::remove_paths(&paths);
+    sockets::remove_files(&files);
     code
 }
 

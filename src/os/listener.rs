@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use super::addr::RawAddr;
 use super::socket::{int_option, local_addr, own, set_option, tcp_info};
-use super::{Addr, Failure, Socket, retry};
+use super::{Addr, Failure, Socket, SocketFile, retry};
 
 /// TCP keepalive probes on accepted connections (`listen ... so_keepalive=`); `None` leaves the kernel's value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,13 +77,22 @@ const BPF_A: u32 = 0x10;
 pub struct Listener {
     fd: OwnedFd,
     addr: Addr,
+    /// That of a Unix socket.
+    file: Option<SocketFile>,
 }
 
 impl Listener {
-    /// Binds `addr` and listens (ngx_open_listening_sockets). TCP_NODELAY is set here, because accepted sockets inherit it:
-    /// one system call a socket instead of one a connection. A Unix socket is made readable and writable for all, as in
-    /// nginx.
+    /// Binds `addr` and listens (ngx_open_listening_sockets). A Unix socket is made readable and writable for all, as in nginx.
+    /// On an error nothing is left of it.
     pub fn open(addr: &Addr, options: &ListenOptions) -> Result<Listener, Failure> {
+        let listener = Listener::bind(addr, options)?;
+        let listened = listener.set_backlog(options.backlog).map_err(named("listen() to", addr));
+        listener.keep_if(listened)
+    }
+
+    /// Binds `addr`: clients are refused until `set_backlog`. TCP_NODELAY is set here, because accepted sockets inherit it: one
+    /// system call a socket instead of one a connection.
+    fn bind(addr: &Addr, options: &ListenOptions) -> Result<Listener, Failure> {
         let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
         // SAFETY: no memory is involved.
         let fd = retry(|| unsafe { libc::socket(addr.family(), kind, 0) }).map_err(named("socket() for", addr))?;
@@ -94,15 +103,27 @@ impl Listener {
         addr.with_raw(|at, len| retry(|| unsafe { libc::bind(fd.as_raw_fd(), at, len) }))
             .and_then(|bound| bound)
             .map_err(named("bind() to", addr))?;
-        if let Some(path) = addr.path() {
-            let everyone = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-            std::fs::set_permissions(path, everyone).map_err(named("chmod() for", addr))?;
+        let file = addr.path().map(SocketFile::at).transpose().map_err(named("lstat() for", addr))?;
+        let addr_now = local_addr(&fd).map_err(named("getsockname() of", addr))?;
+        let listener = Listener { fd, addr: addr_now, file };
+        let opened = listener.open_to_all().map_err(named("chmod() for", addr));
+        let ready = opened.and_then(|()| listener.configure(options).map_err(named("setsockopt() for", addr)));
+        listener.keep_if(ready)
+    }
+
+    fn open_to_all(&self) -> io::Result<()> {
+        let everyone = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+        self.addr.path().map_or(Ok(()), |path| std::fs::set_permissions(path, everyone))
+    }
+
+    fn keep_if<E>(self, result: Result<(), E>) -> Result<Listener, E> {
+        if result.is_err()
+            && let Some(file) = &self.file
+        {
+            // The first error is the one to tell.
+            let _ = file.remove();
         }
-        // SAFETY: no memory is involved.
-        retry(|| unsafe { libc::listen(fd.as_raw_fd(), options.backlog) }).map_err(named("listen() to", addr))?;
-        let listener = Listener { addr: local_addr(&fd).map_err(named("getsockname() of", addr))?, fd };
-        listener.configure(options).map_err(named("setsockopt() for", addr))?;
-        Ok(listener)
+        result.map(|()| self)
     }
 
     /// Takes a socket that somebody else has bound: systemd, or the process that this one replaces.
@@ -113,7 +134,9 @@ impl Listener {
         if int_option(&fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN)? == 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket is not listening"));
         }
-        let listener = Listener { addr: local_addr(&fd)?, fd };
+        let addr = local_addr(&fd)?;
+        let file = addr.path().and_then(|path| SocketFile::at(path).ok());
+        let listener = Listener { addr, file, fd };
         listener.set_nonblocking(true)?;
         nix::fcntl::fcntl(&listener.fd, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
         Ok(listener)
@@ -218,9 +241,14 @@ impl Listener {
         &self.addr
     }
 
+    /// The file of a Unix socket; `None`: another kind, or its file is not where it was bound.
+    pub fn file(&self) -> Option<&SocketFile> {
+        self.file.as_ref()
+    }
+
     /// A second descriptor of the same socket.
     pub fn try_clone(&self) -> io::Result<Listener> {
-        Ok(Listener { fd: self.fd.try_clone()?, addr: self.addr.clone() })
+        Ok(Listener { fd: self.fd.try_clone()?, addr: self.addr.clone(), file: self.file.clone() })
     }
 }
 

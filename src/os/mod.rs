@@ -17,6 +17,7 @@ pub mod process;
 mod shared_map;
 pub mod signals;
 mod socket;
+mod socket_file;
 pub mod time;
 mod title;
 pub mod users;
@@ -32,6 +33,7 @@ pub use poller::{Events, Interest, Poller, Ready};
 pub(crate) use shared_map::shareable;
 pub use shared_map::{Shareable, SharedMap};
 pub use socket::{Linger, Socket};
+pub use socket_file::{FileId, SocketFile, replace_abandoned};
 pub use title::set_title;
 
 use std::io;

@@ -7,6 +7,7 @@ mod cli;
 mod life;
 mod reload;
 mod start;
+mod unix_sockets;
 mod upgrade;
 
 use std::process::Output;

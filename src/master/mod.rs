@@ -7,6 +7,7 @@
 //! side: `drover -s`.
 
 pub mod back_off;
+mod bind_advice;
 pub mod children;
 pub mod client;
 mod cycle;

@@ -9,6 +9,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bind_advice::advise;
 use crate::log;
 use crate::os::process::{self, is_listening_socket, take_inherited_fd};
 use crate::os::{Addr, Failure, ListenOptions, Listener, SocketFile, Steer, replace_abandoned, signals};
@@ -163,7 +164,7 @@ pub fn open<'a>(
             Ok(one) => bound.extend(one.map(|one| Bound { n, copy, ..one })),
             Err(failure) => {
                 remove_files(&files(&made));
-                return Err(failure);
+                return Err(advise(failure, addr));
             }
         }
     }

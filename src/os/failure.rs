@@ -11,23 +11,31 @@ pub struct Failure {
     pub what: String,
     /// Its error.
     pub error: io::Error,
+    /// What helps, as the end of the sentence.
+    advice: Option<String>,
 }
 
 impl Failure {
     /// A call that failed on `what`.
     pub fn new(what: impl Into<String>, error: io::Error) -> Self {
-        Self { what: what.into(), error }
+        Self { what: what.into(), error, advice: None }
     }
 
     /// A call that failed on a file: `open() "/a/b"`.
     pub fn on_path(call: &str, path: &Path, error: io::Error) -> Self {
         Self::new(format!("{call}() \"{}\"", path.display()), error)
     }
+
+    /// The same, and what helps: `... failed (97: Address family not supported by protocol): this kernel has no IPv6`.
+    pub fn with_advice(self, advice: impl Into<String>) -> Self {
+        Self { advice: Some(advice.into()), ..self }
+    }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failed ({})", self.what, ErrnoText(&self.error))
+        write!(f, "{} failed ({})", self.what, ErrnoText(&self.error))?;
+        self.advice.iter().try_for_each(|advice| write!(f, ": {advice}"))
     }
 }
 
@@ -64,6 +72,9 @@ mod tests {
         assert_eq!(ErrnoText(&again).to_string(), "11: Resource temporarily unavailable");
         let full = io::Error::from_raw_os_error(28);
         assert_eq!(ErrnoText(&full).to_string(), "28: No space left on device");
+        let family = Failure::new("socket() for [::]:80", io::Error::from_raw_os_error(97)).with_advice("leave it out");
+        let expected = "socket() for [::]:80 failed (97: Address family not supported by protocol): leave it out";
+        assert_eq!(family.to_string(), expected);
         assert_eq!(ErrnoText(&io::Error::other("odd")).to_string(), "odd");
     }
 }

@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 
 use memmap2::{MmapOptions, MmapRaw};
+use nix::errno::Errno;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 /// Types that several processes may use at the same time, each at an address of its own. Declared with `shareable!`.
@@ -53,7 +54,14 @@ pub struct SharedMap<T> {
 impl<T: Shareable> SharedMap<T> {
     /// Makes a new memfd called `name` (seen in /proc/PID/fd and /proc/PID/maps). Pages cost memory when first touched.
     pub fn create(name: &str) -> io::Result<SharedMap<T>> {
-        let file = File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC)?);
+        // Linux warns from 6.3 on, and refuses where vm.memfd_noexec is 2, when a memfd might be executed; older kernels don't know
+        // the flag.
+        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::from_bits_retain(libc::MFD_NOEXEC_SEAL);
+        let made = match memfd_create(name, flags) {
+            Err(Errno::EINVAL) => memfd_create(name, MFdFlags::MFD_CLOEXEC),
+            made => made,
+        };
+        let file = File::from(made?);
         file.set_len(size_of::<T>() as u64)?;
         SharedMap::open(file)
     }
@@ -106,6 +114,13 @@ mod tests {
         assert_eq!(second.load(Relaxed), 0);
         first.store(42, Relaxed);
         assert_eq!(second.load(Relaxed), 42);
+    }
+
+    #[test]
+    fn a_memfd_is_sealed_against_execution() {
+        let map = SharedMap::<AtomicU64>::create("drover-test").unwrap();
+        let seals = nix::fcntl::fcntl(&map, nix::fcntl::FcntlArg::F_GET_SEALS).unwrap();
+        assert_ne!(seals & libc::F_SEAL_EXEC, 0, "Linux 6.3 or later is expected where tests run");
     }
 
     #[test]

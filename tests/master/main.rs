@@ -4,6 +4,7 @@
 mod support;
 
 mod cli;
+mod kernel;
 mod life;
 mod reload;
 mod start;

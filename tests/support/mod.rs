@@ -8,6 +8,7 @@
 
 pub mod client;
 pub mod proc;
+pub mod seccomp;
 pub mod server;
 pub mod tools;
 

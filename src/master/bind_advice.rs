@@ -1,0 +1,42 @@
+//! What helps when an address can't be listened on.
+
+use std::fs;
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use crate::os::{Addr, Failure};
+
+/// Adds to `failure`, that of a socket for `addr`, what can be done about it, where that is known.
+pub fn advise(failure: Failure, addr: &Addr) -> Failure {
+    match advice(&failure, addr) {
+        Some(advice) => failure.with_advice(advice),
+        None => failure,
+    }
+}
+
+fn advice(failure: &Failure, addr: &Addr) -> Option<String> {
+    let is_v6 = matches!(addr, Addr::V6(_));
+    match Errno::from_raw(failure.error.raw_os_error()?) {
+        Errno::EAFNOSUPPORT if is_v6 => Some(format!("this kernel has no IPv6, leave \"listen {addr}\" out")),
+        Errno::EADDRNOTAVAIL if is_v6 && is_v6_disabled() => Some(format!(
+            "IPv6 is switched off here (sysctl net.ipv6.conf.all.disable_ipv6), leave \"listen {addr}\" out"
+        )),
+        Errno::EADDRNOTAVAIL => Some("no network interface of this machine has that address".into()),
+        Errno::EACCES => {
+            let first =
+                sysctl("ipv4/ip_unprivileged_port_start").filter(|first| addr.port().is_some_and(|p| p < *first))?;
+            Some(format!("ports below {first} need CAP_NET_BIND_SERVICE, listen on a higher one"))
+        }
+        _ => None,
+    }
+}
+
+fn is_v6_disabled() -> bool {
+    sysctl("ipv6/conf/all/disable_ipv6") == Some(1)
+}
+
+/// A number of the network's settings.
+fn sysctl(name: &str) -> Option<u16> {
+    fs::read_to_string(Path::new("/proc/sys/net").join(name)).ok()?.trim().parse().ok()
+}

@@ -81,6 +81,13 @@ impl Error {
         self.help_at(first, "it stands in {place} already")
     }
 
+    /// Marks another place in the same file.
+    pub(super) fn moved_to(mut self, span: Span) -> Error {
+        let line = self.0.end_line.unwrap_or(self.0.span.line);
+        self.0.span = span;
+        self.ends_in(line)
+    }
+
     pub(super) fn ends_in(mut self, line: u32) -> Error {
         self.0.end_line = Some(line);
         self

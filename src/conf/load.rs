@@ -2,6 +2,7 @@
 //! and gives every block its scope.
 
 mod checks;
+mod hints;
 mod include;
 
 use super::args::join;
@@ -171,6 +172,8 @@ struct Loader<'l> {
     /// The files that are being read, outermost first.
     open_files: Vec<PathBuf>,
     depth: usize,
+    /// The semicolon in front of the statement that is being read.
+    last_end: Option<Span>,
 }
 
 impl<'l> Loader<'l> {
@@ -190,6 +193,7 @@ impl<'l> Loader<'l> {
             inert: Vec::new(),
             open_files: Vec::new(),
             depth: 0,
+            last_end: None,
         }
     }
 
@@ -262,38 +266,39 @@ impl<'l> Loader<'l> {
                     let message = "block directives are not supported in -g option";
                     return Err(Error::new(ErrorKind::Syntax, statement.end_span, message));
                 }
-                (End::Semicolon | End::Open, _) => self.statement(lexer, statement, block)?,
+                (End::Semicolon | End::Open, _) => {
+                    let read = self.statement(lexer, &statement, block);
+                    read.map_err(|error| self.explain(&statement, error))?;
+                    self.last_end = Some(statement.end_span).filter(|_| statement.end == End::Semicolon);
+                }
             }
         }
     }
 
-    fn statement(&mut self, lexer: &mut Lexer, statement: Statement, block: &mut Block) -> Result<(), Error> {
+    fn statement(&mut self, lexer: &mut Lexer, statement: &Statement, block: &mut Block) -> Result<(), Error> {
+        let context = block.section.inner;
         let Some(name) = statement.words.first() else { return Ok(()) };
         if name.text == "include" {
-            return self.include(&statement, |loader, lexer| loader.block(lexer, block, Inside::File));
+            return self.include(statement, |loader, lexer| loader.block(lexer, block, Inside::File));
         }
-        let entry = self.find(&statement, name, block.section.inner)?;
+        let entry = self.find(statement, name, context)?;
+        self.doubt(statement, entry, context);
         match entry.kind() {
             Kind::Section(section) => {
-                self.check_once(section, &statement, name, block)?;
+                self.check_once(section, statement, name, block)?;
                 let mut inner = Block::new(section, statement.words.get(1..).unwrap_or_default().to_vec(), name.span);
                 self.deeper(name, |loader| loader.block(lexer, &mut inner, Inside::Braces))?;
                 block.children.push(inner);
             }
             Kind::Setting(store) => {
-                let context = block.section.inner;
-                let own = self.own(store, &statement, name, block)?;
+                let own = self.own(store, statement, name, block)?;
                 let first = Some(own.span).filter(|first| *first != name.span);
                 let mut items = Vec::new();
                 if store.takes_block() {
                     self.items(lexer, &mut items, Inside::Braces, name)?;
                 }
                 let args = statement.words.get(1..).unwrap_or_default();
-                self.set(
-                    store,
-                    Spoken { name, args, items: &items, context, first, statement: &statement },
-                    &mut own.value,
-                )?;
+                self.set(store, Spoken { name, args, items: &items, context, first, statement }, &mut own.value)?;
             }
             Kind::Inert(_) => {
                 let known = entry.info().names().iter().find(|known| **known == name.text);
@@ -319,7 +324,7 @@ impl<'l> Loader<'l> {
                 (End::Close, _) => return syntax("unexpected \"}\""),
                 (End::Open, _) => return syntax("unexpected \"{\""),
                 (End::Text, Inside::Braces) => return Err(self.unclosed(lexer, &owner.text, owner.span)),
-                (End::Semicolon, _) => {}
+                (End::Semicolon, _) => self.doubt_words(&statement),
             }
             match statement.words.first() {
                 Some(word) if word.text == "include" => {

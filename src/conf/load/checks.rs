@@ -36,8 +36,9 @@ impl Loader<'_> {
             return Err(Error::new(ErrorKind::Context, statement.end_span, message));
         }
         let (min, max) = entry.info().args();
-        if !(min..=max).contains(&(statement.words.len() - 1)) {
-            return Err(self.wrong_number(statement, &name.text, &entry.info().syntax()));
+        let number = statement.words.len() - 1;
+        if !(min..=max).contains(&number) {
+            return Err(self.wrong_number(statement, name, &entry.info().syntax(), number > max));
         }
         Ok(*entry)
     }
@@ -62,25 +63,16 @@ impl Loader<'_> {
         Error::new(ErrorKind::Context, statement.end_span, message)
     }
 
-    /// The error of a wrong number of arguments; a semicolon forgotten in the line before is the usual reason.
-    pub(super) fn wrong_number(&self, statement: &Statement, name: &str, syntax: &str) -> Error {
-        let message = format!("invalid number of arguments in \"{name}\" directive");
-        let error = |span| Error::new(ErrorKind::Arity, span, &*message).ends_in(statement.end_span.line);
-        let forgotten = statement.words.windows(2).find_map(|pair| match pair {
-            [last, next] => (next.span.line > last.span.line && self.is_name(&next.text)).then_some(last),
-            _ => None,
-        });
-        match (forgotten, statement.words.first()) {
-            (Some(last), _) => error(last.span).help("is a \";\" missing after this?"),
-            (None, Some(first)) => {
-                error(first.span).help(format!("write it as: {}", format!("{name} {syntax}").trim()))
-            }
-            (None, None) => error(statement.end_span),
-        }
-    }
-
-    fn is_name(&self, word: &str) -> bool {
-        word == "include" || !self.registry.named(word).is_empty()
+    pub(super) fn wrong_number(&self, statement: &Statement, name: &Arg, syntax: &str, is_excess: bool) -> Error {
+        let message = format!("invalid number of arguments in \"{}\" directive", name.text);
+        let usage = format!("{} {syntax}", name.text);
+        let is_free = |word: &str| word.len() > 1 && word.bytes().all(|b| b.is_ascii_uppercase());
+        let quotes = match is_excess && syntax.split([' ', '[', ']']).any(is_free) {
+            true => ", and a value of several words in quotes",
+            false => "",
+        };
+        let error = Error::new(ErrorKind::Arity, name.span, message).ends_in(statement.end_span.line);
+        error.help(format!("write it as: {}{quotes}", usage.trim()))
     }
 
     pub(super) fn check_once(

@@ -28,8 +28,9 @@ impl Loader<'_> {
         if let (super::End::Open, Some(name)) = (statement.end, statement.words.first()) {
             return Err(self.not_terminated(statement, name));
         }
-        let [_, pattern] = &statement.words[..] else {
-            return Err(self.wrong_number(statement, "include", "FILE | PATTERN"));
+        let [name, words @ ..] = &statement.words[..] else { return Ok(()) };
+        let [pattern] = words else {
+            return Err(self.wrong_number(statement, name, "FILE | PATTERN", words.len() > 1));
         };
         let end_line = statement.end_span.line;
         let full = join(&self.conf_dir, &pattern.text);

@@ -1,6 +1,6 @@
 //! Where a server listens: the value of `listen`, and the sockets that all of them together need.
 
-use super::{Args, Contexts, Error, Span, parse_count, parse_size, parse_time_s};
+use super::{Args, Contexts, Error, Span, did_you_mean, parse_count, parse_size, parse_time_s};
 use crate::os::{Addr, Keepalive, ListenOptions};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -8,8 +8,27 @@ use std::ops::RangeInclusive;
 /// Bytes of a socket's path: `sun_path` of sockaddr_un(7) without the NUL at its end.
 const LONGEST_PATH: usize = 107;
 
-/// The options that take a value.
-const VALUED: [&str; 6] = ["backlog", "fastopen", "rcvbuf", "sndbuf", "so_keepalive", "ipv6only"];
+/// The options that take a value, and what it may be.
+const VALUED: [(&str, &str); 6] = [
+    ("backlog", "backlog=NUMBER"),
+    ("fastopen", "fastopen=NUMBER"),
+    ("rcvbuf", "rcvbuf=SIZE"),
+    ("sndbuf", "sndbuf=SIZE"),
+    ("so_keepalive", "so_keepalive=on, off or [IDLE]:[INTERVAL]:[COUNT]"),
+    ("ipv6only", "ipv6only=on or ipv6only=off"),
+];
+
+/// The options that are a word.
+const WORDS: [&str; 4] = ["default_server", "bind", "reuseport", "deferred"];
+
+/// Options of nginx that are not there, and what a user should know.
+const MISSING: [(&str, &str); 5] = [
+    ("ssl", "drover does not speak TLS yet: put a TLS-terminating proxy in front and listen plainly"),
+    ("http2", "drover does not speak HTTP/2 yet: leave \"http2\" out, clients use HTTP/1.1"),
+    ("quic", "drover does not speak HTTP/3 yet: leave \"quic\" out, clients use HTTP/1.1"),
+    ("spdy", "clients have given SPDY up: leave \"spdy\" out"),
+    ("proxy_protocol", "drover does not read the PROXY protocol yet: let the proxy connect without it"),
+];
 
 /// One `listen`.
 #[derive(Debug, Clone)]
@@ -85,8 +104,7 @@ impl Listen {
     /// `default_server` is one where servers share an address, in `http`.
     pub fn parse_into(args: &Args, listens: &mut Vec<Listen>) -> Result<(), Error> {
         let text = args.str(0)?;
-        let addrs = parse_addrs(text)
-            .map_err(|what| args.bad(0, format!("{what} in \"{text}\" of the \"listen\" directive")))?;
+        let addrs = parse_addrs(text).map_err(|what| bad_address(args, text, what))?;
         for addr in addrs {
             let mut listen = Listen { addr, default_server: false, options: None, span: args.span(0) };
             for i in 1..args.len() {
@@ -107,7 +125,8 @@ impl Listen {
             return Ok(());
         }
         let (name, value) = text.split_once('=').unwrap_or((text, ""));
-        let invalid = || args.bad(i, format!("invalid {name} \"{text}\""));
+        let usage = VALUED.iter().find(|(valued, _)| *valued == name).map(|(_, usage)| *usage);
+        let invalid = || args.bad(i, format!("invalid {name} \"{text}\"")).help(usage.unwrap_or_default());
         let number = |least| match parse_count(value) {
             Some(number) if (least..=0x7fff_ffff).contains(&number) => Ok(number as u32),
             _ => Err(invalid()),
@@ -118,9 +137,7 @@ impl Listen {
             _ if text == "bind" => {}
             _ if text == "reuseport" => options.reuseport = true,
             _ if text == "deferred" => options.deferred = true,
-            _ if !text.contains('=') && VALUED.contains(&name) => {
-                return Err(args.bad(i, format!("invalid parameter \"{text}\"")));
-            }
+            _ if !text.contains('=') && usage.is_some() => return Err(unknown_option(args, i)),
             "backlog" => options.backlog = number(1)? as i32,
             "fastopen" => options.fastopen = Some(number(0)?),
             "rcvbuf" => options.rcvbuf = Some(bytes()?),
@@ -129,22 +146,66 @@ impl Listen {
             // Without effect where the address is not one of IPv6.
             "ipv6only" if value == "on" => options.ipv6only = true,
             "ipv6only" if value == "off" => options.ipv6only = false,
-            "ssl" | "http2" | "quic" | "spdy" => {
-                return Err(args
-                    .bad(i, format!("the \"{name}\" parameter of \"listen\" is not supported"))
-                    .help("drover does not speak TLS yet: put a TLS-terminating proxy in front and listen plainly"));
-            }
-            "proxy_protocol" => {
-                return Err(args.bad(i, format!("the \"{name}\" parameter of \"listen\" is not supported")));
-            }
-            _ => return Err(args.bad(i, format!("invalid parameter \"{text}\""))),
+            _ if MISSING.iter().any(|(missing, _)| *missing == text) => return Err(not_supported(args, i)),
+            _ => return Err(unknown_option(args, i)),
         }
         Ok(())
     }
 }
 
+fn bad_address(args: &Args, text: &str, what: &str) -> Error {
+    let error = args.bad(0, format!("{what} in \"{text}\" of the \"listen\" directive"));
+    let port = text.rsplit(':').next().unwrap_or_default();
+    match what {
+        _ if text.contains("://") => error.help("an address and a port, without \"http://\" and without a path"),
+        "no host" => error.help(format!("all addresses of this machine are \"*:{port}\"")),
+        _ if text.matches(':').count() > 1 && !text.starts_with('[') => {
+            error.help("an IPv6 address stands in brackets: [::1]:8080")
+        }
+        "invalid port" | "invalid port range" => {
+            error.help("a port is a number from 1 to 65535, a range is FIRST-LAST")
+        }
+        _ => error,
+    }
+}
+
+/// All that nginx has and drover has not is named at once: whoever leaves `ssl` out must not meet `http2` next.
+fn not_supported(args: &Args, i: usize) -> Error {
+    let said = args.all().iter().skip(i);
+    let helps: Vec<&str> =
+        said.filter_map(|arg| MISSING.iter().find(|(name, _)| *name == arg.text).map(|(_, help)| *help)).collect();
+    let name = args.opt_str(i).unwrap_or_default();
+    args.bad(i, format!("the \"{name}\" parameter of \"listen\" is not supported")).help(helps.join("; "))
+}
+
+fn unknown_option(args: &Args, i: usize) -> Error {
+    let text = args.opt_str(i).unwrap_or_default();
+    let error = args.bad(i, format!("invalid parameter \"{text}\""));
+    let name = text.split('=').next().unwrap_or_default();
+    let in_http = args.context() == Contexts::SERVER;
+    let words = WORDS.into_iter().filter(|word| in_http || *word != "default_server");
+    let known = VALUED.iter().map(|(name, _)| *name).chain(words).chain(MISSING.iter().map(|(name, _)| *name));
+    let near = did_you_mean(name, known);
+    if let Some((_, usage)) = VALUED.iter().find(|(valued, _)| Some(*valued) == near) {
+        return error.help(format!("did you mean {usage}?"));
+    }
+    match near {
+        Some(near) => error.help(format!("did you mean \"{near}\"?")),
+        None if text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '[' | '*')) => {
+            error.help("each address has a \"listen\" of its own")
+        }
+        None if text.starts_with("default") => {
+            error.help("servers of \"stream\" share no address: there is no default")
+        }
+        None => error.help("the options are in drover --help-conf listen"),
+    }
+}
+
 fn parse_keepalive(args: &Args, i: usize, value: &str) -> Result<Keepalive, Error> {
-    let bad = || args.bad(i, format!("invalid so_keepalive value: \"{value}\""));
+    let bad = || {
+        let message = format!("invalid so_keepalive value: \"{value}\"");
+        args.bad(i, message).help("on, off or [IDLE]:[INTERVAL]:[COUNT], such as 30m::10")
+    };
     match value {
         "on" => return Ok(Keepalive { on: true, ..Keepalive::default() }),
         "off" => return Ok(Keepalive { on: false, ..Keepalive::default() }),

@@ -152,7 +152,10 @@ fn parameter(a: &Args, i: usize, kind: &'static Kind) -> Result<(&'static Param,
         return Err(match did_you_mean(name, kind.params.iter().map(|param| param.name)) {
             Some(near) => error.help(format!("did you mean \"{near}=\"?")),
             None if kind.params.is_empty() => error.help(format!("\"{}\" takes no parameters", kind.name)),
-            None => error,
+            None => {
+                let names: Vec<String> = kind.params.iter().map(|param| format!("{}=", param.name)).collect();
+                error.help(format!("the parameters of \"{}\" are {}", kind.name, names.join(", ")))
+            }
         });
     };
     // What can be on or off only is on when it is named.

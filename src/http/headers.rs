@@ -24,7 +24,10 @@ pub static ADD_HEADER: Setting<Vec<AddHeader>> = Setting::many(
         }
         let always = args.len() == 3;
         if always && args.str(2)? != "always" {
-            return Err(args.bad(2, format!("invalid parameter \"{}\"", args.str(2)?)));
+            let value = format!("{} {}", args.str(1)?, args.str(2)?);
+            return Err(args
+                .bad(2, format!("invalid parameter \"{}\"", args.str(2)?))
+                .help(format!("\"always\" can stand here; quote a value of several words: \"{value}\"")));
         }
         headers.push(AddHeader { name, value: Template::parse(args, 1)?, always });
         Ok(())

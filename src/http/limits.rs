@@ -90,9 +90,11 @@ pub struct LargeBuffers {
 const POOL_SIZE: u64 = 512;
 
 pub static LARGE_CLIENT_HEADER_BUFFERS: Setting<LargeBuffers> = Setting::one("large_client_header_buffers", |args| {
-    let (Some(number @ 1..), Some(size @ 1..)) = (conf::parse_count(args.str(0)?), conf::parse_size(args.str(1)?))
-    else {
-        return Err(args.directive("invalid value"));
+    let Some(number @ 1..) = conf::parse_count(args.str(0)?) else {
+        return Err(args.invalid(0, "value", "a number of buffers, 1 or more"));
+    };
+    let Some(size @ 1..) = conf::parse_size(args.str(1)?) else {
+        return Err(args.invalid(1, "value", "a size in bytes, such as 8k"));
     };
     if size < POOL_SIZE {
         let message =

@@ -62,7 +62,7 @@ pub static WORKER_PROCESSES: Setting<WorkerProcesses> = Setting::one("worker_pro
     match conf::parse_count(a.str(0)?).and_then(|n| u32::try_from(n).ok()) {
         Some(n @ 1..=MOST_WORKERS) => Ok(WorkerProcesses::Count(n)),
         Some(_) => Err(a.bad(0, format!("the number of workers must be between 1 and {MOST_WORKERS}"))),
-        None => Err(a.directive("invalid value")),
+        None => Err(a.invalid(0, "value", "a number of processes, or auto")),
     }
 })
 .contexts(Contexts::MAIN)

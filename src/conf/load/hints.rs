@@ -84,7 +84,7 @@ impl Loader<'_> {
                 };
                 let is_statement = match next.text.as_str() {
                     "include" => after.len() == 1,
-                    word => self.registry.named(word).iter().any(|other| begins(&other)),
+                    word => self.registry.named(word).iter().any(begins),
                 };
                 if !is_statement || !takes(entry, args) {
                     return None;

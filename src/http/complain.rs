@@ -156,11 +156,11 @@ fn timed_out(here: Here) {
     log::info!(at: here, "client timed out (110: Connection timed out)");
 }
 
-/// Reading from or writing to the client failed.
+/// Reading from or writing to the client failed; or, which is no error of the operating system and has a sentence of its own,
+/// what was being sent.
 pub fn connection_broken(ex: &Exchange, cx: &Cx, error: &io::Error) {
-    let level = match error.kind() {
-        io::ErrorKind::UnexpectedEof => Level::Alert,
-        _ => Level::Info,
-    };
-    log::emit!(level, at: here(ex, cx), "connection to client failed ({})", ErrnoText(error));
+    match error.kind() {
+        io::ErrorKind::Other => log::alert!(at: here(ex, cx), "{error}"),
+        _ => log::info!(at: here(ex, cx), "connection to client failed ({})", ErrnoText(error)),
+    }
 }

@@ -71,7 +71,8 @@ pub static LOG_FORMAT: Setting<LogFormats> = Setting::many(&["log_format"], |arg
 .syntax("NAME [escape=default | json | none] TEXT ...")
 .about(
     "Names a format for access_log; the texts are joined. `combined` is always there: `$remote_addr - $remote_user \
-     [$time_local] \"$request\" $status $body_bytes_sent \"$http_referer\" \"$http_user_agent\"`.",
+     [$time_local] \"$request\" $status $body_bytes_sent \"$http_referer\" \"$http_user_agent\"`. `escape=json` makes \
+     every value fit for a JSON string: a byte that is no part of a UTF-8 character becomes `\\u00XX`, XX being its number.",
 );
 
 impl LogFormat {
@@ -101,18 +102,28 @@ fn escape_default(out: &mut Vec<u8>, start: usize) {
     escape_with(out, start, needs, |byte, out| drop(write!(out, "\\x{byte:02X}")));
 }
 
-/// What a JSON string may not hold is escaped as JSON does; other bytes stay.
+/// What a JSON string may not hold is escaped as JSON does; so is each byte that is no part of a UTF-8 character, by its number.
+/// Other bytes stay.
 fn escape_json(out: &mut Vec<u8>, start: usize) {
-    let needs = |byte| matches!(byte, b'"' | b'\\' | 0..=31);
-    escape_with(out, start, needs, |byte, out| match byte {
+    let is_plain = |byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    let Some(first) = out[start..].iter().position(|&byte| !is_plain(byte)) else { return };
+    for chunk in out.split_off(start + first).utf8_chunks() {
+        chunk.valid().bytes().for_each(|byte| push_json(byte, out));
+        chunk.invalid().iter().for_each(|byte| drop(write!(out, "\\u{byte:04X}")));
+    }
+}
+
+fn push_json(byte: u8, out: &mut Vec<u8>) {
+    match byte {
         b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
         b'\n' => out.extend_from_slice(b"\\n"),
         b'\r' => out.extend_from_slice(b"\\r"),
         b'\t' => out.extend_from_slice(b"\\t"),
         8 => out.extend_from_slice(b"\\b"),
         12 => out.extend_from_slice(b"\\f"),
-        _ => drop(write!(out, "\\u{byte:04X}")),
-    });
+        0..=31 => drop(write!(out, "\\u{byte:04X}")),
+        _ => out.push(byte),
+    }
 }
 
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&LOG_FORMAT];
@@ -130,5 +141,28 @@ mod tests {
         let mut out = b"b\"c\\d\x01\n".to_vec();
         escape_json(&mut out, 0);
         assert_eq!(out, b"b\\\"c\\\\d\\u0001\\n");
+    }
+
+    #[test]
+    fn json_is_json_whatever_the_bytes() {
+        let escaped = |bytes: &[u8]| {
+            let mut out = [b"\"", bytes].concat();
+            escape_json(&mut out, 1);
+            out.push(b'"');
+            out
+        };
+        assert_eq!(escaped(b"caf\xe9 \xc3\xa9"), b"\"caf\\u00E9 \xc3\xa9\"");
+        // Overlong, a surrogate, beyond Unicode, cut off.
+        for bytes in [&b"\xc0\xaf"[..], b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xe2\x82"] {
+            let numbers: String = bytes.iter().map(|byte| format!("\\u00{byte:02X}")).collect();
+            assert_eq!(escaped(bytes), format!("\"{numbers}\"").into_bytes());
+        }
+        proptest::proptest!(|(bytes: Vec<u8>)| {
+            let text: String = serde_json::from_slice(&escaped(&bytes)).unwrap();
+            let expected: String = bytes.utf8_chunks().flat_map(|chunk| {
+                chunk.valid().chars().chain(chunk.invalid().iter().map(|byte| char::from(*byte)))
+            }).collect();
+            proptest::prop_assert_eq!(text, expected);
+        });
     }
 }

@@ -46,6 +46,7 @@ const COARSE_TICK_MS: u64 = 2_000;
 /// One file, as it was when it was opened.
 #[derive(Debug)]
 pub struct Entry {
+    path: Box<[u8]>,
     meta: Meta,
     found: Found,
     file: Option<Held>,
@@ -74,7 +75,7 @@ impl Entry {
         let file = File::from(file::open(path)?);
         let meta = file::fstat(&file)?;
         let found = Found::new(meta.kind, meta.len, meta.mtime_s);
-        let mut entry = Entry { meta, found, file: Some(Held::new(file)), body: None };
+        let mut entry = Entry { path: path.to_bytes().into(), meta, found, file: Some(Held::new(file)), body: None };
         entry.load(max_body, now_ms);
         Ok(entry)
     }
@@ -98,6 +99,11 @@ impl Entry {
         let changed = ms(meta.mtime_s, meta.mtime_ns).max(ms(meta.ctime_s, meta.ctime_ns));
         let tick = if meta.ctime_ns == 0 { COARSE_TICK_MS } else { TICK_MS };
         self.body.is_none() && meta.is_file() && meta.len <= max_body && changed + tick <= now_ms
+    }
+
+    /// Where it was opened.
+    pub fn path(&self) -> &[u8] {
+        &self.path
     }
 
     /// What HTTP needs to know of it.
@@ -215,7 +221,7 @@ impl FileCache {
         let Ok(c_path) = CStr::from_bytes_with_nul(&self.path) else { return result };
         let Ok(meta) = file::stat(c_path) else { return result };
         let found = Found::new(meta.kind, meta.len, meta.mtime_s);
-        Ok(Arc::new(Entry { meta, found, file: None, body: None }))
+        Ok(Arc::new(Entry { path: path.into(), meta, found, file: None, body: None }))
     }
 
     /// Whether one more file may stay open. At the limit the older half of this cache's are closed: one at a time, each

@@ -1,7 +1,7 @@
 //! What a connection has yet to send: bytes made here and slices of files, in order, in as few calls as they fit into.
 
 use super::file_cache::Entry;
-use crate::os::Socket;
+use crate::os::{Failure, Socket};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
@@ -104,7 +104,8 @@ impl Output {
         file.read_exact_at(&mut self.bytes[len..], start).inspect_err(|_| self.bytes.truncate(len))
     }
 
-    /// Sends what fits. Errors: of the socket, or a file that has become shorter than its response promises.
+    /// Sends what fits. Errors: of the socket; of kind `Other`, with a sentence: a file can't be read, or has become shorter than its
+    /// response promises.
     pub fn flush(&mut self, socket: &Socket, how: How) -> io::Result<Flush> {
         let mut budget = TURN_MAX;
         loop {
@@ -196,16 +197,25 @@ impl Output {
 
 impl FileSlice {
     fn send(&self, socket: &Socket, wanted: usize, how: How) -> io::Result<usize> {
-        let shrunk = || io::Error::new(io::ErrorKind::UnexpectedEof, "file was truncated while it was sent");
-        let Some(file) = self.entry.file() else { return Err(shrunk()) };
+        let Some(file) = self.entry.file() else { return Err(self.truncated("open")) };
         let mut at = self.at;
-        let sent = if how.sendfile {
-            socket.sendfile(file, &mut at, wanted)?
-        } else {
-            let mut chunk = vec![0; wanted];
-            file.read_exact_at(&mut chunk, at).map_err(|_| shrunk())?;
-            socket.send(&chunk, at + (wanted as u64) < self.end)?
-        };
-        if sent == 0 { Err(shrunk()) } else { Ok(sent) }
+        if how.sendfile {
+            return match socket.sendfile(file, &mut at, wanted)? {
+                0 => Err(self.truncated("sendfile")),
+                sent => Ok(sent),
+            };
+        }
+        let mut chunk = vec![0; wanted];
+        file.read_exact_at(&mut chunk, at).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => self.truncated("pread"),
+            _ => io::Error::other(Failure::new(format!("pread() \"{}\"", self.entry.path().escape_ascii()), error)),
+        })?;
+        socket.send(&chunk, at + (wanted as u64) < self.end)
+    }
+
+    /// ngx_linux_sendfile's words.
+    fn truncated(&self, call: &str) -> io::Error {
+        let (path, at) = (self.entry.path().escape_ascii(), self.at);
+        io::Error::other(format!("{call}() reported that \"{path}\" was truncated at {at}"))
     }
 }

@@ -10,6 +10,7 @@ mod conf_errors;
 mod full;
 mod hostile;
 mod load;
+mod logs;
 mod reload;
 mod signals;
 mod system_calls;

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
-use nix::time::{ClockId, clock_gettime};
+use nix::time::ClockId;
 
-use crate::os::time::LocalTime;
+use crate::os::time::{LocalTime, read};
 
 /// nginx's months, whatever the locale.
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -144,16 +144,6 @@ impl Default for Clock {
     fn default() -> Clock {
         Clock::new()
     }
-}
-
-/// Milliseconds of the clock that never jumps, now: the same number in all processes.
-pub fn monotonic_ms() -> u64 {
-    read(ClockId::CLOCK_MONOTONIC).as_millis() as u64
-}
-
-/// The time of a clock that every Linux has.
-fn read(clock: ClockId) -> Duration {
-    clock_gettime(clock).map_or(Duration::ZERO, Duration::from)
 }
 
 #[cfg(test)]

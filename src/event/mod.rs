@@ -7,7 +7,8 @@ mod source;
 mod timers;
 
 pub use crate::os::Ready;
-pub use clock::{Clock, monotonic_ms};
+pub use crate::os::time::monotonic_ms;
+pub use clock::Clock;
 pub use posted::Posted;
 pub use slots::Slots;
 pub use source::Source;

@@ -3,16 +3,19 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::sys::socket::{MsgFlags, send};
 
-use crate::os::Failure;
+use super::shared::FileState;
 use crate::os::process::{StdStream, duplicate_std, replace_fd};
+use crate::os::time::monotonic_ms;
 use crate::os::users::Credentials;
+use crate::os::{ErrnoText, Failure, Shared};
 
 /// A file that lines are appended to, by any number of threads and processes.
 #[derive(Debug)]
@@ -22,6 +25,7 @@ pub struct LogFile {
     fd: OwnedFd,
     std: Option<StdStream>,
     sink: Sink,
+    state: Shared<FileState>,
 }
 
 /// What takes the bytes.
@@ -47,7 +51,22 @@ impl LogFile {
         };
         let fd = fd.map_err(|e| Failure::on_path("open", path, e))?;
         let sink = sink_of(&fd).map_err(|e| Failure::on_path("fstat", path, e))?;
-        Ok(Self { path: path.to_owned(), fd, std, sink })
+        let state = Shared::create("drover-log").map_err(|e| Failure::new("memfd_create()", e))?;
+        let file = Self { path: path.to_owned(), fd, std, sink, state };
+        file.look_at_end();
+        Ok(file)
+    }
+
+    /// An earlier run may have died after the beginning of a line. What is in the middle of a line for a moment only is being
+    /// written by the workers of the conf before this one.
+    fn look_at_end(&self) {
+        let is_cut = || self.sink == Sink::File && ends_in_a_line(&self.path).unwrap_or(false);
+        if is_cut() {
+            std::thread::sleep(Duration::from_millis(2));
+            if is_cut() {
+                self.keep_rest(b"\n");
+            }
+        }
     }
 
     /// Where it was opened.
@@ -55,22 +74,77 @@ impl LogFile {
         &self.path
     }
 
-    /// Appends `bytes`, whole lines, so that those of several processes don't mix, and returns how many bytes were taken: logging
-    /// never waits for whoever reads a pipe, a terminal or a socket. Errors: a full disk, a reader that is gone.
+    /// Appends `bytes`, whole lines, so that those of several processes don't mix, and returns how many bytes were taken, which
+    /// are whole lines, too: logging never waits for whoever reads a pipe, a terminal or a socket. Errors: a full disk, a
+    /// reader that is gone; nothing was taken.
     pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        if self.sink == Sink::File {
-            return self.write_once(bytes);
-        }
         let mut done = 0;
         while done < bytes.len() {
-            let piece = lines_up_to(ATOMIC, &bytes[done..]);
+            if self.state.has_rest() && !self.write_rest()? {
+                break;
+            }
+            let most = if self.sink == Sink::File { bytes.len() } else { ATOMIC };
+            let piece = lines_up_to(most, &bytes[done..]);
             match self.write_once(piece) {
-                Ok(n) => done += n,
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Ok(n) => done += self.whole_lines(piece, n),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock || done > 0 => break,
                 Err(e) => return Err(e),
             }
         }
+        if done > 0
+            && let Some(lines) = self.state.loss_to_say(monotonic_ms)
+        {
+            super::alert!("write() to \"{}\" works again, lines lost: {lines}", self.path.display());
+        }
         Ok(done)
+    }
+
+    /// `lines` could not be written because of `error`. The first process to which that happens within a minute says so.
+    pub fn lose(&self, lines: u64, error: &io::Error) {
+        self.state.lose(lines);
+        if let Some(lines) = self.state.loss_to_say(monotonic_ms) {
+            let path = self.path.display();
+            super::alert!("write() to \"{path}\" failed ({}), lines lost: {lines}", ErrnoText(error));
+        }
+    }
+
+    /// `n` bytes of `lines` are written. The line that ends among the others is kept, to be written before anything else.
+    /// Returns how many bytes are taken with that.
+    fn whole_lines(&self, lines: &[u8], n: usize) -> usize {
+        let (done, left) = lines.split_at(n);
+        if left.is_empty() || done.last().is_none_or(|byte| *byte == b'\n') {
+            return n;
+        }
+        let rest = memchr::memchr(b'\n', left).map_or(left, |end| &left[..=end]);
+        self.keep_rest(rest);
+        n + rest.len()
+    }
+
+    fn keep_rest(&self, rest: &[u8]) {
+        // Whoever has it in hand has seen another line cut, and the disk is full for both.
+        if let Some(held) = self.state.hold() {
+            held.set(rest);
+        }
+    }
+
+    /// Writes the rest of the line that was cut. False: not all of it could be written yet.
+    fn write_rest(&self) -> io::Result<bool> {
+        let Some(held) = self.state.hold() else { return Ok(false) };
+        let rest = held.get();
+        match self.write_once(&rest) {
+            Ok(n) => {
+                held.set(&rest[n..]);
+                Ok(n == rest.len())
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => {
+                // The beginning went with the reader.
+                if error.kind() == io::ErrorKind::BrokenPipe {
+                    held.set(b"");
+                }
+                Err(error)
+            }
+        }
     }
 
     fn write_once(&self, bytes: &[u8]) -> io::Result<usize> {
@@ -96,6 +170,11 @@ impl LogFile {
         let file = append(&self.path).map_err(|e| Failure::on_path("open", &self.path, e))?;
         if let Some(owner) = owner {
             give_to(&file, &self.path, owner)?;
+        }
+        if self.state.has_rest() {
+            // The last chance for the old file; the new one must not begin with it.
+            let _ = self.write_rest();
+            self.keep_rest(b"");
         }
         replace_fd(&self.fd, file.into()).map_err(|e| Failure::on_path("dup3", &self.path, e))
     }
@@ -142,6 +221,14 @@ fn append(path: &Path) -> io::Result<File> {
     // O_NONBLOCK: a FIFO without a reader is an error at once (ENXIO) and not a server that hangs.
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     OpenOptions::new().append(true).create(true).mode(0o644).custom_flags(flags.bits()).open(path)
+}
+
+fn ends_in_a_line(path: &Path) -> io::Result<bool> {
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    let Some(last) = file.metadata()?.len().checked_sub(1) else { return Ok(false) };
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, last)?;
+    Ok(byte != *b"\n")
 }
 
 fn give_to(file: &File, path: &Path, owner: &Credentials) -> Result<(), Failure> {
@@ -237,6 +324,27 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_an_earlier_run_has_begun_is_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.log");
+        fs::write(&path, "half").unwrap();
+        let log = LogFile::open(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "half", "opening writes nothing");
+        log.write(b"whole\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "half\nwhole\n");
+        let rotated = dir.path().join("x.log.1");
+        fs::write(&path, "half").unwrap();
+        log.keep_rest(b" of it\n");
+        fs::rename(&path, &rotated).unwrap();
+        log.reopen(None).unwrap();
+        log.write(b"next\n").unwrap();
+        assert_eq!(
+            (fs::read_to_string(&rotated).unwrap(), fs::read_to_string(&path).unwrap()),
+            ("half of it\n".into(), "next\n".into())
+        );
+    }
+
+    #[test]
     fn the_workers_user_gets_the_reopened_file() {
         if !crate::os::users::is_root() {
             return;
@@ -269,6 +377,28 @@ mod tests {
         reader.read_exact(&mut got).unwrap();
         assert!(got.split_inclusive(|byte| *byte == b'\n').all(|line| line.len() == 2000));
         assert_eq!(log.write(lines.as_bytes()).unwrap(), lines.len(), "it goes on when there is room");
+    }
+
+    /// A line longer than what a pipe takes at once, and other lines behind it.
+    #[test]
+    fn a_line_that_is_cut_is_written_to_its_end_before_the_next() {
+        use std::io::Read;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fifo");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let mut reader = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path).unwrap();
+        let log = LogFile::open(&path).unwrap();
+        let [long, short] = [("x", 50_000), ("y", 10)].map(|(byte, count)| format!("{}\n", byte.repeat(count)));
+        let (mut expected, mut got) = (String::new(), Vec::new());
+        while !log.state.has_rest() {
+            assert_eq!(log.write(long.as_bytes()).unwrap(), long.len(), "all of it is taken");
+            expected += &long;
+        }
+        assert_eq!(log.write(short.as_bytes()).unwrap(), 0, "nothing comes in between");
+        assert!(reader.read_to_end(&mut got).is_err(), "the pipe is empty");
+        assert_eq!(log.write(short.as_bytes()).unwrap(), short.len());
+        assert!(reader.read_to_end(&mut got).is_err(), "the pipe is empty");
+        assert!(got == (expected + &short).as_bytes());
     }
 
     #[test]

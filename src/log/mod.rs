@@ -4,6 +4,7 @@ mod error_log;
 mod file;
 mod line;
 mod settings;
+mod shared;
 
 pub use error_log::{LogRef, Logs, Target, To};
 pub use file::{Files, LogFile};

@@ -31,7 +31,7 @@ pub use passing::{Lane, Parcel};
 pub use poll::poll;
 pub use poller::{Events, Interest, Poller, Ready};
 pub(crate) use shared_map::shareable;
-pub use shared_map::{Shareable, SharedMap};
+pub use shared_map::{Shareable, Shared, SharedMap};
 pub use socket::{Linger, Socket};
 pub use socket_file::{FileId, SocketFile, replace_abandoned};
 pub use title::set_title;

@@ -43,12 +43,25 @@ macro_rules! shareable {
 }
 pub(crate) use shareable;
 
-/// One `T` in shared memory. All bytes are zero at first.
+/// One `T` in memory that a process shares with its children and nobody else. All bytes are zero at first.
+#[derive(Debug)]
+pub struct Shared<T> {
+    map: MmapRaw,
+    is: PhantomData<T>,
+}
+
+/// One `T` in shared memory that has a descriptor, so that others can map it.
 #[derive(Debug)]
 pub struct SharedMap<T> {
-    map: MmapRaw,
+    shared: Shared<T>,
     file: File,
-    is: PhantomData<T>,
+}
+
+impl<T: Shareable> Shared<T> {
+    /// Maps new memory, called `name` in /proc/PID/maps. Pages cost memory when first touched.
+    pub fn create(name: &str) -> io::Result<Shared<T>> {
+        SharedMap::create(name).map(|map| map.shared)
+    }
 }
 
 impl<T: Shareable> SharedMap<T> {
@@ -72,11 +85,19 @@ impl<T: Shareable> SharedMap<T> {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the shared memory is too small"));
         }
         let map = MmapOptions::new().len(size_of::<T>()).map_raw(&file)?;
-        Ok(SharedMap { map, file, is: PhantomData })
+        Ok(SharedMap { shared: Shared { map, is: PhantomData }, file })
     }
 }
 
 impl<T: Shareable> Deref for SharedMap<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.shared
+    }
+}
+
+impl<T: Shareable> Deref for Shared<T> {
     type Target = T;
 
     fn deref(&self) -> &T {

@@ -1,7 +1,20 @@
-//! Local time, which needs the time zone database and so the C library.
+//! Clocks, and local time, which needs the time zone database and so the C library.
 
 use std::fmt;
 use std::mem::MaybeUninit;
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+
+/// Milliseconds of the clock that never jumps, now: the same number in all processes.
+pub fn monotonic_ms() -> u64 {
+    read(ClockId::CLOCK_MONOTONIC).as_millis() as u64
+}
+
+/// The time of a clock that every Linux has.
+pub fn read(clock: ClockId) -> Duration {
+    clock_gettime(clock).map_or(Duration::ZERO, Duration::from)
+}
 
 /// A moment in the local time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use crate::http::log_format::LogFormat;
 use crate::http::site::Site;
 use crate::http::template::Template;
 use crate::log::LogFile;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -51,7 +52,8 @@ pub static ACCESS_LOG: Setting<Vec<AccessLog>> = Setting::many(&["access_log"], 
     "Writes a line for each exchange to PATH (also /dev/stdout and /dev/stderr), in a format that log_format names, \
      `combined` by default. Without a buffer, lines are written when the turn of the loop ends; with one, when it is \
      full, when the oldest line has waited for TIME, or when the log is reopened. A line is skipped when CONDITION is \
-     empty or 0. Several logs may be named.",
+     empty or 0. Several logs may be named. What can't be written (the disk is full, the reader gone or too slow) is lost, \
+     counted as `lost_log_lines`, and said in the error log once a minute.",
 );
 
 impl AccessLog {
@@ -146,6 +148,8 @@ struct Sink {
     due_ms: Option<u64>,
     /// The last write took less than there was.
     is_behind: bool,
+    /// Lines that could not be written, and are not counted anywhere yet.
+    lost: u64,
 }
 
 /// One worker's access logs.
@@ -210,6 +214,11 @@ impl AccessLogs {
         self.sinks.iter().filter_map(|sink| sink.due_ms).min()
     }
 
+    /// How many lines could not be written since this was last asked.
+    pub fn take_lost(&mut self) -> u64 {
+        self.sinks.iter_mut().map(|sink| std::mem::take(&mut sink.lost)).sum()
+    }
+
     /// Writes everything that its readers take.
     pub fn flush(&mut self) {
         self.sinks.iter_mut().for_each(|sink| sink.flush(0));
@@ -227,6 +236,7 @@ impl Sink {
             buffer: Vec::new(),
             due_ms: None,
             is_behind: false,
+            lost: 0,
         }
     }
 
@@ -245,6 +255,7 @@ impl Sink {
         if self.is_behind {
             if self.buffer.len() > MOST_HELD {
                 self.buffer.truncate(start);
+                self.lose(1, &io::Error::from_raw_os_error(libc::EAGAIN));
             }
             return;
         }
@@ -266,11 +277,22 @@ impl Sink {
     /// Writes what the reader takes; the rest is tried again. A log that can't be written (disk full, reader gone) must not
     /// stop the service: its lines are lost.
     fn flush(&mut self, now_ms: u64) {
-        let all = self.buffer.len();
-        let taken = if all == 0 { 0 } else { self.file.write(&self.buffer).unwrap_or(all) };
-        self.buffer.drain(..taken.min(all));
-        self.is_behind = taken < all;
+        if !self.buffer.is_empty() {
+            match self.file.write(&self.buffer) {
+                Ok(taken) => drop(self.buffer.drain(..taken)),
+                Err(error) => {
+                    self.lose(memchr::memchr_iter(b'\n', &self.buffer).count() as u64, &error);
+                    self.buffer.clear();
+                }
+            }
+        }
+        self.is_behind = !self.buffer.is_empty();
         self.due_ms = self.is_behind.then_some(now_ms + RETRY_MS);
+    }
+
+    fn lose(&mut self, lines: u64, error: &io::Error) {
+        self.lost += lines;
+        self.file.lose(lines, error);
     }
 }
 

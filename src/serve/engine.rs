@@ -403,6 +403,7 @@ impl Engine {
     /// Ends a turn: log lines that wait for no fuller buffer are written, files that nobody asks for are closed.
     pub fn end_of_turn(&mut self) {
         self.logs.end_of_turn(&self.clock);
+        self.count_lost_lines();
         self.files.close_idle(self.turn, self.clock.now_ms());
         self.turn += 1;
     }
@@ -420,5 +421,6 @@ impl Engine {
     /// Writes all log lines that are still held.
     pub fn flush_logs(&mut self) {
         self.logs.flush();
+        self.count_lost_lines();
     }
 }

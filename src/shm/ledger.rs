@@ -19,7 +19,7 @@ use super::{AcceptMutex, Text};
 /// Name of the memfd: /proc/PID/fd shows `/memfd:drover-ledger`.
 pub const NAME: &str = "drover-ledger";
 /// "drover" and a version, to be raised with every change of the layout.
-const MAGIC: u64 = u64::from_le_bytes(*b"drover\0\x03");
+const MAGIC: u64 = u64::from_le_bytes(*b"drover\0\x04");
 /// Slots for workers, dispatchers and serving threads of two generations; untouched ones cost no memory.
 pub const SLOTS: usize = 4096;
 /// As many generations have accept mutexes of their own; beyond, two may share one, which costs them a wait at most.
@@ -196,6 +196,8 @@ counters! {
     requests: Counter,
     /// Bytes sent to clients.
     bytes_sent: Counter,
+    /// Lines of access logs that could not be written.
+    lost_log_lines: Counter,
     /// Answers by class: 1xx to 5xx.
     status: [Counter; 5],
     /// Times from a request's first byte to the last byte of its answer, by microseconds: at most 1, 2, 4 ... 2^25, and more.

@@ -28,6 +28,7 @@ const CASES: &[Case] = &[
     ("timeouts", serving::timeouts),
     ("streams", serving::streams),
     ("sums", serving::sums),
+    ("lost_lines", serving::lost_lines),
     ("kill", death::kill),
     ("stop", death::stop),
     ("reload", change::reload),

@@ -7,7 +7,7 @@ use drover::dispatch::Kind;
 
 use crate::service::{Want, Wire};
 use crate::support::client::{Client, Nothing};
-use crate::support::{tools, until};
+use crate::support::{tools, until, until_true};
 
 /// A little of everything that HTTP has.
 pub fn http(kind: &'static Kind) {
@@ -183,4 +183,21 @@ pub fn sums(kind: &'static Kind) {
     assert_eq!((sums.reading, sums.writing, sums.failed_accepts), (0, 0, 0));
     assert!(sums.bytes_sent > 100 * count["pages"]);
     service.end();
+}
+
+/// A log that can't be written is said once, by whichever process finds out first, and every line is counted.
+pub fn lost_lines(kind: &'static Kind) {
+    let service = Want::of(kind).http("access_log /dev/full;").start();
+    for _ in 0..10 {
+        let mut client = service.connect();
+        (0..3).for_each(|_| _ = client.get("/"));
+    }
+    until_true("all lines are counted", || service.sums().lost_log_lines == 30);
+    let log = service.error_log();
+    let said: Vec<&str> = log.lines().filter(|line| line.contains("[alert]")).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0].contains("write() to \"/dev/full\" failed (28: No space left on device), lines lost: "),
+        "{said:?}"
+    );
 }

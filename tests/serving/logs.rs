@@ -1,7 +1,11 @@
 //! Logs, whatever clients send and whatever becomes of the files.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use proptest::prelude::any;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -9,8 +13,8 @@ use serde_json::Value;
 
 use crate::conf;
 use crate::support::client::Client;
-use crate::support::server::Server;
-use crate::support::tools;
+use crate::support::server::{Product, Server, Setup};
+use crate::support::{tools, until_true};
 
 /// Strict: Python's own parser would take NaN, and bytes that are no UTF-8 before it is asked.
 const STRICT: &str = "\
@@ -88,4 +92,73 @@ fn a_file_that_is_truncated_while_it_is_sent_is_named() {
             "sendfile {sendfile}: {said}"
         );
     }
+}
+
+/// Two workers fill a disk, which cuts a line; when there is room again, not one line is half or glued to another, and the lost
+/// ones are counted.
+#[test]
+fn a_full_disk_costs_whole_lines() {
+    let format = r#"log_format json escape=json '{"uri":"$uri"}';"#;
+    let text = conf(2, "", "location / { return 204; }")
+        .replace("access_log %dir%/access.log;", &format!("{format} access_log %dir%/small/access.log json;"));
+    let mut server = Setup::new(Product::under_test(), &text).tmpfs("small", "64k").start();
+    let (log, ballast) = (server.inside("small/access.log"), server.inside("small/ballast"));
+    // Leaves four pages.
+    fs::write(&ballast, vec![0; 48 << 10]).expect("ballast");
+    let ledger = server.ledger();
+    let mut clients = [server.connect(), server.connect()];
+    let mut requests = 0;
+    let mut ask = || {
+        for client in &mut clients {
+            assert_eq!(client.get(&format!("/{}", "x".repeat(100 + requests % 50))).status, 204);
+            requests += 1;
+        }
+        requests
+    };
+    until_true("lines are lost", || ask() > 0 && ledger.sums().lost_log_lines > 20);
+    assert!(!fs::read(&log).expect("the log").ends_with(b"\n"), "the test needs a line that is cut");
+    fs::remove_file(&ballast).expect("room");
+    (0..50).for_each(|_| _ = ask());
+    let requests = ask() as u64;
+    let lines = || fs::read_to_string(&log).expect("the log").lines().map(str::to_owned).collect::<Vec<_>>();
+    until_true("all lines are written, or counted as lost", || {
+        lines().len() as u64 + ledger.sums().lost_log_lines == requests
+    });
+    let broken = lines().into_iter().find(|line| serde_json::from_str::<Value>(line).is_err());
+    assert_eq!(broken, None);
+    let said: Vec<String> = alerts(&server);
+    assert_eq!(said.len(), 1, "one a minute: {said:?}");
+    assert!(said[0].contains("access.log\" failed (28: No space left on device), lines lost: "), "{said:?}");
+    assert!(server.quit().success());
+}
+
+fn alerts(server: &Server) -> Vec<String> {
+    server.error_log().lines().filter(|line| line.contains("[alert]")).map(str::to_owned).collect()
+}
+
+/// Whoever reads a pipe may go, and another may come.
+#[test]
+fn a_reader_that_is_gone_costs_lines_until_there_is_another() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let fifo = dir.path().join("fifo");
+    mkfifo(&fifo, Mode::S_IRWXU).expect("mkfifo");
+    let open = || File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&fifo).expect("the FIFO");
+    let reader = open();
+    let text = conf(1, "", "").replace("%dir%/access.log", &fifo.display().to_string());
+    let mut server = Server::drover(&text);
+    server.file("index.html", "hello");
+    let ledger = server.ledger();
+    let mut client = server.connect();
+    drop(reader);
+    (0..10).for_each(|_| _ = client.get("/"));
+    until_true("lost lines are counted", || ledger.sums().lost_log_lines == 10);
+    let said = alerts(&server);
+    assert!(said.len() == 1 && said[0].contains("fifo\" failed (32: Broken pipe), lines lost: "), "{said:?}");
+    let mut reader = open();
+    (0..10).for_each(|_| _ = client.get("/"));
+    assert!(server.quit().success());
+    let mut lines = String::new();
+    reader.read_to_string(&mut lines).expect("lines");
+    assert_eq!(lines.lines().count(), 10);
+    assert_eq!(ledger.sums().lost_log_lines, 10);
 }

@@ -49,6 +49,7 @@ pub struct Setup {
     args: Vec<String>,
     env: Vec<(String, String)>,
     pipes_stdout: bool,
+    tmpfs: Option<(String, String)>,
 }
 
 /// A running server. Dropping it ends its whole process group, also when the test panics.
@@ -62,7 +63,15 @@ pub struct Server {
 
 impl Setup {
     pub fn new(product: Product, conf: &str) -> Setup {
-        Setup { product, conf: conf.to_owned(), root: None, args: Vec::new(), env: Vec::new(), pipes_stdout: false }
+        let (conf, pipes_stdout) = (conf.to_owned(), false);
+        Setup { product, conf, root: None, args: Vec::new(), env: Vec::new(), pipes_stdout, tmpfs: None }
+    }
+
+    /// Below the server's directory, `name` is a file system of `size` (as mount(8) knows it) that only the server sees;
+    /// [`Server::inside`] is a way to it.
+    pub fn tmpfs(mut self, name: &str, size: &str) -> Setup {
+        self.tmpfs = Some((name.to_owned(), size.to_owned()));
+        self
     }
 
     /// Serve this directory as `%root%` instead of the server's own `root/`.
@@ -112,7 +121,10 @@ impl Setup {
         let server_conf = dir.path().join("server.conf");
         fs::write(&server_conf, self.text(dir.path(), ports)).expect("write the conf");
         let output = |name: &str| File::create(dir.path().join(name)).expect("create an output file");
-        let mut command = Command::new(self.product.binary());
+        let mut command = match &self.tmpfs {
+            Some((name, size)) => mounting(&dir.path().join(name), size, &self.product.binary()),
+            None => Command::new(self.product.binary()),
+        };
         command.arg("-p").arg(dir.path()).arg("-c").arg(&server_conf);
         if self.product == Product::Nginx {
             command.arg("-e").arg(dir.path().join("error.log"));
@@ -131,6 +143,15 @@ impl Setup {
         let root = self.root.as_deref().unwrap_or(&own_root);
         fill(&self.conf, dir, root, ports)
     }
+}
+
+/// A command that goes on as `program`, in a mount namespace of its own where `at` is a tmpfs.
+fn mounting(at: &Path, size: &str, program: &Path) -> Command {
+    fs::create_dir(at).expect("mkdir");
+    let mut command = Command::new(tools::find("unshare"));
+    command.arg(if geteuid().is_root() { "-m" } else { "-rm" }).args(["sh", "-c"]);
+    command.arg(format!("mount -t tmpfs -o mode=777,size={size} tmpfs \"$0\" && exec \"$@\"")).arg(at).arg(program);
+    command
 }
 
 /// Puts a run's paths and ports into a conf text.
@@ -166,6 +187,12 @@ impl Server {
 
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// A path below its directory as the server sees it, in its mount namespace.
+    pub fn inside(&self, name: &str) -> PathBuf {
+        let path = self.dir().join(name);
+        Path::new(&format!("/proc/{}/root", self.pid())).join(path.strip_prefix("/").unwrap_or(&path))
     }
 
     /// Writes a file below the server's own document root.

@@ -38,6 +38,13 @@ impl Engine {
         self.tally.count_request_time(self.clock.since_ns(since_ns), count);
     }
 
+    pub(super) fn count_lost_lines(&mut self) {
+        let lost = self.logs.take_lost();
+        if lost > 0 {
+            self.tally.lost_log_lines.add(lost);
+        }
+    }
+
     /// The connection's turn has ended with `need`.
     pub(super) fn settle(&self, conn: &mut Conn, active: &mut Active, need: Need) {
         if active.unbooked.count > 0 && (active.out.is_empty() || need == Need::Close) {

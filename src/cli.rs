@@ -110,15 +110,21 @@ fn utf8(path: &Path) -> Result<String, String> {
 
 /// `-s`: the configuration is read for the place of the pid file, and before a reload checked as far as that goes from here.
 fn send(loader: &Loader, command: Command) -> i32 {
-    let pid_file = match loader.read() {
-        Ok(read) => read.pid_file(),
-        Err(error) => {
+    let place = match loader.read() {
+        Ok(read) => read.pid_place(&loader.source),
+        Err(error) if command == Command::Reload => {
             error.show();
             return 1;
         }
+        // A conf that was broken after the start must keep nobody from ending the service.
+        Err(error) => {
+            eprint(&format!("drover: [warn] {error}"));
+            loader.salvage_pid_place()
+        }
     };
-    let Some(pid_file) = pid_file else {
-        return complain("[error] there is no pid file: \"pid\" is off in this configuration (name another with -c)");
+    let pid_file = match place.find(loader.source.path()) {
+        Ok(pid_file) => pid_file,
+        Err(message) => return complain(&format!("[error] {message}")),
     };
     let sent = match command {
         Command::Reload => client::reload(&pid_file),

@@ -81,6 +81,21 @@ impl<'t> Lexer<'t> {
         }
     }
 
+    /// The next statement that has no error; behind an error it goes on with the line after the one where the statement began.
+    /// `None`: the end of the text.
+    pub fn statement_or_next(&mut self) -> Option<Statement> {
+        loop {
+            self.skip_blanks();
+            let start = self.mark();
+            match self.statement() {
+                Ok(statement) if statement.end == End::Text => return None,
+                Ok(statement) => return Some(statement),
+                Err(_) => (self.at, self.line, self.column) = (start.at, start.line, start.column),
+            }
+            while self.bump()? != b'\n' {}
+        }
+    }
+
     fn mark(&self) -> Mark {
         Mark { at: self.at, line: self.line, column: self.column }
     }

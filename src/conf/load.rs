@@ -4,6 +4,9 @@
 mod checks;
 mod hints;
 mod include;
+mod salvage;
+
+pub use salvage::salvage;
 
 use super::args::join;
 use super::lexer::{End, Lexer, Statement};

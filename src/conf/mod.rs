@@ -26,7 +26,7 @@ pub use contexts::Contexts;
 pub use entry::{Choice, Entry, Inert, Info, Kind, Refused, Section, Store, Syntax, Value};
 pub use error::{Error, ErrorKind, Picture, did_you_mean};
 pub use listen::{Listen, ListenSocket};
-pub use load::{Conf, Input, Node, Options, Warning, load, parse};
+pub use load::{Conf, Input, Node, Options, Warning, load, parse, salvage};
 pub use notes::Notes;
 pub use registry::Registry;
 pub use scope::Scope;

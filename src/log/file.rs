@@ -231,8 +231,20 @@ fn ends_in_a_line(path: &Path) -> io::Result<bool> {
     Ok(byte != *b"\n")
 }
 
+/// Whether `path` is a symbolic link that neither root nor this user made: whoever can write to a directory of logs could have any
+/// file given away with it.
+fn is_foreign_link(path: &Path) -> bool {
+    let is_ours = |uid| uid == 0 || uid == nix::unistd::geteuid().as_raw();
+    std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink() && !is_ours(meta.uid()))
+}
+
+/// Gives a log to the workers' user.
 fn give_to(file: &File, path: &Path, owner: &Credentials) -> Result<(), Failure> {
     let meta = file.metadata().map_err(|e| Failure::on_path("fstat", path, e))?;
+    // A device, a FIFO or a terminal serves others, too; where a link leads is for who made it to say.
+    if !meta.is_file() || is_foreign_link(path) {
+        return Ok(());
+    }
     if meta.uid() != owner.uid {
         std::os::unix::fs::fchown(file, Some(owner.uid), None).map_err(|e| Failure::on_path("fchown", path, e))?;
     }
@@ -354,6 +366,37 @@ mod tests {
         let log = LogFile::open(&path).unwrap();
         log.reopen(Some(&Credentials { name: "daemon".into(), uid: 1, gid: 1 })).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().uid(), 1);
+    }
+
+    #[test]
+    fn a_fifo_is_given_to_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fifo");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let _reader = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path).unwrap();
+        let before = fs::metadata(&path).unwrap();
+        let log = LogFile::open(&path).unwrap();
+        // Without root's powers the attempt would be an error.
+        log.reopen(Some(&Credentials { name: "daemon".into(), uid: before.uid() + 1, gid: 1 })).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().uid(), before.uid());
+    }
+
+    #[test]
+    fn a_file_behind_a_link_of_another_user_is_not_given_away() {
+        if !crate::os::users::is_root() {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("precious"), dir.path().join("x.log"));
+        fs::write(&file, "").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        std::os::unix::fs::lchown(&link, Some(1), None).unwrap();
+        let (log, owner) = (LogFile::open(&link).unwrap(), Credentials { name: "daemon".into(), uid: 1, gid: 1 });
+        log.reopen(Some(&owner)).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().uid(), 0);
+        std::os::unix::fs::lchown(&link, Some(0), None).unwrap();
+        log.reopen(Some(&owner)).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().uid(), 1);
     }
 
     /// Three lines of 2000 bytes at a time, until the pipe is full: no line is cut, and nothing waits.

@@ -1,9 +1,9 @@
 //! One generation of the conf, ready to serve (ngx_cycle_t). A fork takes a copy along.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::PidPlace;
 use super::children::name_of;
 use super::sockets::{self, Bound};
 use crate::conf::Conf;
@@ -51,7 +51,7 @@ pub struct Cycle {
     /// Who the children become; `None`: who they are.
     pub user: Option<Credentials>,
     /// Where the master's id is to be written.
-    pub pid_file: Option<PathBuf>,
+    pub pid_place: PidPlace,
     /// Counted from 1.
     pub generation: u32,
 }

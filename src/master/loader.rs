@@ -1,11 +1,12 @@
 //! From the conf to a [`Cycle`] that can serve: read, check, open logs and sockets (ngx_init_cycle).
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::PidPlace;
 use super::cycle::{Cycle, make_model};
-use super::settings::{MASTER_PROCESS, PID, USER, WORKER_PROCESSES};
+use super::settings::{MASTER_PROCESS, PID, PidPath, USER, WORKER_PROCESSES};
 use super::sockets::{self, Bound, InUse, Inherited, Wanted};
 use crate::conf::{self, Conf, Input, Registry};
 use crate::dispatch::{Choice, Sockets, acceptors};
@@ -43,6 +44,11 @@ impl Source {
             Source::File(path) => path.display().to_string(),
             Source::Carried { name, .. } => (*name).to_owned(),
         }
+    }
+
+    /// The file; `None`: the program carries the conf.
+    pub fn path(&self) -> Option<&Path> {
+        if let Source::File(path) = self { Some(path) } else { None }
     }
 
     fn input(&self) -> Input<'_> {
@@ -141,7 +147,7 @@ impl Loader {
         inherited: &mut Inherited,
         in_use: InUse,
     ) -> Result<Cycle, LoadError> {
-        let pid_file = read.pid_file();
+        let pid_place = read.pid_place(&self.source);
         let Read { conf, mut site, mut streams, choice, user } = read;
         let logs = Arc::new(self.open_logs(&conf)?);
         if old.1 == 0 {
@@ -173,9 +179,20 @@ impl Loader {
             choice,
             workers,
             user,
-            pid_file,
+            pid_place,
             generation,
         })
+    }
+
+    /// Where the master's id is, by a conf that can't be served any more; as far as it can be read.
+    pub fn salvage_pid_place(&self) -> PidPlace {
+        let said = conf::salvage(self.source.input(), &self.options, "pid");
+        let path = match said.as_deref() {
+            None => PidPath::Default,
+            Some("off") => PidPath::Off,
+            Some(path) => PidPath::File(Path::new(&self.options.prefix).join(path)),
+        };
+        PidPlace::new(&path, self.source.path())
     }
 
     fn open_logs(&self, conf: &Conf) -> Result<Logs, Failure> {
@@ -208,9 +225,9 @@ impl log::Place for InConf<'_> {
 }
 
 impl Read {
-    /// Where the master's id is to be written.
-    pub fn pid_file(&self) -> Option<PathBuf> {
-        self.conf.root.scope.get(&PID).0.clone()
+    /// Where the master's id is to be written, by a conf from `source`.
+    pub fn pid_place(&self, source: &Source) -> PidPlace {
+        PidPlace::new(self.conf.root.scope.get(&PID), source.path())
     }
 }
 

@@ -13,6 +13,7 @@ pub mod client;
 mod cycle;
 mod loader;
 pub mod pid_file;
+mod pid_place;
 mod run;
 mod settings;
 pub mod sockets;
@@ -20,5 +21,6 @@ mod start;
 
 pub use cycle::Cycle;
 pub use loader::{LoadError, Loader, Read, Source};
+pub use pid_place::PidPlace;
 pub use settings::{DAEMON, DIRECTIVES, MASTER_PROCESS, PID, PidPath, USER, WORKER_PROCESSES, WorkerProcesses};
 pub use start::{serve, test};

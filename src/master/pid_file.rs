@@ -1,70 +1,321 @@
 //! The pid file: where `-s` finds the master (ngx_create_pidfile, ngx_delete_pidfile, ngx_signal_process).
+//!
+//! A master locks two bytes of its file. [`OWNER`] says that the name is taken: it is given up when the master begins to end, so
+//! that a successor need not wait for the last client. The byte whose number is the master's id says that this very process wrote
+//! the id, until it has ended: `-s` believes nothing else.
 
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
+use nix::unistd::{AccessFlags, eaccess};
+
 use crate::log;
-use crate::os::Failure;
+use crate::os::lock::{holder_of_byte, try_lock_byte, unlock_byte};
 use crate::os::process::{self, Pid};
+use crate::os::{ErrnoText, Failure, FileId};
 
-/// What the old master's file is called during a binary upgrade.
-pub fn old_binary(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".oldbin");
-    name.into()
+/// The byte that the master has locked whose name this is; no process has this id.
+const OWNER: i64 = 0;
+
+/// Ids are shorter: more is not read.
+const LONGEST: usize = 64;
+
+/// A pid file that this process has written.
+#[derive(Debug)]
+pub struct PidFile {
+    /// Where it is now, through no symbolic link.
+    path: PathBuf,
+    /// Where it was made.
+    home: PathBuf,
+    file: File,
 }
 
-/// Writes this process's id.
-pub fn create(path: &Path) -> Result<(), Failure> {
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(path);
-    let mut file = file.map_err(|e| Failure::on_path("open", path, e))?;
-    writeln!(file, "{}", process::id()).map_err(|e| Failure::on_path("write", path, e))
-}
+impl PidFile {
+    /// Writes this process's id. `None`: `path` is a device, such as /dev/null, where none is kept. Errors: a running master has the
+    /// file, or another process whose id it holds; it is no regular file, or holds something else; and those of open(2).
+    pub fn create(path: &Path) -> Result<Option<PidFile>, Failure> {
+        let failed = |e| Failure::on_path("open", path, e);
+        // Looked at first: to open a device may do something to it.
+        if fs::metadata(path).is_ok_and(|meta| is_device(&meta)) {
+            log::warn!("\"{}\" is a device: the master's process id is not kept there", path.display());
+            return Ok(None);
+        }
+        loop {
+            let file = open(path, OpenOptions::new().read(true).write(true).create(true)).map_err(failed)?;
+            let owned = file_of(&file).and_then(|()| own(&file));
+            owned.map_err(failed)?;
+            let real = fs::canonicalize(path).map_err(failed)?;
+            // A master that ended may have removed the file meanwhile.
+            if is_at(&file, &real) {
+                write(&file).map_err(|e| Failure::on_path("write", path, e))?;
+                return Ok(Some(PidFile { home: real.clone(), path: real, file }));
+            }
+        }
+    }
 
-/// Finds out whether [`create`] would succeed, and leaves no new file behind: for `-t`, beside a master that runs.
-pub fn check(path: &Path) -> Result<(), Failure> {
-    let is_new = match OpenOptions::new().write(true).create_new(true).mode(0o644).open(path) {
-        Ok(_) => true,
-        Err(e) if e.kind() == ErrorKind::AlreadyExists => false,
-        Err(e) => return Err(Failure::on_path("open", path, e)),
-    };
-    let removed = if is_new { fs::remove_file(path) } else { OpenOptions::new().write(true).open(path).map(drop) };
-    removed.map_err(|e| Failure::on_path("open", path, e))
-}
+    /// Whether `path`, in whatever spelling, leads to this file.
+    pub fn is_at(&self, path: &Path) -> bool {
+        is_at(&self.file, path)
+    }
 
-/// Removes the file; a failure is logged.
-pub fn remove(path: &Path) {
-    if let Err(e) = fs::remove_file(path) {
-        log::alert!("{}", Failure::on_path("unlink", path, e));
+    /// During a binary upgrade the file is called `.oldbin`.
+    pub fn make_old(&mut self) -> Result<(), Failure> {
+        let mut name = self.home.as_os_str().to_owned();
+        name.push(".oldbin");
+        self.rename(name.into())
+    }
+
+    /// The upgrade has failed: the file gets its name back.
+    pub fn take_back(&mut self) -> Result<(), Failure> {
+        let home = self.home.clone();
+        if self.path == home { Ok(()) } else { self.rename(home) }
+    }
+
+    fn rename(&mut self, to: PathBuf) -> Result<(), Failure> {
+        let failed = |e| Failure::new(format!("rename() \"{}\" to \"{}\"", self.path.display(), to.display()), e);
+        if !self.is_at(&self.path) {
+            return Err(failed(io::Error::other("something else is there, or nothing")));
+        }
+        match open(&to, OpenOptions::new().read(true)) {
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            found => found.and_then(|file| file_of(&file).and_then(|()| may_have(&file))).map_err(failed)?,
+        }
+        fs::rename(&self.path, &to).map_err(failed)?;
+        self.path = to;
+        Ok(())
+    }
+
+    /// This master ends: another one may have the name. `-s` still finds this one, until then.
+    pub fn give_up_name(&self) {
+        // It ends with the process at the latest.
+        let _ = unlock_byte(&self.file, OWNER);
+    }
+
+    /// Removes the file, unless it has become somebody else's; a failure is logged.
+    pub fn remove(self) {
+        let is_own = try_lock_byte(&self.file, OWNER).unwrap_or(true);
+        if !is_own || read(&self.file).ok() != Some(Content::Pid(process::id())) || !self.is_at(&self.path) {
+            return;
+        }
+        if let Err(e) = fs::remove_file(&self.path) {
+            log::alert!("{}", Failure::on_path("unlink", &self.path, e));
+        }
     }
 }
 
-/// The id in the file, or nginx's sentence about why there is none.
-pub fn read(path: &Path) -> Result<Pid, String> {
-    let text = fs::read(path).map_err(|e| Failure::on_path("open", path, e).to_string())?;
-    let text = String::from_utf8_lossy(&text);
+/// What a regular file holds.
+#[derive(Debug, PartialEq, Eq)]
+enum Content {
+    Nothing,
+    Pid(Pid),
+    Other(String),
+}
+
+fn read(file: &File) -> io::Result<Content> {
+    let mut bytes = [0; LONGEST];
+    let len = file.read_at(&mut bytes, 0)?;
+    let text = String::from_utf8_lossy(bytes.get(..len).unwrap_or_default());
     let text = text.trim_end_matches(['\r', '\n']);
-    match text.parse::<Pid>() {
-        Ok(pid) if pid > 0 => Ok(pid),
-        _ => Err(format!("invalid PID number \"{text}\" in \"{}\"", path.display())),
+    Ok(match text.parse::<Pid>() {
+        _ if len == 0 => Content::Nothing,
+        Ok(pid) if pid > 0 => Content::Pid(pid),
+        _ => Content::Other(text.to_owned()),
+    })
+}
+
+/// To open a FIFO must not hang, nor a terminal become this process's.
+fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    options.mode(0o644).custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits()).open(path)
+}
+
+fn is_device(meta: &Metadata) -> bool {
+    meta.file_type().is_char_device()
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let ids = file.metadata().and_then(|own| Ok((FileId::from(&own), FileId::from(&fs::metadata(path)?))));
+    ids.is_ok_and(|(own, other)| own == other)
+}
+
+fn file_of(file: &File) -> io::Result<()> {
+    if file.metadata()?.is_file() { Ok(()) } else { Err(io::Error::other("not a regular file")) }
+}
+
+/// Takes the name, if nobody else has it.
+fn own(file: &File) -> io::Result<()> {
+    match try_lock_byte(file, OWNER) {
+        Ok(true) => {}
+        Ok(false) => return Err(taken(file)),
+        Err(error) => log::warn!("the pid file can't be locked ({}): \"-s\" will not trust it", ErrnoText(&error)),
+    }
+    may_have(file)
+}
+
+fn taken(file: &File) -> io::Error {
+    let text = match holder_of_byte(file, OWNER) {
+        Ok(Some(pid)) if pid > 0 => format!("a running drover master has it: process {pid}"),
+        _ => "a running drover master has it, in another pid namespace".to_owned(),
+    };
+    io::Error::new(ErrorKind::ResourceBusy, text)
+}
+
+/// Whether a file may be written over: it holds nothing, or the id of a process that has ended, or of a master that ends.
+fn may_have(file: &File) -> io::Result<()> {
+    if holder_of_byte(file, OWNER).is_ok_and(|holder| holder.is_some()) {
+        return Err(taken(file));
+    }
+    match read(file)? {
+        Content::Nothing => Ok(()),
+        Content::Other(_) => Err(io::Error::other("it holds something else than a process id")),
+        Content::Pid(pid) if pid == process::id() || holder_of_byte(file, pid.into()).is_ok_and(|h| h.is_some()) => {
+            Ok(())
+        }
+        Content::Pid(pid) if wrote(pid, &file.metadata()?) => {
+            let name = process::name_of(pid).unwrap_or_default();
+            let text = format!("it holds the id of a running process: {pid} (\"{name}\")");
+            Err(io::Error::new(ErrorKind::ResourceBusy, text))
+        }
+        Content::Pid(_) => Ok(()),
+    }
+}
+
+/// Whether a process with this id lives that may have written the file: after a restart of the machine another one has the id.
+fn wrote(pid: Pid, meta: &Metadata) -> bool {
+    process::started(pid).zip(meta.modified().ok()).is_some_and(|(started, modified)| started <= modified)
+}
+
+fn write(file: &File) -> io::Result<()> {
+    let pid = process::id();
+    // A file system without locks was told of by `own`.
+    let _ = try_lock_byte(file, pid.into());
+    file.set_len(0)?;
+    let mut file = file;
+    writeln!(file, "{pid}")
+}
+
+/// Finds out whether [`PidFile::create`] would succeed, and changes nothing: for `-t`, beside a master that runs.
+pub fn check(path: &Path) -> Result<(), Failure> {
+    let failed = |e| Failure::on_path("open", path, e);
+    match fs::metadata(path) {
+        Ok(meta) if is_device(&meta) => Ok(()),
+        Ok(meta) if !meta.is_file() => Err(failed(io::Error::other("not a regular file"))),
+        Ok(_) => {
+            let file = open(path, OpenOptions::new().read(true).write(true)).map_err(failed)?;
+            let content = read(&file).map_err(failed)?;
+            let is_other = matches!(content, Content::Other(_));
+            let other = || failed(io::Error::other("it holds something else than a process id"));
+            if is_other { Err(other()) } else { Ok(()) }
+        }
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            let parent = path.parent().unwrap_or(Path::new("/"));
+            eaccess(parent, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|errno| failed(errno.into()))
+        }
+        Err(e) => Err(failed(e)),
+    }
+}
+
+/// The master that wrote the file and lives. Errors: nginx's sentence about why there is none, or why the process that the file
+/// names is not the one.
+pub fn find(path: &Path) -> Result<Pid, String> {
+    let failed = |e| Failure::on_path("open", path, e).to_string();
+    let file = open(path, OpenOptions::new().read(true)).map_err(failed)?;
+    file_of(&file).map_err(failed)?;
+    let shown = path.display();
+    let pid = match read(&file).map_err(failed)? {
+        Content::Pid(pid) => pid,
+        Content::Nothing => return Err(format!("invalid PID number \"\" in \"{shown}\"")),
+        Content::Other(text) => return Err(format!("invalid PID number \"{text}\" in \"{shown}\"")),
+    };
+    match holder_of_byte(&file, pid.into()) {
+        Ok(Some(holder)) if holder == pid => Ok(pid),
+        Ok(Some(_)) => {
+            Err(format!("the master that wrote \"{shown}\" is in another pid namespace: {pid} is its id there"))
+        }
+        Ok(None) if !process::is_alive(pid) => {
+            Err(format!("no process has the id {pid} that is in \"{shown}\": the master has ended"))
+        }
+        Ok(None) => {
+            let name = process::name_of(pid).unwrap_or_default();
+            Err(format!(
+                "process {pid} (\"{name}\"), which \"{shown}\" names, is not the master that wrote it: left alone"
+            ))
+        }
+        Err(error) => Err(format!("whether process {pid} wrote \"{shown}\" can't be seen ({})", ErrnoText(&error))),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nix::sys::stat::Mode;
+    use std::os::unix::fs::symlink;
+
+    fn holds(path: &Path) -> String {
+        fs::read_to_string(path).unwrap()
+    }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn what_is_written_is_found_by_every_spelling_and_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("x.pid"), dir.path().join("link"));
+        symlink("x.pid", &link).unwrap();
+        // Of a process that has ended: no process has an id above the kernel's limit (2^22).
+        fs::write(&path, "99999999\n").unwrap();
+        let mut file = PidFile::create(&link).unwrap().unwrap();
+        assert_eq!(holds(&path), format!("{}\n", process::id()));
+        assert!(file.is_at(&path) && file.is_at(&link) && !file.is_at(dir.path()));
+        file.make_old().unwrap();
+        assert!(dir.path().join("x.pid.oldbin").exists() && !path.exists());
+        file.take_back().unwrap();
+        assert_eq!(holds(&path), format!("{}\n", process::id()));
+        file.remove();
+        assert!(!path.exists() && fs::symlink_metadata(&link).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_pid_file_of_a_dead_process_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let mut sleep = std::process::Command::new("sleep").arg("100").spawn().unwrap();
+        nix::unistd::mkfifo(&path("fifo"), Mode::S_IRWXU).unwrap();
+        for (name, text) in [("text", "root:x:0:0\n"), ("zero", "0\n"), ("live", &format!("{}\n", sleep.id()))] {
+            fs::write(path(name), text).unwrap();
+            let error = PidFile::create(&path(name)).unwrap_err().to_string();
+            assert!(error.contains("it holds "), "{error}");
+            assert_eq!(holds(&path(name)), text);
+        }
+        assert!(PidFile::create(&path("fifo")).unwrap_err().to_string().contains("not a regular file"));
+        assert!(check(&path("fifo")).is_err() && check(&path("text")).is_err());
+        // That process lives, but began after the file was written: another one had its id.
+        let live = File::options().write(true).open(path("live")).unwrap();
+        live.set_modified(std::time::UNIX_EPOCH).unwrap();
+        PidFile::create(&path("live")).unwrap().unwrap().remove();
+        sleep.kill().unwrap();
+        sleep.wait().unwrap();
+        symlink("/dev/null", path("null")).unwrap();
+        assert!(PidFile::create(&path("null")).unwrap().is_none() && check(&path("null")).is_ok());
+    }
+
+    #[test]
+    fn what_has_taken_the_file_s_place_stays() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.pid");
-        fs::write(&path, "99999999 and much more").unwrap();
-        create(&path).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", process::id()));
-        assert_eq!(read(&path).unwrap(), process::id());
-        assert_eq!(old_binary(&path), dir.path().join("x.pid.oldbin"));
+        let mut file = PidFile::create(&path).unwrap().unwrap();
+        fs::write(dir.path().join("x.pid.oldbin"), "dear").unwrap();
+        assert!(file.make_old().is_err());
+        assert_eq!(holds(&dir.path().join("x.pid.oldbin")), "dear");
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "12\n").unwrap();
+        assert!(file.make_old().is_err());
+        file.remove();
+        assert_eq!(holds(&path), "12\n");
+        let other = PidFile::create(&dir.path().join("y.pid")).unwrap().unwrap();
+        fs::write(dir.path().join("y.pid"), "12\n").unwrap();
+        other.remove();
+        assert!(dir.path().join("y.pid").exists(), "the same file, with another's id");
     }
 
     #[test]
@@ -75,20 +326,25 @@ mod tests {
         assert!(!path.exists());
         fs::write(&path, "12\n").unwrap();
         check(&path).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "12\n");
+        assert_eq!(holds(&path), "12\n");
         let error = check(&dir.path().join("no/x.pid")).unwrap_err().to_string();
         assert!(error.ends_with("failed (2: No such file or directory)"), "{error}");
     }
 
     #[test]
-    fn rubbish_is_refused_in_nginx_s_words() {
+    fn nothing_is_found_but_a_living_master() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.pid");
         for text in ["", "abc", "0", "-1", "1x", "99999999999999999999"] {
             fs::write(&path, text).unwrap();
-            assert_eq!(read(&path).unwrap_err(), format!("invalid PID number \"{text}\" in \"{}\"", path.display()));
+            assert_eq!(find(&path).unwrap_err(), format!("invalid PID number \"{text}\" in \"{}\"", path.display()));
         }
+        fs::write(&path, format!("{}\n", process::id())).unwrap();
+        assert!(find(&path).unwrap_err().ends_with("is not the master that wrote it: left alone"));
+        fs::write(&path, "99999999\n").unwrap();
+        assert!(find(&path).unwrap_err().ends_with("the master has ended"));
         fs::remove_file(&path).unwrap();
-        assert!(read(&path).unwrap_err().starts_with("open() \""));
+        assert!(find(&path).unwrap_err().starts_with("open() \""));
+        assert!(find(Path::new("/dev/null")).unwrap_err().contains("not a regular file"));
     }
 }

@@ -1,16 +1,16 @@
 //! The master's life: it sleeps until a signal comes or a pause is over (ngx_master_process_cycle).
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::children::{Children, name_of, tell_all};
 use super::loader::{LoadError, Loader, log_warnings};
+use super::pid_file::PidFile;
 use super::sockets::{self, InUse, Inherited, UPGRADE_VARIABLE};
-use super::{Cycle, pid_file};
+use super::{Cycle, PidPlace};
 use crate::dispatch::{Model, Seat};
 use crate::log;
 use crate::os::process::{self, Exit, Fork, Pid};
@@ -36,7 +36,7 @@ enum Ending {
 pub struct Master {
     loader: Loader,
     cycle: Cycle,
-    pid_file: Option<PathBuf>,
+    pid_file: Option<PidFile>,
     /// Of the generations that have children: the newest last. None in children.
     models: Vec<(u32, Arc<dyn Model>)>,
     children: Children,
@@ -56,7 +56,7 @@ pub struct Master {
 }
 
 impl Master {
-    /// Takes over what the start has prepared; the pid file is written already. `is_upgrade`: an old binary started this one.
+    /// Takes over what the start has prepared; `is_upgrade`: an old binary started this one.
     pub fn new(loader: Loader, cycle: Cycle, is_upgrade: bool) -> Result<Self, Failure> {
         let signals = Signals::open().map_err(|e| Failure::new("signalfd()", e))?;
         process::adopt_orphans().map_err(|e| Failure::new("prctl(PR_SET_CHILD_SUBREAPER)", e))?;
@@ -65,7 +65,7 @@ impl Master {
         set_title(&format!("drover: master process {}", args.join(OsStr::new(" ")).display()));
         Ok(Self {
             loader,
-            pid_file: cycle.pid_file.clone(),
+            pid_file: None,
             cycle,
             models: Vec::new(),
             children: Children::default(),
@@ -80,8 +80,9 @@ impl Master {
         })
     }
 
-    /// Runs until the service has ended. Returns the exit code.
-    pub fn run(mut self) -> i32 {
+    /// Runs until the service has ended. Returns the exit code. `pid_file`: the one that the start has written.
+    pub fn run(mut self, pid_file: Option<PidFile>) -> i32 {
+        self.pid_file = pid_file;
         self.start_children();
         loop {
             self.wait();
@@ -126,14 +127,21 @@ impl Master {
         if matches!(self.ending, Ending::Fast { .. }) {
             return;
         }
+        self.give_up_name();
         self.ending = Ending::Fast { kill_at: Some(Instant::now() + TERM_PATIENCE) };
         self.end_before(u32::MAX, Signal::SIGTERM);
+    }
+
+    /// A successor may start while the last clients are served.
+    fn give_up_name(&self) {
+        self.pid_file.iter().for_each(PidFile::give_up_name);
     }
 
     fn end_gracefully(&mut self) {
         if self.ending != Ending::No {
             return;
         }
+        self.give_up_name();
         self.ending = Ending::Graceful;
         self.end_before(u32::MAX, Signal::SIGQUIT);
         self.close_sockets();
@@ -190,7 +198,7 @@ impl Master {
             .loader
             .read()
             .and_then(|read| self.loader.prepare(read, &self.cycle.ledger, old, &mut none, InUse::Retry));
-        let done = next.and_then(|next| match self.move_pid_file(next.pid_file.as_deref()) {
+        let done = next.and_then(|next| match self.move_pid_file(&next.pid_place) {
             Ok(()) => {
                 self.adopt(next);
                 Ok(())
@@ -245,14 +253,11 @@ impl Master {
         self.end_before(self.cycle.generation, Signal::SIGQUIT);
     }
 
-    fn move_pid_file(&mut self, to: Option<&Path>) -> Result<(), LoadError> {
-        if self.pid_file.as_deref() != to {
-            if let Some(to) = to {
-                pid_file::create(to)?;
-            }
-            if let Some(old) = std::mem::replace(&mut self.pid_file, to.map(Path::to_owned)) {
-                pid_file::remove(&old);
-            }
+    /// A file that is where `to` says, in whatever spelling, stays; one that somebody has removed is made again.
+    fn move_pid_file(&mut self, to: &PidPlace) -> Result<(), LoadError> {
+        if !self.pid_file.as_ref().is_some_and(|file| to.is_at(file)) {
+            let new = to.create()?;
+            std::mem::replace(&mut self.pid_file, new).into_iter().for_each(PidFile::remove);
         }
         Ok(())
     }
@@ -282,8 +287,7 @@ impl Master {
             );
             return;
         }
-        let renamed = self.pid_file.as_deref().map(|path| rename(path, &pid_file::old_binary(path)));
-        if let Some(Err(failure)) = renamed {
+        if let Some(Err(failure)) = self.pid_file.as_mut().map(PidFile::make_old) {
             log::alert!("{failure}");
             return;
         }
@@ -298,10 +302,8 @@ impl Master {
         }
     }
 
-    fn take_pid_file_back(&self) {
-        if let Some(path) = &self.pid_file
-            && let Err(failure) = rename(&pid_file::old_binary(path), path)
-        {
+    fn take_pid_file_back(&mut self) {
+        if let Some(Err(failure)) = self.pid_file.as_mut().map(PidFile::take_back) {
             log::alert!("{failure}");
         }
     }
@@ -402,7 +404,7 @@ impl Master {
                 self.children.add(pid, seat, self.cycle.generation, Instant::now());
             }
             Ok(Fork::Child) => {
-                self.signals = None;
+                (self.signals, self.pid_file) = (None, None);
                 // What the processes of older generations share holds descriptors.
                 self.models.clear();
                 self.cycle.live_and_exit(seat)
@@ -415,22 +417,12 @@ impl Master {
     }
 
     fn exit(&mut self) -> i32 {
-        if let Some(path) = &self.pid_file {
-            match self.next_binary {
-                Some(_) => pid_file::remove(&pid_file::old_binary(path)),
-                None => pid_file::remove(path),
-            }
-        }
+        self.pid_file.take().into_iter().for_each(PidFile::remove);
         self.models.iter().for_each(|(_, model)| model.ended());
         self.close_sockets();
         log::notice!("exit");
         0
     }
-}
-
-fn rename(from: &Path, to: &Path) -> Result<(), Failure> {
-    fs::rename(from, to)
-        .map_err(|e| Failure::new(format!("rename() \"{}\" to \"{}\"", from.display(), to.display()), e))
 }
 
 /// ngx_process_get_status.

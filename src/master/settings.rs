@@ -21,16 +21,30 @@ pub static MASTER_PROCESS: Setting<bool> = Setting::flag("master_process")
 
 /// Where the master's id is written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PidPath(pub Option<PathBuf>);
+pub enum PidPath {
+    /// Where no other conf has it.
+    #[default]
+    Default,
+    /// Nowhere.
+    Off,
+    /// In this file.
+    File(PathBuf),
+}
 
-pub static PID: Setting<PidPath> = Setting::one("pid", |a| {
-    Ok(PidPath(if a.str(0)? == "off" { None } else { Some(a.path(0)?.into()) }))
-})
-.contexts(Contexts::MAIN)
-.args(1, 1)
-.syntax("FILE | off")
-.default("drover.pid")
-.about("The file that holds the master's process id, where `drover -s` finds it. Relative paths start at the prefix.");
+pub static PID: Setting<PidPath> =
+    Setting::one("pid", |a| Ok(if a.str(0)? == "off" { PidPath::Off } else { PidPath::File(a.path(0)?.into()) }))
+        .contexts(Contexts::MAIN)
+        .args(1, 1)
+        .syntax("FILE | off")
+        .about(
+            "The file that holds the master's process id, where `drover -s` finds it. Relative paths start at the prefix. \
+             Without this directive it is `drover-NAME-HASH.pid`, from the path of the conf file, in `/run` for root, else \
+             in `$XDG_RUNTIME_DIR` (`/run/user/UID` without that variable); or, where that can't be written, in the \
+             directory `/tmp/drover-UID`, which only this user can enter. If that fails as well, one warning says so, \
+             and `drover -s` can't be used. The master keeps the file locked: another one does not start with it, and \
+             `drover -s` sends nothing to a process that did not write it. What is not a regular file, or holds \
+             something else than a process id, is neither written to nor removed; `pid /dev/null` is `pid off`.",
+        );
 
 /// How many workers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -119,7 +133,7 @@ mod tests {
         let conf = read("").unwrap();
         let scope = &conf.root.scope;
         assert_eq!(*scope.get(&WORKER_PROCESSES), WorkerProcesses::Count(1));
-        assert_eq!(scope.get(&PID).0, Some("/drover.pid".into()));
+        assert_eq!(*scope.get(&PID), PidPath::Default);
         assert!(*scope.get(&DAEMON) && *scope.get(&MASTER_PROCESS) && scope.get(&USER).is_none());
     }
 
@@ -131,7 +145,9 @@ mod tests {
             read("worker_processes many;").unwrap_err(),
             "\"worker_processes\" directive invalid value in conf:1"
         );
-        assert_eq!(read("pid off;").unwrap().root.scope.get(&PID).0, None);
+        assert_eq!(*read("pid off;").unwrap().root.scope.get(&PID), PidPath::Off);
+        let file = read("pid x.pid;").unwrap();
+        assert_eq!(*file.root.scope.get(&PID), PidPath::File("/x.pid".into()));
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::loader::{LoadError, Loader, Source, log_warnings};
+use super::pid_file::PidFile;
 use super::run::Master;
 use super::settings::{DAEMON, MASTER_PROCESS};
 use super::sockets::{InUse, Inherited};
-use super::{Cycle, pid_file, sockets};
+use super::{Cycle, sockets};
 use crate::conf::Warning;
 use crate::dispatch::Seat;
 use crate::log;
@@ -27,13 +28,13 @@ pub fn serve(loader: Loader, mut inherited: Inherited, banner: Option<&str>) -> 
     };
     log_panics();
     match detach(&cycle, &inherited) {
-        Ok(()) => {
+        Ok(pid_file) => {
             steer(&cycle, &mut inherited);
             if let Some(banner) = banner {
                 say(banner);
             }
             log::set_startup(false);
-            run(loader, cycle, inherited.is_upgrade)
+            run(loader, cycle, pid_file, inherited.is_upgrade)
         }
         Err(failure) => {
             give_up(&failure, &own_files(&cycle, inherited.is_upgrade));
@@ -75,37 +76,33 @@ fn steer(cycle: &Cycle, inherited: &mut Inherited) {
 }
 
 /// Leaves the terminal, unless the conf or an old binary says otherwise, and writes the pid file.
-fn detach(cycle: &Cycle, inherited: &Inherited) -> Result<(), Failure> {
+fn detach(cycle: &Cycle, inherited: &Inherited) -> Result<Option<PidFile>, Failure> {
     let is_daemon = *cycle.conf.root.scope.get(&DAEMON) && !inherited.is_upgrade;
     if is_daemon {
         daemonise().map_err(|e| Failure::new("fork()", e))?;
     }
-    if let Some(path) = &cycle.pid_file {
-        pid_file::create(path)?;
-    }
+    let pid_file = cycle.pid_place.create()?;
     if is_daemon {
         // Whoever started the daemon must not be kept waiting for the end of what it writes.
         cycle.logs.take_over_stderr()?;
     }
-    Ok(())
+    Ok(pid_file)
 }
 
-fn run(loader: Loader, cycle: Cycle, is_upgrade: bool) -> i32 {
+fn run(loader: Loader, cycle: Cycle, pid_file: Option<PidFile>, is_upgrade: bool) -> i32 {
     let header = cycle.ledger.header();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
     header.started_unix_ms.store(now, Ordering::Relaxed);
     header.master.store(process::id() as u32, Ordering::Relaxed);
     log::notice!("drover/{}", env!("CARGO_PKG_VERSION"));
     if !*cycle.conf.root.scope.get(&MASTER_PROCESS) {
-        return run_alone(cycle);
+        return run_alone(cycle, pid_file);
     }
-    let (pid_file, files) = (cycle.pid_file.clone(), own_files(&cycle, is_upgrade));
+    let files = own_files(&cycle, is_upgrade);
     match Master::new(loader, cycle, is_upgrade) {
-        Ok(master) => master.run(),
+        Ok(master) => master.run(pid_file),
         Err(failure) => {
-            if let Some(path) = pid_file {
-                pid_file::remove(&path);
-            }
+            pid_file.into_iter().for_each(PidFile::remove);
             give_up(&failure, &files);
             1
         }
@@ -113,14 +110,12 @@ fn run(loader: Loader, cycle: Cycle, is_upgrade: bool) -> i32 {
 }
 
 /// `master_process off` (ngx_single_process_cycle): one process that keeps its powers and serves until it is told to end.
-fn run_alone(mut cycle: Cycle) -> i32 {
+fn run_alone(mut cycle: Cycle, pid_file: Option<PidFile>) -> i32 {
     cycle.ledger.header().generation.store(cycle.generation, Ordering::Relaxed);
     cycle.ledger.header().model.set(cycle.choice.name());
     let files = sockets::files(&cycle.sockets);
     let code = cycle.live(Seat { role: Role::Worker, number: 0 }, None);
-    if let Some(path) = &cycle.pid_file {
-        pid_file::remove(path);
-    }
+    pid_file.into_iter().for_each(PidFile::remove);
     sockets::remove_files(&files);
     code
 }
@@ -161,7 +156,7 @@ fn try_all(loader: &Loader, quiet: bool) -> Result<Cycle, LoadError> {
     let cycle = loader.prepare(read, &ledger, (&[], 0), &mut none, InUse::Ignore)?;
     sockets::close_missing(&cycle.sockets, &[]);
     mask.restore().map_err(|e| Failure::new("sigprocmask()", e))?;
-    cycle.pid_file.as_deref().map_or(Ok(()), pid_file::check)?;
+    cycle.pid_place.check()?;
     Ok(cycle)
 }
 

@@ -10,6 +10,7 @@ pub mod file;
 mod glob;
 pub mod limits;
 mod listener;
+pub mod lock;
 mod passing;
 mod poll;
 mod poller;

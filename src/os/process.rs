@@ -6,13 +6,14 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, dup2_stdin, dup2_stdout, setsid};
+use nix::unistd::{ForkResult, SysconfVar, dup2_stdin, dup2_stdout, setsid, sysconf};
 
 use super::signals;
 use super::socket::int_option;
@@ -78,6 +79,23 @@ pub fn children() -> Vec<Pid> {
 /// True while a process of this id exists (a zombie counts, as for kill(2)), whoever owns it.
 pub fn is_alive(pid: Pid) -> bool {
     pid > 0 && !matches!(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None), Err(Errno::ESRCH))
+}
+
+/// When a process started, at most two seconds too early; `None` when there is none with this id, or /proc doesn't tell.
+pub fn started(pid: Pid) -> Option<SystemTime> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // proc_pid_stat(5): field 22, in clock ticks since the boot. The third follows the last ")".
+    let ticks: u64 = stat.rsplit_once(") ")?.1.split(' ').nth(22 - 3)?.parse().ok()?;
+    let per_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|n| u64::try_from(n).ok())?;
+    let all = fs::read_to_string("/proc/stat").ok()?;
+    let boot: u64 = all.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+    Some(UNIX_EPOCH + Duration::from_secs(boot + ticks.checked_div(per_second)?))
+}
+
+/// The name of the program that a process runs, as ps(1) shows it.
+pub fn name_of(pid: Pid) -> Option<String> {
+    let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    Some(String::from_utf8_lossy(&name).trim_end().to_owned())
 }
 
 /// This process's id.

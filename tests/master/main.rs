@@ -6,6 +6,7 @@ mod support;
 mod cli;
 mod kernel;
 mod life;
+mod pid_file;
 mod reload;
 mod start;
 mod unix_sockets;

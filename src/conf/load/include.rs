@@ -73,7 +73,7 @@ impl Loader<'_> {
 }
 
 /// The files a pattern fits, in the order of their bytes. None is no error.
-fn matches(pattern: &str) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn matches(pattern: &str) -> Result<Vec<PathBuf>, Failure> {
     os::glob(pattern).map_err(|error| Failure::on_path("glob", Path::new(pattern), error))
 }
 

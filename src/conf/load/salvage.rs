@@ -1,0 +1,126 @@
+//! What a conf with errors in it still says.
+
+use super::super::lexer::{End, Lexer, Statement};
+use super::include::{identity, matches, read};
+use super::{FileId, Input, Options, join};
+use std::path::{Path, PathBuf};
+
+/// Files are read this deep, and not again.
+const MOST_FILES: usize = 1000;
+
+/// The argument of the main context's directive `name`, which takes one, as far as the text can be read: behind an error the
+/// reading goes on with the next line. A `;` that is missing before or after it does not matter when a line ends there.
+pub fn salvage(input: Input, options: &Options, name: &str) -> Option<String> {
+    let mut search =
+        Search { name, conf_dir: options.prefix.clone(), read: Vec::new(), in_main: None, elsewhere: None };
+    if let Some(text) = &options.globals {
+        search.text(text.as_bytes());
+    }
+    match input {
+        Input::File(path) => {
+            search.conf_dir = path.parent().map(|dir| dir.to_string_lossy().into_owned()).unwrap_or_default();
+            search.file(path);
+        }
+        Input::Text { text, .. } => search.text(text.as_bytes()),
+    }
+    search.in_main.or(search.elsewhere)
+}
+
+struct Search<'s> {
+    name: &'s str,
+    conf_dir: String,
+    read: Vec<PathBuf>,
+    in_main: Option<String>,
+    /// In a block: where a brace is missing, all that follows seems to be in one.
+    elsewhere: Option<String>,
+}
+
+impl Search<'_> {
+    fn file(&mut self, path: &Path) {
+        let identity = identity(&path.to_string_lossy());
+        if self.read.contains(&identity) || self.read.len() == MOST_FILES {
+            return;
+        }
+        self.read.push(identity);
+        if let Ok(text) = read(path) {
+            self.text(&text);
+        }
+    }
+
+    fn text(&mut self, text: &[u8]) {
+        let mut lexer = Lexer::new(text, FileId::NONE, false);
+        let mut depth = 0_usize;
+        while let Some(statement) = lexer.statement_or_next() {
+            self.look(&statement, depth);
+            match statement.end {
+                End::Open => depth += 1,
+                End::Close => depth = depth.saturating_sub(1),
+                End::Semicolon | End::Text => {}
+            }
+        }
+    }
+
+    fn look(&mut self, statement: &Statement, depth: usize) {
+        let words = &statement.words;
+        for (at, word) in words.iter().enumerate() {
+            let begins = |i: usize| i == 0 || words.get(i).is_none_or(|w| w.span.line > words[i - 1].span.line);
+            let Some(value) = words.get(at + 1).filter(|_| begins(at) && begins(at + 2)) else { continue };
+            if word.text == "include" && depth == 0 {
+                let pattern = join(&self.conf_dir, &value.text);
+                let paths = if pattern.contains(['*', '?', '[']) {
+                    matches(&pattern).unwrap_or_default()
+                } else {
+                    vec![pattern.into()]
+                };
+                paths.iter().for_each(|path: &PathBuf| self.file(path));
+            } else if word.text == self.name && !word.quoted {
+                let found = if depth == 0 { &mut self.in_main } else { &mut self.elsewhere };
+                found.get_or_insert_with(|| value.text.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(text: &str) -> Option<String> {
+        salvage(Input::text("conf", text), &Options::default(), "pid")
+    }
+
+    #[test]
+    fn errors_before_and_behind_do_not_hide_a_directive() {
+        let broken = [
+            "pid /x; nonsense;",
+            "no such thing { pid /y; }\npid /x;",
+            "user 'unfinished;\npid /x;\n",
+            "worker_processes 2\npid /x;",
+            "pid /x\nevents { }",
+            "}\npid /x;",
+            "events { worker_connections 5;\npid /x;\nhttp { }",
+            "http { map $a $b { pid /y; } }\npid /x;",
+            "a\"b\"c ;\npid '/x';",
+            "\u{feff}{;\npid /x;",
+        ];
+        for text in broken {
+            assert_eq!(find(text).as_deref(), Some("/x"), "{text}");
+        }
+        for text in ["", "# pid /x;", "pid;", "pid a b;", "user pid x;", "log_format pid '/x'"] {
+            assert_eq!(find(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn includes_and_the_command_line_are_read_as_far_as_they_can_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.conf");
+        std::fs::write(&path, "include none.conf; include x.conf;\ninclude d*.conf; rubbish").unwrap();
+        std::fs::write(dir.path().join("d1.conf"), "rubbish }").unwrap();
+        std::fs::write(dir.path().join("d2.conf"), "pid /x;").unwrap();
+        let options = |globals: Option<&str>| Options { globals: globals.map(str::to_owned), ..Options::default() };
+        assert_eq!(salvage(Input::File(&path), &options(None), "pid").as_deref(), Some("/x"));
+        assert_eq!(salvage(Input::File(&path), &options(Some("pid /y;")), "pid").as_deref(), Some("/y"));
+        assert_eq!(salvage(Input::File(&dir.path().join("no")), &options(None), "pid"), None);
+    }
+}

@@ -1,0 +1,203 @@
+//! Where the pid file is: as the `pid` directive says it, or without one where no other conf has its own.
+
+use std::fs::{self, DirBuilder};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Component, Path, PathBuf};
+
+use nix::unistd::geteuid;
+
+use super::pid_file::{self, PidFile};
+use super::settings::PidPath;
+use crate::log;
+use crate::os::Failure;
+
+/// Where a master keeps its id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum PidPlace {
+    /// Nowhere.
+    #[default]
+    Off,
+    /// Where the conf says. A file that can't be written is an error.
+    Said(PathBuf),
+    /// In the first of these that can be written; a service that may write nowhere is none the worse for it.
+    Default(Vec<PathBuf>),
+}
+
+impl PidPlace {
+    /// The place that `said` and the conf's own path give; `None`: the program carries the conf.
+    pub fn new(said: &PidPath, conf: Option<&Path>) -> PidPlace {
+        match (said, conf) {
+            (PidPath::File(path), _) => PidPlace::Said(path.clone()),
+            (PidPath::Default, Some(conf)) => PidPlace::Default(default_paths(conf)),
+            (PidPath::Off, _) | (PidPath::Default, None) => PidPlace::Off,
+        }
+    }
+
+    /// Writes the file; `None`: there is none. Errors: those of [`PidFile::create`], but without `pid` only that a running master
+    /// has the file.
+    pub fn create(&self) -> Result<Option<PidFile>, Failure> {
+        let paths = match self {
+            PidPlace::Off => return Ok(None),
+            PidPlace::Said(path) => return PidFile::create(path),
+            PidPlace::Default(paths) => paths,
+        };
+        let mut failures = Vec::new();
+        for path in paths {
+            match make_private_directory(path).and_then(|()| PidFile::create(path)) {
+                Err(failure) if failure.error.kind() != ErrorKind::ResourceBusy => failures.push(failure.to_string()),
+                created => return created,
+            }
+        }
+        log::warn!(
+            "no pid file: {}; \"-s\" will not find this master, until \"pid\" names a file",
+            failures.join(", ")
+        );
+        Ok(None)
+    }
+
+    /// Whether `file` is where it should be.
+    pub fn is_at(&self, file: &PidFile) -> bool {
+        match self {
+            PidPlace::Off => false,
+            PidPlace::Said(path) => file.is_at(path),
+            PidPlace::Default(paths) => paths.iter().any(|path| file.is_at(path)),
+        }
+    }
+
+    /// Finds out whether [`PidPlace::create`] would be an error, and changes nothing.
+    pub fn check(&self) -> Result<(), Failure> {
+        if let PidPlace::Said(path) = self { pid_file::check(path) } else { Ok(()) }
+    }
+
+    /// The file in which to look for a running master. `conf`: as for [`PidPlace::new`]. Error: there is none, and why.
+    pub fn find(&self, conf: Option<&Path>) -> Result<PathBuf, String> {
+        let paths = match self {
+            PidPlace::Off => {
+                return Err(
+                    "there is no pid file: \"pid\" is off in this configuration (name another with -c)".to_owned()
+                );
+            }
+            PidPlace::Said(path) => return Ok(path.clone()),
+            PidPlace::Default(paths) => paths,
+        };
+        // The master may have been started by another path of the same file.
+        let real = conf.and_then(|conf| fs::canonicalize(conf).ok());
+        let paths: Vec<_> = paths.iter().cloned().chain(real.iter().flat_map(|real| default_paths(real))).collect();
+        let is_there = |path: &&PathBuf| is_private(path).is_ok() && path.exists();
+        paths.iter().find(is_there).cloned().ok_or_else(|| {
+            let shown = paths.iter().map(|path| format!("\"{}\"", path.display())).collect::<Vec<_>>();
+            let conf = conf.map_or_else(String::new, |conf| format!(" of \"{}\"", conf.display()));
+            let first = shown.first().map_or("", String::as_str);
+            format!(
+                "no running master{conf} is known: there is no {first} (a master of another user, or one that was started \
+                 by another path of the conf, has another file; \"pid\" names one for all)"
+            )
+        })
+    }
+}
+
+/// The pid files of the conf at `conf`, the preferred one first. Two confs have no file in common, wherever they are started.
+fn default_paths(conf: &Path) -> Vec<PathBuf> {
+    let path = absolute(conf);
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let stem: String = stem.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(32).collect();
+    let name = format!("drover-{stem}-{:016x}.pid", fnv1a(path.as_os_str().as_encoded_bytes()));
+    directories().into_iter().map(|directory| directory.join(&name)).collect()
+}
+
+/// The path without `.` and `..`. Symbolic links stay: one that a deployment turns to its next release is still the same conf.
+fn absolute(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (absolute.parent().map(fs::canonicalize), absolute.file_name()) {
+        (Some(Ok(parent)), Some(name)) if absolute.components().any(|c| c == Component::ParentDir) => parent.join(name),
+        _ => absolute,
+    }
+}
+
+/// For run-time files of this user: root's own, or the one that the login gave (basedir-spec, pam_systemd(8)); where there is
+/// none, a directory in /tmp that nobody else can enter.
+fn directories() -> Vec<PathBuf> {
+    let uid = geteuid();
+    let of_session = || match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute()) {
+        Some(directory) => directory,
+        None => format!("/run/user/{uid}").into(),
+    };
+    let preferred = if uid.is_root() { "/run".into() } else { of_session() };
+    vec![preferred, format!("{IN_TMP}{uid}").into()]
+}
+
+const IN_TMP: &str = "/tmp/drover-";
+
+/// Makes the directory of a pid file in /tmp, or finds that it is this user's alone.
+fn make_private_directory(path: &Path) -> Result<(), Failure> {
+    let Some(directory) = path.parent().filter(|parent| in_tmp(parent)) else { return Ok(()) };
+    match DirBuilder::new().mode(0o700).create(directory) {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(Failure::on_path("mkdir", directory, e)),
+        _ => is_private(path).map_err(|e| Failure::on_path("mkdir", directory, e)),
+    }
+}
+
+fn in_tmp(directory: &Path) -> bool {
+    directory.as_os_str().as_encoded_bytes().starts_with(IN_TMP.as_bytes())
+}
+
+/// Others can make names in /tmp, too: a link, or a directory that they can write to.
+fn is_private(path: &Path) -> io::Result<()> {
+    let Some(directory) = path.parent().filter(|parent| in_tmp(parent)) else { return Ok(()) };
+    let meta = fs::symlink_metadata(directory)?;
+    let is_own = meta.is_dir() && meta.uid() == geteuid().as_raw() && meta.mode() & 0o077 == 0;
+    if is_own { Ok(()) } else { Err(io::Error::other("it is there, and not a directory of this user alone")) }
+}
+
+/// FNV-1a, 64 bits: the same in every build, as the hashes of std are not.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_the_published_one() {
+        // Test vectors of draft-eastlake-fnv.
+        assert_eq!(
+            [fnv1a(b""), fnv1a(b"a"), fnv1a(b"foobar")],
+            [0xcbf2_9ce4_8422_2325, 0xaf63_dc4c_8601_ec8c, 0x8594_4171_f739_67e8]
+        );
+    }
+
+    #[test]
+    fn spellings_of_a_conf_share_a_file_and_confs_do_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| default_paths(&dir.path().join(path));
+        fs::create_dir(dir.path().join("sub")).unwrap();
+        assert_eq!(at("x.conf"), at("./x.conf"));
+        assert_eq!(at("x.conf"), at("sub/../x.conf"));
+        assert_ne!(at("x.conf"), at("sub/x.conf"));
+        assert_ne!(at("x.conf"), at("y.conf"));
+        let name = at("my site.conf")[0].file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(name.starts_with("drover-mysite-") && name.ends_with(".pid"), "{name}");
+    }
+
+    #[test]
+    fn a_directory_in_tmp_is_used_only_when_it_is_private() {
+        use std::os::unix::fs::PermissionsExt;
+        // A name of its own, which directories() never has.
+        let directory = PathBuf::from(format!("{IN_TMP}test-{}", std::process::id()));
+        let file = directory.join("x.pid");
+        assert!(is_private(&file).is_err());
+        make_private_directory(&file).unwrap();
+        assert_eq!(fs::metadata(&directory).unwrap().permissions().mode() & 0o777, 0o700);
+        make_private_directory(&file).unwrap();
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(make_private_directory(&file).is_err() && is_private(&file).is_err());
+        fs::remove_dir(&directory).unwrap();
+        let other = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(other.path(), &directory).unwrap();
+        let refused = make_private_directory(&file);
+        fs::remove_file(&directory).unwrap();
+        assert!(refused.is_err());
+    }
+}

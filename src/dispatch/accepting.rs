@@ -50,7 +50,7 @@ enum Pause {
     No,
     /// Out of descriptors, until this time, ms of the clock.
     Until(u64),
-    /// Every slot is taken and none of the connections is idle.
+    /// Every slot is taken, and none of the connections may be closed for another yet.
     Full,
 }
 
@@ -95,16 +95,19 @@ impl Loop {
     fn accept_some(&mut self, n: u32, most: u64) -> (u64, Ended) {
         let mut count = 0;
         loop {
-            self.driver.make_room();
             // Where nginx accepts what it has no slot for, and closes it, the connection stays in the backlog here.
             if self.driver.free() == 0 {
-                return (count, Ended::Full);
+                self.driver.make_room();
+                if self.driver.free() == 0 {
+                    return (count, Ended::Full);
+                }
             }
             let Some(listener) = self.listening.get(n) else { return (count, Ended::Done) };
             match listener.accept() {
                 Ok((socket, peer)) => {
                     count += 1;
                     self.tally.accepts.add(1);
+                    self.driver.make_room();
                     self.count_free();
                     self.driver.accept(socket, peer, n as usize, &self.poller);
                     // At once, and not when the next connection comes: one that woke this process would wake no other.
@@ -143,18 +146,23 @@ impl Loop {
     }
 
     /// Whether one more connection could be taken, in the place of an idle one if need be.
-    fn has_room(&self) -> bool {
-        self.driver.free() > 0 || self.driver.idle() > 0
+    fn has_room(&mut self) -> bool {
+        let now = self.driver.clock().now_ms();
+        self.driver.free() > 0 || self.driver.room_from().is_some_and(|from| from <= now)
     }
 
     /// Whether the process could take connections: it has descriptors and slots, and is not leaving. Ends a pause whose
     /// reason is gone.
     pub fn may_listen(&mut self) -> bool {
-        match self.pause {
-            Pause::Until(at) if self.driver.clock().now_ms() < at => return false,
-            Pause::Full if !self.has_room() => return false,
-            _ => self.pause = Pause::No,
+        let may_go_on = match self.pause {
+            Pause::No => true,
+            Pause::Until(at) => self.driver.clock().now_ms() >= at,
+            Pause::Full => self.has_room(),
+        };
+        if !may_go_on {
+            return false;
         }
+        self.pause = Pause::No;
         report(self.listening.arm_own(&self.poller));
         !self.listening.is_closed()
     }
@@ -190,7 +198,16 @@ impl Loop {
 
     /// When a pause ends by itself, ms of the clock.
     pub fn pause_ends(&self) -> Option<u64> {
-        if let Pause::Until(at) = self.pause { Some(at) } else { None }
+        match self.pause {
+            Pause::No => None,
+            Pause::Until(at) => Some(at),
+            Pause::Full => self.driver.room_from(),
+        }
+    }
+
+    /// Whether there are no descriptors, as far as is known.
+    pub fn is_out_of_files(&self) -> bool {
+        matches!(self.pause, Pause::Until(_))
     }
 }
 

@@ -20,13 +20,13 @@ pub trait Driver {
     fn live(&self) -> usize;
     /// Connections that may still be opened.
     fn free(&self) -> usize;
-    /// Connections that `make_room` could close.
-    fn idle(&self) -> usize {
-        0
+    /// From when on `make_room` could close one of them, ms of the clock; `None`: none is idle.
+    fn room_from(&self) -> Option<u64> {
+        None
     }
     /// `worker_connections`.
     fn capacity(&self) -> usize;
-    /// Closes some connections that have been idle longest, when free slots run short (ngx_drain_connections).
+    /// Closes some connections that wait for a request, the oldest first, when free slots run short (ngx_drain_connections).
     fn make_room(&mut self);
     /// Closes the files that are kept open for requests to come: descriptors have run out.
     fn close_files(&mut self) {}
@@ -69,8 +69,8 @@ impl Driver for EventDriver {
         EventDriver::free(self)
     }
 
-    fn idle(&self) -> usize {
-        EventDriver::idle(self)
+    fn room_from(&self) -> Option<u64> {
+        EventDriver::room_from(self)
     }
 
     fn capacity(&self) -> usize {

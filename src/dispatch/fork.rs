@@ -20,7 +20,7 @@ use crate::log;
 use crate::os::process::{self, Exit, Pid};
 use crate::os::signals::{Signal, send};
 use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, Poller};
-use crate::serve::{Conn, Engine};
+use crate::serve::{Conn, Engine, Shortage};
 use crate::shm::{Role, Tally};
 
 pub static KIND: Kind = Kind {
@@ -70,7 +70,8 @@ struct Dispatcher {
     /// Readable while clients wait that cannot be accepted: an idle child that reads it makes room.
     room: Arc<EventFd>,
     is_room_wanted: bool,
-    children: HashMap<Pid, Arc<Tally>>,
+    shortage: Shortage,
+    children: HashMap<Pid, Child>,
     /// Slots that no child uses now.
     resting: Vec<Arc<Tally>>,
     /// Children of a dispatcher that has died.
@@ -80,6 +81,13 @@ struct Dispatcher {
     /// No accept and no fork until then, ms of the clock.
     pause_until: u64,
     stands: Stands,
+}
+
+struct Child {
+    /// Its slot.
+    tally: Arc<Tally>,
+    /// What the slot counted when the child got it.
+    reused: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +121,7 @@ impl Dispatcher {
             max,
             room,
             is_room_wanted: false,
+            shortage: Shortage::of(format!("{max} processes (fork_max)")),
             children: HashMap::new(),
             resting: Vec::new(),
             orphans,
@@ -259,7 +268,7 @@ impl Dispatcher {
             Ok(process::Fork::Parent(pid)) => {
                 // Either of the two says so first.
                 tally.pass_on(self.post.pid, pid as u32);
-                self.children.insert(pid, tally);
+                self.children.insert(pid, Child { reused: tally.reused_connections.get(), tally });
             }
             Err(error) => {
                 log::alert!("fork() failed while a connection waits for its process ({})", ErrnoText(&error));
@@ -335,7 +344,7 @@ impl Dispatcher {
 
     fn reap(&mut self) {
         while let Some((pid, exit)) = process::reap() {
-            let Some(tally) = self.children.remove(&pid) else { continue };
+            let Some(Child { tally, reused }) = self.children.remove(&pid) else { continue };
             match exit {
                 Exit::Code(0) => {}
                 Exit::Code(code) => log::alert!("connection process {pid} exited with code {code}"),
@@ -343,6 +352,9 @@ impl Dispatcher {
             }
             for counter in [&tally.connections, &tally.reading, &tally.writing] {
                 counter.set(0);
+            }
+            if tally.reused_connections.get() > reused {
+                self.shortage.say(self.now());
             }
             tally.pass_on(pid as u32, self.post.pid);
             self.resting.push(tally);

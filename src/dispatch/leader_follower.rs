@@ -220,11 +220,13 @@ impl Thread {
             return Job::Nothing;
         }
         let is_paused = engine.clock.now_ms() < lead.pause_until;
-        if !is_paused && team.driver.has_room() {
+        let (now, room_from) = (engine.clock.now_ms(), team.driver.room_from());
+        let has_room = room_from.is_some_and(|from| from <= now);
+        if !is_paused && has_room {
             report(lead.listening.arm(&team.poller));
         }
-        let until = [team.driver.next_deadline(), engine.next_upkeep(), is_paused.then_some(lead.pause_until)];
-        let now = engine.clock.now_ms();
+        let pause = is_paused.then_some(lead.pause_until);
+        let until = [team.driver.next_deadline(), engine.next_upkeep(), pause, room_from.filter(|_| !has_room)];
         let timeout = until.into_iter().flatten().min().map(|at| at.saturating_sub(now));
         // An order that comes from here on makes the wait short.
         if self.member.is_called() {
@@ -260,7 +262,7 @@ impl Thread {
         engine.tally.wakeups.add(1);
         let mut job = Job::Nothing;
         loop {
-            driver.make_room();
+            driver.make_room(engine.clock.now_ms());
             let Some(listener) = lead.listening.get(n) else { return job };
             let Some(key) = driver.reserve() else {
                 self.stop_listening(lead, &job);
@@ -294,7 +296,7 @@ impl Thread {
                 },
             }
             // At once, and not when the next connection comes: one that woke this process would wake no other.
-            if !driver.has_room() {
+            if driver.room_from().is_none_or(|from| from > engine.clock.now_ms()) {
                 self.stop_listening(lead, &job);
                 return job;
             }

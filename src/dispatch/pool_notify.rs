@@ -179,7 +179,8 @@ impl Hooks for Told {
             self.shared.offer_room();
         }
         let now = state.driver.clock().now_ms();
-        Wait { at_most_ms: state.pause_ends().map(|at| at.saturating_sub(now)), posts: false }
+        let until = [state.pause_ends(), self.shared.wanted_room_from(state)].into_iter().flatten().min();
+        Wait { at_most_ms: until.map(|at| at.saturating_sub(now)), posts: false }
     }
 
     fn own_event(&mut self, state: &mut Loop, n: u32, _ready: Ready) {
@@ -201,7 +202,7 @@ impl Hooks for Told {
 
     fn stop_listening(&mut self, state: &mut Loop) {
         // Out of slots is what the ledger says already.
-        if state.pause_ends().is_some() {
+        if state.is_out_of_files() {
             self.shared.rest(self.seat, state.pid);
         }
     }

@@ -15,8 +15,8 @@ use super::{Kind, Model, Param, Post, Setup, Takes, report};
 use crate::event::Source;
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, poll};
-use crate::serve::Engine;
 use crate::serve::blocking::{self, Heeded, Interrupts, Room};
+use crate::serve::{Engine, Shortage};
 use crate::shm::{Role, Tally};
 
 pub static KIND: Kind = Kind {
@@ -43,11 +43,13 @@ fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
 fn live(mut post: Post, threads: usize, gong: &Arc<EventFd>) -> Result<(), Failure> {
     let crew = Crew::new(threads)?;
     let listeners = std::mem::take(&mut post.listeners);
+    let shortage = Arc::new(Shortage::of(format!("{threads} worker_threads")));
     for number in 0..threads {
         let engine = post.engines.engine(tally_of(&post, number)?)?;
         let door = Door::new(&listeners, &post.is_own, gong.clone());
         let door = door.map_err(|e| Failure::new("an epoll set of listening sockets", e))?;
-        let station = Station::new(crew.member(number), door, &engine, post.options.accept_mutex_delay_ms)?;
+        let pause_ms = post.options.accept_mutex_delay_ms;
+        let station = Station::new(crew.member(number), door, &engine, shortage.clone(), pause_ms)?;
         crew.spawn(number, move || station.run(engine))?;
     }
     drop(listeners);
@@ -63,6 +65,8 @@ struct Station {
     door: Door,
     events: Events,
     tally: Arc<Tally>,
+    /// The process's.
+    shortage: Arc<Shortage>,
     stands: Heeded,
     /// Accepted in the place of an idle client.
     held: Option<Visitor>,
@@ -72,12 +76,18 @@ struct Station {
 }
 
 impl Station {
-    fn new(member: Member, door: Door, engine: &Engine, pause_ms: u64) -> Result<Station, Failure> {
+    fn new(
+        member: Member,
+        door: Door,
+        engine: &Engine,
+        shortage: Arc<Shortage>,
+        pause_ms: u64,
+    ) -> Result<Station, Failure> {
         let watched = door.poller().add(member.call(), Source::Model(0).key(), Interest::READ);
         watched.map_err(|e| Failure::new("epoll_ctl()", e))?;
         let (events, tally) = (Events::with_capacity(64), engine.tally.clone());
         let stands = Heeded::Serving;
-        Ok(Station { member, door, events, tally, stands, held: None, graces: 0, pause_ms })
+        Ok(Station { member, door, events, tally, shortage, stands, held: None, graces: 0, pause_ms })
     }
 
     fn run(mut self, mut engine: Engine) {
@@ -202,5 +212,9 @@ impl Interrupts for Station {
             (true, false) => Room::Keep,
             (false, false) => Room::KeepFor(self.pause_ms),
         }
+    }
+
+    fn count_reuse(&self, tally: &Tally, now_ms: u64) {
+        self.shortage.reuse(1, tally, now_ms);
     }
 }

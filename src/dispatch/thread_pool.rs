@@ -18,8 +18,8 @@ use super::{AcceptOptions, Kind, Model, Param, Post, Setup, Takes, report};
 use crate::event::Source;
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, poll};
-use crate::serve::Engine;
 use crate::serve::blocking::{self, Heeded, Interrupts, Room};
+use crate::serve::{Engine, Shortage};
 use crate::shm::Tally;
 
 pub static KIND: Kind = Kind {
@@ -46,7 +46,8 @@ fn live(mut post: Post, threads: usize, queue: usize, gong: Arc<EventFd>) -> Res
     let door = Door::new(&listeners, &post.is_own, gong);
     let door = door.map_err(|e| Failure::new("an epoll set of listening sockets", e))?;
     drop(listeners);
-    let queue = Arc::new(Queue::new(queue, post.tally.clone())?);
+    let shortage = Shortage::of(format!("{threads} worker_threads"));
+    let queue = Arc::new(Queue::new(queue, shortage, post.tally.clone())?);
     for number in 0..threads {
         // The process's own slot is the acceptor's.
         let engine = post.engines.engine(tally_of(&post, number + 1)?)?;
@@ -70,6 +71,7 @@ struct Queue {
     /// Readable when the queue was full and is not any more.
     room: EventFd,
     capacity: usize,
+    shortage: Shortage,
     /// The acceptor's: its open connections are those in the queue. Written under the lock.
     tally: Arc<Tally>,
 }
@@ -86,10 +88,10 @@ struct Inner {
 }
 
 impl Queue {
-    fn new(capacity: usize, tally: Arc<Tally>) -> Result<Queue, Failure> {
+    fn new(capacity: usize, shortage: Shortage, tally: Arc<Tally>) -> Result<Queue, Failure> {
         let eventfd = || EventFd::new().map_err(|e| Failure::new("eventfd()", e));
         let (crowd, room) = (eventfd()?, eventfd()?);
-        Ok(Queue { inner: Mutex::default(), come: Condvar::new(), crowd, room, capacity, tally })
+        Ok(Queue { inner: Mutex::default(), come: Condvar::new(), crowd, room, capacity, shortage, tally })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -244,6 +246,10 @@ impl Interrupts for Server {
             self.queue.settle(&mut inner);
         }
         if self.held.is_some() { Room::Give } else { Room::Keep }
+    }
+
+    fn count_reuse(&self, tally: &Tally, now_ms: u64) {
+        self.queue.shortage.reuse(1, tally, now_ms);
     }
 }
 

@@ -10,6 +10,7 @@ use super::LULL_MS;
 use super::engine::{Conn, Engine, Need};
 use crate::log;
 use crate::os::{ErrnoText, Interest, Ready, poll};
+use crate::shm::Tally;
 
 /// What else a thread listens to while it waits for its client.
 pub trait Interrupts {
@@ -27,6 +28,9 @@ pub trait Interrupts {
 
     /// The same is asked when the client that is being served has not asked for anything in a while: whether it must go.
     fn make_room(&mut self) -> Room;
+
+    /// It is closed for that reason: counts it in `tally`, and says it. `now_ms`: the time of the clock.
+    fn count_reuse(&self, tally: &Tally, now_ms: u64);
 }
 
 /// How the process stands.
@@ -72,7 +76,8 @@ fn converse(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrup
             is_leaving = heeded != Heeded::Serving;
             match heeded {
                 Heeded::Ending => break,
-                Heeded::Leaving if need == Need::Idle => {
+                // One that has just come still gets its answer.
+                Heeded::Leaving if need == Need::Idle && !conn.is_new() => {
                     conn.deadline_ms = conn.deadline_ms.min(idle_since + LULL_MS);
                 }
                 Heeded::Serving | Heeded::Leaving => {}
@@ -90,14 +95,14 @@ fn converse(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrup
                 Need::Close => Need::Close,
                 _ => step(engine, conn, false),
             };
-        } else if woken.is_crowded && now < idle_since + LULL_MS {
-            (is_wanted, crowd_from) = (true, idle_since + LULL_MS);
+        } else if woken.is_crowded && now < idle_since + conn.lull_ms() {
+            (is_wanted, crowd_from) = (true, idle_since + conn.lull_ms());
         } else if woken.is_crowded {
             match interrupts.make_room() {
                 Room::Keep => {}
                 Room::KeepFor(ms) => crowd_from = now + ms,
                 Room::Give => {
-                    engine.tally.reused_connections.add(1);
+                    interrupts.count_reuse(&engine.tally, now);
                     break;
                 }
             }

@@ -20,11 +20,11 @@ mod books;
 mod ends;
 mod stream;
 
-use super::LULL_MS;
 use super::access_log::AccessLogs;
 use super::file_cache::FileCache;
 use super::output::{Flush, How};
 use super::settings::{SENDFILE, TCP_NOPUSH};
+use super::{FIRST_LULL_MS, LULL_MS};
 use crate::event::Clock;
 use crate::http::complain;
 use crate::http::exchange::{Action, After, ConnInfo, Cx};
@@ -47,7 +47,7 @@ const POOL_MAX: usize = 1024;
 pub enum Need {
     /// Bytes from the client.
     Read,
-    /// The next request, owning no buffer: it may be closed when room is needed.
+    /// A request, the first one or the next, owning no buffer: it may be closed when room is needed.
     Idle,
     /// Room in the kernel's buffer.
     Write,
@@ -109,9 +109,14 @@ pub struct Engine {
 }
 
 impl Conn {
-    /// Whether the connection waits for a request and owns no buffer.
-    pub fn is_idle(&self) -> bool {
-        self.active.is_none() && self.state == State::Request && self.info.requests > 0
+    /// Whether nothing has been asked on it yet.
+    pub fn is_new(&self) -> bool {
+        self.info.requests == 0
+    }
+
+    /// How long it is still listened to when it is idle and room is needed, ms.
+    pub fn lull_ms(&self) -> u64 {
+        if self.is_new() { FIRST_LULL_MS } else { LULL_MS }
     }
 }
 
@@ -249,7 +254,8 @@ impl Engine {
                 conn.is_pipelining |= active.has_answered;
                 None
             }
-            Fill::Nothing if active.start == active.input.len() && conn.info.requests > 0 => {
+            Fill::Nothing if active.is_blank() && conn.is_new() => Some(Need::Idle),
+            Fill::Nothing if active.start == active.input.len() && !conn.is_new() => {
                 let idle = self.site.location(conn.location as usize).scope.get(&limits::KEEPALIVE_TIMEOUT).idle_ms;
                 // The last answer promised to go on: it was given before the worker began to leave.
                 let idle = if self.leaving { idle.min(LULL_MS) } else { idle };

@@ -2,12 +2,8 @@
 
 use super::LULL_MS;
 use super::engine::{Conn, Engine, Need};
-use super::idle::IdleList;
-use crate::event::{Slots, Timers};
+use super::table::{Holder, Table};
 use crate::os::{Addr, Interest, Poller, Ready, Socket};
-
-/// nginx closes at most this many idle connections at a time to make room (`ngx_drain_connections`).
-const MAX_DRAINED: usize = 32;
 
 #[derive(Debug)]
 struct Watched {
@@ -18,13 +14,17 @@ struct Watched {
     is_posted: bool,
 }
 
+impl Holder for Watched {
+    fn has_input(&self) -> bool {
+        self.conn.socket.has_input()
+    }
+}
+
 /// The connections of one worker and what they share.
 #[derive(Debug)]
 pub struct EventDriver {
     pub engine: Engine,
-    slots: Slots<Watched>,
-    timers: Timers,
-    idle: IdleList,
+    table: Table<Watched>,
     /// Connections that want to go on in the next turn.
     posted: Vec<u64>,
     next: Vec<u64>,
@@ -33,14 +33,7 @@ pub struct EventDriver {
 impl EventDriver {
     /// Room for `capacity` connections.
     pub fn new(engine: Engine, capacity: usize) -> EventDriver {
-        EventDriver {
-            engine,
-            slots: Slots::new(capacity),
-            timers: Timers::new(capacity),
-            idle: IdleList::default(),
-            posted: Vec::new(),
-            next: Vec::new(),
-        }
+        EventDriver { engine, table: Table::new(capacity), posted: Vec::new(), next: Vec::new() }
     }
 
     /// Takes on an accepted connection: one epoll_ctl. With a request sure to be there (`deferred`), it is served at
@@ -48,19 +41,20 @@ impl EventDriver {
     pub fn accept(&mut self, socket: Socket, peer: Addr, listener: usize, poller: &Poller) {
         let conn = self.engine.open(socket, peer, listener);
         let deferred = self.engine.site.is_deferred(listener);
-        let deadline = conn.deadline_ms;
-        let Ok(key) = self.slots.insert(Watched { conn, writing: false, is_posted: false }) else { return };
-        let Some(watched) = self.slots.get_mut(key) else { return };
+        let (deadline, lull) = (conn.deadline_ms, conn.lull_ms());
+        let Ok(key) = self.table.insert(Watched { conn, writing: false, is_posted: false }) else { return };
+        let Some(watched) = self.table.get_mut(key) else { return };
         let interest = Interest::READ | Interest::RDHUP | Interest::EDGE;
         if let Err(error) = poller.add(&watched.conn.socket, key, interest) {
             crate::log::alert!("epoll_ctl() for a new connection failed ({})", crate::os::ErrnoText(&error));
-            self.slots.remove(key);
+            self.table.remove(key);
             return;
         }
-        self.timers.set(key, deadline);
+        self.table.set_deadline(key, deadline);
         if deferred {
-            self.drive(key, false, poller);
+            return self.drive(key, false, poller);
         }
+        self.table.set_reusable(key, self.engine.clock.now_ms() + lull);
     }
 
     /// Something happened to a connection; a key whose connection is gone is ignored.
@@ -69,8 +63,8 @@ impl EventDriver {
     }
 
     fn drive(&mut self, key: u64, hung_up: bool, poller: &Poller) {
-        let Some(watched) = self.slots.get_mut(key) else { return };
-        self.idle.remove(key);
+        self.table.set_busy(key);
+        let Some(watched) = self.table.get_mut(key) else { return };
         let mut need = self.engine.advance(&mut watched.conn, hung_up);
         if need == Need::Write && !watched.writing {
             let interest = Interest::READ | Interest::WRITE | Interest::RDHUP | Interest::EDGE;
@@ -79,9 +73,13 @@ impl EventDriver {
                 Err(_) => need = Need::Close,
             }
         }
+        let deadline = watched.conn.deadline_ms;
         match need {
             Need::Close => return self.close(key),
-            Need::Idle => self.idle.push(key),
+            Need::Idle => {
+                let from = self.engine.clock.now_ms() + watched.conn.lull_ms();
+                self.table.set_reusable(key, from);
+            }
             // An event may have come before its turn: it goes on once a turn all the same.
             Need::Turn if !watched.is_posted => {
                 watched.is_posted = true;
@@ -90,23 +88,21 @@ impl EventDriver {
             Need::Turn => {}
             Need::Read | Need::Write => {}
         }
-        self.timers.set(key, watched.conn.deadline_ms);
+        self.table.set_deadline(key, deadline);
     }
 
     fn close(&mut self, key: u64) {
-        self.idle.remove(key);
-        self.timers.cancel(key);
-        if let Some(watched) = self.slots.get_mut(key) {
+        if let Some(watched) = self.table.get_mut(key) {
             self.engine.closing(&mut watched.conn);
         }
-        self.slots.remove(key);
+        self.table.remove(key);
     }
 
     /// Ends the connections whose time is up.
     pub fn expire(&mut self, poller: &Poller) {
         let now = self.engine.clock.now_ms();
-        while let Some(key) = self.timers.expire(now) {
-            let Some(watched) = self.slots.get_mut(key) else { continue };
+        while let Some(key) = self.table.expire(now) {
+            let Some(watched) = self.table.get_mut(key) else { continue };
             match self.engine.timed_out(&mut watched.conn) {
                 Need::Close => self.close(key),
                 _ => self.drive(key, false, poller),
@@ -119,7 +115,7 @@ impl EventDriver {
         if !self.posted.is_empty() {
             return Some(self.engine.clock.now_ms());
         }
-        [self.timers.next(), self.engine.next_upkeep()].into_iter().flatten().min()
+        [self.table.next_deadline(), self.engine.next_upkeep()].into_iter().flatten().min()
     }
 
     /// Runs what was put off to this turn, then ends it: log lines go out.
@@ -127,7 +123,7 @@ impl EventDriver {
         std::mem::swap(&mut self.posted, &mut self.next);
         for i in 0..self.next.len() {
             let key = self.next[i];
-            if let Some(watched) = self.slots.get_mut(key) {
+            if let Some(watched) = self.table.get_mut(key) {
                 watched.is_posted = false;
             }
             self.drive(key, false, poller);
@@ -138,43 +134,38 @@ impl EventDriver {
 
     /// Connections open now.
     pub fn live(&self) -> usize {
-        self.slots.len()
+        self.table.len()
     }
 
     /// Connections that could be opened still.
     pub fn free(&self) -> usize {
-        self.slots.free()
+        self.table.free()
     }
 
-    /// Connections that `make_room` could close.
-    pub fn idle(&self) -> usize {
-        self.idle.len()
+    /// From when on `make_room` could close one, ms of the clock.
+    pub fn room_from(&self) -> Option<u64> {
+        self.table.room_from()
     }
 
     pub fn capacity(&self) -> usize {
-        self.slots.capacity()
+        self.table.capacity()
     }
 
-    /// Closes some of the connections that have been idle longest, when less than a sixteenth of the slots is free.
+    /// Closes some of the connections that wait for a request, when less than a sixteenth of the slots is free.
     pub fn make_room(&mut self) {
-        if self.free() > self.capacity() / 16 {
-            return;
-        }
-        let count = (self.idle.len() / 8).clamp(1, MAX_DRAINED);
-        for _ in 0..count {
-            let Some(key) = self.idle.oldest() else { return };
-            self.close(key);
-        }
+        self.table.make_room(self.engine.clock.now_ms(), &self.engine.tally);
     }
 
     /// The worker is leaving: connections close when they have been idle for a while, or have got their next answer.
     pub fn drain(&mut self) {
         self.engine.leaving = true;
         let until = self.engine.clock.now_ms() + LULL_MS;
-        for key in self.idle.keys() {
-            let Some(watched) = self.slots.get_mut(key) else { continue };
-            watched.conn.deadline_ms = watched.conn.deadline_ms.min(until);
-            self.timers.set(key, watched.conn.deadline_ms);
+        for key in self.table.reusable() {
+            // One that has just come still gets its answer.
+            let Some(watched) = self.table.get_mut(key).filter(|watched| !watched.conn.is_new()) else { continue };
+            let deadline = watched.conn.deadline_ms.min(until);
+            watched.conn.deadline_ms = deadline;
+            self.table.set_deadline(key, deadline);
         }
     }
 
@@ -190,8 +181,7 @@ impl EventDriver {
 
     /// Closes everything.
     pub fn close_all(&mut self) {
-        let keys: Vec<u64> = self.slots.keys().collect();
-        keys.into_iter().for_each(|key| self.close(key));
+        self.table.keys().into_iter().for_each(|key| self.close(key));
         self.engine.flush_logs();
     }
 }

@@ -5,14 +5,17 @@ pub mod blocking;
 pub mod engine;
 pub mod event_driver;
 mod file_cache;
-mod idle;
 mod output;
+mod reusable;
 pub mod settings;
 pub mod shared_driver;
+mod shortage;
+mod table;
 
 pub use engine::{Conn, Engine, Need};
 pub use event_driver::EventDriver;
 pub use shared_driver::{Arrived, SharedDriver};
+pub use shortage::Shortage;
 
 use crate::conf::{Entry, ListenSocket};
 use crate::http::site::Site;
@@ -22,6 +25,9 @@ use crate::stream::Servers;
 /// for that: it is not cut off in the middle of it, as nginx does, but told with its next answer (`Connection: close`), so that
 /// a reload fails no request.
 const LULL_MS: u64 = 100;
+
+/// The same for a client that has just connected, ms: its request follows the handshake at once, unless a packet is lost.
+const FIRST_LULL_MS: u64 = 20;
 
 /// The directives of this layer.
 pub static DIRECTIVES: &[&[&dyn Entry]] = &[access_log::DIRECTIVES, settings::DIRECTIVES];

@@ -7,29 +7,30 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::LULL_MS;
 use super::engine::{Conn, Engine, Need};
-use super::idle::IdleList;
-use crate::event::{Slots, Timers};
+use super::table::{Holder, Table};
 use crate::log;
 use crate::os::{Addr, ErrnoText, Interest, Poller, Ready, Socket};
 use crate::shm::Tally;
-
-/// As in the event driver (`ngx_drain_connections`).
-const MAX_DRAINED: usize = 32;
 
 /// What the threads share.
 #[derive(Debug)]
 pub struct SharedDriver {
     inner: Mutex<Inner>,
-    capacity: usize,
+}
+
+/// `None`: a thread has it in hand.
+type Slot = Option<Conn>;
+
+impl Holder for Slot {
+    fn has_input(&self) -> bool {
+        self.as_ref().is_some_and(|conn| conn.socket.has_input())
+    }
 }
 
 #[derive(Debug)]
 struct Inner {
-    /// `None`: a thread has it in hand.
-    slots: Slots<Option<Conn>>,
     /// Those in hand keep the deadline that they had.
-    timers: Timers,
-    idle: IdleList,
+    table: Table<Slot>,
     /// When the thread that waits for events will look at the timers, ms of the clock.
     next_look_ms: u64,
     is_leaving: bool,
@@ -56,15 +57,8 @@ pub struct WakeLeader(pub bool);
 impl SharedDriver {
     /// Room for `capacity` connections.
     pub fn new(capacity: usize, tally: Arc<Tally>) -> SharedDriver {
-        let inner = Inner {
-            slots: Slots::new(capacity),
-            timers: Timers::new(capacity),
-            idle: IdleList::default(),
-            next_look_ms: 0,
-            is_leaving: false,
-            tally,
-        };
-        SharedDriver { inner: Mutex::new(inner), capacity }
+        let inner = Inner { table: Table::new(capacity), next_look_ms: 0, is_leaving: false, tally };
+        SharedDriver { inner: Mutex::new(inner) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -100,7 +94,7 @@ impl SharedDriver {
     pub fn expire(&self, engine: &mut Engine, poller: &Poller) {
         loop {
             let mut inner = self.lock();
-            let Some(key) = inner.timers.expire(engine.clock.now_ms()) else { return };
+            let Some(key) = inner.table.expire(engine.clock.now_ms()) else { return };
             let Some(mut conn) = inner.take(key) else { continue };
             drop(inner);
             match engine.timed_out(&mut conn) {
@@ -128,9 +122,10 @@ impl SharedDriver {
             Need::Turn => Interest::READ | Interest::WRITE,
         };
         let mut inner = self.lock();
-        let is_idle = need == Need::Idle;
-        if is_idle && inner.is_leaving {
-            conn.deadline_ms = conn.deadline_ms.min(engine.clock.now_ms() + LULL_MS);
+        let (is_idle, now) = (need == Need::Idle, engine.clock.now_ms());
+        // One that has just come still gets its answer.
+        if is_idle && inner.is_leaving && !conn.is_new() {
+            conn.deadline_ms = conn.deadline_ms.min(now + LULL_MS);
         }
         // Under the lock: who gets the next event must find the connection in its slot.
         if let Err(error) = watch(&conn, interest | Interest::ONESHOT) {
@@ -139,61 +134,55 @@ impl SharedDriver {
             return self.close(engine, key, conn);
         }
         let deadline = conn.deadline_ms;
-        inner.timers.set(key, deadline);
-        let had_room = inner.has_room();
+        inner.table.set_deadline(key, deadline);
+        let is_first_room = is_idle && inner.table.free() == 0 && inner.table.room_from().is_none();
         if is_idle {
-            inner.idle.push(key);
+            inner.table.set_reusable(key, now + conn.lull_ms());
         }
-        if let Some(slot) = inner.slots.get_mut(key) {
+        if let Some(slot) = inner.table.get_mut(key) {
             *slot = Some(conn);
         }
-        WakeLeader(deadline < inner.next_look_ms || !had_room && is_idle)
+        WakeLeader(deadline < inner.next_look_ms || is_first_room)
     }
 
     fn close(&self, engine: &mut Engine, key: u64, mut conn: Conn) -> WakeLeader {
         engine.closing(&mut conn);
         drop(conn);
         let mut inner = self.lock();
-        let had_room = inner.has_room();
+        let was_full = inner.table.free() == 0;
         inner.remove(key);
-        WakeLeader(!had_room || inner.is_leaving && inner.slots.is_empty())
+        WakeLeader(was_full || inner.is_leaving && inner.table.len() == 0)
     }
 
     /// For the thread that is about to wait for events: when it must look at the timers, ms of the clock.
     pub fn next_deadline(&self) -> Option<u64> {
         let mut inner = self.lock();
-        let next = inner.timers.next();
+        let next = inner.table.next_deadline();
         inner.next_look_ms = next.unwrap_or(u64::MAX);
         next
     }
 
     /// Connections open now.
     pub fn live(&self) -> usize {
-        self.lock().slots.len()
+        self.lock().table.len()
     }
 
-    /// Whether one more could be opened, in the place of an idle one if need be.
-    pub fn has_room(&self) -> bool {
-        self.lock().has_room()
+    /// From when on one more could be opened, in the place of another if need be, ms of the clock.
+    pub fn room_from(&self) -> Option<u64> {
+        let inner = self.lock();
+        if inner.table.free() > 0 { Some(0) } else { inner.table.room_from() }
     }
 
-    /// Closes some of the connections that have been idle longest, when less than a sixteenth of the slots is free.
-    pub fn make_room(&self) {
-        let mut inner = self.lock();
-        if inner.slots.free() > self.capacity / 16 {
-            return;
-        }
-        let count = (inner.idle.len() / 8).clamp(1, MAX_DRAINED);
-        for _ in 0..count {
-            let Some(key) = inner.idle.oldest() else { return };
-            inner.remove(key);
-            inner.tally.reused_connections.add(1);
-        }
+    /// Closes some of the connections that wait for a request, when less than a sixteenth of the slots is free.
+    pub fn make_room(&self, now_ms: u64) {
+        let Inner { table, tally, .. } = &mut *self.lock();
+        table.make_room(now_ms, tally);
+        tally.connections.set(table.len() as u64);
     }
 
     /// Closes all connections that nobody has in hand.
     pub fn close_all(&self, engine: &mut Engine) {
-        let keys: Vec<u64> = self.lock().slots.keys().collect();
+        let keys: Vec<u64> = self.lock().table.keys();
         for key in keys {
             let taken = self.lock().take(key);
             if let Some(conn) = taken {
@@ -207,36 +196,32 @@ impl SharedDriver {
     pub fn drain(&self, now_ms: u64) {
         let mut inner = self.lock();
         inner.is_leaving = true;
-        for key in inner.idle.keys() {
-            let Some(Some(conn)) = inner.slots.get_mut(key) else { continue };
-            conn.deadline_ms = conn.deadline_ms.min(now_ms + LULL_MS);
-            let deadline = conn.deadline_ms;
-            inner.timers.set(key, deadline);
+        for key in inner.table.reusable() {
+            let Some(Some(conn)) = inner.table.get_mut(key) else { continue };
+            if !conn.is_new() {
+                let deadline = conn.deadline_ms.min(now_ms + LULL_MS);
+                conn.deadline_ms = deadline;
+                inner.table.set_deadline(key, deadline);
+            }
         }
     }
 }
 
 impl Inner {
-    fn has_room(&self) -> bool {
-        self.slots.free() > 0 || self.idle.len() > 0
-    }
-
     fn insert(&mut self) -> Option<u64> {
-        let key = self.slots.insert(None).ok();
-        self.tally.connections.set(self.slots.len() as u64);
+        let key = self.table.insert(None).ok();
+        self.tally.connections.set(self.table.len() as u64);
         key
     }
 
     fn take(&mut self, key: u64) -> Option<Conn> {
-        let conn = self.slots.get_mut(key)?.take()?;
-        self.idle.remove(key);
+        let conn = self.table.get_mut(key)?.take()?;
+        self.table.set_busy(key);
         Some(conn)
     }
 
     fn remove(&mut self, key: u64) {
-        self.idle.remove(key);
-        self.timers.cancel(key);
-        self.slots.remove(key);
-        self.tally.connections.set(self.slots.len() as u64);
+        self.table.remove(key);
+        self.tally.connections.set(self.table.len() as u64);
     }
 }

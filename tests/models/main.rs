@@ -12,6 +12,7 @@ mod endings;
 mod limits;
 mod load;
 mod mechanism;
+mod room;
 mod service;
 mod serving;
 
@@ -41,6 +42,8 @@ const CASES: &[Case] = &[
     ("last_bytes_have_their_time", endings::last_bytes_have_their_time),
     ("overload", limits::overload),
     ("last_places", limits::last_places),
+    ("silent_clients", room::silent_clients),
+    ("requests_on_their_way", room::requests_on_their_way),
     ("no_descriptors", limits::no_descriptors),
     ("fork_limit", limits::fork_limit),
     ("idle", limits::idle),

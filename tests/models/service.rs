@@ -20,12 +20,13 @@ pub struct Want {
     main: String,
     events: String,
     http: String,
+    server: String,
 }
 
 impl Want {
     pub fn of(model: &'static Kind) -> Want {
         let text = String::new;
-        Want { model, workers: 2, params: text(), main: text(), events: text(), http: text() }
+        Want { model, workers: 2, params: text(), main: text(), events: text(), http: text(), server: text() }
     }
 
     pub fn workers(mut self, workers: usize) -> Want {
@@ -59,13 +60,19 @@ impl Want {
         self
     }
 
+    /// Directives for the `server` in it.
+    pub fn server(mut self, text: &str) -> Want {
+        self.server += text;
+        self
+    }
+
     fn conf(&self) -> String {
-        let Want { model, workers, params, main, events, http } = self;
+        let Want { model, workers, params, main, events, http, server } = self;
         let model = model.name;
         format!(
             "%main% {main}\nworker_processes {workers};\nevents {{ {events} dispatch {model}{params}; }}\n\
              http {{ %http% access_log off; {http}\nserver {{ listen 127.0.0.1:%port% backlog=2048; root %root%; \
-             location /n/ {{ return 200 $request_uri; }} }} }}\n\
+             location /n/ {{ return 200 $request_uri; }} {server} }} }}\n\
              stream {{ server {{ listen 127.0.0.1:%port2%; echo_upper; }}\n\
              server {{ listen 127.0.0.1:%port3%; json_rpc; }} }}\n"
         )

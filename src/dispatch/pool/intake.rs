@@ -114,9 +114,11 @@ impl Intake {
     fn take(&mut self, state: &mut Loop) -> bool {
         let mut is_any = false;
         while self.rest_until.is_none() {
-            state.driver.make_room();
             if state.driver.free() == 0 {
-                break;
+                state.driver.make_room();
+                if state.driver.free() == 0 {
+                    break;
+                }
             }
             if let Err(error) = self.look_for_descriptor(state) {
                 log::crit!("connections wait, there is no descriptor for them ({})", ErrnoText(&error));
@@ -155,6 +157,7 @@ impl Intake {
         };
         let parcel = lane.take()?;
         if let Some((socket, peer)) = parcel.connection {
+            state.driver.make_room();
             state.count_free();
             state.driver.accept(socket, peer, parcel.listener as usize, &state.poller);
             // Before it is no longer under way: in between the dispatcher would see a worker with less to do than it has.
@@ -256,7 +259,8 @@ impl Hooks for Intake {
         }
         let now = state.driver.clock().now_ms();
         let confirmed_soon = (self.is_leaving && state.driver.live() == 0).then_some(now + CONFIRMED_SOON_MS);
-        let until = [self.rest_until, self.aside_until, confirmed_soon].into_iter().flatten().min();
+        let room_from = self.shared.wanted_room_from(state);
+        let until = [self.rest_until, self.aside_until, confirmed_soon, room_from].into_iter().flatten().min();
         Wait { at_most_ms: until.map(|at| at.saturating_sub(now)), posts: false }
     }
 

@@ -25,7 +25,7 @@ pub(super) use passing::passing_pool;
 pub(super) use policy::{Chooser, POLICY};
 
 use super::bell::tell;
-use super::{Seat, Setup, workers};
+use super::{Loop, Seat, Setup, workers};
 use crate::log;
 use crate::os::{EventFd, Lane, SharedMap, shareable};
 use crate::shm::{Counter, Ledger, Role, Slot};
@@ -209,6 +209,12 @@ impl Shared {
 
     pub fn is_room_wanted(&self) -> bool {
         self.table.room_wanted.load(SeqCst) != 0
+    }
+
+    /// For a worker: when it can make the room that the dispatcher waits for, ms of the clock; `None`: it has some, or it can't.
+    pub fn wanted_room_from(&self, state: &Loop) -> Option<u64> {
+        let is_full = state.driver.free() == 0 && self.is_room_wanted();
+        is_full.then(|| state.driver.room_from()).flatten()
     }
 
     /// For a worker that has a free slot: the dispatcher may wait for that.

@@ -47,6 +47,9 @@ impl Interrupts for Raised {
         self.0.asked.fetch_add(1, Ordering::SeqCst);
         self.0.room.lock().unwrap().pop().unwrap_or(Room::KeepFor(1))
     }
+    fn count_reuse(&self, tally: &Tally, _now_ms: u64) {
+        tally.reused_connections.add(1);
+    }
 }
 
 /// A client, and a thread that serves it; the thread's value is the number of times it has waited.

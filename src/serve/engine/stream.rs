@@ -163,7 +163,7 @@ impl Engine {
             conn.deadline_ms = conn.deadline_ms.min(until);
             return Need::Read;
         }
-        if conn.info.requests == 0 { Need::Read } else { Need::Idle }
+        Need::Idle
     }
 
     /// Whether the worker leaves, and has answered all that was asked. One that leaves still answers who has just come.

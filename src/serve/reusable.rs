@@ -1,4 +1,4 @@
-//! The idle keep-alive connections of a worker, the one idle longest first.
+//! The connections of a worker that no request has begun on, the one that has waited longest first.
 
 const NONE: u32 = u32::MAX;
 
@@ -6,25 +6,27 @@ const NONE: u32 = u32::MAX;
 struct Link {
     /// The connection's whole key, 0 when it is not in the list.
     key: u64,
+    /// When it may be closed for others, ms of the clock.
+    from_ms: u64,
     older: u32,
     newer: u32,
 }
 
-const UNLINKED: Link = Link { key: 0, older: NONE, newer: NONE };
+const UNLINKED: Link = Link { key: 0, from_ms: 0, older: NONE, newer: NONE };
 
 /// A list threaded through an array by slot index, so that a connection enters and leaves it in constant time and
 /// without allocation (nginx: `reusable_connections_queue`).
 #[derive(Debug)]
-pub struct IdleList {
+pub struct ReusableList {
     links: Vec<Link>,
     oldest: u32,
     newest: u32,
     len: usize,
 }
 
-impl Default for IdleList {
-    fn default() -> IdleList {
-        IdleList { links: Vec::new(), oldest: NONE, newest: NONE, len: 0 }
+impl Default for ReusableList {
+    fn default() -> ReusableList {
+        ReusableList { links: Vec::new(), oldest: NONE, newest: NONE, len: 0 }
     }
 }
 
@@ -32,13 +34,13 @@ fn index(key: u64) -> u32 {
     key as u32
 }
 
-impl IdleList {
+impl ReusableList {
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Adds `key` as the newest.
-    pub fn push(&mut self, key: u64) {
+    /// Adds `key` as the newest, to be closed for others from `from_ms` on.
+    pub fn push(&mut self, key: u64, from_ms: u64) {
         self.remove(key);
         let at = index(key);
         if self.links.len() <= at as usize {
@@ -46,7 +48,7 @@ impl IdleList {
         }
         let older = self.newest;
         if let Some(link) = self.links.get_mut(at as usize) {
-            *link = Link { key, older, newer: NONE };
+            *link = Link { key, from_ms, older, newer: NONE };
         }
         match self.links.get_mut(older as usize) {
             Some(link) => link.newer = at,
@@ -79,9 +81,9 @@ impl IdleList {
         self.links.iter().map(|link| link.key).filter(|key| *key != 0).collect()
     }
 
-    /// The one that has been idle longest.
-    pub fn oldest(&self) -> Option<u64> {
-        self.links.get(self.oldest as usize).map(|link| link.key)
+    /// The one that has waited longest, and from when on it may be closed.
+    pub fn oldest(&self) -> Option<(u64, u64)> {
+        self.links.get(self.oldest as usize).map(|link| (link.key, link.from_ms))
     }
 }
 
@@ -89,9 +91,9 @@ impl IdleList {
 mod tests {
     use super::*;
 
-    fn all(list: &mut IdleList) -> Vec<u64> {
+    fn all(list: &mut ReusableList) -> Vec<u64> {
         std::iter::from_fn(|| {
-            let key = list.oldest()?;
+            let (key, _) = list.oldest()?;
             list.remove(key);
             Some(key)
         })
@@ -101,8 +103,8 @@ mod tests {
     #[test]
     fn the_oldest_leaves_first_wherever_others_were_taken_out() {
         for taken in 0..5_u64 {
-            let mut list = IdleList::default();
-            (0..5).for_each(|i| list.push(1 << 32 | i));
+            let mut list = ReusableList::default();
+            (0..5).for_each(|i| list.push(1 << 32 | i, i));
             list.remove(1 << 32 | taken);
             list.remove(1 << 32 | taken);
             assert_eq!(list.len(), 4);
@@ -114,10 +116,10 @@ mod tests {
 
     #[test]
     fn a_key_pushed_again_becomes_the_newest_and_a_stale_key_removes_nothing() {
-        let mut list = IdleList::default();
-        list.push(1 << 32 | 3);
-        list.push(1 << 32 | 1);
-        list.push(1 << 32 | 3);
+        let mut list = ReusableList::default();
+        list.push(1 << 32 | 3, 0);
+        list.push(1 << 32 | 1, 0);
+        list.push(1 << 32 | 3, 0);
         list.remove(2 << 32 | 3);
         assert_eq!(all(&mut list), [1 << 32 | 1, 1 << 32 | 3]);
     }

@@ -1,0 +1,42 @@
+//! That connections are closed to make room for others: counted, and said in the log.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::log;
+use crate::shm::Tally;
+
+/// The log is told no more often than this, ms.
+const SAID_EVERY_MS: u64 = 1_000;
+
+/// One for a process, whose threads may share it.
+#[derive(Debug)]
+pub struct Shortage {
+    /// What there is too little of.
+    of: String,
+    /// When the log was told last, ms of the clock; 0: never.
+    said_ms: AtomicU64,
+}
+
+impl Shortage {
+    /// Of so many of whatever it is.
+    pub fn of(what: String) -> Shortage {
+        Shortage { of: what, said_ms: AtomicU64::new(0) }
+    }
+
+    /// `count` connections have been closed.
+    pub fn reuse(&self, count: u64, tally: &Tally, now_ms: u64) {
+        if count > 0 {
+            tally.reused_connections.add(count);
+            self.say(now_ms);
+        }
+    }
+
+    /// The same where somebody else has counted (`ngx_drain_connections`).
+    pub fn say(&self, now_ms: u64) {
+        let said = self.said_ms.load(Relaxed);
+        let is_due = said == 0 || now_ms.saturating_sub(said) >= SAID_EVERY_MS;
+        if is_due && self.said_ms.compare_exchange(said, now_ms, Relaxed, Relaxed).is_ok() {
+            log::warn!("{} are not enough, reusing connections", self.of);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The connections of a driver: each in a slot, with a timer, and those among them that may be closed to make room for
+//! others, whichever driver it is.
+
+use super::reusable::ReusableList;
+use super::shortage::Shortage;
+use crate::event::{Slots, Timers};
+use crate::shm::Tally;
+
+/// nginx closes at most this many connections at a time to make room (`ngx_drain_connections`).
+const MAX_DRAINED: usize = 32;
+
+/// What a driver keeps in a slot.
+pub(super) trait Holder {
+    /// Whether bytes of the client wait in the kernel's buffer.
+    fn has_input(&self) -> bool;
+}
+
+/// As many connections as there are slots, and what is known of all of them.
+#[derive(Debug)]
+pub(super) struct Table<T> {
+    slots: Slots<T>,
+    timers: Timers,
+    reusable: ReusableList,
+    shortage: Shortage,
+}
+
+impl<T: Holder> Table<T> {
+    /// Room for `capacity` connections.
+    pub fn new(capacity: usize) -> Table<T> {
+        Table {
+            slots: Slots::new(capacity),
+            timers: Timers::new(capacity),
+            reusable: ReusableList::default(),
+            shortage: Shortage::of(format!("{capacity} worker_connections")),
+        }
+    }
+
+    /// Puts a connection into a free slot; it comes back when there is none.
+    pub fn insert(&mut self, value: T) -> Result<u64, T> {
+        self.slots.insert(value)
+    }
+
+    pub fn get_mut(&mut self, key: u64) -> Option<&mut T> {
+        self.slots.get_mut(key)
+    }
+
+    /// Takes a connection out; nothing happens when it is gone.
+    pub fn remove(&mut self, key: u64) {
+        self.reusable.remove(key);
+        self.timers.cancel(key);
+        self.slots.remove(key);
+    }
+
+    /// When the connection has waited long enough, ms of the clock.
+    pub fn set_deadline(&mut self, key: u64, at_ms: u64) {
+        self.timers.set(key, at_ms);
+    }
+
+    /// One whose time is up by `now_ms`.
+    pub fn expire(&mut self, now_ms: u64) -> Option<u64> {
+        self.timers.expire(now_ms)
+    }
+
+    /// No later than when the time of one is up.
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.timers.next()
+    }
+
+    /// No request has begun on the connection: from `from_ms` on it may be closed for others.
+    pub fn set_reusable(&mut self, key: u64, from_ms: u64) {
+        self.reusable.push(key, from_ms);
+    }
+
+    /// It may not any more, or not while somebody has it in hand.
+    pub fn set_busy(&mut self, key: u64) {
+        self.reusable.remove(key);
+    }
+
+    /// All that may be closed, now or later.
+    pub fn reusable(&self) -> Vec<u64> {
+        self.reusable.keys()
+    }
+
+    pub fn keys(&self) -> Vec<u64> {
+        self.slots.keys().collect()
+    }
+
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub fn free(&self) -> usize {
+        self.slots.free()
+    }
+
+    pub fn capacity(&self) -> usize {
+        self.slots.capacity()
+    }
+
+    /// From when on one of them may be closed, ms of the clock; `None`: none may.
+    pub fn room_from(&self) -> Option<u64> {
+        self.reusable.oldest().map(|(_, from)| from)
+    }
+
+    /// Closes connections, when less than a sixteenth of the slots is free.
+    pub fn make_room(&mut self, now_ms: u64, tally: &Tally) {
+        if self.free() <= self.capacity() / 16 {
+            self.drain(now_ms, tally);
+        }
+    }
+
+    /// Closes some of the connections that no request has begun on, the oldest first (`ngx_drain_connections`). Returns how many.
+    pub fn drain(&mut self, now_ms: u64, tally: &Tally) -> usize {
+        let most = (self.reusable.len() / 8).clamp(1, MAX_DRAINED);
+        let mut count = 0;
+        while count < most
+            && let Some((key, from)) = self.reusable.oldest()
+            && from <= now_ms
+        {
+            // Its first byte is in the kernel's buffer: the event that says so is on the way.
+            if self.slots.get(key).is_some_and(Holder::has_input) {
+                self.reusable.remove(key);
+                continue;
+            }
+            self.remove(key);
+            count += 1;
+        }
+        self.shortage.reuse(count as u64, tally, now_ms);
+        count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shm::{Ledger, Role};
+
+    /// True: the client has sent something that nobody has read.
+    impl Holder for bool {
+        fn has_input(&self) -> bool {
+            *self
+        }
+    }
+
+    fn tally() -> Tally {
+        Ledger::create().unwrap().claim(1, Role::Worker, 0).unwrap()
+    }
+
+    /// A full table, and the keys of its connections; each may be closed from the millisecond of its number on.
+    fn full(capacity: u64, has_input: impl Fn(u64) -> bool) -> (Table<bool>, Vec<u64>) {
+        let mut table = Table::new(capacity as usize);
+        let keys = (0..capacity).map(|n| {
+            let key = table.insert(has_input(n)).unwrap();
+            table.set_reusable(key, n);
+            key
+        });
+        let keys = keys.collect();
+        (table, keys)
+    }
+
+    #[test]
+    fn the_oldest_make_room_once_their_time_has_come() {
+        let (mut table, keys) = full(64, |_| false);
+        let tally = tally();
+        table.set_busy(keys[0]);
+        table.make_room(0, &tally);
+        assert_eq!((table.free(), table.room_from()), (0, Some(1)));
+        table.make_room(100, &tally);
+        assert_eq!((table.free(), tally.reused_connections.get()), (7, 7), "an eighth of them");
+        let is_open: Vec<bool> = keys.iter().map(|key| table.get_mut(*key).is_some()).collect();
+        assert_eq!(is_open.iter().position(|is_open| !is_open), Some(1));
+        assert!(is_open[8..].iter().all(|is_open| *is_open));
+        table.make_room(100, &tally);
+        assert_eq!(table.free(), 7, "more than a sixteenth is free");
+        table.drain(100, &tally);
+        assert_eq!(table.free(), 14, "whatever is free");
+    }
+
+    #[test]
+    fn a_request_that_has_come_and_is_not_read_keeps_its_connection() {
+        let (mut table, keys) = full(16, |n| n < 3);
+        let tally = tally();
+        assert_eq!(table.drain(100, &tally), 2);
+        let is_open: Vec<bool> = keys.iter().map(|key| table.get_mut(*key).is_some()).collect();
+        assert_eq!(is_open[..6], [true, true, true, false, false, true]);
+        let (mut table, _) = full(16, |_| true);
+        assert_eq!((table.drain(100, &tally), table.room_from()), (0, None));
+    }
+}

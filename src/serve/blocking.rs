@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use super::LULL_MS;
 use super::engine::{Conn, Engine, Need};
+use super::table::Claim;
 use crate::log;
 use crate::os::{ErrnoText, Interest, Ready, poll};
 use crate::shm::Tally;
@@ -77,7 +78,7 @@ fn converse(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrup
             match heeded {
                 Heeded::Ending => break,
                 // One that has just come still gets its answer.
-                Heeded::Leaving if need == Need::Idle && !conn.is_new() => {
+                Heeded::Leaving if conn.is_kept_alive() => {
                     conn.deadline_ms = conn.deadline_ms.min(idle_since + LULL_MS);
                 }
                 Heeded::Serving | Heeded::Leaving => {}
@@ -97,6 +98,8 @@ fn converse(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrup
             };
         } else if woken.is_crowded && now < idle_since + conn.lull_ms() {
             (is_wanted, crowd_from) = (true, idle_since + conn.lull_ms());
+        } else if woken.is_crowded && Claim::of(conn) != Claim::Nothing {
+            crowd_from = now + LULL_MS;
         } else if woken.is_crowded {
             match interrupts.make_room() {
                 Room::Keep => {}
@@ -128,7 +131,7 @@ fn wait(engine: &Engine, conn: &Conn, need: Need, interrupts: &impl Interrupts, 
     let now = engine.clock.now_ms();
     let interest = if need == Need::Write { Interest::WRITE } else { Interest::READ };
     let socket = (need != Need::Turn).then(|| (conn.socket.as_fd(), interest));
-    let is_idle = need == Need::Idle;
+    let is_idle = matches!(need, Need::Idle | Need::Linger);
     let crowd = interrupts.crowd().filter(|_| is_idle && now >= crowd_from).map(|fd| (fd, Interest::READ));
     let ask_again = (is_idle && now < crowd_from).then_some(crowd_from);
     let until = [Some(conn.deadline_ms), engine.next_upkeep(), ask_again].into_iter().flatten().min();

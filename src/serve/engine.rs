@@ -49,6 +49,8 @@ pub enum Need {
     Read,
     /// A request, the first one or the next, owning no buffer: it may be closed when room is needed.
     Idle,
+    /// The client's end, all answers being out: it may be closed when room is needed.
+    Linger,
     /// Room in the kernel's buffer.
     Write,
     /// Its next turn.
@@ -114,7 +116,17 @@ impl Conn {
         self.info.requests == 0
     }
 
-    /// How long it is still listened to when it is idle and room is needed, ms.
+    /// Whether it has been answered and waits for the next request.
+    pub fn is_kept_alive(&self) -> bool {
+        self.active.is_none() && !self.is_new()
+    }
+
+    /// Whether all its answers are out, and nothing it sends is read any more.
+    pub fn is_lingering(&self) -> bool {
+        matches!(self.state, State::Linger { .. } | State::Stream(stream::Phase::Linger { .. }))
+    }
+
+    /// How long it is still listened to when room is needed, ms.
     pub fn lull_ms(&self) -> u64 {
         if self.is_new() { FIRST_LULL_MS } else { LULL_MS }
     }

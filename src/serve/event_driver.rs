@@ -2,7 +2,7 @@
 
 use super::LULL_MS;
 use super::engine::{Conn, Engine, Need};
-use super::table::{Holder, Table};
+use super::table::{Claim, Holder, Table};
 use crate::os::{Addr, Interest, Poller, Ready, Socket};
 
 #[derive(Debug)]
@@ -15,8 +15,8 @@ struct Watched {
 }
 
 impl Holder for Watched {
-    fn has_input(&self) -> bool {
-        self.conn.socket.has_input()
+    fn claim(&self) -> Claim {
+        Claim::of(&self.conn)
     }
 }
 
@@ -76,7 +76,7 @@ impl EventDriver {
         let deadline = watched.conn.deadline_ms;
         match need {
             Need::Close => return self.close(key),
-            Need::Idle => {
+            Need::Idle | Need::Linger => {
                 let from = self.engine.clock.now_ms() + watched.conn.lull_ms();
                 self.table.set_reusable(key, from);
             }
@@ -162,7 +162,9 @@ impl EventDriver {
         let until = self.engine.clock.now_ms() + LULL_MS;
         for key in self.table.reusable() {
             // One that has just come still gets its answer.
-            let Some(watched) = self.table.get_mut(key).filter(|watched| !watched.conn.is_new()) else { continue };
+            let Some(watched) = self.table.get_mut(key).filter(|watched| watched.conn.is_kept_alive()) else {
+                continue;
+            };
             let deadline = watched.conn.deadline_ms.min(until);
             watched.conn.deadline_ms = deadline;
             self.table.set_deadline(key, deadline);

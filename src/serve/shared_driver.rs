@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::LULL_MS;
 use super::engine::{Conn, Engine, Need};
-use super::table::{Holder, Table};
+use super::table::{Claim, Holder, Table};
 use crate::log;
 use crate::os::{Addr, ErrnoText, Interest, Poller, Ready, Socket};
 use crate::shm::Tally;
@@ -22,8 +22,8 @@ pub struct SharedDriver {
 type Slot = Option<Conn>;
 
 impl Holder for Slot {
-    fn has_input(&self) -> bool {
-        self.as_ref().is_some_and(|conn| conn.socket.has_input())
+    fn claim(&self) -> Claim {
+        self.as_ref().map_or(Claim::Nothing, Claim::of)
     }
 }
 
@@ -116,15 +116,15 @@ impl SharedDriver {
         let need = engine.advance(&mut conn, hung_up);
         let interest = match need {
             Need::Close => return self.close(engine, key, conn),
-            Need::Read | Need::Idle => Interest::READ | Interest::RDHUP,
+            Need::Read | Need::Idle | Need::Linger => Interest::READ | Interest::RDHUP,
             Need::Write => Interest::WRITE,
             // Ready at once, but behind whatever else is.
             Need::Turn => Interest::READ | Interest::WRITE,
         };
         let mut inner = self.lock();
-        let (is_idle, now) = (need == Need::Idle, engine.clock.now_ms());
+        let (is_idle, now) = (matches!(need, Need::Idle | Need::Linger), engine.clock.now_ms());
         // One that has just come still gets its answer.
-        if is_idle && inner.is_leaving && !conn.is_new() {
+        if is_idle && inner.is_leaving && conn.is_kept_alive() {
             conn.deadline_ms = conn.deadline_ms.min(now + LULL_MS);
         }
         // Under the lock: who gets the next event must find the connection in its slot.
@@ -198,7 +198,7 @@ impl SharedDriver {
         inner.is_leaving = true;
         for key in inner.table.reusable() {
             let Some(Some(conn)) = inner.table.get_mut(key) else { continue };
-            if !conn.is_new() {
+            if conn.is_kept_alive() {
                 let deadline = conn.deadline_ms.min(now_ms + LULL_MS);
                 conn.deadline_ms = deadline;
                 inner.table.set_deadline(key, deadline);

@@ -1,6 +1,8 @@
 //! The connections of a driver: each in a slot, with a timer, and those among them that may be closed to make room for
 //! others, whichever driver it is.
 
+use super::LULL_MS;
+use super::engine::Conn;
 use super::reusable::ReusableList;
 use super::shortage::Shortage;
 use crate::event::{Slots, Timers};
@@ -11,8 +13,28 @@ const MAX_DRAINED: usize = 32;
 
 /// What a driver keeps in a slot.
 pub(super) trait Holder {
-    /// Whether bytes of the client wait in the kernel's buffer.
-    fn has_input(&self) -> bool;
+    fn claim(&self) -> Claim;
+}
+
+/// What a client would lose if its connection were closed now, which waits for nothing but the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    Nothing,
+    /// The answer to a request whose first byte is in the kernel's buffer.
+    Request,
+    /// The end of its last answer, which it has not acknowledged.
+    Answer,
+}
+
+impl Claim {
+    /// Two system calls at most.
+    pub fn of(conn: &Conn) -> Claim {
+        if conn.is_lingering() {
+            let is_delivered = conn.socket.unacknowledged().is_ok_and(|bytes| bytes == 0);
+            return if is_delivered { Claim::Nothing } else { Claim::Answer };
+        }
+        if conn.socket.has_input() { Claim::Request } else { Claim::Nothing }
+    }
 }
 
 /// As many connections as there are slots, and what is known of all of them.
@@ -66,7 +88,7 @@ impl<T: Holder> Table<T> {
         self.timers.next()
     }
 
-    /// No request has begun on the connection: from `from_ms` on it may be closed for others.
+    /// The connection waits for a request, or for the client's end: from `from_ms` on it may be closed for others.
     pub fn set_reusable(&mut self, key: u64, from_ms: u64) {
         self.reusable.push(key, from_ms);
     }
@@ -109,7 +131,7 @@ impl<T: Holder> Table<T> {
         }
     }
 
-    /// Closes some of the connections that no request has begun on, the oldest first (`ngx_drain_connections`). Returns how many.
+    /// Closes some of the connections that wait for a request or for the client's end, the oldest first (`ngx_drain_connections`). Returns how many.
     pub fn drain(&mut self, now_ms: u64, tally: &Tally) -> usize {
         let most = (self.reusable.len() / 8).clamp(1, MAX_DRAINED);
         let mut count = 0;
@@ -117,13 +139,15 @@ impl<T: Holder> Table<T> {
             && let Some((key, from)) = self.reusable.oldest()
             && from <= now_ms
         {
-            // Its first byte is in the kernel's buffer: the event that says so is on the way.
-            if self.slots.get(key).is_some_and(Holder::has_input) {
-                self.reusable.remove(key);
-                continue;
+            match self.slots.get(key).map_or(Claim::Nothing, Holder::claim) {
+                Claim::Nothing => {
+                    self.remove(key);
+                    count += 1;
+                }
+                // The event that says so is on the way.
+                Claim::Request => self.reusable.remove(key),
+                Claim::Answer => self.reusable.push(key, now_ms + LULL_MS),
             }
-            self.remove(key);
-            count += 1;
         }
         self.shortage.reuse(count as u64, tally, now_ms);
         count
@@ -135,9 +159,8 @@ mod tests {
     use super::*;
     use crate::shm::{Ledger, Role};
 
-    /// True: the client has sent something that nobody has read.
-    impl Holder for bool {
-        fn has_input(&self) -> bool {
+    impl Holder for Claim {
+        fn claim(&self) -> Claim {
             *self
         }
     }
@@ -147,10 +170,10 @@ mod tests {
     }
 
     /// A full table, and the keys of its connections; each may be closed from the millisecond of its number on.
-    fn full(capacity: u64, has_input: impl Fn(u64) -> bool) -> (Table<bool>, Vec<u64>) {
+    fn full(capacity: u64, claim: impl Fn(u64) -> Claim) -> (Table<Claim>, Vec<u64>) {
         let mut table = Table::new(capacity as usize);
         let keys = (0..capacity).map(|n| {
-            let key = table.insert(has_input(n)).unwrap();
+            let key = table.insert(claim(n)).unwrap();
             table.set_reusable(key, n);
             key
         });
@@ -160,7 +183,7 @@ mod tests {
 
     #[test]
     fn the_oldest_make_room_once_their_time_has_come() {
-        let (mut table, keys) = full(64, |_| false);
+        let (mut table, keys) = full(64, |_| Claim::Nothing);
         let tally = tally();
         table.set_busy(keys[0]);
         table.make_room(0, &tally);
@@ -177,13 +200,16 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_has_come_and_is_not_read_keeps_its_connection() {
-        let (mut table, keys) = full(16, |n| n < 3);
+    fn a_request_that_has_come_or_an_answer_on_its_way_keeps_a_connection() {
+        let (mut table, keys) =
+            full(16, |n| [Claim::Request, Claim::Answer, Claim::Request, Claim::Nothing][n.min(3) as usize]);
         let tally = tally();
         assert_eq!(table.drain(100, &tally), 2);
         let is_open: Vec<bool> = keys.iter().map(|key| table.get_mut(*key).is_some()).collect();
         assert_eq!(is_open[..6], [true, true, true, false, false, true]);
-        let (mut table, _) = full(16, |_| true);
+        let (mut table, _) = full(16, |_| Claim::Request);
         assert_eq!((table.drain(100, &tally), table.room_from()), (0, None));
+        let (mut table, _) = full(16, |_| Claim::Answer);
+        assert_eq!((table.drain(100, &tally), table.room_from()), (0, Some(100 + LULL_MS)), "asked again");
     }
 }

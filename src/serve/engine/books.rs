@@ -51,7 +51,7 @@ impl Engine {
             self.book_times(active);
         }
         let stage = match (need, conn.state) {
-            (Need::Idle | Need::Close, _) => Stage::Waiting,
+            (Need::Idle | Need::Linger | Need::Close, _) => Stage::Waiting,
             (_, State::Request | State::Stream(_)) if active.is_blank() => Stage::Waiting,
             (_, State::Request | State::Stream(_)) if active.out.is_empty() => Stage::Reading,
             _ => Stage::Writing,

@@ -1,7 +1,7 @@
 //! How a connection ends other than well: silence, slowness, a broken socket.
 
 use super::active::{Active, INPUT_SIZE, READS_A_TURN};
-use super::{Conn, Engine, Need, State, stream};
+use super::{Conn, Engine, Need, State};
 use crate::http::complain;
 use crate::http::exchange::{Action, After, Cx, Stage};
 use crate::http::limits;
@@ -73,7 +73,7 @@ impl Engine {
             match conn.socket.recv_into(&mut active.input) {
                 Ok(0) => return Need::Close,
                 Ok(_) if now < until_ms => conn.deadline_ms = until_ms.min(now + LINGER_PAUSE_MS),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Need::Read,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Need::Linger,
                 _ => return Need::Close,
             }
         }
@@ -84,8 +84,7 @@ impl Engine {
     pub fn timed_out(&mut self, conn: &mut Conn) -> Need {
         let is_unfinished = match conn.state {
             _ if conn.active.is_none() => self.is_unfinished(conn),
-            State::Linger { .. } | State::Stream(stream::Phase::Linger { .. }) => self.is_delivering(conn),
-            _ => false,
+            _ => conn.is_lingering() && self.is_delivering(conn),
         };
         if is_unfinished {
             conn.deadline_ms = self.clock.now_ms() + LULL_MS;

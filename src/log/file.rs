@@ -246,7 +246,11 @@ fn give_to(file: &File, path: &Path, owner: &Credentials) -> Result<(), Failure>
         return Ok(());
     }
     if meta.uid() != owner.uid {
-        std::os::unix::fs::fchown(file, Some(owner.uid), None).map_err(|e| Failure::on_path("fchown", path, e))?;
+        let advice = || {
+            format!("the workers can't reopen it: start drover with CAP_CHOWN, or give the file to \"{}\"", owner.name)
+        };
+        std::os::unix::fs::fchown(file, Some(owner.uid), None)
+            .map_err(|e| Failure::on_path("fchown", path, e).with_advice(advice()))?;
     }
     let mode = meta.permissions().mode();
     if mode & 0o600 != 0o600 {

@@ -9,6 +9,9 @@ const FIRST: Duration = Duration::from_millis(100);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_secs(5);
 
+/// So many deaths at once in a row are no accident.
+const NO_ACCIDENT: u32 = 5;
+
 /// The deaths of one place in the plan. One death is mended immediately, since a kill or a crash may be an accident; one that
 /// repeats itself at every start must not become a fork loop.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,6 +20,16 @@ pub struct BackOff {
 }
 
 impl BackOff {
+    /// Takes note of a child that could not begin, and whose successor can't either.
+    pub fn could_not_begin(&mut self) {
+        self.at_once = u32::MAX - 1;
+    }
+
+    /// Whether the next child will die at once as well, as far as one can tell.
+    pub fn is_hopeless(&self) -> bool {
+        self.at_once >= NO_ACCIDENT
+    }
+
     /// Takes note of a death, and returns the pause before the next start.
     pub fn died(&mut self, lived: Duration) -> Duration {
         if lived >= AT_ONCE {
@@ -43,5 +56,8 @@ mod tests {
         assert_eq!(back_off.died(Duration::from_secs(60)), Duration::ZERO);
         assert_eq!(back_off.died(Duration::from_millis(5)), Duration::ZERO);
         assert_eq!(back_off.died(Duration::from_millis(5)), FIRST);
+        assert!(!back_off.is_hopeless());
+        back_off.could_not_begin();
+        assert_eq!((back_off.died(Duration::ZERO), back_off.is_hopeless()), (LONGEST, true));
     }
 }

@@ -34,6 +34,26 @@ pub struct Child {
     started: Instant,
 }
 
+/// Whether a process that has died was at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Began {
+    /// It was.
+    Yes,
+    /// It crashed before.
+    No,
+    /// It could not begin, and says that its successor can't either.
+    Never,
+}
+
+/// What follows a death.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// How long the seat stays empty.
+    pub time: Duration,
+    /// Its next process can't begin either, as far as one can tell.
+    pub is_hopeless: bool,
+}
+
 /// A seat that nobody has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Empty {
@@ -57,15 +77,20 @@ impl Children {
     }
 
     /// A process was reaped. For one that was not asked to end, its seat is filled again after the pause that is returned.
-    pub fn remove(&mut self, pid: Pid, now: Instant) -> Option<(Child, Option<Duration>)> {
+    pub fn remove(&mut self, pid: Pid, began: Began, now: Instant) -> Option<(Child, Option<Pause>)> {
         let at = self.living.iter().position(|c| c.pid == pid)?;
         let child = self.living.swap_remove(at);
         if child.is_ending {
             return Some((child, None));
         }
         let lived = now.saturating_duration_since(child.started);
-        let pause = self.back_off.entry(child.seat).or_default().died(lived);
-        self.empty.push(Empty { seat: child.seat, generation: child.generation, until: now + pause });
+        let back_off = self.back_off.entry(child.seat).or_default();
+        if began == Began::Never {
+            back_off.could_not_begin();
+        }
+        let time = back_off.died(lived);
+        let pause = Pause { time, is_hopeless: began != Began::Yes && back_off.is_hopeless() };
+        self.empty.push(Empty { seat: child.seat, generation: child.generation, until: now + time });
         Some((child, Some(pause)))
     }
 
@@ -115,6 +140,11 @@ impl Children {
         self.living.iter().any(|c| c.generation == generation)
     }
 
+    /// True when one of this generation lives that has this role and was not asked to end.
+    pub fn serves(&self, generation: u32, role: Role) -> bool {
+        self.living.iter().any(|c| c.generation == generation && c.seat.role == role && !c.is_ending)
+    }
+
     /// True when none lives.
     pub fn is_empty(&self) -> bool {
         self.living.is_empty()
@@ -153,13 +183,15 @@ mod tests {
         let mut now = start;
         for expected in [0, 100, 200] {
             children.add(NOBODY, SEAT, 1, now);
-            let (child, pause) = children.remove(NOBODY, now).unwrap();
-            assert_eq!((child.seat, pause), (SEAT, Some(Duration::from_millis(expected))));
-            assert_eq!(children.next_due(), Some(now + pause.unwrap()));
+            let (child, pause) = children.remove(NOBODY, Began::Yes, now).unwrap();
+            let pause = pause.unwrap();
+            let time = Duration::from_millis(expected);
+            assert_eq!((child.seat, pause), (SEAT, Pause { time, is_hopeless: false }));
+            assert_eq!(children.next_due(), Some(now + time));
             if expected > 0 {
                 assert!(children.due(now).is_empty());
             }
-            now += pause.unwrap();
+            now += time;
             assert_eq!(children.due(now), [SEAT]);
             assert_eq!(children.next_due(), None);
         }
@@ -172,9 +204,10 @@ mod tests {
         children.add(NOBODY, SEAT, 1, now);
         children.add(NOBODY + 1, SEAT, 2, now);
         children.end_before(2, Signal::SIGQUIT);
-        assert!(children.remove(NOBODY, now).unwrap().1.is_none());
-        assert!(children.remove(NOBODY + 1, now).unwrap().1.is_some());
-        assert!(children.remove(NOBODY + 2, now).is_none());
+        assert!(children.serves(2, Role::Worker) && !children.serves(1, Role::Worker), "the first one is ending");
+        assert!(children.remove(NOBODY, Began::Yes, now).unwrap().1.is_none());
+        assert!(children.remove(NOBODY + 1, Began::Never, now).unwrap().1.unwrap().is_hopeless);
+        assert!(children.remove(NOBODY + 2, Began::Yes, now).is_none());
         children.postpone(SEAT, 3, now);
         children.end_before(3, Signal::SIGTERM);
         assert_eq!(children.take_empty(), [SEAT], "the seat of the new generation waits for somebody");

@@ -78,7 +78,7 @@ impl Cycle {
             Ok(tally) => tally.of_generation(self.generation),
             Err(error) => {
                 log::emerg!("{}", ErrnoText(&error));
-                return 2;
+                return worker::UNLUCKY;
             }
         };
         let sockets = sockets::of_process(std::mem::take(&mut self.sockets), seat.number);

@@ -18,7 +18,7 @@ use crate::serve::access_log::{AccessLogs, check_formats};
 use crate::serve::listen_sockets;
 use crate::shm::Ledger;
 use crate::stream::Servers;
-use crate::worker;
+use crate::worker::{self, Refused};
 
 /// Who the workers are without a `user` directive, as in nginx (NGX_USER).
 const STAND_IN: &str = "nobody";
@@ -162,6 +162,9 @@ impl Loader {
         // Read at the start only: whoever reloads is a master.
         let has_master = *conf.root.scope.get(&MASTER_PROCESS) || old.1 > 0;
         let workers = has_master.then(|| conf.root.scope.get(&WORKER_PROCESSES).count());
+        if has_master {
+            worker::try_to_begin(&conf, user.as_ref()).map_err(|refused| explain(&conf, refused))?;
+        }
         let generation = old.1 + 1;
         let model = make_model(&choice, workers, generation, ledger, &conf)?;
         let (acceptors, own) = (acceptors(&model.plan()), model.sockets() != Sockets::Shared);
@@ -228,6 +231,18 @@ impl Read {
     /// Where the master's id is to be written, by a conf from `source`.
     pub fn pid_place(&self, source: &Source) -> PidPlace {
         PidPlace::new(self.conf.root.scope.get(&PID), source.path())
+    }
+}
+
+/// With the line of the conf that the workers can't obey, if there is one.
+fn explain(conf: &Conf, refused: Refused) -> LoadError {
+    match (refused, conf.root.scope.span_of(&USER)) {
+        (Refused::User(failure), Some(span)) => {
+            let (sentence, advice) = failure.parts();
+            let error = conf::Error::at(span, sentence);
+            conf.explain(advice.into_iter().fold(error, |error, advice| error.help(advice))).into()
+        }
+        (Refused::User(failure) | Refused::Call(failure), _) => failure.into(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::children::{Children, name_of, tell_all};
+use super::children::{Began, Child, Children, name_of, tell_all};
 use super::loader::{LoadError, Loader, log_warnings};
 use super::pid_file::PidFile;
 use super::sockets::{self, InUse, Inherited, UPGRADE_VARIABLE};
@@ -16,6 +16,7 @@ use crate::log;
 use crate::os::process::{self, Exit, Fork, Pid};
 use crate::os::signals::{Received, Signal, Signals};
 use crate::os::{ErrnoText, Failure, set_title};
+use crate::worker;
 
 /// How long children have to obey TERM before they are killed: about what nginx's doubling delay (50 ms to 1 s) sums up to.
 const TERM_PATIENCE: Duration = Duration::from_millis(1600);
@@ -43,6 +44,8 @@ pub struct Master {
     /// Taken out in children, which make their own.
     signals: Option<Signals>,
     ending: Ending,
+    /// 1 when the service ends because nobody can serve.
+    exit_code: i32,
     /// WINCH: the workers were sent away, and nobody replaces them until a HUP.
     is_idle: bool,
     /// WINCH is for servers in the background: in a terminal it means that a window changed its size.
@@ -71,6 +74,7 @@ impl Master {
             children: Children::default(),
             signals: Some(signals),
             ending: Ending::No,
+            exit_code: 0,
             is_idle: false,
             heeds_winch: !process::has_terminal(),
             next_binary: None,
@@ -333,7 +337,8 @@ impl Master {
     }
 
     fn child_ended(&mut self, pid: Pid, exit: Exit) {
-        let Some((child, pause)) = self.children.remove(pid, Instant::now()) else {
+        let began = self.began(pid, exit);
+        let Some((child, pause)) = self.children.remove(pid, began, Instant::now()) else {
             // A child of a dispatcher that has died.
             log_exit("orphaned process", pid, exit);
             self.cycle.ledger.retire(pid as u32);
@@ -354,10 +359,41 @@ impl Master {
         }
         if let Some(pause) = pause {
             self.cycle.ledger.header().respawns.add(1);
-            if !pause.is_zero() {
-                let name = name_of(child.seat);
-                log::alert!("{name} {pid} died at once, its successor starts in {} ms", pause.as_millis());
+            let (name, ms) = (name_of(child.seat), pause.time.as_millis());
+            if began == Began::Never {
+                log::alert!("{name} {pid} exited with fatal code {}, tried again in {ms} ms", worker::FATAL);
+            } else if ms > 0 {
+                log::alert!("{name} {pid} died at once, its successor starts in {ms} ms");
             }
+            if pause.is_hopeless {
+                self.end_unless_served(&child);
+            }
+        }
+    }
+
+    /// Whether a process that has ended was at work: it was if it ever woke up.
+    fn began(&self, pid: Pid, exit: Exit) -> Began {
+        let mut own_slots = self.cycle.ledger.live().filter(|slot| slot.pid() == Some(pid as u32));
+        match exit {
+            Exit::Code(worker::FATAL) => Began::Never,
+            // Somebody else ended it.
+            Exit::Signal(libc::SIGKILL | libc::SIGTERM | libc::SIGINT | libc::SIGQUIT | libc::SIGHUP) => Began::Yes,
+            _ if own_slots.any(|slot| slot.turns.get() > 0) => Began::Yes,
+            _ => Began::No,
+        }
+    }
+
+    /// `dead` could not begin. When nobody else does what it would have done, the service must not look as if it ran: clients would
+    /// connect, and hang.
+    fn end_unless_served(&mut self, dead: &Child) {
+        let Child { seat, generation, .. } = *dead;
+        if self.ending == Ending::No
+            && generation == self.cycle.generation
+            && !self.children.serves(generation, seat.role)
+        {
+            log::emerg!("no {} can begin, the service ends", name_of(seat));
+            self.exit_code = 1;
+            self.end_gracefully();
         }
     }
 
@@ -421,7 +457,7 @@ impl Master {
         self.models.iter().for_each(|(_, model)| model.ended());
         self.close_sockets();
         log::notice!("exit");
-        0
+        self.exit_code
     }
 }
 

@@ -95,7 +95,8 @@ pub static USER: Setting<Option<Credentials>> = Setting::one("user", user)
     .syntax("USER [GROUP]")
     .about(
         "Who the workers are when the master is root; the group is the one named like the user unless it is said. Without \
-         this directive they are `nobody`. Without root it has no effect.",
+         this directive they are `nobody`. A start or a reload fails where they may not become who they should be. \
+         Without root it has no effect.",
     );
 
 fn user(a: &mut Args) -> Result<Option<Credentials>, conf::Error> {

@@ -30,6 +30,12 @@ impl Failure {
     pub fn with_advice(self, advice: impl Into<String>) -> Self {
         Self { advice: Some(advice.into()), ..self }
     }
+
+    /// The sentence without the advice, and the advice.
+    pub fn parts(self) -> (String, Option<String>) {
+        let Self { what, error, advice } = self;
+        (Self::new(what, error).to_string(), advice)
+    }
 }
 
 impl fmt::Display for Failure {

@@ -2,8 +2,9 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,8 +16,8 @@ use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, SysconfVar, dup2_stdin, dup2_stdout, setsid, sysconf};
 
-use super::signals;
 use super::socket::int_option;
+use super::{Failure, signals};
 
 /// A process id, as the kernel's `pid_t`.
 pub type Pid = i32;
@@ -45,6 +46,36 @@ pub fn fork() -> io::Result<Fork> {
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: _exit(2) takes an integer and never returns.
     unsafe { libc::_exit(code) }
+}
+
+/// Does `attempt` in a child, with which everything that it has changed ends, and returns what came of it. As for [`fork`], the
+/// caller has one thread.
+pub fn attempt_in_child(attempt: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+    let (mut result, mut report) = io::pipe().map_err(|e| Failure::new("pipe()", e))?;
+    match fork().map_err(|e| Failure::new("fork()", e))? {
+        Fork::Child => {
+            let text = match catch_unwind(AssertUnwindSafe(attempt)) {
+                Ok(Ok(())) => "0".to_owned(),
+                Ok(Err(failure)) => format!("{} {}", failure.error.raw_os_error().unwrap_or(0), failure.what),
+                Err(_) => String::new(),
+            };
+            exit_now(i32::from(report.write_all(text.as_bytes()).is_err()))
+        }
+        Fork::Parent(pid) => {
+            drop(report);
+            let mut text = String::new();
+            let read = result.read_to_string(&mut text);
+            while waitpid(nix::unistd::Pid::from_raw(pid), None) == Err(Errno::EINTR) {}
+            read.map_err(|e| Failure::new("read() from a child", e))?;
+            match text.split_once(' ') {
+                Some((error, what)) => {
+                    Err(Failure::new(what, io::Error::from_raw_os_error(error.parse().unwrap_or(libc::EIO))))
+                }
+                None if text == "0" => Ok(()),
+                None => Err(Failure::new("an attempt in a child", io::Error::other("the child died"))),
+            }
+        }
+    }
 }
 
 /// How a child ended.
@@ -333,7 +364,7 @@ pub fn hostname() -> String {
 mod tests {
     use super::*;
     use crate::os::signals::{Signal, Signals};
-    use std::io::{Read, Write};
+    use std::time::Duration;
 
     fn files(list: &[(&str, &str)]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
@@ -423,7 +454,8 @@ mod tests {
                 let heard = signals::block()
                     .and_then(|_| signals::send(id(), Signal::SIGTERM))
                     .and_then(|()| daemonise())
-                    .and_then(|()| Signals::open()?.next());
+                    .and_then(|()| Signals::open())
+                    .and_then(|signals| signals.wait(Some(Duration::from_secs(10))).and_then(|_| signals.next()));
                 let heard = heard.is_ok_and(|received| received.is_some_and(|r| r.signal == Signal::SIGTERM));
                 exit_now(i32::from(write.write_all(&[u8::from(heard)]).is_err()));
             }
@@ -433,6 +465,21 @@ mod tests {
         let mut heard = Vec::new();
         read.read_to_end(&mut heard).unwrap();
         assert_eq!(heard, [1]);
+    }
+
+    #[test]
+    fn an_attempt_changes_nothing_here_and_tells_what_failed() {
+        let before = std::env::current_dir().unwrap();
+        let chdir = |path: &'static str| {
+            attempt_in_child(move || {
+                std::env::set_current_dir(path).map_err(|e| Failure::new(format!("chdir({path})"), e))
+            })
+        };
+        chdir("/").unwrap();
+        assert_eq!(std::env::current_dir().unwrap(), before);
+        assert_eq!(chdir("/no such").unwrap_err().to_string(), "chdir(/no such) failed (2: No such file or directory)");
+        let died = attempt_in_child(|| exit_now(0)).unwrap_err();
+        assert_eq!(died.to_string(), "an attempt in a child failed (the child died)");
     }
 
     #[test]

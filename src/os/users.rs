@@ -1,9 +1,15 @@
 //! Users and groups, and giving up root's powers.
 
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::io;
 
-use nix::unistd::{Gid, Group, Uid, User, geteuid, initgroups, setgid, setuid};
+use nix::errno::Errno;
+use nix::unistd::{
+    Gid, Group, Uid, User, geteuid, getgrouplist, getgroups, getresgid, getresuid, setgid, setgroups, setuid,
+};
+
+use super::Failure;
 
 /// Who the workers are: the value of the `user` directive, looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,16 +48,53 @@ impl Credentials {
         Ok(Self { name: found.name, uid: found.uid.as_raw(), gid: found.gid.as_raw() })
     }
 
-    /// Makes this process theirs, for good: group, supplementary groups, then user (the order of ngx_worker_process_init). The
-    /// error names the call that failed.
-    pub fn assume(&self) -> Result<(), (String, io::Error)> {
-        let Self { name, uid, gid } = self;
-        let named = |call: String| move |e: nix::Error| (call, io::Error::from(e));
-        setgid(Gid::from_raw(*gid)).map_err(named(format!("setgid({gid})")))?;
-        let c_name = CString::new(name.as_str()).map_err(|e| (format!("initgroups({name})"), e.into()))?;
-        initgroups(&c_name, Gid::from_raw(*gid)).map_err(named(format!("initgroups({name}, {gid})")))?;
-        setuid(Uid::from_raw(*uid)).map_err(named(format!("setuid({uid})")))
+    /// Whether this process is theirs already: real, effective and saved ids are these, and so are the supplementary groups.
+    pub fn is_assumed(&self) -> bool {
+        self.has_group() && self.has_user() && self.groups().is_ok_and(|groups| has_groups(&groups))
     }
+
+    /// Makes this process theirs, for good: group, supplementary groups, then user (the order of ngx_worker_process_init). What is
+    /// so already needs no call, since a kernel may refuse every call. A process that has both ids gives nothing up: then
+    /// supplementary groups that can't be changed are borne.
+    pub fn assume(&self) -> Result<(), Failure> {
+        let Self { name, uid, gid } = self;
+        let named = |call: String| move |e: nix::Error| Failure::new(call, e.into());
+        let gives_nothing_up = self.has_group() && self.has_user();
+        if !self.has_group() {
+            setgid(Gid::from_raw(*gid)).map_err(named(format!("setgid({gid})")))?;
+        }
+        let groups = self.groups().map_err(named(format!("getgrouplist({name}, {gid})")))?;
+        if !has_groups(&groups) {
+            match setgroups(&groups) {
+                Err(Errno::EPERM) if gives_nothing_up => {}
+                set => set.map_err(named(format!("initgroups({name}, {gid})")))?,
+            }
+        }
+        if !self.has_user() {
+            setuid(Uid::from_raw(*uid)).map_err(named(format!("setuid({uid})")))?;
+        }
+        Ok(())
+    }
+
+    fn has_group(&self) -> bool {
+        getresgid().is_ok_and(|ids| [ids.real, ids.effective, ids.saved].iter().all(|id| id.as_raw() == self.gid))
+    }
+
+    fn has_user(&self) -> bool {
+        getresuid().is_ok_and(|ids| [ids.real, ids.effective, ids.saved].iter().all(|id| id.as_raw() == self.uid))
+    }
+
+    /// Their groups by the user database, as initgroups(3) takes them.
+    fn groups(&self) -> Result<Vec<Gid>, Errno> {
+        let name = CString::new(self.name.as_str()).map_err(|_| Errno::EINVAL)?;
+        getgrouplist(&name, Gid::from_raw(self.gid))
+    }
+}
+
+/// Whether these are the supplementary groups of this process, in any order.
+fn has_groups(groups: &[Gid]) -> bool {
+    let sorted = |groups: &[Gid]| groups.iter().map(|gid| gid.as_raw()).collect::<BTreeSet<_>>();
+    getgroups().is_ok_and(|own| sorted(&own) == sorted(groups))
 }
 
 /// True when the effective user is root: alone it may switch users.

@@ -3,8 +3,11 @@
 mod duty;
 pub mod event_loop;
 mod settings;
+mod trial;
 
 use std::sync::Arc;
+
+use nix::errno::Errno;
 
 use crate::conf::Conf;
 use crate::dispatch::{AcceptOptions, Engines, Hooks, Life, Listening, Loop, Model, Post, Seat};
@@ -19,6 +22,7 @@ use crate::shm::Tally;
 use crate::stream::Servers;
 pub use settings::DIRECTIVES;
 use settings::{WORKER_CPU_AFFINITY, WORKER_RLIMIT_NOFILE, WORKER_SHUTDOWN_TIMEOUT};
+pub use trial::{Refused, try_to_begin};
 
 use duty::Duty;
 
@@ -38,18 +42,28 @@ pub struct Start<'a> {
     pub user: Option<Credentials>,
 }
 
-/// The exit code of a child that could not start (ngx_worker_process_init).
-const FAILED: i32 = 2;
+/// The exit code of a child that could not begin, as none after it could (ngx_worker_process_init).
+pub const FATAL: i32 = 2;
+/// The same of one whose successor may be luckier.
+pub const UNLUCKY: i32 = 3;
 
 /// Lives the child's life. Returns its exit code.
 pub fn run(start: Start<'_>) -> i32 {
     prepare(&start).and_then(|()| live(start)).map_or_else(
         |failure| {
             log::emerg!("{failure}");
-            FAILED
+            exit_code(&failure)
         },
         |()| 0,
     )
+}
+
+/// What the whole machine is short of may be there again soon. A limit of the process itself (EMFILE) is its successor's as well.
+fn exit_code(failure: &Failure) -> i32 {
+    match failure.error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENFILE | Errno::ENOMEM | Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOSPC) => UNLUCKY,
+        _ => FATAL,
+    }
 }
 
 /// Limits, identity, CPUs, in the order of ngx_worker_process_init. What is wrong with a limit or a CPU is logged and borne;
@@ -62,7 +76,7 @@ fn prepare(start: &Start<'_>) -> Result<(), Failure> {
         log::alert!("setrlimit(RLIMIT_NOFILE, {count}) failed ({})", ErrnoText(&error));
     }
     if let Some(user) = &start.user {
-        user.assume().map_err(|(call, error)| Failure::new(call, error))?;
+        user.assume()?;
     }
     if let Some(cpus) = main.get(&WORKER_CPU_AFFINITY).of_worker(start.seat.number)
         && let Err(error) = process::set_cpus(&cpus)

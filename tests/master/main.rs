@@ -4,6 +4,7 @@
 mod support;
 
 mod cli;
+mod identity;
 mod kernel;
 mod life;
 mod pid_file;

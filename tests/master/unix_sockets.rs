@@ -51,6 +51,7 @@ fn what_a_crash_has_left_stops_no_start_and_no_reload() {
     assert!(path.exists());
     let text = fs::read_to_string(server.conf_path()).unwrap();
     let next = Setup::new(Product::Drover, &text).start();
+    until_true("it listens", || UnixStream::connect(&path).is_ok());
     assert!(get(&path).ends_with("one"));
     drop(next);
 }

@@ -110,6 +110,11 @@ pub fn limit_descriptors(pid: i32, count: usize) {
     assert!(command.status().expect("run setpriv").success());
 }
 
+/// The same for a process of this process's own account.
+pub fn limit_own_descriptors(pid: i32, count: usize) {
+    tools::run("prlimit", &["--pid", &pid.to_string(), &format!("--nofile={count}")]);
+}
+
 /// Bytes that the server's established connections on `port` have received and not read.
 pub fn unread_bytes(port: u16) -> u64 {
     tcp_table().filter(|row| row.port == port && row.established).map(|row| row.unread).sum()

@@ -11,7 +11,7 @@ pub struct Refusal {
     pub argument: u32,
     pub mask: u32,
     pub value: u32,
-    /// What the program gets.
+    /// What the program gets; 0: the signal SYS, which ends it.
     pub error: i32,
 }
 
@@ -21,6 +21,10 @@ impl Refusal {
         let step = |code: u32, jf: u8, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf, k };
         let low_half = if cfg!(target_endian = "big") { 4 } else { 0 };
         let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+        let refusal = match self.error {
+            0 => libc::SECCOMP_RET_KILL_PROCESS,
+            error => libc::SECCOMP_RET_ERRNO | error as u32,
+        };
         let is_equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
         [
             step(load, 0, 0),
@@ -28,7 +32,7 @@ impl Refusal {
             step(load, 0, 16 + 8 * self.argument + low_half),
             step(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, self.mask),
             step(is_equal, 1, self.value),
-            step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ERRNO | self.error as u32),
+            step(libc::BPF_RET | libc::BPF_K, 0, refusal),
             step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW),
         ]
     }

@@ -4,6 +4,7 @@
 //! directory: pid file, logs, account, temporary paths), `%dir%` (that directory), `%root%` (the document root, which two
 //! servers may share), `%port%`, `%port2%`, `%port3%`.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
@@ -18,6 +19,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, geteuid};
 use tempfile::TempDir;
 
+use super::seccomp::{self, Refusal};
 use super::{PATIENCE, client::Client, proc, tools, until};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub struct Setup {
     product: Product,
     conf: String,
     root: Option<PathBuf>,
+    via: Vec<String>,
+    refusal: Option<Refusal>,
     args: Vec<String>,
     env: Vec<(String, String)>,
     pipes_stdout: bool,
@@ -63,8 +67,17 @@ pub struct Server {
 
 impl Setup {
     pub fn new(product: Product, conf: &str) -> Setup {
-        let (conf, pipes_stdout) = (conf.to_owned(), false);
-        Setup { product, conf, root: None, args: Vec::new(), env: Vec::new(), pipes_stdout, tmpfs: None }
+        Setup {
+            product,
+            conf: conf.to_owned(),
+            root: None,
+            via: Vec::new(),
+            refusal: None,
+            args: Vec::new(),
+            env: Vec::new(),
+            pipes_stdout: false,
+            tmpfs: None,
+        }
     }
 
     /// Below the server's directory, `name` is a file system of `size` (as mount(8) knows it) that only the server sees;
@@ -77,6 +90,19 @@ impl Setup {
     /// Serve this directory as `%root%` instead of the server's own `root/`.
     pub fn root(mut self, root: &Path) -> Setup {
         self.root = Some(root.to_owned());
+        self
+    }
+
+    /// Started where the kernel refuses some calls.
+    pub fn refusing(mut self, refusal: Refusal) -> Setup {
+        self.refusal = Some(refusal);
+        self
+    }
+
+    /// Started by another program, which becomes the server: `setpriv` with these arguments.
+    pub fn via(mut self, program: &str, args: &[&str]) -> Setup {
+        self.via = vec![tools::find(program).display().to_string()];
+        self.via.extend(args.iter().map(|arg| (*arg).to_owned()));
         self
     }
 
@@ -121,11 +147,13 @@ impl Setup {
         let server_conf = dir.path().join("server.conf");
         fs::write(&server_conf, self.text(dir.path(), ports)).expect("write the conf");
         let output = |name: &str| File::create(dir.path().join(name)).expect("create an output file");
+        let mut words = self.via.iter().map(OsString::from).chain([self.product.binary().into()]);
+        let program = PathBuf::from(words.next().expect("a program"));
         let mut command = match &self.tmpfs {
-            Some((name, size)) => mounting(&dir.path().join(name), size, &self.product.binary()),
-            None => Command::new(self.product.binary()),
+            Some((name, size)) => mounting(&dir.path().join(name), size, &program),
+            None => Command::new(program),
         };
-        command.arg("-p").arg(dir.path()).arg("-c").arg(&server_conf);
+        command.args(words).arg("-p").arg(dir.path()).arg("-c").arg(&server_conf);
         if self.product == Product::Nginx {
             command.arg("-e").arg(dir.path().join("error.log"));
         }
@@ -133,6 +161,9 @@ impl Setup {
         command.stdin(std::process::Stdio::null()).stdout(output("stdout")).stderr(output("stderr"));
         if self.pipes_stdout {
             command.stdout(std::process::Stdio::piped());
+        }
+        if let Some(refusal) = self.refusal {
+            seccomp::refuse(&mut command, refusal);
         }
         let child = command.process_group(0).spawn().expect("start the server");
         Server { product: self.product, child, dir, ports, status: None }

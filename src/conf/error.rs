@@ -1,6 +1,7 @@
 //! What is wrong with a conf, and where: nginx's sentence, then the line itself with a caret under the culprit.
 
 use super::{FileId, Sources, Span};
+use crate::os::Failure;
 use std::fmt;
 
 /// What sort of mistake an [`Error`] is about.
@@ -64,6 +65,14 @@ impl Error {
         }))
     }
 
+    /// An error of a system call on what the text at `span` names.
+    pub fn failed(span: Span, failure: Failure) -> Error {
+        let (sentence, advice) = failure.parts();
+        let mut error = Error::new(ErrorKind::File, span, sentence);
+        error.0.help = advice;
+        error
+    }
+
     /// Adds what would be right.
     pub fn help(mut self, help: impl Into<String>) -> Error {
         self.0.help = Some(help.into());
@@ -105,7 +114,10 @@ impl Error {
         }
         if let Some(other) = self.0.other.take() {
             // A directive of the built-in defaults has no place.
-            let place = sources.place(other.file, other.line);
+            let place = sources.place(other.file, other.line).map(|place| match place.as_str() {
+                "command line" => "the command line".to_owned(),
+                _ => place,
+            });
             self.0.help = self.0.help.take().zip(place).map(|(help, place)| help.replace("{place}", &place));
         }
         self

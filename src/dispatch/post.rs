@@ -43,7 +43,7 @@ pub struct Engines {
 impl Engines {
     /// A new engine, which counts in `tally`. The log files are open already: each is found, not opened again.
     pub fn engine(&self, tally: Arc<Tally>) -> Result<Engine, Failure> {
-        let access_logs = AccessLogs::new(&self.site, |path| self.logs.file(path))?;
+        let access_logs = AccessLogs::new(&self.site, |log| self.logs.file(log.path()))?;
         Ok(Engine::new(self.site.clone(), self.streams.clone(), Clock::new(), access_logs, tally))
     }
 }

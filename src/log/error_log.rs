@@ -5,16 +5,26 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::{Files, Level, LogFile};
+use crate::conf::{self, Span};
 use crate::os::users::Credentials;
 use crate::os::{Failure, process};
 
 /// One `error_log` directive.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Target {
     /// The file.
     pub to: To,
     /// The least grave level that is written.
     pub level: Level,
+    /// Where the conf names the file.
+    pub span: Span,
+}
+
+/// Two that say the same are one log.
+impl PartialEq for Target {
+    fn eq(&self, other: &Target) -> bool {
+        (&self.to, self.level) == (&other.to, other.level)
+    }
 }
 
 /// Where an `error_log` writes.
@@ -87,14 +97,14 @@ pub struct Logs {
 
 impl Logs {
     /// Opens the main context's error log.
-    pub fn open(main: &[Target]) -> Result<Self, Failure> {
+    pub fn open(main: &[Target]) -> Result<Self, conf::Error> {
         let logs = Self::default();
         logs.error_log(main)?;
         Ok(logs)
     }
 
     /// The same, but what the main context says (its default) stands for `instead`: for `-e`.
-    pub fn open_instead(main: &[Target], instead: &[Target]) -> Result<Self, Failure> {
+    pub fn open_instead(main: &[Target], instead: &[Target]) -> Result<Self, conf::Error> {
         let logs = Self::open(instead)?;
         {
             let mut list = logs.error_logs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,12 +116,15 @@ impl Logs {
     }
 
     /// The error log that writes to `targets` (a scope's `error_log` value), opened now unless it is open already.
-    pub fn error_log(&self, targets: &[Target]) -> Result<LogRef, Failure> {
+    pub fn error_log(&self, targets: &[Target]) -> Result<LogRef, conf::Error> {
         let mut logs = self.error_logs.lock().unwrap_or_else(PoisonError::into_inner);
         let id = match logs.iter().position(|l| l.targets == targets) {
             Some(id) => id,
             None => {
-                let open = |t: &Target| Ok((self.files.open(t.to.path())?, t.level));
+                let open = |t: &Target| match self.files.open(t.to.path()) {
+                    Ok(file) => Ok((file, t.level)),
+                    Err(failure) => Err(conf::Error::failed(t.span, failure)),
+                };
                 let outputs = targets.iter().map(open).collect::<Result<_, _>>()?;
                 logs.push(Arc::new(ErrorLog { targets: targets.to_vec(), outputs }));
                 logs.len() - 1

@@ -112,7 +112,8 @@ fn write_event(parts: &mut Parts) {
     let level = Level::from_number(parts.severity);
     let told = is_startup() && level <= Level::Warn;
     if told {
-        eprint(format_args!("[{level}] {}{}{}", parts.message, parts.context, parts.picture));
+        let rest = if parts.picture.is_empty() { &parts.context } else { &parts.picture };
+        eprint(format_args!("[{level}] {}{rest}", parts.message));
     }
     let Some(log) = Logs::current().and_then(|logs| logs.get(parts.log)) else { return };
     format_line(parts, level, LocalTime::now(), process::id(), process::thread_id());

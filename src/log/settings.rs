@@ -45,7 +45,7 @@ fn parse(a: &mut conf::Args) -> Result<Target, conf::Error> {
                 .1
         }
     };
-    Ok(Target { to, level })
+    Ok(Target { to, level, span: a.span(0) })
 }
 
 #[cfg(test)]
@@ -61,10 +61,10 @@ mod tests {
 
     #[test]
     fn lines_add_up_and_the_level_is_error_unless_said() {
-        let file = |path: &str, level| Target { to: To::File(path.into()), level };
+        let file = |path: &str, level| Target { to: To::File(path.into()), level, span: conf::Span::NOWHERE };
         let both = targets("error_log logs/a; error_log /b debug;").unwrap();
         assert_eq!(both, [file("/logs/a", Level::Error), file("/b", Level::Debug)]);
-        assert_eq!(targets("").unwrap(), [Target { to: To::Stderr, level: Level::Error }]);
+        assert_eq!(targets("").unwrap(), [Target { to: To::Stderr, level: Level::Error, span: conf::Span::NOWHERE }]);
     }
 
     #[test]

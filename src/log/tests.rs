@@ -19,7 +19,7 @@ impl Place for Somewhere {
 }
 
 fn target(path: &Path, level: Level) -> Target {
-    Target { to: To::File(path.to_owned()), level }
+    Target { to: To::File(path.to_owned()), level, span: crate::conf::Span::NOWHERE }
 }
 
 /// The current logs belong to the process: one test at a time.

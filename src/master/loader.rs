@@ -117,7 +117,10 @@ impl LoadError {
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Conf(error) => f.write_str(&error.sentence()),
+            Self::Conf(error) => {
+                f.write_str(&error.sentence())?;
+                log::Place::context(&InConf(error), f)
+            }
             Self::Failed(failure) => failure.fmt(f),
             Self::Other(text) => f.write_str(text),
         }
@@ -149,16 +152,18 @@ impl Loader {
     ) -> Result<Cycle, LoadError> {
         let pid_place = read.pid_place(&self.source);
         let Read { conf, mut site, mut streams, choice, user } = read;
-        let logs = Arc::new(self.open_logs(&conf)?);
+        let logs = Arc::new(self.open_logs(&conf).map_err(|e| conf.explain(e))?);
         if old.1 == 0 {
             // What goes wrong from here on in a start is told to the error log as well.
             logs.make_current();
         }
         let error_log = |scope: &conf::Scope| logs.error_log(scope.get::<Vec<Target>>(&ERROR_LOG));
-        site.set_error_logs(error_log)?;
-        streams.set_error_logs(error_log)?;
+        site.set_error_logs(error_log).map_err(|e| conf.explain(e))?;
+        streams.set_error_logs(error_log).map_err(|e| conf.explain(e))?;
         // Each worker makes its own, with buffers; here the files are opened, while there is root's power to do so.
-        AccessLogs::new(&site, |path| logs.file(path))?;
+        AccessLogs::new(&site, |log| {
+            logs.file(log.path()).map_err(|failure| conf.explain(conf::Error::failed(log.span(), failure)))
+        })?;
         // Read at the start only: whoever reloads is a master.
         let has_master = *conf.root.scope.get(&MASTER_PROCESS) || old.1 > 0;
         let workers = has_master.then(|| conf.root.scope.get(&WORKER_PROCESSES).count());
@@ -170,7 +175,10 @@ impl Loader {
         let (acceptors, own) = (acceptors(&model.plan()), model.sockets() != Sockets::Shared);
         let wanted =
             listen_sockets(&site, &streams).map(|socket| Wanted::new(&socket.addr, &socket.options, acceptors, own));
-        let sockets = sockets::open(wanted, old.0, inherited, in_use)?;
+        let sockets = sockets::open(wanted, old.0, inherited, in_use).map_err(|(n, failure)| {
+            let socket = listen_sockets(&site, &streams).nth(n);
+            self.placed(&conf, socket.map_or(conf::Span::NOWHERE, |socket| socket.span), failure)
+        })?;
         Ok(Cycle {
             conf,
             site: Arc::new(site),
@@ -198,11 +206,19 @@ impl Loader {
         PidPlace::new(&path, self.source.path())
     }
 
-    fn open_logs(&self, conf: &Conf) -> Result<Logs, Failure> {
+    /// A failure on what the conf names at `span`. The text of a carried conf is none of the user's business.
+    fn placed(&self, conf: &Conf, span: conf::Span, failure: Failure) -> LoadError {
+        match self.source {
+            Source::File(_) => conf.explain(conf::Error::failed(span, failure)).into(),
+            Source::Carried { .. } => failure.into(),
+        }
+    }
+
+    fn open_logs(&self, conf: &Conf) -> Result<Logs, conf::Error> {
         let said = conf.root.scope.get(&ERROR_LOG);
         match &self.error_log {
             Some(to) if !conf.root.scope.set_here(&ERROR_LOG) => {
-                Logs::open_instead(said, &[Target { to: to.clone(), level: Level::Error }])
+                Logs::open_instead(said, &[Target { to: to.clone(), level: Level::Error, span: conf::Span::NOWHERE }])
             }
             _ => Logs::open(said),
         }
@@ -222,6 +238,10 @@ pub fn log_warnings(conf: &Conf) {
 struct InConf<'e>(&'e conf::Error);
 
 impl log::Place for InConf<'_> {
+    fn context(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.help_text().map_or(Ok(()), |help| write!(f, ": {help}"))
+    }
+
     fn picture(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.picture())
     }
@@ -237,11 +257,7 @@ impl Read {
 /// With the line of the conf that the workers can't obey, if there is one.
 fn explain(conf: &Conf, refused: Refused) -> LoadError {
     match (refused, conf.root.scope.span_of(&USER)) {
-        (Refused::User(failure), Some(span)) => {
-            let (sentence, advice) = failure.parts();
-            let error = conf::Error::at(span, sentence);
-            conf.explain(advice.into_iter().fold(error, |error, advice| error.help(advice))).into()
-        }
+        (Refused::User(failure), Some(span)) => conf.explain(conf::Error::failed(span, failure)).into(),
         (Refused::User(failure) | Refused::Call(failure), _) => failure.into(),
     }
 }

@@ -139,13 +139,13 @@ impl<'a> Wanted<'a> {
 }
 
 /// The sockets for `wanted`, in its order: taken from `old`, from `inherited`, or opened. On an error those that were opened
-/// here are closed again and `old` is as before.
+/// here are closed again and `old` is as before; the number is that of the wanted one.
 pub fn open<'a>(
     wanted: impl IntoIterator<Item = Wanted<'a>>,
     old: &[Bound],
     inherited: &mut Inherited,
     in_use: InUse,
-) -> Result<Vec<Bound>, Failure> {
+) -> Result<Vec<Bound>, (usize, Failure)> {
     let (mut bound, mut made): (Vec<Bound>, Vec<Bound>) = Default::default();
     let each = wanted.into_iter().enumerate().flat_map(|(n, wanted)| wanted.each(n));
     for (n, copy, addr, options) in each {
@@ -164,7 +164,7 @@ pub fn open<'a>(
             Ok(one) => bound.extend(one.map(|one| Bound { n, copy, ..one })),
             Err(failure) => {
                 remove_files(&files(&made));
-                return Err(advise(failure, addr));
+                return Err((n, advise(failure, addr)));
             }
         }
     }
@@ -315,7 +315,8 @@ mod tests {
 
     fn open_some(addrs: &[Addr], old: &[Bound], inherited: &mut Inherited) -> Result<Vec<Bound>, Failure> {
         let options = ListenOptions::default();
-        open(addrs.iter().map(|a| Wanted::new(a, &options, 4, false)), old, inherited, InUse::Fail)
+        let wanted = addrs.iter().map(|a| Wanted::new(a, &options, 4, false));
+        open(wanted, old, inherited, InUse::Fail).map_err(|(_, failure)| failure)
     }
 
     #[test]

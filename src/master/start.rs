@@ -7,10 +7,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::loader::{LoadError, Loader, Source, log_warnings};
 use super::pid_file::PidFile;
 use super::run::Master;
-use super::settings::{DAEMON, MASTER_PROCESS};
+use super::settings::{DAEMON, MASTER_PROCESS, PID};
 use super::sockets::{InUse, Inherited};
 use super::{Cycle, sockets};
-use crate::conf::Warning;
+use crate::conf::{self, Span, Warning};
 use crate::dispatch::Seat;
 use crate::log;
 use crate::os::process::{self, daemonise};
@@ -36,8 +36,8 @@ pub fn serve(loader: Loader, mut inherited: Inherited, banner: Option<&str>) -> 
             log::set_startup(false);
             run(loader, cycle, pid_file, inherited.is_upgrade)
         }
-        Err(failure) => {
-            give_up(&failure, &own_files(&cycle, inherited.is_upgrade));
+        Err(error) => {
+            give_up(&error, &own_files(&cycle, inherited.is_upgrade));
             1
         }
     }
@@ -48,9 +48,9 @@ fn own_files(cycle: &Cycle, is_upgrade: bool) -> Vec<SocketFile> {
     if is_upgrade { Vec::new() } else { sockets::files(&cycle.sockets) }
 }
 
-fn give_up(failure: &Failure, files: &[SocketFile]) {
+fn give_up(error: &LoadError, files: &[SocketFile]) {
     sockets::remove_files(files);
-    log::emerg!("{failure}");
+    error.show();
 }
 
 fn first_cycle(loader: &Loader, inherited: &mut Inherited) -> Result<Cycle, LoadError> {
@@ -76,17 +76,23 @@ fn steer(cycle: &Cycle, inherited: &mut Inherited) {
 }
 
 /// Leaves the terminal, unless the conf or an old binary says otherwise, and writes the pid file.
-fn detach(cycle: &Cycle, inherited: &Inherited) -> Result<Option<PidFile>, Failure> {
+fn detach(cycle: &Cycle, inherited: &Inherited) -> Result<Option<PidFile>, LoadError> {
     let is_daemon = *cycle.conf.root.scope.get(&DAEMON) && !inherited.is_upgrade;
     if is_daemon {
         daemonise().map_err(|e| Failure::new("fork()", e))?;
     }
-    let pid_file = cycle.pid_place.create()?;
+    let pid_file = cycle.pid_place.create().map_err(|failure| on_pid_file(cycle, failure))?;
     if is_daemon {
         // Whoever started the daemon must not be kept waiting for the end of what it writes.
         cycle.logs.take_over_stderr()?;
     }
     Ok(pid_file)
+}
+
+/// A failure on the pid file, with the line that names it.
+fn on_pid_file(cycle: &Cycle, failure: Failure) -> LoadError {
+    let span = cycle.conf.root.scope.span_of(&PID).unwrap_or(Span::NOWHERE);
+    cycle.conf.explain(conf::Error::failed(span, failure)).into()
 }
 
 fn run(loader: Loader, cycle: Cycle, pid_file: Option<PidFile>, is_upgrade: bool) -> i32 {
@@ -103,7 +109,7 @@ fn run(loader: Loader, cycle: Cycle, pid_file: Option<PidFile>, is_upgrade: bool
         Ok(master) => master.run(pid_file),
         Err(failure) => {
             pid_file.into_iter().for_each(PidFile::remove);
-            give_up(&failure, &files);
+            give_up(&failure.into(), &files);
             1
         }
     }
@@ -156,7 +162,7 @@ fn try_all(loader: &Loader, quiet: bool) -> Result<Cycle, LoadError> {
     let cycle = loader.prepare(read, &ledger, (&[], 0), &mut none, InUse::Ignore)?;
     sockets::close_missing(&cycle.sockets, &[]);
     mask.restore().map_err(|e| Failure::new("sigprocmask()", e))?;
-    cycle.pid_place.check()?;
+    cycle.pid_place.check().map_err(|failure| on_pid_file(&cycle, failure))?;
     Ok(cycle)
 }
 

@@ -163,8 +163,8 @@ pub struct AccessLogs {
 }
 
 impl AccessLogs {
-    /// Sets up the logs of `site`; `open` yields the file of a path.
-    pub fn new<E>(site: &Site, mut open: impl FnMut(&Path) -> Result<Arc<LogFile>, E>) -> Result<AccessLogs, E> {
+    /// Sets up the logs of `site`; `open` yields the file of one.
+    pub fn new<E>(site: &Site, mut open: impl FnMut(&AccessLog) -> Result<Arc<LogFile>, E>) -> Result<AccessLogs, E> {
         let mut logs = AccessLogs::default();
         let mut known: Vec<(*const AccessLog, usize)> = Vec::new();
         for location in site.locations() {
@@ -175,7 +175,7 @@ impl AccessLogs {
                     None => {
                         let format = site.log_formats().iter().find(|format| format.name == conf.format);
                         let Some(format) = format.cloned() else { continue };
-                        logs.sinks.push(Sink::new(conf, format, open(&conf.path)?));
+                        logs.sinks.push(Sink::new(conf, format, open(conf)?));
                         known.push((conf, logs.sinks.len() - 1));
                         logs.sinks.len() - 1
                     }

@@ -19,17 +19,24 @@ struct Message {
 /// The messages of `drover -t` with this conf, `%dir%` being the directory of the conf, whose name is left out of what comes
 /// back.
 fn said(dir: &Path, text: &str) -> (bool, Vec<Message>) {
-    said_with(dir, text, &[])
+    run(dir, text, &["-t", "-q"])
 }
 
-fn said_with(dir: &Path, text: &str, args: &[&str]) -> (bool, Vec<Message>) {
+/// What drover says when it is run with this conf and these arguments, and whether it succeeds.
+fn run(dir: &Path, text: &str, args: &[&str]) -> (bool, Vec<Message>) {
     let file = dir.join("c.conf");
     let path = dir.display().to_string();
     std::fs::write(&file, text.replace("%dir%", &path)).unwrap();
+    let globals = if text.contains("pid\n") { "daemon off;" } else { "daemon off; pid off;" };
     let mut program = Command::new(env!("CARGO_BIN_EXE_drover"));
-    let output = program.args(["-t", "-q", "-g", "pid off;", "-c"]).arg(&file).args(args).output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap().replace(&format!("{path}/"), "").replace(&path, "DIR");
-    (output.status.success(), messages(&stderr))
+    let output = program.args(args).args(["-g", globals, "-c"]).arg(&file).output().unwrap();
+    let mut messages = messages(&String::from_utf8(output.stderr).unwrap());
+    for Message { sentence, at, marked, help, .. } in &mut messages {
+        for text in [sentence, at, marked, help] {
+            *text = text.replace(&format!("{path}/"), "").replace(&path, "DIR");
+        }
+    }
+    (output.status.success(), messages)
 }
 
 fn messages(stderr: &str) -> Vec<Message> {
@@ -42,8 +49,8 @@ fn messages(stderr: &str) -> Vec<Message> {
             messages.push(Message { level, sentence, at, marked, help });
         } else if let Some(last) = messages.last_mut() {
             let (margin, rest) = line.split_at(line.find(['|', '-', '=']).unwrap_or(line.len()));
-            if let Some(place) = rest.strip_prefix("--> c.conf:") {
-                last.at = place.to_owned();
+            if let Some(place) = rest.strip_prefix("--> ") {
+                last.at = place.rsplit_once("c.conf:").unwrap().1.to_owned();
             } else if let Some(help) = rest.strip_prefix("= ") {
                 last.help = help.to_owned();
             } else if let Some(shown) = rest.strip_prefix("| ").filter(|_| !margin.trim().is_empty()) {
@@ -88,6 +95,13 @@ fn what_is_said_twice_names_the_first_place() {
                 "3:1",
                 "http",
                 "it stands in c.conf:2 already",
+            ),
+            (
+                "pid off;\nevents {}\n",
+                "\"pid\" directive is duplicate in c.conf:1",
+                "1:1",
+                "pid",
+                "it stands in the command line already",
             ),
             (
                 "events {}\nhttp {\n root /a;\n root /b;\n}\n",
@@ -420,4 +434,67 @@ fn quotes_and_blanks_of_word_processors_are_found() {
     for text in ["add_header A 'he said “b”';", "add_header A it’s;", "return 200 \"«a»\";"] {
         assert_eq!(said(dir.path(), &in_server(&format!("listen 8097; {text}"))), (true, Vec::new()), "{text}");
     }
+}
+
+#[test]
+fn what_can_not_be_opened_has_its_place() {
+    let gone = |call: &str| format!("{call} failed (2: No such file or directory)");
+    check(
+        "emerg",
+        &[
+            (
+                "events {}\nerror_log %dir%/no/log;\n",
+                &format!("{} in c.conf:2", gone("open() \"no/log\"")),
+                "2:11",
+                "no/log",
+                "",
+            ),
+            (
+                "events {}\npid\n %dir%/no/pid;\n",
+                &format!("{} in c.conf:2", gone("open() \"no/pid\"")),
+                "2:1",
+                "pid",
+                "",
+            ),
+            (
+                "events {}\nhttp {\n include no.conf;\n}\n",
+                &format!("{} in c.conf:3", gone("open() \"no.conf\"")),
+                "3:10",
+                "no.conf",
+                "",
+            ),
+        ],
+    );
+    let opened = gone("open() \"no/log\"");
+    let bound = gone("bind() to unix:no/socket");
+    check_in_server(&[
+        ("listen 8097; access_log %dir%/no/log;", &opened, 26, "no/log", ""),
+        ("listen 8097; error_log %dir%/no/log info;", &opened, 25, "no/log", ""),
+        ("listen unix:%dir%/no/socket;", &bound, 9, "unix:no/socket", ""),
+        (
+            "listen 192.0.2.1:8097;",
+            "bind() to 192.0.2.1:8097 failed (99: Cannot assign requested address)",
+            9,
+            "192.0.2.1:8097",
+            "no network interface of this machine has that address",
+        ),
+    ]);
+}
+
+#[test]
+fn an_address_in_use_has_its_place_and_the_log_one_line() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let text = format!("error_log %dir%/log;\n{}", in_server(&format!("listen {address};")));
+    let (is_fine, messages) = run(dir.path(), &text, &[]);
+    let last = messages.last().unwrap();
+    let sentence = format!("bind() to {address} failed (98: Address already in use) in c.conf:4");
+    assert_eq!((is_fine, last.level.as_str(), last.sentence.as_str()), (false, "emerg", sentence.as_str()));
+    assert_eq!((last.at.as_str(), last.marked.as_str()), ("4:9", address.to_string().as_str()));
+    let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("[emerg]")).collect();
+    let path = format!("{}/", dir.path().display());
+    assert!(matches!(lines[..], [line] if line.replace(&path, "").ends_with(&sentence)), "{log}");
+    assert!(log.lines().all(|line| line.contains('[')), "no picture: {log}");
 }

@@ -96,10 +96,15 @@ fn an_address_in_use_ends_a_start() {
     .unwrap();
     let output = drover(&["-c", path.to_str().unwrap()]);
     let reason = format!("bind() to {addr} failed (98: Address already in use)");
-    let expected = format!("drover: [warn] {reason}, trying again for two seconds\ndrover: [emerg] {reason}\n");
-    assert_eq!((output.status.code(), stderr(&output)), (Some(1), expected));
+    let said = stderr(&output);
+    let place = format!("{}:1", path.display());
+    let expected = format!(
+        "drover: [warn] {reason}, trying again for two seconds\n\
+         drover: [emerg] {reason} in {place}\n --> {place}:"
+    );
+    assert!(output.status.code() == Some(1) && said.starts_with(&expected), "{said}");
     let log = fs::read_to_string(dir.path().join("x.log")).unwrap();
-    assert!(log.ends_with(&format!("#0: {reason}\n")), "{log}");
+    assert!(log.ends_with(&format!("#0: {reason} in {place}\n")), "{log}");
 }
 
 #[test]

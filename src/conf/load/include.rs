@@ -34,8 +34,7 @@ impl Loader<'_> {
         };
         let end_line = statement.end_span.line;
         let full = join(&self.conf_dir, &pattern.text);
-        let failed =
-            |failure: Failure| Error::new(ErrorKind::File, pattern.span, failure.to_string()).ends_in(end_line);
+        let failed = |failure: Failure| Error::failed(pattern.span, failure).ends_in(end_line);
         let is_pattern = full.contains(['*', '?', '[']);
         let paths = if is_pattern { matches(&full).map_err(failed)? } else { vec![full.into()] };
         for path in paths {

@@ -48,17 +48,12 @@ fn act(options: &Options, loader: Loader, inherited: Inherited) -> i32 {
         Action::Signal(command) => send(&loader, command),
         Action::Test { dump } => master::test(&loader, dump, options.quiet),
         _ => {
-            let banner = match &options.source {
+            let what = match &options.source {
                 Source::File(_) => None,
-                Source::Embedded => Some(format!(
-                    "serving a welcome page on http://{}/ (Ctrl-C ends it; \"drover DIR\" serves a directory)",
-                    embedded::ADDRESS
-                )),
-                Source::Directory(dir) => {
-                    Some(format!("serving \"{}\" on http://{}/ (Ctrl-C ends it)", dir.display(), embedded::ADDRESS))
-                }
+                Source::Embedded => Some(("a welcome page".to_owned(), "\"drover DIR\" serves a directory")),
+                Source::Directory(dir) => Some((format!("\"{}\"", dir.display()), "")),
             };
-            master::serve(loader, inherited, banner.as_deref())
+            master::serve(loader, inherited, what.as_ref().map(|(what, hint)| (what.as_str(), *hint)))
         }
     }
 }

@@ -151,13 +151,19 @@ impl Logs {
         self.follow();
     }
 
+    /// The paths of logs that this process's terminal shows.
+    pub fn on_terminal(&self) -> Vec<PathBuf> {
+        self.files.on_terminal()
+    }
+
     /// Lets standard error, which a daemon has no terminal for, go to the main error log, unless that is standard error itself
-    /// (ngx_log_redirect_stderr). It stays so after reloads and reopening.
+    /// (ngx_log_redirect_stderr), and takes the terminal from the logs. It stays so after reloads and reopening.
     pub fn take_over_stderr(&self) -> Result<(), Failure> {
         let Some(main) = self.get(0) else { return Ok(()) };
         STDERR_TAKEN.store(true, Ordering::Relaxed);
+        self.files.leave_terminal()?;
         if main.outputs.iter().any(|(file, _)| file.is_stderr()) {
-            return Ok(());
+            return process::leave_terminal().map_err(|e| Failure::new("dup2(STDERR)", e));
         }
         let Some((file, _)) = main.outputs.first() else { return Ok(()) };
         process::redirect_stderr(file.as_ref()).map_err(|e| Failure::new("dup2(STDERR)", e))

@@ -1,7 +1,7 @@
 //! Log files: opened once a path, appended to with one write, reopened in place.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -179,6 +179,10 @@ impl LogFile {
         replace_fd(&self.fd, file.into()).map_err(|e| Failure::on_path("dup3", &self.path, e))
     }
 
+    fn is_on_terminal(&self) -> bool {
+        self.std.is_some() && self.fd.is_terminal()
+    }
+
     /// True when lines end up on this process's standard error.
     pub fn is_stderr(&self) -> bool {
         self.std == Some(StdStream::Error)
@@ -276,6 +280,22 @@ impl Files {
         let file = Arc::new(LogFile::open(path)?);
         open.push(file.clone());
         Ok(file)
+    }
+
+    /// The paths of those that are this process's standard output or error, and a terminal.
+    pub fn on_terminal(&self) -> Vec<PathBuf> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.iter().filter(|f| f.is_on_terminal()).map(|f| f.path.clone()).collect()
+    }
+
+    /// What was for a terminal goes to /dev/null from now on.
+    pub fn leave_terminal(&self) -> Result<(), Failure> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.iter().filter(|f| f.is_on_terminal()).try_for_each(|f| {
+            let null = Path::new("/dev/null");
+            let null = append(null).map_err(|e| Failure::on_path("open", null, e))?;
+            replace_fd(&f.fd, null.into()).map_err(|e| Failure::on_path("dup3", &f.path, e))
+        })
     }
 
     /// Reopens them all, and returns what failed.

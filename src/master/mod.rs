@@ -11,6 +11,7 @@ mod bind_advice;
 pub mod children;
 pub mod client;
 mod cycle;
+mod greeting;
 mod loader;
 pub mod pid_file;
 mod pid_place;

@@ -14,7 +14,7 @@ use super::{Cycle, PidPlace};
 use crate::dispatch::{Model, Seat};
 use crate::log;
 use crate::os::process::{self, Exit, Fork, Pid};
-use crate::os::signals::{Received, Signal, Signals};
+use crate::os::signals::{self, Received, Signal, Signals};
 use crate::os::{ErrnoText, Failure, set_title};
 use crate::worker;
 
@@ -50,6 +50,8 @@ pub struct Master {
     is_idle: bool,
     /// WINCH is for servers in the background: in a terminal it means that a window changed its size.
     heeds_winch: bool,
+    /// The end of the terminal is the end of the server: nobody asked nohup(1) or a daemon to keep it.
+    ends_with_terminal: bool,
     next_binary: Option<Pid>,
     /// The old binary that this one was started by, as long as it is the parent.
     old_binary: Option<Pid>,
@@ -59,8 +61,8 @@ pub struct Master {
 }
 
 impl Master {
-    /// Takes over what the start has prepared; `is_upgrade`: an old binary started this one.
-    pub fn new(loader: Loader, cycle: Cycle, is_upgrade: bool) -> Result<Self, Failure> {
+    /// Takes over what the start has prepared; `is_upgrade`: an old binary started this one; `has_terminal`: it was started on one, and is not a daemon.
+    pub fn new(loader: Loader, cycle: Cycle, is_upgrade: bool, has_terminal: bool) -> Result<Self, Failure> {
         let signals = Signals::open().map_err(|e| Failure::new("signalfd()", e))?;
         process::adopt_orphans().map_err(|e| Failure::new("prctl(PR_SET_CHILD_SUBREAPER)", e))?;
         let executable = process::executable().map_err(|e| Failure::new("readlink() \"/proc/self/exe\"", e))?;
@@ -76,7 +78,8 @@ impl Master {
             ending: Ending::No,
             exit_code: 0,
             is_idle: false,
-            heeds_winch: !process::has_terminal(),
+            heeds_winch: !has_terminal,
+            ends_with_terminal: has_terminal && !signals::is_ignored(Signal::SIGHUP),
             next_binary: None,
             old_binary: is_upgrade.then(process::parent_id),
             executable,
@@ -119,6 +122,11 @@ impl Master {
         match signal {
             Signal::SIGTERM | Signal::SIGINT => self.end_fast(),
             Signal::SIGQUIT => self.end_gracefully(),
+            // A shell whose terminal is closed passes the signal on.
+            Signal::SIGHUP if self.ends_with_terminal && (received.is_kernel_s || !process::has_terminal()) => {
+                log::notice!("the terminal was closed");
+                self.end_fast();
+            }
             Signal::SIGHUP => self.reload(),
             Signal::SIGUSR1 => self.reopen_logs(),
             Signal::SIGUSR2 => self.start_next_binary(),

@@ -11,8 +11,13 @@ pub static DIRECTIVES: &[&dyn Entry] = &[&USER, &WORKER_PROCESSES, &PID, &DAEMON
 
 pub static DAEMON: Setting<bool> = Setting::flag("daemon")
     .contexts(Contexts::MAIN)
-    .default("on")
-    .about("Whether the server leaves the terminal and runs in the background. Read at the start only.");
+    .default("off")
+    .about(
+        "Whether the server leaves the terminal and runs in the background; the command returns when it serves, with 1 when that \
+         fails. By default it stays: containers and service managers expect that, and on a terminal Ctrl-C stops it. A daemon \
+         writes nothing to the terminal that it was started from: for logs that name it (stderr, /dev/stdout) there is a warning, \
+         and their lines go nowhere. Read at the start only.",
+    );
 
 pub static MASTER_PROCESS: Setting<bool> = Setting::flag("master_process")
     .contexts(Contexts::MAIN)
@@ -135,7 +140,8 @@ mod tests {
         let scope = &conf.root.scope;
         assert_eq!(*scope.get(&WORKER_PROCESSES), WorkerProcesses::Count(1));
         assert_eq!(*scope.get(&PID), PidPath::Default);
-        assert!(*scope.get(&DAEMON) && *scope.get(&MASTER_PROCESS) && scope.get(&USER).is_none());
+        assert!(*scope.get(&MASTER_PROCESS) && scope.get(&USER).is_none());
+        assert!(!*scope.get(&DAEMON), "nginx's is on");
     }
 
     #[test]

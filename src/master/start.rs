@@ -1,24 +1,26 @@
 //! How a server starts, and what `-t` does of it (main() of nginx.c).
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::greeting::End;
 use super::loader::{LoadError, Loader, Source, log_warnings};
 use super::pid_file::PidFile;
 use super::run::Master;
 use super::settings::{DAEMON, MASTER_PROCESS, PID};
 use super::sockets::{InUse, Inherited};
-use super::{Cycle, sockets};
+use super::{Cycle, greeting, sockets};
 use crate::conf::{self, Span, Warning};
 use crate::dispatch::Seat;
 use crate::log;
-use crate::os::process::{self, daemonise};
+use crate::os::process::{self, Caller, daemonise};
 use crate::os::{Failure, SocketFile, signals};
 use crate::shm::{Ledger, Role};
 
-/// Starts the server and returns the exit code of its end. `banner`: what is said, in one line, once it listens.
-pub fn serve(loader: Loader, mut inherited: Inherited, banner: Option<&str>) -> i32 {
+/// Starts the server and returns the exit code of its end. `what`: what is served, and a hint, where that is not a conf of the
+/// person's own: they are told, wherever standard error leads.
+pub fn serve(loader: Loader, mut inherited: Inherited, what: Option<(&str, &str)>) -> i32 {
     let cycle = match first_cycle(&loader, &mut inherited) {
         Ok(cycle) => cycle,
         Err(error) => {
@@ -27,14 +29,16 @@ pub fn serve(loader: Loader, mut inherited: Inherited, banner: Option<&str>) -> 
         }
     };
     log_panics();
+    // Asked now: a daemon's standard error does not stay what it is.
+    let is_watched = std::io::stderr().is_terminal();
     match detach(&cycle, &inherited) {
-        Ok(pid_file) => {
+        Ok((caller, pid_file)) => {
             steer(&cycle, &mut inherited);
-            if let Some(banner) = banner {
-                say(banner);
-            }
             log::set_startup(false);
-            run(loader, cycle, pid_file, inherited.is_upgrade)
+            // Asked before the person is told, who may close it at once.
+            let has_terminal = process::has_terminal();
+            greet(&cycle, what, is_watched, caller, pid_file.is_some());
+            run(loader, cycle, pid_file, inherited.is_upgrade, has_terminal)
         }
         Err(error) => {
             give_up(&error, &own_files(&cycle, inherited.is_upgrade));
@@ -64,6 +68,9 @@ fn first_cycle(loader: &Loader, inherited: &mut Inherited) -> Result<Cycle, Load
     signals::block().map_err(|e| Failure::new("sigprocmask()", e))?;
     let cycle = loader.prepare(read, &ledger, (&[], 0), inherited, in_use)?;
     log_warnings(&cycle.conf);
+    if let Some(warning) = lost_logs(&cycle) {
+        log::warn!("{warning}");
+    }
     Ok(cycle)
 }
 
@@ -75,18 +82,33 @@ fn steer(cycle: &Cycle, inherited: &mut Inherited) {
     cycle.steer(&before);
 }
 
-/// Leaves the terminal, unless the conf or an old binary says otherwise, and writes the pid file.
-fn detach(cycle: &Cycle, inherited: &Inherited) -> Result<Option<PidFile>, LoadError> {
-    let is_daemon = *cycle.conf.root.scope.get(&DAEMON) && !inherited.is_upgrade;
-    if is_daemon {
-        daemonise().map_err(|e| Failure::new("fork()", e))?;
+/// Tells a person who watches where the server is, and lets a daemon's caller go: nothing is written to its terminal after that.
+fn greet(cycle: &Cycle, what: Option<(&str, &str)>, is_watched: bool, caller: Option<Caller>, has_pid_file: bool) {
+    let is_wanted = what.is_some() || is_watched;
+    let end = match (&caller, has_pid_file) {
+        (None, _) => End::Key,
+        (Some(_), true) => End::Command,
+        (Some(_), false) => End::Kill,
+    };
+    let line = if is_wanted { greeting::line(cycle, what, end) } else { String::new() };
+    match caller {
+        // A caller that has been killed waits for nothing.
+        Some(caller) => _ = caller.release(&line),
+        None => _ = std::io::stderr().write_all(line.as_bytes()),
     }
+}
+
+/// Leaves the terminal where the conf says so and no old binary has left it already, and writes the pid file. Returns who waits for
+/// the daemon, and the file.
+fn detach(cycle: &Cycle, inherited: &Inherited) -> Result<(Option<Caller>, Option<PidFile>), LoadError> {
+    let is_daemon = *cycle.conf.root.scope.get(&DAEMON) && !inherited.is_upgrade;
+    let caller = if is_daemon { Some(daemonise().map_err(|e| Failure::new("fork()", e))?) } else { None };
     let pid_file = cycle.pid_place.create().map_err(|failure| on_pid_file(cycle, failure))?;
     if is_daemon {
         // Whoever started the daemon must not be kept waiting for the end of what it writes.
         cycle.logs.take_over_stderr()?;
     }
-    Ok(pid_file)
+    Ok((caller, pid_file))
 }
 
 /// A failure on the pid file, with the line that names it.
@@ -95,7 +117,20 @@ fn on_pid_file(cycle: &Cycle, failure: Failure) -> LoadError {
     cycle.conf.explain(conf::Error::failed(span, failure)).into()
 }
 
-fn run(loader: Loader, cycle: Cycle, pid_file: Option<PidFile>, is_upgrade: bool) -> i32 {
+/// What a daemon would lose, for `-t` as well: the logs that are shown on the terminal it leaves.
+fn lost_logs(cycle: &Cycle) -> Option<String> {
+    let scope = &cycle.conf.root.scope;
+    if !*scope.get(&DAEMON) {
+        return None;
+    }
+    let paths: Vec<String> = cycle.logs.on_terminal().iter().map(|path| format!("\"{}\"", path.display())).collect();
+    let place = scope.span_of(&DAEMON).and_then(|span| cycle.conf.place(span)).unwrap_or_default();
+    let message =
+        "a daemon leaves the terminal, and what it logs there goes nowhere: log to a file, or leave \"daemon\" off";
+    (!paths.is_empty()).then(|| format!("{message} ({}) in {place}", paths.join(", ")))
+}
+
+fn run(loader: Loader, cycle: Cycle, pid_file: Option<PidFile>, is_upgrade: bool, has_terminal: bool) -> i32 {
     let header = cycle.ledger.header();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
     header.started_unix_ms.store(now, Ordering::Relaxed);
@@ -105,7 +140,7 @@ fn run(loader: Loader, cycle: Cycle, pid_file: Option<PidFile>, is_upgrade: bool
         return run_alone(cycle, pid_file);
     }
     let files = own_files(&cycle, is_upgrade);
-    match Master::new(loader, cycle, is_upgrade) {
+    match Master::new(loader, cycle, is_upgrade, has_terminal) {
         Ok(master) => master.run(pid_file),
         Err(failure) => {
             pid_file.into_iter().for_each(PidFile::remove);
@@ -162,6 +197,9 @@ fn try_all(loader: &Loader, quiet: bool) -> Result<Cycle, LoadError> {
     let cycle = loader.prepare(read, &ledger, (&[], 0), &mut none, InUse::Ignore)?;
     sockets::close_missing(&cycle.sockets, &[]);
     mask.restore().map_err(|e| Failure::new("sigprocmask()", e))?;
+    if let Some(warning) = lost_logs(&cycle) {
+        say(&format!("[warn] {warning}"));
+    }
     cycle.pid_place.check().map_err(|failure| on_pid_file(&cycle, failure))?;
     Ok(cycle)
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -144,24 +144,60 @@ pub fn thread_id() -> Pid {
     nix::unistd::gettid().as_raw()
 }
 
-/// Leaves the terminal as ngx_daemon() does: the caller of the shell exits, the child leads a session of its own, has no umask
-/// and reads and writes /dev/null. Standard error stays: `error_log stderr` may need it. The child gets the signals that wait
-/// for the caller: whoever has sent them knows that process only.
-pub fn daemonise() -> io::Result<()> {
+/// The process that a daemon was started as: it waits, so that a shell shows its prompt and a script goes on only when the daemon
+/// serves.
+#[derive(Debug)]
+pub struct Caller(File);
+
+impl Caller {
+    /// Lets the process exit with 0, after it has shown `text` on its standard error. When the daemon ends without this call, the
+    /// process exits with 1.
+    pub fn release(mut self, text: &str) -> io::Result<()> {
+        // A byte in front says that there is a text, however short.
+        self.0.write_all(format!("\0{text}").as_bytes())
+    }
+}
+
+/// Waits for what the daemon has to say, shows it, and returns the exit code.
+fn wait_for_release(daemon: impl Into<File>) -> i32 {
+    let mut said = Vec::new();
+    // An error ends the wait as the daemon's death does.
+    let _ = daemon.into().read_to_end(&mut said);
+    let Some((_, text)) = said.split_first() else { return 1 };
+    // A closed standard error is nobody's problem.
+    let _ = io::stderr().write_all(text);
+    0
+}
+
+/// Leaves the terminal as ngx_daemon() does: the child leads a session of its own, has no umask and reads and writes /dev/null.
+/// Standard error stays: `error_log stderr` may need it. The caller's process never returns from here: see [`Caller`]. The child gets
+/// the signals that wait for that process: whoever has sent them knows no other.
+pub fn daemonise() -> io::Result<Caller> {
+    let (daemon, caller) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
     if let Fork::Parent(child) = fork()? {
-        exit_now(i32::from(signals::pass_on(child).is_err()));
+        drop(caller);
+        let code = wait_for_release(daemon);
+        exit_now(code | i32::from(signals::pass_on(child).is_err()));
     }
     setsid()?;
     nix::sys::stat::umask(nix::sys::stat::Mode::empty());
     let null = File::options().read(true).write(true).open("/dev/null")?;
     dup2_stdin(&null)?;
     dup2_stdout(&null)?;
-    Ok(())
+    Ok(Caller(caller.into()))
 }
 
 /// Makes standard error go where `to` goes.
 pub fn redirect_stderr(to: impl AsFd) -> io::Result<()> {
     Ok(nix::unistd::dup2_stderr(to)?)
+}
+
+/// Makes standard error go to /dev/null where it is a terminal.
+pub fn leave_terminal() -> io::Result<()> {
+    if !io::stderr().is_terminal() {
+        return Ok(());
+    }
+    redirect_stderr(File::options().write(true).open("/dev/null")?)
 }
 
 /// True when this process can be reached from a terminal's keyboard and window.
@@ -454,8 +490,12 @@ mod tests {
                 let heard = signals::block()
                     .and_then(|_| signals::send(id(), Signal::SIGTERM))
                     .and_then(|()| daemonise())
-                    .and_then(|()| Signals::open())
-                    .and_then(|signals| signals.wait(Some(Duration::from_secs(10))).and_then(|_| signals.next()));
+                    .and_then(|caller| {
+                        caller.release("")?;
+                        let signals = Signals::open()?;
+                        signals.wait(Some(Duration::from_secs(10)))?;
+                        signals.next()
+                    });
                 let heard = heard.is_ok_and(|received| received.is_some_and(|r| r.signal == Signal::SIGTERM));
                 exit_now(i32::from(write.write_all(&[u8::from(heard)]).is_err()));
             }

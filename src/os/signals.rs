@@ -73,6 +73,8 @@ pub struct Received {
     pub signal: Signal,
     /// The sender's process id.
     pub sender: Pid,
+    /// The kernel sent it by itself: a terminal was closed, a key pressed.
+    pub is_kernel_s: bool,
 }
 
 /// A signalfd over [`HANDLED`]. A signalfd shows the signals of the process that reads it, but epoll wakes the process that added
@@ -101,7 +103,8 @@ impl Signals {
         loop {
             let Some(info) = self.fd.read_signal()? else { return Ok(None) };
             if let Ok(signal) = Signal::try_from(info.ssi_signo as i32) {
-                return Ok(Some(Received { signal, sender: info.ssi_pid as Pid }));
+                let is_kernel_s = info.ssi_code == libc::SI_KERNEL;
+                return Ok(Some(Received { signal, sender: info.ssi_pid as Pid, is_kernel_s }));
             }
         }
     }
@@ -146,6 +149,16 @@ fn ignore_signals_of_writes() -> io::Result<()> {
     Ok(())
 }
 
+/// Whether whoever started this program wants it to ignore `signal`, as nohup(1) does with HUP. A blocked signal comes all the same.
+pub fn is_ignored(signal: Signal) -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: a null pointer changes no action; `action` has room for one, which is read only when the call has filled it.
+    unsafe {
+        libc::sigaction(signal as i32, std::ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init_ref().sa_sigaction == libc::SIG_IGN
+    }
+}
+
 /// kill(2). ESRCH when there is no such process. Refuses ids that mean groups (0 and below).
 pub fn send(pid: Pid, signal: Signal) -> io::Result<()> {
     if pid <= 0 {
@@ -185,7 +198,7 @@ mod tests {
                 return 2;
             }
             let got = signals.next().unwrap().unwrap();
-            if got == (Received { signal: Signal::SIGTERM, sender: process::id() }) { 0 } else { 3 }
+            if got == (Received { signal: Signal::SIGTERM, sender: process::id(), is_kernel_s: false }) { 0 } else { 3 }
         });
         assert_eq!(code, 0);
     }

@@ -113,7 +113,7 @@ fn a_daemon_lets_its_caller_go_and_obeys_by_its_pid_file() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let conf = |log: &str, text: &str| {
         format!(
-            "pid d.pid; error_log {log} notice; events {{ }}
+            "daemon on; pid d.pid; error_log {log} notice; events {{ }}
              http {{ access_log off; server {{ listen 127.0.0.1:{port}; location / {{ return 200 {text}; }} }} }}"
         )
     };
@@ -175,7 +175,7 @@ fn a_child_from_before_the_start_is_none_of_the_master_s() {
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let helper = Pid::from_raw(line.trim().parse().unwrap());
-    until_true("it serves", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    until_true("it serves", || TcpStream::connect(("127.0.0.1", port)).is_ok() && dir.path().join("s.pid").exists());
     assert!(drover(&["-p", dir.path().to_str().unwrap(), "-c", "s.conf", "-s", "reload"]).status.success());
     kill(Pid::from_raw(child.id() as i32), Signal::SIGQUIT).unwrap();
     assert!(child.wait().unwrap().success());

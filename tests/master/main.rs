@@ -10,6 +10,7 @@ mod life;
 mod pid_file;
 mod reload;
 mod start;
+mod terminal;
 mod unix_sockets;
 mod upgrade;
 

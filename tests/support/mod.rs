@@ -10,6 +10,7 @@ pub mod client;
 pub mod proc;
 pub mod seccomp;
 pub mod server;
+pub mod terminal;
 pub mod tools;
 
 use std::time::{Duration, Instant};

@@ -82,7 +82,12 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         (1, 1),
         GROWING,
     ),
-    &Inert::new("pcre_jit", MAIN, (1, 1), "Regexes are not PCRE's; they are compiled when the conf is read."),
+    &Inert::new(
+        "pcre_jit",
+        MAIN,
+        (1, 1),
+        "Most regexes run in linear time without it; the memory of compiled ones would be writable and executable.",
+    ),
     &Inert::new("lock_file", MAIN, (1, 1), "The accept mutex is in shared memory, on every machine."),
     &Inert::new("timer_resolution", MAIN, (1, 1), "The clock is read once for each turn of the loop."),
     &Inert::new("debug_points", MAIN, (1, 1), "There are no debug points."),

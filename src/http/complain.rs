@@ -1,6 +1,7 @@
 //! What an exchange writes to the error log, in nginx's words: every message in one place.
 
 use super::exchange::{Cx, Exchange};
+use super::regex::MatchError;
 use super::reject::Reject;
 use crate::log::{self, Level, LogRef, Place};
 use crate::os::ErrnoText;
@@ -127,9 +128,10 @@ pub fn no_named_location(ex: &Exchange, cx: &Cx, name: &str) {
     log::error!(at: here(ex, cx), "could not find named location \"@{name}\"");
 }
 
-/// A regex gave up on a uri.
-pub fn hard_regex(ex: &Exchange, cx: &Cx) {
-    log::alert!(at: here(ex, cx), "a regex took too many steps on \"{}\"", Text(&ex.uri));
+/// A regex failed on a uri or a host: too many steps, most likely.
+pub fn regex_failed(ex: &Exchange, cx: &Cx, text: &[u8], error: &MatchError) {
+    let MatchError { code, pattern } = error;
+    log::alert!(at: here(ex, cx), "pcre2_match() failed: {code} on \"{}\" using \"{pattern}\"", Text(text));
 }
 
 /// A file that was found can't be read.

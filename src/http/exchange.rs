@@ -167,11 +167,11 @@ impl Exchange {
                 self.head_len = len;
                 match self.begin(cx) {
                     // Whatever the conf says (nginx: ngx_http_process_request_header).
-                    Ok(()) if matches!(self.head.method, Method::Trace | Method::Connect) => {
+                    Ok(_) if matches!(self.head.method, Method::Trace | Method::Connect) => {
                         let answer = self.response.refuse_method();
                         self.run(cx, out, Flow::Answer(answer))
                     }
-                    Ok(()) => self.run(cx, out, Flow::Redirect),
+                    Ok(first) => self.run(cx, out, first),
                     Err(reject) => self.reject(cx, out, reject),
                 }
             }
@@ -180,17 +180,16 @@ impl Exchange {
     }
 
     /// Chooses the server and normalises the target.
-    fn begin(&mut self, cx: &Cx) -> Result<(), Reject> {
+    fn begin(&mut self, cx: &Cx) -> Result<Flow, Reject> {
         let input = cx.input;
-        self.server = cx.site.select_server(cx.conn.bound, self.head.host.of(input), &mut self.captures);
+        let selected = self.select_server(cx, self.head.host.of(input));
         let server = cx.site.server(self.server);
-        self.location = server.own;
         self.keep_alive = self.head.keep_alive;
         if self.head.form == Form::Authority {
             // The bytes behind the head are for the other end of a tunnel: neither a body nor the next request.
             self.give_up();
             self.body_begun = true;
-            return Ok(());
+            return Ok(Flow::Redirect);
         }
         let path = self.head.path(input);
         let merge = *server.scope.get(&files::MERGE_SLASHES);
@@ -208,7 +207,18 @@ impl Exchange {
         if let Some(query) = self.head.query(input) {
             self.args.extend_from_slice(query);
         }
-        Ok(())
+        Ok(if selected { Flow::Redirect } else { Flow::Answer(Answer::Error(500)) })
+    }
+
+    /// Into the server for the host. False when a regex among the names failed: then it is the default one.
+    fn select_server(&mut self, cx: &Cx, host: &[u8]) -> bool {
+        let selected = cx.site.select_server(cx.conn.bound, host, &mut self.captures);
+        self.server = *selected.as_ref().unwrap_or(&cx.site.default_server(cx.conn.bound));
+        self.location = cx.site.server(self.server).own;
+        if let Err(error) = &selected {
+            complain::regex_failed(self, cx, host, error);
+        }
+        selected.is_ok()
     }
 
     /// Reports what [`Action::Open`] found, or the `errno` it failed with.
@@ -221,14 +231,16 @@ impl Exchange {
 
     /// Answers without the request being understood, and gives the connection up.
     pub fn reject(&mut self, cx: &Cx, out: &mut Vec<u8>, reject: Reject) -> Action {
-        self.server = match self.head.host.of(cx.input) {
+        match self.head.host.of(cx.input) {
             host if !host.is_empty() && reject.phase() != RejectPhase::RequestLine => {
-                cx.site.select_server(cx.conn.bound, host, &mut self.captures)
+                self.select_server(cx, host);
             }
             // A bad request line is nobody's, whatever Host follows.
-            _ => cx.site.default_server(cx.conn.bound),
-        };
-        self.location = cx.site.server(self.server).own;
+            _ => {
+                self.server = cx.site.default_server(cx.conn.bound);
+                self.location = cx.site.server(self.server).own;
+            }
+        }
         complain::rejected(self, cx, reject);
         self.give_up();
         self.run(cx, out, Flow::Answer(Answer::Error(reject.status())))
@@ -319,8 +331,8 @@ impl Exchange {
                 Flow::Enter(*found.value)
             }
             Ok(None) => Flow::Enter(server.own),
-            Err(_) => {
-                complain::hard_regex(self, cx);
+            Err(error) => {
+                complain::regex_failed(self, cx, &self.uri, &error);
                 Flow::Answer(Answer::Error(500))
             }
         }

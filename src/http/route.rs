@@ -1,6 +1,6 @@
 //! Which server and which location a request belongs to: the matching alone, for any value kept with a name or pattern.
 
-use super::regex::{Captures, Regex, TooHard};
+use super::regex::{Captures, MatchError, Regex};
 use foldhash::HashMap;
 
 /// What matched.
@@ -132,8 +132,8 @@ impl<T> ServerNames<T> {
     /// The value for a host: in lower case, without port and trailing dot; empty if the request names none.
     ///
     /// # Errors
-    /// `TooHard` from a pattern.
-    pub fn find(&self, host: &[u8], captures: &mut Captures) -> Result<Option<Found<'_, T>>, TooHard> {
+    /// From a pattern whose match fails.
+    pub fn find(&self, host: &[u8], captures: &mut Captures) -> Result<Option<Found<'_, T>>, MatchError> {
         if let Some(value) = self.exact.get(host).or_else(|| self.wildcard(host)) {
             return Ok(Some(Found { value, regex: None }));
         }
@@ -161,7 +161,7 @@ fn first_match<'a, T>(
     regexes: &'a [(Regex, T)],
     text: &[u8],
     captures: &mut Captures,
-) -> Result<Option<Found<'a, T>>, TooHard> {
+) -> Result<Option<Found<'a, T>>, MatchError> {
     for (regex, value) in regexes {
         if regex.captures(text, captures)? {
             return Ok(Some(Found { value, regex: Some(regex) }));
@@ -268,13 +268,13 @@ impl<T> Locations<T> {
     /// first pattern that matches wins, and is searched inside too.
     ///
     /// # Errors
-    /// `TooHard` from a pattern.
-    pub fn find(&self, path: &[u8], captures: &mut Captures) -> Result<Option<Found<'_, T>>, TooHard> {
+    /// From a pattern whose match fails.
+    pub fn find(&self, path: &[u8], captures: &mut Captures) -> Result<Option<Found<'_, T>>, MatchError> {
         Ok(self.search(path, captures)?.map(|(found, _)| found))
     }
 
     /// What was found, and whether that is final: an exact location or a pattern, in nginx NGX_OK.
-    fn search(&self, path: &[u8], captures: &mut Captures) -> Result<Option<(Found<'_, T>, bool)>, TooHard> {
+    fn search(&self, path: &[u8], captures: &mut Captures) -> Result<Option<(Found<'_, T>, bool)>, MatchError> {
         if let Some(value) = self.exact.get(path) {
             return Ok(Some((Found { value, regex: None }, true)));
         }
@@ -320,7 +320,7 @@ impl<T> Nested<T> {
         path: &[u8],
         captures: &mut Captures,
         regex: Option<&'a Regex>,
-    ) -> Result<(Found<'a, T>, bool), TooHard> {
+    ) -> Result<(Found<'a, T>, bool), MatchError> {
         let found = self.inner.search(path, captures)?;
         Ok(match found {
             Some((inner, is_final)) => (Found { regex: inner.regex.or(regex), ..inner }, is_final),

@@ -4,7 +4,7 @@ use super::captured::Captured;
 use super::files::{ROOT, Rest};
 use super::listen::{LISTEN, TCP_NODELAY};
 use super::log_format::{LOG_FORMAT, LogFormat};
-use super::regex::Regex;
+use super::regex::{MatchError, Regex};
 use super::route::{AddError, Locations, Rule, ServerNames};
 use super::template::Names;
 use super::views::{self, View};
@@ -331,23 +331,21 @@ impl Site {
     }
 
     /// The server for a host, as the request names it; a regex among the names leaves its captures.
-    pub fn select_server(&self, bound: usize, host: &[u8], captures: &mut Captured) -> usize {
+    ///
+    /// # Errors
+    /// From a regex whose match fails.
+    pub fn select_server(&self, bound: usize, host: &[u8], captures: &mut Captured) -> Result<usize, MatchError> {
         let bound = &self.bounds[bound];
         if bound.names.is_empty() {
-            return bound.default;
+            return Ok(bound.default);
         }
         let mut lower = [0; 255];
-        let Some(lower) = lower.get_mut(..host.len()) else { return bound.default };
+        let Some(lower) = lower.get_mut(..host.len()) else { return Ok(bound.default) };
         lower.copy_from_slice(host);
         lower.make_ascii_lowercase();
-        match bound.names.find(lower, &mut captures.groups) {
-            Ok(Some(found)) => {
-                captures.keep_names(found.regex);
-                found.value.server
-            }
-            // A name too hard to match is nobody's name.
-            Ok(None) | Err(_) => bound.default,
-        }
+        let Some(found) = bound.names.find(lower, &mut captures.groups)? else { return Ok(bound.default) };
+        captures.keep_names(found.regex);
+        Ok(found.value.server)
     }
 
     pub fn server(&self, index: usize) -> &Server {

@@ -12,6 +12,7 @@ pub mod limits;
 mod listener;
 pub mod lock;
 mod passing;
+pub mod pcre;
 mod poll;
 mod poller;
 pub mod process;

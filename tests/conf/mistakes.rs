@@ -63,14 +63,17 @@ fn mistakes_in_a_whole_conf_are_called_what_nginx_calls_them() {
     same_words(include_str!("mistakes/main.txt").lines(), str::to_owned);
 }
 
-/// The library is another one, and so are its words; the pattern is named.
+/// PCRE2 is a newer one than Debian's, which now and then points to another place.
 #[test]
 fn regexes_that_nginx_refuses_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     for text in include_str!("mistakes/regex.txt").lines() {
-        let (ours, theirs) = (drover(dir.path(), &in_server(text)), nginx(dir.path(), &in_server(text)));
-        assert!(theirs.concat().contains("pcre2_compile() failed"), "{text}: {theirs:?}");
-        assert!(ours.concat().starts_with("[emerg] invalid regex \""), "{text}: {ours:?}");
+        let said =
+            [drover(dir.path(), &in_server(text)), nginx(dir.path(), &in_server(text))].map(|said| said.concat());
+        let [ours, theirs] =
+            said.each_ref().map(|said| said.split(" at \"").next().unwrap().split(" in /").next().unwrap());
+        assert!(theirs.starts_with("[emerg] pcre2_compile() failed: "), "{text}: {theirs}");
+        assert_eq!(ours, theirs, "{text}");
     }
 }
 
@@ -84,7 +87,7 @@ const INTENDED: &[(&str, &str, &str, &str)] = &[
     ("try_files $uri =199;", "invalid code \"=199\"", "", "as above"),
     ("root /$request_filename;", "the $request_filename variable cannot be used", "", "a cycle, met at run time"),
     ("access_log %dir%/a late; } log_format late x; server {", "", "unknown log format", "the order does not matter"),
-    ("location ~ '(?<=a*)b' {}", "", "lookbehind", "fancy-regex takes them"),
+    ("location ~ '(?<=a|bc?)d' {}", "", "lookbehind", "PCRE2 takes them from 10.43 on"),
     ("satisfy any;", "\"satisfy\" directive is not supported", "", "not there yet, and said so"),
 ];
 

@@ -101,7 +101,8 @@ sites!(
     bodies,
     limits,
     quiet,
-    users
+    users,
+    regexes
 );
 
 #[test]

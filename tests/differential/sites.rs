@@ -4,6 +4,7 @@ mod behaviour;
 mod content;
 mod protocol;
 mod redirects;
+mod regexes;
 mod routing;
 mod users;
 
@@ -19,6 +20,7 @@ pub use behaviour::*;
 pub use content::*;
 pub use protocol::*;
 pub use redirects::*;
+pub use regexes::regexes;
 pub use routing::*;
 pub use users::users;
 

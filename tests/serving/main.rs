@@ -11,6 +11,7 @@ mod full;
 mod hostile;
 mod load;
 mod logs;
+mod regexes;
 mod reload;
 mod signals;
 mod system_calls;

@@ -1,5 +1,5 @@
-//! The house rules that DESIGN.md draws and the compiler does not check: which layer may use which, where `unsafe` may
-//! stand, how long a file may be.
+//! The house rules that the compiler does not check: which layer may use which, where `unsafe` may stand, how long a file may be,
+//! and that documents and comments name no file that is not there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,48 @@ const LONGEST: usize = 500;
 #[test]
 fn layers_use_only_what_stands_below() {
     assert_eq!(complaints(upward_uses), "");
+}
+
+/// The tour has the layers in this order, each with its line.
+#[test]
+fn the_tour_goes_from_the_ground_up() {
+    let source = include_str!("../src/lib.rs");
+    let names = |line: &'static str| line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(';'));
+    assert_eq!(source.lines().filter_map(names).collect::<Vec<_>>(), LAYERS);
+    let lines: Vec<&str> = source.lines().collect();
+    assert!(lines.windows(2).all(|pair| !pair[1].starts_with("pub mod") || pair[0].starts_with("/// ")), "{source}");
+}
+
+#[test]
+fn nothing_cites_a_file_that_is_not_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = vec![root.join("README.md"), root.join(".ci/run"), root.join("tools/test")];
+    for dir in ["src", "tests", "tools", "conf"] {
+        files.extend(texts(&root.join(dir)));
+    }
+    assert!(files.len() > 200, "{} files", files.len());
+    let known: Vec<String> = files.iter().map(|file| relative(file, root)).collect();
+    // The examples of this file's own tests name none that are.
+    let read = files.iter().filter(|file| !file.ends_with("tests/layering.rs"));
+    let stale = |file: &PathBuf| {
+        let path = relative(file, root);
+        let text = fs::read_to_string(file).unwrap_or_default();
+        let gone = cited(&path, &text).into_iter().filter(|name| !is_there(root, &known, name));
+        gone.map(|name| format!("\n{path}: {name}")).collect::<Vec<_>>()
+    };
+    assert_eq!(read.flat_map(stale).collect::<String>(), "");
+}
+
+#[test]
+fn the_check_of_cited_files_can_fail() {
+    assert_eq!(
+        cited("src/a.rs", "//! See DESIGN.md and `http/uri.rs`.\nlet x = \"b.rs\"; // c.rs"),
+        ["DESIGN.md", "http/uri.rs", "c.rs"]
+    );
+    assert_eq!(cited("README.md", "[a](conf/a.conf), `src/dispatch/NAME.rs`, http://x/y.md"), ["conf/a.conf"]);
+    assert_eq!(cited("tools/x", "ls b.rs # tools/none, and tests/no_such"), ["tools/none", "tests/no_such"]);
+    let known = ["src/http/uri.rs".to_owned()];
+    assert!(is_there(Path::new("/"), &known, "http/uri.rs") && !is_there(Path::new("/"), &known, "ttp/uri.rs"));
 }
 
 #[test]
@@ -99,6 +141,51 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
     }
     files.sort();
     files
+}
+
+/// The files below `dir` that people read; what a build or a browser leaves behind is not among them.
+fn texts(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).expect("read a directory") {
+        let path = entry.expect("an entry").path();
+        match path.is_dir() {
+            true if path.ends_with("target") || path.ends_with("node_modules") => {}
+            true => files.extend(texts(&path)),
+            false => files.push(path),
+        }
+    }
+    files
+}
+
+/// The files of this project that a document or a source's comments name: by extension, or by the folder.
+fn cited(path: &str, text: &str) -> Vec<String> {
+    let is_document = path.ends_with(".md");
+    let mark = if path.ends_with(".rs") { "//" } else { "#" };
+    let lines = text.lines().filter_map(|line| match is_document {
+        true => Some(line),
+        false => line
+            .match_indices(mark)
+            .map(|(at, _)| &line[at..])
+            .find(|rest| rest[mark.len()..].starts_with([' ', '!', '/'])),
+    });
+    let words = lines.flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric() && !"_./:-".contains(c)));
+    let words = words
+        .map(|word| word.trim_matches(['.', ':', '-']))
+        .filter(|word| !word.contains("//") && !word.contains("NAME"));
+    let is_ours = |word: &&str| {
+        let folder = ["src/", "tests/", "tools/", "conf/"]
+            .iter()
+            .any(|folder| word.starts_with(folder) && word.len() > folder.len());
+        (word.ends_with(".rs") || word.ends_with(".md") || folder) && !word.ends_with(".c") && !word.ends_with(".h")
+    };
+    words.filter(is_ours).map(str::to_owned).collect()
+}
+
+/// Whether a file has this name, or ends in it; or a folder has.
+fn is_there(root: &Path, known: &[String], name: &str) -> bool {
+    let name = name.trim_start_matches("./").split(':').next().unwrap_or_default();
+    let ends = |file: &String| file == name || file.strip_suffix(name).is_some_and(|rest| rest.ends_with('/'));
+    root.join(name).exists() || known.iter().any(ends)
 }
 
 fn relative(file: &Path, dir: &Path) -> String {

@@ -15,6 +15,7 @@ mod greeting;
 mod loader;
 pub mod pid_file;
 mod pid_place;
+mod port_move;
 mod run;
 mod settings;
 pub mod sockets;

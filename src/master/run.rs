@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::children::{Began, Child, Children, name_of, tell_all};
 use super::loader::{LoadError, Loader, log_warnings};
 use super::pid_file::PidFile;
+use super::port_move::{self, Retired};
 use super::sockets::{self, InUse, Inherited, UPGRADE_VARIABLE};
 use super::{Cycle, PidPlace};
 use crate::dispatch::{Model, Seat};
@@ -41,6 +42,8 @@ pub struct Master {
     /// Of the generations that have children: the newest last. None in children.
     models: Vec<(u32, Arc<dyn Model>)>,
     children: Children,
+    /// Of a reload that is under way.
+    retired: Retired,
     /// Taken out in children, which make their own.
     signals: Option<Signals>,
     ending: Ending,
@@ -74,6 +77,7 @@ impl Master {
             cycle,
             models: Vec::new(),
             children: Children::default(),
+            retired: Retired::default(),
             signals: Some(signals),
             ending: Ending::No,
             exit_code: 0,
@@ -220,6 +224,7 @@ impl Master {
                 Err(error)
             }
         });
+        port_move::end(&self.cycle.sockets);
         self.answer(done);
     }
 
@@ -257,11 +262,16 @@ impl Master {
         }
         self.remove_paths(&next.sockets);
         next.steer(&sockets::addrs(&self.cycle.sockets));
+        // An old binary may have to take them back.
+        if self.old_binary().is_none() {
+            self.retired = Retired::replace(&self.cycle.sockets, &next.sockets);
+        }
         self.cycle = next;
         self.cycle.logs.make_current();
         log_warnings(&self.cycle.conf);
         self.is_idle = false;
         self.start_children();
+        std::mem::take(&mut self.retired).wait_until_empty();
         self.end_before(self.cycle.generation, Signal::SIGQUIT);
     }
 
@@ -449,6 +459,8 @@ impl Master {
             }
             Ok(Fork::Child) => {
                 (self.signals, self.pid_file) = (None, None);
+                // In a child they would never be closed.
+                self.retired = Retired::default();
                 // What the processes of older generations share holds descriptors.
                 self.models.clear();
                 self.cycle.live_and_exit(seat)

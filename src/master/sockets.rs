@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bind_advice::advise;
+use super::port_move::bind_beside;
 use crate::log;
 use crate::os::process::{self, is_listening_socket, take_inherited_fd};
 use crate::os::{Addr, Failure, ListenOptions, Listener, SocketFile, Steer, replace_abandoned, signals};
@@ -34,7 +35,9 @@ pub struct Bound {
     /// Its number among those with its address (reuseport): the worker of this number has it for itself. `None`: all share it.
     pub copy: Option<u32>,
     /// systemd made it, and removes its path.
-    is_foreign: bool,
+    pub(super) is_foreign: bool,
+    /// It is bound only, and listens when the reload can't fail any more.
+    pub(super) listens_late: bool,
 }
 
 /// Sockets that this process was started with and that no configuration has asked for yet.
@@ -147,17 +150,23 @@ pub fn open<'a>(
     in_use: InUse,
 ) -> Result<Vec<Bound>, (usize, Failure)> {
     let (mut bound, mut made): (Vec<Bound>, Vec<Bound>) = Default::default();
-    let each = wanted.into_iter().enumerate().flat_map(|(n, wanted)| wanted.each(n));
+    let wanted: Vec<_> = wanted.into_iter().collect();
+    let leaves = |old: &&Bound| !wanted.iter().any(|wanted| old.is_for(wanted.addr, &wanted.options));
+    let leaving: Vec<_> = old.iter().filter(leaves).collect();
+    let each = wanted.iter().cloned().enumerate().flat_map(|(n, wanted)| wanted.each(n));
     for (n, copy, addr, options) in each {
         let options = &options;
         // Several sockets may share an address (reuseport): each old one is taken once.
         let taken = |o: &&Bound| !bound.iter().any(|b| Arc::ptr_eq(&b.listener, &o.listener));
-        let kept = old.iter().filter(|o| o.is_at(addr)).find(taken);
+        let kept = old.iter().filter(|o| o.is_for(addr, options)).find(taken);
         let opened = match kept {
             Some(kept) => keep(kept, addr, options),
             None => match inherited.find(addr) {
                 Some(listener) => adopt(listener, addr, options, !inherited.is_upgrade),
-                None => open_one(addr, options, in_use).inspect(|opened| made.extend(opened.clone())),
+                None => match bind_beside(addr, options, &leaving) {
+                    Some(listener) => Ok(Some(Bound { listens_late: true, ..Bound::new(addr, options, listener) })),
+                    None => open_one(addr, options, in_use).inspect(|opened| made.extend(opened.clone())),
+                },
             },
         };
         match opened {
@@ -172,10 +181,16 @@ pub fn open<'a>(
 }
 
 impl Bound {
-    /// Whether this is the socket for `addr`; a Unix socket's path may be spelled otherwise.
-    fn is_at(&self, addr: &Addr) -> bool {
+    fn new(addr: &Addr, options: &ListenOptions, listener: Listener) -> Bound {
+        let (addr, options, listener) = (addr.clone(), options.clone(), Arc::new(listener));
+        Bound { addr, options, listener, n: 0, copy: None, is_foreign: false, listens_late: false }
+    }
+
+    /// Whether this is the socket for `addr`; a Unix socket's path may be spelled otherwise, and `ipv6only` can't be changed.
+    pub(super) fn is_for(&self, addr: &Addr, options: &ListenOptions) -> bool {
         let is_file = |path| self.listener.file().is_some_and(|file| file.is_at(path));
-        self.addr == *addr || addr.path().is_some_and(is_file)
+        let is_same = !matches!(addr, Addr::V6(_)) || options.ipv6only == self.options.ipv6only;
+        self.addr == *addr && is_same || addr.path().is_some_and(is_file)
     }
 }
 
@@ -183,13 +198,12 @@ fn keep(old: &Bound, addr: &Addr, options: &ListenOptions) -> Result<Option<Boun
     if old.options != *options {
         apply(&old.listener, addr, options)?;
     }
-    Ok(Some(Bound { addr: addr.clone(), options: options.clone(), ..old.clone() }))
+    Ok(Some(Bound { addr: addr.clone(), options: options.clone(), listens_late: false, ..old.clone() }))
 }
 
 fn adopt(listener: Listener, addr: &Addr, options: &ListenOptions, is_foreign: bool) -> Result<Option<Bound>, Failure> {
     apply(&listener, addr, options)?;
-    let listener = Arc::new(listener);
-    Ok(Some(Bound { addr: addr.clone(), options: options.clone(), listener, n: 0, copy: None, is_foreign }))
+    Ok(Some(Bound { is_foreign, ..Bound::new(addr, options, listener) }))
 }
 
 fn apply(listener: &Listener, addr: &Addr, options: &ListenOptions) -> Result<(), Failure> {
@@ -207,11 +221,7 @@ fn open_one(addr: &Addr, options: &ListenOptions, in_use: InUse) -> Result<Optio
         attempt += 1;
         let opened = Listener::open(addr, options).or_else(|failure| replace(addr, options, in_use, failure));
         match opened {
-            Ok(listener) => {
-                let listener = Arc::new(listener);
-                let (addr, options) = (addr.clone(), options.clone());
-                return Ok(Some(Bound { addr, options, listener, n: 0, copy: None, is_foreign: false }));
-            }
+            Ok(listener) => return Ok(Some(Bound::new(addr, options, listener))),
             Err(f) if f.error.kind() == ErrorKind::AddrInUse && is_occupied(addr) => {
                 return Err(Failure::new(format!("bind() to {addr}, where something is that is no socket,"), f.error));
             }

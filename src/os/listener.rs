@@ -71,6 +71,8 @@ pub enum Steer {
 /// linux/filter.h; not in libc.
 const SKF_AD_RANDOM: i32 = 56;
 const BPF_A: u32 = 0x10;
+/// asm-generic/socket.h, since Linux 5.0.
+const SO_BINDTOIFINDEX: libc::c_int = 62;
 
 /// A non-blocking listening socket, made by the master and shared by its children.
 #[derive(Debug)]
@@ -92,7 +94,7 @@ impl Listener {
 
     /// Binds `addr`: clients are refused until `set_backlog`. TCP_NODELAY is set here, because accepted sockets inherit it: one
     /// system call a socket instead of one a connection.
-    fn bind(addr: &Addr, options: &ListenOptions) -> Result<Listener, Failure> {
+    pub fn bind(addr: &Addr, options: &ListenOptions) -> Result<Listener, Failure> {
         let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
         // SAFETY: no memory is involved.
         let fd = retry(|| unsafe { libc::socket(addr.family(), kind, 0) }).map_err(named("socket() for", addr))?;
@@ -178,6 +180,12 @@ impl Listener {
         Ok(())
     }
 
+    /// Whether it takes the IPv4 clients of its port as well: an IPv6 wildcard without IPV6_V6ONLY.
+    pub fn is_dual_stack(&self) -> bool {
+        let is_v6 = matches!(self.addr, Addr::V6(_)) && self.addr.is_wildcard();
+        is_v6 && int_option(self, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY).is_ok_and(|only| only == 0)
+    }
+
     /// Changes the length of the queue (listen(2) may be called again).
     pub fn set_backlog(&self, backlog: i32) -> io::Result<()> {
         // SAFETY: no memory is involved.
@@ -225,6 +233,19 @@ impl Listener {
         // The kernel copies the program; it is there for the length of the call.
         let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
         set_option(self, libc::SOL_SOCKET, libc::SO_ATTACH_REUSEPORT_CBPF, filter)
+    }
+
+    /// Whether others of this user that say the same may bind the port, also with an address that this one excludes (SO_REUSEPORT).
+    pub fn share_port(&self, on: bool) -> io::Result<()> {
+        set_option(self, libc::SOL_SOCKET, libc::SO_REUSEPORT, libc::c_int::from(on))
+    }
+
+    /// From now on no new connection comes to this socket: the kernel looks for another one that fits, or refuses. What waits in
+    /// it can be accepted. There is no way back without CAP_NET_RAW.
+    pub fn retire(&self) -> io::Result<()> {
+        // The kernel does not ask whether there is an interface of that number, and sockets look at it with every SYN.
+        const NO_INTERFACE: libc::c_int = libc::c_int::MAX;
+        set_option(self, libc::SOL_SOCKET, SO_BINDTOIFINDEX, NO_INTERFACE)
     }
 
     /// Switches between accepts that return `WouldBlock` (as opened) and accepts that wait. The flag belongs to the socket, so all
@@ -332,6 +353,27 @@ mod tests {
         assert_eq!(inherited.addr(), listener.addr());
         assert!(Listener::from_fd(UnixStream::pair().unwrap().0.into()).is_err());
         assert!(Listener::from_fd(tempfile::tempfile().unwrap().into()).is_err());
+    }
+
+    #[test]
+    fn a_retired_socket_keeps_its_queue_and_leaves_new_clients_to_others() {
+        use std::net::TcpStream;
+        let old = Listener::open(&any(), &ListenOptions::default()).unwrap();
+        let port = old.addr().port().unwrap();
+        let everywhere = Addr::from(SocketAddr::from(([0, 0, 0, 0], port)));
+        let shared = ListenOptions { reuseport: true, ..ListenOptions::default() };
+        assert_eq!(Listener::bind(&everywhere, &shared).unwrap_err().error.kind(), io::ErrorKind::AddrInUse);
+        old.share_port(true).unwrap();
+        let new = Listener::bind(&everywhere, &shared).unwrap();
+        new.set_backlog(5).unwrap();
+        let connect = || TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (_first, before) = (connect(), new.queue_length().unwrap());
+        old.retire().unwrap();
+        let (_second, after) = (connect(), new.queue_length().unwrap());
+        assert_eq!((before, after, old.queue_length().unwrap()), (0, 1, 1));
+        old.accept().unwrap();
+        drop(new);
+        assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
     }
 
     #[test]

@@ -32,6 +32,28 @@ pub fn reload(kind: &'static Kind) {
     service.end();
 }
 
+/// Under load the ports move from one address to all, and back: no client is refused, and no old socket stays.
+pub fn moved_port(kind: &'static Kind) {
+    let service = Want::of(kind).start();
+    let load = Load::start(&service);
+    for host in ["*", "[::]", "127.0.0.1"] {
+        load.wait_for_more(10);
+        let before: Vec<_> = service.ports()[..2].iter().map(|port| proc::listening_inodes(*port)).collect();
+        service.reload(&Want::of(kind).at(host));
+        load.wait_for_more(10);
+        service.wait_until_settled();
+        for (port, before) in service.ports().into_iter().zip(before) {
+            let now = proc::listening_inodes(port);
+            assert!(!now.is_empty() && now.is_disjoint(&before), "{host}:{port}: {before:?} {now:?}");
+        }
+        let elsewhere = std::net::TcpStream::connect(("127.0.0.2", service.port()));
+        assert_eq!(elsewhere.is_ok(), host != "127.0.0.1", "{host}");
+    }
+    load.end();
+    assert!(!service.error_log().contains("trying again"), "it has not waited for itself");
+    service.end();
+}
+
 /// How many descriptors the master has, and how many of its children have how many.
 fn descriptors(service: &Service) -> (usize, BTreeMap<usize, usize>) {
     service.wait_until_settled();

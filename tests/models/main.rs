@@ -33,6 +33,7 @@ const CASES: &[Case] = &[
     ("kill", death::kill),
     ("stop", death::stop),
     ("reload", change::reload),
+    ("moved_port", change::moved_port),
     ("upgrade", change::upgrade),
     ("take_back", change::take_back),
     ("quit", change::quit),

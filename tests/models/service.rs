@@ -17,6 +17,8 @@ pub struct Want {
     pub model: &'static Kind,
     pub workers: usize,
     params: String,
+    /// Where HTTP and `echo_upper` listen.
+    host: &'static str,
     main: String,
     events: String,
     http: String,
@@ -26,7 +28,8 @@ pub struct Want {
 impl Want {
     pub fn of(model: &'static Kind) -> Want {
         let text = String::new;
-        Want { model, workers: 2, params: text(), main: text(), events: text(), http: text(), server: text() }
+        let host = "127.0.0.1";
+        Want { model, workers: 2, params: text(), host, main: text(), events: text(), http: text(), server: text() }
     }
 
     pub fn workers(mut self, workers: usize) -> Want {
@@ -39,6 +42,12 @@ impl Want {
         if self.model.params.iter().any(|param| param.name == name) {
             self.params += &format!(" {name}={value}");
         }
+        self
+    }
+
+    /// Listens at this address of the ports; an IPv6 socket takes IPv4 clients, too.
+    pub fn at(mut self, host: &'static str) -> Want {
+        self.host = host;
         self
     }
 
@@ -67,13 +76,14 @@ impl Want {
     }
 
     fn conf(&self) -> String {
-        let Want { model, workers, params, main, events, http, server } = self;
+        let Want { model, workers, params, host, main, events, http, server } = self;
+        let dual = if host.starts_with('[') { "ipv6only=off" } else { "" };
         let model = model.name;
         format!(
             "%main% {main}\nworker_processes {workers};\nevents {{ {events} dispatch {model}{params}; }}\n\
-             http {{ %http% access_log off; {http}\nserver {{ listen 127.0.0.1:%port% backlog=2048; root %root%; \
+             http {{ %http% access_log off; {http}\nserver {{ listen {host}:%port% backlog=2048 {dual}; root %root%; \
              location /n/ {{ return 200 $request_uri; }} {server} }} }}\n\
-             stream {{ server {{ listen 127.0.0.1:%port2%; echo_upper; }}\n\
+             stream {{ server {{ listen {host}:%port2% {dual}; echo_upper; }}\n\
              server {{ listen 127.0.0.1:%port3%; json_rpc; }} }}\n"
         )
     }

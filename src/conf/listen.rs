@@ -54,26 +54,58 @@ pub struct ListenSocket {
 
 impl ListenSocket {
     /// One socket for each address, but a wildcard takes in the other addresses of its port, which can't be bound beside it
-    /// (ngx_http_init_listening).
-    pub fn group(asked: &[(Addr, ListenOptions, Span)]) -> Vec<ListenSocket> {
+    /// (ngx_http_init_listening); one of IPv6 that takes IPv4 clients, those of IPv4, too. `passed`: the wildcards of sockets that
+    /// were passed in and take IPv4 clients whatever the conf says.
+    pub fn group(asked: &[(Addr, ListenOptions, Span)], passed: &[Addr]) -> Vec<ListenSocket> {
+        let asked = Self::with_passed(asked, passed);
         let mut sockets: Vec<ListenSocket> = Vec::new();
         for (index, own) in asked.iter().enumerate() {
-            let carrier = asked.iter().find(|other| covers(&other.0, &own.0)).unwrap_or(own);
-            let bound = (own.0.clone(), index);
-            match sockets.iter_mut().find(|socket| socket.addr == carrier.0) {
-                Some(socket) => socket.bounds.push(bound),
+            let carries = |is_dual: bool| {
+                let fits = |other: &&Asked| other.is_dual() == is_dual && covers(&other.addr, is_dual, &own.addr);
+                asked.iter().find(fits)
+            };
+            let carrier = carries(true).or_else(|| carries(false)).unwrap_or(own);
+            let socket = match sockets.iter().position(|socket| socket.addr == carrier.addr) {
+                Some(at) => &mut sockets[at],
                 None => {
-                    let (addr, options, span) = carrier.clone();
-                    sockets.push(ListenSocket { addr, options, span, bounds: vec![bound] });
+                    let Asked { addr, options, span, .. } = carrier.clone();
+                    sockets.push_mut(ListenSocket { addr, options, span, bounds: Vec::new() })
                 }
+            };
+            if own.is_said {
+                socket.bounds.push((own.addr.clone(), index));
             }
         }
         sockets
     }
 
+    /// What is asked for, and behind it the passed sockets that serve a `*:P` of it.
+    fn with_passed(asked: &[(Addr, ListenOptions, Span)], passed: &[Addr]) -> Vec<Asked> {
+        let mut all: Vec<Asked> = Vec::new();
+        for (addr, options, span) in asked {
+            let ipv6only = options.ipv6only && !passed.contains(addr);
+            all.push(Asked {
+                addr: addr.clone(),
+                options: ListenOptions { ipv6only, ..options.clone() },
+                span: *span,
+                is_said: true,
+            });
+        }
+        for wildcard in passed {
+            let is_v4 = |own: &&Asked| matches!(own.addr, Addr::V4(_)) && own.addr.is_wildcard();
+            let served = all.iter().find(|own| is_v4(own) && own.addr.port() == wildcard.port()).cloned();
+            if let Some(served) = served.filter(|_| !all.iter().any(|own| own.addr == *wildcard)) {
+                let options = ListenOptions { ipv6only: false, ..served.options };
+                all.push(Asked { addr: wildcard.clone(), options, span: served.span, is_said: false });
+            }
+        }
+        all
+    }
+
     /// Whether this socket and one for `addr` can't be bound beside each other.
     pub fn excludes(&self, addr: &Addr) -> bool {
-        self.addr == *addr || covers(&self.addr, addr) || covers(addr, &self.addr)
+        let is_dual = !self.options.ipv6only;
+        self.addr == *addr || covers(&self.addr, is_dual, addr) || covers(addr, false, &self.addr)
     }
 
     /// Whether only a connection's local address tells what it belongs to.
@@ -84,13 +116,35 @@ impl ListenSocket {
     /// The index of the address that a connection belongs to: the one it came in by, else the socket's own.
     pub fn bound(&self, local: Option<&Addr>) -> Option<usize> {
         let at = |addr: &Addr| self.bounds.iter().find(|(bound, _)| bound == addr).map(|(_, index)| *index);
-        local.and_then(at).or_else(|| at(&self.addr))
+        let by_local = local.map(Addr::unmapped).and_then(|local| at(&local).or_else(|| at(&local.wildcard()?)));
+        let first = || self.bounds.first().map(|(_, index)| *index);
+        by_local.or_else(|| at(&self.addr)).or_else(first)
     }
 }
 
-fn covers(wildcard: &Addr, addr: &Addr) -> bool {
-    let same_family = matches!((wildcard, addr), (Addr::V4(_), Addr::V4(_)) | (Addr::V6(_), Addr::V6(_)));
-    wildcard.is_wildcard() && wildcard.port() == addr.port() && same_family
+/// An address that the conf asks for, or that of a socket which serves one of them.
+#[derive(Debug, Clone)]
+struct Asked {
+    addr: Addr,
+    options: ListenOptions,
+    span: Span,
+    is_said: bool,
+}
+
+impl Asked {
+    fn is_dual(&self) -> bool {
+        matches!(self.addr, Addr::V6(_)) && !self.options.ipv6only
+    }
+}
+
+/// Whether a socket for `wildcard`, one of IPv6 that `is_dual` takes IPv4 clients as well, is one for `addr`.
+fn covers(wildcard: &Addr, is_dual: bool, addr: &Addr) -> bool {
+    let fits = match (wildcard, addr) {
+        (Addr::V4(_), Addr::V4(_)) | (Addr::V6(_), Addr::V6(_)) => true,
+        (Addr::V6(_), Addr::V4(_)) => is_dual,
+        _ => false,
+    };
+    wildcard.is_wildcard() && wildcard.port() == addr.port() && fits
 }
 
 impl Listen {
@@ -320,7 +374,7 @@ mod tests {
 
     fn sockets(text: &str) -> Vec<ListenSocket> {
         let asked = listens(text).unwrap().into_iter().map(|l| (l.addr, l.options.unwrap_or_default(), l.span));
-        ListenSocket::group(&asked.collect::<Vec<_>>())
+        ListenSocket::group(&asked.collect::<Vec<_>>(), &[])
     }
 
     #[test]
@@ -361,6 +415,32 @@ mod tests {
     #[test]
     fn servers_share_addresses_in_http_alone() {
         assert!(listens("listen 80 default_server;").unwrap_err().contains("invalid parameter \"default_server\""));
+    }
+
+    #[test]
+    fn a_socket_of_both_families_carries_the_addresses_of_both() {
+        let local = |text: &str| Addr::from(text.parse::<SocketAddr>().unwrap());
+        let shown = |sockets: &[ListenSocket]| sockets.iter().map(|s| s.addr.to_string()).collect::<Vec<_>>();
+        let said = sockets("listen 80; listen 127.0.0.1:80; listen [::]:80 ipv6only=off; listen [::1]:80; listen 81;");
+        assert_eq!(shown(&said), ["[::]:80", "0.0.0.0:81"]);
+        let at = |text: &str| said[0].bound(Some(&local(text)));
+        assert_eq!(
+            ["[::ffff:10.0.0.1]:80", "[::ffff:127.0.0.1]:80", "[::2]:80", "[::1]:80"].map(at),
+            [0, 1, 2, 3].map(Some)
+        );
+        assert!(said[0].excludes(&local("127.0.0.2:80")) && !said[0].excludes(&local("127.0.0.2:81")));
+        let passed = |text: &str| {
+            let asked = listens(text).unwrap().into_iter().map(|l| (l.addr, l.options.unwrap_or_default(), l.span));
+            ListenSocket::group(&asked.collect::<Vec<_>>(), &[local("[::]:80")])
+        };
+        let both = passed("listen 80; listen [::]:80;");
+        assert_eq!((shown(&both), both[0].options.ipv6only), (vec!["[::]:80".to_owned()], false));
+        assert_eq!(both[0].bound(Some(&local("[::ffff:10.0.0.1]:80"))), Some(0));
+        assert_eq!(both[0].bound(Some(&local("[::2]:80"))), Some(1));
+        let v4 = passed("listen 80;");
+        assert_eq!((shown(&v4), v4[0].options.ipv6only, v4[0].is_shared()), (vec!["[::]:80".to_owned()], false, false));
+        assert_eq!((v4[0].bound(None), v4[0].bound(Some(&local("[::2]:80")))), (Some(0), Some(0)));
+        assert_eq!(shown(&passed("listen 127.0.0.1:80; listen [::]:81;")), ["127.0.0.1:80", "[::]:81"]);
     }
 
     #[test]

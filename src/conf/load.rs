@@ -15,6 +15,7 @@ use super::{
     Arg, Args, Contexts, Entry, Error, ErrorKind, FileId, Item, Kind, Notes, Registry, Scope, Section, Sources, Span,
     Store, Value,
 };
+use crate::os::Addr;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -51,6 +52,8 @@ pub struct Conf {
     pub root: Node,
     /// The texts it was read from.
     pub sources: Sources,
+    /// The wildcard addresses of listening sockets that were passed in and take IPv4 clients, too.
+    pub passed: Vec<Addr>,
     /// What the error log of the start should say.
     pub warnings: Vec<Warning>,
     notes: Notes,
@@ -234,7 +237,8 @@ impl<'l> Loader<'l> {
             let error = Error::at(Span::NOWHERE, message);
             self.warnings.push(Warning { notice: true, error });
         }
-        let mut conf = Conf { root, sources: self.sources, warnings: Vec::new(), notes: self.notes };
+        let mut conf =
+            Conf { root, sources: self.sources, passed: Vec::new(), warnings: Vec::new(), notes: self.notes };
         for Warning { notice, error } in self.warnings {
             conf.warnings.push(Warning { notice, error: conf.explain(error) });
         }

@@ -202,7 +202,7 @@ impl Site {
         for bound in &mut site.bounds {
             bound.add_names(&site.servers, &mut site.warnings)?;
         }
-        site.group_sockets();
+        site.group_sockets(&conf.passed);
         Ok(site)
     }
 
@@ -278,14 +278,14 @@ impl Site {
         self.bounds[at].add(listen, server)
     }
 
-    fn group_sockets(&mut self) {
+    fn group_sockets(&mut self, passed: &[Addr]) {
         let asked = self.bounds.iter().map(|bound| {
             let nodelay = *self.servers[bound.default].scope.get(&TCP_NODELAY);
             let options =
                 ListenOptions { nodelay, ..bound.options.clone().map(|(options, _)| options).unwrap_or_default() };
             (bound.addr.clone(), options, bound.span)
         });
-        self.sockets = ListenSocket::group(&asked.collect::<Vec<_>>());
+        self.sockets = ListenSocket::group(&asked.collect::<Vec<_>>(), passed);
     }
 
     /// Opens the error logs that the conf names.

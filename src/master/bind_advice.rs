@@ -7,17 +7,19 @@ use nix::errno::Errno;
 
 use crate::os::{Addr, Failure};
 
-/// Adds to `failure`, that of a socket for `addr`, what can be done about it, where that is known.
-pub fn advise(failure: Failure, addr: &Addr) -> Failure {
-    match advice(&failure, addr) {
+/// Adds to `failure`, that of a socket for `addr`, what can be done about it, where that is known. `rival`: what this service
+/// itself has on the port.
+pub fn advise(failure: Failure, addr: &Addr, rival: Option<&str>) -> Failure {
+    match advice(&failure, addr, rival) {
         Some(advice) => failure.with_advice(advice),
         None => failure,
     }
 }
 
-fn advice(failure: &Failure, addr: &Addr) -> Option<String> {
+fn advice(failure: &Failure, addr: &Addr, rival: Option<&str>) -> Option<String> {
     let is_v6 = matches!(addr, Addr::V6(_));
     match Errno::from_raw(failure.error.raw_os_error()?) {
+        Errno::EADDRINUSE => rival.map(str::to_owned),
         Errno::EAFNOSUPPORT if is_v6 => Some(format!("this kernel has no IPv6, leave \"listen {addr}\" out")),
         Errno::EADDRNOTAVAIL if is_v6 && is_v6_disabled() => Some(format!(
             "IPv6 is switched off here (sysctl net.ipv6.conf.all.disable_ipv6), leave \"listen {addr}\" out"

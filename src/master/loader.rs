@@ -12,8 +12,8 @@ use crate::conf::{self, Conf, Input, Registry};
 use crate::dispatch::{Choice, Sockets, acceptors};
 use crate::http::site::Site;
 use crate::log::{self, ERROR_LOG, Level, Logs, Target, To};
-use crate::os::Failure;
 use crate::os::users::{Credentials, LookupError, is_root};
+use crate::os::{Addr, Failure};
 use crate::serve::access_log::{AccessLogs, check_formats};
 use crate::serve::listen_sockets;
 use crate::shm::Ledger;
@@ -130,7 +130,13 @@ impl fmt::Display for LoadError {
 impl Loader {
     /// Reads the conf and checks all that can be checked without opening anything.
     pub fn read(&self) -> Result<Read, LoadError> {
+        self.read_for(Vec::new())
+    }
+
+    /// The same, for a process with `passed` listening sockets; see [`Conf::passed`].
+    pub fn read_for(&self, passed: Vec<Addr>) -> Result<Read, LoadError> {
         let mut conf = conf::load(&self.registry, self.source.input(), &self.options)?;
+        conf.passed = passed;
         let mut site = Site::new(&conf).map_err(|e| conf.explain(e))?;
         let streams = Servers::new(&conf, &site.sockets).map_err(|e| conf.explain(e))?;
         check_formats(&conf, &site).map_err(|e| conf.explain(e))?;

@@ -83,6 +83,11 @@ impl Inherited {
         }
     }
 
+    /// The wildcard addresses of those that take IPv4 clients, too, though the conf may not say so.
+    pub fn dual_stack(&self) -> Vec<Addr> {
+        dual_stack(self.sockets.iter())
+    }
+
     fn find(&mut self, addr: &Addr) -> Option<Listener> {
         let at = self.sockets.iter().position(|l| l.addr() == addr)?;
         self.sockets.remove(at)
@@ -90,11 +95,28 @@ impl Inherited {
 
     /// Takes out those that the configuration has no use for.
     pub fn take_rest(&mut self) -> Vec<Listener> {
-        for listener in &self.sockets {
-            log::notice!("closing inherited socket {}: the configuration has no use for it", listener.addr());
-        }
+        self.name_unused();
         self.sockets.drain(..).collect()
     }
+
+    /// Logs what nobody will accept from: the clients of a socket that a service manager holds as well hang.
+    pub fn name_unused(&self) {
+        for addr in self.sockets.iter().map(Listener::addr) {
+            match self.is_upgrade {
+                true => log::notice!("closing inherited socket {addr}: the configuration has no use for it"),
+                false => log::warn!("the passed socket {addr} fits no \"listen\": nobody serves its clients"),
+            }
+        }
+    }
+}
+
+fn dual_stack<'l>(listeners: impl Iterator<Item = &'l Listener>) -> Vec<Addr> {
+    listeners.filter(|listener| listener.is_dual_stack()).map(|listener| listener.addr().clone()).collect()
+}
+
+/// Those of [`Inherited::dual_stack`] that a conf has found a use for.
+pub fn passed_dual_stack(sockets: &[Bound]) -> Vec<Addr> {
+    dual_stack(sockets.iter().filter(|bound| bound.is_foreign).map(|bound| &*bound.listener))
 }
 
 /// The descriptors that an old binary names, if that is what `list` does: `6;7;`.
@@ -159,6 +181,9 @@ pub fn open<'a>(
         // Several sockets may share an address (reuseport): each old one is taken once.
         let taken = |o: &&Bound| !bound.iter().any(|b| Arc::ptr_eq(&b.listener, &o.listener));
         let kept = old.iter().filter(|o| o.is_for(addr, options)).find(taken);
+        let rival = rival(addr, old, inherited);
+        // Nobody but this process could leave.
+        let in_use = if in_use == InUse::Retry && rival.is_some() { InUse::Fail } else { in_use };
         let opened = match kept {
             Some(kept) => keep(kept, addr, options),
             None => match inherited.find(addr) {
@@ -173,7 +198,7 @@ pub fn open<'a>(
             Ok(one) => bound.extend(one.map(|one| Bound { n, copy, ..one })),
             Err(failure) => {
                 remove_files(&files(&made));
-                return Err((n, advise(failure, addr)));
+                return Err((n, advise(failure, addr, rival.as_deref())));
             }
         }
     }
@@ -236,6 +261,24 @@ fn open_one(addr: &Addr, options: &ListenOptions, in_use: InUse) -> Result<Optio
             }
             Err(failure) => return Err(failure),
         }
+    }
+}
+
+/// What is known of another socket with the port of `addr` that this process has, and the conf has no use for.
+fn rival(addr: &Addr, old: &[Bound], inherited: &Inherited) -> Option<String> {
+    let port = addr.port()?;
+    let excludes = |other: &Addr| other.port() == Some(port) && (other.is_wildcard() || addr.is_wildcard());
+    let passed = inherited.sockets.iter().map(Listener::addr).find(|other| excludes(other));
+    if let Some(other) = passed.filter(|_| inherited.is_upgrade) {
+        return Some(format!(
+            "the old binary listens on {other}, reload it with this configuration before the upgrade"
+        ));
+    }
+    let own = old.iter().find(|bound| excludes(&bound.addr));
+    match (passed.or(own.filter(|bound| bound.is_foreign).map(|bound| &bound.addr)), own) {
+        (Some(other), _) => Some(format!("{other}, a socket that was passed to this service, has the port")),
+        (None, Some(own)) => Some(format!("this service's own socket {} has the port", own.addr)),
+        (None, None) => None,
     }
 }
 

@@ -63,10 +63,11 @@ fn first_cycle(loader: &Loader, inherited: &mut Inherited) -> Result<Cycle, Load
         Source::File(_) => InUse::Retry,
         Source::Carried { .. } => InUse::Fail,
     };
-    let read = loader.read()?;
+    let read = loader.read_for(inherited.dual_stack())?;
     // Until now a signal may end the process: there is nothing to tidy up, and the lookup of a name may take long.
     signals::block().map_err(|e| Failure::new("sigprocmask()", e))?;
-    let cycle = loader.prepare(read, &ledger, (&[], 0), inherited, in_use)?;
+    let prepared = loader.prepare(read, &ledger, (&[], 0), inherited, in_use);
+    let cycle = prepared.inspect_err(|_| inherited.name_unused())?;
     log_warnings(&cycle.conf);
     if let Some(warning) = lost_logs(&cycle) {
         log::warn!("{warning}");

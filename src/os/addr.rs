@@ -55,6 +55,26 @@ impl Addr {
         self.ip().is_some_and(|ip| ip.is_unspecified())
     }
 
+    /// The IPv4 address that an IPv6 socket shows as `::ffff:a.b.c.d`, as that of IPv4; any other as it is.
+    pub fn unmapped(&self) -> Addr {
+        match self {
+            Addr::V6(addr) => match addr.ip().to_ipv4_mapped() {
+                Some(ip) => Addr::V4(SocketAddrV4::new(ip, addr.port())),
+                None => self.clone(),
+            },
+            other => other.clone(),
+        }
+    }
+
+    /// All addresses of the same family and port; none for a Unix socket.
+    pub fn wildcard(&self) -> Option<Addr> {
+        match self {
+            Addr::V4(addr) => Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, addr.port())).into()),
+            Addr::V6(addr) => Some(SocketAddr::from((Ipv6Addr::UNSPECIFIED, addr.port())).into()),
+            Addr::Unix(_) => None,
+        }
+    }
+
     /// Calls `f` with the kernel's form of the address.
     pub(super) fn with_raw<T>(&self, f: impl FnOnce(*const libc::sockaddr, libc::socklen_t) -> T) -> io::Result<T> {
         match self {

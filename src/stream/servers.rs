@@ -127,7 +127,7 @@ impl Servers {
                 servers.bounds.push((listen.addr.clone(), index));
             }
         }
-        servers.sockets = ListenSocket::group(&asked);
+        servers.sockets = ListenSocket::group(&asked, &conf.passed);
         Ok(servers)
     }
 

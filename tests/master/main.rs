@@ -7,6 +7,7 @@ mod cli;
 mod identity;
 mod kernel;
 mod life;
+mod passed;
 mod pid_file;
 mod reload;
 mod start;

@@ -19,7 +19,7 @@ use crate::event::Source;
 use crate::log;
 use crate::os::process::{self, Exit, Pid};
 use crate::os::signals::{Signal, send};
-use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, Poller};
+use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, Poller, parent};
 use crate::serve::{Conn, Engine, Shortage};
 use crate::shm::{Role, Tally};
 
@@ -205,11 +205,13 @@ impl Dispatcher {
         self.children.len() + self.orphans.len() < self.max
     }
 
-    /// The master frees an orphan's slot when it has reaped it.
+    /// The master frees an orphan's slot when it has reaped it, if it lives.
     fn forget_dead_orphans(&mut self) {
         if !self.orphans.is_empty() {
             let ledger = self.post.tally.ledger();
-            self.orphans.retain(|pid| ledger.live().any(|slot| slot.pid() == Some(*pid as u32)));
+            let is_reaped = |pid: &Pid| !ledger.live().any(|slot| slot.pid() == Some(*pid as u32));
+            let has_reaper = !parent::is_orphan();
+            self.orphans.retain(|pid| !is_reaped(pid) && (has_reaper || process::is_running(*pid)));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::log;
 use crate::os::signals::{Signal, Signals};
-use crate::os::{ErrnoText, set_title};
+use crate::os::{ErrnoText, parent, set_title};
 
 /// One thing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,8 @@ pub enum Order {
     ChildDied,
 }
 
-/// The next order that waits.
+/// The next order that waits. A process whose master has died leaves by itself, and ends when its patience is over: nobody will
+/// reload it, or tell it to end.
 pub fn next_order(signals: &Signals) -> Option<Order> {
     loop {
         match signals.next() {
@@ -26,6 +27,12 @@ pub fn next_order(signals: &Signals) -> Option<Order> {
                 Signal::SIGQUIT => return Some(Order::Leave),
                 Signal::SIGUSR1 => return Some(Order::ReopenLogs),
                 Signal::SIGCHLD => return Some(Order::ChildDied),
+                Signal::SIGIO if parent::is_orphan() => {
+                    log::alert!("the master process {} has died, no more connections are taken", parent::master_id());
+                    parent::set_alarm();
+                    return Some(Order::Leave);
+                }
+                Signal::SIGALRM if parent::is_orphan() => return Some(Order::End),
                 _ => {}
             },
             Ok(None) => return None,

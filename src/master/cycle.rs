@@ -11,7 +11,7 @@ use crate::dispatch::{AcceptOptions, Choice, Model, Seat, Sockets};
 use crate::http::site::Site;
 use crate::log::{self, Logs};
 use crate::os::users::Credentials;
-use crate::os::{Addr, ErrnoText, Failure, process, set_title};
+use crate::os::{Addr, ErrnoText, Failure, parent, process, set_title};
 use crate::shm::Ledger;
 use crate::stream::Servers;
 use crate::worker;
@@ -102,6 +102,10 @@ impl Cycle {
         // stack.
         let user = self.user.clone();
         let code = catch_unwind(AssertUnwindSafe(|| self.live(seat, user))).unwrap_or(101);
+        if parent::is_orphan() {
+            // Others wait for that, and there is no master to do it.
+            self.ledger.retire(process::id() as u32);
+        }
         process::exit_now(code)
     }
 }

@@ -11,6 +11,7 @@ mod glob;
 pub mod limits;
 mod listener;
 pub mod lock;
+pub mod parent;
 mod passing;
 pub mod pcre;
 mod poll;

@@ -139,6 +139,13 @@ pub fn parent_id() -> Pid {
     nix::unistd::getppid().as_raw()
 }
 
+/// True while a process of this id runs: a dead one that nobody reaps does not.
+pub fn is_running(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+    // The name in parentheses may hold anything.
+    is_alive(pid) && !stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z')))
+}
+
 /// The calling thread's id; equal to [`id`] in a process's first thread.
 pub fn thread_id() -> Pid {
     nix::unistd::gettid().as_raw()
@@ -400,7 +407,6 @@ pub fn hostname() -> String {
 mod tests {
     use super::*;
     use crate::os::signals::{Signal, Signals};
-    use std::time::Duration;
 
     fn files(list: &[(&str, &str)]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();

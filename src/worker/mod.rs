@@ -6,6 +6,8 @@ mod settings;
 mod trial;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -16,7 +18,7 @@ use crate::http::site::Site;
 use crate::log::{self, Logs};
 use crate::os::signals::Signals;
 use crate::os::users::Credentials;
-use crate::os::{ErrnoText, Failure, Interest, Listener, Poller, limits, process};
+use crate::os::{ErrnoText, Failure, Interest, Listener, Poller, limits, parent, process};
 use crate::serve::EventDriver;
 use crate::shm::Tally;
 use crate::stream::Servers;
@@ -42,6 +44,9 @@ pub struct Start<'a> {
     pub user: Option<Credentials>,
 }
 
+/// How long a child whose master was killed serves the connections it has, where the conf sets no limit.
+const ORPHAN_PATIENCE: Duration = Duration::from_secs(300);
+
 /// The exit code of a child that could not begin, as none after it could (ngx_worker_process_init).
 pub const FATAL: i32 = 2;
 /// The same of one whose successor may be luckier.
@@ -49,7 +54,7 @@ pub const UNLUCKY: i32 = 3;
 
 /// Lives the child's life. Returns its exit code.
 pub fn run(start: Start<'_>) -> i32 {
-    prepare(&start).and_then(|()| live(start)).map_or_else(
+    prepare(&start).and_then(|()| watch_master(&start)).and_then(|()| live(start)).map_or_else(
         |failure| {
             log::emerg!("{failure}");
             exit_code(&failure)
@@ -84,6 +89,19 @@ fn prepare(start: &Start<'_>) -> Result<(), Failure> {
         log::alert!("sched_setaffinity() failed ({})", ErrnoText(&error));
     }
     Ok(())
+}
+
+/// A child that outlives its master leaves; there is nobody to outlive for a process without one.
+fn watch_master(start: &Start<'_>) -> Result<(), Failure> {
+    let master = start.tally.ledger().header().master.load(Ordering::Relaxed) as i32;
+    if master == process::id() {
+        return Ok(());
+    }
+    let patience = match *start.conf.root.scope.get(&WORKER_SHUTDOWN_TIMEOUT) {
+        0 => ORPHAN_PATIENCE,
+        ms => Duration::from_millis(ms),
+    };
+    parent::watch_master(master, patience).map_err(|e| Failure::new("prctl(PR_SET_PDEATHSIG)", e))
 }
 
 fn live(start: Start<'_>) -> Result<(), Failure> {

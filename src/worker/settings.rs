@@ -39,7 +39,8 @@ pub static WORKER_RLIMIT_NOFILE: Setting<Option<u64>> = Setting::one("worker_rli
 pub static WORKER_SHUTDOWN_TIMEOUT: Setting<u64> =
     Setting::time_ms("worker_shutdown_timeout").contexts(Contexts::MAIN).default("0").about(
         "How long a worker that is leaving serves the connections it has, and waits until its clients have what they were sent, \
-         before it closes them; 0: as long as it takes.",
+         before it closes them; 0: as long as it takes. Workers leave by themselves when the master was killed: then 0 stands for \
+         five minutes.",
     );
 
 /// ngx_set_cpu_affinity.

@@ -91,3 +91,37 @@ pub fn stop(kind: &'static Kind) {
     }
     service.end();
 }
+
+/// The master is killed: everybody hears of it, takes nobody new, serves who is there, and goes.
+pub fn orphans(kind: &'static Kind) {
+    let mut service = Want::of(kind).start();
+    let mut idle = keep_alive(&service);
+    let mut begun = keep_alive(&service);
+    begun.send("GET /n/last HTTP/1.1\r\nHost: loc");
+    until_true("the half request is read", || proc::unread_bytes(service.port()) == 0);
+    service.signal(Signal::SIGKILL);
+    service.server.wait();
+    until_true("nobody listens", || proc::listening_inodes(service.port()).is_empty());
+    assert!(idle.is_closed_by_server(), "an idle connection is closed");
+    assert!(proc::group_lives(service.pid()), "a request has begun");
+    assert_eq!(begun.send("alhost\r\n\r\n").response().expect("an answer").text(), "/n/last");
+    service.assert_gone();
+    let log = service.error_log();
+    assert!(log.contains(&format!("the master process {} has died, no more", service.pid())), "{log}");
+}
+
+/// As above, and a client never ends; the dispatcher, where there is one, dies as well.
+pub fn orphans_without_end(kind: &'static Kind) {
+    let mut service = Want::of(kind).main("worker_shutdown_timeout 1s;").start();
+    let mut begun = keep_alive(&service);
+    begun.send("GET / HT");
+    until_true("the half request is read", || proc::unread_bytes(service.port()) == 0);
+    let dispatchers = service.pids(drover::shm::Role::Dispatcher);
+    // Stopped, it can't pass on what it hears.
+    dispatchers.iter().for_each(|pid| signal(*pid, Signal::SIGSTOP));
+    service.signal(Signal::SIGKILL);
+    service.server.wait();
+    dispatchers.iter().for_each(|pid| signal(*pid, Signal::SIGKILL));
+    service.assert_gone();
+    assert!(begun.is_closed_by_server());
+}

@@ -32,6 +32,8 @@ const CASES: &[Case] = &[
     ("lost_lines", serving::lost_lines),
     ("kill", death::kill),
     ("stop", death::stop),
+    ("orphans", death::orphans),
+    ("orphans_without_end", death::orphans_without_end),
     ("reload", change::reload),
     ("moved_port", change::moved_port),
     ("upgrade", change::upgrade),

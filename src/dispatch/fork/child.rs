@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::Dispatcher;
 use crate::dispatch::bell::hear;
 use crate::dispatch::{Order, next_order};
-use crate::log::Logs;
+use crate::log::{self, Logs};
 use crate::os::signals::Signals;
-use crate::os::{EventFd, Interest, Ready, poll, process, set_title};
+use crate::os::{ErrnoText, EventFd, Interest, Ready, parent, poll, process, set_title};
 use crate::serve::blocking::{self, Heeded, Interrupts, Room};
 use crate::serve::{Conn, Engine};
 use crate::shm::{Role, Tally};
@@ -18,6 +18,9 @@ use crate::shm::{Role, Tally};
 pub(super) fn live(dispatcher: &mut Dispatcher, mut conn: Conn, tally: Arc<Tally>) -> ! {
     let served = catch_unwind(AssertUnwindSafe(|| {
         let tally = own_slot(dispatcher, tally);
+        if let Err(error) = parent::watch_parent(dispatcher.post.pid as i32) {
+            log::alert!("prctl(PR_SET_PDEATHSIG) failed ({})", ErrnoText(&error));
+        }
         tally.connections.set(1);
         set_title("drover: connection process");
         dispatcher.listening.forget();

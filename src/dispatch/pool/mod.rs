@@ -27,7 +27,7 @@ pub(super) use policy::{Chooser, POLICY};
 use super::bell::tell;
 use super::{Loop, Seat, Setup, workers};
 use crate::log;
-use crate::os::{EventFd, Lane, SharedMap, shareable};
+use crate::os::{EventFd, Lane, SharedMap, parent, process, shareable};
 use crate::shm::{Counter, Ledger, Role, Slot};
 
 /// As many as `worker_processes` may say.
@@ -204,7 +204,10 @@ impl Shared {
     /// Whether nothing more will come for the worker that has said it leaves.
     fn is_confirmed(&self, seat: u32, pid: u32) -> bool {
         let is_dispatcher = |slot: &Slot| slot.role() == Role::Dispatcher && slot.generation() == self.generation;
-        self.place(seat).confirmed.load(SeqCst) == pid || self.ledger.find(0, is_dispatcher).is_none()
+        let dispatcher = self.ledger.find(0, is_dispatcher).and_then(|(_, slot)| slot.pid());
+        // Nobody frees the slot of a dead one when the master is dead as well.
+        let is_gone = |pid: u32| parent::is_orphan() && !process::is_running(pid as i32);
+        self.place(seat).confirmed.load(SeqCst) == pid || dispatcher.is_none_or(is_gone)
     }
 
     pub fn is_room_wanted(&self) -> bool {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
+use super::holders;
 use crate::os::{Addr, Failure};
 
 /// Adds to `failure`, that of a socket for `addr`, what can be done about it, where that is known. `rival`: what this service
@@ -25,6 +26,7 @@ fn advice(failure: &Failure, addr: &Addr, rival: Option<&str>) -> Option<String>
             "IPv6 is switched off here (sysctl net.ipv6.conf.all.disable_ipv6), leave \"listen {addr}\" out"
         )),
         Errno::EADDRNOTAVAIL => Some("no network interface of this machine has that address".into()),
+        Errno::EADDRINUSE => Some(format!("held by {}", holders::of(addr)?)),
         Errno::EACCES => {
             let first =
                 sysctl("ipv4/ip_unprivileged_port_start").filter(|first| addr.port().is_some_and(|p| p < *first))?;

@@ -12,6 +12,7 @@ pub mod children;
 pub mod client;
 mod cycle;
 mod greeting;
+mod holders;
 mod loader;
 pub mod pid_file;
 mod pid_place;

@@ -495,6 +495,6 @@ fn an_address_in_use_has_its_place_and_the_log_one_line() {
     let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("[emerg]")).collect();
     let path = format!("{}/", dir.path().display());
-    assert!(matches!(lines[..], [line] if line.replace(&path, "").ends_with(&sentence)), "{log}");
+    assert!(matches!(lines[..], [line] if line.replace(&path, "").contains(&sentence)), "{log}");
     assert!(log.lines().all(|line| line.contains('[')), "no picture: {log}");
 }

@@ -1,5 +1,6 @@
 //! What may go wrong while the server starts.
 
+use std::fs;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use nix::sys::signal::Signal;
 
 use super::support::server::{Product, Server, Setup};
 use super::support::{PATIENCE, until_true};
+use super::{drover, stderr};
 
 /// A server on a Unix socket, and on a TCP address that comes after it.
 fn conf(tcp: &str) -> String {
@@ -86,4 +88,19 @@ fn a_variable_of_the_same_name_is_no_upgrade() {
         // A new binary leaves them to the old one.
         assert_nothing_is_left(&server);
     }
+}
+
+#[test]
+fn a_start_names_the_processes_that_have_its_address() {
+    let server = Server::drover(&super::conf(1));
+    let worker = server.wait_for_workers(1)[0];
+    let text = fs::read_to_string(server.conf_path()).unwrap().replace("server.pid", "other.pid");
+    let other = server.dir().join("other.conf");
+    fs::write(&other, text).unwrap();
+    let output = drover(&["-p", server.dir().to_str().unwrap(), "-c", other.to_str().unwrap()]);
+    let said = stderr(&output);
+    for (pid, title) in [(server.pid(), "master"), (worker, "worker")] {
+        assert!(said.contains(&format!("process {pid} (drover: {title} process)")), "{said}");
+    }
+    assert_eq!(output.status.code(), Some(1));
 }

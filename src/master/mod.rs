@@ -21,6 +21,7 @@ mod run;
 mod settings;
 pub mod sockets;
 mod start;
+mod supervised;
 
 pub use cycle::Cycle;
 pub use loader::{LoadError, Loader, Read, Source};

@@ -11,7 +11,7 @@ use super::loader::{LoadError, Loader, log_warnings};
 use super::pid_file::PidFile;
 use super::port_move::{self, Retired};
 use super::sockets::{self, InUse, Inherited, UPGRADE_VARIABLE};
-use super::{Cycle, PidPlace};
+use super::{Cycle, DAEMON, PidPlace, supervised};
 use crate::dispatch::{Model, Seat};
 use crate::log;
 use crate::os::process::{self, Exit, Fork, Pid};
@@ -55,6 +55,8 @@ pub struct Master {
     heeds_winch: bool,
     /// The end of the terminal is the end of the server: nobody asked nohup(1) or a daemon to keep it.
     ends_with_terminal: bool,
+    /// Why USR2 is refused.
+    stays: Option<String>,
     next_binary: Option<Pid>,
     /// The old binary that this one was started by, as long as it is the parent.
     old_binary: Option<Pid>,
@@ -68,6 +70,8 @@ impl Master {
     pub fn new(loader: Loader, cycle: Cycle, is_upgrade: bool, has_terminal: bool) -> Result<Self, Failure> {
         let signals = Signals::open().map_err(|e| Failure::new("signalfd()", e))?;
         process::adopt_orphans().map_err(|e| Failure::new("prctl(PR_SET_CHILD_SUBREAPER)", e))?;
+        let is_daemon = *cycle.conf.root.scope.get(&DAEMON);
+        let stays = supervised::reason(!is_daemon && !is_upgrade);
         let executable = process::executable().map_err(|e| Failure::new("readlink() \"/proc/self/exe\"", e))?;
         let args: Vec<OsString> = std::env::args_os().collect();
         set_title(&format!("drover: master process {}", args.join(OsStr::new(" ")).display()));
@@ -84,6 +88,7 @@ impl Master {
             is_idle: false,
             heeds_winch: !has_terminal,
             ends_with_terminal: has_terminal && !signals::is_ignored(Signal::SIGHUP),
+            stays,
             next_binary: None,
             old_binary: is_upgrade.then(process::parent_id),
             executable,
@@ -301,6 +306,10 @@ impl Master {
     fn start_next_binary(&mut self) {
         if self.next_binary.is_some() || self.old_binary().is_some() || self.ending != Ending::No {
             log::notice!("a binary upgrade is under way already: ignored");
+            return;
+        }
+        if let Some(reason) = &self.stays {
+            log::error!("signal USR2 is refused: {reason}");
             return;
         }
         if self.cycle.sockets.is_empty() {

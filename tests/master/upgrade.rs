@@ -1,15 +1,15 @@
 //! USR2: the next binary takes over.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, geteuid};
 
 use super::conf;
-use super::support::server::Server;
+use super::support::server::{Product, Server, Setup};
 use super::support::{proc, until, until_true};
 
 fn new_master(server: &Server) -> i32 {
@@ -99,4 +99,53 @@ fn a_next_binary_that_fails_leaves_the_old_one_as_it_was() {
     UnixStream::connect(&socket).expect("the old one's socket is still there");
     fs::write(server.conf_path(), text).unwrap();
     assert_eq!((server.connect().get("/v").text().as_str(), server.workers()), ("one", workers));
+}
+
+/// USR2 to `master`, which says that it refuses, why, and goes on.
+fn assert_refuses(server: &Server, master: i32, expected: &str) {
+    send(master, Signal::SIGUSR2);
+    until_true("the refusal", || server.error_log().contains("[error]"));
+    let log = server.error_log();
+    let refusal = log.lines().find(|line| line.contains("[error]")).unwrap();
+    assert!(refusal.contains(&format!("signal USR2 is refused: {expected}")), "{refusal}");
+    assert!(!log.contains("start new binary process") && !server.dir().join("server.pid.oldbin").exists(), "{log}");
+    assert_eq!(server.connect().get("/v").text(), "one");
+}
+
+fn in_foreground() -> String {
+    let main = "daemon off; pid %dir%/server.pid; error_log %dir%/error.log info; user root;";
+    conf(1).replace("%main%", main).replace("user root;", if geteuid().is_root() { "user root;" } else { "" })
+}
+
+#[test]
+fn process_1_is_not_replaced() {
+    let setup = Setup::new(Product::Drover, &in_foreground());
+    let namespace = ["--user", "--map-root-user", "--pid", "--fork", "--kill-child"];
+    let server = setup.via("unshare", &namespace).spawn();
+    until_true("it listens", || TcpStream::connect(server.addr()).is_ok());
+    let master = until("the master", || server.workers().first().copied());
+    assert_refuses(&server, master, "this is process 1, and its end is the end of the container");
+    send(master, Signal::SIGQUIT);
+    until_true("it ends", || !proc::is_alive(master));
+}
+
+#[test]
+fn a_service_manager_s_main_process_is_not_replaced() {
+    // As systemd says whom it has started.
+    let marked = ["-c", "SYSTEMD_EXEC_PID=$$ exec \"$@\"", "sh"];
+    let mut server = Setup::new(Product::Drover, &in_foreground()).via("sh", &marked).start();
+    assert_refuses(&server, server.pid(), "");
+    assert!(server.error_log().contains("started this process, and would end the service with it"));
+    assert!(server.quit().success());
+    // A parent of such a name.
+    let dir = tempfile::tempdir().unwrap();
+    let tini = dir.path().join("tini");
+    fs::copy(fs::canonicalize("/bin/sh").unwrap(), &tini).unwrap();
+    let setup = Setup::new(Product::Drover, &in_foreground());
+    let mut server = setup.via(tini.to_str().unwrap(), &["-c", "\"$@\"; exit $?", "sh"]).spawn();
+    until_true("it listens", || TcpStream::connect(server.addr()).is_ok());
+    let master = until("the master", || server.workers().first().copied());
+    assert_refuses(&server, master, &format!("tini (process {}) started this process", server.pid()));
+    send(master, Signal::SIGQUIT);
+    assert!(server.wait().success());
 }

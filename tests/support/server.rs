@@ -101,6 +101,7 @@ impl Setup {
 
     /// Started by another program, which becomes the server: `setpriv` with these arguments.
     pub fn via(mut self, program: &str, args: &[&str]) -> Setup {
+        // Joined to a directory, an absolute path stays what it is.
         self.via = vec![tools::find(program).display().to_string()];
         self.via.extend(args.iter().map(|arg| (*arg).to_owned()));
         self

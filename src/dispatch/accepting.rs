@@ -82,8 +82,9 @@ impl Loop {
                 hooks.stop_listening(self);
             }
             Ended::OutOfFiles => {
-                self.driver.close_files();
-                self.pause = Pause::Until(self.driver.clock().now_ms() + self.options.accept_mutex_delay_ms);
+                let delayed = self.driver.clock().now_ms() + self.options.accept_mutex_delay_ms;
+                // A connection that may be closed then leaves its descriptor.
+                self.pause = Pause::Until(self.driver.room_from().map_or(delayed, |from| from.min(delayed)));
                 hooks.stop_listening(self);
             }
         }
@@ -130,7 +131,11 @@ impl Loop {
     fn accept_failed(&mut self, error: &io::Error) -> Option<Ended> {
         match refusal(error, &self.tally) {
             Refusal::ClientGone if self.options.multi_accept => None,
-            Refusal::OutOfFiles => Some(Ended::OutOfFiles),
+            Refusal::OutOfFiles(_) if self.driver.release_descriptors() => None,
+            refusal @ Refusal::OutOfFiles(_) => {
+                refusal.complain();
+                Some(Ended::OutOfFiles)
+            }
             Refusal::ClientGone | Refusal::NobodyWaits | Refusal::Other => Some(Ended::Done),
         }
     }
@@ -241,7 +246,10 @@ impl Rest {
                 }
                 Err(error) => match refusal(&error, tally) {
                     Refusal::ClientGone => {}
-                    Refusal::OutOfFiles => return None,
+                    refusal @ Refusal::OutOfFiles(_) => {
+                        refusal.complain();
+                        return None;
+                    }
                     Refusal::NobodyWaits | Refusal::Other => self.left = 0,
                 },
             }
@@ -260,12 +268,21 @@ pub(super) enum Refusal {
     NobodyWaits,
     /// The client was gone before it was accepted: the next one may wait.
     ClientGone,
-    /// This process, or the system, has no descriptor left.
-    OutOfFiles,
+    /// This process, or the system, has no descriptor left: EMFILE or ENFILE.
+    OutOfFiles(Errno),
     Other,
 }
 
-/// Counts and logs an accept that failed.
+impl Refusal {
+    /// Logs that there was no descriptor, and none could be had.
+    pub(super) fn complain(self) {
+        if let Refusal::OutOfFiles(errno) = self {
+            log::crit!("accept4() failed ({})", ErrnoText(&errno.into()));
+        }
+    }
+}
+
+/// Counts an accept that failed, and logs it, unless it was for want of a descriptor.
 pub(super) fn refusal(error: &io::Error, tally: &Tally) -> Refusal {
     if error.kind() == io::ErrorKind::WouldBlock {
         tally.empty_accepts.add(1);
@@ -278,10 +295,7 @@ pub(super) fn refusal(error: &io::Error, tally: &Tally) -> Refusal {
             log::error!("accept4() failed ({text})");
             Refusal::ClientGone
         }
-        Some(Errno::EMFILE | Errno::ENFILE) => {
-            log::crit!("accept4() failed ({text})");
-            Refusal::OutOfFiles
-        }
+        Some(errno @ (Errno::EMFILE | Errno::ENFILE)) => Refusal::OutOfFiles(errno),
         _ => {
             log::alert!("accept4() failed ({text})");
             Refusal::Other

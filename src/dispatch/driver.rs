@@ -28,8 +28,11 @@ pub trait Driver {
     fn capacity(&self) -> usize;
     /// Closes some connections that wait for a request, the oldest first, when free slots run short (ngx_drain_connections).
     fn make_room(&mut self);
-    /// Closes the files that are kept open for requests to come: descriptors have run out.
-    fn close_files(&mut self) {}
+    /// Closes files that are kept open for requests to come, or some connections that wait for one: descriptors have run out. False:
+    /// there is nothing to be closed.
+    fn release_descriptors(&mut self) -> bool {
+        false
+    }
     /// Closes idle connections now and the others after their response.
     fn drain(&mut self);
     /// Closes everything, and flushes the logs.
@@ -81,8 +84,8 @@ impl Driver for EventDriver {
         EventDriver::make_room(self);
     }
 
-    fn close_files(&mut self) {
-        EventDriver::close_files(self);
+    fn release_descriptors(&mut self) -> bool {
+        EventDriver::release_descriptors(self)
     }
 
     fn drain(&mut self) {

@@ -186,6 +186,9 @@ impl Dispatcher {
             self.fork(conn);
         }
         let is_paused = is_paused || self.held.is_some();
+        if !is_paused && self.is_room_wanted && self.has_room() {
+            self.call_off_room();
+        }
         // Nobody tells when an orphan dies.
         let is_to_look = !self.orphans.is_empty() && (self.is_room_wanted || self.stands != Stands::Serving);
         if is_to_look && self.has_room() {
@@ -241,7 +244,14 @@ impl Dispatcher {
                 Err(error) => match refusal(&error, &self.post.tally) {
                     Refusal::ClientGone => {}
                     Refusal::NobodyWaits => return,
-                    Refusal::OutOfFiles | Refusal::Other => return self.pause(),
+                    Refusal::Other => return self.pause(),
+                    refusal @ Refusal::OutOfFiles(_) => {
+                        refusal.complain();
+                        self.pause();
+                        // Where the system has none left, an idle child leaves some.
+                        self.is_room_wanted = true;
+                        return tell(&self.room);
+                    }
                 },
             }
             if !self.post.options.multi_accept || self.held.is_some() {
@@ -360,6 +370,10 @@ impl Dispatcher {
             }
             tally.pass_on(pid as u32, self.post.pid);
             self.resting.push(tally);
+            if self.is_room_wanted && self.held.is_none() {
+                // Whatever there was too little of.
+                self.pause_until = 0;
+            }
             self.call_off_room();
         }
     }

@@ -34,6 +34,7 @@ fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
 }
 
 fn live(mut post: Post, threads: usize, gong: Arc<EventFd>) -> Result<(), Failure> {
+    let threads = post.threads(threads, 2);
     let crew = Crew::new(threads)?;
     let team = Arc::new(Team::new(&mut post, gong)?);
     for number in 0..threads {
@@ -101,7 +102,7 @@ impl Team {
         // Room for one event: the next one is for the next leader.
         let (events, rotation) = (Events::with_capacity(1), Rotation::default());
         let lead = Lead { listening, events, rotation, rests: Vec::new(), pause_until: 0 };
-        let driver = SharedDriver::new(post.options.connections, post.tally.clone());
+        let driver = SharedDriver::new(post.capacity(), post.tally.clone());
         let free = Free { lead: Some(lead), is_over: false };
         Ok(Team { poller, driver, tally: post.tally.clone(), wake, gong, lead: Mutex::new(free), come: Condvar::new() })
     }
@@ -288,9 +289,14 @@ impl Thread {
                 Err(error) => match refusal(&error, &engine.tally) {
                     Refusal::ClientGone if self.options.multi_accept => continue,
                     Refusal::ClientGone | Refusal::NobodyWaits => return job,
-                    Refusal::OutOfFiles | Refusal::Other => {
+                    Refusal::OutOfFiles(_) if driver.release_descriptors(engine) => continue,
+                    refusal @ (Refusal::OutOfFiles(_) | Refusal::Other) => {
+                        refusal.complain();
                         self.stop_listening(lead, &job);
-                        lead.pause_until = engine.clock.now_ms() + self.options.accept_mutex_delay_ms;
+                        let delayed = engine.clock.now_ms() + self.options.accept_mutex_delay_ms;
+                        // A connection that may be closed then leaves its descriptor.
+                        let from = driver.room_from().filter(|from| *from > engine.clock.now_ms());
+                        lead.pause_until = from.map_or(delayed, |from| from.min(delayed));
                         return job;
                     }
                 },

@@ -168,6 +168,7 @@ impl Hooks for Told {
         if !self.hears_gong {
             self.hears_gong = report(listen_to(&self.shared.gong, GONG, &state.poller));
         }
+        self.shared.set_capacity(self.seat, state.driver.capacity());
         // As in `pool::Intake`.
         fence(SeqCst);
         if self.shared.is_room_wanted() {

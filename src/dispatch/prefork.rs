@@ -41,6 +41,8 @@ fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
 }
 
 fn live(mut post: Post, threads: usize, gong: &Arc<EventFd>) -> Result<(), Failure> {
+    // An eventfd, a poller, which has three, and a connection.
+    let threads = post.threads(threads, 5);
     let crew = Crew::new(threads)?;
     let listeners = std::mem::take(&mut post.listeners);
     let shortage = Arc::new(Shortage::of(format!("{threads} worker_threads")));
@@ -125,7 +127,10 @@ impl Station {
             engine.clock.update();
             self.tally.turns.add(1);
             // First the clients: a connection that has woken this thread wakes no other.
-            if !self.take() {
+            if let Err(refusal) = self.take()
+                && !engine.close_files()
+            {
+                refusal.complain();
                 self.pause();
             }
             if self.member.is_called() {
@@ -146,8 +151,8 @@ impl Station {
         }
     }
 
-    /// Accepts one of those that the last wait has announced. False: nothing can be accepted for some time.
-    fn take(&mut self) -> bool {
+    /// Accepts one of those that the last wait has announced. Errors: nothing can be accepted for some time.
+    fn take(&mut self) -> Result<(), Refusal> {
         let listeners = self.events.iter().filter_map(|(key, _)| match Source::of(key) {
             Source::Listener(n) => Some(n),
             _ => None,
@@ -160,13 +165,13 @@ impl Station {
             match self.door.accept(n, &self.tally) {
                 Ok(visitor) => {
                     self.held = Some(visitor);
-                    return true;
+                    return Ok(());
                 }
                 Err(Refusal::NobodyWaits | Refusal::ClientGone) => {}
-                Err(Refusal::OutOfFiles | Refusal::Other) => return false,
+                Err(refusal @ (Refusal::OutOfFiles(_) | Refusal::Other)) => return Err(refusal),
             }
         }
-        true
+        Ok(())
     }
 
     /// Whether another thread, of any process of this generation, has no client.
@@ -207,10 +212,12 @@ impl Interrupts for Station {
         }
         self.graces = 0;
         self.wait(Some(0));
-        match (self.take(), self.held.is_some()) {
-            (_, true) => Room::Give,
-            (true, false) => Room::Keep,
-            (false, false) => Room::KeepFor(self.pause_ms),
+        match self.take() {
+            Ok(()) if self.held.is_some() => Room::Give,
+            Ok(()) => Room::Keep,
+            // Its descriptor is what the other one needs.
+            Err(Refusal::OutOfFiles(_)) => Room::Give,
+            Err(_) => Room::KeepFor(self.pause_ms),
         }
     }
 

@@ -84,8 +84,9 @@ pub static WORKER_CONNECTIONS: Setting<u64> = Setting::one("worker_connections",
 .syntax("NUMBER")
 .default("512")
 .about(
-    "How many connections a worker can have open at once. Beyond it, connections that wait for a request, the first one or \
-     the next, are closed, the oldest first; what still finds no place waits in the backlog of the listening socket.",
+    "How many connections a worker can have open at once, if its descriptors (worker_rlimit_nofile) allow as many. Beyond \
+     that, connections that wait for a request, the first one or the next, are closed, the oldest first; what still finds no \
+     place waits in the backlog of the listening socket.",
 );
 
 pub static USE: Setting<bool> = Setting::one("use", |a| match a.str(0)? {

@@ -41,17 +41,20 @@ fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
 }
 
 fn live(mut post: Post, threads: usize, queue: usize, gong: Arc<EventFd>) -> Result<(), Failure> {
-    let crew = Crew::new(threads + 1)?;
     let listeners = std::mem::take(&mut post.listeners);
     let door = Door::new(&listeners, &post.is_own, gong);
     let door = door.map_err(|e| Failure::new("an epoll set of listening sockets", e))?;
     drop(listeners);
+    let queue = post.queue(queue);
+    // An eventfd, a connection, and one that is in the queue.
+    let threads = post.threads(threads, 3);
+    let crew = Crew::new(threads + 1)?;
     let shortage = Shortage::of(format!("{threads} worker_threads"));
     let queue = Arc::new(Queue::new(queue, shortage, post.tally.clone())?);
     for number in 0..threads {
         // The process's own slot is the acceptor's.
         let engine = post.engines.engine(tally_of(&post, number + 1)?)?;
-        let server = Server { member: crew.member(number), queue: queue.clone(), stands: Heeded::Serving, held: None };
+        let server = Server::new(crew.member(number), queue.clone());
         crew.spawn(number, move || server.run(engine))?;
     }
     let acceptor = Acceptor::new(crew.member(threads), door, queue.clone(), post.options)?;
@@ -66,9 +69,9 @@ struct Queue {
     inner: Mutex<Inner>,
     /// There is something to take, or to heed.
     come: Condvar,
-    /// Readable while there are more connections than free threads.
+    /// Readable while there are more connections than free threads, or no descriptors.
     crowd: EventFd,
-    /// Readable when the queue was full and is not any more.
+    /// Readable when the queue was full and is not any more, or a descriptor has become free.
     room: EventFd,
     capacity: usize,
     shortage: Shortage,
@@ -82,6 +85,8 @@ struct Inner {
     /// Threads that wait for a connection.
     free: usize,
     is_crowd_told: bool,
+    /// The acceptor waits for a descriptor.
+    is_starved: bool,
     is_acceptor_asleep: bool,
     /// The acceptor has ended: what is here is all there will be.
     is_last: bool,
@@ -135,6 +140,13 @@ impl Queue {
         }
     }
 
+    /// The acceptor has no descriptor, or goes on.
+    fn set_starved(&self, is_starved: bool) {
+        let mut inner = self.lock();
+        inner.is_starved = is_starved;
+        self.settle(&mut inner);
+    }
+
     /// Nobody will push any more.
     fn end(&self) {
         self.lock().is_last = true;
@@ -150,7 +162,7 @@ impl Queue {
 
 impl Inner {
     fn is_crowd(&self) -> bool {
-        self.waiting.len() > self.free
+        self.waiting.len() > self.free || self.is_starved
     }
 }
 
@@ -161,9 +173,15 @@ struct Server {
     stands: Heeded,
     /// Taken in the place of an idle client.
     held: Option<Visitor>,
+    /// An idle client is closed for its descriptor, for which the acceptor waits.
+    gives_descriptor: bool,
 }
 
 impl Server {
+    fn new(member: Member, queue: Arc<Queue>) -> Server {
+        Server { member, queue, stands: Heeded::Serving, held: None, gives_descriptor: false }
+    }
+
     fn run(mut self, mut engine: Engine) {
         while let Some(visitor) = self.next(&mut engine) {
             engine.tally.connections.set(1);
@@ -172,6 +190,9 @@ impl Server {
             blocking::serve(&mut engine, &mut conn, &mut self);
             drop(conn);
             engine.tally.connections.set(0);
+            if std::mem::take(&mut self.gives_descriptor) {
+                tell(&self.queue.room);
+            }
         }
         engine.flush_logs();
     }
@@ -242,10 +263,10 @@ impl Interrupts for Server {
         let mut inner = self.queue.lock();
         if inner.is_crowd() {
             self.held = self.queue.pop(&mut inner);
-        } else {
-            self.queue.settle(&mut inner);
         }
-        if self.held.is_some() { Room::Give } else { Room::Keep }
+        self.gives_descriptor = self.held.is_none() && std::mem::take(&mut inner.is_starved);
+        self.queue.settle(&mut inner);
+        if self.held.is_some() || self.gives_descriptor { Room::Give } else { Room::Keep }
     }
 
     fn count_reuse(&self, tally: &Tally, now_ms: u64) {
@@ -318,14 +339,23 @@ impl Acceptor {
                     Ok(visitor) => self.queue.push(visitor),
                     Err(Refusal::ClientGone) => {}
                     Err(Refusal::NobodyWaits) => break,
-                    Err(Refusal::OutOfFiles | Refusal::Other) => {
-                        return self.sleep_without_sockets(None, Some(self.options.accept_mutex_delay_ms));
-                    }
+                    Err(refusal @ (Refusal::OutOfFiles(_) | Refusal::Other)) => return self.pause(refusal),
                 }
                 if !self.options.multi_accept {
                     break;
                 }
             }
+        }
+    }
+
+    /// Nothing can be accepted until an idle client has left its descriptor, or for some time.
+    fn pause(&self, refusal: Refusal) {
+        let is_starved = matches!(refusal, Refusal::OutOfFiles(_));
+        self.queue.set_starved(is_starved);
+        self.sleep_without_sockets(Some(&self.queue.room), Some(self.options.accept_mutex_delay_ms));
+        if is_starved && std::mem::take(&mut self.queue.lock().is_starved) {
+            self.queue.set_starved(false);
+            refusal.complain();
         }
     }
 

@@ -1,5 +1,6 @@
 //! Limits that the kernel puts on a process.
 
+use std::fs;
 use std::io;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -9,7 +10,27 @@ pub fn max_open_files() -> io::Result<u64> {
     Ok(getrlimit(Resource::RLIMIT_NOFILE)?.0)
 }
 
+/// How many descriptors this process has open. Errors: /proc is not there.
+pub fn open_files() -> io::Result<u64> {
+    // One of them reads the list.
+    Ok((fs::read_dir("/proc/self/fd")?.count() as u64).saturating_sub(1))
+}
+
 /// Changes that limit, the soft and the hard one, as nginx does. EPERM: only root may raise the hard limit.
 pub fn set_max_open_files(count: u64) -> io::Result<()> {
     Ok(setrlimit(Resource::RLIMIT_NOFILE, count, count)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptors_are_counted() {
+        let files: Vec<fs::File> = (0..50).map(|_| fs::File::open("/dev/null").unwrap()).collect();
+        let count = open_files().unwrap();
+        // Other tests open and close theirs at the same time.
+        assert!((50..=max_open_files().unwrap()).contains(&count), "{count}");
+        drop(files);
+    }
 }

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use super::LULL_MS;
 use super::engine::{Conn, Engine, Need};
-use super::table::Claim;
+use super::table::{Claim, say_goodbye};
 use crate::log;
 use crate::os::{ErrnoText, Interest, Ready, poll};
 use crate::shm::Tally;
@@ -105,6 +105,7 @@ fn converse(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrup
                 Room::Keep => {}
                 Room::KeepFor(ms) => crowd_from = now + ms,
                 Room::Give => {
+                    say_goodbye(conn);
                     interrupts.count_reuse(&engine.tally, now);
                     break;
                 }

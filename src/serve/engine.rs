@@ -431,9 +431,9 @@ impl Engine {
         [self.logs.next_flush_ms(), self.files.next_look_ms()].into_iter().flatten().min()
     }
 
-    /// Closes the files that are kept open for requests to come.
-    pub fn close_files(&mut self) {
-        self.files.close_files();
+    /// Closes the files that are kept open for requests to come. False: there are none.
+    pub fn close_files(&mut self) -> bool {
+        self.files.close_files() > 0
     }
 
     /// Writes all log lines that are still held.

@@ -1,8 +1,8 @@
 //! Connections of an event-driven worker: each in a slot, watched edge-triggered, with one timer.
 
-use super::LULL_MS;
 use super::engine::{Conn, Engine, Need};
-use super::table::{Claim, Holder, Table};
+use super::table::{Claim, Holder, Table, say_goodbye};
+use super::{Capacity, LULL_MS};
 use crate::os::{Addr, Interest, Poller, Ready, Socket};
 
 #[derive(Debug)]
@@ -18,6 +18,10 @@ impl Holder for Watched {
     fn claim(&self) -> Claim {
         Claim::of(&self.conn)
     }
+
+    fn say_goodbye(&self) {
+        say_goodbye(&self.conn);
+    }
 }
 
 /// The connections of one worker and what they share.
@@ -31,8 +35,7 @@ pub struct EventDriver {
 }
 
 impl EventDriver {
-    /// Room for `capacity` connections.
-    pub fn new(engine: Engine, capacity: usize) -> EventDriver {
+    pub fn new(engine: Engine, capacity: Capacity) -> EventDriver {
         EventDriver { engine, table: Table::new(capacity), posted: Vec::new(), next: Vec::new() }
     }
 
@@ -171,9 +174,10 @@ impl EventDriver {
         }
     }
 
-    /// Closes the files that are kept open for requests to come: descriptors have run out.
-    pub fn close_files(&mut self) {
-        self.engine.close_files();
+    /// Closes the files that are kept open for requests to come, or some connections that wait for a request: descriptors have run
+    /// out. False: there is nothing to be closed.
+    pub fn release_descriptors(&mut self) -> bool {
+        self.engine.close_files() || self.table.release_descriptors(self.engine.clock.now_ms(), &self.engine.tally)
     }
 
     /// Writes out what is buffered for the access logs.

@@ -16,9 +16,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Files that entries of this process hold open. The caches of several threads share one limit on descriptors.
 static HELD: AtomicU64 = AtomicU64::new(0);
 
-/// Most files that a process's caches may hold open, where its limit on descriptors allows more: a quarter of that, so
-/// that connections find theirs.
+/// Most files that a process's caches may hold open, where its limit on descriptors allows more.
 const MAX_HELD: u64 = 2048;
+
+/// How many of the descriptors that a process may have are for files; the others are for connections.
+pub fn descriptors_for_files(limit: u64) -> u64 {
+    (limit / 8).clamp(4, MAX_HELD)
+}
 
 /// Entries a worker keeps at most.
 const MAX_ENTRIES: NonZeroUsize = NonZeroUsize::new(8192).unwrap();
@@ -168,7 +172,7 @@ impl FileCache {
             looked: 0,
             path: Vec::new(),
             max_body: if with_sendfile { MAX_BODY } else { MAX_BODY_READ },
-            max_held: limits::max_open_files().map_or(MAX_HELD, |files| MAX_HELD.min(files / 4)),
+            max_held: limits::max_open_files().map_or(MAX_HELD, descriptors_for_files),
         }
     }
 
@@ -233,16 +237,17 @@ impl FileCache {
         HELD.load(Ordering::Relaxed) <= self.max_held
     }
 
-    /// Closes the files that are kept open for requests to come.
-    pub fn close_files(&mut self) {
-        self.close_oldest(|held| held);
+    /// Closes the files that are kept open for requests to come. Returns how many.
+    pub fn close_files(&mut self) -> usize {
+        self.close_oldest(|held| held)
     }
 
-    /// Forgets the entries that hold files, from the oldest on, as many as `count` says of their number.
-    fn close_oldest(&mut self, count: impl Fn(usize) -> usize) {
+    /// Forgets the entries that hold files, from the oldest on, as many as `count` says of their number. Returns how many.
+    fn close_oldest(&mut self, count: impl Fn(usize) -> usize) -> usize {
         let from_oldest = self.slots.iter().rev().filter(|(_, slot)| slot.holds());
         let oldest: Vec<_> = from_oldest.take(count(self.held)).map(|(path, _)| path.clone()).collect();
         oldest.iter().for_each(|path| self.forget(path));
+        oldest.len()
     }
 
     /// When [`FileCache::close_idle`] has something to do, ms of the loop's clock.

@@ -14,8 +14,9 @@ mod table;
 
 pub use engine::{Conn, Engine, Need};
 pub use event_driver::EventDriver;
+pub use file_cache::descriptors_for_files;
 pub use shared_driver::{Arrived, SharedDriver};
-pub use shortage::Shortage;
+pub use shortage::{Capacity, Shortage};
 
 use crate::conf::{Entry, ListenSocket};
 use crate::http::site::Site;

@@ -5,9 +5,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::LULL_MS;
 use super::engine::{Conn, Engine, Need};
-use super::table::{Claim, Holder, Table};
+use super::table::{Claim, Holder, Table, say_goodbye};
+use super::{Capacity, LULL_MS};
 use crate::log;
 use crate::os::{Addr, ErrnoText, Interest, Poller, Ready, Socket};
 use crate::shm::Tally;
@@ -24,6 +24,12 @@ type Slot = Option<Conn>;
 impl Holder for Slot {
     fn claim(&self) -> Claim {
         self.as_ref().map_or(Claim::Nothing, Claim::of)
+    }
+
+    fn say_goodbye(&self) {
+        if let Some(conn) = self {
+            say_goodbye(conn);
+        }
     }
 }
 
@@ -55,8 +61,7 @@ pub struct Arrived {
 pub struct WakeLeader(pub bool);
 
 impl SharedDriver {
-    /// Room for `capacity` connections.
-    pub fn new(capacity: usize, tally: Arc<Tally>) -> SharedDriver {
+    pub fn new(capacity: Capacity, tally: Arc<Tally>) -> SharedDriver {
         let inner = Inner { table: Table::new(capacity), next_look_ms: 0, is_leaving: false, tally };
         SharedDriver { inner: Mutex::new(inner) }
     }
@@ -178,6 +183,15 @@ impl SharedDriver {
         let Inner { table, tally, .. } = &mut *self.lock();
         table.make_room(now_ms, tally);
         tally.connections.set(table.len() as u64);
+    }
+
+    /// Closes the files that `engine` keeps open for requests to come, or some connections that wait for a request: descriptors have
+    /// run out. False: there is nothing to be closed.
+    pub fn release_descriptors(&self, engine: &mut Engine) -> bool {
+        let Inner { table, tally, .. } = &mut *self.lock();
+        let is_any = engine.close_files() || table.release_descriptors(engine.clock.now_ms(), tally);
+        tally.connections.set(table.len() as u64);
+        is_any
     }
 
     /// Closes all connections that nobody has in hand.

@@ -8,6 +8,27 @@ use crate::shm::Tally;
 /// The log is told no more often than this, ms.
 const SAID_EVERY_MS: u64 = 1_000;
 
+/// How many connections a process may have.
+#[derive(Clone, Debug)]
+pub struct Capacity {
+    pub connections: usize,
+    /// What there are no more of, as the log says it.
+    pub of: String,
+}
+
+impl Capacity {
+    /// As many as there are slots, or as the descriptors that are left allow.
+    pub fn new(worker_connections: usize, descriptors: u64) -> Capacity {
+        match usize::try_from(descriptors) {
+            Ok(most) if most < worker_connections => {
+                let connections = most.max(1);
+                Capacity { connections, of: format!("descriptors for {connections} connections") }
+            }
+            _ => Capacity { connections: worker_connections, of: format!("{worker_connections} worker_connections") },
+        }
+    }
+}
+
 /// One for a process, whose threads may share it.
 #[derive(Debug)]
 pub struct Shortage {
@@ -19,8 +40,8 @@ pub struct Shortage {
 
 impl Shortage {
     /// Of so many of whatever it is.
-    pub fn of(what: String) -> Shortage {
-        Shortage { of: what, said_ms: AtomicU64::new(0) }
+    pub fn of(what: impl Into<String>) -> Shortage {
+        Shortage { of: what.into(), said_ms: AtomicU64::new(0) }
     }
 
     /// `count` connections have been closed.

@@ -129,7 +129,7 @@ fn event_driven(post: Post, mut hooks: Box<dyn Hooks>, poller: Option<Arc<Poller
         .add(&post.signals, Source::Signals.key(), Interest::READ)
         .map_err(|e| Failure::new("epoll_ctl() for the signalfd", e))?;
     let engine = post.engines.engine(post.tally.clone())?;
-    let driver = Box::new(EventDriver::new(engine, post.options.connections));
+    let driver = Box::new(EventDriver::new(engine, post.capacity()));
     let listening = Listening::new(&post.listeners).with_own(&post.is_own);
     // From here on `listening` decides when the process lets go of the sockets.
     drop(post.listeners);

@@ -47,6 +47,8 @@ const CASES: &[Case] = &[
     ("last_places", limits::last_places),
     ("silent_clients", room::silent_clients),
     ("requests_on_their_way", room::requests_on_their_way),
+    ("few_descriptors", room::few_descriptors),
+    ("descriptors_run_out", room::descriptors_run_out),
     ("no_descriptors", limits::no_descriptors),
     ("fork_limit", limits::fork_limit),
     ("idle", limits::idle),

@@ -17,7 +17,7 @@ pub struct Mechanism {
     /// Who accepts.
     accepted_by: Role,
     /// There is one.
-    dispatcher: bool,
+    pub dispatcher: bool,
     /// Threads of a worker apart from the one that hears the signals: none, or `worker_threads` and so many more.
     threads: Option<usize>,
     /// Each connection has a process of its own; there are no workers without clients.

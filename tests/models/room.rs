@@ -8,9 +8,10 @@ use drover::shm::Role;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::mechanism::Mechanism;
 use crate::service::{Service, Want, Wire};
 use crate::support::client::{Client, Nothing};
-use crate::support::{proc, until_true};
+use crate::support::{proc, tools, until_true};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
@@ -90,4 +91,45 @@ pub fn requests_on_their_way(kind: &'static Kind) {
     }
     assert_eq!(service.sums().reused_connections, 0);
     service.end();
+}
+
+/// Where there are descriptors for fewer connections than slots, those are the places.
+pub fn few_descriptors(kind: &'static Kind) {
+    let want = Want::of(kind).workers(1).main("worker_rlimit_nofile 50;").events("worker_connections 512;");
+    let service = want.start();
+    let mut idle: Vec<Client> = Vec::new();
+    for n in 0..40 {
+        let mut client = service.connect();
+        assert_eq!(client.get("/").text(), "hello", "beside {n} that are idle");
+        idle.push(client);
+    }
+    let silent: Vec<TcpStream> = (0..60).map(|_| TcpStream::connect(service.addr()).expect("connect")).collect();
+    assert_eq!(service.connect().get("/").text(), "hello", "beside 60 that are silent");
+    drop((idle, silent));
+    let run = tools::ab(&["-k", "-c100", "-n5000", &service.url("/index.html")]);
+    // A connection that is closed while it is idle counts as failed there, when the next request is on its way.
+    assert_eq!(run.complete, 5000, "{}", run.report);
+    service.end();
+}
+
+/// A worker that has no descriptor for a connection, of its own limit or of the system's, closes one that is idle for it.
+pub fn descriptors_run_out(kind: &'static Kind) {
+    // A dispatcher has none that is idle, and a worker that is passed connections knows its limit from the start.
+    if Mechanism::of(kind).is_none_or(|mechanism| mechanism.dispatcher) {
+        return;
+    }
+    let service = Want::of(kind).workers(1).start();
+    let mut idle: Vec<Client> = (0..8).map(|_| service.connect()).collect();
+    idle.iter_mut().for_each(|client| assert_eq!(client.get("/n/").text(), "/n/"));
+    assert_eq!(idle[0].patience(LULL).response(), Err(Nothing::Silent));
+    let worker = service.pids(Role::Worker)[0];
+    proc::limit_descriptors(worker, proc::descriptor_count(worker));
+    for _ in 0..6 {
+        let mut client = service.connect();
+        assert_eq!(client.get("/n/").text(), "/n/");
+        idle.push(client);
+    }
+    // There may be numbers between those that are taken.
+    assert!(service.sums().reused_connections >= 3, "{:?}", service.sums());
+    service.end_after_harm();
 }

@@ -167,7 +167,7 @@ impl Desk {
             let Some(hint) = self.hints.get_mut(seat as usize) else { continue };
             if let Some(slot) = self.shared.willing(seat, hint) {
                 load += slot.connections.get();
-                slots += self.shared.capacity;
+                slots += self.shared.capacity(seat);
             }
         }
         (load < slots).then_some(load)

@@ -14,6 +14,7 @@ use crate::dispatch::{Hooks, Loop, Wait, report};
 use crate::event::{Ready, Source};
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Interest, limits};
+use crate::serve::descriptors_for_files;
 
 const LANE: u32 = 0;
 const GONG: u32 = 1;
@@ -121,8 +122,10 @@ impl Intake {
                 }
             }
             if let Err(error) = self.look_for_descriptor(state) {
+                if state.driver.release_descriptors() {
+                    continue;
+                }
                 log::crit!("connections wait, there is no descriptor for them ({})", ErrnoText(&error));
-                state.driver.close_files();
                 self.rest(state);
                 break;
             }
@@ -145,9 +148,9 @@ impl Intake {
     }
 
     /// The kernel closes a connection that is passed to a process without a free descriptor: near the limit, that is tried with
-    /// what can be lost. Each client may have a file beside it, and the cache holds a quarter of the limit.
+    /// what can be lost. Each client may have a file beside it.
     fn look_for_descriptor(&self, state: &Loop) -> io::Result<()> {
-        let used = 2 * state.driver.live() as u64 + self.max_files / 4 + OTHERS;
+        let used = 2 * state.driver.live() as u64 + descriptors_for_files(self.max_files) + OTHERS;
         if used < self.max_files { Ok(()) } else { EventFd::new().map(drop) }
     }
 
@@ -179,7 +182,9 @@ impl Intake {
         match error.raw_os_error().map(Errno::from_raw) {
             Some(Errno::EMFILE) => {
                 log::crit!("recvmsg() of an accepted connection failed, it is closed ({text})");
-                state.driver.close_files();
+                if state.driver.release_descriptors() {
+                    return;
+                }
             }
             _ => log::alert!("recvmsg() of an accepted connection failed ({text})"),
         }
@@ -245,6 +250,7 @@ impl Intake {
 
 impl Hooks for Intake {
     fn before_wait(&mut self, state: &mut Loop) -> Wait {
+        self.shared.set_capacity(self.seat, state.driver.capacity());
         if !state.listening.is_closed() {
             // Accepting is the dispatcher's business.
             report(state.listening.close(&state.poller));

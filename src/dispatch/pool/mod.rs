@@ -51,6 +51,8 @@ shareable! {
         confirmed: AtomicU32,
         /// The worker that has no descriptors left and wants nothing for a while.
         resting: AtomicU32,
+        /// Written by the worker: how many connections it can have; 0: it has not begun.
+        capacity: Counter,
     }
 }
 
@@ -75,7 +77,7 @@ pub(super) struct Shared {
     generation: u32,
     workers: u32,
     /// `worker_connections`.
-    capacity: u64,
+    slots: u64,
 }
 
 impl Shared {
@@ -92,7 +94,7 @@ impl Shared {
             ledger: setup.ledger.clone(),
             generation: setup.generation,
             workers: setup.workers,
-            capacity: setup.options.connections as u64,
+            slots: setup.options.connections as u64,
         })
     }
 
@@ -121,6 +123,22 @@ impl Shared {
 
     fn place(&self, seat: u32) -> &Place {
         &self.table.places[seat as usize % SEATS]
+    }
+
+    /// How many connections the worker on `seat` can have.
+    fn capacity(&self, seat: u32) -> u64 {
+        match self.place(seat).capacity.get() {
+            0 => self.slots,
+            capacity => capacity,
+        }
+    }
+
+    /// For a worker: it can have so many.
+    pub fn set_capacity(&self, seat: u32, capacity: usize) {
+        let place = self.place(seat);
+        if place.capacity.get() != capacity as u64 {
+            place.capacity.set(capacity as u64);
+        }
     }
 
     /// The lane that leads to the worker on `seat`.

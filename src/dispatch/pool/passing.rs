@@ -108,7 +108,10 @@ impl Way for Passing {
                 Err(error) => match refusal(&error, &desk.post.tally) {
                     Refusal::ClientGone => {}
                     Refusal::NobodyWaits => return,
-                    Refusal::OutOfFiles | Refusal::Other => return desk.pause(),
+                    refusal @ (Refusal::OutOfFiles(_) | Refusal::Other) => {
+                        refusal.complain();
+                        return desk.pause();
+                    }
                 },
             }
             if !desk.post.options.multi_accept {

@@ -20,13 +20,15 @@ pub fn advise(failure: Failure, addr: &Addr, rival: Option<&str>) -> Failure {
 fn advice(failure: &Failure, addr: &Addr, rival: Option<&str>) -> Option<String> {
     let is_v6 = matches!(addr, Addr::V6(_));
     match Errno::from_raw(failure.error.raw_os_error()?) {
-        Errno::EADDRINUSE => rival.map(str::to_owned),
+        Errno::EADDRINUSE => match rival {
+            Some(rival) => Some(rival.to_owned()),
+            None => Some(format!("held by {}", holders::of(addr)?)),
+        },
         Errno::EAFNOSUPPORT if is_v6 => Some(format!("this kernel has no IPv6, leave \"listen {addr}\" out")),
         Errno::EADDRNOTAVAIL if is_v6 && is_v6_disabled() => Some(format!(
             "IPv6 is switched off here (sysctl net.ipv6.conf.all.disable_ipv6), leave \"listen {addr}\" out"
         )),
         Errno::EADDRNOTAVAIL => Some("no network interface of this machine has that address".into()),
-        Errno::EADDRINUSE => Some(format!("held by {}", holders::of(addr)?)),
         Errno::EACCES => {
             let first =
                 sysctl("ipv4/ip_unprivileged_port_start").filter(|first| addr.port().is_some_and(|p| p < *first))?;

@@ -13,6 +13,8 @@ pub enum Action {
     Open,
     /// The same, but to know what is there is enough: it need not be readable.
     Look,
+    /// List that directory and report with [`Exchange::listed`](super::exchange::Exchange::listed).
+    List,
     /// Send what was appended to the output, then this; then go on with [`super::exchange::Exchange::sent`].
     Send(Body),
     /// Close the connection without a word.
@@ -54,6 +56,16 @@ impl Found {
     pub fn new(kind: Kind, len: u64, mtime: i64) -> Found {
         Found { kind, len, mtime, etag: EntityTag::new(mtime, len), last_modified: date::format(mtime) }
     }
+}
+
+/// One name of a directory that an [`Action::List`] found, through symbolic links.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub name: Vec<u8>,
+    pub kind: Kind,
+    pub len: u64,
+    /// Last modification, seconds since 1970.
+    pub mtime: i64,
 }
 
 /// What follows on the connection once a response has been queued.

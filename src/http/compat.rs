@@ -30,7 +30,7 @@ const YET_VARIABLES: &str = "drover can't define variables yet: use separate \"s
 const YET_ACCESS: &str = "drover does not check this yet, and won't serve what it should guard: use \"allow\" and \
     \"deny\", or a proxy in front.";
 const YET_LIMITS: &str = "drover does not limit this yet: leave it out, or limit in a proxy in front.";
-const YET_AUTOINDEX: &str = "drover does not list directories yet: give them an index file.";
+const YET_AUTOINDEX: &str = "drover lists directories in HTML, and all of them, only: \"autoindex on\".";
 const YET_CHARSET: &str =
     "drover does not add or convert charsets yet: name it in \"types\" or \"default_type\" (text/html; charset=utf-8).";
 const YET_REAL_IP: &str = "drover does not take the client's address from others yet: leave it out; logs and \
@@ -263,7 +263,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         &["limit_req", "limit_req_*", "limit_conn", "limit_conn_*", "limit_rate", "limit_rate_after"],
         YET_LIMITS,
     ),
-    &Refused::family(&["autoindex", "autoindex_*", "random_index"], YET_AUTOINDEX),
+    &Refused::family(&["autoindex_format", "random_index"], YET_AUTOINDEX),
     &Refused::family(&["charset", "charset_map", "charset_types", "source_charset", "override_charset"], YET_CHARSET),
     &Refused::family(&["set_real_ip_from", "real_ip_header", "real_ip_recursive"], YET_REAL_IP),
     &Refused::family(&["worker_priority", "worker_rlimit_core", "working_directory"], YET_PROCESS),

@@ -98,6 +98,14 @@ pub fn open_failed(ex: &Exchange, cx: &Cx, errno: i32) {
     log::emit!(level, at: here(ex, cx), "open() \"{}\" failed ({})", Text(&ex.path), ErrnoText(&error));
 }
 
+/// The directory at the path can't be listed.
+pub fn list_failed(ex: &Exchange, cx: &Cx, errno: i32) {
+    let is_usual = matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG | libc::EACCES);
+    let level = if is_usual { Level::Error } else { Level::Crit };
+    let error = io::Error::from_raw_os_error(errno);
+    log::emit!(level, at: here(ex, cx), "opendir() \"{}\" failed ({})", Text(&ex.path), ErrnoText(&error));
+}
+
 /// The uri leads out of the alias's directory.
 pub fn outside_of_alias(ex: &Exchange, cx: &Cx) {
     log::error!(at: here(ex, cx), "\"{}\" leads out of the \"alias\" of its location, whose prefix does not end in a slash", Text(&ex.uri));

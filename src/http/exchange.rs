@@ -12,7 +12,7 @@
 //! Who drives it (`serve`) carries out the [`Action`]s and reports back; the phases are nginx's
 //! (`src/http/ngx_http_core_module.c`), in nginx's order: server rewrite, location, rewrite, access, try_files, content.
 
-pub use super::action::{Action, After, Body, Found, Kind, Part};
+pub use super::action::{Action, After, Body, Found, Kind, Listed, Part};
 mod request_body;
 
 use super::body::Body as RequestBody;
@@ -23,7 +23,7 @@ use super::reject::{Phase as RejectPhase, Reject};
 use super::request::{self, Form, Head, Method, Parse};
 use super::response::{Answer, Response};
 use super::site::{Location, Server};
-use super::{access, complain, error_page, files, limits, returns, uri};
+use super::{access, autoindex, complain, error_page, files, limits, returns, uri};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -229,6 +229,12 @@ impl Exchange {
         self.run(cx, out, flow)
     }
 
+    /// Reports what [`Action::List`] found, or the `errno` it failed with.
+    pub fn listed(&mut self, cx: &Cx, result: Result<Vec<Listed>, i32>, out: &mut Vec<u8>) -> Action {
+        let flow = autoindex::listed(self, cx, result);
+        self.run(cx, out, flow)
+    }
+
     /// Answers without the request being understood, and gives the connection up.
     pub fn reject(&mut self, cx: &Cx, out: &mut Vec<u8>, reject: Reject) -> Action {
         match self.head.host.of(cx.input) {
@@ -260,7 +266,11 @@ impl Exchange {
             flow = match flow {
                 Flow::Lookup(purpose) => {
                     self.phase = Phase::Lookup(purpose);
-                    return if purpose == Purpose::Content { Action::Open } else { Action::Look };
+                    return match purpose {
+                        Purpose::Content => Action::Open,
+                        Purpose::List => Action::List,
+                        _ => Action::Look,
+                    };
                 }
                 Flow::Redirect => self.find_location(cx),
                 Flow::Enter(location) => {

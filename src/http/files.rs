@@ -2,6 +2,7 @@
 //! Follows nginx's `ngx_http_map_uri_to_path`, `ngx_http_index_module.c`, `ngx_http_try_files_module.c` and
 //! `ngx_http_static_module.c`.
 
+use super::autoindex;
 use super::complain;
 use super::exchange::{Cx, Exchange, Flow, Found, Kind};
 use super::request::Method;
@@ -20,6 +21,8 @@ pub enum Purpose {
     Index(usize),
     /// Whether the directory of an index that was not found is there at all.
     IndexDir,
+    /// What the directory without an index holds.
+    List,
     /// The `try_files` argument of this number; `dir`: it must be a directory.
     Try { i: usize, dir: bool },
 }
@@ -309,6 +312,9 @@ fn index(ex: &mut Exchange, cx: &Cx, from: usize) -> Flow {
     let names = location.scope.get(&INDEX);
     map_current(ex, cx);
     let Some(template) = names.get(from) else {
+        if let Some(flow) = autoindex::list(ex, cx) {
+            return flow;
+        }
         complain::directory_forbidden(ex, cx);
         return Flow::Answer(Answer::Error(403));
     };
@@ -335,6 +341,8 @@ pub(super) fn opened(ex: &mut Exchange, cx: &Cx, purpose: Purpose, result: Resul
             Ok(_) => Flow::Answer(Answer::Error(404)),
             Err(errno) => not_opened(ex, cx, errno),
         },
+        // Reported otherwise: see `autoindex`.
+        Purpose::List => Flow::Answer(Answer::Error(500)),
         Purpose::Try { i, dir } => match result {
             Ok(found) if (found.kind == Kind::Dir) == dir => take_try(ex, cx, i),
             _ => try_files(ex, cx, i + 1),

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod action;
 mod authorization;
+pub mod autoindex;
 pub mod body;
 mod captured;
 pub mod compat;
@@ -49,6 +50,7 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     site::DIRECTIVES,
     listen::DIRECTIVES,
     files::DIRECTIVES,
+    autoindex::DIRECTIVES,
     media_type::DIRECTIVES,
     response::DIRECTIVES,
     headers::DIRECTIVES,

@@ -22,6 +22,7 @@ mod stream;
 
 use super::access_log::AccessLogs;
 use super::file_cache::FileCache;
+use super::listing;
 use super::output::{Flush, How};
 use super::settings::{SENDFILE, TCP_NOPUSH};
 use super::{FIRST_LULL_MS, LULL_MS};
@@ -313,6 +314,11 @@ impl Engine {
                     let found = result.as_ref().map(|entry| entry.found()).map_err(|errno| *errno);
                     *entry = result.ok();
                     ex.opened(&cx, found, &mut out.bytes)
+                }
+                Action::List => {
+                    *entry = None;
+                    let found = listing::of(ex.path());
+                    ex.listed(&cx, found, &mut out.bytes)
                 }
                 Action::Send(body) => {
                     let before = out.bytes.len();

@@ -5,6 +5,7 @@ pub mod blocking;
 pub mod engine;
 pub mod event_driver;
 mod file_cache;
+mod listing;
 mod output;
 mod reusable;
 pub mod settings;

@@ -5,6 +5,7 @@
 mod support;
 
 mod acceptors;
+mod autoindex;
 mod command_line;
 mod conf_errors;
 mod full;

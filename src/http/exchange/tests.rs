@@ -62,6 +62,11 @@ impl Desk {
                     opened.push(path);
                     ex.opened(&cx, found, &mut out)
                 }
+                Action::List => {
+                    opened.push(String::from_utf8(ex.path().to_vec()).unwrap());
+                    let entry = |name: &str, kind| Listed { name: name.into(), kind, len: 5, mtime: 784_111_777 };
+                    ex.listed(&cx, Ok(vec![entry("b <&>", FILE), entry("sub", DIR), entry("a", FILE)]), &mut out)
+                }
                 Action::Send(body) => {
                     let out = String::from_utf8(out).unwrap();
                     let (head, text) = out.split_once("\r\n\r\n").unwrap();
@@ -351,4 +356,27 @@ fn a_head_without_end_is_waited_for_and_then_refused() {
     assert!(matches!(ex.request(&cx, &mut out), Action::Read));
     assert!(matches!(ex.timed_out(&cx, &mut out), Action::Send(Body::None)));
     assert!(out.starts_with(b"HTTP/1.1 408 "));
+}
+
+#[test]
+fn a_directory_without_an_index_is_listed_where_the_conf_says_so() {
+    let conf = "server { listen 80; root /r; autoindex on; location /off/ { autoindex off; } }";
+    let desk = Desk::new(conf, &[("/r/d/", DIR), ("/r/off/", DIR), ("/r/i/index.html", FILE)]);
+    let reply = desk.get("/d/");
+    assert_eq!((reply.status(), reply.field("Content-Type")), ("200", Some("text/html")));
+    assert_eq!(reply.opened.last().map(String::as_str), Some("/r/d"));
+    let line = |href: &str, text: &str, spaces: usize, size: &str| {
+        format!("<a href=\"{href}\">{text}</a>{} 06-Nov-1994 08:49 {size:>19}\r\n", " ".repeat(spaces))
+    };
+    let lines =
+        [line("sub/", "sub/", 46, "-"), line("a", "a", 49, "5"), line("b%20%3C%26%3E", "b &lt;&amp;&gt;", 45, "5")]
+            .concat();
+    let expected = format!(
+        "<html>\r\n<head><title>Index of /d/</title></head>\r\n<body>\r\n<h1>Index of /d/</h1><hr><pre><a href=\"../\">../</a>\r\n\
+         {lines}</pre><hr></body>\r\n</html>\r\n"
+    );
+    assert_eq!(reply.text, expected);
+    assert_eq!(desk.get("/off/").status(), "403");
+    assert_eq!(desk.get("/i/").opened.last().map(String::as_str), Some("/r/i/index.html"));
+    assert_eq!(desk.ask("POST /d/ HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").status(), "403");
 }

@@ -5,6 +5,7 @@ pub mod options;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use crate::conf::{self, Entry, Registry, reference};
@@ -15,6 +16,7 @@ use crate::master::sockets::Inherited;
 use crate::master::{self, Loader, Source as Conf, client};
 use crate::os::Failure;
 use crate::os::signals::Signal;
+use crate::os::users::Credentials;
 use crate::{serve, stream, worker};
 use options::{Action, Command, Options, Source};
 
@@ -51,11 +53,38 @@ fn act(options: &Options, loader: Loader, inherited: Inherited) -> i32 {
             let what = match &options.source {
                 Source::File(_) => None,
                 Source::Embedded => Some(("a welcome page".to_owned(), "\"drover DIR\" serves a directory")),
-                Source::Directory(dir) => Some((format!("\"{}\"", dir.display()), "")),
+                Source::Directory(dir, _) => Some((format!("\"{}\"", dir.display()), "")),
             };
-            master::serve(loader, inherited, what.as_ref().map(|(what, hint)| (what.as_str(), *hint)))
+            let code = master::serve(loader, inherited, what.as_ref().map(|(what, hint)| (what.as_str(), *hint)));
+            if let Some(hint) = hint_of_port(&options.source).filter(|_| code != 0) {
+                eprint(&hint);
+            }
+            code
         }
     }
+}
+
+/// What to type when another program has the port.
+fn hint_of_port(source: &Source) -> Option<String> {
+    let (directory, address) = match source {
+        Source::File(_) => return None,
+        Source::Embedded => ("DIR".to_owned(), embedded::ADDRESS),
+        Source::Directory(directory, address) => (directory.display().to_string(), *address),
+    };
+    let is_taken = |port| match TcpListener::bind((address.ip(), port)) {
+        Ok(_) => false,
+        Err(error) => error.kind() == std::io::ErrorKind::AddrInUse,
+    };
+    if !is_taken(address.port()) {
+        return None;
+    }
+    let free = (address.port()..u16::MAX).skip(1).find(|port| !is_taken(*port))?;
+    let free = if address.ip() == embedded::ADDRESS.ip() {
+        free.to_string()
+    } else {
+        SocketAddr::new(address.ip(), free).to_string()
+    };
+    Some(format!("another program has port {}; for another port: \"drover {directory} {free}\"", address.port()))
 }
 
 /// Every directive, in the order of the reference.
@@ -75,8 +104,11 @@ fn loader(options: &Options) -> Result<Loader, String> {
     };
     let source = match &options.source {
         Source::File(path) => Conf::File(prefix.join(path)),
-        Source::Embedded => carried(embedded::welcome()),
-        Source::Directory(dir) => carried(embedded::directory(&real_directory(dir)?)?),
+        Source::Embedded => carried(embedded::welcome(), embedded::account(None)?),
+        Source::Directory(dir, address) => {
+            let real = real_directory(dir)?;
+            carried(embedded::directory(&real, address)?, embedded::account(Some(&real))?)
+        }
     };
     let prefix = utf8(&prefix)?;
     let error_log = options.error_log.as_ref().map(|path| match path.as_str() {
@@ -87,14 +119,17 @@ fn loader(options: &Options) -> Result<Loader, String> {
     Ok(Loader { registry: registry(), source, options, error_log })
 }
 
-fn carried(text: String) -> Conf {
-    Conf::Carried { name: "(built in)", text }
+fn carried(text: String, account: Option<Credentials>) -> Conf {
+    Conf::Carried { name: "(built in)", text, account }
 }
 
 /// The directory by its absolute path, if it is one and can be read.
 fn real_directory(dir: &Path) -> Result<PathBuf, String> {
     let failed = |call: &str, e| Failure::on_path(call, dir, e).to_string();
     let real = dir.canonicalize().map_err(|e| failed("open", e))?;
+    if real.is_file() {
+        return Err(format!("\"{0}\" is a file: \"drover -c {0}\" serves what a configuration says", dir.display()));
+    }
     std::fs::read_dir(&real).map_err(|e| failed("opendir", e))?;
     Ok(real)
 }
@@ -173,7 +208,7 @@ fn eprint(text: &str) {
 const HELP: &str = "\
 Usage: drover [-?hvVtTq] [-s signal] [-p prefix]
               [-e filename] [-c filename] [-g directives]
-       drover directory
+       drover directory [[address:]port]
        drover --help-conf [directive]
 
 Options:
@@ -191,5 +226,7 @@ Options:
   -g directives : set global directives out of configuration file
   --help-conf   : what a directive does; without a name, the list of all
 
-Without -c, drover serves the directory, or a welcome page, on
-http://127.0.0.1:8080 in the foreground.";
+Without -c, drover serves the directory, with lists of what has no
+index file and without names that begin with a dot, or a welcome page.
+A port alone is one of 127.0.0.1; without one it is 8080. Started by
+root, the workers are the directory's owner, or user 65534.";

@@ -1,37 +1,102 @@
 //! The configuration that the program carries, for `drover` and `drover DIR`.
 
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::os::users::is_root;
+use crate::os::users::{Credentials, is_root};
 
-/// Where both serve: reached from this machine only.
-pub const ADDRESS: &str = "127.0.0.1:8080";
+/// Where both serve unless another address is said: reached from this machine only.
+pub const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// The account without rights, by the kernel's own number for it (/proc/sys/kernel/overflowuid).
+const NOBODY: u32 = 65534;
 
 const WELCOME: &str = include_str!("../../conf/welcome/index.html");
 
 /// The conf text that serves the welcome page.
 pub fn welcome() -> String {
     let page = quote(WELCOME);
-    with_server(&format!(
+    let body = format!(
         "        location = / {{ default_type text/html; return 200 {page}; }}\n        location / {{ return 404; }}\n"
-    ))
+    );
+    with_server(&body, &ADDRESS)
 }
 
 /// The conf text that serves `directory`, an absolute path.
-pub fn directory(directory: &Path) -> Result<String, String> {
+pub fn directory(directory: &Path, address: &SocketAddr) -> Result<String, String> {
     let text = directory.to_str().ok_or_else(|| format!("\"{}\" is not valid UTF-8", directory.display()))?;
     if text.contains('$') {
         return Err(format!("\"{text}\": a \"$\" in the name of the directory would begin a variable"));
     }
-    Ok(with_server(&format!("        root {};\n        index index.html;\n", quote(text))))
+    let root = quote(text);
+    let body = format!(
+        "        root {root};\n        index index.html;\n        autoindex on;\n        \
+         location ~ /\\.(?!well-known/) {{ return 404; }}\n"
+    );
+    Ok(with_server(&body, address))
 }
 
-/// Workers stay who started them: the directory is that user's, and the address is this machine's own.
-fn with_server(body: &str) -> String {
-    let user = if is_root() { "user root;\n" } else { "" };
+/// Who the workers are when root starts them: the owner of the directory, or, when that is root or there is none, nobody. `None`
+/// without root. Error: they could not read it.
+pub fn account(directory: Option<&Path>) -> Result<Option<Credentials>, String> {
+    if !is_root() {
+        return Ok(None);
+    }
+    let owner = directory.and_then(|dir| fs::metadata(dir).ok()).filter(|meta| meta.uid() != 0);
+    let (uid, gid) = owner.map_or((NOBODY, NOBODY), |meta| (meta.uid(), meta.gid()));
+    // In a user namespace without that number, root is nobody in particular.
+    let maps = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    if !maps.is_empty() && !is_mapped(&maps, uid) {
+        return Ok(Some(Credentials { name: "root".to_owned(), uid: 0, gid: 0 }));
+    }
+    if let Some(closed) = directory.and_then(|dir| closed_to(uid, gid, dir)) {
+        return Err(format!(
+            "the workers give up root's rights, and user {uid} may not enter \"{0}\": \"chmod o+rx {0}\" lets them in, or \"chown\" \
+             makes the files of \"{1}\" another user's",
+            closed.display(),
+            directory.unwrap_or(closed).display()
+        ));
+    }
+    Ok(Some(Credentials { name: uid.to_string(), uid, gid }))
+}
+
+/// Whether a line of `/proc/PID/uid_map` (first id inside, first outside, count) has the number.
+fn is_mapped(maps: &str, uid: u32) -> bool {
+    maps.lines().any(|line| {
+        let mut numbers = line.split_whitespace().map(|word| word.parse::<u64>().unwrap_or(0));
+        let (Some(first), Some(_), Some(count)) = (numbers.next(), numbers.next(), numbers.next()) else {
+            return false;
+        };
+        (first..first.saturating_add(count)).contains(&u64::from(uid))
+    })
+}
+
+/// The first directory on the way to `directory`, itself included, that the user may not search, or not read at the end.
+fn closed_to(uid: u32, gid: u32, directory: &Path) -> Option<&Path> {
+    let mut way: Vec<&Path> = directory.ancestors().collect();
+    way.reverse();
+    way.into_iter().find(|dir| {
+        let Ok(meta) = fs::metadata(dir) else { return true };
+        let shift = if meta.uid() == uid {
+            6
+        } else if meta.gid() == gid {
+            3
+        } else {
+            0
+        };
+        let needed = if *dir == directory { 0o5 } else { 0o1 };
+        (meta.mode() >> shift) & needed != needed
+    })
+}
+
+fn with_server(body: &str, address: &SocketAddr) -> String {
     format!(
-        "daemon off;\npid off;\n{user}worker_processes auto;\nevents {{ }}\nhttp {{\n    \
-         default_type application/octet-stream;\n    server {{\n        listen {ADDRESS};\n{body}    }}\n}}\n"
+        "pid off;\nworker_processes auto;\nevents {{ }}\nhttp {{\n    \
+         log_format brief '$remote_addr [$time_local] \"$request\" $status $body_bytes_sent';\n    \
+         access_log /dev/stdout brief;\n    log_not_found off;\n    default_type application/octet-stream;\n    \
+         server {{\n        listen {address};\n{body}    }}\n}}\n"
     )
 }
 

@@ -1,9 +1,12 @@
 //! nginx's command line (ngx_get_options), and three additions: a directory, `--help-conf`, `--help`.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
+
+use super::embedded;
 
 /// What the program is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +43,8 @@ pub enum Command {
 pub enum Source {
     /// The one that the program carries: a welcome page.
     Embedded,
-    /// `drover DIR`: the embedded one, with this directory as the root.
-    Directory(PathBuf),
+    /// `drover DIR [ADDRESS]`: the embedded one, with this directory as the root, on this address.
+    Directory(PathBuf, SocketAddr),
     /// `-c FILE`.
     File(PathBuf),
 }
@@ -77,6 +80,7 @@ impl Options {
         };
         let (mut test, mut version, mut help) = (None, None, false);
         let mut directory: Option<PathBuf> = None;
+        let mut address: Option<SocketAddr> = None;
         while let Some(arg) = parser.next().map_err(|e| e.to_string())? {
             match arg {
                 Arg::Short('?' | 'h') | Arg::Long("help") => help = true,
@@ -95,6 +99,7 @@ impl Options {
                     options.action = Action::HelpConf(name);
                 }
                 Arg::Value(path) if directory.is_none() => directory = Some(path.into()),
+                Arg::Value(text) if address.is_none() => address = Some(listen_address(&text)?),
                 Arg::Value(extra) => return Err(format!("invalid option: \"{}\"", extra.display())),
                 Arg::Short(other) => return Err(format!("invalid option: \"{other}\"")),
                 Arg::Long(other) => return Err(format!("invalid option: \"--{other}\"")),
@@ -104,7 +109,10 @@ impl Options {
             if matches!(options.source, Source::File(_)) {
                 return Err(format!("a directory (\"{}\") and option \"-c\" exclude each other", directory.display()));
             }
-            options.source = Source::Directory(directory);
+            options.source = Source::Directory(directory, address.unwrap_or(embedded::ADDRESS));
+        }
+        if !matches!(options.source, Source::File(_)) {
+            not_a_port(&options)?;
         }
         // The order of main() in nginx.c: version and help first, then the test, then the signal.
         if let Some(dump) = test {
@@ -123,6 +131,38 @@ fn value(parser: &mut Parser, option: char, what: &str) -> Result<OsString, Stri
     let missing = || format!("option \"-{option}\" requires {what}");
     let value = parser.value().map_err(|_| missing())?;
     if value.is_empty() { Err(missing()) } else { Ok(value) }
+}
+
+/// Where `drover DIR` listens: a port alone is one of this machine's own address, which nobody else reaches.
+fn listen_address(text: &OsString) -> Result<SocketAddr, String> {
+    let parsed = text.to_str().and_then(|text| match text.parse::<u16>() {
+        Ok(port) => Some(SocketAddr::new(embedded::ADDRESS.ip(), port)),
+        Err(_) => text.replacen('*', "0.0.0.0", 1).parse().ok(),
+    });
+    let wrong = || {
+        format!(
+            "\"{}\" is no address: a port (9000), or an address of this machine and a port (0.0.0.0:9000, [::1]:9000)",
+            text.display()
+        )
+    };
+    parsed.filter(|address| address.port() != 0).ok_or_else(wrong)
+}
+
+/// `-p` is nginx's prefix; to other servers of directories it is the port.
+fn not_a_port(options: &Options) -> Result<(), String> {
+    let Some(prefix) = &options.prefix else { return Ok(()) };
+    let is_port = prefix.to_str().is_some_and(|text| text.parse::<u16>().is_ok()) && !prefix.exists();
+    if !is_port {
+        return Ok(());
+    }
+    let directory = match &options.source {
+        Source::Directory(directory, _) => directory.display().to_string(),
+        _ => "DIR".to_owned(),
+    };
+    let port = prefix.display();
+    Err(format!(
+        "option \"-p\" names the directory where relative paths start; for a port: \"drover {directory} {port}\""
+    ))
 }
 
 fn text(value: OsString) -> Result<String, String> {
@@ -163,8 +203,30 @@ mod tests {
     #[test]
     fn a_directory_or_nothing_uses_the_embedded_configuration() {
         assert_eq!(parse("").unwrap().source, Source::Embedded);
-        assert_eq!(parse("site").unwrap().source, Source::Directory("site".into()));
-        assert!(parse("site -c x").is_err() && parse("a b").is_err());
+        let directory = |address: &str| Source::Directory("site".into(), address.parse().unwrap());
+        assert_eq!(parse("site").unwrap().source, directory("127.0.0.1:8080"));
+        for (text, address) in [
+            ("9000", "127.0.0.1:9000"),
+            ("0.0.0.0:9000", "0.0.0.0:9000"),
+            ("*:9000", "0.0.0.0:9000"),
+            ("[::]:80", "[::]:80"),
+        ] {
+            assert_eq!(parse(&format!("site {text}")).unwrap().source, directory(address), "{text}");
+        }
+        assert!(parse("site -c x").is_err() && parse("a 1 2").is_err());
+        for text in ["b", "0", "65536", "1.2.3.4", "[::1]", "localhost:80", ":80"] {
+            assert!(
+                parse(&format!("site {text}")).unwrap_err().starts_with(&format!("\"{text}\" is no address")),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_port_in_the_place_of_the_prefix_is_seen() {
+        assert!(parse("site -p 8081").unwrap_err().ends_with("for a port: \"drover site 8081\""));
+        assert!(parse("-p 8081").unwrap_err().ends_with("for a port: \"drover DIR 8081\""));
+        assert!(parse("-p 8081 -c x").is_ok() && parse("site -p /").is_ok());
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub enum Source {
         name: &'static str,
         /// The conf.
         text: String,
+        /// Who the workers are, by number: an image may have no user database.
+        account: Option<Credentials>,
     },
 }
 
@@ -54,7 +56,7 @@ impl Source {
     fn input(&self) -> Input<'_> {
         match self {
             Source::File(path) => Input::File(path),
-            Source::Carried { name, text } => Input::Text { name, text },
+            Source::Carried { name, text, .. } => Input::Text { name, text },
         }
     }
 }
@@ -141,7 +143,7 @@ impl Loader {
         let streams = Servers::new(&conf, &site.sockets).map_err(|e| conf.explain(e))?;
         check_formats(&conf, &site).map_err(|e| conf.explain(e))?;
         let choice = Choice::of(&conf).map_err(|e| conf.explain(e))?;
-        let user = user(&conf)?;
+        let user = user(&conf, &self.source)?;
         site.warnings.drain(..).for_each(|warning| conf.warn(warning));
         Ok(Read { conf, site, streams, choice, user })
     }
@@ -269,9 +271,12 @@ fn explain(conf: &Conf, refused: Refused) -> LoadError {
 }
 
 /// Who the workers become; `None` when the master isn't root.
-fn user(conf: &Conf) -> Result<Option<Credentials>, LoadError> {
+fn user(conf: &Conf, source: &Source) -> Result<Option<Credentials>, LoadError> {
     if let Some(user) = conf.root.scope.get(&USER) {
         return Ok(Some(user.clone()));
+    }
+    if let Source::Carried { account: Some(account), .. } = source {
+        return Ok(Some(account.clone()));
     }
     if !is_root() {
         return Ok(None);

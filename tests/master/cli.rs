@@ -133,6 +133,7 @@ fn a_test_beside_a_running_server_takes_no_connection_from_it() {
 #[test]
 fn the_embedded_configuration_and_a_directory_pass_the_test() {
     let dir = tempfile::Builder::new().prefix("it's a \"site\" ").tempdir().unwrap();
+    fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     for args in [&["-t"][..], &["-t", dir.path().to_str().unwrap()]] {
         let output = drover(args);
         assert_eq!(output.status.code(), Some(0), "{args:?}: {}", stderr(&output));

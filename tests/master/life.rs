@@ -219,6 +219,7 @@ fn sockets_from_systemd_are_matched_by_address() {
 #[test]
 fn without_a_conf_a_page_or_a_directory_is_served_in_the_foreground() {
     let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     fs::write(dir.path().join("index.html"), "from the directory").unwrap();
     let addr = SocketAddr::from(([127, 0, 0, 1], 8080));
     // The port can't be chosen here: runs of this test, in other processes as well, take turns.

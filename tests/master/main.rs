@@ -4,6 +4,7 @@
 mod support;
 
 mod cli;
+mod directory;
 mod identity;
 mod kernel;
 mod life;

@@ -38,7 +38,8 @@ pub static ADD_HEADER: Setting<Vec<AddHeader>> = Setting::many(
 .syntax("NAME VALUE [always]")
 .about(
     "Adds a header field to responses with status 200, 201, 204, 206, 301, 302, 303, 304, 307 or 308, with `always` to \
-     all. A block with one of its own inherits none. A field whose value is empty is not sent.",
+     all. A block with one of its own inherits none. A field whose value is empty is not sent. `Last-Modified`, `ETag` and \
+     `Allow` take the place of the response's own; an empty value removes it. Conditions and ranges go by what is sent.",
 );
 
 /// `expires`.
@@ -118,33 +119,76 @@ impl Expires {
     }
 }
 
-/// Whether `add_header` says this field, and so takes the place of the file's own (ngx_http_headers_filter_module.c,
-/// `ngx_http_set_headers`).
-pub(super) fn replaces(scope: &conf::Scope, name: &str) -> bool {
-    scope.get(&ADD_HEADER).iter().any(|header| header.name.eq_ignore_ascii_case(name))
+/// Whether `add_header` and `expires` add to responses with this status.
+fn is_safe(status: u16) -> bool {
+    matches!(status, 200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308)
 }
 
-/// Appends the fields of `expires` and `add_header`.
-pub(super) fn write(ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
+/// A field that a response has by itself. `add_header` replaces it (ngx_http_headers_filter_module.c,
+/// `ngx_http_set_response_header`): the last line counts, and an empty one removes the field.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Own(&'static str);
+
+pub(super) const LAST_MODIFIED: Own = Own("Last-Modified");
+pub(super) const ETAG: Own = Own("ETag");
+pub(super) const ALLOW: Own = Own("Allow");
+
+impl Own {
+    fn is(self, header: &AddHeader) -> bool {
+        header.name.eq_ignore_ascii_case(self.0)
+    }
+
+    /// The line that counts in a response with this status.
+    fn line(self, headers: &[AddHeader], status: u16) -> Option<&AddHeader> {
+        headers.iter().rfind(|header| self.is(header) && header.applies(status))
+    }
+
+    /// What a response with this status has in the field's place: empty for nothing, `None` for the field itself.
+    pub(super) fn replacement(self, ex: &Exchange, cx: &Cx, status: u16) -> Option<Vec<u8>> {
+        let line = self.line(ex.location_of(cx).scope.get(&ADD_HEADER).as_slice(), status)?;
+        let mut value = Vec::new();
+        line.value(ex, cx, &mut value);
+        Some(value)
+    }
+}
+
+impl AddHeader {
+    fn applies(&self, status: u16) -> bool {
+        self.always || is_safe(status)
+    }
+
+    /// Appends the value.
+    fn value(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.value.eval(ex, cx, out);
+        no_line_breaks(&mut out[start..]);
+    }
+}
+
+/// Appends the fields of `expires` and `add_header`, but for one that has been `written` in the place of the response's own.
+pub(super) fn write(ex: &Exchange, cx: &Cx, out: &mut Vec<u8>, written: Option<Own>) {
     let status = ex.response.status;
-    let safe = matches!(status, 200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308);
     let scope = &ex.location_of(cx).scope;
-    if safe {
+    if is_safe(status) {
         write_expires(scope.get(&EXPIRES), ex, cx, out);
     }
-    for header in scope.get(&ADD_HEADER) {
-        if safe || header.always {
-            let start = out.len();
-            out.extend_from_slice(header.name.as_bytes());
-            out.extend_from_slice(b": ");
-            let value = out.len();
-            header.value.eval(ex, cx, out);
-            if out.len() == value {
-                out.truncate(start);
-            } else {
-                no_line_breaks(&mut out[value..]);
-                out.extend_from_slice(b"\r\n");
-            }
+    let headers = scope.get(&ADD_HEADER);
+    let replaced = |header: &AddHeader| {
+        let own = [LAST_MODIFIED, ETAG].into_iter().find(|own| own.is(header));
+        own.is_some_and(|own| {
+            written == Some(own) || own.line(headers, status).is_some_and(|it| !std::ptr::eq(it, header))
+        })
+    };
+    for header in headers.iter().filter(|header| header.applies(status) && !replaced(header)) {
+        let start = out.len();
+        out.extend_from_slice(header.name.as_bytes());
+        out.extend_from_slice(b": ");
+        let value = out.len();
+        header.value(ex, cx, out);
+        if out.len() == value {
+            out.truncate(start);
+        } else {
+            out.extend_from_slice(b"\r\n");
         }
     }
 }

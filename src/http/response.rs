@@ -5,8 +5,9 @@ use super::exchange::{Body, Cx, Exchange, Found, Part};
 use super::field::Id;
 use super::range::{self, ByteRange, Multipart, Ranges};
 use super::request::Method;
-use super::{headers, limits, media_type, redirect, status};
+use super::{date, headers, limits, media_type, redirect, status};
 use crate::conf::{self, Contexts, Setting};
+use std::borrow::Cow;
 
 const EVERYWHERE: Contexts = Contexts::HTTP.union(Contexts::SERVER).union(Contexts::LOCATION);
 
@@ -146,7 +147,8 @@ pub(super) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> Answer {
     if !matches!(ex.error_status, 0 | 200) {
         return Answer::File(found);
     }
-    let validators = Validators { etag: etag(ex, cx, &found), modified: Some(found.mtime) };
+    let sent = sent_etag(ex, cx, 200, etag(ex, cx, &found));
+    let validators = Validators { etag: sent.as_deref(), modified: sent_time(ex, cx, found.mtime) };
     let head = &ex.head;
     match Preconditions::of(head, cx.input).evaluate(validators, *scope.get(&IF_MODIFIED_SINCE)) {
         Outcome::Proceed => {}
@@ -207,6 +209,23 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answer: Answe
 fn etag<'f>(ex: &Exchange, cx: &Cx, found: &'f Found) -> Option<&'f [u8]> {
     let scope = &ex.location_of(cx).scope;
     scope.get(&ETAG).then(|| found.etag.as_bytes())
+}
+
+/// The entity tag that goes out with this status: the response's own, or what `add_header` says in its place. A client knows
+/// no other, so this one counts in conditions (RFC 9110, 8.8).
+fn sent_etag<'e>(ex: &Exchange, cx: &Cx, status: u16, own: Option<&'e [u8]>) -> Option<Cow<'e, [u8]>> {
+    match headers::ETAG.replacement(ex, cx, status) {
+        None => own.map(Cow::Borrowed),
+        Some(said) => Some(said).filter(|said| !said.is_empty()).map(Cow::Owned),
+    }
+}
+
+/// The Last-Modified that goes out with a 200, likewise; `None` also when it is no date.
+fn sent_time(ex: &Exchange, cx: &Cx, own: i64) -> Option<i64> {
+    match headers::LAST_MODIFIED.replacement(ex, cx, 200) {
+        None => Some(own),
+        Some(said) => date::parse(&said),
+    }
 }
 
 /// A time that has not come yet, of a file from elsewhere, is replaced by that of the response (RFC 9110, 8.8.2.1).
@@ -343,8 +362,8 @@ fn write_head(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &Fields) {
     if let Some(length) = fields.content_length {
         put(out, &[b"Content-Length: ", number.format(length).as_bytes(), b"\r\n"]);
     }
-    let said = |name: &str| headers::replaces(scope, name);
-    if let Some(modified) = fields.last_modified.filter(|_| !said("Last-Modified")) {
+    let says_time = || headers::LAST_MODIFIED.replacement(ex, cx, ex.response.status).is_some();
+    if let Some(modified) = fields.last_modified.filter(|_| !says_time()) {
         put(out, &[b"Last-Modified: ", modified, b"\r\n"]);
     }
     let location = ex.response.location.take().map(|target| redirect::absolute(ex, cx, target));
@@ -362,14 +381,16 @@ fn write_head(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &Fields) {
     if let Some(redirect::Location { completed: false, text }) = &location {
         put(out, &[b"Location: ", text, b"\r\n"]);
     }
-    if let Some(etag) = fields.etag.filter(|_| !said("ETag")) {
-        put(out, &[b"ETag: ", etag, b"\r\n"]);
+    if let Some(own) = fields.etag
+        && let Some(etag) = sent_etag(ex, cx, ex.response.status, Some(own))
+    {
+        put(out, &[b"ETag: ", &etag, b"\r\n"]);
     }
     // RFC 9110, 15.5.6.
-    if ex.response.status == 405 && ex.response.method_refused && !said("Allow") {
+    if ex.response.status == 405 && ex.response.method_refused && headers::ALLOW.replacement(ex, cx, 405).is_none() {
         put(out, &[b"Allow: GET, HEAD\r\n"]);
     }
-    headers::write(ex, cx, out);
+    headers::write(ex, cx, out, fields.etag.map(|_| headers::ETAG));
     if fields.accept_ranges {
         put(out, &[b"Accept-Ranges: bytes\r\n"]);
     }

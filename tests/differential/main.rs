@@ -92,6 +92,7 @@ sites!(
     nameless,
     hosts,
     headers,
+    validators,
     variables,
     access,
     types,

@@ -319,6 +319,68 @@ fn preconditions_and_ranges_choose_the_answer() {
     assert_eq!(said, (length + close.len() as u64).to_string());
 }
 
+/// A client knows the validators that were sent, not those of the file.
+#[test]
+fn conditions_and_ranges_go_by_the_validators_that_are_sent() {
+    let time = "Mon, 07 Nov 1994 08:49:37 GMT";
+    let conf = format!(
+        "server {{ listen 80; root /www; location /own {{ }}
+        location /said {{ add_header ETag '\"v1\"'; add_header Last-Modified '{time}'; }}
+        location /two {{ add_header ETag '\"v0\"'; add_header ETag '\"v1\"'; add_header Last-Modified x; add_header Last-Modified '{time}'; }}
+        location /off {{ etag off; add_header ETag '\"v1\"'; add_header Last-Modified '{time}' always; }}
+        location /none {{ add_header ETag ''; add_header Last-Modified ''; }}
+        location /gone {{ add_header ETag '\"v1\"'; add_header ETag $arg_e; add_header Last-Modified '{time}'; add_header Last-Modified x; }} }}"
+    );
+    let targets = ["/own", "/said", "/two", "/off", "/none", "/gone"];
+    let paths = ["/www/own", "/www/said", "/www/two", "/www/off", "/www/none", "/www/gone"];
+    let desk = Desk::new(&conf, &paths.map(|path| (path, FILE)));
+    let (own_tag, own_time) = ("\"6553f100-a\"", "Tue, 14 Nov 2023 22:13:20 GMT");
+    let status = |target: &str, fields: &str| {
+        let reply = desk.ask(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n"));
+        reply.status().to_owned()
+    };
+    for target in targets {
+        let (tag, date) = match target {
+            "/own" => (Some(own_tag), Some(own_time)),
+            "/none" | "/gone" => (None, None),
+            _ => (Some("\"v1\""), Some(time)),
+        };
+        let sent = desk.get(target);
+        let lines = |name: &str| sent.head.lines().filter(|line| line.starts_with(name)).count();
+        let sent_time = if target == "/gone" { Some("x") } else { date };
+        assert_eq!((sent.field("ETag"), sent.field("Last-Modified")), (tag, sent_time), "{target}");
+        assert_eq!((lines("ETag"), lines("Last-Modified")), (tag.iter().count(), sent_time.iter().count()), "{target}");
+        for other in [own_tag, "\"v0\"", "\"v1\""] {
+            let same = tag == Some(other);
+            let part = status(target, &format!("Range: bytes=0-1\r\nIf-Range: {other}"));
+            assert_eq!(part == "206", same, "{target} If-Range: {other}");
+            assert_eq!(status(target, &format!("If-None-Match: {other}")) == "304", same, "{target} {other}");
+            assert_eq!(status(target, &format!("If-Match: {other}")) == "200", same, "{target} {other}");
+        }
+        for other in [own_time, time] {
+            let same = date == Some(other);
+            let part = status(target, &format!("Range: bytes=0-1\r\nIf-Range: {other}"));
+            assert_eq!(part == "206", same, "{target} If-Range: {other}");
+            assert_eq!(status(target, &format!("If-Modified-Since: {other}")) == "304", same, "{target} {other}");
+        }
+        let unmodified = status(target, &format!("If-Unmodified-Since: {time}"));
+        assert_eq!(unmodified, if date == Some(own_time) { "412" } else { "200" }, "{target}");
+    }
+}
+
+/// Without `always` add_header says nothing with most errors, and so takes nothing away from them.
+#[test]
+fn what_add_header_does_not_say_it_does_not_replace() {
+    let conf =
+        "server { listen 80; root /www; error_page 404 /404.html; add_header ETag '\"v1\"'; add_header Allow GET;
+        location /always { error_page 404 /always.html; } location /always.html { add_header ETag '\"v1\"' always; } }";
+    let desk = Desk::new(conf, &[("/www/404.html", FILE), ("/www/always.html", FILE)]);
+    assert_eq!(desk.get("/none").field("ETag"), Some("\"6553f100-a\""));
+    assert_eq!(desk.get("/always/none").field("ETag"), Some("\"v1\""));
+    let refused = desk.ask("PUT /404.html HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!((refused.status(), refused.field("Allow")), ("405", Some("GET, HEAD")));
+}
+
 #[test]
 fn variables_reach_redirects_and_added_fields_without_breaking_lines() {
     let conf =

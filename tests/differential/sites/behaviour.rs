@@ -79,6 +79,52 @@ pub fn headers() -> Site {
     Site::new("headers", http, probes)
 }
 
+/// `add_header` in the place of a file's own validators, and who compares with what.
+pub fn validators() -> Site {
+    let http = "server { listen 127.0.0.1:%port%; root %root%; location / { } \
+                location /time/ { alias %root%/; add_header Last-Modified 'Mon, 07 Nov 1994 08:49:37 GMT'; } \
+                location /no-time/ { alias %root%/; add_header Last-Modified ''; } \
+                location /bad-time/ { alias %root%/; add_header Last-Modified yesterday; } \
+                location /tag/ { alias %root%/; add_header X-Before b; add_header ETag '\"v1\"'; add_header X-After a; } \
+                location /no-tag/ { alias %root%/; add_header ETag ''; } \
+                location /two/ { alias %root%/; add_header ETag '\"v0\"'; add_header ETag '\"v1\"'; \
+                    add_header Last-Modified 'Mon, 07 Nov 1994 08:49:37 GMT'; add_header Last-Modified $arg_time; } \
+                location /off/ { alias %root%/; etag off; add_header ETag '\"v1\"'; } \
+                location = /returned { add_header ETag '\"v1\"'; add_header ETag '\"v2\"'; return 200 0123456789; } \
+                location /missing/ { error_page 404 /page.html; add_header ETag '\"v1\"'; } \
+                location /missing-always/ { add_header ETag '\"v0\"' always; add_header ETag '\"v1\"' always; \
+                    add_header ETag '\"v2\"'; } }";
+    let (later, own) = ("Mon, 07 Nov 1994 08:49:37 GMT", super::MODIFIED_TEXT);
+    let mut probes: Vec<Probe> = Vec::new();
+    for place in ["", "/time", "/no-time", "/bad-time", "/tag", "/no-tag", "/two", "/off"] {
+        let digits = || get(&format!("{place}/digits.txt"));
+        probes.extend(probes![digits(), head(&format!("{place}/digits.txt")), digits().range("bytes=0-1,4-5")]);
+        for if_range in [own, later, "yesterday", super::DIGITS_ETAG, "\"v0\"", "\"v1\""] {
+            probes.push(digits().range("bytes=0-9").with("If-Range", if_range).into());
+        }
+        for (name, value) in [
+            ("If-None-Match", super::DIGITS_ETAG),
+            ("If-None-Match", "\"v1\""),
+            ("If-None-Match", "*"),
+            ("If-Match", super::DIGITS_ETAG),
+            ("If-Match", "\"v1\""),
+            ("If-Modified-Since", own),
+            ("If-Modified-Since", later),
+            ("If-Unmodified-Since", own),
+        ] {
+            probes.push(digits().with(name, value).into());
+        }
+    }
+    probes.extend(probes![
+        get("/two/digits.txt?time=Mon,"),
+        get("/returned"),
+        get("/returned").with("If-None-Match", "\"v2\""),
+        get("/missing/x"),
+        get("/missing-always/x"),
+    ]);
+    Site::new("validators", http, probes)
+}
+
 pub fn variables() -> Site {
     let http = "log_format own '$remote_port' ' $status $pipe $request' '_$request_method' ' $gzip_ratio $limit_rate ' \
                     '[$time_local] \"$request_completion\" $http_cookie $http_x_forwarded_for $content_type'; \

@@ -120,8 +120,8 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     ),
     &Inert::new("resolver", ALL, (1, usize::MAX), "Nothing asks for names while drover runs."),
     &Inert::new("resolver_timeout", ALL, (1, 1), "Nothing asks for names while drover runs."),
-    &Inert::family(
-        &["connection_pool_size", "request_pool_size"],
+    &Inert::new(
+        "request_pool_size",
         SERVERS,
         (1, 1),
         "Memory of a connection is reused by the next, whatever its size.",

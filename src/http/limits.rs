@@ -3,7 +3,7 @@
 use super::exchange::Cx;
 use super::request;
 use super::site::{Location, Server};
-use crate::conf::{self, Contexts, Setting};
+use crate::conf::{self, Contexts, Scope, Setting};
 
 const EVERYWHERE: Contexts = Contexts::HTTP.union(Contexts::SERVER).union(Contexts::LOCATION);
 const SERVERS: Contexts = Contexts::HTTP.union(Contexts::SERVER);
@@ -86,9 +86,6 @@ pub struct LargeBuffers {
     size: u64,
 }
 
-/// nginx's `connection_pool_size`, in bytes, where the conf does not change it.
-const POOL_SIZE: u64 = 512;
-
 pub static LARGE_CLIENT_HEADER_BUFFERS: Setting<LargeBuffers> = Setting::one("large_client_header_buffers", |args| {
     let Some(number @ 1..) = conf::parse_count(args.str(0)?) else {
         return Err(args.invalid(0, "value", "a number of buffers, 1 or more"));
@@ -96,11 +93,6 @@ pub static LARGE_CLIENT_HEADER_BUFFERS: Setting<LargeBuffers> = Setting::one("la
     let Some(size @ 1..) = conf::parse_size(args.str(1)?) else {
         return Err(args.invalid(1, "value", "a size in bytes, such as 8k"));
     };
-    if size < POOL_SIZE {
-        let message =
-            "the \"large_client_header_buffers\" size must be equal to or greater than \"connection_pool_size\"";
-        return Err(args.bad(1, message).help(format!("{POOL_SIZE} at least")));
-    }
     Ok(LargeBuffers { number, size })
 })
 .contexts(SERVERS)
@@ -111,6 +103,41 @@ pub static LARGE_CLIENT_HEADER_BUFFERS: Setting<LargeBuffers> = Setting::one("la
     "The request line may be as long as one such buffer (else 414), so may each header field, and the whole head as \
      long as all of them (else 431).",
 );
+
+/// The least that nginx takes for a pool, and what it must be a multiple of, bytes (`NGX_MIN_POOL_SIZE`,
+/// `NGX_POOL_ALIGNMENT`).
+const MIN_POOL_SIZE: u64 = 112;
+const POOL_ALIGNMENT: u64 = 16;
+
+pub static CONNECTION_POOL_SIZE: Setting<u64> = Setting::one("connection_pool_size", |args| match args.size(0)? {
+    size if size < MIN_POOL_SIZE => Err(args.bad(0, format!("the pool size must be no less than {MIN_POOL_SIZE}"))),
+    size if size % POOL_ALIGNMENT > 0 => {
+        Err(args.bad(0, format!("the pool size must be a multiple of {POOL_ALIGNMENT}")))
+    }
+    size => Ok(size),
+})
+.contexts(SERVERS)
+.args(1, 1)
+.syntax("SIZE")
+.default("512")
+.about(
+    "Buffers of large_client_header_buffers can't be smaller. Apart from that it changes nothing: the memory of a \
+     connection is reused by the next, whatever its size.",
+);
+
+/// Fails where the header buffers of a server are smaller than its pool, as in nginx (`ngx_http_core_merge_srv_conf`).
+pub(super) fn check(scope: &Scope) -> Result<(), conf::Error> {
+    let (size, pool) = (scope.get(&LARGE_CLIENT_HEADER_BUFFERS).size, *scope.get(&CONNECTION_POOL_SIZE));
+    let said = scope.span_of(&LARGE_CLIENT_HEADER_BUFFERS).or(scope.span_of(&CONNECTION_POOL_SIZE));
+    match said {
+        Some(span) if size < pool => {
+            let message =
+                "the \"large_client_header_buffers\" size must be equal to or greater than \"connection_pool_size\"";
+            Err(conf::Error::at(span, message).help(format!("{pool} bytes at least, not {size}")))
+        }
+        _ => Ok(()),
+    }
+}
 
 pub static CLIENT_MAX_BODY_SIZE: Setting<u64> = Setting::one("client_max_body_size", |args| args.size(0))
     .contexts(EVERYWHERE)
@@ -155,5 +182,6 @@ pub static DIRECTIVES: &[&dyn conf::Entry] = &[
     &RESET_TIMEDOUT_CONNECTION,
     &CLIENT_HEADER_BUFFER_SIZE,
     &LARGE_CLIENT_HEADER_BUFFERS,
+    &CONNECTION_POOL_SIZE,
     &CLIENT_MAX_BODY_SIZE,
 ];

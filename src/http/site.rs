@@ -2,6 +2,7 @@
 
 use super::captured::Captured;
 use super::files::{ROOT, Rest};
+use super::limits;
 use super::listen::{LISTEN, TCP_NODELAY};
 use super::log_format::{LOG_FORMAT, LogFormat};
 use super::regex::{MatchError, Regex};
@@ -208,6 +209,7 @@ impl Site {
 
     fn add_server(&mut self, node: &Node, listens: &mut Vec<(Listen, usize)>) -> Result<(), conf::Error> {
         let index = self.servers.len();
+        limits::check(&node.scope)?;
         let own = self.add_location(node, Pattern::Server, None)?;
         let mut locations = Locations::default();
         for child in node.children_of(&LOCATION) {

@@ -1,8 +1,10 @@
 //! What an exchange writes to the error log, in nginx's words: every message in one place.
 
 use super::exchange::{Cx, Exchange};
+use super::field::Id;
 use super::regex::MatchError;
 use super::reject::Reject;
+use super::request::{Blame, Field, Head};
 use crate::log::{self, Level, LogRef, Place};
 use crate::os::ErrnoText;
 use std::fmt;
@@ -47,10 +49,10 @@ impl Place for Here<'_> {
         if !self.ex.head.line.is_empty() {
             write!(f, ", request: \"{}\"", Text(self.ex.head.line.of(input)))?;
         }
-        if let Some(host) = self.ex.head.known(input, super::field::Id::Host) {
+        if let Some(host) = self.ex.head.known(input, Id::Host) {
             write!(f, ", host: \"{}\"", Text(host))?;
         }
-        if let Some(referrer) = self.ex.head.known(input, super::field::Id::Referer) {
+        if let Some(referrer) = self.ex.head.known(input, Id::Referer) {
             write!(f, ", referrer: \"{}\"", Text(referrer))?;
         }
         Ok(())
@@ -69,12 +71,54 @@ impl fmt::Display for Text<'_> {
     }
 }
 
+/// Such bytes in quotes: at most so many that nginx's lines of 2048 have room for two.
+struct Quoted<'a>(&'a [u8]);
+
+const QUOTED_MAX: usize = 768;
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.get(..QUOTED_MAX) {
+            Some(start) if start.len() < self.0.len() => write!(f, "\"{}...\"", Text(start)),
+            _ => write!(f, "\"{}\"", Text(self.0)),
+        }
+    }
+}
+
+/// What a refused request said, behind the reason: nothing for most reasons.
+struct Said<'a>(&'a Head, &'a [u8], Reject);
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Said(head, input, reject) = *self;
+        let line = |field: Field| [field.name.of(input), b": ", field.value.of(input)].concat();
+        match (reject, head.blame) {
+            (Reject::DuplicateHost | Reject::DuplicateField, Blame::Second { field, first }) => {
+                write!(f, ": {}, previous value: {}", Quoted(&line(field)), Quoted(&line(first)))
+            }
+            (Reject::InvalidFieldLine | Reject::FieldLineTooLong, Blame::Line(line)) => {
+                write!(f, ": {}", Quoted(line.of(input)))
+            }
+            (Reject::EncodingNotChunked | Reject::UnknownEncoding, _) => {
+                write!(f, ": {}", Quoted(head.known(input, Id::TransferEncoding).unwrap_or_default()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The request was refused before it was understood.
 pub fn rejected(ex: &Exchange, cx: &Cx, reject: Reject) {
     let doing = reject.phase().to_string();
     let level =
         if matches!(reject, Reject::BodyTooLarge | Reject::ChunkedBodyTooLarge) { Level::Error } else { Level::Info };
-    log::emit!(level, at: Here { ex, cx, doing }, "{reject}");
+    log::emit!(level, at: Here { ex, cx, doing }, "{reject}{}", Said(&ex.head, cx.input, reject));
+}
+
+/// The request's method is one that no conf can allow.
+pub fn method_refused(ex: &Exchange, cx: &Cx) {
+    let doing = super::reject::Phase::Headers.to_string();
+    log::info!(at: Here { ex, cx, doing }, "client sent {} method", Text(ex.head.method_text.of(cx.input)));
 }
 
 /// Content-Length says that the body is too large.

@@ -2,7 +2,8 @@
 
 use super::date;
 use super::field::Id;
-use super::request::Head;
+use super::request::{Head, Method};
+use std::borrow::Cow;
 use std::fmt;
 
 /// What identifies the version of a representation.
@@ -26,13 +27,15 @@ pub enum ModifiedSince {
     Before,
 }
 
-/// The preconditions of a request; values are raw field values.
-#[derive(Clone, Copy, Debug, Default)]
+/// The preconditions of a request; values are raw field values, several lines of a list joined.
+#[derive(Clone, Debug, Default)]
 pub struct Preconditions<'a> {
-    pub if_match: Option<&'a [u8]>,
-    pub if_none_match: Option<&'a [u8]>,
+    pub if_match: Option<Cow<'a, [u8]>>,
+    pub if_none_match: Option<Cow<'a, [u8]>>,
     pub if_modified_since: Option<&'a [u8]>,
     pub if_unmodified_since: Option<&'a [u8]>,
+    /// The method is neither GET nor HEAD.
+    pub writes: bool,
 }
 
 /// What the preconditions come to.
@@ -48,18 +51,21 @@ pub enum Outcome {
 impl<'a> Preconditions<'a> {
     /// Those of a request.
     pub fn of(head: &Head, buf: &'a [u8]) -> Self {
+        let writes = !matches!(head.method, Method::Get | Method::Head);
         Self {
-            if_match: head.known(buf, Id::IfMatch),
-            if_none_match: head.known(buf, Id::IfNoneMatch),
-            if_modified_since: head.known(buf, Id::IfModifiedSince),
+            if_match: head.list(buf, Id::IfMatch),
+            if_none_match: head.list(buf, Id::IfNoneMatch),
+            // RFC 9110 section 13.1.3: it means nothing for other methods.
+            if_modified_since: head.known(buf, Id::IfModifiedSince).filter(|_| !writes),
             if_unmodified_since: head.known(buf, Id::IfUnmodifiedSince),
+            writes,
         }
     }
 
-    /// Evaluates them for GET and HEAD in the order of RFC 9110 section 13.2.2. nginx differs: it fails If-Unmodified-Since
-    /// and honours If-Modified-Since next to entity tags, which the RFC forbids in sections 13.1.4 and 13.1.3.
+    /// Evaluates them in the order of RFC 9110 section 13.2.2. nginx differs: it fails If-Unmodified-Since and honours
+    /// If-Modified-Since next to entity tags, and says 304 to POST, which the RFC forbids in sections 13.1.2 to 13.1.4.
     pub fn evaluate(&self, validators: Validators, mode: ModifiedSince) -> Outcome {
-        if let Some(list) = self.if_match {
+        if let Some(list) = &self.if_match {
             if !any_tag(list, validators.etag, strong_match) {
                 return Outcome::PreconditionFailed;
             }
@@ -68,7 +74,7 @@ impl<'a> Preconditions<'a> {
         {
             return Outcome::PreconditionFailed;
         }
-        let unchanged = if let Some(list) = self.if_none_match {
+        let unchanged = if let Some(list) = &self.if_none_match {
             any_tag(list, validators.etag, weak_match)
         } else if let (Some(since), Some(modified)) = (self.if_modified_since, validators.modified) {
             date::parse(since).is_some_and(|since| match mode {
@@ -79,7 +85,11 @@ impl<'a> Preconditions<'a> {
         } else {
             false
         };
-        if unchanged { Outcome::NotModified } else { Outcome::Proceed }
+        match unchanged {
+            true if self.writes => Outcome::PreconditionFailed,
+            true => Outcome::NotModified,
+            false => Outcome::Proceed,
+        }
     }
 }
 
@@ -199,7 +209,8 @@ mod tests {
 
     #[test]
     fn if_none_match() {
-        let with = |list: &'static str| Preconditions { if_none_match: Some(list.as_bytes()), ..Default::default() };
+        let with =
+            |list: &'static str| Preconditions { if_none_match: Some(list.as_bytes().into()), ..Default::default() };
         for list in [
             "\"6b009c17-3e8\"",
             "W/\"6b009c17-3e8\"",
@@ -227,7 +238,7 @@ mod tests {
 
     #[test]
     fn if_match_is_strong() {
-        let with = |list: &'static str| Preconditions { if_match: Some(list.as_bytes()), ..Default::default() };
+        let with = |list: &'static str| Preconditions { if_match: Some(list.as_bytes().into()), ..Default::default() };
         for list in ["\"6b009c17-3e8\"", "*", "\"a\",\"6b009c17-3e8\""] {
             assert_eq!(outcome(with(list)), Outcome::Proceed, "{list}");
         }
@@ -269,13 +280,54 @@ mod tests {
 
     #[test]
     fn entity_tags_win_over_dates() {
-        let tags = Preconditions { if_match: Some(TAG), if_none_match: Some(b"\"other\""), ..Default::default() };
-        assert_eq!(outcome(Preconditions { if_unmodified_since: EARLIER, ..tags }), Outcome::Proceed);
+        let tags = Preconditions {
+            if_match: Some(TAG.into()),
+            if_none_match: Some(b"\"other\"".as_slice().into()),
+            ..Default::default()
+        };
+        assert_eq!(outcome(Preconditions { if_unmodified_since: EARLIER, ..tags.clone() }), Outcome::Proceed);
         assert_eq!(outcome(Preconditions { if_modified_since: SAME, ..tags }), Outcome::Proceed);
-        let failed = Preconditions { if_match: Some(b"\"x\""), if_none_match: Some(TAG), ..Default::default() };
+        let failed = Preconditions {
+            if_match: Some(b"\"x\"".as_slice().into()),
+            if_none_match: Some(TAG.into()),
+            ..Default::default()
+        };
         assert_eq!(outcome(failed), Outcome::PreconditionFailed);
         let unmodified = Preconditions { if_unmodified_since: SAME, if_modified_since: SAME, ..Default::default() };
         assert_eq!(outcome(unmodified), Outcome::NotModified);
+    }
+
+    #[test]
+    fn lines_of_a_list_are_one_list() {
+        let bytes = b"GET / HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"x\"\r\nIf-Match: \"y\"\r\n\
+                      if-none-match: \"6b009c17-3e8\"\r\nIf-Match:\r\nIf-Match: \"z\"\r\n\r\n";
+        let mut head = Head::default();
+        super::super::request::parse(&mut head, bytes, &Default::default()).unwrap();
+        let both = Preconditions::of(&head, bytes);
+        assert_eq!(both.if_none_match.as_deref(), Some(&b"\"x\", \"6b009c17-3e8\""[..]));
+        assert_eq!(both.if_match.as_deref(), Some(&b"\"y\", , \"z\""[..]));
+        assert_eq!(outcome(Preconditions { if_match: None, ..both.clone() }), Outcome::NotModified);
+        let last = Validators { etag: Some(b"\"z\""), modified: None };
+        assert_eq!(both.evaluate(last, ModifiedSince::Exact), Outcome::Proceed);
+    }
+
+    #[test]
+    fn what_would_write_fails_where_a_get_is_not_modified() {
+        for (method, outcome, date_outcome) in [
+            ("GET", Outcome::NotModified, Outcome::NotModified),
+            ("HEAD", Outcome::NotModified, Outcome::NotModified),
+            ("POST", Outcome::PreconditionFailed, Outcome::Proceed),
+            ("DELETE", Outcome::PreconditionFailed, Outcome::Proceed),
+        ] {
+            let evaluate = |field: &str| {
+                let bytes = format!("{method} / HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n");
+                let mut head = Head::default();
+                super::super::request::parse(&mut head, bytes.as_bytes(), &Default::default()).unwrap();
+                Preconditions::of(&head, bytes.as_bytes()).evaluate(both(), ModifiedSince::Exact)
+            };
+            assert_eq!(evaluate("If-None-Match: *"), outcome, "{method}");
+            assert_eq!(evaluate("If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT"), date_outcome, "{method}");
+        }
     }
 
     #[test]
@@ -309,7 +361,11 @@ mod tests {
 
         #[test]
         fn any_list_ends(list in "[W/\"a, *\t]{0,30}") {
-            let preconditions = Preconditions { if_match: Some(list.as_bytes()), if_none_match: Some(list.as_bytes()), ..Default::default() };
+            let preconditions = Preconditions {
+                if_match: Some(list.as_bytes().into()),
+                if_none_match: Some(list.as_bytes().into()),
+                ..Default::default()
+            };
             let _ = outcome(preconditions);
         }
     }

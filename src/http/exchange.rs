@@ -168,6 +168,7 @@ impl Exchange {
                 match self.begin(cx) {
                     // Whatever the conf says (nginx: ngx_http_process_request_header).
                     Ok(_) if matches!(self.head.method, Method::Trace | Method::Connect) => {
+                        complain::method_refused(self, cx);
                         let answer = self.response.refuse_method();
                         self.run(cx, out, Flow::Answer(answer))
                     }
@@ -281,6 +282,7 @@ impl Exchange {
                     Some(view) => Flow::Answer(view.answer(self, cx)),
                     None => files::content(self, cx),
                 },
+                Flow::Answer(answer @ Answer::Close(_)) => return self.respond(cx, out, answer),
                 // No location has begun the body: it is read to its end all the same, or the next request would start in it.
                 Flow::Answer(_)
                     if !self.body_begun
@@ -354,12 +356,14 @@ impl Exchange {
         if !self.internal && *location.scope.get(&files::INTERNAL) {
             return Flow::Answer(Answer::Error(404));
         }
+        let scope = Some(&location.scope).filter(|_| location.index != cx.site.server(self.server).own);
+        if let Some(silence) = scope.and_then(returns::silence) {
+            return Flow::Answer(silence);
+        }
         if let Err(reject) = self.begin_body(cx, limits::max_body(location)) {
             return self.refuse_body(reject);
         }
-        if location.index != cx.site.server(self.server).own
-            && let Some(answer) = returns::answer(self, cx, &location.scope)
-        {
+        if let Some(answer) = scope.and_then(|scope| returns::answer(self, cx, scope)) {
             return Flow::Answer(answer);
         }
         if !access::allowed(self, cx, location) {

@@ -166,10 +166,17 @@ impl AddHeader {
 }
 
 /// Appends the fields of `expires` and `add_header`, but for one that has been `written` in the place of the response's own.
-pub(super) fn write(ex: &Exchange, cx: &Cx, out: &mut Vec<u8>, written: Option<Own>) {
+/// `head`: where in `out` the head begins, whose lines are variables of the next.
+pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, head: usize, written: Option<Own>) {
     let status = ex.response.status;
     let scope = &ex.location_of(cx).scope;
+    let keep = |ex: &mut Exchange, out: &[u8]| {
+        if cx.site.keeps_heads() {
+            ex.response.keep(&out[head..]);
+        }
+    };
     if is_safe(status) {
+        keep(ex, out);
         write_expires(scope.get(&EXPIRES), ex, cx, out);
     }
     let headers = scope.get(&ADD_HEADER);
@@ -180,6 +187,7 @@ pub(super) fn write(ex: &Exchange, cx: &Cx, out: &mut Vec<u8>, written: Option<O
         })
     };
     for header in headers.iter().filter(|header| header.applies(status) && !replaced(header)) {
+        keep(ex, out);
         let start = out.len();
         out.extend_from_slice(header.name.as_bytes());
         out.extend_from_slice(b": ");

@@ -8,6 +8,7 @@ mod line;
 use super::field::{Id, elements};
 use super::host;
 use super::reject::Reject;
+use std::borrow::Cow;
 
 /// A piece of the buffer the head was parsed from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,6 +117,17 @@ pub struct Field {
     pub id: Option<Id>,
 }
 
+/// What of the head is to blame when it's refused, for the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Blame {
+    #[default]
+    None,
+    /// This line.
+    Line(Span),
+    /// A field that must not come twice, and the one before it.
+    Second { field: Field, first: Field },
+}
+
 /// How far the parser got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parse {
@@ -152,6 +164,7 @@ pub struct Head {
     pub expect_continue: bool,
     /// The validated host the request is for, without port and trailing dot, in the client's case; empty if none was sent.
     pub host: Span,
+    pub blame: Blame,
     /// Where the request line starts, after the empty lines before it.
     start: usize,
     /// Where the field lines start; 0 until the request line is complete.
@@ -194,9 +207,21 @@ impl Head {
     }
 
     /// The values of every field of a known name, in order.
-    pub fn all<'a>(&'a self, buf: &'a [u8], id: Id) -> impl Iterator<Item = &'a [u8]> {
+    pub fn all<'a>(&self, buf: &'a [u8], id: Id) -> impl Iterator<Item = &'a [u8]> {
         let first = usize::from(self.known[id as usize]).checked_sub(1).unwrap_or(self.fields.len());
         self.fields.iter().skip(first).filter(move |f| f.id == Some(id)).map(|f| f.value.of(buf))
+    }
+
+    /// The value of a list field: its lines, joined (RFC 9110 section 5.3).
+    pub fn list<'a>(&self, buf: &'a [u8], id: Id) -> Option<Cow<'a, [u8]>> {
+        let mut lines = self.all(buf, id);
+        let mut list = Cow::Borrowed(lines.next()?);
+        for line in lines {
+            let list = list.to_mut();
+            list.extend_from_slice(b", ");
+            list.extend_from_slice(line);
+        }
+        Some(list)
     }
 
     /// The first value of any field, by its name in any case.
@@ -316,7 +341,19 @@ fn refuse_fields(
 ) -> Result<Option<usize>, Reject> {
     let read = room.iter().position(|header| header.name.is_empty()).unwrap_or(room.len());
     take_fields(head, buf, limits, &room[..read])?;
+    head.blame = Blame::Line(line_behind(head, buf, room[..read].last()));
     Err(if error == httparse::Error::TooManyHeaders { Reject::TooManyFields } else { Reject::InvalidFieldLine })
+}
+
+/// The line that follows the last field that was read.
+fn line_behind(head: &Head, buf: &[u8], last: Option<&httparse::Header>) -> Span {
+    let line_end = |from: usize| {
+        let rest = buf.get(from..).unwrap_or_default();
+        from + memchr::memchr(b'\n', rest).unwrap_or(rest.len())
+    };
+    let start = last.map_or(head.fields_at, |last| line_end(Span::within(buf, last.name.as_bytes()).end()) + 1);
+    let line = buf.get(start..line_end(start)).unwrap_or_default();
+    Span::within(buf, line.strip_suffix(b"\r").unwrap_or(line))
 }
 
 fn take_fields(head: &mut Head, buf: &[u8], limits: &Limits, headers: &[httparse::Header]) -> Result<(), Reject> {
@@ -330,9 +367,11 @@ fn take_fields(head: &mut Head, buf: &[u8], limits: &Limits, headers: &[httparse
         // An empty value's slice may lie anywhere.
         let value = if value.is_empty() { Span { start: name.end() as u32, len: 0 } } else { value };
         if value.end() - name.start as usize >= limits.line {
+            head.blame = Blame::Line(Span::new(name.start as usize, value.end()));
             return Err(Reject::FieldLineTooLong);
         }
         let id = Id::of(header.name.as_bytes());
+        let field = Field { name, value, id };
         if id.is_none() && !is_plain_name(header.name.as_bytes(), limits.underscores) {
             continue;
         }
@@ -340,13 +379,12 @@ fn take_fields(head: &mut Head, buf: &[u8], limits: &Limits, headers: &[httparse
             let first = &mut head.known[id as usize];
             if *first == 0 {
                 *first = head.fields.len() as u16 + 1;
-            } else if id == Id::Host {
-                return Err(Reject::DuplicateHost);
             } else if id.is_unique() {
-                return Err(Reject::DuplicateField);
+                head.blame = Blame::Second { field, first: head.fields[usize::from(*first) - 1] };
+                return Err(if id == Id::Host { Reject::DuplicateHost } else { Reject::DuplicateField });
             }
         }
-        head.fields.push(Field { name, value, id });
+        head.fields.push(field);
     }
     Ok(())
 }
@@ -361,9 +399,8 @@ fn check(head: &mut Head, buf: &[u8]) -> Result<(), Reject> {
     check_host(head, buf)?;
     head.framing = framing(head, buf)?;
     head.keep_alive = keep_alive(head, buf);
-    let expect = head.known(buf, Id::Expect);
-    head.expect_continue =
-        head.version == Version::Http11 && expect.is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
+    head.expect_continue = head.version == Version::Http11
+        && head.all(buf, Id::Expect).flat_map(elements).any(|value| value.eq_ignore_ascii_case(b"100-continue"));
     Ok(())
 }
 

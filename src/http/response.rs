@@ -41,7 +41,8 @@ pub static IF_MODIFIED_SINCE: Setting<ModifiedSince> = Setting::one("if_modified
 
 pub static MAX_RANGES: Setting<Option<u64>> =
     Setting::one("max_ranges", |args| args.count(0).map(Some)).contexts(EVERYWHERE).args(1, 1).syntax("NUMBER").about(
-        "The most ranges a request may ask for, else it gets the whole file; 0: Range is ignored. No limit by default.",
+        "The most ranges a request may ask for, else it gets the whole file; 0: Range is ignored. By default as many as are \
+         worth it: the whole file is sent when the ranges' bytes and 256 for each are more than the file's and 4096.",
     );
 
 pub static MSIE_PADDING: Setting<bool> = Setting::one("msie_padding", |args| args.flag(0))
@@ -119,14 +120,20 @@ impl Response {
         Answer::Error(405)
     }
 
-    /// The value of a field that was sent; `_` in `name` stands for `-`.
-    pub(super) fn sent(&self, name: &[u8]) -> Option<&[u8]> {
-        self.head.split(|&byte| byte == b'\n').skip(1).find_map(|line| {
+    /// The values of a field that was sent, line by line; `_` in `name` stands for `-`. While the head is being written: of
+    /// what of it is there.
+    pub(super) fn sent<'s>(&'s self, name: &'s [u8]) -> impl Iterator<Item = &'s [u8]> {
+        self.head.split(|&byte| byte == b'\n').skip(1).filter_map(move |line| {
             let colon = memchr::memchr(b':', line)?;
             let same = |(a, b): (&u8, &u8)| a.to_ascii_lowercase() == if *b == b'_' { b'-' } else { *b };
             let fits = colon == name.len() && line[..colon].iter().zip(name).all(same);
             fits.then(|| line[colon + 1..].trim_ascii())
         })
+    }
+
+    /// Keeps what has come to a head, for `$sent_http_*`.
+    pub(super) fn keep(&mut self, head: &[u8]) {
+        self.head.extend_from_slice(head.get(self.head.len()..).unwrap_or_default());
     }
 }
 
@@ -148,7 +155,7 @@ pub(super) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> Answer {
         return Answer::File(found);
     }
     let sent = sent_etag(ex, cx, 200, etag(ex, cx, &found));
-    let validators = Validators { etag: sent.as_deref(), modified: sent_time(ex, cx, found.mtime) };
+    let validators = Validators { etag: sent.as_deref(), modified: sent_time(ex, cx, Some(found.mtime)) };
     let head = &ex.head;
     match Preconditions::of(head, cx.input).evaluate(validators, *scope.get(&IF_MODIFIED_SINCE)) {
         Outcome::Proceed => {}
@@ -162,8 +169,7 @@ pub(super) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> Answer {
     if !conditional::range_applies(head.known(cx.input, Id::IfRange), validators) {
         return Answer::File(found);
     }
-    let max = scope.get(&MAX_RANGES).map_or(usize::MAX, |max| max as usize);
-    match range::parse(wanted, found.len, max, &mut ex.response.ranges) {
+    match range::parse(wanted, found.len, *scope.get(&MAX_RANGES), &mut ex.response.ranges) {
         Ranges::Satisfiable => {}
         Ranges::Ignored => ex.response.ranges.clear(),
         Ranges::Unsatisfiable => {
@@ -173,6 +179,19 @@ pub(super) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> Answer {
         }
     }
     Answer::File(found)
+}
+
+/// A text made here, with status 200, unless the conditions of the request have it otherwise. It has no validators but those
+/// that `add_header` says, and with none there is no date that If-Unmodified-Since could be compared with.
+pub(super) fn text(ex: &Exchange, cx: &Cx, body: Vec<u8>, media_type: Option<&'static str>) -> Answer {
+    let etag = sent_etag(ex, cx, 200, None);
+    let validators = Validators { etag: etag.as_deref(), modified: sent_time(ex, cx, None) };
+    let mode = *ex.location_of(cx).scope.get(&IF_MODIFIED_SINCE);
+    match Preconditions::of(&ex.head, cx.input).evaluate(validators, mode) {
+        Outcome::Proceed => Answer::Text { status: 200, body, media_type },
+        Outcome::NotModified => Answer::NotModified(None),
+        Outcome::PreconditionFailed => Answer::Error(412),
+    }
 }
 
 /// Appends the head, and what of the body is not in a file. `None`: the connection is to be closed without a response.
@@ -221,9 +240,9 @@ fn sent_etag<'e>(ex: &Exchange, cx: &Cx, status: u16, own: Option<&'e [u8]>) -> 
 }
 
 /// The Last-Modified that goes out with a 200, likewise; `None` also when it is no date.
-fn sent_time(ex: &Exchange, cx: &Cx, own: i64) -> Option<i64> {
+fn sent_time(ex: &Exchange, cx: &Cx, own: Option<i64>) -> Option<i64> {
     match headers::LAST_MODIFIED.replacement(ex, cx, 200) {
-        None => Some(own),
+        None => own,
         Some(said) => date::parse(&said),
     }
 }
@@ -390,7 +409,7 @@ fn write_head(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &Fields) {
     if ex.response.status == 405 && ex.response.method_refused && headers::ALLOW.replacement(ex, cx, 405).is_none() {
         put(out, &[b"Allow: GET, HEAD\r\n"]);
     }
-    headers::write(ex, cx, out, fields.etag.map(|_| headers::ETAG));
+    headers::write(ex, cx, out, start, fields.etag.map(|_| headers::ETAG));
     if fields.accept_ranges {
         put(out, &[b"Accept-Ranges: bytes\r\n"]);
     }
@@ -406,7 +425,7 @@ fn write_head(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &Fields) {
     put(out, &[b"\r\n"]);
     ex.head_sent += (out.len() - start) as u64;
     if cx.site.keeps_heads() {
-        ex.response.head.extend_from_slice(&out[start..]);
+        ex.response.keep(&out[start..]);
     }
 }
 

@@ -1,8 +1,7 @@
 //! `return`, as in nginx's `ngx_http_rewrite_module.c`.
 
-use super::conditional::{ModifiedSince, Outcome, Preconditions, Validators};
 use super::exchange::{Cx, Exchange};
-use super::response::Answer;
+use super::response::{self, Answer};
 use super::template::Template;
 use crate::conf::{self, Contexts, Scope, Setting};
 
@@ -46,6 +45,13 @@ impl Return {
     }
 }
 
+/// The answer of a `return` that closes the connection without a response: nothing of the request changes it, and its body
+/// is not looked at.
+pub(super) fn silence(scope: &Scope) -> Option<Answer> {
+    let conf = scope.get(&RETURN).as_ref()?;
+    Some(Answer::failure(conf.status)).filter(|answer| matches!(answer, Answer::Close(_)))
+}
+
 /// The answer that the `return` of this scope gives, if it has one: `ngx_http_send_response`.
 pub(super) fn answer(ex: &mut Exchange, cx: &Cx, scope: &Scope) -> Option<Answer> {
     let conf = scope.get(&RETURN).as_ref()?;
@@ -59,13 +65,7 @@ pub(super) fn answer(ex: &mut Exchange, cx: &Cx, scope: &Scope) -> Option<Answer
     Some(match conf.status {
         code @ (301 | 302 | 303 | 307 | 308) => Answer::Redirect { status: code, target: text },
         code if matches!(code, 408 | 444 | 499) || code >= 400 && conf.text.is_none() => Answer::failure(code),
-        _ if status == 200 => {
-            match Preconditions::of(&ex.head, cx.input).evaluate(Validators::default(), ModifiedSince::Off) {
-                Outcome::Proceed => Answer::Text { status: 200, body: text, media_type: None },
-                Outcome::NotModified => Answer::NotModified(None),
-                Outcome::PreconditionFailed => Answer::Error(412),
-            }
-        }
+        _ if status == 200 => response::text(ex, cx, text, None),
         _ => Answer::Text { status, body: text, media_type: None },
     })
 }

@@ -77,7 +77,7 @@ impl Var {
         match self {
             Var::Known(variable) => (variable.get)(ex, cx, out),
             Var::Header(name) => header(ex, cx, name, out),
-            Var::Sent(name) => put(out, ex.response.sent(name.as_bytes())),
+            Var::Sent(name) => join(out, b", ", ex.response.sent(name.as_bytes())),
             Var::Arg(name) => put(out, argument(&ex.args, name.as_bytes())),
             Var::Cookie(name) => put(out, cookie(ex, cx, name.as_bytes())),
             Var::Capture(n) => put(out, ex.captures.get(*n)),
@@ -143,8 +143,12 @@ fn cookie<'a>(ex: &'a Exchange, cx: &Cx<'a>, name: &[u8]) -> Option<&'a [u8]> {
 /// The lines of a field, joined into the one that means the same (RFC 9110, 5.3; of cookies RFC 6265, 5.4).
 fn header(ex: &Exchange, cx: &Cx, name: &str, out: &mut Vec<u8>) -> bool {
     let separator = if name == "cookie" { b"; " } else { b", " };
+    join(out, separator, ex.head.all_of_variable(cx.input, name.as_bytes()))
+}
+
+fn join<'v>(out: &mut Vec<u8>, separator: &[u8], values: impl Iterator<Item = &'v [u8]>) -> bool {
     let mut is_there = false;
-    for value in ex.head.all_of_variable(cx.input, name.as_bytes()) {
+    for value in values {
         if std::mem::replace(&mut is_there, true) {
             out.extend_from_slice(separator);
         }
@@ -205,7 +209,7 @@ pub static VARIABLES: &[Variable] = variables! {
     connection ours "number of the connection in its worker": |_, cx, out| number(out, cx.conn.number);
     connection_requests ours "number of this request on its connection": |_, cx, out| number(out, cx.conn.requests.into());
     content_length client "the request's Content-Length": |ex, cx, out| put(out, ex.head.get(cx.input, b"content-length"));
-    content_type client "the request's Content-Type": |ex, cx, out| put(out, ex.head.get(cx.input, b"content-type"));
+    content_type client "the request's Content-Type": |ex, cx, out| header(ex, cx, "content_type", out);
     document_root ours "the root or alias": |ex, cx, out| {
         ex.location_of(cx).scope.get(&files::ROOT).document_root(ex, cx, out);
         true

@@ -486,6 +486,7 @@ const GROUPS: &[Group] = &[
             "GET /tag/digits.txt If-None-Match: \"v1\"",
             "GET /two/digits.txt If-None-Match: \"v1\"",
             "GET /off/digits.txt If-None-Match: \"v1\"",
+            "GET /returned If-None-Match: \"v2\"",
         ],
     },
     Group {
@@ -511,6 +512,105 @@ const GROUPS: &[Group] = &[
             "GET /no-tag/digits.txt If-Match: \"v1\"",
             "GET /off/digits.txt If-Match: \"2ebc98a1-64\"",
         ],
+    },
+    Group {
+        site: "ranges",
+        drover: "200 open",
+        reason: "nginx from 1.29.5 on sends the whole file where its ranges, and 256 bytes for each, are more than it and 4096",
+        probes: &[
+            "GET /digits.txt Range: bytes=0-1,4-5,8-9,12-13,16-17,20-21,24-25,28-29,32-33,36-37,40-41,44-45,48-49... 142 bytes",
+            "17 ranges of a byte of 100",
+            "50 ranges of a byte of 100",
+        ],
+    },
+    Group {
+        site: "ranges",
+        drover: "200 open",
+        reason: "RFC 9110 14.2: Range MUST be ignored with methods other than GET",
+        probes: &["HEAD, 50 ranges of a byte of 100"],
+    },
+    Group {
+        site: "lines",
+        drover: "200 open",
+        reason: "RFC 9110 5.3: the lines of a field mean one list; nginx joins them in variables from 1.23 on",
+        probes: &[
+            "GET /type Content-Type: a/b Content-Type: c/d",
+            "GET /sent/page.html",
+            "GET /sent/page.html?b=b&none=some",
+        ],
+    },
+    Group {
+        site: "lines",
+        drover: "206 open",
+        reason: "RFC 9110 5.3: the lines of a field mean one list; nginx joins them in variables from 1.23 on",
+        probes: &["GET /sent/digits.txt Range: bytes=0-9"],
+    },
+    Group {
+        site: "lines",
+        drover: "304 open",
+        reason: "RFC 9110 5.3: the lines of a field mean one list; nginx joins them in variables from 1.23 on",
+        probes: &["GET /sent/digits.txt If-None-Match: *"],
+    },
+    Group {
+        site: "lines",
+        drover: "200 open",
+        reason: "RFC 9110 5.3: the lines of a list mean one list, and are no reason for a 400",
+        probes: &[
+            "GET /page.html If-None-Match: \"x\" If-None-Match: *",
+            "GET /page.html If-Match: \"x\" If-Match: \"2ebc98a1-c\"",
+            "GET /page.html Expect: x Expect: 100-continue Content-Length: 3",
+        ],
+    },
+    Group {
+        site: "lines",
+        drover: "304 open",
+        reason: "RFC 9110 5.3: the lines of a list mean one list, and are no reason for a 400",
+        probes: &["GET /page.html If-None-Match: \"x\" If-None-Match: \"2ebc98a1-c\""],
+    },
+    Group {
+        site: "lines",
+        drover: "412 open",
+        reason: "RFC 9110 5.3: the lines of a list mean one list, and are no reason for a 400",
+        probes: &["GET /page.html If-Match: \"x\" If-Match: \"y\""],
+    },
+    Group {
+        site: "texts",
+        drover: "412 open",
+        reason: KEPT,
+        probes: &["HEAD /text If-Match: \"x\"", "HEAD /stub If-Match: \"x\""],
+    },
+    Group {
+        site: "texts",
+        drover: "200 open",
+        reason: "RFC 9110 13.1.4: If-Unmodified-Since MUST be ignored where the answer has no date",
+        probes: &[
+            "HEAD /text If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT",
+            "HEAD /stub If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT",
+        ],
+    },
+    Group {
+        site: "texts",
+        drover: "412 open",
+        reason: "RFC 9110 13.1.2: where GET gets 304, other methods MUST get 412",
+        probes: &["POST /text If-None-Match: * Content-Length: 1"],
+    },
+    Group {
+        site: "bodies",
+        drover: "400 close",
+        reason: "a malformed body is a 400 as soon as it is seen, whatever else the request would have got",
+        probes: &["POST to a file, a chunk that is none", "POST to nothing, a chunk that is none"],
+    },
+    Group {
+        site: "texts",
+        drover: "close",
+        reason: "`return 444` says nothing; nginx looks at Content-Length before the return of a location",
+        probes: &["POST /silent, too large a body"],
+    },
+    Group {
+        site: "texts",
+        drover: "407 open",
+        reason: "RFC 9110 15.5.8 gives 407 its phrase, and so it has a page, as in nginx's newest release",
+        probes: &["GET /407"],
     },
 ];
 

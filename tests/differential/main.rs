@@ -93,6 +93,8 @@ sites!(
     hosts,
     headers,
     validators,
+    lines,
+    texts,
     variables,
     access,
     types,
@@ -131,4 +133,43 @@ fn a_difference_is_found() {
     let seen = left.iter().zip(&right).filter(|(l, r)| l != r).count();
     let (found, same) = (left.iter().filter(|l| l.summary().starts_with("200")).count(), left.len() - seen);
     assert!(seen >= found && same > 0, "{seen} of {} differ, {found} are plain 200", left.len());
+}
+
+/// What the error log says of a refused request, up to where it says who the client was.
+fn reason_in_log(server: &support::server::Server, request: &str) -> String {
+    let before = server.read("error.log").len();
+    server.connect().send(request).response().expect("an answer");
+    support::until("a line in the error log", || {
+        let log = server.read("error.log");
+        let line = log[before..].lines().find(|line| line.contains(", client: "))?;
+        let (_, behind_number) = line.split_once(": *")?.1.split_once(' ')?;
+        Some(behind_number.split_once(", client: ")?.0.to_owned())
+    })
+}
+
+#[test]
+fn the_error_log_names_the_line_that_is_to_blame() {
+    let conf = "%main%\nevents { }\nhttp { %http% server { listen 127.0.0.1:%port%; } }\n";
+    let [nginx, drover] = [Nginx, Drover].map(|product| support::server::Setup::new(product, conf).start());
+    let with = |fields: &str| format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n");
+    for request in [
+        with("Host:b"),
+        with("Content-Length: 1\r\nX: y\r\ncontent-length: 2"),
+        with("Authorization: Basic a\r\nAuthorization: Basic b"),
+        with("If-Range: \"x\"\r\nIf-Range:"),
+        with("Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip"),
+        with("Transfer-Encoding: gzip, chunked"),
+        with("Content-Length: x"),
+        "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+    ] {
+        assert_eq!(reason_in_log(&drover, &request), reason_in_log(&nginx, &request), "{request}");
+    }
+    // nginx ends a line where it stopped to read it.
+    let begins = format!("client sent invalid header line: \"{}", "X: a\\x00");
+    for server in [&drover, &nginx] {
+        assert!(reason_in_log(server, &with("X: a\0b")).starts_with(&begins));
+    }
+    assert!(reason_in_log(&drover, &with("NoColon")).starts_with("client sent invalid header line: \"NoColon\""));
+    let connect = "CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert_eq!(reason_in_log(&drover, connect), "client sent CONNECT method while reading client request headers");
 }

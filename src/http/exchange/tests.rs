@@ -43,15 +43,12 @@ impl Desk {
         }
     }
 
+    fn cx<'d>(&'d self, input: &'d [u8]) -> Cx<'d> {
+        Cx { site: &self.site, clock: &self.clock, conn: &self.conn, leaving: false, ledger: None, input }
+    }
+
     fn ask(&self, request: &str) -> Reply {
-        let cx = Cx {
-            site: &self.site,
-            clock: &self.clock,
-            conn: &self.conn,
-            leaving: false,
-            ledger: None,
-            input: request.as_bytes(),
-        };
+        let cx = self.cx(request.as_bytes());
         let (mut ex, mut out, mut opened) = (Exchange::default(), Vec::new(), Vec::new());
         let mut action = ex.request(&cx, &mut out);
         loop {
@@ -238,6 +235,35 @@ fn a_body_is_dropped_before_the_next_request_and_one_too_large_closes() {
     assert_eq!((put(6).status(), put(6).after), ("413", After::Close { linger: true }));
 }
 
+/// Neither an error about the body nor a page in its place, which a `return 444` would let a scanner see.
+#[test]
+fn a_return_that_is_silent_is_so_whatever_the_body() {
+    let page = "error_page 400 413 =200 @page; location @page { return 200 page; }";
+    let bodies = [
+        "\r\n",
+        "Content-Length: 3\r\n\r\nabc",
+        "Content-Length: 3000000\r\n\r\n",
+        "Expect: 100-continue\r\nContent-Length: 3\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\nno chunk",
+        "Transfer-Encoding: chunked\r\n\r\nffffff\r\n",
+    ];
+    for status in ["444", "408", "499"] {
+        for conf in [
+            format!("server {{ listen 80; return {status}; {page} }}"),
+            format!("server {{ listen 80; location / {{ return {status}; }} {page} }}"),
+        ] {
+            let desk = Desk::new(&conf, &[]);
+            for body in bodies {
+                let request = format!("POST /x HTTP/1.1\r\nHost: a\r\n{body}");
+                let (mut ex, mut out) = (Exchange::default(), Vec::new());
+                let action = ex.request(&desk.cx(request.as_bytes()), &mut out);
+                assert!(matches!(action, Action::Close) && out.is_empty(), "{conf} {body:?}: {action:?} {out:?}");
+                assert_eq!(ex.status().to_string(), status);
+            }
+        }
+    }
+}
+
 /// What is not dropped is taken for the next request: a door for smuggling.
 #[test]
 fn a_body_is_dropped_whoever_answers() {
@@ -308,7 +334,9 @@ fn preconditions_and_ranges_choose_the_answer() {
     let desk = Desk::new("server { listen 80; root /www; }", &[("/www/a", FILE)]);
     let with = |field: &str| desk.ask(&format!("GET /a HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n"));
     assert_eq!(with("If-None-Match: \"6553f100-a\"").status(), "304");
+    assert_eq!(with("If-None-Match: \"x\"\r\nIf-None-Match: \"6553f100-a\"").status(), "304");
     assert_eq!(with("If-Match: \"x\"").status(), "412");
+    assert_eq!(with("If-Match: \"x\"\r\nIf-Match: \"6553f100-a\"").status(), "200");
     assert_eq!(with("Range: bytes=2-3").body, Body::File { start: 2, end: 4 });
     assert_eq!(with("Range: bytes=20-").field("Content-Range"), Some("bytes */10"));
     let reply = with("Range: bytes=0-1,4-5");
@@ -381,6 +409,40 @@ fn what_add_header_does_not_say_it_does_not_replace() {
     assert_eq!((refused.status(), refused.field("Allow")), ("405", Some("GET, HEAD")));
 }
 
+/// A text made here has no validators of its own; the pages about the service are such texts.
+#[test]
+fn conditions_count_for_texts() {
+    let conf = "server { listen 80; location /text { return 200 text; } location /stub { stub_status; }
+        location /tagged { add_header ETag '\"v1\"'; return 200 text; } location /created { return 201 text; } }";
+    let desk = Desk::new(conf, &[]);
+    let ledger = crate::shm::Ledger::create().unwrap();
+    let status = |method: &str, target: &str, field: &str| {
+        let request = format!("{method} {target} HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n");
+        let cx = Cx { ledger: Some(&ledger), ..desk.cx(request.as_bytes()) };
+        let (mut ex, mut out) = (Exchange::default(), Vec::new());
+        assert!(matches!(ex.request(&cx, &mut out), Action::Send(Body::None)));
+        ex.status()
+    };
+    for target in ["/text", "/stub"] {
+        for (field, expected) in [
+            ("If-None-Match: *", 304),
+            ("If-None-Match: \"x\"", 200),
+            ("If-Match: *", 200),
+            ("If-Match: \"x\"", 412),
+            ("If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT", 200),
+            // RFC 9110, 13.1.4: without a date of its own the answer can't be compared with one.
+            ("If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT", 200),
+        ] {
+            assert_eq!(status("GET", target, field), expected, "{target} {field}");
+            assert_eq!(status("HEAD", target, field), expected, "HEAD {target} {field}");
+        }
+    }
+    assert_eq!(status("POST", "/text", "If-None-Match: *"), 412);
+    assert_eq!(status("GET", "/tagged", "If-None-Match: \"v1\""), 304);
+    assert_eq!(status("GET", "/tagged", "If-Match: \"v1\""), 200);
+    assert_eq!(status("GET", "/created", "If-None-Match: *"), 201);
+}
+
 #[test]
 fn variables_reach_redirects_and_added_fields_without_breaking_lines() {
     let conf =
@@ -390,6 +452,40 @@ fn variables_reach_redirects_and_added_fields_without_breaking_lines() {
     let reply = desk.get("/r/x%0d%0aEvil:1?b=2");
     assert_eq!(reply.field("Location"), Some("http://a.test/r/r/x  Evil:1?b=2"));
     assert_eq!(desk.get("/h?a=1").field("X-Sub"), Some("a 1"));
+}
+
+#[test]
+fn a_redirect_to_an_ipv6_address_has_brackets() {
+    let mut desk = Desk::new("server { listen [::1]:8080; return 301 /x; }", &[]);
+    desk.conn.local = Some(Addr::from("[::1]:8080".parse::<SocketAddr>().unwrap()));
+    let location = |request: &str| desk.ask(request).field("Location").map(str::to_owned);
+    assert_eq!(location("GET / HTTP/1.0\r\n\r\n").as_deref(), Some("http://[::1]:8080/x"));
+    assert_eq!(location("GET / HTTP/1.1\r\nHost: [::2]\r\n\r\n").as_deref(), Some("http://[::2]:8080/x"));
+}
+
+#[test]
+fn variables_hold_all_lines_of_a_field() {
+    let conf = "server { listen 80; root /www; expires 1h; add_header Cache-Control private;
+        location /request { return 200 \"$content_type|$http_content_type|$http_x\"; }
+        location /sent { add_header X-A a; add_header X-A $arg_b; add_header X-Seen \"$sent_http_x_a|$sent_http_cache_control\";
+            add_header X-Last \"$sent_http_x_seen|$sent_http_content_type|$sent_http_none\"; } }";
+    let desk = Desk::new(conf, &[("/www/sent", FILE)]);
+    let reply = desk
+        .ask("GET /request HTTP/1.1\r\nHost: a\r\nContent-Type: a\r\nX: 1\r\ncontent-type: b\r\nX: 2\r\nX:\r\n\r\n");
+    assert_eq!(reply.text, "a, b|a, b|1, 2, ");
+    let reply = desk.get("/sent?b=b");
+    assert_eq!(reply.field("X-Seen"), Some("a, b|max-age=3600"));
+    assert_eq!(reply.field("X-Last"), Some("a, b|max-age=3600|text/plain|"));
+    assert_eq!(desk.get("/sent").field("X-Seen"), Some("a|max-age=3600"), "a line that is not sent");
+}
+
+#[test]
+fn a_target_that_is_refused_leaves_no_uri() {
+    let conf = "server { listen 80; error_page 400 =200 @page; location @page { return 200 [$uri|$args]; } }";
+    let desk = Desk::new(conf, &[]);
+    for target in ["/a/../../b?q", "/a/b%zz?q", "//a//..//../b?q", "/a%00"] {
+        assert_eq!(desk.get(target).text, "[|]", "{target}");
+    }
 }
 
 #[test]
@@ -412,8 +508,7 @@ fn clients_may_be_let_in_by_address() {
 #[test]
 fn a_head_without_end_is_waited_for_and_then_refused() {
     let desk = Desk::new("server { listen 80; }", &[]);
-    let cx =
-        Cx { site: &desk.site, clock: &desk.clock, conn: &desk.conn, leaving: false, ledger: None, input: b"GET / HT" };
+    let cx = desk.cx(b"GET / HT");
     let (mut ex, mut out) = (Exchange::default(), Vec::new());
     assert!(matches!(ex.request(&cx, &mut out), Action::Read));
     assert!(matches!(ex.timed_out(&cx, &mut out), Action::Send(Body::None)));

@@ -297,6 +297,35 @@ fn single_fields_may_not_repeat() {
 }
 
 #[test]
+fn a_refused_head_tells_which_line_is_to_blame() {
+    let blamed = |bytes: &[u8]| {
+        let mut head = Head::default();
+        parse(&mut head, bytes, &Limits { line: 100, ..Limits::default() }).unwrap_err();
+        match head.blame {
+            Blame::None => String::new(),
+            Blame::Line(line) => String::from_utf8_lossy(line.of(bytes)).into_owned(),
+            Blame::Second { field, first } => {
+                let text = |span: Span| String::from_utf8_lossy(span.of(bytes)).into_owned();
+                [field.name, field.value, first.name, first.value].map(text).join("|")
+            }
+        }
+    };
+    assert_eq!(blamed(&fields("A: b\r\nhost:c")), "host|c|Host|a");
+    assert_eq!(blamed(&fields("Content-Length: 1\r\nA: b\r\ncontent-length: 2")), "content-length|2|Content-Length|1");
+    assert_eq!(blamed(&fields("If-Range:\r\nIf-Range: ")), "If-Range||If-Range|");
+    for line in ["A b: c", " A: b", "A", ": b", "A: b\0c", "A: b\u{1}", "\u{e9}: b"] {
+        assert_eq!(blamed(&fields(line)), line, "{line:?}");
+        assert_eq!(blamed(&fields(&format!("X: y \r\n{line}\r\nZ: z"))), line, "{line:?}");
+        assert_eq!(blamed(format!("GET / HTTP/1.1\n{line}\nZ: z\n\n").as_bytes()), line, "{line:?}");
+    }
+    assert_eq!(blamed(&fields("A: b\r\n c")), " c");
+    let long = format!("A: {}", "b".repeat(100));
+    assert_eq!(blamed(&fields(&long)), long);
+    assert_eq!(blamed(&fields("Content-Length: x")), "");
+    assert_eq!(blamed(b"get / HTTP/1.1\r\n\r\n"), "");
+}
+
+#[test]
 fn body_framing() {
     assert_eq!(head_of(&fields("Content-Length: 10")).framing, Framing::Length(10));
     assert_eq!(head_of(&fields("Content-Length: 000")).framing, Framing::Length(0));
@@ -336,6 +365,7 @@ fn keep_alive_as_the_client_asks() {
 #[test]
 fn expect_is_for_later_clients_only() {
     assert!(head_of(&fields("Expect: 100-Continue")).expect_continue);
+    assert!(head_of(&fields("Expect: something\r\nExpect: x, 100-continue")).expect_continue);
     assert!(!head_of(&fields("Expect: something")).expect_continue);
     assert!(!head_of(b"GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n").expect_continue);
 }

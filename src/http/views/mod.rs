@@ -12,7 +12,7 @@ mod stub_status;
 
 use super::exchange::{Cx, Exchange};
 use super::request::Method;
-use super::response::Answer;
+use super::response::{self, Answer};
 use crate::conf::{Args, Contexts, Entry, Error, Scope, Setting};
 use snapshot::Snapshot;
 
@@ -49,7 +49,10 @@ impl View {
         }
         let Some(snapshot) = Snapshot::take(cx) else { return Answer::Error(503) };
         let Page { media_type, body } = (self.write)(ex, &snapshot);
-        Answer::Text { status: 200, body, media_type: Some(media_type) }
+        match ex.error_status {
+            0 | 200 => response::text(ex, cx, body, Some(media_type)),
+            status => Answer::Text { status, body, media_type: Some(media_type) },
+        }
     }
 }
 

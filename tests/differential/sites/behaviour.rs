@@ -164,6 +164,90 @@ pub fn variables() -> Site {
     Site::new("variables", http, probes)
 }
 
+/// Several lines of one field, in requests and responses, and what a refused target leaves.
+pub fn lines() -> Site {
+    let http = "server { listen 127.0.0.1:%port%; root %root%; error_page 400 =200 /refused; \
+                location / { } \
+                location = /type { return 200 '$content_type|$http_content_type'; } \
+                location = /moved { return 301 https://other.example$request_uri; } \
+                location = /refused { return 200 '$uri|$args'; } \
+                location /sent/ { alias %root%/; expires 1h; add_header X-A a; add_header X-A b$arg_b; \
+                    add_header Cache-Control private; add_header X-None $arg_none; \
+                    add_header X-Seen '$sent_http_x_a|$sent_http_x_none|$sent_http_cache_control|$sent_http_content_type'; \
+                    add_header X-Own '$sent_http_content_length|$sent_http_etag|$sent_http_last_modified|$sent_http_connection'; \
+                    add_header X-Later '$sent_http_x_seen|$sent_http_x_last|$sent_http_accept_ranges'; \
+                    add_header X-Last last; } } \
+                server { listen 127.0.0.1:%port%; server_name moved; return 301 https://other.example$request_uri; }";
+    let page = || get("/page.html");
+    let probes = probes![
+        get("/type").with("Content-Type", "a/b"),
+        get("/type").with("Content-Type", "a/b").with("Content-Type", "c/d"),
+        get("/sent/page.html"),
+        get("/sent/page.html?b=b&none=some"),
+        get("/sent/digits.txt").range("bytes=0-9"),
+        get("/sent/digits.txt").with("If-None-Match", "*"),
+        get("/sent/missing"),
+        get("http://moved").host("moved"),
+        get("http://moved:80").host("moved"),
+        get("http://moved/").host("moved"),
+        get("http://moved?q").host("moved"),
+        get("http://moved/a?q").host("moved"),
+        get("/a/b?q").host("moved"),
+        page().with("If-None-Match", "\"x\"").with("If-None-Match", "*"),
+        page().with("If-None-Match", "\"x\"").with("If-None-Match", "\"2ebc98a1-c\""),
+        page().with("If-Match", "\"x\"").with("If-Match", "\"2ebc98a1-c\""),
+        page().with("If-Match", "\"x\"").with("If-Match", "\"y\""),
+        page().with("Expect", "x").with("Expect", "100-continue").body("abc"),
+        page().with("If-Modified-Since", super::MODIFIED_TEXT).with("If-Modified-Since", super::MODIFIED_TEXT),
+        page().with("If-Range", "\"x\"").with("If-Range", "\"x\""),
+        page().with("Authorization", "Basic YTpi").with("Authorization", "Basic YTpi"),
+        get("/a/../../b?q"),
+        get("/a/%zz?q"),
+        get("/%00?q"),
+    ];
+    Site::new("lines", http, probes)
+}
+
+/// The answers of `return` and of the pages about the service: silence, conditions, and bodies that go with them.
+pub fn texts() -> Site {
+    let http = "server { listen 127.0.0.1:%port%; root %root%; location / { } \
+                location = /text { return 200 text; } location = /stub { stub_status; } \
+                location = /407 { return 407; } \
+                location = /silent { return 444; } } \
+                server { listen 127.0.0.1:%port%; server_name silent; return 444; }";
+    let mut probes: Vec<Probe> = Vec::new();
+    for target in ["/text", "/stub"] {
+        for (name, value) in [
+            ("If-None-Match", "*"),
+            ("If-Match", "*"),
+            ("If-Match", "\"x\""),
+            ("If-Unmodified-Since", super::MODIFIED_TEXT),
+        ] {
+            // The page counts connections, and no two runs have the same: only answers without it can be equal.
+            if (target, name, value) != ("/stub", "If-Match", "*") {
+                probes.push(head(target).with(name, value).into());
+            }
+        }
+    }
+    for (host, target) in [("localhost", "/silent"), ("silent", "/x")] {
+        let name = |rest: &str| format!("POST {target}, {rest}");
+        let head = format!("POST {target} HTTP/1.1\r\nHost: {host}\r\n");
+        for (what, rest) in [
+            ("no body", "\r\n"),
+            ("a body", "Content-Length: 3\r\n\r\nabc"),
+            ("too large a body", "Content-Length: 3000000\r\n\r\nabc"),
+            ("a chunk that is none", "Transfer-Encoding: chunked\r\n\r\nno chunk\r\n"),
+            ("too large a chunk", "Transfer-Encoding: chunked\r\n\r\nffffff\r\n"),
+            ("Expect", "Expect: 100-continue\r\nContent-Length: 3\r\n\r\n"),
+        ] {
+            probes.push(Probe::raw(&name(what), format!("{head}{rest}")));
+        }
+    }
+    probes.push(request("POST", "/text").with("If-None-Match", "*").body("x").into());
+    probes.push(get("/407").into());
+    Site::new("texts", http, probes)
+}
+
 pub fn access() -> Site {
     let http = "server { listen 127.0.0.1:%port%; root %root%; \
                 location / { } \

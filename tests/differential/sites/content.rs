@@ -71,9 +71,10 @@ pub fn files() -> Site {
 
 pub fn ranges() -> Site {
     let http = "server { listen 127.0.0.1:%port%; root %root%; location / { } location /shown/ { alias %root%/; expires 1h; \
-                add_header X-Shown yes; } }";
+                add_header X-Shown yes; } location /many/ { alias %root%/; max_ranges 50; } }";
     let digits = || get("/digits.txt");
     let many = format!("bytes={}", (0..20).map(|i| format!("{}-{}", i * 4, i * 4 + 1)).collect::<Vec<_>>().join(","));
+    let ones = |n: usize| format!("bytes={}", (0..n).map(|i| format!("{0}-{0}", i * 2)).collect::<Vec<_>>().join(","));
     let overlapping = format!("bytes={}", vec!["0-99"; 50].join(","));
     let probes = probes![
         digits().range("bytes=0-9"),
@@ -115,6 +116,12 @@ pub fn ranges() -> Site {
         digits().range("bytes=0-99,0-99"),
         digits().range(&many),
         digits().range(&overlapping),
+        digits().range(&ones(16)).named("16 ranges of a byte of 100"),
+        digits().range(&ones(17)).named("17 ranges of a byte of 100"),
+        digits().range(&ones(50)).named("50 ranges of a byte of 100"),
+        head("/digits.txt").range(&ones(50)).named("HEAD, 50 ranges of a byte of 100"),
+        get("/many/digits.txt").range(&ones(50)).named("50 ranges of a byte of 100, max_ranges 50"),
+        get("/many/digits.txt").range(&ones(51)).named("51 ranges of a byte of 100, max_ranges 50"),
         digits().range("bytes=18446744073709551616-"),
         digits().range("bytes=9223372036854775807-"),
         digits().range("bytes=0-9223372036854775807"),

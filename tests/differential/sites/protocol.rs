@@ -296,6 +296,8 @@ pub fn bodies() -> Site {
         chunked("POST to a file, chunked", "/page.html", "3\r\nabc\r\n0\r\n\r\n"),
         chunked("POST to a return, chunked", "/returned", "3\r\nabc\r\n0\r\n\r\n"),
         chunked("POST to nothing, chunked", "/missing", "3\r\nabc\r\n0\r\n\r\n"),
+        chunked("POST to a file, a chunk that is none", "/page.html", "no chunk\r\n"),
+        chunked("POST to nothing, a chunk that is none", "/missing", "no chunk\r\n"),
         Probe::raw(
             "chunked in pieces",
             format!("GET /page.html HTTP/1.1\r\n{HOST}Transfer-Encoding: chunked\r\n\r\n1")

@@ -143,7 +143,7 @@ pub const RANGE: Target = Target {
 fn range(input: &[u8]) {
     let size = [0, 1, 10, 1 << 40, i64::MAX as u64][input.len() % 5];
     let mut ranges = Vec::new();
-    if range::parse(input, size, 50, &mut ranges) != Ranges::Satisfiable {
+    if range::parse(input, size, Some(50), &mut ranges) != Ranges::Satisfiable {
         return;
     }
     assert!(!ranges.is_empty() && ranges.len() <= 50);

@@ -122,7 +122,7 @@ fn without_a_directive_each_conf_has_a_file_of_its_own_and_the_directory_none() 
     let mut a = start_in(dir.path(), "a.conf", "a.log");
     let mut b = start_in(dir.path(), "sub/a.conf", "b.log");
     let is_known = |conf: &&str| send_in(dir.path(), conf, "reopen").0 == Some(0);
-    until_true("both have a pid file", || ["a.conf", "sub/a.conf"].iter().all(|conf| is_known(&conf)));
+    until_true("both have a pid file", || ["a.conf", "sub/a.conf"].iter().all(is_known));
     // The same conf once more, with an address of its own: its file is taken.
     let mut again = start_in(dir.path(), "./a.conf", "again.log");
     fs::write(dir.path().join("a.conf"), text("c.sock")).unwrap();

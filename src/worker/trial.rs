@@ -1,6 +1,7 @@
 //! Whether a worker could begin: tried in a child, before a port is opened.
 
 use std::fs;
+use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
 
@@ -19,11 +20,18 @@ pub enum Refused {
     Call(Failure),
 }
 
+/// What was tried last and succeeded: a reload that changes nothing of that needs no child.
+static PASSED: Mutex<Option<(Option<Credentials>, Option<u64>)>> = Mutex::new(None);
+
 /// Tries what a worker starts with and a kernel may refuse for good: its user, its limit of descriptors, its first descriptors. There
 /// is no child where none of these is changed. `user`: who the workers become.
 pub fn try_to_begin(conf: &Conf, user: Option<&Credentials>) -> Result<(), Refused> {
     let user = user.filter(|user| !user.is_assumed());
     let files = *conf.root.scope.get(&WORKER_RLIMIT_NOFILE);
+    let mut passed = PASSED.lock().unwrap_or_else(PoisonError::into_inner);
+    if passed.as_ref().is_some_and(|(u, f)| (u.as_ref(), *f) == (user, files)) {
+        return Ok(());
+    }
     if let Some(user) = user {
         let refused = |failure| Refused::User(advise(failure, user));
         process::attempt_in_child(|| user.assume()).map_err(refused)?;
@@ -31,6 +39,7 @@ pub fn try_to_begin(conf: &Conf, user: Option<&Credentials>) -> Result<(), Refus
     if let Some(files) = files {
         process::attempt_in_child(|| open_first(files)).map_err(Refused::Call)?;
     }
+    *passed = Some((user.cloned(), files));
     Ok(())
 }
 

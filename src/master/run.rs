@@ -404,7 +404,8 @@ impl Master {
         match exit {
             Exit::Code(worker::FATAL) => Began::Never,
             // Somebody else ended it.
-            Exit::Signal(libc::SIGKILL | libc::SIGTERM | libc::SIGINT | libc::SIGQUIT | libc::SIGHUP) => Began::Yes,
+            Exit::Code(0)
+            | Exit::Signal(libc::SIGKILL | libc::SIGTERM | libc::SIGINT | libc::SIGQUIT | libc::SIGHUP) => Began::Yes,
             _ if own_slots.any(|slot| slot.turns.get() > 0) => Began::Yes,
             _ => Began::No,
         }

@@ -74,6 +74,8 @@ fn can_be_empty(part: &Ast, last: bool, ends: &mut Vec<usize>) -> Option<bool> {
             Some(match &repetition.op.kind {
                 RepetitionKind::ZeroOrOne | RepetitionKind::ZeroOrMore => true,
                 RepetitionKind::OneOrMore => false,
+                // PCRE2 10.46 misses matches beside such a group: `(a|^.){0}1` in `a1`.
+                RepetitionKind::Range(RepetitionRange::Exactly(0) | RepetitionRange::Bounded(_, 0)) => return None,
                 RepetitionKind::Range(range) => least(range) == 0,
             })
         }

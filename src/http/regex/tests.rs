@@ -188,6 +188,7 @@ fn what_both_engines_understand_alike_is_linear() {
         r"^/(\b)*",
         r"a++",
         r"a{2}+",
+        r"a{0}",
         r"a\v",
         "\u{e9}",
         r"^/a$b?",

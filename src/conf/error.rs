@@ -97,6 +97,12 @@ impl Error {
         self.ends_in(line)
     }
 
+    /// For a text that is none of the user's business.
+    pub fn without_place(mut self) -> Error {
+        self.0.span = Span::NOWHERE;
+        self
+    }
+
     pub(super) fn ends_in(mut self, line: u32) -> Error {
         self.0.end_line = Some(line);
         self

@@ -14,6 +14,8 @@ pub struct ErrorPage {
     /// `=CODE`: the status to send; `=` alone: the status of the page itself.
     overwrite: Option<u16>,
     target: Template,
+    /// Where the target stands.
+    span: conf::Span,
 }
 
 const EVERYWHERE: Contexts = Contexts::HTTP.union(Contexts::SERVER).union(Contexts::LOCATION);
@@ -40,6 +42,12 @@ pub static RECURSIVE_ERROR_PAGES: Setting<bool> = Setting::one("recursive_error_
     .about("Whether an error met while an error page is made may have an error page of its own.");
 
 impl ErrorPage {
+    /// The named location that it leads to, without the `@`, and where it stands.
+    pub(super) fn named(&self) -> Option<(&str, conf::Span)> {
+        let name = std::str::from_utf8(self.target.as_text()?).ok()?;
+        Some((name.strip_prefix('@')?, self.span))
+    }
+
     fn parse(args: &mut conf::Args) -> Result<ErrorPage, conf::Error> {
         let last = args.len() - 1;
         let mut codes = last;
@@ -66,7 +74,7 @@ impl ErrorPage {
                 Some(_) => return Err(args.bad(i, format!("value \"{text}\" must be between 300 and 599"))),
             }
         }
-        Ok(ErrorPage { statuses, overwrite, target: Template::parse(args, last)? })
+        Ok(ErrorPage { statuses, overwrite, target: Template::parse(args, last)?, span: args.span(last) })
     }
 }
 

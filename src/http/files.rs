@@ -43,6 +43,9 @@ pub enum Rest {
 pub struct Root {
     /// The directory, or what takes the place of the location's prefix.
     path: Template,
+    /// As the conf says it.
+    said: String,
+    span: Option<conf::Span>,
     /// `alias` was said, not `root`.
     alias: bool,
     /// What a path with variables is relative to.
@@ -57,7 +60,7 @@ pub static ROOT: Setting<Root> = Setting::many(&["root", "alias"], |args, root: 
     if alias && !args.context().contains(Contexts::LOCATION) {
         return Err(args.directive("is not allowed here"));
     }
-    if root.said() {
+    if root.is_said() {
         return Err(match (alias, root.alias) {
             (true, false) => args.duplicate("is duplicate, \"root\" directive was specified earlier"),
             (false, true) => args.duplicate("is duplicate, \"alias\" directive was specified earlier"),
@@ -79,7 +82,7 @@ pub static ROOT: Setting<Root> = Setting::many(&["root", "alias"], |args, root: 
         let message = format!("the ${name} variable cannot be used in the \"{}\" directive", args.name());
         return Err(args.bad(0, message));
     }
-    *root = Root { path, alias, prefix: prefix.into_bytes() };
+    *root = Root { path, said: args.str(0)?.to_owned(), span: Some(args.span(0)), alias, prefix: prefix.into_bytes() };
     Ok(())
 })
 .contexts(EVERYWHERE)
@@ -88,7 +91,8 @@ pub static ROOT: Setting<Root> = Setting::many(&["root", "alias"], |args, root: 
 .default("html")
 .about(
     "The directory that holds the files: `root` puts the whole uri behind it, `alias` (in a location only) what of the \
-     uri follows the location's prefix. A relative path starts at the prefix (`-p`). May hold variables.",
+     uri follows the location's prefix. A relative path starts at the prefix: that is `-p`, else DIR for a conf \
+     DIR/conf/FILE, else the working directory. May hold variables.",
 );
 
 /// The names tried for a uri that ends in a slash.
@@ -159,7 +163,8 @@ pub struct TryFiles {
 #[derive(Debug)]
 enum Fallback {
     Status(u16),
-    Named(String),
+    /// With the place of the name.
+    Named(String, conf::Span),
     Uri(Template),
 }
 
@@ -182,17 +187,35 @@ impl TryFiles {
                 _ => return Err(args.bad(last, format!("invalid code \"{text}\""))),
             }
         } else if let Some(name) = text.strip_prefix('@') {
-            Fallback::Named(name.to_owned())
+            Fallback::Named(name.to_owned(), args.span(last))
         } else {
             Fallback::Uri(Template::parse(args, last)?)
         };
         Ok(Some(TryFiles { names, fallback }))
     }
+
+    /// The named location that it leads to in the end, without the `@`, and where it stands.
+    pub(super) fn named(&self) -> Option<(&str, conf::Span)> {
+        match &self.fallback {
+            Fallback::Named(name, span) => Some((name, *span)),
+            _ => None,
+        }
+    }
 }
 
 impl Root {
-    fn said(&self) -> bool {
+    fn is_said(&self) -> bool {
         self.path.as_text() != Some(b"")
+    }
+
+    /// The argument, as it stands in the conf, and where.
+    pub(super) fn said(&self) -> (&str, conf::Span) {
+        (&self.said, self.span.unwrap_or(conf::Span::NOWHERE))
+    }
+
+    /// The path, when it holds no variable.
+    pub(super) fn literal(&self) -> Option<&str> {
+        std::str::from_utf8(self.path.as_text()?).ok()
     }
 
     /// What of a uri is put behind the path, if a location of this `pattern` says so.
@@ -260,7 +283,7 @@ pub(super) fn try_files(ex: &mut Exchange, cx: &Cx, from: usize) -> Flow {
     }
     match &conf.fallback {
         Fallback::Status(status) => Flow::Answer(Answer::failure(*status)),
-        Fallback::Named(name) => ex.enter_named(cx, name),
+        Fallback::Named(name, _) => ex.enter_named(cx, name),
         Fallback::Uri(template) => {
             let mut name = Vec::new();
             template.eval(ex, cx, &mut name);

@@ -21,6 +21,7 @@ pub mod files;
 pub mod headers;
 pub mod host;
 pub mod limits;
+pub mod lint;
 pub mod listen;
 pub mod log_format;
 pub mod media_type;

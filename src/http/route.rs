@@ -307,6 +307,16 @@ impl<T> Locations<T> {
         }
     }
 
+    /// The names of the named locations.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.named.keys().filter_map(|name| std::str::from_utf8(name).ok())
+    }
+
+    /// Whether a location stands for all that begins with `path`.
+    pub fn has_prefix(&self, path: &[u8]) -> bool {
+        self.prefixes.iter().any(|prefix| *prefix.path == *path)
+    }
+
     /// A named location.
     pub fn named(&self, name: &str) -> Option<&T> {
         self.named.get(name.as_bytes())

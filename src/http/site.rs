@@ -3,6 +3,7 @@
 use super::captured::Captured;
 use super::files::{ROOT, Rest};
 use super::limits;
+use super::lint;
 use super::listen::{LISTEN, TCP_NODELAY};
 use super::log_format::{LOG_FORMAT, LogFormat};
 use super::regex::{MatchError, Regex};
@@ -204,6 +205,7 @@ impl Site {
             bound.add_names(&site.servers, &mut site.warnings)?;
         }
         site.group_sockets(&conf.passed);
+        site.warnings.extend(lint::unknown_names(&site));
         Ok(site)
     }
 
@@ -356,6 +358,13 @@ impl Site {
 
     pub fn location(&self, index: usize) -> &Location {
         &self.locations[index]
+    }
+
+    /// Each server, and its locations: first that of the server itself.
+    pub(super) fn servers_with_locations(&self) -> impl Iterator<Item = (&Server, &[Location])> {
+        let ends = self.servers.iter().skip(1).map(|next| next.own).chain([self.locations.len()]);
+        let ranges = self.servers.iter().zip(ends);
+        ranges.map(|(server, end)| (server, self.locations.get(server.own..end).unwrap_or_default()))
     }
 
     pub fn locations(&self) -> &[Location] {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::PidPlace;
 use super::cycle::{Cycle, make_model};
+use super::roots::{self, Places};
 use super::settings::{MASTER_PROCESS, PID, PidPath, USER, WORKER_PROCESSES};
 use super::sockets::{self, Bound, InUse, Inherited, Wanted};
 use crate::conf::{self, Conf, Input, Registry};
@@ -135,8 +136,7 @@ impl Loader {
         self.read_for(Vec::new())
     }
 
-    /// The same, for a process with `passed` listening sockets; see [`Conf::passed`].
-    pub fn read_for(&self, passed: Vec<Addr>) -> Result<Read, LoadError> {
+    fn read_for(&self, passed: Vec<Addr>) -> Result<Read, LoadError> {
         let mut conf = conf::load(&self.registry, self.source.input(), &self.options)?;
         conf.passed = passed;
         let mut site = Site::new(&conf).map_err(|e| conf.explain(e))?;
@@ -146,6 +146,26 @@ impl Loader {
         let user = user(&conf, &self.source)?;
         site.warnings.drain(..).for_each(|warning| conf.warn(warning));
         Ok(Read { conf, site, streams, choice, user })
+    }
+
+    /// The same, with warnings about roots that lead nowhere, for whoever serves the conf or tests it; `passed`: the listening
+    /// sockets that there are, see [`Conf::passed`].
+    pub fn read_to_serve(&self, passed: Vec<Addr>) -> Result<Read, LoadError> {
+        let mut read = self.read_for(passed)?;
+        let conf_dir = self.source.path().and_then(Path::parent);
+        let cwd = std::env::current_dir().ok();
+        let others = [conf_dir.and_then(Path::parent), conf_dir, cwd.as_deref()];
+        let places = Places {
+            prefix: self.options.prefix.clone().into(),
+            others: others.into_iter().flatten().map(Path::to_owned).collect(),
+        };
+        for warning in roots::check(&read.site, read.user.as_ref(), &places) {
+            read.conf.warn(match self.source {
+                Source::File(_) => warning,
+                Source::Carried { .. } => warning.without_place(),
+            });
+        }
+        Ok(read)
     }
 
     /// Opens what the conf names, logs first, and makes what its processes share. On an error everything is as before. `old`: the

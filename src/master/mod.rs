@@ -17,6 +17,7 @@ mod loader;
 pub mod pid_file;
 mod pid_place;
 mod port_move;
+mod roots;
 mod run;
 mod settings;
 pub mod sockets;

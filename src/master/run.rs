@@ -217,7 +217,7 @@ impl Master {
         let mut none = Inherited::default();
         let next = self
             .loader
-            .read_for(sockets::passed_dual_stack(&self.cycle.sockets))
+            .read_to_serve(sockets::passed_dual_stack(&self.cycle.sockets))
             .and_then(|read| self.loader.prepare(read, &self.cycle.ledger, old, &mut none, InUse::Retry));
         let done = next.and_then(|next| match self.move_pid_file(&next.pid_place) {
             Ok(()) => {

@@ -63,7 +63,7 @@ fn first_cycle(loader: &Loader, inherited: &mut Inherited) -> Result<Cycle, Load
         Source::File(_) => InUse::Retry,
         Source::Carried { .. } => InUse::Fail,
     };
-    let read = loader.read_for(inherited.dual_stack())?;
+    let read = loader.read_to_serve(inherited.dual_stack())?;
     // Until now a signal may end the process: there is nothing to tidy up, and the lookup of a name may take long.
     signals::block().map_err(|e| Failure::new("sigprocmask()", e))?;
     let prepared = loader.prepare(read, &ledger, (&[], 0), inherited, in_use);
@@ -183,7 +183,7 @@ pub fn test(loader: &Loader, dump: bool, quiet: bool) -> i32 {
 
 fn try_all(loader: &Loader, quiet: bool) -> Result<Cycle, LoadError> {
     let ledger = Ledger::create().map_err(|e| Failure::new("memfd_create()", e))?;
-    let read = loader.read()?;
+    let read = loader.read_to_serve(Vec::new())?;
     if !quiet {
         say(&format!("the configuration file {} syntax is ok", loader.source.name()));
     }

@@ -21,6 +21,9 @@ fn complaints(mut program: Command, dir: &Path, text: &str) -> Vec<String> {
     said.lines().filter_map(sentence).collect()
 }
 
+/// Warnings that nginx does not have.
+const OWN: [&str; 4] = ["the root \"", "the alias \"", "user \"", "there is no location \"@"];
+
 fn nginx(dir: &Path, text: &str) -> Vec<String> {
     let mut program = Command::new(support::tools::find("nginx"));
     program.args(["-e", "stderr"]);
@@ -28,7 +31,11 @@ fn nginx(dir: &Path, text: &str) -> Vec<String> {
 }
 
 fn drover(dir: &Path, text: &str) -> Vec<String> {
-    complaints(Command::new(env!("CARGO_BIN_EXE_drover")), dir, text)
+    let mut said = complaints(Command::new(env!("CARGO_BIN_EXE_drover")), dir, text);
+    let is_own =
+        |line: &str| OWN.iter().any(|own| line.strip_prefix("[warn] ").is_some_and(|line| line.starts_with(own)));
+    said.retain(|line| !is_own(line));
+    said
 }
 
 fn in_server(text: &str) -> String {

@@ -1,0 +1,101 @@
+//! Parts of a conf that load and can only fail: named locations that are not there. And the directories that it counts on, for others
+//! to look at.
+
+use super::error_page::ERROR_PAGE;
+use super::files::{ROOT, Rest, Root, TRY_FILES};
+use super::returns::RETURN;
+use super::site::{Location, Pattern, Site};
+use crate::conf::{self, Span};
+
+/// A path that files are served from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedRoot<'s> {
+    /// `root` or `alias`.
+    pub directive: &'static str,
+    /// Absolute.
+    pub path: &'s str,
+    /// What of it stands in the conf.
+    pub said: &'s str,
+    /// Where.
+    pub span: Span,
+    pub kind: RootKind,
+}
+
+/// What a path must lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RootKind {
+    /// A directory.
+    Directory,
+    /// A directory or a file.
+    Any,
+    /// Something whose name begins so: an `alias` takes the place of a part of a name.
+    Beginning,
+}
+
+/// `@name` in `try_files` and `error_page` that no location has in any server where it counts.
+pub(super) fn unknown_names(site: &Site) -> Vec<conf::Error> {
+    let mut missing: Vec<(Span, &str, Option<&str>)> = Vec::new();
+    let mut known: Vec<Span> = Vec::new();
+    for (server, locations) in site.servers_with_locations() {
+        for (name, span) in locations.iter().flat_map(named_targets) {
+            if server.locations.named(name).is_some() {
+                known.push(span);
+            } else if missing.iter().all(|(other, ..)| *other != span) {
+                missing.push((span, name, conf::did_you_mean(name, server.locations.names())));
+            }
+        }
+    }
+    missing.retain(|(span, ..)| !known.contains(span));
+    let warnings = missing.into_iter().map(|(span, name, near)| {
+        let help = match near {
+            Some(near) => format!("did you mean \"@{near}\"?"),
+            None => format!("it takes a \"location @{name} {{ ... }}\" in the same server"),
+        };
+        conf::Error::at(span, format!("there is no location \"@{name}\"")).help(help)
+    });
+    warnings.collect()
+}
+
+fn named_targets(location: &Location) -> impl Iterator<Item = (&str, Span)> {
+    let try_files = location.scope.get(&TRY_FILES).as_ref().and_then(|conf| conf.named());
+    try_files.into_iter().chain(location.scope.get(&ERROR_PAGE).iter().filter_map(|page| page.named()))
+}
+
+impl Site {
+    /// The roots and aliases that the conf says and that requests lead to, each path once.
+    pub fn roots(&self) -> Vec<NamedRoot<'_>> {
+        let mut roots: Vec<NamedRoot> = Vec::new();
+        for (server, locations) in self.servers_with_locations() {
+            let answers = |location: &Location| location.scope.get(&RETURN).is_some() || location.view.is_some();
+            if locations.first().is_some_and(answers) {
+                continue;
+            }
+            let takes_all = server.locations.has_prefix(b"/");
+            // No uri is left for the server's own settings where one location takes them all.
+            let is_unused = |location: &Location| takes_all && location.pattern == Pattern::Server;
+            let serves = |location: &&Location| !(answers(location) || is_unused(location));
+            for root in locations.iter().filter(serves).filter_map(Location::named_root) {
+                if roots.iter().all(|other| (other.path, other.kind) != (root.path, root.kind)) {
+                    roots.push(root);
+                }
+            }
+        }
+        roots
+    }
+}
+
+impl Location {
+    fn named_root(&self) -> Option<NamedRoot<'_>> {
+        let root: &Root = self.scope.get(&ROOT);
+        self.scope.span_of(&ROOT)?;
+        let (path, (said, span)) = (root.literal()?, root.said());
+        let kind = match (&self.rest, &self.pattern) {
+            (Rest::All, _) => RootKind::Directory,
+            (Rest::Nothing, _) | (_, Pattern::Exact(_)) => RootKind::Any,
+            (Rest::Behind(_), _) if path.ends_with('/') => RootKind::Directory,
+            (Rest::Behind(_), _) => RootKind::Beginning,
+        };
+        let directive = if self.rest == Rest::All { "root" } else { "alias" };
+        Some(NamedRoot { directive, path, said, span, kind })
+    }
+}

@@ -97,13 +97,17 @@ pub fn registry() -> Registry {
 
 fn loader(options: &Options) -> Result<Loader, String> {
     let cwd = || std::env::current_dir().map_err(|e| Failure::new("getcwd()", e).to_string());
-    let prefix = match &options.prefix {
+    let base = match &options.prefix {
         Some(prefix) if prefix.is_absolute() => prefix.clone(),
         Some(prefix) => cwd()?.join(prefix),
         None => cwd()?,
     };
+    let prefix = match &options.source {
+        Source::File(path) if options.prefix.is_none() => prefix_of(&base.join(path)).unwrap_or(&base).to_owned(),
+        _ => base.clone(),
+    };
     let source = match &options.source {
-        Source::File(path) => Conf::File(prefix.join(path)),
+        Source::File(path) => Conf::File(base.join(path)),
         Source::Embedded => carried(embedded::welcome(), embedded::account(None)?),
         Source::Directory(dir, address) => {
             let real = real_directory(dir)?;
@@ -117,6 +121,11 @@ fn loader(options: &Options) -> Result<Loader, String> {
     });
     let options = conf::Options { prefix, globals: options.globals.clone(), built_in: http::BUILT_IN };
     Ok(Loader { registry: registry(), source, options, error_log })
+}
+
+/// The prefix that nginx's layout, PREFIX/conf/nginx.conf beside PREFIX/html and PREFIX/logs, says by itself.
+fn prefix_of(conf: &Path) -> Option<&Path> {
+    conf.parent().filter(|dir| dir.ends_with("conf")).and_then(Path::parent)
 }
 
 fn carried(text: String, account: Option<Credentials>) -> Conf {
@@ -220,7 +229,8 @@ Options:
   -q            : suppress non-error messages during configuration testing
   -s signal     : send signal to a master process: stop, quit, reopen, reload
                   (reload waits, and fails when the master refuses)
-  -p prefix     : set prefix path (default: the working directory)
+  -p prefix     : set prefix path (default: DIR for -c DIR/conf/FILE,
+                  else the working directory)
   -e filename   : set error log file (default: stderr)
   -c filename   : set configuration file (default: a built-in one)
   -g directives : set global directives out of configuration file

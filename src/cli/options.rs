@@ -56,7 +56,7 @@ pub struct Options {
     pub action: Action,
     /// With which configuration.
     pub source: Source,
-    /// `-p`: what relative paths start at; the working directory without it, as in an nginx that was built without a prefix.
+    /// `-p`: what relative paths start at.
     pub prefix: Option<PathBuf>,
     /// `-g`: directives put before the configuration.
     pub globals: Option<String>,

@@ -8,6 +8,7 @@ use std::process::Command;
 
 mod mistakes;
 mod pictures;
+mod prefix;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -12,6 +12,8 @@ pub struct Cx<'a> {
     pub conn: &'a ConnInfo,
     /// The worker is leaving: no keep-alive.
     pub leaving: bool,
+    /// Others wait for the place of this connection: no keep-alive, unless its client has sent more already.
+    pub is_full: bool,
     /// What the processes of the service have counted.
     pub ledger: Option<&'a Ledger>,
     /// The connection's unread bytes, from the first byte of this exchange's request on.

@@ -196,7 +196,8 @@ pub(super) fn text(ex: &Exchange, cx: &Cx, body: Vec<u8>, media_type: Option<&'s
 
 /// Appends the head, and what of the body is not in a file. `None`: the connection is to be closed without a response.
 pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answer: Answer) -> Option<Body> {
-    ex.keep_alive = ex.keep_alive && !cx.leaving && limits::may_keep_alive(cx, ex.location_of(cx));
+    let is_last = cx.leaving || cx.is_full && cx.input.len() <= ex.taken();
+    ex.keep_alive = ex.keep_alive && !is_last && limits::may_keep_alive(cx, ex.location_of(cx));
     Some(match answer {
         Answer::Close(status) => {
             ex.response.status = status;

@@ -63,7 +63,6 @@ pub fn serve(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interru
 }
 
 fn converse(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrupts) {
-    let mut is_leaving = engine.leaving;
     let mut need = step(engine, conn, false);
     let mut idle_since = engine.clock.now_ms();
     // When the crowd is looked at next, and whether it has been seen since the last answer.
@@ -74,7 +73,6 @@ fn converse(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrup
         engine.tally.turns.add(1);
         if woken.is_called {
             let heeded = interrupts.heed(engine);
-            is_leaving = heeded != Heeded::Serving;
             match heeded {
                 Heeded::Ending => break,
                 // One that has just come still gets its answer.
@@ -87,7 +85,7 @@ fn converse(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrup
         let now = engine.clock.now_ms();
         if need == Need::Turn || !woken.conn.is_empty() {
             if (is_wanted || woken.is_crowded) && interrupts.is_crowded() {
-                engine.leaving = true;
+                engine.is_full = true;
             }
             need = step(engine, conn, woken.conn.intersects(Ready::HUP | Ready::ERROR));
             (idle_since, is_wanted, crowd_from) = (now, false, 0);
@@ -113,7 +111,7 @@ fn converse(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrup
         }
         engine.end_of_turn();
     }
-    engine.leaving = is_leaving;
+    engine.is_full = false;
 }
 
 fn step(engine: &mut Engine, conn: &mut Conn, hung_up: bool) -> Need {

@@ -9,6 +9,7 @@ macro_rules! cx {
             clock: &$engine.clock,
             conn: &$conn.info,
             leaving: $engine.leaving,
+            is_full: $engine.is_full,
             ledger: Some($engine.tally.ledger()),
             input: $input,
         }
@@ -102,6 +103,8 @@ pub struct Engine {
     pub turn: u64,
     /// No keep-alive from now on: the worker is leaving.
     pub leaving: bool,
+    /// Others wait, and there is no room for them: who has its answer makes some.
+    pub is_full: bool,
     /// Where answers are counted.
     pub tally: Arc<Tally>,
     files: FileCache,
@@ -129,14 +132,26 @@ impl Conn {
 
     /// How long it is still listened to when room is needed, ms.
     pub fn lull_ms(&self) -> u64 {
-        if self.is_new() { FIRST_LULL_MS } else { LULL_MS }
+        if self.is_new() || self.is_lingering() { FIRST_LULL_MS } else { LULL_MS }
     }
 }
 
 impl Engine {
     pub fn new(site: Arc<Site>, streams: Arc<Servers>, clock: Clock, logs: AccessLogs, tally: Arc<Tally>) -> Engine {
         let files = FileCache::new(site.locations().iter().all(|location| *location.scope.get(&SENDFILE)));
-        Engine { site, streams, clock, turn: 0, leaving: false, tally, files, logs, pool: Vec::new(), accepted: 0 }
+        Engine {
+            site,
+            streams,
+            clock,
+            turn: 0,
+            leaving: false,
+            is_full: false,
+            tally,
+            files,
+            logs,
+            pool: Vec::new(),
+            accepted: 0,
+        }
     }
 
     /// Takes on an accepted connection.

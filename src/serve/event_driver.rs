@@ -67,6 +67,7 @@ impl EventDriver {
 
     fn drive(&mut self, key: u64, hung_up: bool, poller: &Poller) {
         self.table.set_busy(key);
+        self.engine.is_full = self.table.is_full();
         let Some(watched) = self.table.get_mut(key) else { return };
         let mut need = self.engine.advance(&mut watched.conn, hung_up);
         if need == Need::Write && !watched.writing {

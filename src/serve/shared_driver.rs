@@ -84,12 +84,17 @@ impl SharedDriver {
     pub fn accept(&self, engine: &mut Engine, arrived: Arrived, poller: &Poller) -> WakeLeader {
         let Arrived { key, socket, peer, listener } = arrived;
         let conn = engine.open(socket, peer, listener);
+        engine.is_full = self.lock().table.is_full();
         self.drive(engine, key, conn, false, |conn, interest| poller.add(&conn.socket, key, interest))
     }
 
     /// An event of connection `key`; a key whose connection is gone is ignored.
     pub fn ready(&self, engine: &mut Engine, key: u64, ready: Ready, poller: &Poller) -> WakeLeader {
-        let taken = self.lock().take(key);
+        let taken = {
+            let mut inner = self.lock();
+            engine.is_full = inner.table.is_full();
+            inner.take(key)
+        };
         let Some(conn) = taken else { return WakeLeader(false) };
         let hung_up = ready.intersects(Ready::RDHUP | Ready::HUP | Ready::ERROR);
         self.drive(engine, key, conn, hung_up, |conn, interest| poller.modify(&conn.socket, key, interest))

@@ -39,11 +39,15 @@ pub(super) enum Claim {
 impl Claim {
     /// Two system calls at most.
     pub fn of(conn: &Conn) -> Claim {
+        let is_delivered = || conn.socket.unacknowledged().map_or(true, |bytes| bytes == 0);
         if conn.is_lingering() {
-            let is_delivered = conn.socket.unacknowledged().is_ok_and(|bytes| bytes == 0);
-            return if is_delivered { Claim::Nothing } else { Claim::Answer };
+            return if is_delivered() { Claim::Nothing } else { Claim::Answer };
         }
-        if conn.socket.has_input() { Claim::Request } else { Claim::Nothing }
+        match conn.socket.has_input() {
+            true => Claim::Request,
+            false if !is_delivered() => Claim::Answer,
+            false => Claim::Nothing,
+        }
     }
 }
 
@@ -55,6 +59,7 @@ pub(super) struct Table<T> {
     reusable: ReusableList,
     of_slots: Shortage,
     of_descriptors: Shortage,
+    is_full: bool,
 }
 
 impl<T: Holder> Table<T> {
@@ -65,6 +70,7 @@ impl<T: Holder> Table<T> {
             reusable: ReusableList::default(),
             of_slots: Shortage::of(capacity.of),
             of_descriptors: Shortage::of("descriptors"),
+            is_full: false,
         }
     }
 
@@ -82,6 +88,7 @@ impl<T: Holder> Table<T> {
         self.reusable.remove(key);
         self.timers.cancel(key);
         self.slots.remove(key);
+        self.is_full &= self.is_short();
     }
 
     /// When the connection has waited long enough, ms of the clock.
@@ -137,10 +144,19 @@ impl<T: Holder> Table<T> {
 
     /// Closes connections, when less than a sixteenth of the slots is free.
     pub fn make_room(&mut self, now_ms: u64, tally: &Tally) {
-        if self.free() <= self.capacity() / 16 {
+        if self.is_short() {
             let count = self.drain(now_ms);
             self.of_slots.reuse(count, tally, now_ms);
         }
+    }
+
+    fn is_short(&self) -> bool {
+        self.free() <= self.capacity() / 16
+    }
+
+    /// Whether others wait, and too few connections could be closed for them: those that get their answer are to make room.
+    pub fn is_full(&self) -> bool {
+        self.is_full
     }
 
     /// Closes connections, when no descriptor is left. False: there were none to be closed.
@@ -171,6 +187,7 @@ impl<T: Holder> Table<T> {
                 Claim::Answer => self.reusable.push(key, now_ms + LULL_MS),
             }
         }
+        self.is_full = count == 0 || self.is_short();
         count
     }
 }
@@ -220,6 +237,23 @@ mod tests {
         assert_eq!(table.free(), 7, "more than a sixteenth is free");
         assert!(table.release_descriptors(100, &tally));
         assert_eq!((table.free(), tally.reused_connections.get()), (14, 14), "whatever is free");
+    }
+
+    #[test]
+    fn it_is_full_from_when_room_is_wanted_in_vain_until_there_is_some() {
+        let (mut table, keys) = full(32, |_| Claim::Nothing);
+        let tally = tally();
+        assert!(!table.is_full(), "nobody waits");
+        keys.iter().for_each(|key| table.set_busy(*key));
+        table.make_room(100, &tally);
+        assert!(table.is_full());
+        keys[..3].iter().for_each(|key| {
+            assert!(table.is_full());
+            table.remove(*key);
+        });
+        assert!(!table.is_full(), "more than a sixteenth is free");
+        assert!(!table.release_descriptors(100, &tally));
+        assert!(table.is_full(), "something else than slots is wanted");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::support::{proc, tools, until_true};
 const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 /// Longer than anybody is listened to who must make room.
-const LULL: Duration = Duration::from_millis(150);
+const LULL: Duration = Duration::from_millis(600);
 
 /// One worker, or dispatcher, with so many places.
 fn small(kind: &'static Kind, places: usize) -> Want {

@@ -174,10 +174,13 @@ fn who_waits_for_room_gets_the_first_that_is_free() {
 #[test]
 fn idle_connections_make_room() {
     for model in ALL {
-        let (server, _ledger) = pool(2, &format!("dispatch {model}; worker_connections 20;"));
-        let mut clients = stay(&server, 120);
-        assert!(clients[0].is_closed_by_server(), "{model}: the oldest went first");
-        assert_eq!(clients.last_mut().expect("some").get("/").text(), "hello", "{model}: the newest stays");
+        let (server, ledger) = pool(2, &format!("dispatch {model}; worker_connections 20;"));
+        let mut clients = stay(&server, 30);
+        // The subject is time: how long an idle client is listened to at least.
+        assert_eq!(clients[0].patience(Duration::from_millis(700)).response(), Err(Nothing::Silent), "{model}");
+        clients.extend(stay(&server, 60));
+        assert!(clients[0].patience(PATIENCE).is_closed_by_server(), "{model}: the oldest went first");
+        assert!(ledger.sums().reused_connections > 0, "{model}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::conf;
 use crate::support::client::{Client, Nothing};
 use crate::support::server::Server;
-use crate::support::{proc, until_true};
+use crate::support::{PATIENCE, proc, until_true};
 
 /// See [`Client::begin`].
 const PAIR: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: local";
@@ -16,19 +16,23 @@ fn small_server(events: &str) -> Server {
     server
 }
 
-/// When slots run out, the oldest idle connections make room, so every newcomer is served.
+/// When slots run out, the oldest connections that have been idle for a while make room, so every newcomer is served.
 #[test]
 fn idle_connections_make_room() {
     for events in ["accept_mutex off;", "accept_mutex off; multi_accept on;"] {
         let server = small_server(events);
         let mut clients: Vec<Client> = Vec::new();
-        for _ in 0..60 {
+        for n in 0..30 {
+            if n == 18 {
+                // The subject is time: how long an idle client is listened to at least.
+                assert_eq!(clients[0].patience(Duration::from_millis(700)).response(), Err(Nothing::Silent));
+            }
             let mut client = server.connect();
             assert_eq!(client.get("/").text(), "hello");
             clients.push(client);
         }
-        assert!(clients[0].is_closed_by_server(), "the oldest went first");
-        assert_eq!(clients.last_mut().expect("sixty").get("/").text(), "hello", "the newest stays");
+        assert!(clients[0].patience(PATIENCE).is_closed_by_server(), "the oldest went first");
+        assert_eq!(clients.last_mut().expect("thirty").get("/").text(), "hello", "the newest stays");
     }
 }
 
@@ -59,7 +63,7 @@ fn the_surplus_waits_and_costs_nothing() {
     let spent = proc::cpu_ticks(server.pid()) - before;
     assert!(spent <= 5, "{spent} ticks of CPU in 1.5 s of waiting");
     drop(asking);
-    late.patience(crate::support::PATIENCE);
+    late.patience(PATIENCE);
     assert_eq!(late.response().expect("served when there is room").text(), "hello");
 }
 

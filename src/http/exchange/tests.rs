@@ -44,7 +44,15 @@ impl Desk {
     }
 
     fn cx<'d>(&'d self, input: &'d [u8]) -> Cx<'d> {
-        Cx { site: &self.site, clock: &self.clock, conn: &self.conn, leaving: false, ledger: None, input }
+        Cx {
+            site: &self.site,
+            clock: &self.clock,
+            conn: &self.conn,
+            leaving: false,
+            is_full: false,
+            ledger: None,
+            input,
+        }
     }
 
     fn ask(&self, request: &str) -> Reply {

@@ -46,7 +46,15 @@ impl Desk {
         let request = format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n");
         let conn = ConnInfo { published: self.published, ..ConnInfo::new(self.peer.clone(), None, 0, 1, 0) };
         let (site, clock) = (&self.site, &self.clock);
-        let cx = Cx { site, clock, conn: &conn, leaving: false, ledger: Some(&self.ledger), input: request.as_bytes() };
+        let cx = Cx {
+            site,
+            clock,
+            conn: &conn,
+            leaving: false,
+            is_full: false,
+            ledger: Some(&self.ledger),
+            input: request.as_bytes(),
+        };
         let (mut ex, mut out) = (Exchange::default(), Vec::new());
         assert!(matches!(ex.request(&cx, &mut out), Action::Send(_)));
         let out = String::from_utf8(out).unwrap();

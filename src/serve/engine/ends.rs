@@ -5,7 +5,7 @@ use super::{Conn, Engine, Need, State};
 use crate::http::complain;
 use crate::http::exchange::{Action, After, Cx, Stage};
 use crate::http::limits;
-use crate::serve::LULL_MS;
+use crate::serve::LOOK_MS;
 use std::io;
 
 /// nginx's lingering_timeout and lingering_time: how long a closing connection is read from, ms.
@@ -43,7 +43,7 @@ impl Engine {
         let now = self.clock.now_ms();
         conn.state = State::Linger { until_ms: now + LINGER_MS };
         // A process that leaves may be the last of its network namespace, which takes along what is not acknowledged.
-        conn.deadline_ms = now + if linger { LINGER_PAUSE_MS } else { LULL_MS };
+        conn.deadline_ms = now + if linger { LINGER_PAUSE_MS } else { LOOK_MS };
         None
     }
 
@@ -87,7 +87,7 @@ impl Engine {
             _ => conn.is_lingering() && self.is_delivering(conn),
         };
         if is_unfinished {
-            conn.deadline_ms = self.clock.now_ms() + LULL_MS;
+            conn.deadline_ms = self.clock.now_ms() + LOOK_MS;
             return Need::Turn;
         }
         if let State::Stream(phase) = conn.state {

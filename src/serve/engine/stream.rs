@@ -5,7 +5,7 @@ use super::{Active, BATCH_MAX, Conn, Engine, Fill, Need, State};
 use crate::http::exchange::ConnInfo;
 use crate::log::{self, LogRef, Place};
 use crate::os::{Addr, ErrnoText, Socket};
-use crate::serve::LULL_MS;
+use crate::serve::LOOK_MS;
 use crate::serve::output::{Flush, How};
 use crate::stream::{Server, Servers};
 use std::fmt;
@@ -93,7 +93,7 @@ impl Engine {
                 Phase::LastWords => {
                     let now = self.clock.now_ms();
                     phase = Phase::Linger { until_ms: now + LINGER_MS };
-                    conn.deadline_ms = now + if self.leaving { LULL_MS } else { LINGER_PAUSE_MS };
+                    conn.deadline_ms = now + if self.leaving { LOOK_MS } else { LINGER_PAUSE_MS };
                 }
                 Phase::Linger { until_ms } => break self.on_linger(conn, active, until_ms),
             }

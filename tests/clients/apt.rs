@@ -1,0 +1,102 @@
+//! apt pipelines ten requests, and takes a response that is cut short for a package that can't be had.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use drover::dispatch::MODELS;
+
+use crate::support::server::Server;
+use crate::support::tools;
+use crate::{conf, run, while_reloading};
+
+const PACKAGES: usize = 60;
+
+/// A flat repository of small packages, in the server's root.
+fn repository(root: &Path, size: usize) {
+    let build = root.join("build");
+    fs::create_dir_all(build.join("DEBIAN")).expect("mkdir");
+    // What dpkg-deb can't compress.
+    let payload: Vec<u8> = (0..size as u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect();
+    fs::write(build.join("payload"), payload).expect("the payload");
+    let first = root.join("drover-test-0_1_all.deb");
+    let mut index = String::new();
+    for n in 0..PACKAGES {
+        let control = format!(
+            "Package: drover-test-{n}\nVersion: 1\nArchitecture: all\nMaintainer: Nobody <nobody@example.org>\n\
+             Description: a package\n"
+        );
+        fs::write(build.join("DEBIAN/control"), &control).expect("control");
+        let name = format!("drover-test-{n}_1_all.deb");
+        let deb = root.join(&name);
+        run(Command::new(tools::find("dpkg-deb")).args(["-Znone", "--build"]).arg(&build).arg(&deb));
+        let sum = run(Command::new(tools::find("sha256sum")).arg(&deb));
+        let (size, sum) = (fs::metadata(&deb).expect("the package").len(), sum.split(' ').next().unwrap_or(""));
+        index += &format!("{control}Filename: ./{name}\nSize: {size}\nSHA256: {sum}\n\n");
+    }
+    fs::write(root.join("Packages"), index).expect("the index");
+    fs::remove_dir_all(build).expect("tidy up");
+    assert!(first.is_file());
+}
+
+/// Commands of apt-get, with directories of their own below `dir` and nothing of this machine's settings.
+struct Apt<'a>(&'a Path);
+
+impl Apt<'_> {
+    fn new<'a>(dir: &'a Path, server: &Server) -> Apt<'a> {
+        for name in ["etc/preferences.d", "etc/trusted.gpg.d", "state/lists/partial", "cache/archives/partial", "out"] {
+            fs::create_dir_all(dir.join(name)).expect("mkdir");
+        }
+        fs::write(dir.join("status"), "").expect("status");
+        let source = format!("deb [trusted=yes] http://127.0.0.1:{}/ ./\n", server.port());
+        fs::write(dir.join("etc/sources.list"), source).expect("sources.list");
+        let at = dir.display();
+        let settings = format!(
+            "Dir::Etc \"{at}/etc\";\nDir::Etc::parts \"none\";\nDir::Etc::main \"none\";\nDir::Etc::sourceparts \"none\";\n\
+             Dir::State \"{at}/state\";\nDir::State::status \"{at}/status\";\nDir::Cache \"{at}/cache\";\nDir::Log \"{at}\";\n\
+             APT::Sandbox::User \"root\";\nDebug::NoLocking \"true\";\nAcquire::http::Proxy \"false\";\n\
+             Acquire::Retries \"0\";\nAcquire::Languages \"none\";\n"
+        );
+        fs::write(dir.join("apt.conf"), settings).expect("apt.conf");
+        Apt(dir)
+    }
+
+    fn get(&self, args: &[&str]) {
+        let mut command = Command::new(tools::find("apt-get"));
+        command.env("APT_CONFIG", self.0.join("apt.conf")).env("LC_ALL", "C").env_remove("http_proxy");
+        run(command.current_dir(self.0.join("out")).arg("-q").args(args));
+    }
+
+    fn download(&self, more: &[&str]) {
+        self.get(&["update"]);
+        let names: Vec<String> = (0..PACKAGES).map(|n| format!("drover-test-{n}")).collect();
+        let args: Vec<&str> =
+            more.iter().copied().chain(["download"]).chain(names.iter().map(String::as_str)).collect();
+        self.get(&args);
+        let count = fs::read_dir(self.0.join("out")).expect("the packages").count();
+        assert_eq!(count, PACKAGES, "packages");
+    }
+}
+
+/// Every connection ends after twenty responses, while apt has asked for more.
+#[test]
+fn apt_gets_all_packages() {
+    for kind in MODELS {
+        let server = Server::drover(&conf(2, &format!("dispatch {};", kind.name), "keepalive_requests 20;"));
+        repository(&server.dir().join("root"), 3000);
+        let dir = tempfile::tempdir().expect("a directory");
+        Apt::new(dir.path(), &server).download(&[]);
+    }
+}
+
+#[test]
+fn apt_gets_all_packages_during_reloads() {
+    for model in ["exclusive", "accept_mutex", "pool_pass", "prefork", "fork", "leader_follower"] {
+        let server = Server::drover(&conf(2, &format!("dispatch {model};"), ""));
+        repository(&server.dir().join("root"), 20_000);
+        let dir = tempfile::tempdir().expect("a directory");
+        let apt = Apt::new(dir.path(), &server);
+        // In KB/s: a second or two for all.
+        while_reloading(&server, || apt.download(&["-o", "Acquire::http::Dl-Limit=800"]));
+    }
+}

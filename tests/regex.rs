@@ -88,11 +88,14 @@ fn text(random: &mut Random) -> Vec<u8> {
     text
 }
 
+/// What each group holds; `None`: the group took no part.
+type Groups = Vec<Option<Vec<u8>>>;
+
 /// The names of the groups, and for each text its groups; `None` without a match, PCRE2's number where it fails.
 #[derive(Debug, PartialEq)]
 struct Meaning {
     names: Vec<(String, usize)>,
-    found: Vec<Result<Option<Vec<Option<Vec<u8>>>>, i32>>,
+    found: Vec<Result<Option<Groups>, i32>>,
 }
 
 /// `None`: no pattern.

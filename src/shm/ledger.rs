@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use crate::os::{SharedMap, shareable};
 
+use super::counter::{Counter, Numbers};
 use super::histogram::{ACCEPT_DELAY_BUCKETS, REQUEST_TIME_BUCKETS, bucket};
 use super::{AcceptMutex, Text};
 
@@ -27,86 +28,6 @@ const MUTEXES: usize = 8;
 
 /// In the place of a pid: the slot is being freed.
 const BURIED: u32 = u32::MAX;
-
-shareable! {
-    /// A number with one writer.
-    #[derive(Debug)]
-    pub struct Counter {
-        value: AtomicU64,
-    }
-}
-
-impl Counter {
-    pub fn add(&self, n: u64) {
-        self.value.store(self.value.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
-    }
-
-    pub fn sub(&self, n: u64) {
-        self.value.store(self.value.load(Ordering::Relaxed).wrapping_sub(n), Ordering::Relaxed);
-    }
-
-    pub fn set(&self, n: u64) {
-        self.value.store(n, Ordering::Relaxed);
-    }
-
-    pub fn get(&self) -> u64 {
-        self.value.load(Ordering::Relaxed)
-    }
-}
-
-/// One counter or a row of them, and the plain numbers that a copy of it is.
-pub trait Numbers {
-    /// A number, or a row of as many.
-    type Plain;
-    /// Adds what is here to `plain`.
-    fn add_to(&self, plain: &mut Self::Plain);
-    /// Adds `plain` to what is here.
-    fn take_in(&self, plain: &Self::Plain);
-    /// Sets what is here to zero.
-    fn clear(&self);
-    /// The numbers of a copy.
-    fn numbers(plain: &Self::Plain) -> &[u64];
-}
-
-impl Numbers for Counter {
-    type Plain = u64;
-
-    fn add_to(&self, plain: &mut u64) {
-        *plain = plain.wrapping_add(self.get());
-    }
-
-    fn take_in(&self, plain: &u64) {
-        self.add(*plain);
-    }
-
-    fn clear(&self) {
-        self.set(0);
-    }
-
-    fn numbers(plain: &u64) -> &[u64] {
-        std::slice::from_ref(plain)
-    }
-}
-
-impl<const N: usize> Numbers for [Counter; N] {
-    type Plain = [u64; N];
-
-    fn add_to(&self, plain: &mut [u64; N]) {
-        self.iter().zip(plain).for_each(|(counter, n)| counter.add_to(n));
-    }
-
-    fn take_in(&self, plain: &[u64; N]) {
-        self.iter().zip(plain).for_each(|(counter, n)| counter.take_in(n));
-    }
-
-    fn clear(&self) {
-        self.iter().for_each(Numbers::clear);
-    }
-
-    fn numbers(plain: &[u64; N]) -> &[u64] {
-        plain
-    }
-}
 
 /// Declares the counters once: as fields of a slot, as a plain copy, and with their names and texts for who shows them.
 macro_rules! counters {

@@ -132,8 +132,7 @@ pub static INTERNAL: Setting<bool> = Setting::one("internal", |_| Ok(true))
     .contexts(Contexts::LOCATION)
     .args(0, 0)
     .syntax("")
-    .local()
-    .about("The location answers internal redirects only (error_page, try_files, index); anyone else gets a 404.");
+    .about("The location, and those in it, answer internal redirects only (error_page, try_files, index); anyone else gets a 404.");
 
 /// Whether runs of slashes count as one.
 pub static MERGE_SLASHES: Setting<bool> = Setting::one("merge_slashes", |args| args.flag(0))

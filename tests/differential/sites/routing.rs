@@ -79,7 +79,9 @@ pub fn errors() -> Site {
                 location /own-set/ { error_page 410 /page.html; } \
                 location /nested/ { error_page 403 /page.html; location /nested/inner/ { } \
                     location /nested/own/ { error_page 404 /50x.html; } } \
-                location /internal-redirect/ { error_page 404 /to-200/again; } }";
+                location /internal-redirect/ { error_page 404 /to-200/again; } \
+                location /guarded/ { internal; location ~ txt$ { } location /guarded/inner/ { } \
+                    location = /guarded/exact { return 200 x; } } }";
     let probes = probes![
         get("/missing"),
         get("/missing?query"),
@@ -110,6 +112,10 @@ pub fn errors() -> Site {
         get("/nested/inner/x"),
         get("/nested/own/x"),
         get("/internal-redirect/x"),
+        get("/guarded/x"),
+        get("/guarded/a.txt"),
+        get("/guarded/inner/x"),
+        get("/guarded/exact"),
         get("/404.html"),
         get("/locked.txt"),
         get("/bare/"),

@@ -142,11 +142,16 @@ pub fn is_alive(pid: Pid) -> bool {
     pid > 0 && !matches!(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None), Err(Errno::ESRCH))
 }
 
-/// When a process started, at most two seconds too early; `None` when there is none with this id, or /proc doesn't tell.
+/// When a process started, at most two seconds too early; `None` when there is none with this id, when it has ended and only
+/// waits for its parent (a zombie), or where /proc doesn't tell.
 pub fn started(pid: Pid) -> Option<SystemTime> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // proc_pid_stat(5): field 22, in clock ticks since the boot. The third follows the last ")".
-    let ticks: u64 = stat.rsplit_once(") ")?.1.split(' ').nth(22 - 3)?.parse().ok()?;
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    if matches!(fields.next()?, "Z" | "X") {
+        return None;
+    }
+    let ticks: u64 = fields.nth(22 - 4)?.parse().ok()?;
     let per_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|n| u64::try_from(n).ok())?;
     let all = fs::read_to_string("/proc/stat").ok()?;
     let boot: u64 = all.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
@@ -451,6 +456,20 @@ mod tests {
     fn quota(list: &[(&str, &str)]) -> Option<f64> {
         let dir = files(list);
         cgroup_quota(&dir.path().join("cgroup"), &dir.path().join("mountinfo"))
+    }
+
+    #[test]
+    fn a_process_that_waits_for_its_parent_has_ended() {
+        let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let pid = child.id() as Pid;
+        assert!(started(pid).is_some());
+        drop(child.stdin.take());
+        let until = std::time::Instant::now() + Duration::from_secs(10);
+        while started(pid).is_some() {
+            assert!(std::time::Instant::now() < until, "it has not been reaped, but it has ended");
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
     }
 
     #[test]

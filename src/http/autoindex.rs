@@ -6,7 +6,7 @@ use super::action::{Kind, Listed};
 use super::exchange::{Cx, Exchange, Flow};
 use super::files::Purpose;
 use super::request::Method;
-use super::response::Answer;
+use super::response::{self, Answer};
 use super::uri::{self, Escape};
 use super::{complain, date};
 use crate::conf::{self, Contexts, Setting};
@@ -62,11 +62,7 @@ pub(super) fn listed(ex: &Exchange, cx: &Cx, result: Result<Vec<Listed>, i32>) -
     entries.sort_by(|a, b| (a.kind != Kind::Dir, &a.name).cmp(&(b.kind != Kind::Dir, &b.name)));
     let scope = &ex.location_of(cx).scope;
     let (exact, local) = (*scope.get(&AUTOINDEX_EXACT_SIZE), *scope.get(&AUTOINDEX_LOCALTIME));
-    Flow::Answer(Answer::Text {
-        status: 200,
-        body: page(&ex.uri, &entries, exact, local),
-        media_type: Some("text/html"),
-    })
+    Flow::Answer(response::text(ex, cx, page(&ex.uri, &entries, exact, local), Some("text/html")))
 }
 
 fn page(uri: &[u8], entries: &[Listed], exact: bool, local: bool) -> Vec<u8> {

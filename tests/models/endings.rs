@@ -70,6 +70,18 @@ pub fn close_after_a_large_response(kind: &'static Kind) {
     service.end();
 }
 
+/// The same where the kernel took all of the response at once, from a client that has never sent a request too early.
+pub fn close_while_on_its_way(kind: &'static Kind) {
+    let service = start(&Want::of(kind));
+    let mut client = service.connect();
+    client.send("GET /large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    wait_for_requests(&service, 1);
+    client.send(request("/"));
+    assert_large(&mut client);
+    assert!(client.is_closed_by_server());
+    service.end();
+}
+
 /// A process that leaves waits until its clients have what they were sent.
 pub fn last_bytes(kind: &'static Kind) {
     let mut service = start(&Want::of(kind).workers(1));

@@ -41,6 +41,7 @@ const CASES: &[Case] = &[
     ("quit", change::quit),
     ("last_response", endings::last_response),
     ("close_after_a_large_response", endings::close_after_a_large_response),
+    ("close_while_on_its_way", endings::close_while_on_its_way),
     ("last_bytes", endings::last_bytes),
     ("last_bytes_have_their_time", endings::last_bytes_have_their_time),
     ("overload", limits::overload),

@@ -12,6 +12,10 @@ use std::io;
 pub(super) const LINGER_PAUSE_MS: u64 = 5_000;
 pub(super) const LINGER_MS: u64 = 30_000;
 
+/// Behind a response of more bytes a close asks whether the client has them: a reset would take the rest from one that has sent more.
+/// Most shorter ones are acknowledged by then, and the question costs a system call.
+const LARGE: u64 = 64 << 10;
+
 impl Engine {
     /// Closes without a response; those to the requests before it go out first. `None`: they do.
     pub(super) fn hang_up(&mut self, conn: &mut Conn, active: &mut Active) -> Option<Need> {
@@ -36,7 +40,9 @@ impl Engine {
     /// The last response is in the kernel's buffer. A close now would be a reset for a client that sends more, and takes from it
     /// what is on its way (RFC 9112, 9.6): one that may is waited for. `None`: it is.
     pub(super) fn close(&mut self, conn: &mut Conn, active: &mut Active, linger: bool) -> Option<Need> {
+        let is_large = active.ex.bytes_sent() > LARGE;
         let linger = linger || conn.is_pipelining || active.has_waited || active.is_spoken_to(&conn.socket);
+        let linger = linger || is_large && conn.socket.unacknowledged().is_ok_and(|left| left > 0);
         if !(linger || self.leaving) || conn.socket.shutdown_write().is_err() {
             return Some(Need::Close);
         }

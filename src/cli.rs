@@ -64,7 +64,7 @@ fn act(options: &Options, loader: Loader, inherited: Inherited) -> i32 {
     }
 }
 
-/// What to type when another program has the port.
+/// The command to type when another program has the port.
 fn hint_of_port(source: &Source) -> Option<String> {
     let (directory, address) = match source {
         Source::File(_) => return None,

@@ -1,5 +1,5 @@
-//! The house rules that the compiler does not check: which layer may use which, where `unsafe` may stand, how long a file may be,
-//! and that documents and comments name no file that is not there.
+//! The house rules that the compiler does not check: which layer may use which, where `unsafe` may stand, how long a
+//! file may be, and that documents and comments name no file that is not there.
 
 use std::fs;
 use std::path::{Path, PathBuf};

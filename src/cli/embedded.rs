@@ -38,8 +38,8 @@ pub fn directory(directory: &Path, address: &SocketAddr) -> Result<String, Strin
     Ok(with_server(&body, address))
 }
 
-/// Who the workers are when root starts them: the owner of the directory, or, when that is root or there is none, nobody. `None`
-/// without root. Error: they could not read it.
+/// The user of the workers when root starts them: the owner of the directory, or, when that is root or there is none,
+/// nobody. `None` without root. Error: they could not read it.
 pub fn account(directory: Option<&Path>) -> Result<Option<Credentials>, String> {
     if !is_root() {
         return Ok(None);
@@ -73,7 +73,8 @@ fn is_mapped(maps: &str, uid: u32) -> bool {
     })
 }
 
-/// The first directory on the way to `directory`, itself included, that the user may not search, or not read at the end.
+/// The first directory on the way to `directory`, itself included, that the user may not search, or not read at the
+/// end.
 fn closed_to(uid: u32, gid: u32, directory: &Path) -> Option<&Path> {
     let mut way: Vec<&Path> = directory.ancestors().collect();
     way.reverse();

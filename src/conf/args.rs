@@ -134,7 +134,8 @@ impl<'a> Args<'a> {
         self.notes.get_mut()
     }
 
-    /// `"NAME" directive invalid WHAT`, as nginx's slot functions say it, about argument `i`; `help` says what is valid.
+    /// `"NAME" directive invalid WHAT`, as nginx's slot functions say it, about argument `i`; `help` says what is
+    /// valid.
     pub fn invalid(&self, i: usize, what: &str, help: &str) -> Error {
         self.bad(i, format!("\"{}\" directive invalid {what}", self.name())).help(help)
     }

@@ -177,7 +177,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// What follows the sentence for a reader: the line of the conf, a caret, a help. Each line begins with a line feed.
+/// The picture behind the sentence: the line of the conf, a caret, a help. Each line begins with a line feed.
 pub struct Picture<'e>(&'e Error);
 
 impl fmt::Display for Picture<'_> {

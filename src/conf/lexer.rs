@@ -81,8 +81,8 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    /// The next statement that has no error; behind an error it goes on with the line after the one where the statement began.
-    /// `None`: the end of the text.
+    /// The next statement that has no error; behind an error it goes on with the line after the one where the statement
+    /// began. `None`: the end of the text.
     pub fn statement_or_next(&mut self) -> Option<Statement> {
         loop {
             self.skip_blanks();

@@ -53,9 +53,9 @@ pub struct ListenSocket {
 }
 
 impl ListenSocket {
-    /// One socket for each address, but a wildcard takes in the other addresses of its port, which can't be bound beside it
-    /// (ngx_http_init_listening); one of IPv6 that takes IPv4 clients, those of IPv4, too. `passed`: the wildcards of sockets that
-    /// were passed in and take IPv4 clients whatever the conf says.
+    /// One socket for each address, but a wildcard takes in the other addresses of its port, which can't be bound
+    /// beside it (ngx_http_init_listening); one of IPv6 that takes IPv4 clients, those of IPv4, too. `passed`: the
+    /// wildcards of sockets that were passed in and take IPv4 clients whatever the conf says.
     pub fn group(asked: &[(Addr, ListenOptions, Span)], passed: &[Addr]) -> Vec<ListenSocket> {
         let asked = Self::with_passed(asked, passed);
         let mut sockets: Vec<ListenSocket> = Vec::new();
@@ -79,7 +79,7 @@ impl ListenSocket {
         sockets
     }
 
-    /// What is asked for, and behind it the passed sockets that serve a `*:P` of it.
+    /// The address asked for, and behind it the passed sockets that serve a `*:P` of it.
     fn with_passed(asked: &[(Addr, ListenOptions, Span)], passed: &[Addr]) -> Vec<Asked> {
         let mut all: Vec<Asked> = Vec::new();
         for (addr, options, span) in asked {

@@ -40,8 +40,8 @@ pub struct Options {
     pub prefix: String,
     /// `-g`: directives put in the main context first.
     pub globals: Option<String>,
-    /// Name and text of files that the program carries: an `include` of a file that is missing, in whatever directory, gets the
-    /// text under its name.
+    /// Name and text of files that the program carries: an `include` of a file that is missing, in whatever directory,
+    /// gets the text under its name.
     pub built_in: &'static [(&'static str, &'static str)],
 }
 

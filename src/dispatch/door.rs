@@ -82,8 +82,8 @@ impl Door {
         self.poller.delete(socket).and_then(|()| watch(&self.poller, n, socket))
     }
 
-    /// The next client of socket `n`. Errors: there is none; counted in `tally`, and logged unless it is for want of a descriptor. Who has
-    /// none lets others know.
+    /// The next client of socket `n`. Errors: there is none; counted in `tally`, and logged unless it is for want of a
+    /// descriptor. Who has none lets others know.
     pub fn accept(&mut self, n: u32, tally: &Tally) -> Result<Visitor, Refusal> {
         let listener = self.listeners.get(n as usize).ok_or(Refusal::NobodyWaits)?;
         match listener.accept() {

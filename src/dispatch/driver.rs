@@ -26,10 +26,11 @@ pub trait Driver {
     }
     /// `worker_connections`.
     fn capacity(&self) -> usize;
-    /// Closes some connections that wait for a request, the oldest first, when free slots run short (ngx_drain_connections).
+    /// Closes some connections that wait for a request, the oldest first, when free slots run short
+    /// (ngx_drain_connections).
     fn make_room(&mut self);
-    /// Closes files that are kept open for requests to come, or some connections that wait for one: descriptors have run out. False:
-    /// there is nothing to be closed.
+    /// Closes files that are kept open for requests to come, or some connections that wait for one: descriptors have
+    /// run out. False: there is nothing to be closed.
     fn release_descriptors(&mut self) -> bool {
         false
     }

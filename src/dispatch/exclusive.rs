@@ -1,6 +1,7 @@
 //! `exclusive`: every worker watches every listening socket with EPOLLEXCLUSIVE, so that a connection wakes one of them.
 //!
-//! Each queues up behind the others again every `rotate` connections, and when it is over its load limit (see `rotation.rs`).
+//! Each queues up behind the others again every `rotate` connections, and when it is over its load limit (see
+//! `rotation.rs`).
 
 use std::io;
 use std::sync::Arc;

@@ -86,7 +86,7 @@ struct Dispatcher {
 struct Child {
     /// Its slot.
     tally: Arc<Tally>,
-    /// What the slot counted when the child got it.
+    /// The count of its slot when the child got it.
     reused: u64,
 }
 

@@ -17,8 +17,8 @@ pub enum Order {
     ChildDied,
 }
 
-/// The next order that waits. A process whose master has died leaves by itself, and ends when its patience is over: nobody will
-/// reload it, or tell it to end.
+/// The next order that waits. A process whose master has died leaves by itself, and ends when its patience is over:
+/// nobody will reload it, or tell it to end.
 pub fn next_order(signals: &Signals) -> Option<Order> {
     loop {
         match signals.next() {

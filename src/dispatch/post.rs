@@ -32,7 +32,7 @@ pub struct Post {
     pub engines: Engines,
 }
 
-/// What a process has open, where that can't be found out.
+/// Descriptors that a process is taken to have open, where /proc doesn't tell.
 const USUALLY_OPEN: u64 = 64;
 
 impl Post {

@@ -1,8 +1,8 @@
 //! When a process that shares a listening socket queues up again behind the others that watch it.
 
-/// Linux wakes the process that has watched a socket longest (EPOLLEXCLUSIVE), again and again: it would get most of the
-/// connections. So whoever watches one takes it out of its epoll set and puts it in again, behind the others, now and then
-/// (nginx 1.21: ngx_reorder_accept_events, every 16 connections).
+/// Linux wakes the process that has watched a socket longest (EPOLLEXCLUSIVE), again and again: it would get most of
+/// the connections. So whoever watches one takes it out of its epoll set and puts it in again, behind the others, now
+/// and then (nginx 1.21: ngx_reorder_accept_events, every 16 connections).
 #[derive(Debug)]
 pub(super) struct Rotation {
     every: u64,

@@ -58,7 +58,7 @@ impl Found {
     }
 }
 
-/// One name of a directory that an [`Action::List`] found, through symbolic links.
+/// A name of a directory that an [`Action::List`] found, through symbolic links.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     pub name: Vec<u8>,

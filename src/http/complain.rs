@@ -85,7 +85,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// What a refused request said, behind the reason: nothing for most reasons.
+/// The words of a refused request, behind the reason: nothing for most reasons.
 struct Said<'a>(&'a Head, &'a [u8], Reject);
 
 impl fmt::Display for Said<'_> {
@@ -210,8 +210,8 @@ fn timed_out(here: Here) {
     log::info!(at: here, "client timed out (110: Connection timed out)");
 }
 
-/// Reading from or writing to the client failed; or, which is no error of the operating system and has a sentence of its own,
-/// what was being sent.
+/// Reading from or writing to the client failed; or, which is no error of the operating system and has a sentence of
+/// its own, what was being sent.
 pub fn connection_broken(ex: &Exchange, cx: &Cx, error: &io::Error) {
     match error.kind() {
         io::ErrorKind::Other => log::alert!(at: here(ex, cx), "{error}"),

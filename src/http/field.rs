@@ -82,9 +82,9 @@ impl Id {
         name.eq_ignore_ascii_case(id.name().as_bytes()).then_some(id)
     }
 
-    /// Whether a second field of this name is an error (nginx: ngx_http_process_unique_header_line). Lists may come in several
-    /// lines (RFC 9110 section 5.3), and so If-Match, If-None-Match and Expect may here; of Transfer-Encoding, whose list
-    /// can hold a single coding only, another line is what two servers in a chain read differently.
+    /// Whether a second field of this name is an error (nginx: ngx_http_process_unique_header_line). Lists may come in
+    /// several lines (RFC 9110 section 5.3), and so If-Match, If-None-Match and Expect may here; of Transfer-Encoding,
+    /// whose list can hold a single coding only, another line is what two servers in a chain read differently.
     pub fn is_unique(self) -> bool {
         matches!(
             self,

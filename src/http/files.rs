@@ -21,7 +21,7 @@ pub enum Purpose {
     Index(usize),
     /// Whether the directory of an index that was not found is there at all.
     IndexDir,
-    /// What the directory without an index holds.
+    /// The contents of a directory without an index.
     List,
     /// The `try_files` argument of this number; `dir`: it must be a directory.
     Try { i: usize, dir: bool },

@@ -143,7 +143,8 @@ impl Own {
         headers.iter().rfind(|header| self.is(header) && header.applies(status))
     }
 
-    /// What a response with this status has in the field's place: empty for nothing, `None` for the field itself.
+    /// The value that a response with this status has in the field's place: empty for nothing, `None` for the field
+    /// itself.
     pub(super) fn replacement(self, ex: &Exchange, cx: &Cx, status: u16) -> Option<Vec<u8>> {
         let line = self.line(ex.location_of(cx).scope.get(&ADD_HEADER).as_slice(), status)?;
         let mut value = Vec::new();
@@ -165,8 +166,8 @@ impl AddHeader {
     }
 }
 
-/// Appends the fields of `expires` and `add_header`, but for one that has been `written` in the place of the response's own.
-/// `head`: where in `out` the head begins, whose lines are variables of the next.
+/// Appends the fields of `expires` and `add_header`, but for one that has been `written` in the place of the response's
+/// own. `head`: where in `out` the head begins, whose lines are variables of the next.
 pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, head: usize, written: Option<Own>) {
     let status = ex.response.status;
     let scope = &ex.location_of(cx).scope;

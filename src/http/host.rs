@@ -41,7 +41,7 @@ fn port_number(digits: &[u8]) -> Option<u16> {
     digits.iter().try_fold(0, add)
 }
 
-/// What may stand between brackets: an IPv6 address without a zone (RFC 9110 knows none), or
+/// Whether the text may stand between brackets: an IPv6 address without a zone (RFC 9110 knows none), or
 /// `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`.
 fn is_ip_literal(text: &[u8]) -> bool {
     if let [b'v' | b'V', future @ ..] = text {

@@ -1,5 +1,5 @@
-//! Parts of a conf that load and can only fail: named locations that are not there. And the directories that it counts on, for others
-//! to look at.
+//! Parts of a conf that load and can only fail: named locations that are not there. And the directories that it counts
+//! on, for others to look at.
 
 use super::error_page::ERROR_PAGE;
 use super::files::{ROOT, Rest, Root, TRY_FILES};
@@ -14,14 +14,14 @@ pub struct NamedRoot<'s> {
     pub directive: &'static str,
     /// Absolute.
     pub path: &'s str,
-    /// What of it stands in the conf.
+    /// The part of the path that the conf spells out.
     pub said: &'s str,
     /// Where.
     pub span: Span,
     pub kind: RootKind,
 }
 
-/// What a path must lead to.
+/// The kind of file that a path must lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RootKind {
     /// A directory.

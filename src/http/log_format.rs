@@ -102,7 +102,7 @@ fn escape_default(out: &mut Vec<u8>, start: usize) {
     escape_with(out, start, needs, |byte, out| drop(write!(out, "\\x{byte:02X}")));
 }
 
-/// What a JSON string may not hold is escaped as JSON does; so is each byte that is no part of a UTF-8 character, by its number.
+/// Escapes what a JSON string may not hold, and by its number each byte that is no part of a UTF-8 character.
 /// Other bytes stay.
 fn escape_json(out: &mut Vec<u8>, start: usize) {
     let is_plain = |byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');

@@ -13,7 +13,8 @@ pub const BUILT_IN: &str = include_str!("../../conf/mime.types");
 /// The table of one scope.
 #[derive(Debug, Default)]
 pub enum Table {
-    /// No block says anything. nginx knows html, gif and jpg then, and sends a style sheet as text/plain, which no browser applies.
+    /// No block says anything. nginx knows html, gif and jpg then, and sends a style sheet as text/plain, which no
+    /// browser applies.
     #[default]
     BuiltIn,
     /// The `types` blocks of the scope.

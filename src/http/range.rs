@@ -28,17 +28,18 @@ pub enum Ranges {
     Unsatisfiable,
 }
 
-/// What a part costs besides its bytes, about; and what ranges may cost more than the whole. nginx counts so from 1.29.5 on.
+/// The cost of a part besides its bytes, about, and how much more than the whole the ranges may cost: nginx's from
+/// 1.29.5 on.
 const PART_COST: u64 = 256;
 const SPARE: u64 = 4096;
 
 /// Reads a Range field for `size` bytes into `ranges` (cleared first; kept by the caller, so that nothing is allocated).
 ///
 /// As in nginx a malformed list is 416 and a unit other than bytes is ignored, and so are more than `max` ranges
-/// (max_ranges; 0: no ranges at all), ranges which together exceed the size, and, without `max`, many small ones that would
-/// take more bytes than the whole: neither overlaps nor the heads of the parts can multiply the traffic.
-/// Unlike nginx, as the RFC has it: empty list elements are skipped (section 5.6.1) and numbers may be larger than any
-/// integer (section 14.1.1).
+/// (max_ranges; 0: no ranges at all), ranges which together exceed the size, and, without `max`, many small ones that
+/// would take more bytes than the whole: neither overlaps nor the heads of the parts can multiply the traffic. Unlike
+/// nginx, as the RFC has it: empty list elements are skipped (section 5.6.1) and numbers may be larger than any integer
+/// (section 14.1.1).
 pub fn parse(value: &[u8], size: u64, max: Option<u64>, ranges: &mut Vec<ByteRange>) -> Ranges {
     ranges.clear();
     let Some((unit, list)) = value.split_at_checked(6) else { return Ranges::Ignored };

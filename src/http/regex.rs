@@ -25,8 +25,8 @@ use crate::os::pcre::{Group, Pattern};
 use std::fmt;
 use std::sync::Arc;
 
-/// Steps of PCRE2 in one match: at some 25 ns each, 25 ms; nginx allows ten million. A pattern of three `(.+)` parts and a
-/// look-ahead needs more than a hundred thousand on a harmless path of 40 segments.
+/// Steps of PCRE2 in one match: at some 25 ns each, 25 ms; nginx allows ten million. A pattern of three `(.+)` parts
+/// and a look-ahead needs more than a hundred thousand on a harmless path of 40 segments.
 const STEPS: u32 = 1_000_000;
 
 /// The least limit at each place, for patterns whose steps can't be counted together.
@@ -96,7 +96,7 @@ impl Regex {
     /// Compiles a PCRE pattern.
     ///
     /// # Errors
-    /// What is wrong with it, in nginx's words (ngx_regex_compile).
+    /// The reason why the pattern is refused, in nginx's words (ngx_regex_compile).
     pub fn new(pattern: &str, ignore_case: bool) -> Result<Self, String> {
         let compiled = Pattern::new(pattern, ignore_case).map_err(|error| {
             let rest = pattern.get(error.offset..).filter(|rest| !rest.is_empty());

@@ -117,7 +117,7 @@ pub struct Field {
     pub id: Option<Id>,
 }
 
-/// What of the head is to blame when it's refused, for the log.
+/// The part of the head that is to blame when it's refused, for the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Blame {
     #[default]
@@ -186,8 +186,8 @@ impl Head {
         if self.path.is_empty() { b"/" } else { self.path.of(buf) }
     }
 
-    /// The target from its path on, as it came ($request_uri). `/` for an absolute-form target that ends with its host, as
-    /// in nginx: `return 301 https://other$request_uri` needs a slash there.
+    /// The target from its path on, as it came ($request_uri). `/` for an absolute-form target that ends with its host,
+    /// as in nginx: `return 301 https://other$request_uri` needs a slash there.
     pub fn uri<'a>(&self, buf: &'a [u8]) -> &'a [u8] {
         match self.uri.of(buf) {
             [] if self.form == Form::Absolute => b"/",

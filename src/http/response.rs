@@ -120,8 +120,8 @@ impl Response {
         Answer::Error(405)
     }
 
-    /// The values of a field that was sent, line by line; `_` in `name` stands for `-`. While the head is being written: of
-    /// what of it is there.
+    /// The values of a field that was sent, line by line; `_` in `name` stands for `-`. While the head is being
+    /// written: of what of it is there.
     pub(super) fn sent<'s>(&'s self, name: &'s [u8]) -> impl Iterator<Item = &'s [u8]> {
         self.head.split(|&byte| byte == b'\n').skip(1).filter_map(move |line| {
             let colon = memchr::memchr(b':', line)?;
@@ -181,8 +181,8 @@ pub(super) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> Answer {
     Answer::File(found)
 }
 
-/// A text made here, with status 200, unless the conditions of the request have it otherwise. It has no validators but those
-/// that `add_header` says, and with none there is no date that If-Unmodified-Since could be compared with.
+/// A text made here, with status 200, unless the conditions of the request have it otherwise. It has no validators but
+/// those that `add_header` says, and with none there is no date that If-Unmodified-Since could be compared with.
 pub(super) fn text(ex: &Exchange, cx: &Cx, body: Vec<u8>, media_type: Option<&'static str>) -> Answer {
     let etag = sent_etag(ex, cx, 200, None);
     let validators = Validators { etag: etag.as_deref(), modified: sent_time(ex, cx, None) };
@@ -231,8 +231,8 @@ fn etag<'f>(ex: &Exchange, cx: &Cx, found: &'f Found) -> Option<&'f [u8]> {
     scope.get(&ETAG).then(|| found.etag.as_bytes())
 }
 
-/// The entity tag that goes out with this status: the response's own, or what `add_header` says in its place. A client knows
-/// no other, so this one counts in conditions (RFC 9110, 8.8).
+/// The entity tag that goes out with this status: the response's own, or what `add_header` says in its place. A client
+/// knows no other, so this one counts in conditions (RFC 9110, 8.8).
 fn sent_etag<'e>(ex: &Exchange, cx: &Cx, status: u16, own: Option<&'e [u8]>) -> Option<Cow<'e, [u8]>> {
     match headers::ETAG.replacement(ex, cx, status) {
         None => own.map(Cow::Borrowed),

@@ -45,8 +45,8 @@ impl Return {
     }
 }
 
-/// The answer of a `return` that closes the connection without a response: nothing of the request changes it, and its body
-/// is not looked at.
+/// The answer of a `return` that closes the connection without a response: nothing of the request changes it, and its
+/// body is not looked at.
 pub(super) fn silence(scope: &Scope) -> Option<Answer> {
     let conf = scope.get(&RETURN).as_ref()?;
     Some(Answer::failure(conf.status)).filter(|answer| matches!(answer, Answer::Close(_)))

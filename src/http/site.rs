@@ -96,7 +96,7 @@ pub struct Site {
     servers: Vec<Server>,
     locations: Vec<Location>,
     log_formats: Vec<LogFormat>,
-    /// What works and can't be meant so.
+    /// Warnings: the conf works, but can't be meant so.
     pub warnings: Vec<conf::Error>,
     /// Name of this machine.
     pub hostname: String,
@@ -122,7 +122,7 @@ struct Bound {
     names: ServerNames<Named>,
 }
 
-/// What a server's name leads to.
+/// The server that a name leads to.
 #[derive(Debug, Clone)]
 struct Named {
     server: usize,

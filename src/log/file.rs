@@ -57,8 +57,8 @@ impl LogFile {
         Ok(file)
     }
 
-    /// An earlier run may have died after the beginning of a line. What is in the middle of a line for a moment only is being
-    /// written by the workers of the conf before this one.
+    /// An earlier run may have died after the beginning of a line. What is in the middle of a line for a moment only is
+    /// being written by the workers of the conf before this one.
     fn look_at_end(&self) {
         let is_cut = || self.sink == Sink::File && ends_in_a_line(&self.path).unwrap_or(false);
         if is_cut() {
@@ -74,9 +74,9 @@ impl LogFile {
         &self.path
     }
 
-    /// Appends `bytes`, whole lines, so that those of several processes don't mix, and returns how many bytes were taken, which
-    /// are whole lines, too: logging never waits for whoever reads a pipe, a terminal or a socket. Errors: a full disk, a
-    /// reader that is gone; nothing was taken.
+    /// Appends `bytes`, whole lines, so that those of several processes don't mix, and returns how many bytes were
+    /// taken, which are whole lines, too: logging never waits for whoever reads a pipe, a terminal or a socket. Errors:
+    /// a full disk, a reader that is gone; nothing was taken.
     pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut done = 0;
         while done < bytes.len() {
@@ -99,7 +99,8 @@ impl LogFile {
         Ok(done)
     }
 
-    /// `lines` could not be written because of `error`. The first process to which that happens within a minute says so.
+    /// `lines` could not be written because of `error`. The first process to which that happens within a minute says
+    /// so.
     pub fn lose(&self, lines: u64, error: &io::Error) {
         self.state.lose(lines);
         if let Some(lines) = self.state.loss_to_say(monotonic_ms) {
@@ -108,8 +109,8 @@ impl LogFile {
         }
     }
 
-    /// `n` bytes of `lines` are written. The line that ends among the others is kept, to be written before anything else.
-    /// Returns how many bytes are taken with that.
+    /// `n` bytes of `lines` are written. The line that ends among the others is kept, to be written before anything
+    /// else. Returns how many bytes are taken with that.
     fn whole_lines(&self, lines: &[u8], n: usize) -> usize {
         let (done, left) = lines.split_at(n);
         if left.is_empty() || done.last().is_none_or(|byte| *byte == b'\n') {
@@ -121,7 +122,7 @@ impl LogFile {
     }
 
     fn keep_rest(&self, rest: &[u8]) {
-        // Whoever has it in hand has seen another line cut, and the disk is full for both.
+        // The process that has it in hand has seen another line cut, and the disk is full for both.
         if let Some(held) = self.state.hold() {
             held.set(rest);
         }
@@ -235,8 +236,8 @@ fn ends_in_a_line(path: &Path) -> io::Result<bool> {
     Ok(byte != *b"\n")
 }
 
-/// Whether `path` is a symbolic link that neither root nor this user made: whoever can write to a directory of logs could have any
-/// file given away with it.
+/// Whether `path` is a symbolic link that neither root nor this user made: whoever can write to a directory of logs
+/// could have any file given away with it.
 fn is_foreign_link(path: &Path) -> bool {
     let is_ours = |uid| uid == 0 || uid == nix::unistd::geteuid().as_raw();
     std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink() && !is_ours(meta.uid()))
@@ -288,7 +289,7 @@ impl Files {
         open.iter().filter(|f| f.is_on_terminal()).map(|f| f.path.clone()).collect()
     }
 
-    /// What was for a terminal goes to /dev/null from now on.
+    /// Sends to /dev/null from now on what was for a terminal.
     pub fn leave_terminal(&self) -> Result<(), Failure> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.iter().filter(|f| f.is_on_terminal()).try_for_each(|f| {

@@ -75,8 +75,8 @@ pub trait Place {
         Ok(())
     }
 
-    /// More lines, each after a line feed, for the person who starts the program: in the place of what [`Place::context`] tells
-    /// the log files.
+    /// More lines, each after a line feed, for the person who starts the program: in the place of what
+    /// [`Place::context`] tells the log files.
     fn picture(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Ok(())
     }

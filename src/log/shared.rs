@@ -1,4 +1,4 @@
-//! What the processes that append to one log file tell each other: the rest of a line that was cut in two, because the disk was
+//! Memory of the processes that append to one log file: the rest of a line that was cut in two, because the disk was
 //! full, which whoever writes next writes first; and how many lines nobody could write.
 
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -66,7 +66,7 @@ impl FileState {
 }
 
 impl Held<'_> {
-    /// What is still to be written of the line that was cut.
+    /// The part of the cut line that is still to be written.
     pub fn get(&self) -> Vec<u8> {
         let len = self.0.len.load(Acquire) as usize;
         self.0.rest.iter().take(len).map(|byte| byte.load(Relaxed)).collect()

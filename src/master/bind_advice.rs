@@ -1,4 +1,4 @@
-//! What helps when an address can't be listened on.
+//! Advice for when an address can't be listened on.
 
 use std::fs;
 use std::path::Path;
@@ -8,8 +8,8 @@ use nix::errno::Errno;
 use super::holders;
 use crate::os::{Addr, Failure};
 
-/// Adds to `failure`, that of a socket for `addr`, what can be done about it, where that is known. `rival`: what this service
-/// itself has on the port.
+/// Adds to `failure`, that of a socket for `addr`, what can be done about it, where that is known. `rival`: what this
+/// service itself has on the port.
 pub fn advise(failure: Failure, addr: &Addr, rival: Option<&str>) -> Failure {
     match advice(&failure, addr, rival) {
         Some(advice) => failure.with_advice(advice),

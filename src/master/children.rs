@@ -37,15 +37,15 @@ pub struct Child {
 /// Whether a process that has died was at work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Began {
-    /// It was.
+    /// The process was at work.
     Yes,
-    /// It crashed before.
+    /// The process crashed before its first wakeup.
     No,
-    /// It could not begin, and says that its successor can't either.
+    /// The process could not begin, and says that its successor can't either.
     Never,
 }
 
-/// What follows a death.
+/// The consequence of a death.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pause {
     /// How long the seat stays empty.

@@ -1,4 +1,4 @@
-//! What the person who starts the server is told: where it serves, which process it is, and how it is ended.
+//! Tells the person who starts the server where it serves, which process it is, and how it is ended.
 
 use std::ffi::OsStr;
 use std::fmt::Write;
@@ -13,7 +13,7 @@ const NAMED: usize = 4;
 /// How a person ends the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// It is in the foreground.
+    /// The server stays in the foreground.
     Key,
     /// `drover -s`.
     Command,
@@ -47,7 +47,7 @@ fn addresses(cycle: &Cycle) -> String {
     }
 }
 
-/// As a browser takes it: no browser opens `*`.
+/// The host as a browser takes it: no browser opens `*`.
 fn address(addr: &Addr, is_http: bool) -> String {
     let (Some(port), true) = (addr.port(), is_http) else { return addr.to_string() };
     let text = addr.to_string();

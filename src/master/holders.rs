@@ -1,4 +1,4 @@
-//! Who listens on an address, as /proc tells.
+//! Finds the processes that listen on an address, in /proc.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,8 +10,8 @@ use crate::os::process::{self, Pid};
 /// So many are named; the others are counted.
 const NAMED: usize = 5;
 
-/// `process 812 (drover: worker process) and process 813 (drover: worker process)`: those that listen where a socket for `addr`
-/// could not be bound. `None`: none is seen, since other users' processes don't show what they have open.
+/// `process 812 (drover: worker process) and process 813 (drover: worker process)`: those that listen where a socket
+/// for `addr` could not be bound. `None`: none is seen, since other users' processes don't show what they have open.
 pub fn of(addr: &Addr) -> Option<String> {
     let inodes = match addr {
         Addr::Unix(_) => of_unix(addr, &fs::read_to_string("/proc/net/unix").ok()?),
@@ -42,7 +42,8 @@ fn of_tcp(addr: &Addr, table: &str) -> BTreeSet<String> {
     table.lines().filter_map(listening).collect()
 }
 
-/// Whether two sockets on these addresses, with one port, exclude each other. The IPv6 wildcard may be for IPv4 as well.
+/// Whether two sockets on these addresses, with one port, exclude each other. The IPv6 wildcard may be for IPv4 as
+/// well.
 fn collides(wanted: IpAddr, taken: IpAddr) -> bool {
     let is_all = |ip: IpAddr| ip.is_unspecified();
     match (wanted.is_ipv4(), taken.is_ipv4()) {

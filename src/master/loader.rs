@@ -35,7 +35,7 @@ pub enum Source {
         name: &'static str,
         /// The conf.
         text: String,
-        /// Who the workers are, by number: an image may have no user database.
+        /// The user of the workers, by number: an image may have no user database.
         account: Option<Credentials>,
     },
 }
@@ -148,8 +148,8 @@ impl Loader {
         Ok(Read { conf, site, streams, choice, user })
     }
 
-    /// The same, with warnings about roots that lead nowhere, for whoever serves the conf or tests it; `passed`: the listening
-    /// sockets that there are, see [`Conf::passed`].
+    /// The same, with warnings about roots that lead nowhere, for whoever serves the conf or tests it; `passed`: the
+    /// listening sockets that there are, see [`Conf::passed`].
     pub fn read_to_serve(&self, passed: Vec<Addr>) -> Result<Read, LoadError> {
         let mut read = self.read_for(passed)?;
         let conf_dir = self.source.path().and_then(Path::parent);

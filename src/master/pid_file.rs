@@ -1,8 +1,8 @@
 //! The pid file: where `-s` finds the master (ngx_create_pidfile, ngx_delete_pidfile, ngx_signal_process).
 //!
-//! A master locks two bytes of its file. [`OWNER`] says that the name is taken: it is given up when the master begins to end, so
-//! that a successor need not wait for the last client. The byte whose number is the master's id says that this very process wrote
-//! the id, until it has ended: `-s` believes nothing else.
+//! A master locks two bytes of its file. [`OWNER`] says that the name is taken: it is given up when the master begins
+//! to end, so that a successor need not wait for the last client. The byte whose number is the master's id says that
+//! this very process wrote the id, until it has ended: `-s` believes nothing else.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -34,8 +34,9 @@ pub struct PidFile {
 }
 
 impl PidFile {
-    /// Writes this process's id. `None`: `path` is a device, such as /dev/null, where none is kept. Errors: a running master has the
-    /// file, or another process whose id it holds; it is no regular file, or holds something else; and those of open(2).
+    /// Writes this process's id. `None`: `path` is a device, such as /dev/null, where none is kept. Errors: a running
+    /// master has the file, or another process whose id it holds; it is no regular file, or holds something else; and
+    /// those of open(2).
     pub fn create(path: &Path) -> Result<Option<PidFile>, Failure> {
         let failed = |e| Failure::on_path("open", path, e);
         // Looked at first: to open a device may do something to it.
@@ -90,7 +91,7 @@ impl PidFile {
 
     /// This master ends: another one may have the name. `-s` still finds this one, until then.
     pub fn give_up_name(&self) {
-        // It ends with the process at the latest.
+        // The lock ends with the process at the latest.
         let _ = unlock_byte(&self.file, OWNER);
     }
 
@@ -106,7 +107,7 @@ impl PidFile {
     }
 }
 
-/// What a regular file holds.
+/// The contents of a regular file.
 #[derive(Debug, PartialEq, Eq)]
 enum Content {
     Nothing,
@@ -162,7 +163,8 @@ fn taken(file: &File) -> io::Error {
     io::Error::new(ErrorKind::ResourceBusy, text)
 }
 
-/// Whether a file may be written over: it holds nothing, or the id of a process that has ended, or of a master that ends.
+/// Whether a file may be written over: it holds nothing, or the id of a process that has ended, or of a master that
+/// ends.
 fn may_have(file: &File) -> io::Result<()> {
     if holder_of_byte(file, OWNER).is_ok_and(|holder| holder.is_some()) {
         return Err(taken(file));
@@ -182,7 +184,8 @@ fn may_have(file: &File) -> io::Result<()> {
     }
 }
 
-/// Whether a process with this id lives that may have written the file: after a restart of the machine another one has the id.
+/// Whether a process with this id lives that may have written the file: after a restart of the machine another one has
+/// the id.
 fn wrote(pid: Pid, meta: &Metadata) -> bool {
     process::started(pid).zip(meta.modified().ok()).is_some_and(|(started, modified)| started <= modified)
 }
@@ -217,8 +220,8 @@ pub fn check(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// The master that wrote the file and lives. Errors: nginx's sentence about why there is none, or why the process that the file
-/// names is not the one.
+/// The master that wrote the file and lives. Errors: nginx's sentence about why there is none, or why the process that
+/// the file names is not the one.
 pub fn find(path: &Path) -> Result<Pid, String> {
     let failed = |e| Failure::on_path("open", path, e).to_string();
     let file = open(path, OpenOptions::new().read(true)).map_err(failed)?;
@@ -289,7 +292,7 @@ mod tests {
         }
         assert!(PidFile::create(&path("fifo")).unwrap_err().to_string().contains("not a regular file"));
         assert!(check(&path("fifo")).is_err() && check(&path("text")).is_err());
-        // That process lives, but began after the file was written: another one had its id.
+        // The process lives, but began after the file was written: another one had its id.
         let live = File::options().write(true).open(path("live")).unwrap();
         live.set_modified(std::time::UNIX_EPOCH).unwrap();
         PidFile::create(&path("live")).unwrap().unwrap().remove();

@@ -34,8 +34,8 @@ impl PidPlace {
         }
     }
 
-    /// Writes the file; `None`: there is none. Errors: those of [`PidFile::create`], but without `pid` only that a running master
-    /// has the file.
+    /// Writes the file; `None`: there is none. Errors: those of [`PidFile::create`], but without `pid` only that a
+    /// running master has the file.
     pub fn create(&self) -> Result<Option<PidFile>, Failure> {
         let paths = match self {
             PidPlace::Off => return Ok(None),
@@ -97,7 +97,8 @@ impl PidPlace {
     }
 }
 
-/// The pid files of the conf at `conf`, the preferred one first. Two confs have no file in common, wherever they are started.
+/// The pid files of the conf at `conf`, the preferred one first. Two confs have no file in common, wherever they are
+/// started.
 fn default_paths(conf: &Path) -> Vec<PathBuf> {
     let path = absolute(conf);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -106,7 +107,8 @@ fn default_paths(conf: &Path) -> Vec<PathBuf> {
     directories().into_iter().map(|directory| directory.join(&name)).collect()
 }
 
-/// The path without `.` and `..`. Symbolic links stay: one that a deployment turns to its next release is still the same conf.
+/// The path without `.` and `..`. Symbolic links stay: one that a deployment turns to its next release is still the
+/// same conf.
 fn absolute(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match (absolute.parent().map(fs::canonicalize), absolute.file_name()) {
@@ -115,8 +117,8 @@ fn absolute(path: &Path) -> PathBuf {
     }
 }
 
-/// For run-time files of this user: root's own, or the one that the login gave (basedir-spec, pam_systemd(8)); where there is
-/// none, a directory in /tmp that nobody else can enter.
+/// For run-time files of this user: root's own, or the one that the login gave (basedir-spec, pam_systemd(8)); where
+/// there is none, a directory in /tmp that nobody else can enter.
 fn directories() -> Vec<PathBuf> {
     let uid = geteuid();
     let of_session = || match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute()) {

@@ -1,9 +1,9 @@
 //! A reload that moves a port to an address that excludes the one before: from `127.0.0.1:80` to `*:80`, and back.
 //!
-//! bind(2) says EADDRINUSE for as long as the old socket listens, unless both have SO_REUSEPORT, which may be set on one that
-//! listens. So the new socket is bound beside the old one, and listens only when nothing can go wrong any more: until then all
-//! clients come to the old one. Then the old one gets no new clients, and its processes, which have not yet been told to leave,
-//! take what waits in it. No client is refused.
+//! bind(2) says EADDRINUSE for as long as the old socket listens, unless both have SO_REUSEPORT, which may be set on
+//! one that listens. So the new socket is bound beside the old one, and listens only when nothing can go wrong any
+//! more: until then all clients come to the old one. Then the old one gets no new clients, and its processes, which
+//! have not yet been told to leave, take what waits in it. No client is refused.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,8 +18,8 @@ const ROUND_TRIP: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(5);
 
-/// Binds `addr` beside those of `leaving` that exclude it; the socket doesn't listen yet. `None`: there are none, or something else
-/// is in the way.
+/// Binds `addr` beside those of `leaving` that exclude it; the socket doesn't listen yet. `None`: there are none, or
+/// something else is in the way.
 pub fn bind_beside(addr: &Addr, options: &ListenOptions, leaving: &[&Bound]) -> Option<Listener> {
     let port = addr.port().filter(|port| *port > 0)?;
     let excludes = |old: &&&Bound| {
@@ -51,7 +51,8 @@ pub struct Retired {
 }
 
 impl Retired {
-    /// Lets those of `new` listen that wait for it, and from then on no new client come to those of `old` that `new` has not kept.
+    /// Lets those of `new` listen that wait for it, and from then on no new client come to those of `old` that `new`
+    /// has not kept.
     pub fn replace(old: &[Bound], new: &[Bound]) -> Retired {
         for bound in new.iter().filter(|bound| bound.listens_late) {
             if let Err(error) = bound.listener.set_backlog(bound.options.backlog) {

@@ -1,7 +1,8 @@
 //! Whether there is anything behind the roots that a conf names, and whether the workers can get there.
 //!
-//! A child looks, as the user that the workers become: permissions of every kind (modes, groups, ACLs, security modules) count by
-//! themselves. A file system that hangs, such as that of a server which is down, holds up a start for [`PATIENCE`] at most.
+//! A child looks, as the user that the workers become: permissions of every kind (modes, groups, ACLs, security
+//! modules) count by themselves. A file system that hangs, such as that of a server which is down, holds up a start for
+//! [`PATIENCE`] at most.
 
 use std::fs;
 use std::io;
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 enum Fault {
     /// Nothing is there.
     Missing,
-    /// It is no directory.
+    /// The path is no directory.
     NoDirectory,
     /// So many bytes of the path lead to what doesn't let the workers in.
     Closed(usize),
@@ -42,7 +43,7 @@ pub struct Places {
     pub others: Vec<PathBuf>,
 }
 
-/// What is wrong with the roots of `site`. `user`: who the workers become.
+/// Warnings about the roots of `site`. `user`: the account that the workers become.
 pub fn check(site: &Site, user: Option<&Credentials>, places: &Places) -> Vec<conf::Error> {
     let roots = site.roots();
     if roots.is_empty() {
@@ -53,7 +54,7 @@ pub fn check(site: &Site, user: Option<&Credentials>, places: &Places) -> Vec<co
         let _ = user.map(Credentials::assume);
         roots.iter().map(|root| encode(look(root))).collect::<Vec<_>>().join(" ")
     };
-    // What can't be looked at in time may be back when a request comes.
+    // A file system that does not answer in time may be back when a request comes.
     let Ok(report) = in_child(look_at_all, Some(PATIENCE)) else { return Vec::new() };
     let found = roots.iter().zip(report.split(' ').map(decode));
     found.filter_map(|(root, fault)| Some(warning(root, fault?, user, places))).collect()

@@ -42,7 +42,7 @@ pub struct Master {
     /// Of the generations that have children: the newest last. None in children.
     models: Vec<(u32, Arc<dyn Model>)>,
     children: Children,
-    /// Of a reload that is under way.
+    /// The state of a reload that is under way.
     retired: Retired,
     /// Taken out in children, which make their own.
     signals: Option<Signals>,
@@ -66,7 +66,7 @@ pub struct Master {
 }
 
 impl Master {
-    /// Takes over what the start has prepared; `is_upgrade`: an old binary started this one; `has_terminal`: it was started on one, and is not a daemon.
+    /// Takes over from the start. `is_upgrade`: an old binary started it; `has_terminal`: on one, and it is no daemon.
     pub fn new(loader: Loader, cycle: Cycle, is_upgrade: bool, has_terminal: bool) -> Result<Self, Failure> {
         let signals = Signals::open().map_err(|e| Failure::new("signalfd()", e))?;
         process::adopt_orphans().map_err(|e| Failure::new("prctl(PR_SET_CHILD_SUBREAPER)", e))?;
@@ -411,8 +411,8 @@ impl Master {
         }
     }
 
-    /// `dead` could not begin. When nobody else does what it would have done, the service must not look as if it ran: clients would
-    /// connect, and hang.
+    /// `dead` could not begin. When nobody else does what it would have done, the service must not look as if it ran:
+    /// clients would connect, and hang.
     fn end_unless_served(&mut self, dead: &Child) {
         let Child { seat, generation, .. } = *dead;
         if self.ending == Ending::No

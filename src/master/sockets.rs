@@ -36,7 +36,7 @@ pub struct Bound {
     pub copy: Option<u32>,
     /// systemd made it, and removes its path.
     pub(super) is_foreign: bool,
-    /// It is bound only, and listens when the reload can't fail any more.
+    /// The socket is bound only, and listens when the reload can't fail any more.
     pub(super) listens_late: bool,
 }
 
@@ -49,9 +49,9 @@ pub struct Inherited {
 }
 
 impl Inherited {
-    /// Takes what the environment names (ngx_add_inherited_sockets; sd_listen_fds(3)). To be called once, before anything else
-    /// opens descriptors. `LISTEN_PID` keeps programs started later from believing that the variables are meant for them;
-    /// a [`UPGRADE_VARIABLE`] that somebody has set to something else is ignored.
+    /// Takes what the environment names (ngx_add_inherited_sockets; sd_listen_fds(3)). To be called once, before
+    /// anything else opens descriptors. `LISTEN_PID` keeps programs started later from believing that the variables are
+    /// meant for them; a [`UPGRADE_VARIABLE`] that somebody has set to something else is ignored.
     pub fn from_environment(get: impl Fn(&str) -> Option<OsString>) -> Self {
         let mut inherited = Self::default();
         let text = |name| get(name).and_then(|v| v.into_string().ok());
@@ -114,7 +114,7 @@ fn dual_stack<'l>(listeners: impl Iterator<Item = &'l Listener>) -> Vec<Addr> {
     listeners.filter(|listener| listener.is_dual_stack()).map(|listener| listener.addr().clone()).collect()
 }
 
-/// Those of [`Inherited::dual_stack`] that a conf has found a use for.
+/// The sockets of [`Inherited::dual_stack`] that a conf has found a use for.
 pub fn passed_dual_stack(sockets: &[Bound]) -> Vec<Addr> {
     dual_stack(sockets.iter().filter(|bound| bound.is_foreign).map(|bound| &*bound.listener))
 }
@@ -128,8 +128,8 @@ fn listening_descriptors(list: &OsStr) -> Option<Vec<i32>> {
 /// How patient [`open`] is with an address in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InUse {
-    /// Five attempts, half a second apart (ngx_open_listening_sockets): a predecessor may be about to close it. A signal that ends
-    /// the service ends the attempts.
+    /// Five attempts, half a second apart (ngx_open_listening_sockets): a predecessor may be about to close it. A
+    /// signal that ends the service ends the attempts.
     Retry,
     /// One attempt: nobody is expected to leave.
     Fail,
@@ -211,7 +211,8 @@ impl Bound {
         Bound { addr, options, listener, n: 0, copy: None, is_foreign: false, listens_late: false }
     }
 
-    /// Whether this is the socket for `addr`; a Unix socket's path may be spelled otherwise, and `ipv6only` can't be changed.
+    /// Whether this is the socket for `addr`; a Unix socket's path may be spelled otherwise, and `ipv6only` can't be
+    /// changed.
     pub(super) fn is_for(&self, addr: &Addr, options: &ListenOptions) -> bool {
         let is_file = |path| self.listener.file().is_some_and(|file| file.is_at(path));
         let is_same = !matches!(addr, Addr::V6(_)) || options.ipv6only == self.options.ipv6only;
@@ -264,7 +265,7 @@ fn open_one(addr: &Addr, options: &ListenOptions, in_use: InUse) -> Result<Optio
     }
 }
 
-/// What is known of another socket with the port of `addr` that this process has, and the conf has no use for.
+/// Names another socket with the port of `addr` that this process has, and the conf has no use for.
 fn rival(addr: &Addr, old: &[Bound], inherited: &Inherited) -> Option<String> {
     let port = addr.port()?;
     let excludes = |other: &Addr| other.port() == Some(port) && (other.is_wildcard() || addr.is_wildcard());
@@ -330,8 +331,8 @@ pub fn addrs(bound: &[Bound]) -> Vec<Addr> {
     bound.iter().map(|bound| bound.addr.clone()).collect()
 }
 
-/// Removes the files of those Unix sockets in `gone` that `kept` doesn't have. The sockets themselves close with their last
-/// reference, in this process; a worker that drains has its own.
+/// Removes the files of those Unix sockets in `gone` that `kept` doesn't have. The sockets themselves close with their
+/// last reference, in this process; a worker that drains has its own.
 pub fn close_missing(gone: &[Bound], kept: &[Bound]) {
     let is_kept = |bound: &&Bound| kept.iter().any(|kept| Arc::ptr_eq(&kept.listener, &bound.listener));
     remove_files(&files(gone.iter().filter(|bound| !is_kept(bound))));

@@ -18,8 +18,8 @@ use crate::os::process::{self, Caller, daemonise};
 use crate::os::{Failure, SocketFile, signals};
 use crate::shm::{Ledger, Role};
 
-/// Starts the server and returns the exit code of its end. `what`: what is served, and a hint, where that is not a conf of the
-/// person's own: they are told, wherever standard error leads.
+/// Starts the server and returns the exit code of its end. `what`: what is served, and a hint, where that is not a conf
+/// of the person's own: they are told, wherever standard error leads.
 pub fn serve(loader: Loader, mut inherited: Inherited, what: Option<(&str, &str)>) -> i32 {
     let cycle = match first_cycle(&loader, &mut inherited) {
         Ok(cycle) => cycle,
@@ -83,7 +83,8 @@ fn steer(cycle: &Cycle, inherited: &mut Inherited) {
     cycle.steer(&before);
 }
 
-/// Tells a person who watches where the server is, and lets a daemon's caller go: nothing is written to its terminal after that.
+/// Tells a person who watches where the server is, and lets a daemon's caller go: nothing is written to its terminal
+/// after that.
 fn greet(cycle: &Cycle, what: Option<(&str, &str)>, is_watched: bool, caller: Option<Caller>, has_pid_file: bool) {
     let is_wanted = what.is_some() || is_watched;
     let end = match (&caller, has_pid_file) {
@@ -99,8 +100,8 @@ fn greet(cycle: &Cycle, what: Option<(&str, &str)>, is_watched: bool, caller: Op
     }
 }
 
-/// Leaves the terminal where the conf says so and no old binary has left it already, and writes the pid file. Returns who waits for
-/// the daemon, and the file.
+/// Leaves the terminal where the conf says so and no old binary has left it already, and writes the pid file. Returns
+/// who waits for the daemon, and the file.
 fn detach(cycle: &Cycle, inherited: &Inherited) -> Result<(Option<Caller>, Option<PidFile>), LoadError> {
     let is_daemon = *cycle.conf.root.scope.get(&DAEMON) && !inherited.is_upgrade;
     let caller = if is_daemon { Some(daemonise().map_err(|e| Failure::new("fork()", e))?) } else { None };
@@ -118,7 +119,7 @@ fn on_pid_file(cycle: &Cycle, failure: Failure) -> LoadError {
     cycle.conf.explain(conf::Error::failed(span, failure)).into()
 }
 
-/// What a daemon would lose, for `-t` as well: the logs that are shown on the terminal it leaves.
+/// Warns of what a daemon would lose, for `-t` as well: the logs that are shown on the terminal it leaves.
 fn lost_logs(cycle: &Cycle) -> Option<String> {
     let scope = &cycle.conf.root.scope;
     if !*scope.get(&DAEMON) {

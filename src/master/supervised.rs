@@ -18,8 +18,9 @@ const MANAGERS: &[&str] = &[
     "catatonit",
 ];
 
-/// Why this process may not be replaced by another one, as the end of a sentence; `None`: it may. To be asked at the start, while
-/// the parent is whoever started the program. `is_in_foreground`: it has not made itself a daemon, and no old binary started it.
+/// Why this process may not be replaced by another one, as the end of a sentence; `None`: it may. To be asked at the
+/// start, while the parent is whoever started the program. `is_in_foreground`: it has not made itself a daemon, and no
+/// old binary started it.
 pub fn reason(is_in_foreground: bool) -> Option<String> {
     if process::id() == 1 {
         return Some("this is process 1, and its end is the end of the container: start a new container".into());

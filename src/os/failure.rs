@@ -11,7 +11,7 @@ pub struct Failure {
     pub what: String,
     /// Its error.
     pub error: io::Error,
-    /// What helps, as the end of the sentence.
+    /// Advice, as the end of the sentence.
     advice: Option<String>,
 }
 

@@ -6,8 +6,8 @@ use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-/// The paths that a pattern fits, sorted; none is no error. Directories that can't be read have nothing that fits, as in
-/// nginx (ngx_open_glob).
+/// The paths that a pattern fits, sorted; none is no error. Directories that can't be read have nothing that fits, as
+/// in nginx (ngx_open_glob).
 ///
 /// # Errors
 /// A NUL in the pattern, or no memory.

@@ -12,7 +12,7 @@ pub fn max_open_files() -> io::Result<u64> {
 
 /// How many descriptors this process has open. Errors: /proc is not there.
 pub fn open_files() -> io::Result<u64> {
-    // One of them reads the list.
+    // The descriptor that reads the list counts itself.
     Ok((fs::read_dir("/proc/self/fd")?.count() as u64).saturating_sub(1))
 }
 

@@ -79,21 +79,21 @@ const SO_BINDTOIFINDEX: libc::c_int = 62;
 pub struct Listener {
     fd: OwnedFd,
     addr: Addr,
-    /// That of a Unix socket.
+    /// The file of a Unix socket.
     file: Option<SocketFile>,
 }
 
 impl Listener {
-    /// Binds `addr` and listens (ngx_open_listening_sockets). A Unix socket is made readable and writable for all, as in nginx.
-    /// On an error nothing is left of it.
+    /// Binds `addr` and listens (ngx_open_listening_sockets). A Unix socket is made readable and writable for all, as
+    /// in nginx. On an error nothing is left of it.
     pub fn open(addr: &Addr, options: &ListenOptions) -> Result<Listener, Failure> {
         let listener = Listener::bind(addr, options)?;
         let listened = listener.set_backlog(options.backlog).map_err(named("listen() to", addr));
         listener.keep_if(listened)
     }
 
-    /// Binds `addr`: clients are refused until `set_backlog`. TCP_NODELAY is set here, because accepted sockets inherit it: one
-    /// system call a socket instead of one a connection.
+    /// Binds `addr`: clients are refused until `set_backlog`. TCP_NODELAY is set here, because accepted sockets inherit
+    /// it: one system call a socket instead of one a connection.
     pub fn bind(addr: &Addr, options: &ListenOptions) -> Result<Listener, Failure> {
         let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
         // SAFETY: no memory is involved.
@@ -235,13 +235,14 @@ impl Listener {
         set_option(self, libc::SOL_SOCKET, libc::SO_ATTACH_REUSEPORT_CBPF, filter)
     }
 
-    /// Whether others of this user that say the same may bind the port, also with an address that this one excludes (SO_REUSEPORT).
+    /// Whether others of this user that say the same may bind the port, also with an address that this one excludes
+    /// (SO_REUSEPORT).
     pub fn share_port(&self, on: bool) -> io::Result<()> {
         set_option(self, libc::SOL_SOCKET, libc::SO_REUSEPORT, libc::c_int::from(on))
     }
 
-    /// From now on no new connection comes to this socket: the kernel looks for another one that fits, or refuses. What waits in
-    /// it can be accepted. There is no way back without CAP_NET_RAW.
+    /// From now on no new connection comes to this socket: the kernel looks for another one that fits, or refuses. What
+    /// waits in it can be accepted. There is no way back without CAP_NET_RAW.
     pub fn retire(&self) -> io::Result<()> {
         // The kernel does not ask whether there is an interface of that number, and sockets look at it with every SYN.
         const NO_INTERFACE: libc::c_int = libc::c_int::MAX;

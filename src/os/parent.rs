@@ -12,8 +12,8 @@ static MASTER: AtomicI32 = AtomicI32::new(0);
 static PARENT: AtomicI32 = AtomicI32::new(0);
 static PATIENCE_S: AtomicU32 = AtomicU32::new(0);
 
-/// From now on this process gets the signal IO when `master`, its parent, has ended. Changes of the user end that: to be called
-/// after them. `patience`: how long it goes on at most, in whole seconds, once it has called [`set_alarm`].
+/// From now on this process gets the signal IO when `master`, its parent, has ended. Changes of the user end that: to
+/// be called after them. `patience`: how long it goes on at most, in whole seconds, once it has called [`set_alarm`].
 pub fn watch_master(master: Pid, patience: Duration) -> io::Result<()> {
     MASTER.store(master, Ordering::Relaxed);
     PATIENCE_S.store(u32::try_from(patience.as_millis().div_ceil(1000)).unwrap_or(u32::MAX), Ordering::Relaxed);
@@ -28,8 +28,8 @@ pub fn watch_parent(parent: Pid) -> io::Result<()> {
     if is_orphan() { send(process::id(), Signal::SIGIO) } else { Ok(()) }
 }
 
-/// Whether the master has ended, and with it whoever commands this process. A parent that the master outlives leaves its children
-/// to it.
+/// Whether the master has ended, and with it whoever commands this process. A parent that the master outlives leaves
+/// its children to it.
 pub fn is_orphan() -> bool {
     let (parent, master) = (PARENT.load(Ordering::Relaxed), MASTER.load(Ordering::Relaxed));
     master != 0 && ![parent, master].contains(&process::parent_id())

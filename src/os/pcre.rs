@@ -47,7 +47,7 @@ impl Pattern {
     /// Compiles a pattern.
     ///
     /// # Errors
-    /// What PCRE2 says of it.
+    /// PCRE2's message.
     pub fn new(pattern: &str, ignore_case: bool) -> Result<Self, CompileError> {
         let options = if ignore_case { PCRE2_CASELESS } else { 0 };
         let (mut code, mut offset) = (0, 0);

@@ -49,8 +49,8 @@ pub fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// Does `attempt` in a child, with which everything that it has changed ends, and returns what came of it. As for [`fork`], the
-/// caller has one thread.
+/// Does `attempt` in a child, with which everything that it has changed ends, and returns what came of it. As for
+/// [`fork`], the caller has one thread.
 pub fn attempt_in_child(attempt: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
     let report = || match attempt() {
         Ok(()) => String::new(),
@@ -64,8 +64,9 @@ pub fn attempt_in_child(attempt: impl FnOnce() -> Result<(), Failure>) -> Result
     }
 }
 
-/// Does `work` in a child, with which everything that it has changed ends, and returns the text that comes of it. As for [`fork`],
-/// the caller has one thread. A child that takes longer than `patience` is killed and not waited for: a dead file system may keep it.
+/// Does `work` in a child, with which everything that it has changed ends, and returns the text that comes of it. As
+/// for [`fork`], the caller has one thread. A child that takes longer than `patience` is killed and not waited for: a
+/// dead file system may keep it.
 pub fn in_child(work: impl FnOnce() -> String, patience: Option<Duration>) -> Result<String, Failure> {
     let (mut result, mut report) = io::pipe().map_err(|e| Failure::new("pipe()", e))?;
     let pid = match fork().map_err(|e| Failure::new("fork()", e))? {
@@ -142,8 +143,8 @@ pub fn is_alive(pid: Pid) -> bool {
     pid > 0 && !matches!(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None), Err(Errno::ESRCH))
 }
 
-/// When a process started, at most two seconds too early; `None` when there is none with this id, when it has ended and only
-/// waits for its parent (a zombie), or where /proc doesn't tell.
+/// When a process started, at most two seconds too early; `None` when there is none with this id, when it has ended and
+/// only waits for its parent (a zombie), or where /proc doesn't tell.
 pub fn started(pid: Pid) -> Option<SystemTime> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // proc_pid_stat(5): field 22, in clock ticks since the boot. The third follows the last ")".
@@ -186,14 +187,14 @@ pub fn thread_id() -> Pid {
     nix::unistd::gettid().as_raw()
 }
 
-/// The process that a daemon was started as: it waits, so that a shell shows its prompt and a script goes on only when the daemon
-/// serves.
+/// The process that a daemon was started as: it waits, so that a shell shows its prompt and a script goes on only when
+/// the daemon serves.
 #[derive(Debug)]
 pub struct Caller(File);
 
 impl Caller {
-    /// Lets the process exit with 0, after it has shown `text` on its standard error. When the daemon ends without this call, the
-    /// process exits with 1.
+    /// Lets the process exit with 0, after it has shown `text` on its standard error. When the daemon ends without this
+    /// call, the process exits with 1.
     pub fn release(mut self, text: &str) -> io::Result<()> {
         // A byte in front says that there is a text, however short.
         self.0.write_all(format!("\0{text}").as_bytes())
@@ -211,9 +212,9 @@ fn wait_for_release(daemon: impl Into<File>) -> i32 {
     0
 }
 
-/// Leaves the terminal as ngx_daemon() does: the child leads a session of its own, has no umask and reads and writes /dev/null.
-/// Standard error stays: `error_log stderr` may need it. The caller's process never returns from here: see [`Caller`]. The child gets
-/// the signals that wait for that process: whoever has sent them knows no other.
+/// Leaves the terminal as ngx_daemon() does: the child leads a session of its own, has no umask and reads and writes
+/// /dev/null. Standard error stays: `error_log stderr` may need it. The caller's process never returns from here: see
+/// [`Caller`]. The child gets the signals that wait for that process: whoever has sent them knows no other.
 pub fn daemonise() -> io::Result<Caller> {
     let (daemon, caller) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
     if let Fork::Parent(child) = fork()? {

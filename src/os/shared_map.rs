@@ -43,14 +43,14 @@ macro_rules! shareable {
 }
 pub(crate) use shareable;
 
-/// One `T` in memory that a process shares with its children and nobody else. All bytes are zero at first.
+/// A `T` in memory that a process shares with its children and nobody else. All bytes are zero at first.
 #[derive(Debug)]
 pub struct Shared<T> {
     map: MmapRaw,
     is: PhantomData<T>,
 }
 
-/// One `T` in shared memory that has a descriptor, so that others can map it.
+/// A `T` in shared memory that has a descriptor, so that others can map it.
 #[derive(Debug)]
 pub struct SharedMap<T> {
     shared: Shared<T>,
@@ -67,8 +67,8 @@ impl<T: Shareable> Shared<T> {
 impl<T: Shareable> SharedMap<T> {
     /// Makes a new memfd called `name` (seen in /proc/PID/fd and /proc/PID/maps). Pages cost memory when first touched.
     pub fn create(name: &str) -> io::Result<SharedMap<T>> {
-        // Linux warns from 6.3 on, and refuses where vm.memfd_noexec is 2, when a memfd might be executed; older kernels don't know
-        // the flag.
+        // Linux warns from 6.3 on, and refuses where vm.memfd_noexec is 2, when a memfd might be executed; older
+        // kernels don't know the flag.
         let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::from_bits_retain(libc::MFD_NOEXEC_SEAL);
         let made = match memfd_create(name, flags) {
             Err(Errno::EINVAL) => memfd_create(name, MFdFlags::MFD_CLOEXEC),

@@ -25,7 +25,7 @@ pub const HANDLED: &[Signal] = &[
     Signal::SIGIO,
 ];
 
-/// Those of [`HANDLED`] that end the service.
+/// The signals of [`HANDLED`] that end the service.
 const ENDING: &[Signal] = &[Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT];
 
 /// The signals that a thread had blocked before [`block`].
@@ -39,16 +39,16 @@ impl Mask {
     }
 }
 
-/// Blocks the handled signals in this thread, and in threads and processes that it starts from now on: they wait until a
-/// [`Signals`] reads them.
+/// Blocks the handled signals in this thread, and in threads and processes that it starts from now on: they wait until
+/// a [`Signals`] reads them.
 pub fn block() -> io::Result<Mask> {
     let mut before = SigSet::empty();
     sigprocmask(SigmaskHow::SIG_BLOCK, Some(&HANDLED.iter().copied().collect()), Some(&mut before))?;
     Ok(Mask(before))
 }
 
-/// Sleeps for `time`, or until a signal waits that ends the service. The signal is left there to be read. Signals have to be
-/// blocked. True: there is one.
+/// Sleeps for `time`, or until a signal waits that ends the service. The signal is left there to be read. Signals have
+/// to be blocked. True: there is one.
 pub fn sleep(time: Duration) -> bool {
     Signals::over(ENDING).and_then(|signals| signals.wait(Some(time))).unwrap_or_else(|_| {
         std::thread::sleep(time);
@@ -149,10 +149,12 @@ fn ignore_signals_of_writes() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether whoever started this program wants it to ignore `signal`, as nohup(1) does with HUP. A blocked signal comes all the same.
+/// Whether whoever started this program wants it to ignore `signal`, as nohup(1) does with HUP. A blocked signal comes
+/// all the same.
 pub fn is_ignored(signal: Signal) -> bool {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: a null pointer changes no action; `action` has room for one, which is read only when the call has filled it.
+    // SAFETY: a null pointer changes no action; `action` has room for one, which is read only when the call has filled
+    // it.
     unsafe {
         libc::sigaction(signal as i32, std::ptr::null(), action.as_mut_ptr()) == 0
             && action.assume_init_ref().sa_sigaction == libc::SIG_IGN

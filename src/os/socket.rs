@@ -87,7 +87,8 @@ impl Socket {
         self.peek(&mut [0]).is_ok_and(|n| n > 0)
     }
 
-    /// Bytes sent that the peer's kernel has not acknowledged, a FIN counted as one; of a Unix socket, what the peer has not read.
+    /// Bytes sent that the peer's kernel has not acknowledged, a FIN counted as one; of a Unix socket, what the peer
+    /// has not read.
     pub fn unacknowledged(&self) -> io::Result<u32> {
         let mut count: libc::c_int = 0;
         // SAFETY: SIOCOUTQ, which has the number of TIOCOUTQ (tcp(7)), writes one int, which is ours.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::socket::own;
 use super::{Addr, Failure, ListenOptions, Listener, retry};
 
-/// What tells one file from another, by whichever path it is reached: device and inode.
+/// The identity of a file, by whichever path it is reached: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileId {
     dev: u64,
@@ -61,8 +61,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// Listens at `addr` in place of a Unix socket that a crash has left; `None`: there is none, or a process still has it.
 ///
-/// Two starts may find the same file at once. The directory is locked (flock) from the look to the new socket, so that none of
-/// them removes the socket that the other has just made.
+/// Two starts may find the same file at once. The directory is locked (flock) from the look to the new socket, so that
+/// none of them removes the socket that the other has just made.
 pub fn replace_abandoned(addr: &Addr, options: &ListenOptions) -> Result<Option<Listener>, Failure> {
     let Some(path) = addr.path().filter(|path| is_abandoned(path)) else { return Ok(None) };
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -87,9 +87,9 @@ fn lock(directory: &File) -> io::Result<bool> {
 
 /// Whether `path` is the file of a socket that no process has any more.
 ///
-/// connect(2) looks for the socket first and at its type afterwards: with a datagram socket it answers ECONNREFUSED when nothing
-/// is bound to the file, and EPROTOTYPE for a stream socket, also for one that does not listen yet. No listening process sees
-/// anything of it.
+/// connect(2) looks for the socket first and at its type afterwards: with a datagram socket it answers ECONNREFUSED
+/// when nothing is bound to the file, and EPROTOTYPE for a stream socket, also for one that does not listen yet. No
+/// listening process sees anything of it.
 fn is_abandoned(path: &Path) -> bool {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
     is_socket && matches!(connect_datagram(path), Err(error) if error.kind() == ErrorKind::ConnectionRefused)

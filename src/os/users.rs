@@ -48,14 +48,15 @@ impl Credentials {
         Ok(Self { name: found.name, uid: found.uid.as_raw(), gid: found.gid.as_raw() })
     }
 
-    /// Whether this process is theirs already: real, effective and saved ids are these, and so are the supplementary groups.
+    /// Whether this process is theirs already: real, effective and saved ids are these, and so are the supplementary
+    /// groups.
     pub fn is_assumed(&self) -> bool {
         self.has_group() && self.has_user() && self.groups().is_ok_and(|groups| has_groups(&groups))
     }
 
-    /// Makes this process theirs, for good: group, supplementary groups, then user (the order of ngx_worker_process_init). What is
-    /// so already needs no call, since a kernel may refuse every call. A process that has both ids gives nothing up: then
-    /// supplementary groups that can't be changed are borne.
+    /// Makes this process theirs, for good: group, supplementary groups, then user (the order of
+    /// ngx_worker_process_init). What is so already needs no call, since a kernel may refuse every call. A process that
+    /// has both ids gives nothing up: then supplementary groups that can't be changed are borne.
     pub fn assume(&self) -> Result<(), Failure> {
         let Self { name, uid, gid } = self;
         let named = |call: String| move |e: nix::Error| Failure::new(call, e.into());

@@ -30,7 +30,7 @@ pub trait Interrupts {
     /// The same is asked when the client that is being served has not asked for anything in a while: whether it must go.
     fn make_room(&mut self) -> Room;
 
-    /// It is closed for that reason: counts it in `tally`, and says it. `now_ms`: the time of the clock.
+    /// The connection is closed for that reason: counts it in `tally`, and logs it. `now_ms`: the time of the clock.
     fn count_reuse(&self, tally: &Tally, now_ms: u64);
 }
 
@@ -75,7 +75,7 @@ fn converse(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrup
             let heeded = interrupts.heed(engine);
             match heeded {
                 Heeded::Ending => break,
-                // One that has just come still gets its answer.
+                // A client that has just come still gets its answer.
                 Heeded::Leaving if conn.is_kept_alive() => {
                     conn.deadline_ms = conn.deadline_ms.min(idle_since + LULL_MS);
                 }

@@ -84,9 +84,11 @@ pub struct Conn {
     active: Option<Box<Active>>,
     /// When it has waited long enough, in ms of the loop's clock.
     pub deadline_ms: u64,
-    /// The client has sent bytes before the response to the request before them was out, and may do so again at any time.
+    /// The client has sent bytes before the response to the request before them was out, and may do so again at any
+    /// time.
     is_pipelining: bool,
-    /// How much of what was sent it had not acknowledged when it was last looked at, and since when so much, ms of the clock.
+    /// How much of what was sent it had not acknowledged when it was last looked at, and since when so much, ms of the
+    /// clock.
     undelivered: (u32, u64),
     /// The location of its last exchange, whose timeouts hold.
     location: u32,

@@ -165,7 +165,7 @@ impl EventDriver {
         self.engine.leaving = true;
         let until = self.engine.clock.now_ms() + LULL_MS;
         for key in self.table.reusable() {
-            // One that has just come still gets its answer.
+            // A client that has just come still gets its answer.
             let Some(watched) = self.table.get_mut(key).filter(|watched| watched.conn.is_kept_alive()) else {
                 continue;
             };
@@ -175,8 +175,8 @@ impl EventDriver {
         }
     }
 
-    /// Closes the files that are kept open for requests to come, or some connections that wait for a request: descriptors have run
-    /// out. False: there is nothing to be closed.
+    /// Closes the files that are kept open for requests to come, or some connections that wait for a request:
+    /// descriptors have run out. False: there is nothing to be closed.
     pub fn release_descriptors(&mut self) -> bool {
         self.engine.close_files() || self.table.release_descriptors(self.engine.clock.now_ms(), &self.engine.tally)
     }

@@ -242,7 +242,8 @@ impl FileCache {
         self.close_oldest(|held| held)
     }
 
-    /// Forgets the entries that hold files, from the oldest on, as many as `count` says of their number. Returns how many.
+    /// Forgets the entries that hold files, from the oldest on, as many as `count` says of their number. Returns how
+    /// many.
     fn close_oldest(&mut self, count: impl Fn(usize) -> usize) -> usize {
         let from_oldest = self.slots.iter().rev().filter(|(_, slot)| slot.holds());
         let oldest: Vec<_> = from_oldest.take(count(self.held)).map(|(path, _)| path.clone()).collect();

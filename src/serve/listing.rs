@@ -1,4 +1,4 @@
-//! What a directory holds, for `autoindex`.
+//! Reads a directory, for `autoindex`.
 
 use std::ffi::OsStr;
 use std::fs::{self, Metadata};

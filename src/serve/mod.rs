@@ -23,13 +23,15 @@ use crate::conf::{Entry, ListenSocket};
 use crate::http::site::Site;
 use crate::stream::Servers;
 
-/// How long an idle client that must go is still listened to, ms. One that has its answer and goes on asking is not cut off in the
-/// middle of that, as nginx does, but told with its next answer (`Connection: close`), so that a reload fails no request. A program
-/// that gets twenty files at a time in one thread comes back to a connection after 70 to 160 ms on a busy machine.
+/// How long an idle client that must go is still listened to, ms. One that has its answer and goes on asking is not cut
+/// off in the middle of that, as nginx does, but told with its next answer (`Connection: close`), so that a reload
+/// fails no request. A program that gets twenty files at a time in one thread comes back to a connection after 70 to
+/// 160 ms on a busy machine.
 const LULL_MS: u64 = 500;
 
-/// The same for a client that must make room and has just connected, or has its last answer, ms: Node sends the first of sixty requests that long after
-/// the handshake. Each place can be had so often by those who connect and say nothing.
+/// The same for a client that must make room and has just connected, or has its last answer, ms: Node sends the first
+/// of sixty requests that long after the handshake. Each place can be had so often by those who connect and say
+/// nothing.
 const FIRST_LULL_MS: u64 = 100;
 
 /// How often a leaving process looks whether its clients have acknowledged what they were sent, ms.

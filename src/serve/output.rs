@@ -104,8 +104,8 @@ impl Output {
         file.read_exact_at(&mut self.bytes[len..], start).inspect_err(|_| self.bytes.truncate(len))
     }
 
-    /// Sends what fits. Errors: of the socket; of kind `Other`, with a sentence: a file can't be read, or has become shorter than its
-    /// response promises.
+    /// Sends what fits. Errors: of the socket; of kind `Other`, with a sentence: a file can't be read, or has become
+    /// shorter than its response promises.
     pub fn flush(&mut self, socket: &Socket, how: How) -> io::Result<Flush> {
         let mut budget = TURN_MAX;
         loop {

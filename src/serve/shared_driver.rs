@@ -133,7 +133,7 @@ impl SharedDriver {
         };
         let mut inner = self.lock();
         let (is_idle, now) = (matches!(need, Need::Idle | Need::Linger), engine.clock.now_ms());
-        // One that has just come still gets its answer.
+        // A client that has just come still gets its answer.
         if is_idle && inner.is_leaving && conn.is_kept_alive() {
             conn.deadline_ms = conn.deadline_ms.min(now + LULL_MS);
         }
@@ -190,8 +190,8 @@ impl SharedDriver {
         tally.connections.set(table.len() as u64);
     }
 
-    /// Closes the files that `engine` keeps open for requests to come, or some connections that wait for a request: descriptors have
-    /// run out. False: there is nothing to be closed.
+    /// Closes the files that `engine` keeps open for requests to come, or some connections that wait for a request:
+    /// descriptors have run out. False: there is nothing to be closed.
     pub fn release_descriptors(&self, engine: &mut Engine) -> bool {
         let Inner { table, tally, .. } = &mut *self.lock();
         let is_any = engine.close_files() || table.release_descriptors(engine.clock.now_ms(), tally);

@@ -1,4 +1,4 @@
-//! That connections are closed to make room for others: counted, and said in the log.
+//! Counts and logs that connections are closed to make room for others.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -12,12 +12,12 @@ const SAID_EVERY_MS: u64 = 1_000;
 #[derive(Clone, Debug)]
 pub struct Capacity {
     pub connections: usize,
-    /// What there are no more of, as the log says it.
+    /// The thing that has run out, as the log calls it.
     pub of: String,
 }
 
 impl Capacity {
-    /// As many as there are slots, or as the descriptors that are left allow.
+    /// The number of slots, or as many as the descriptors that are left allow.
     pub fn new(worker_connections: usize, descriptors: u64) -> Capacity {
         match usize::try_from(descriptors) {
             Ok(most) if most < worker_connections => {
@@ -29,17 +29,17 @@ impl Capacity {
     }
 }
 
-/// One for a process, whose threads may share it.
+/// A process has one, which its threads share.
 #[derive(Debug)]
 pub struct Shortage {
-    /// What there is too little of.
+    /// The thing that is short, as the log calls it.
     of: String,
     /// When the log was told last, ms of the clock; 0: never.
     said_ms: AtomicU64,
 }
 
 impl Shortage {
-    /// Of so many of whatever it is.
+    /// How many of the thing there are.
     pub fn of(what: impl Into<String>) -> Shortage {
         Shortage { of: what.into(), said_ms: AtomicU64::new(0) }
     }

@@ -11,7 +11,7 @@ use crate::shm::Tally;
 /// nginx closes at most this many connections at a time to make room (`ngx_drain_connections`).
 const MAX_DRAINED: usize = 32;
 
-/// What a driver keeps in a slot.
+/// A driver's record of a connection, kept in a slot.
 pub(super) trait Holder {
     fn claim(&self) -> Claim;
 
@@ -19,14 +19,14 @@ pub(super) trait Holder {
     fn say_goodbye(&self);
 }
 
-/// Sends a FIN in front of the close. A byte that comes between `Claim::of` and a close alone would make a reset of it, which clients
-/// do not take for the end of an idle connection (`ab -k` gives up).
+/// Sends a FIN in front of the close. A byte that comes between `Claim::of` and a close alone would make a reset of it,
+/// which clients do not take for the end of an idle connection (`ab -k` gives up).
 pub(super) fn say_goodbye(conn: &Conn) {
     // Best effort: the close follows.
     let _ = conn.socket.shutdown_write();
 }
 
-/// What a client would lose if its connection were closed now, which waits for nothing but the client.
+/// The loss of a client whose connection would be closed now, which waits for nothing but the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claim {
     Nothing,
@@ -51,7 +51,7 @@ impl Claim {
     }
 }
 
-/// As many connections as there are slots, and what is known of all of them.
+/// The connections of a worker in their slots, with their timers and the order in which they may be closed for room.
 #[derive(Debug)]
 pub(super) struct Table<T> {
     slots: Slots<T>,
@@ -96,7 +96,7 @@ impl<T: Holder> Table<T> {
         self.timers.set(key, at_ms);
     }
 
-    /// One whose time is up by `now_ms`.
+    /// A connection whose time is up by `now_ms`.
     pub fn expire(&mut self, now_ms: u64) -> Option<u64> {
         self.timers.expire(now_ms)
     }
@@ -111,7 +111,7 @@ impl<T: Holder> Table<T> {
         self.reusable.push(key, from_ms);
     }
 
-    /// It may not any more, or not while somebody has it in hand.
+    /// The connection may not be closed for room any more, or not while a thread has it in hand.
     pub fn set_busy(&mut self, key: u64) {
         self.reusable.remove(key);
     }
@@ -154,7 +154,8 @@ impl<T: Holder> Table<T> {
         self.free() <= self.capacity() / 16
     }
 
-    /// Whether others wait, and too few connections could be closed for them: those that get their answer are to make room.
+    /// Whether others wait, and too few connections could be closed for them: those that get their answer are to make
+    /// room.
     pub fn is_full(&self) -> bool {
         self.is_full
     }
@@ -166,7 +167,8 @@ impl<T: Holder> Table<T> {
         count > 0
     }
 
-    /// Closes some of the connections that wait for a request or for the client's end, the oldest first (`ngx_drain_connections`). Returns how many.
+    /// Closes some of the connections that wait for a request or for the client's end, the oldest first
+    /// (`ngx_drain_connections`). Returns how many.
     fn drain(&mut self, now_ms: u64) -> u64 {
         let most = (self.reusable.len() / 8).clamp(1, MAX_DRAINED);
         let mut count = 0;

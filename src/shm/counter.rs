@@ -30,7 +30,7 @@ impl Counter {
     }
 }
 
-/// One counter or a row of them, and the plain numbers that a copy of it is.
+/// A counter or a row of them, and the plain numbers that a copy of it is.
 pub trait Numbers {
     /// A number, or a row of as many.
     type Plain;

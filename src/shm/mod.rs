@@ -1,4 +1,4 @@
-//! What the processes share: the accept mutex and the ledger.
+//! Memory that the processes share: the accept mutex and the ledger.
 
 mod accept_mutex;
 mod counter;

@@ -63,7 +63,8 @@ pub fn run(start: Start<'_>) -> i32 {
     )
 }
 
-/// What the whole machine is short of may be there again soon. A limit of the process itself (EMFILE) is its successor's as well.
+/// Things that the whole machine is short of may be there again soon. A limit of the process itself (EMFILE) is its
+/// successor's as well.
 fn exit_code(failure: &Failure) -> i32 {
     match failure.error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENFILE | Errno::ENOMEM | Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOSPC) => UNLUCKY,

@@ -11,7 +11,7 @@ use crate::os::signals::Signals;
 use crate::os::users::Credentials;
 use crate::os::{Failure, Poller, limits, process};
 
-/// What would end every worker at its start.
+/// An obstacle that would end every worker at its start.
 #[derive(Debug)]
 pub enum Refused {
     /// A change of its user or group.
@@ -20,11 +20,11 @@ pub enum Refused {
     Call(Failure),
 }
 
-/// What was tried last and succeeded: a reload that changes nothing of that needs no child.
+/// The user and the limit of descriptors that were tried last and passed: a reload that changes neither needs no child.
 static PASSED: Mutex<Option<(Option<Credentials>, Option<u64>)>> = Mutex::new(None);
 
-/// Tries what a worker starts with and a kernel may refuse for good: its user, its limit of descriptors, its first descriptors. There
-/// is no child where none of these is changed. `user`: who the workers become.
+/// Tries what a worker starts with and a kernel may refuse for good: its user, its limit of descriptors, its first
+/// descriptors. There is no child where none of these is changed. `user`: who the workers become.
 pub fn try_to_begin(conf: &Conf, user: Option<&Credentials>) -> Result<(), Refused> {
     let user = user.filter(|user| !user.is_assumed());
     let files = *conf.root.scope.get(&WORKER_RLIMIT_NOFILE);

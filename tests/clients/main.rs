@@ -1,5 +1,5 @@
-//! Real clients that keep connections, pipeline, and do not forgive: apt, autocannon, undici, and Python's. `tools/test` installs
-//! them.
+//! Real clients that keep connections, pipeline, and do not forgive: apt, autocannon, undici, and Python's.
+//! `tools/test` installs them.
 
 #[path = "../support/mod.rs"]
 mod support;

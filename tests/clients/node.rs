@@ -9,8 +9,8 @@ use crate::support::server::Server;
 use crate::support::tools;
 use crate::{conf, installed, run, while_reloading};
 
-/// How long a server that leaves, or has no room for others, listens to a connection that says nothing: from its accept, and
-/// from its last answer.
+/// How long a server that leaves, or has no room for others, listens to a connection that says nothing: from its
+/// accept, and from its last answer.
 const FIRST_LULL_MS: u64 = 100;
 const LULL_MS: u64 = 500;
 
@@ -28,12 +28,14 @@ fn autocannon_loses_no_response() {
         let number = |name: &str| result[name].as_u64();
         let seen = ["errors", "timeouts", "mismatches", "non2xx", "resets"].map(number);
         assert_eq!(seen, [Some(0); 5], "{}: {result}", kind.name);
-        // What it has sent behind the last request of a connection it does not send again: eight at each of thirty ends.
+        // What it has sent behind the last request of a connection it does not send again: eight at each of thirty
+        // ends.
         assert!(number("2xx").is_some_and(|n| n >= 30_000 - 8 * 30), "{}: {result}", kind.name);
     }
 }
 
-/// How many of `times` fetches of each of `loops` loops have failed, and why. `connections`: a `pool` of all loops, or each its `own`.
+/// How many of `times` fetches of each of `loops` loops have failed, and why. `connections`: a `pool` of all loops, or
+/// each its `own`.
 fn fetch(server: &Server, connections: &str, loops: usize, times: usize) -> String {
     let mut command = Command::new(tools::find("node"));
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/fetch.mjs"));
@@ -56,7 +58,8 @@ fn no_fetch_fails_during_reloads() {
     }
 }
 
-/// Sixty loops, and room for twenty-four: who gets an answer is told to make room, instead of being reset under its next request.
+/// Sixty loops, and room for twenty-four: who gets an answer is told to make room, instead of being reset under its
+/// next request.
 #[test]
 fn no_fetch_fails_where_there_is_room_for_few() {
     for kind in MODELS {

@@ -16,8 +16,8 @@ struct Message {
     help: String,
 }
 
-/// The messages of `drover -t` with this conf, `%dir%` being the directory of the conf, whose name is left out of what comes
-/// back.
+/// The messages of `drover -t` with this conf, `%dir%` being the directory of the conf, whose name is left out of what
+/// comes back.
 fn said(dir: &Path, text: &str) -> (bool, Vec<Message>) {
     run(dir, text, &["-t", "-q"])
 }

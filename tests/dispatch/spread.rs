@@ -135,7 +135,8 @@ fn ask(mut stream: impl Read + Write, request: &str, end: &str) {
     }
 }
 
-/// Whoever watches a socket that others watch, too, queues up behind them again and again: the kernel would always wake the first.
+/// Whoever watches a socket that others watch, too, queues up behind them again and again: the kernel would always wake
+/// the first.
 #[test]
 fn a_shared_socket_wakes_all_workers_in_turn() {
     const HELLO: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

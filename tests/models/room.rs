@@ -24,8 +24,8 @@ fn small(kind: &'static Kind, places: usize) -> Want {
     want.param("worker_threads", places as u64).param("fork_max", places as u64).param("queue", 4)
 }
 
-/// Clients that connect and never say a word are closed for those who do, of `http` and of `stream`; that is said and counted. Whoever
-/// has begun a request stays.
+/// Clients that connect and never say a word are closed for those who do, of `http` and of `stream`; that is said and
+/// counted. Whoever has begun a request stays.
 pub fn silent_clients(kind: &'static Kind) {
     const PLACES: usize = 16;
     let start = Instant::now();
@@ -112,7 +112,8 @@ pub fn few_descriptors(kind: &'static Kind) {
     service.end();
 }
 
-/// A worker that has no descriptor for a connection, of its own limit or of the system's, closes one that is idle for it.
+/// A worker that has no descriptor for a connection, of its own limit or of the system's, closes one that is idle for
+/// it.
 pub fn descriptors_run_out(kind: &'static Kind) {
     // A dispatcher has none that is idle, and a worker that is passed connections knows its limit from the start.
     if Mechanism::of(kind).is_none_or(|mechanism| mechanism.dispatcher) {

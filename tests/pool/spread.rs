@@ -198,7 +198,8 @@ fn nothing_to_do_costs_nothing() {
     }
 }
 
-/// Where descriptors are fewer than slots they are a worker's places: silent clients make room, and a newcomer is served at once.
+/// Where descriptors are fewer than slots they are a worker's places: silent clients make room, and a newcomer is
+/// served at once.
 #[test]
 fn workers_short_of_descriptors_make_room() {
     for model in ALL {

@@ -94,8 +94,8 @@ fn a_file_that_is_truncated_while_it_is_sent_is_named() {
     }
 }
 
-/// Two workers fill a disk, which cuts a line; when there is room again, not one line is half or glued to another, and the lost
-/// ones are counted.
+/// Two workers fill a disk, which cuts a line; when there is room again, not one line is half or glued to another, and
+/// the lost ones are counted.
 #[test]
 fn a_full_disk_costs_whole_lines() {
     let format = r#"log_format json escape=json '{"uri":"$uri"}';"#;

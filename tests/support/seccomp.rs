@@ -16,7 +16,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// seccomp(2): a program over `struct seccomp_data`, in which the number is at 0 and the arguments follow from 16 on.
+    /// seccomp(2): a program over `struct seccomp_data`, in which the number is at 0 and the arguments follow from 16
+    /// on.
     fn program(self) -> [libc::sock_filter; 7] {
         let step = |code: u32, jf: u8, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf, k };
         let low_half = if cfg!(target_endian = "big") { 4 } else { 0 };

@@ -80,8 +80,8 @@ impl Setup {
         }
     }
 
-    /// Below the server's directory, `name` is a file system of `size` (as mount(8) knows it) that only the server sees;
-    /// [`Server::inside`] is a way to it.
+    /// Below the server's directory, `name` is a file system of `size` (as mount(8) knows it) that only the server
+    /// sees; [`Server::inside`] is a way to it.
     pub fn tmpfs(mut self, name: &str, size: &str) -> Setup {
         self.tmpfs = Some((name.to_owned(), size.to_owned()));
         self

@@ -1,5 +1,5 @@
-//! What is behind a mistake, when the words of a statement show it: a semicolon that was forgotten, quotes and blanks that a word
-//! processor has put in the place of ASCII ones.
+//! The slip behind a mistake, when the words of a statement show it: a semicolon that was forgotten, quotes and blanks
+//! that a word processor has put in the place of ASCII ones.
 
 use super::{End, Loader, Statement, Warning};
 use crate::conf::{Arg, Contexts, Entry, Error, ErrorKind, Kind, Span};
@@ -22,7 +22,7 @@ impl Statement {
     }
 }
 
-/// What takes the place of an ASCII character in text that comes from a word processor or a web page.
+/// Characters that take the place of an ASCII one in text that comes from a word processor or a web page.
 fn is_typographic_quote(c: char) -> bool {
     matches!(c, '\u{2018}'..='\u{201f}' | '«' | '»' | '‹' | '›')
 }

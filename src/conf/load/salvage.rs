@@ -1,4 +1,4 @@
-//! What a conf with errors in it still says.
+//! Reads what it can of a conf that has errors in it.
 
 use super::super::lexer::{End, Lexer, Statement};
 use super::include::{identity, matches, read};
@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 /// Files are read this deep, and not again.
 const MOST_FILES: usize = 1000;
 
-/// The argument of the main context's directive `name`, which takes one, as far as the text can be read: behind an error the
-/// reading goes on with the next line. A `;` that is missing before or after it does not matter when a line ends there.
+/// The argument of the main context's directive `name`, which takes one, as far as the text can be read: behind an
+/// error the reading goes on with the next line. A `;` that is missing before or after it does not matter when a line
+/// ends there.
 pub fn salvage(input: Input, options: &Options, name: &str) -> Option<String> {
     let mut search =
         Search { name, conf_dir: options.prefix.clone(), read: Vec::new(), in_main: None, elsewhere: None };

@@ -232,7 +232,8 @@ impl Shared {
         self.table.room_wanted.load(SeqCst) != 0
     }
 
-    /// For a worker: when it can make the room that the dispatcher waits for, ms of the clock; `None`: it has some, or it can't.
+    /// For a worker: when it can make the room that the dispatcher waits for, ms of the clock; `None`: it has some, or
+    /// it can't.
     pub fn wanted_room_from(&self, state: &Loop) -> Option<u64> {
         let is_full = state.driver.free() == 0 && self.is_room_wanted();
         is_full.then(|| state.driver.room_from()).flatten()

@@ -156,8 +156,8 @@ fn split_target(head: &mut Head, buf: &[u8], target: &[u8]) -> Result<(), Reject
     Ok(())
 }
 
-/// `scheme "://" authority path-abempty`, any scheme (nginx serves them all alike): authority, and what follows it. A `#`
-/// right behind the authority is left in it, and so makes it invalid, as in nginx.
+/// `scheme "://" authority path-abempty`, any scheme (nginx serves them all alike): authority, and what follows it. A
+/// `#` right behind the authority is left in it, and so makes it invalid, as in nginx.
 fn split_absolute(target: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = target.iter().position(|b| *b == b':')?;
     let (scheme, rest) = target.split_at(colon);

@@ -31,7 +31,8 @@ pub(super) struct Active {
     pub(super) reads: u32,
     /// A response has been finished in this turn.
     pub(super) has_answered: bool,
-    /// The response did not fit into the kernel's buffer at once: much of it may be on its way when the last byte is in.
+    /// The response did not fit into the kernel's buffer at once: much of it may be on its way when the last byte is
+    /// in.
     pub(super) has_waited: bool,
     /// The clock's turn that found the request's first byte, ns.
     pub(super) began_ns: u64,

@@ -12,8 +12,8 @@ use std::io;
 pub(super) const LINGER_PAUSE_MS: u64 = 5_000;
 pub(super) const LINGER_MS: u64 = 30_000;
 
-/// Behind a response of more bytes a close asks whether the client has them: a reset would take the rest from one that has sent more.
-/// Most shorter ones are acknowledged by then, and the question costs a system call.
+/// Behind a response of more bytes a close asks whether the client has them: a reset would take the rest from one that
+/// has sent more. Most shorter ones are acknowledged by then, and the question costs a system call.
 const LARGE: u64 = 64 << 10;
 
 impl Engine {
@@ -37,8 +37,8 @@ impl Engine {
         self.finish(conn, active);
     }
 
-    /// The last response is in the kernel's buffer. A close now would be a reset for a client that sends more, and takes from it
-    /// what is on its way (RFC 9112, 9.6): one that may is waited for. `None`: it is.
+    /// The last response is in the kernel's buffer. A close now would be a reset for a client that sends more, and
+    /// takes from it what is on its way (RFC 9112, 9.6): one that may is waited for. `None`: it is.
     pub(super) fn close(&mut self, conn: &mut Conn, active: &mut Active, linger: bool) -> Option<Need> {
         let is_large = active.ex.bytes_sent() > LARGE;
         let linger = linger || conn.is_pipelining || active.has_waited || active.is_spoken_to(&conn.socket);
@@ -53,8 +53,8 @@ impl Engine {
         None
     }
 
-    /// Whether the client still takes what was sent. To be asked when a connection's time is up, not before: it costs a system
-    /// call. A client that has taken nothing for `LINGER_MS` does not any more.
+    /// Whether the client still takes what was sent. To be asked when a connection's time is up, not before: it costs a
+    /// system call. A client that has taken nothing for `LINGER_MS` does not any more.
     fn is_delivering(&self, conn: &mut Conn) -> bool {
         let (now, left) = (self.clock.now_ms(), conn.socket.unacknowledged().unwrap_or(0));
         if left != conn.undelivered.0 {
@@ -63,8 +63,8 @@ impl Engine {
         left > 0 && now < conn.undelivered.1 + LINGER_MS
     }
 
-    /// Whether a close of an idle connection would take something from its client: what is on its way to it, or the answer to a
-    /// request that is there to be read.
+    /// Whether a close of an idle connection would take something from its client: what is on its way to it, or the
+    /// answer to a request that is there to be read.
     pub fn is_unfinished(&self, conn: &mut Conn) -> bool {
         self.is_delivering(conn) || conn.socket.has_input()
     }
@@ -86,7 +86,8 @@ impl Engine {
         Need::Turn
     }
 
-    /// The client was too slow. Returns what there is to do still: nothing, or to go on, because the client only seems idle.
+    /// The client was too slow. Returns what there is to do still: nothing, or to go on, because the client only seems
+    /// idle.
     pub fn timed_out(&mut self, conn: &mut Conn) -> Need {
         let is_unfinished = match conn.state {
             _ if conn.active.is_none() => self.is_unfinished(conn),

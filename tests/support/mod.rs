@@ -1,5 +1,5 @@
 //! What the integration tests share: the real binary (or nginx) in a directory of its own, raw exchanges over TCP,
-//! and what /proc says about the processes behind them.
+//! and what the kernel says about the processes behind them.
 //!
 //! Nothing here sleeps to let something happen: [`until`] polls a condition and fails loudly at its deadline.
 
@@ -10,6 +10,7 @@ pub mod client;
 pub mod proc;
 pub mod seccomp;
 pub mod server;
+pub mod sock_diag;
 pub mod terminal;
 pub mod tools;
 

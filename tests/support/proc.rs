@@ -1,4 +1,4 @@
-//! What /proc says about a server's processes: children, sockets, epoll sets, CPU time.
+//! What the kernel says about a server's processes: children, sockets, epoll sets, CPU time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,6 +6,7 @@ use std::process::Command;
 
 use nix::unistd::geteuid;
 
+use super::sock_diag::{Diagnostics, TcpSocket};
 use super::tools;
 
 /// Children of `pid`, ascending.
@@ -117,17 +118,26 @@ pub fn limit_own_descriptors(pid: i32, count: usize) {
 
 /// Bytes that the server's established connections on `port` have received and not read.
 pub fn unread_bytes(port: u16) -> u64 {
-    tcp_table().filter(|row| row.port == port && row.established).map(|row| row.unread).sum()
+    established(port).iter().map(|socket| u64::from(socket.waiting)).sum()
 }
 
 /// Inodes of the sockets that listen on a TCP port, IPv4 and IPv6.
 pub fn listening_inodes(port: u16) -> BTreeSet<u64> {
-    tcp_table().filter(|row| row.port == port && row.listens).map(|row| row.inode).collect()
+    let listening = diagnostics().listening(port).expect("the sockets that listen");
+    listening.iter().map(|socket| u64::from(socket.inode)).collect()
 }
 
 /// Inodes of the established connections on the server's `port`, those of the clients aside.
 pub fn connected_inodes(port: u16) -> BTreeSet<u64> {
-    tcp_table().filter(|r| r.port == port && r.established).map(|r| r.inode).collect()
+    established(port).iter().map(|socket| u64::from(socket.inode)).collect()
+}
+
+fn diagnostics() -> Diagnostics {
+    Diagnostics::open().expect("a netlink socket")
+}
+
+fn established(port: u16) -> Vec<TcpSocket> {
+    diagnostics().established(port).expect("the established connections")
 }
 
 /// For each of `pids`: how many established connections on the server's `port` it holds.
@@ -138,8 +148,8 @@ pub fn connections(pids: &[i32], port: u16) -> BTreeMap<i32, usize> {
 
 /// Which of `pids` holds the connection between the server's `port` and the client's.
 pub fn holder(pids: &[i32], port: u16, client: u16) -> Option<i32> {
-    let served = tcp_table().find(|r| r.port == port && r.peer == client && r.established)?.inode;
-    pids.iter().copied().find(|pid| socket_inodes(*pid).contains(&served))
+    let served = established(port).into_iter().find(|socket| socket.peer == client)?;
+    pids.iter().copied().find(|pid| socket_inodes(*pid).contains(&served.inode.into()))
 }
 
 /// One entry of an epoll set, from /proc/PID/fdinfo.
@@ -214,33 +224,4 @@ fn descriptors(pid: i32) -> Vec<(String, String)> {
 
 fn inode_in(link: &str) -> Option<u64> {
     link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
-}
-
-struct Row {
-    port: u16,
-    peer: u16,
-    inode: u64,
-    listens: bool,
-    established: bool,
-    unread: u64,
-}
-
-fn tcp_table() -> impl Iterator<Item = Row> {
-    let text = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default()).concat();
-    text.lines().filter_map(row).collect::<Vec<_>>().into_iter()
-}
-
-/// `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode ...`
-fn row(line: &str) -> Option<Row> {
-    let mut fields = line.split_ascii_whitespace();
-    let (local, peer, state) = (fields.nth(1)?, fields.next()?, fields.next()?);
-    let (listens, established) = (state == "0A", state == "01");
-    // After a load there are thousands of others.
-    if !listens && !established {
-        return None;
-    }
-    let port_of = |address: &str| u16::from_str_radix(address.rsplit_once(':')?.1, 16).ok();
-    let (port, peer) = (port_of(local)?, port_of(peer)?);
-    let unread = u64::from_str_radix(fields.next()?.rsplit_once(':')?.1, 16).ok()?;
-    Some(Row { port, peer, inode: fields.nth(4)?.parse().ok()?, listens, established, unread })
 }

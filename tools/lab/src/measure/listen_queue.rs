@@ -56,8 +56,34 @@ impl ListenQueue {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sock_diag::TcpSocket;
     use super::*;
     use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn sockets_are_found_by_their_port_with_their_inodes() {
+        let diagnostics = Diagnostics::open().unwrap();
+        let inode = |socket: &dyn AsRawFd| {
+            std::fs::metadata(format!("/proc/self/fd/{}", socket.as_raw_fd())).unwrap().ino() as u32
+        };
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let listener = TcpListener::bind(address).unwrap();
+            let address = listener.local_addr().unwrap();
+            let port = address.port();
+            let listening = |waiting| TcpSocket { port, peer: 0, inode: inode(&listener), waiting };
+            assert_eq!(diagnostics.listening(port).unwrap(), [listening(0)]);
+            let client = TcpStream::connect(address).unwrap();
+            assert_eq!(diagnostics.listening(port).unwrap(), [listening(1)]);
+            let server = listener.accept().unwrap().0;
+            let peer = client.local_addr().unwrap().port();
+            let accepted = TcpSocket { port, peer, inode: inode(&server), waiting: 0 };
+            assert_eq!(diagnostics.established(port).unwrap(), [accepted]);
+            drop(listener);
+            assert_eq!(diagnostics.listening(port).unwrap(), []);
+        }
+    }
 
     #[test]
     fn connections_that_nobody_accepts_are_seen() {

@@ -5,6 +5,9 @@ mod ledger;
 mod listen_queue;
 mod listeners;
 mod metrics;
+// Shared with the tests of the server, which look for its sockets among as many others.
+#[allow(dead_code)]
+#[path = "../../../../tests/support/sock_diag.rs"]
 mod sock_diag;
 mod tree;
 

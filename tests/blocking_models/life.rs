@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use drover::shm::Role;
 use nix::sys::signal::Signal;
 
-use crate::support::{client::Client, proc, server::Server, until_true};
+use crate::support::{client::Client, conf::Conf, proc, server::Server, until_true};
 use crate::{ALL, SILENCE, TWO_AT_A_TIME, begin, begun, each, hello, server_of, serving, signal, start};
+
+const HELLO: &str = "location / { return 200 hello; }";
 
 #[test]
 fn whichever_process_is_killed_the_service_answers_within_a_second() {
@@ -76,8 +78,7 @@ fn children_whose_dispatcher_died_just_before_the_end_end_as_well() {
 
 #[test]
 fn a_drain_has_a_limit_for_the_children_of_a_dispatcher_that_was_killed_as_well() {
-    let conf = "%main% worker_shutdown_timeout 300ms;\nevents { dispatch fork; }\n\
-                http { %http% server { listen 127.0.0.1:%port%; location / { return 200 hello; } } }\n";
+    let conf = Conf::workers(1).main("worker_shutdown_timeout 300ms;").dispatch("fork").server(HELLO);
     let mut server = Server::drover(conf);
     let dispatcher = server.workers()[0];
     let mut client = server.connect();
@@ -115,11 +116,7 @@ fn quit_finishes_what_is_open_and_closes_what_is_idle() {
 fn a_drain_has_a_limit_and_term_waits_for_nobody() {
     each(ALL, |model| {
         for (name, directive) in [(Signal::SIGQUIT, "worker_shutdown_timeout 200ms;"), (Signal::SIGTERM, "")] {
-            let conf = format!(
-                "%main% {directive}\nevents {{ dispatch {model}; }}\n\
-                 http {{ %http% server {{ listen 127.0.0.1:%port%; root %root%; }} }}\n"
-            );
-            let mut server = Server::drover(&conf);
+            let mut server = Server::drover(Conf::workers(1).main(directive).dispatch(model));
             server.wait_for_workers(1);
             let mut busy = server.connect();
             begin(&mut busy);
@@ -136,15 +133,16 @@ fn a_drain_has_a_limit_and_term_waits_for_nobody() {
     });
 }
 
+/// Logs the target of each request to `access.log`, by way of a buffer.
+fn buffering(model: &str, flush: &str) -> Conf {
+    let log = format!("%dir%/access.log path buffer=64k {flush}");
+    Conf::workers(1).dispatch(model).http("log_format path '$request_uri';").access_log(&log).server(HELLO)
+}
+
 #[test]
 fn reopened_logs_get_the_lines_that_come_after() {
     each(ALL, |model| {
-        let conf = format!(
-            "%main%\nevents {{ dispatch {model}; }}\nhttp {{ %http% log_format path '$request_uri'; \
-             access_log %dir%/access.log path buffer=64k flush=1h; \
-             server {{ listen 127.0.0.1:%port%; location / {{ return 200 hello; }} }} }}\n"
-        );
-        let server = Server::drover(&conf);
+        let server = Server::drover(buffering(model, "flush=1h"));
         let mut client = server.connect();
         client.get("/before");
         std::fs::rename(server.dir().join("access.log"), server.dir().join("access.log.1")).expect("rename");
@@ -163,12 +161,7 @@ fn reopened_logs_get_the_lines_that_come_after() {
 #[test]
 fn buffered_lines_are_written_in_time_while_nobody_asks_for_anything() {
     each(ALL, |model| {
-        let conf = format!(
-            "%main%\nevents {{ dispatch {model}; }}\nhttp {{ %http% log_format path '$request_uri'; \
-             access_log %dir%/access.log path buffer=64k flush=100ms; \
-             server {{ listen 127.0.0.1:%port%; location / {{ return 200 hello; }} }} }}\n"
-        );
-        let server = Server::drover(&conf);
+        let server = Server::drover(buffering(model, "flush=100ms"));
         let mut client = server.connect();
         client.get("/one");
         until_true("the line of an open connection", || server.read("access.log") == "/one\n");
@@ -180,11 +173,8 @@ fn buffered_lines_are_written_in_time_while_nobody_asks_for_anything() {
 #[test]
 fn a_process_without_descriptors_goes_on_when_it_has_some() {
     each(["thread_pool worker_threads=32", "leader_follower"], |model| {
-        let conf = format!(
-            "%main% worker_rlimit_nofile 80;\nevents {{ dispatch {model}; }}\n\
-             http {{ %http% server {{ listen 127.0.0.1:%port%; location / {{ return 200 hello; }} }} }}\n"
-        );
-        let server = Server::drover(&conf);
+        let conf = Conf::workers(1).main("worker_rlimit_nofile 80;").dispatch(model).server(HELLO);
+        let server = Server::drover(conf);
         let clients: Vec<Client> = (0..150).map(|_| begun(&server)).collect();
         thread::sleep(SILENCE);
         let (before, time) = (proc::cpu_ticks(server.pid()), Duration::from_secs(1));
@@ -215,13 +205,8 @@ fn nothing_spins_whether_idle_or_overloaded() {
 
 #[test]
 fn a_reload_to_any_of_them_under_load_fails_no_request() {
-    let conf = |model: &str| {
-        format!(
-            "%main%\nworker_processes 2;\nevents {{ dispatch {model}; }}\nhttp {{ %http% access_log off; \
-             server {{ listen 127.0.0.1:%port%; location / {{ return 200 hello; }} }} }}\n"
-        )
-    };
-    let server = Server::drover(&conf("exclusive"));
+    let conf = |model| Conf::workers(2).dispatch(model).server(HELLO);
+    let server = Server::drover(conf("exclusive"));
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         let clients: Vec<_> = (0..6)
@@ -246,7 +231,7 @@ fn a_reload_to_any_of_them_under_load_fails_no_request() {
             .collect();
         for model in ALL.into_iter().chain(["exclusive"]).chain(TWO_AT_A_TIME).chain(ALL.into_iter().rev()) {
             let old = server.workers();
-            server.rewrite_conf(&conf(model));
+            server.rewrite_conf(conf(model));
             server.signal(Signal::SIGHUP);
             until_true(&format!("only workers of {model}"), || {
                 let now = server.workers();

@@ -13,6 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use support::client::Client;
+use support::conf::Conf;
 use support::proc;
 use support::server::Server;
 
@@ -25,12 +26,11 @@ const ALL: [&str; 4] = ["prefork", "thread_pool", "fork", "leader_follower"];
 const SILENCE: Duration = Duration::from_millis(300);
 
 fn start(model: &str, workers: usize, server: &str) -> Server {
-    let conf = format!(
-        "%main%\nworker_processes {workers};\nevents {{ dispatch {model}; }}\n\
-         http {{ %http% access_log off;\nserver {{ listen 127.0.0.1:%port%; root %root%; \
-         location = /hello {{ return 200 hello; }} location = /ledger {{ ledger; }} {server} }} }}\n"
-    );
-    let server = Server::drover(&conf);
+    let conf = Conf::workers(workers)
+        .dispatch(model)
+        .server("location = /hello { return 200 hello; } location = /ledger { ledger; }")
+        .server(server);
+    let server = Server::drover(conf);
     let count = if model.starts_with("fork") { 1 } else { workers };
     server.wait_for_workers(count);
     server

@@ -8,7 +8,7 @@ use drover::dispatch::MODELS;
 
 use crate::support::server::Server;
 use crate::support::tools;
-use crate::{conf, run, while_reloading};
+use crate::{busy, run, while_reloading};
 
 const PACKAGES: usize = 60;
 
@@ -82,7 +82,7 @@ impl Apt<'_> {
 #[test]
 fn apt_gets_all_packages() {
     for kind in MODELS {
-        let server = Server::drover(&conf(2, &format!("dispatch {};", kind.name), "keepalive_requests 20;"));
+        let server = Server::drover(busy(2).dispatch(kind.name).http("keepalive_requests 20;"));
         repository(&server.dir().join("root"), 3000);
         let dir = tempfile::tempdir().expect("a directory");
         Apt::new(dir.path(), &server).download(&[]);
@@ -92,7 +92,7 @@ fn apt_gets_all_packages() {
 #[test]
 fn apt_gets_all_packages_during_reloads() {
     for model in ["exclusive", "accept_mutex", "pool_pass", "prefork", "fork", "leader_follower"] {
-        let server = Server::drover(&conf(2, &format!("dispatch {model};"), ""));
+        let server = Server::drover(busy(2).dispatch(model));
         repository(&server.dir().join("root"), 20_000);
         let dir = tempfile::tempdir().expect("a directory");
         let apt = Apt::new(dir.path(), &server);

@@ -16,15 +16,13 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use support::conf::Conf;
 use support::server::Server;
 use support::until_true;
 
-/// A conf with `workers` workers; `events`, `http` and `server` go into those blocks.
-fn conf(workers: usize, events: &str, http: &str) -> String {
-    format!(
-        "%main%\nworker_processes {workers};\nevents {{ {events} }}\n\
-         http {{ %http% access_log off; {http}\nserver {{ listen 127.0.0.1:%port% backlog=2048; root %root%; }} }}\n"
-    )
+/// A conf whose listening socket has room for all clients at once.
+fn busy(workers: usize) -> Conf {
+    Conf::workers(workers).listen("127.0.0.1:%port% backlog=2048")
 }
 
 /// Below `target/`, where `tools/test` installs what Debian does not have.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::server::Server;
 use crate::support::tools;
-use crate::{conf, installed, run, while_reloading};
+use crate::{busy, installed, run, while_reloading};
 
 /// How long a server that leaves, or has no room for others, listens to a connection that says nothing: from its
 /// accept, and from its last answer.
@@ -18,7 +18,7 @@ const LULL_MS: u64 = 500;
 #[test]
 fn autocannon_loses_no_response() {
     for kind in MODELS {
-        let server = Server::drover(&conf(2, &format!("dispatch {};", kind.name), ""));
+        let server = Server::drover(busy(2).dispatch(kind.name));
         server.file("index.html", "x".repeat(500));
         let mut command = Command::new(tools::find("node"));
         command
@@ -51,7 +51,7 @@ fn fetch(server: &Server, connections: &str, loops: usize, times: usize) -> Stri
 #[test]
 fn no_fetch_fails_during_reloads() {
     for model in ["exclusive", "pool_pass", "prefork worker_threads=64", "fork", "leader_follower"] {
-        let server = Server::drover(&conf(2, &format!("worker_connections 512; dispatch {model};"), ""));
+        let server = Server::drover(busy(2).dispatch(model));
         server.file("index.html", "hello");
         let said = while_reloading(&server, || fetch(&server, "own", 20, 100));
         assert_eq!(said, "0 of 2000 failed\n", "{model}");
@@ -67,7 +67,7 @@ fn no_fetch_fails_where_there_is_room_for_few() {
         // The threads of leader_follower do not bound its connections.
         let params = params.filter(|_| kind.name != "leader_follower").map(|param| format!(" {}=24", param.name));
         let model = format!("{}{}", kind.name, params.collect::<String>());
-        let server = Server::drover(&conf(1, &format!("worker_connections 24; dispatch {model};"), ""));
+        let server = Server::drover(busy(1).events("worker_connections 24;").dispatch(&model));
         server.file("index.html", "hello");
         assert_eq!(fetch(&server, "pool", 60, 15), "0 of 900 failed\n", "{model}");
     }

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::support::server::Server;
-use crate::{conf, installed, run, while_reloading};
+use crate::{busy, installed, run, while_reloading};
 
 /// Prints what each has to say about a reload in the midst of its requests, and of the end of a connection.
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/clients.py");
@@ -18,7 +18,7 @@ const CLIENTS: [&str; 4] = ["http.client", "urllib", "requests", "httpx"];
 
 #[test]
 fn python_s_clients_get_what_they_ask_for() {
-    let server = Server::drover(&conf(2, "", "keepalive_requests 20;"));
+    let server = Server::drover(busy(2).http("keepalive_requests 20;"));
     server.file("index.html", "hello").file("large", vec![b'x'; 1_500_000]);
     CLIENTS.iter().for_each(|client| gets(&server, client, 300));
 }
@@ -26,7 +26,7 @@ fn python_s_clients_get_what_they_ask_for() {
 #[test]
 fn python_s_clients_get_what_they_ask_for_during_reloads() {
     for client in CLIENTS {
-        let server = Server::drover(&conf(2, "", ""));
+        let server = Server::drover(busy(2));
         server.file("index.html", "hello").file("large", vec![b'x'; 1_500_000]);
         while_reloading(&server, || gets(&server, client, 1500));
     }

@@ -8,10 +8,11 @@ use drover::shm::Ledger;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::serve;
 use crate::support::client::Nothing;
+use crate::support::conf::Conf;
 use crate::support::server::Server;
 use crate::support::{tools, until, until_true};
-use crate::{conf, serve};
 
 const LEASE: Duration = Duration::from_millis(100);
 
@@ -43,7 +44,7 @@ fn outage(server: &Server, ledger: &Ledger, harm: Signal, good: Option<Signal>) 
 
 /// Over and over. The machine may be busy with other tests: one time may be late for that reason.
 fn outages(model: &str, harm: Signal, good: Option<Signal>, times: usize) -> Ledger {
-    let (server, ledger) = serve(&conf(4, &format!("worker_connections 64; dispatch {model};"), ""), 4);
+    let (server, ledger) = serve(Conf::workers(4).dispatch(model), 4);
     let mut took: Vec<Duration> = (0..times).map(|_| outage(&server, &ledger, harm, good)).collect();
     took.sort();
     println!("{model}, {harm}: {took:?}");
@@ -71,7 +72,7 @@ fn connections_are_answered_within_the_lease_when_the_holder_is_killed() {
 #[test]
 fn a_stopped_holder_that_never_comes_back_costs_one_lease_and_no_more() {
     for model in MODELS {
-        let (server, ledger) = serve(&conf(4, &format!("worker_connections 64; dispatch {model};"), ""), 4);
+        let (server, ledger) = serve(Conf::workers(4).dispatch(model), 4);
         let victim = Pid::from_raw(holder(&ledger));
         kill(victim, Signal::SIGSTOP).expect("stop the holder");
         let start = Instant::now();
@@ -94,7 +95,7 @@ fn connections_are_answered_within_the_lease_when_the_holder_hangs_in_a_slow_dis
 
 /// A disk that takes a second, as the holder sees it: strace holds it at the door of openat(2).
 fn longest_while_a_disk_is_slow(model: &str) -> Duration {
-    let (server, ledger) = serve(&conf(4, &format!("worker_connections 64; dispatch {model};"), ""), 4);
+    let (server, ledger) = serve(Conf::workers(4).dispatch(model), 4);
     server.file("slow.html", "at last");
     let holder = holder(&ledger);
     let mut strace = Command::new(tools::find("strace"))
@@ -125,8 +126,8 @@ fn longest_while_a_disk_is_slow(model: &str) -> Duration {
 
 #[test]
 fn without_a_lease_a_stopped_holder_stops_the_service_as_in_nginx() {
-    let events = "worker_connections 64; dispatch accept_mutex; accept_mutex_lease off;";
-    let (server, ledger) = serve(&conf(4, events, ""), 4);
+    let conf = Conf::workers(4).events("accept_mutex_lease off;").dispatch("accept_mutex");
+    let (server, ledger) = serve(conf, 4);
     let victim = Pid::from_raw(holder(&ledger));
     kill(victim, Signal::SIGSTOP).expect("stop the holder");
     let mut client = server.connect();
@@ -139,8 +140,8 @@ fn without_a_lease_a_stopped_holder_stops_the_service_as_in_nginx() {
 
 #[test]
 fn where_the_mutex_is_handed_on_the_deputy_steps_in_without_a_lease() {
-    let events = "worker_connections 64; dispatch accept_handoff; accept_mutex_lease off;";
-    let (server, ledger) = serve(&conf(4, events, ""), 4);
+    let conf = Conf::workers(4).events("accept_mutex_lease off;").dispatch("accept_handoff");
+    let (server, ledger) = serve(conf, 4);
     for _ in 0..20 {
         let victim = Pid::from_raw(holder(&ledger));
         kill(victim, Signal::SIGSTOP).expect("stop the holder");
@@ -155,8 +156,7 @@ fn where_the_mutex_is_handed_on_the_deputy_steps_in_without_a_lease() {
 #[test]
 fn an_idle_service_wakes_one_worker_a_lease() {
     for model in MODELS {
-        let events = format!("worker_connections 64; dispatch {model}; accept_mutex_delay 60s;");
-        let (server, ledger) = serve(&conf(8, &events, ""), 8);
+        let (server, ledger) = serve(Conf::workers(8).events("accept_mutex_delay 60s;").dispatch(model), 8);
         assert_eq!(server.connect().get("/").status, 200);
         // Until all sleep but the watcher: what the start and the connection have stirred up.
         let turns = || ledger.sums().turns;

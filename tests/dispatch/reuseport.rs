@@ -6,11 +6,12 @@ use drover::shm::Role;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::serve;
 use crate::support::client::Client;
+use crate::support::conf::Conf;
 use crate::support::proc::{children, connections, is_alive, listening_inodes, who_watches_port};
 use crate::support::server::Server;
 use crate::support::{until, until_true};
-use crate::{conf, serve};
 
 /// Asks on a connection each, from several threads, until `stop`; returns the answers and what was no answer.
 fn ask(server: &Server, stop: &AtomicBool, asked: &AtomicUsize) -> Vec<String> {
@@ -35,7 +36,7 @@ fn ask(server: &Server, stop: &AtomicBool, asked: &AtomicUsize) -> Vec<String> {
 
 #[test]
 fn every_worker_has_one_socket_and_watches_no_other() {
-    let (server, ledger) = serve(&conf(4, "dispatch reuseport;", ""), 4);
+    let (server, ledger) = serve(Conf::workers(4).dispatch("reuseport"), 4);
     let workers = server.wait_for_workers(4);
     assert_eq!(listening_inodes(server.port()).len(), 4);
     until_true("all watch", || who_watches_port(&workers, server.port()).len() == 4);
@@ -52,7 +53,7 @@ fn every_worker_has_one_socket_and_watches_no_other() {
 #[test]
 fn one_listen_may_ask_for_it_under_another_model() {
     for model in ["exclusive", "accept_mutex", "herd"] {
-        let (server, ledger) = serve(&conf(3, &format!("dispatch {model};"), "reuseport"), 3);
+        let (server, ledger) = serve(Conf::workers(3).dispatch(model).listen("127.0.0.1:%port% reuseport"), 3);
         assert_eq!(listening_inodes(server.port()).len(), 3, "{model}");
         let mut clients: Vec<Client> = (0..90).map(|_| server.connect()).collect();
         clients.iter_mut().for_each(|client| assert_eq!(client.get("/index.html").status, 200));
@@ -63,15 +64,15 @@ fn one_listen_may_ask_for_it_under_another_model() {
 
 #[test]
 fn workers_and_sockets_may_become_fewer_and_more_without_a_lost_connection() {
-    let (server, _ledger) = serve(&conf(4, "dispatch reuseport;", ""), 4);
+    let (server, _ledger) = serve(Conf::workers(4).dispatch("reuseport"), 4);
     let (stop, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
     let confs = [
-        (2, conf(2, "dispatch reuseport;", "")),
-        (4, conf(4, "dispatch reuseport;", "")),
-        (1, conf(3, "dispatch exclusive;", "")),
-        (3, conf(3, "dispatch reuseport cpu;", "")),
-        (1, conf(1, "dispatch reuseport;", "")),
-        (4, conf(4, "dispatch reuseport;", "")),
+        (2, Conf::workers(2).dispatch("reuseport")),
+        (4, Conf::workers(4).dispatch("reuseport")),
+        (1, Conf::workers(3).dispatch("exclusive")),
+        (3, Conf::workers(3).dispatch("reuseport cpu")),
+        (1, Conf::workers(1).dispatch("reuseport")),
+        (4, Conf::workers(4).dispatch("reuseport")),
     ];
     let wrong = std::thread::scope(|scope| {
         let clients = scope.spawn(|| ask(&server, &stop, &asked));
@@ -91,9 +92,11 @@ fn workers_and_sockets_may_become_fewer_and_more_without_a_lost_connection() {
 /// Clients wait in the queues of workers that are stopped; the last worker is killed, if asked for; a reload leaves one worker. All are
 /// served.
 fn shrink(model: &str, listen: &str, connections: usize, kills: bool) {
-    let events =
-        |workers: usize| conf(workers, &format!("worker_connections {connections}; dispatch {model};"), listen);
-    let server = Server::drover(&events(4));
+    let conf = |workers| {
+        let events = format!("worker_connections {connections};");
+        Conf::workers(workers).events(&events).dispatch(model).listen(&format!("127.0.0.1:%port% {listen}"))
+    };
+    let server = Server::drover(conf(4));
     server.file("index.html", "hello");
     let workers = server.wait_for_workers(4);
     until_true("all watch", || who_watches_port(&workers, server.port()).len() == 4);
@@ -114,7 +117,7 @@ fn shrink(model: &str, listen: &str, connections: usize, kills: bool) {
         kill(Pid::from_raw(workers[3]), Signal::SIGKILL).expect("kill");
         until_true("the last one is dead, and the master has not seen it", || !is_alive(workers[3]));
     }
-    server.rewrite_conf(&events(1));
+    server.rewrite_conf(conf(1));
     server.signal(Signal::SIGHUP);
     server.signal(Signal::SIGCONT);
     until_true("the new worker", || server.workers().iter().any(|pid| !workers.contains(pid)));
@@ -137,10 +140,10 @@ fn what_waits_in_the_socket_of_a_worker_that_leaves_is_served() {
 
 #[test]
 fn a_next_binary_with_fewer_workers_leaves_nobody_waiting_in_the_sockets_that_are_too_many() {
-    let text = |workers| conf(workers, "dispatch reuseport;", "");
-    let (server, _ledger) = serve(&text(4), 4);
+    let conf = |workers| Conf::workers(workers).dispatch("reuseport");
+    let (server, _ledger) = serve(conf(4), 4);
     let workers = server.wait_for_workers(4);
-    server.rewrite_conf(&text(2));
+    server.rewrite_conf(conf(2));
     server.signal(Signal::SIGUSR2);
     let next = until("the new master's workers", || {
         let pid: i32 = server.read("server.pid").trim().parse().ok()?;
@@ -161,7 +164,7 @@ fn a_next_binary_with_fewer_workers_leaves_nobody_waiting_in_the_sockets_that_ar
 
 #[test]
 fn a_killed_worker_s_queue_waits_for_its_successor() {
-    let (server, _ledger) = serve(&conf(2, "dispatch reuseport;", ""), 2);
+    let (server, _ledger) = serve(Conf::workers(2).dispatch("reuseport"), 2);
     let workers = server.wait_for_workers(2);
     kill(Pid::from_raw(workers[0]), Signal::SIGSTOP).expect("stop");
     let mut clients: Vec<Client> = (0..40).map(|_| server.connect()).collect();

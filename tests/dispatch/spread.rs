@@ -8,23 +8,18 @@ use std::time::{Duration, Instant};
 
 use drover::shm::{Ledger, Role, Sums};
 
+use crate::serve;
 use crate::support::client::Client;
+use crate::support::conf::Conf;
+use crate::support::fairness::jain;
 use crate::support::proc;
 use crate::support::server::Server;
 use crate::support::until;
-use crate::{conf, serve};
 
-/// Jain's fairness index: 1 when all have the same, 1/n when one has all.
-fn jain(counts: &[usize]) -> f64 {
-    let sum: f64 = counts.iter().map(|n| *n as f64).sum();
-    let squares: f64 = counts.iter().map(|n| (*n * *n) as f64).sum();
-    sum * sum / (counts.len() as f64 * squares)
-}
-
-fn connections(server: &Server) -> Vec<usize> {
+fn connections(server: &Server) -> Vec<f64> {
     let workers = server.workers();
     let held = proc::connections(&workers, server.port());
-    workers.iter().map(|worker| held.get(worker).copied().unwrap_or(0)).collect()
+    workers.iter().map(|worker| held.get(worker).copied().unwrap_or(0) as f64).collect()
 }
 
 /// Opens `count` connections, `pause` apart, each with a request that is answered, and keeps them open.
@@ -63,18 +58,18 @@ fn counted(ledger: &Ledger, before: &Sums, accepts: u64) -> Sums {
 #[test]
 fn handed_on_the_mutex_spreads_long_lived_connections_evenly() {
     for (pause, multi_accept) in [(0, "off"), (5, "off"), (0, "on")].map(|(ms, m)| (Duration::from_millis(ms), m)) {
-        let events = format!("worker_connections 512; dispatch accept_handoff; multi_accept {multi_accept};");
-        let (server, ledger) = serve(&conf(4, &events, ""), 4);
+        let conf = Conf::workers(4).dispatch("accept_handoff").events(&format!("multi_accept {multi_accept};"));
+        let (server, ledger) = serve(conf, 4);
         // On a busy machine two workers may be awake for one connection, or a worker be taken for dead. That can add wakeups,
         // and never takes any away: the best of a few rounds tells.
         let is_met = (0..8).any(|_| {
-            until("nobody has connections", || (connections(&server).iter().sum::<usize>() == 0).then_some(()));
+            until("nobody has connections", || (connections(&server).iter().sum::<f64>() == 0.0).then_some(()));
             let before = ledger.sums();
             let _clients = open(&server, 400, pause);
             let counts = connections(&server);
             let sums = counted(&ledger, &before, 400);
             println!("{pause:?} apart, multi_accept {multi_accept}: {counts:?}, {sums:?}");
-            assert!(jain(&counts) >= 0.99, "{counts:?}");
+            assert!(jain(&counts) >= Some(0.99), "{counts:?}");
             assert!(sums.wakeups <= 440 && sums.handoffs <= 400, "{sums:?}");
             sums.wakeups <= 400
         });
@@ -91,7 +86,7 @@ fn sleeps(server: &Server) -> u64 {
 #[test]
 fn the_herd_wakes_all_workers_for_a_connection_and_the_others_wake_one() {
     for model in ["herd", "exclusive", "accept_handoff"] {
-        let (server, ledger) = serve(&conf(8, &format!("worker_connections 512; dispatch {model};"), ""), 8);
+        let (server, ledger) = serve(Conf::workers(8).dispatch(model), 8);
         // What else the machine does can add wakeups, and never takes any away: the best of a few rounds tells.
         let is_met = (0..5).any(|_| {
             let (before, slept) = (ledger.sums(), sleeps(&server));
@@ -113,7 +108,7 @@ fn the_herd_wakes_all_workers_for_a_connection_and_the_others_wake_one() {
 
 #[test]
 fn the_herd_takes_more_wakeups_than_connections() {
-    let (server, ledger) = serve(&conf(8, "worker_connections 512; dispatch herd;", ""), 8);
+    let (server, ledger) = serve(Conf::workers(8).dispatch("herd"), 8);
     // Counted is who is on a CPU soon enough to see a connection that another takes: on a busy machine they are few.
     until("the herd shows", || {
         let before = ledger.sums();
@@ -149,12 +144,9 @@ fn a_shared_socket_wakes_all_workers_in_turn() {
         ("thread_pool worker_threads=1", 8),
         ("leader_follower worker_threads=2", 8),
     ] {
-        let conf = format!(
-            "%main%\nworker_processes 4; events {{ dispatch {model}; }}
-             http {{ %http% access_log off; server {{ listen 127.0.0.1:%port%; listen unix:%dir%/http; root %root%; }} }}
-             stream {{ server {{ listen 127.0.0.1:%port2%; listen unix:%dir%/stream; echo_upper; }} }}"
-        );
-        let (server, ledger) = serve(&conf, processes);
+        let stream = "stream { server { listen 127.0.0.1:%port2%; listen unix:%dir%/stream; echo_upper; } }";
+        let conf = Conf::workers(4).dispatch(model).server("listen unix:%dir%/http;").beside(stream);
+        let (server, ledger) = serve(conf, processes);
         let tcp = |n: usize| TcpStream::connect((Ipv4Addr::LOCALHOST, server.ports()[n])).expect("connect");
         let unix = |name| UnixStream::connect(server.dir().join(name)).expect("connect");
         let requests = || {

@@ -8,36 +8,30 @@ use std::ops::Deref;
 use drover::dispatch::Kind;
 use drover::shm::{Ledger, Role, Slot, Sums};
 
+use crate::support::conf::Conf;
 use crate::support::server::Server;
 use crate::support::{PATIENCE, proc, until, until_true};
 
-/// What a conf says.
+/// The conf of a [`Service`].
 #[derive(Clone)]
 pub struct Want {
     pub model: &'static Kind,
-    pub workers: usize,
     params: String,
     /// Where HTTP and `echo_upper` listen.
     host: &'static str,
-    main: String,
-    events: String,
-    http: String,
-    server: String,
+    conf: Conf,
 }
 
 impl Want {
     pub fn of(model: &'static Kind) -> Want {
-        let text = String::new;
-        let host = "127.0.0.1";
-        Want { model, workers: 2, params: text(), host, main: text(), events: text(), http: text(), server: text() }
+        Want { model, params: String::new(), host: "127.0.0.1", conf: Conf::workers(2) }
     }
 
-    pub fn workers(mut self, workers: usize) -> Want {
-        self.workers = workers;
-        self
+    pub fn workers(self, workers: usize) -> Want {
+        Want { conf: self.conf.with_workers(workers), ..self }
     }
 
-    /// A parameter, if the model has it.
+    /// A parameter of the model, if the model has it.
     pub fn param(mut self, name: &str, value: u64) -> Want {
         if self.model.params.iter().any(|param| param.name == name) {
             self.params += &format!(" {name}={value}");
@@ -46,51 +40,51 @@ impl Want {
     }
 
     /// Listens at this address of the ports; an IPv6 socket takes IPv4 clients, too.
-    pub fn at(mut self, host: &'static str) -> Want {
-        self.host = host;
-        self
+    pub fn at(self, host: &'static str) -> Want {
+        Want { host, ..self }
     }
 
     /// Directives for the main context.
-    pub fn main(mut self, text: &str) -> Want {
-        self.main += text;
-        self
+    pub fn main(self, directives: &str) -> Want {
+        Want { conf: self.conf.main(directives), ..self }
     }
 
     /// Directives for `events`.
-    pub fn events(mut self, text: &str) -> Want {
-        self.events += text;
-        self
+    pub fn events(self, directives: &str) -> Want {
+        Want { conf: self.conf.events(directives), ..self }
     }
 
     /// Directives for `http`.
-    pub fn http(mut self, text: &str) -> Want {
-        self.http += text;
-        self
+    pub fn http(self, directives: &str) -> Want {
+        Want { conf: self.conf.http(directives), ..self }
     }
 
-    /// Directives for the `server` in it.
-    pub fn server(mut self, text: &str) -> Want {
-        self.server += text;
-        self
+    /// The arguments of `access_log`.
+    pub fn access_log(self, arguments: &str) -> Want {
+        Want { conf: self.conf.access_log(arguments), ..self }
     }
 
-    fn conf(&self) -> String {
-        let Want { model, workers, params, host, main, events, http, server } = self;
+    /// Directives for the `server`.
+    pub fn server(self, directives: &str) -> Want {
+        Want { conf: self.conf.server(directives), ..self }
+    }
+
+    fn conf(&self) -> Conf {
+        let Want { model, params, host, conf, .. } = self;
         let dual = if host.starts_with('[') { "ipv6only=off" } else { "" };
-        let model = model.name;
-        format!(
-            "%main% {main}\nworker_processes {workers};\nevents {{ {events} dispatch {model}{params}; }}\n\
-             http {{ %http% access_log off; {http}\nserver {{ listen {host}:%port% backlog=2048 {dual}; root %root%; \
-             location /n/ {{ return 200 $request_uri; }} {server} }} }}\n\
-             stream {{ server {{ listen {host}:%port2% {dual}; echo_upper; }}\n\
-             server {{ listen 127.0.0.1:%port3%; json_rpc; }} }}\n"
-        )
+        conf.clone()
+            .dispatch(&format!("{}{params}", model.name))
+            .listen(&format!("{host}:%port% backlog=2048 {dual}"))
+            .server("location /n/ { return 200 $request_uri; }")
+            .beside(&format!(
+                "stream {{ server {{ listen {host}:%port2% {dual}; echo_upper; }}\n\
+                 server {{ listen 127.0.0.1:%port3%; json_rpc; }} }}"
+            ))
     }
 
     #[track_caller]
     pub fn start(&self) -> Service {
-        let server = Server::drover(&self.conf());
+        let server = Server::drover(self.conf());
         server.file("index.html", "hello");
         let ledger = server.ledger();
         let service = Service { server, ledger };
@@ -182,7 +176,7 @@ impl Service {
     /// Reloads; returns when the master says that it has.
     #[track_caller]
     pub fn reload(&self, want: &Want) {
-        self.server.rewrite_conf(&want.conf());
+        self.server.rewrite_conf(want.conf());
         assert_eq!(self.server.send("reload"), (Some(0), String::new()), "reload to {}", want.model.name);
     }
 

@@ -187,7 +187,7 @@ pub fn sums(kind: &'static Kind) {
 
 /// A log that can't be written is said once, by whichever process finds out first, and every line is counted.
 pub fn lost_lines(kind: &'static Kind) {
-    let service = Want::of(kind).http("access_log /dev/full;").start();
+    let service = Want::of(kind).access_log("/dev/full").start();
     for _ in 0..10 {
         let mut client = service.connect();
         (0..3).for_each(|_| _ = client.get("/"));

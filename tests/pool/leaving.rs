@@ -8,8 +8,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::support::client::Client;
+use crate::support::conf::Conf;
 use crate::support::{tools, until_true};
-use crate::{ALL, PASSING, conf, counted, pids, pool};
+use crate::{ALL, PASSING, counted, pids, pool};
 
 fn signal(pid: i32, signal: Signal) {
     kill(Pid::from_raw(pid), signal).expect("a signal to a child");
@@ -89,9 +90,8 @@ fn term_ends_at_once() {
 /// Into the pool, within it, with another number of workers, and out of it again.
 #[test]
 fn no_request_fails_while_reloading() {
-    for model in ALL {
-        let events = format!("worker_connections 512; dispatch {model};");
-        let (server, _ledger) = pool(2, &events);
+    for model in &ALL {
+        let (server, _ledger) = pool(2, &format!("dispatch {model};"));
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
             let load = scope.spawn(|| {
@@ -100,7 +100,8 @@ fn no_request_fails_while_reloading() {
                 done.store(true, Ordering::Relaxed);
                 run
             });
-            let next = [conf(3, &events), conf(1, &events), conf(2, "dispatch exclusive;"), conf(2, &events)];
+            let next = [(3, *model), (1, *model), (2, "exclusive"), (2, *model)]
+                .map(|(workers, model)| Conf::workers(workers).dispatch(model));
             let mut reloads = 0;
             while !done.load(Ordering::Relaxed) {
                 server.rewrite_conf(&next[reloads % next.len()]);
@@ -122,8 +123,8 @@ fn no_request_fails_while_reloading() {
 #[test]
 fn one_process_without_a_master_serves_by_itself() {
     for model in ALL {
-        let text = conf(4, &format!("dispatch {model};")).replace("%main%", "%main% master_process off;");
-        let server = crate::support::server::Setup::new(crate::support::server::Product::Drover, &text).spawn();
+        let conf = Conf::workers(4).main("master_process off;").dispatch(model);
+        let server = crate::support::server::Setup::new(crate::support::server::Product::Drover, conf).spawn();
         server.file("index.html", "hello");
         until_true("it listens", || !crate::support::proc::listening_inodes(server.port()).is_empty());
         assert_eq!(server.connect().get("/").text(), "hello", "{model}");

@@ -9,6 +9,7 @@ mod spread;
 
 use drover::shm::{Ledger, Role, Sums};
 
+use support::conf::Conf;
 use support::server::Server;
 use support::until;
 
@@ -16,16 +17,9 @@ use support::until;
 const PASSING: [&str; 2] = ["pool_pass", "pool_queue"];
 const ALL: [&str; 3] = ["pool_notify", "pool_pass", "pool_queue"];
 
-fn conf(workers: usize, events: &str) -> String {
-    format!(
-        "%main%\nworker_processes {workers};\nevents {{ {events} }}\n\
-         http {{ %http% access_log off;\nserver {{ listen 127.0.0.1:%port%; root %root%; }} }}\n"
-    )
-}
-
 /// A running pool with one page; its dispatcher and all of its workers alive.
 fn pool(workers: usize, events: &str) -> (Server, Ledger) {
-    let server = Server::drover(&conf(workers, events));
+    let server = Server::drover(Conf::workers(workers).events(events));
     server.file("index.html", "hello");
     let ledger = server.ledger();
     until("all processes count", || (ledger.live().count() == workers + 1).then_some(()));

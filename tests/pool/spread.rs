@@ -5,6 +5,8 @@ use std::time::Duration;
 use drover::shm::{Ledger, Role};
 
 use crate::support::client::{Client, Nothing};
+use crate::support::conf::Conf;
+use crate::support::fairness::jain;
 use crate::support::server::Server;
 use crate::support::{PATIENCE, proc, until_true};
 use crate::{ALL, PASSING, counted, pool};
@@ -25,10 +27,9 @@ fn connections(ledger: &Ledger, sum: u64) -> Vec<u64> {
     now()
 }
 
-/// Jain's fairness index.
-fn jain(loads: &[u64]) -> f64 {
-    let (sum, squares) = loads.iter().fold((0., 0.), |(s, q), n| (s + *n as f64, q + (*n as f64).powi(2)));
-    sum * sum / (loads.len() as f64 * squares)
+fn fairness(loads: &[u64]) -> f64 {
+    let loads: Vec<f64> = loads.iter().map(|count| *count as f64).collect();
+    jain(&loads).expect("connections")
 }
 
 #[test]
@@ -77,14 +78,14 @@ fn each_connection_is_told_of_once_and_accepted_by_who_was_told() {
 #[test]
 fn policies_spread_connections_that_stay() {
     for model in ALL.iter().filter(|model| **model != "pool_queue") {
-        for (policy, fairness) in
+        for (policy, least) in
             [("round_robin", 1.0), ("random", 0.97), ("least_connections", 0.99), ("two_choices", 0.99)]
         {
             let (server, ledger) = pool(4, &format!("dispatch {model} pool_policy={policy};"));
             let _clients = stay(&server, 400);
             let loads = connections(&ledger, 400);
             println!("{model} {policy}: {loads:?}");
-            assert!(jain(&loads) >= fairness, "{model} {policy}: {loads:?}");
+            assert!(fairness(&loads) >= least, "{model} {policy}: {loads:?}");
         }
     }
 }
@@ -97,7 +98,7 @@ fn a_burst_is_spread_as_well() {
         let _clients: Vec<Client> = (0..400).map(|_| server.connect()).collect();
         let loads = connections(&ledger, 400);
         println!("{model}: {loads:?}");
-        assert!(jain(&loads) >= 0.99, "{model}: {loads:?}");
+        assert!(fairness(&loads) >= 0.99, "{model}: {loads:?}");
     }
 }
 
@@ -203,9 +204,9 @@ fn nothing_to_do_costs_nothing() {
 #[test]
 fn workers_short_of_descriptors_make_room() {
     for model in ALL {
-        let (server, ledger) = pool(2, &format!("dispatch {model}; worker_connections 64; accept_mutex_delay 50ms;"));
-        let text = crate::conf(2, &format!("dispatch {model}; worker_connections 64; accept_mutex_delay 50ms;"));
-        server.rewrite_conf(&text.replace("%main%", "%main% worker_rlimit_nofile 45;"));
+        let events = format!("dispatch {model}; worker_connections 64; accept_mutex_delay 50ms;");
+        let (server, ledger) = pool(2, &events);
+        server.rewrite_conf(Conf::workers(2).main("worker_rlimit_nofile 45;").events(&events));
         let old = server.workers();
         assert_eq!(server.send("reload").0, Some(0));
         until_true("new ones", || server.workers().iter().all(|pid| !old.contains(pid)));

@@ -4,31 +4,28 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use drover::shm::{Ledger, Sums};
 use nix::sys::signal::Signal;
 use support::client::Client;
+use support::conf::Conf;
 use support::server::Server;
 use support::{PATIENCE, proc, until, until_true};
 
-/// Both services and an `http` server, with `workers` workers; the other arguments go into those blocks.
-fn conf(workers: usize, events: &str, stream: &str) -> String {
-    format!(
-        "%main%\nworker_processes {workers};\nevents {{ {events} }}\n\
-         http {{ %http% access_log off; server {{ listen 127.0.0.1:%port3%; return 200 http; }} }}\n\
-         stream {{ {stream} server {{ listen 127.0.0.1:%port%; echo_upper; }}\n\
-         server {{ listen 127.0.0.1:%port2%; json_rpc; }} }}\n"
-    )
+/// Both services, with directives of `stream`, beside an `http` server.
+fn conf(workers: usize, stream: &str) -> Conf {
+    Conf::workers(workers).listen("127.0.0.1:%port3%").server("return 200 http;").beside(&format!(
+        "stream {{ {stream} server {{ listen 127.0.0.1:%port%; echo_upper; }}\n\
+         server {{ listen 127.0.0.1:%port2%; json_rpc; }} }}"
+    ))
 }
 
 fn start(workers: usize, stream: &str) -> Server {
-    Server::drover(&conf(workers, "", stream))
+    Server::drover(conf(workers, stream))
 }
 
 fn connect(port: u16) -> TcpStream {
@@ -87,18 +84,6 @@ fn assert_silent(stream: &mut TcpStream) {
     stream.set_nonblocking(false).unwrap();
 }
 
-/// The counters of all processes of a server.
-fn sums(server: &Server) -> Sums {
-    let fds = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().map(|entry| entry.unwrap().path());
-    let is_ledger = |fd: &std::path::PathBuf| {
-        std::fs::read_link(fd)
-            .is_ok_and(|to| to.to_string_lossy().starts_with(&format!("/memfd:{}", drover::shm::LEDGER_NAME)))
-    };
-    let memfd = fds.into_iter().find(is_ledger).expect("the ledger's memfd");
-    let file = File::options().read(true).write(true).open(memfd).unwrap();
-    Ledger::open(file).unwrap().sums()
-}
-
 /// Runs one of the clients in tools/.
 fn tool(name: &str, address: &str, args: &[&str], input: &[u8]) -> Output {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tools").join(name);
@@ -113,8 +98,8 @@ fn tool(name: &str, address: &str, args: &[&str], input: &[u8]) -> Output {
 #[test]
 fn every_model_serves_both_and_counts_each_answer() {
     for kind in drover::dispatch::MODELS {
-        let mut server = Server::drover(&conf(2, &format!("dispatch {};", kind.name), ""));
-        let before = sums(&server);
+        let mut server = Server::drover(conf(2, "").dispatch(kind.name));
+        let before = server.ledger().sums();
         for round in 0..5 {
             let mut stream = echo(&server);
             for _ in 0..=round {
@@ -130,7 +115,8 @@ fn every_model_serves_both_and_counts_each_answer() {
             assert_eq!(client.get("/").text(), "http", "{}", kind.name);
         }
         // 15 chunks, 15 calls, 5 requests.
-        let counted = until("all is counted", || Some(sums(&server)).filter(|s| s.requests - before.requests == 35));
+        let counted =
+            until("all is counted", || Some(server.ledger().sums()).filter(|s| s.requests - before.requests == 35));
         assert_eq!(counted.accepts - before.accepts, 15, "{}", kind.name);
         let stream_bytes = 15 * 5 + 15 * (4 + pong(0).len() as u64);
         assert!(counted.bytes_sent - before.bytes_sent > stream_bytes, "{}", kind.name);
@@ -154,7 +140,7 @@ fn pipelined_calls_are_answered_in_their_order() {
     }
     sender.join().unwrap();
     assert_closed(&mut stream);
-    assert_eq!(sums(&server).requests, calls);
+    assert_eq!(server.ledger().sums().requests, calls);
 }
 
 #[test]
@@ -167,7 +153,7 @@ fn a_connection_stays_open_over_many_frames() {
         chunks.write_all(b"a").unwrap();
         assert_eq!(read(&mut chunks, 1), b"A");
     }
-    let counted = sums(&server);
+    let counted = server.ledger().sums();
     assert_eq!((counted.accepts, counted.requests), (2, 4000));
 }
 
@@ -184,7 +170,7 @@ fn a_frame_may_come_byte_by_byte() {
     assert_silent(&mut stream);
     stream.write_all(&[*last]).unwrap();
     assert_eq!(read_frame(&mut stream), pong(&params));
-    assert_eq!(sums(&server).requests, 1);
+    assert_eq!(server.ledger().sums().requests, 1);
 }
 
 #[test]
@@ -259,7 +245,7 @@ fn a_client_that_does_not_read_is_not_read_from() {
         // Nothing is answered any more, poll after poll, and yet there are bytes.
         let (mut still, mut last) = (0, 0);
         until_true("the server does not read", || {
-            let answered = sums(&server).requests;
+            let answered = server.ledger().sums().requests;
             still = if answered == last { still + 1 } else { 0 };
             last = answered;
             still > 50 && proc::unread_bytes(port) > 10_000
@@ -282,7 +268,7 @@ fn quit_answers_what_has_begun_and_closes_the_idle() {
     let call = ping(2);
     let (first, rest) = call.split_at(10);
     begun.write_all(first).unwrap();
-    until_true("it has begun", || proc::unread_bytes(server.ports()[1]) == 0 && sums(&server).accepts == 3);
+    until_true("it has begun", || proc::unread_bytes(server.ports()[1]) == 0 && server.ledger().sums().accepts == 3);
     server.signal(Signal::SIGQUIT);
     assert_closed(&mut idle);
     assert_closed(&mut chunks);
@@ -371,10 +357,10 @@ fn the_clients_in_tools_are_answered() {
         let answer = "{\"out\":\"pong\",\"result\":{\"a\": [1, 12345678901234567890]}}\n";
         assert_eq!((done.status.code(), text(&done.stdout)), (Some(0), answer.to_owned()), "{done:?}");
     }
-    let before = sums(&server).requests;
+    let before = server.ledger().sums().requests;
     let done = tool("rpc_client", &address(1), &["--count", "1000", "--pipeline", "16", "--quiet"], b"");
     assert!(done.status.success() && text(&done.stderr).starts_with("1000 calls in "), "{done:?}");
-    assert_eq!(sums(&server).requests - before, 1000);
+    assert_eq!(server.ledger().sums().requests - before, 1000);
 
     let done = tool("rpc_client", &address(1), &["sing"], b"");
     assert_eq!(done.status.code(), Some(1));

@@ -7,6 +7,8 @@
 #![allow(dead_code)]
 
 pub mod client;
+pub mod conf;
+pub mod fairness;
 pub mod proc;
 pub mod seccomp;
 pub mod server;

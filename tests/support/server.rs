@@ -14,7 +14,8 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-use drover::shm::{LEDGER_NAME, Ledger};
+use drover::master::client::find_ledger;
+use drover::shm::Ledger;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, geteuid};
 use tempfile::TempDir;
@@ -66,10 +67,10 @@ pub struct Server {
 }
 
 impl Setup {
-    pub fn new(product: Product, conf: &str) -> Setup {
+    pub fn new(product: Product, conf: impl ToString) -> Setup {
         Setup {
             product,
-            conf: conf.to_owned(),
+            conf: conf.to_string(),
             root: None,
             via: Vec::new(),
             refusal: None,
@@ -204,7 +205,7 @@ fn fill(conf: &str, dir: &Path, root: &Path, ports: [u16; 3]) -> String {
 impl Server {
     /// drover with this conf, listening.
     #[track_caller]
-    pub fn drover(conf: &str) -> Server {
+    pub fn drover(conf: impl ToString) -> Server {
         Setup::new(Product::under_test(), conf).start()
     }
 
@@ -236,8 +237,8 @@ impl Server {
     }
 
     /// Replaces the conf text on disk, with the same ports, for a reload.
-    pub fn rewrite_conf(&self, conf: &str) {
-        let text = fill(conf, self.dir(), &self.dir().join("root"), self.ports);
+    pub fn rewrite_conf(&self, conf: impl ToString) {
+        let text = fill(&conf.to_string(), self.dir(), &self.dir().join("root"), self.ports);
         fs::write(self.dir().join("server.conf"), text).expect("rewrite the conf");
     }
 
@@ -297,7 +298,7 @@ impl Server {
     /// The ledger that the master shares with its children, by way of its memfd.
     #[track_caller]
     pub fn ledger(&self) -> Ledger {
-        ledger_of(self.pid())
+        find_ledger(self.pid()).expect("the ledger's memfd")
     }
 
     /// Runs `drover -s SIGNAL` (or nginx's) against this server and returns its exit code and stderr.
@@ -381,16 +382,6 @@ impl Drop for Server {
             let _ = self.child.wait();
         }
     }
-}
-
-/// The ledger of the master with this pid.
-#[track_caller]
-pub fn ledger_of(master: i32) -> Ledger {
-    let fds = fs::read_dir(format!("/proc/{master}/fd")).expect("the master's descriptors");
-    let is_ledger = |path: &PathBuf| fs::read_link(path).is_ok_and(|to| to.to_string_lossy().contains(LEDGER_NAME));
-    let path = fds.flatten().map(|entry| entry.path()).find(is_ledger).expect("the ledger's memfd");
-    let file = File::options().read(true).write(true).open(path).expect("open the ledger");
-    Ledger::open(file).expect("a ledger of this version")
 }
 
 /// Three ports nobody listens on, from below the range the kernel takes for outgoing connections, so that no client of a

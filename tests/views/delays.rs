@@ -3,18 +3,23 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use drover::shm::{LEDGER_NAME, Ledger};
+use drover::shm::Ledger;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::support::conf::Conf;
 use crate::support::server::Server;
 use crate::support::{until, until_true};
-use crate::{conf, ledger, row};
+use crate::{ledger, row, viewed};
 
 /// A tick of the slowest kernel, CONFIG_HZ=100, on either side.
 const TICKS: Duration = Duration::from_millis(20);
-const LOG: &str = "log_format d '$pid $accept_delay'; access_log %dir%/delay.log d;";
+
+/// Logs pid and delay of each connection to `delay.log`.
+fn logging_delays(workers: usize) -> Conf {
+    viewed(workers).http("log_format d '$pid $accept_delay';").access_log("%dir%/delay.log d")
+}
 
 fn signal(pid: i32, signal: Signal) {
     kill(Pid::from_raw(pid), signal).expect("signal a worker");
@@ -43,7 +48,7 @@ fn logged(server: &Server, count: usize) -> (i32, Duration) {
 
 #[test]
 fn the_time_in_the_queue_is_logged_and_counted() {
-    let server = Server::drover(&conf(1, "worker_connections 64;", LOG));
+    let server = Server::drover(logging_delays(1));
     server.file("index.html", "hello");
     let worker = server.wait_for_workers(1)[0];
     assert_eq!(server.connect().get("/").status, 200);
@@ -67,15 +72,6 @@ fn the_time_in_the_queue_is_logged_and_counted() {
     assert!(json["totals"]["accept_delay_ms"].as_u64().expect("ms") >= 300 - 20);
 }
 
-/// The ledger itself, as any program of the same user may open it: also while nobody answers.
-fn opened(server: &Server) -> Ledger {
-    let fds = fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("the master's descriptors").flatten();
-    let is_it =
-        |path: &std::path::PathBuf| fs::read_link(path).is_ok_and(|to| to.to_string_lossy().contains(LEDGER_NAME));
-    let path = fds.map(|fd| fd.path()).find(is_it).expect("the ledger's memfd");
-    Ledger::open(fs::File::options().read(true).write(true).open(path).expect("open the memfd")).expect("a ledger")
-}
-
 /// How often `pid` has tried the mutex, and taken it.
 fn tries(ledger: &Ledger, pid: i32) -> (u64, u64) {
     let slot = ledger.live().find(|slot| slot.pid() == Some(pid as u32)).expect("a slot");
@@ -91,10 +87,10 @@ fn a_stalled_holder_keeps_connections_waiting_and_the_log_tells() {
         Err(_) => "",
     };
     let events = format!("worker_connections 64; accept_mutex on; accept_mutex_delay 200ms; {as_nginx}");
-    let server = Server::drover(&conf(2, &events, LOG));
+    let server = Server::drover(logging_delays(2).events(&events));
     server.file("index.html", "hello");
     let workers = server.wait_for_workers(2);
-    let ledger = opened(&server);
+    let ledger = server.ledger();
     let holder = until("a worker has the mutex", || ledger.mutex().holder()) as i32;
     stop(holder);
     assert_eq!(ledger.mutex().holder(), Some(holder as u32), "an idle holder waits with the mutex in its hand");

@@ -11,14 +11,14 @@ mod stub_status;
 mod sums;
 
 use serde_json::Value;
+use support::conf::Conf;
 use support::server::Server;
 
-/// A conf with all views; `events` and `http` go into those blocks.
-fn conf(workers: usize, events: &str, http: &str) -> String {
-    format!(
-        "%main%\nworker_processes {workers};\nevents {{ {events} }}\n\
-         http {{ %http% {http}\nserver {{ listen 127.0.0.1:%port%; root %root%; location /stub {{ stub_status; }}\n\
-         location /ledger {{ ledger; }} location /metrics {{ metrics; }} location /status {{ status_page; }} }} }}\n"
+/// A conf with all views of the service.
+fn viewed(workers: usize) -> Conf {
+    Conf::workers(workers).server(
+        "location /stub { stub_status; } location /ledger { ledger; } location /metrics { metrics; } \
+         location /status { status_page; }",
     )
 }
 

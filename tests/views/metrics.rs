@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::server::Server;
 use crate::support::tools;
-use crate::{conf, number};
+use crate::{number, viewed};
 
 /// The Python that has prometheus_client: the one of .ci/run's own environment, else the system's.
 fn python() -> PathBuf {
@@ -62,7 +62,7 @@ fn value(families: &Value, family: &str, name: &str, labels: &[(&str, &str)]) ->
 
 #[test]
 fn prometheus_own_parser_reads_them() {
-    let server = Server::drover(&conf(2, "worker_connections 256; accept_mutex on;", "access_log off;"));
+    let server = Server::drover(viewed(2).events("worker_connections 256; accept_mutex on;"));
     server.file("index.html", "hello");
     let mut client = server.connect();
     (0..500).for_each(|_| assert_eq!(client.get("/index.html").status, 200));

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::support::server::Server;
 use crate::support::tools;
-use crate::{conf, ledger};
+use crate::{ledger, viewed};
 
 /// The page's document after its script has run for some virtual seconds.
 fn dump(url: &str) -> String {
@@ -27,7 +27,7 @@ fn text<'a>(dom: &'a str, id: &str) -> &'a str {
 
 #[test]
 fn the_page_has_a_row_for_every_worker_and_asks_nobody_else() {
-    let server = Server::drover(&conf(3, "worker_connections 256; accept_mutex on;", "access_log off;"));
+    let server = Server::drover(viewed(3).events("worker_connections 256; accept_mutex on;"));
     server.file("index.html", "hello");
     let run = tools::ab(&["-n100", "-c4", &server.url("/index.html")]);
     assert_eq!(run.failed, 0, "{}", run.report);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::server::Server;
 use crate::support::{proc, until, until_true};
-use crate::{conf, ledger, number, row};
+use crate::{ledger, number, row, viewed};
 
 /// What clients have done, the test's own questions included.
 #[derive(Default)]
@@ -56,7 +56,7 @@ fn add(sums: &mut [u64], numbers: &[u64]) {
 }
 
 fn all_is_counted_once(events: &str) {
-    let server = Server::drover(&conf(3, events, "access_log off; keepalive_requests 100;"));
+    let server = Server::drover(viewed(3).events(events).http("keepalive_requests 100;"));
     server.file("index.html", "x".repeat(1000));
     let mut done = Done::default();
     done.load(&server, 6, 40, 1);
@@ -95,7 +95,7 @@ fn in_every_model_all_is_counted_once() {
 
 #[test]
 fn what_the_dead_have_counted_is_kept() {
-    let server = Server::drover(&conf(2, "worker_connections 256;", "access_log off;"));
+    let server = Server::drover(viewed(2).events("worker_connections 256;"));
     server.file("index.html", "hello");
     let mut done = Done::default();
     for round in 1..=3 {
@@ -121,20 +121,20 @@ fn what_the_dead_have_counted_is_kept() {
 
 #[test]
 fn reloads_are_told_with_their_result() {
-    let text = conf(2, "worker_connections 256;", "access_log off;");
-    let server = Server::drover(&text);
+    let conf = viewed(2).to_string();
+    let server = Server::drover(&conf);
     let state = |json: &Value| {
         let reloads = &json["reloads"];
         let of = |name: &str| number(reloads, name);
         (number(json, "generation"), of("ok"), of("failed"), reloads["error"].as_str().map(str::to_owned))
     };
     let first = number(&ledger(&server), "generation");
-    server.rewrite_conf(&text.replace("access_log", "axess_log"));
+    server.rewrite_conf(conf.replace("access_log", "axess_log"));
     server.signal(Signal::SIGHUP);
     let failed = until("the reload has failed", || Some(state(&ledger(&server))).filter(|s| s.2 == 1));
     assert_eq!((failed.0, failed.1), (first, 0));
     assert!(failed.3.as_deref().is_some_and(|error| error.contains("axess_log")), "{failed:?}");
-    server.rewrite_conf(&text);
+    server.rewrite_conf(&conf);
     server.signal(Signal::SIGHUP);
     let ok = until("the reload has succeeded", || Some(state(&ledger(&server))).filter(|s| s.1 == 1));
     assert_eq!((ok.2, ok.3), (1, None));

@@ -2,11 +2,15 @@
 
 mod bootstrap;
 mod compare;
+// Shared with the tests of the server.
+#[path = "../../../../tests/support/fairness.rs"]
+mod fairness;
 mod totals;
 mod trend;
 
 pub use bootstrap::Interval;
 pub use compare::{Comparison, Method, Verdict, compare, level_for};
+pub use fairness::jain;
 pub use totals::compare_sums;
 pub use trend::drifts;
 
@@ -22,14 +26,6 @@ fn median_in_place(values: &mut [f64]) -> f64 {
     let (below, middle, _) = values.select_nth_unstable_by(values.len() / 2, f64::total_cmp);
     let next = below.iter().copied().max_by(f64::total_cmp).filter(|_| !odd);
     next.map_or(*middle, |next| (next + *middle) / 2.0)
-}
-
-/// Jain's index of fairness, 1 when all shares are equal, 1/n when one has everything. `None` when nothing was shared
-/// out (R. Jain, D. Chiu, W. Hawe, DEC-TR-301, 1984).
-pub fn jain(shares: &[f64]) -> Option<f64> {
-    let sum: f64 = shares.iter().sum();
-    let squares: f64 = shares.iter().map(|x| x * x).sum();
-    (squares > 0.0).then(|| sum * sum / (shares.len() as f64 * squares))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! Patterns come from a seed, which a failure prints: `REGEX_SEED=N` repeats it. `REGEX_SECONDS=60` goes on for that
 //! long.
 
-use drover::http::regex::{Captures, Regex};
+use drover::http::site::regex::{Captures, Regex};
 use std::time::{Duration, Instant};
 
 /// The generator of Vigna's splitmix64.

@@ -1,11 +1,11 @@
 //! Parts of a conf that load and can only fail: named locations that are not there. And the directories that it counts
 //! on, for others to look at.
 
-use super::error_page::ERROR_PAGE;
-use super::files::{ROOT, Rest, Root, TRY_FILES};
-use super::returns::RETURN;
-use super::site::{Location, Pattern, Site};
 use crate::conf::{self, Span};
+use crate::http::phases::error_page::ERROR_PAGE;
+use crate::http::phases::files::{ROOT, Rest, Root, TRY_FILES};
+use crate::http::phases::returns::RETURN;
+use crate::http::site::{Location, Pattern, Site};
 
 /// A path that files are served from.
 #[derive(Debug, Clone, PartialEq, Eq)]

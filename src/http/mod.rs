@@ -3,45 +3,20 @@
 //! The way of a request: [`request`] parses its head, [`exchange`] leads it through nginx's phases, with the [`site`]
 //! for a map, and [`response`] writes the answer's head. Each directive stands beside the code that reads it.
 
-pub mod access;
-pub mod action;
-mod authorization;
-pub mod autoindex;
-pub mod body;
-mod captured;
+pub mod answer;
 pub mod compat;
-pub mod complain;
-pub mod conditional;
-pub mod cx;
-pub mod date;
-pub mod error_page;
 pub mod exchange;
-pub mod field;
-pub mod files;
-pub mod headers;
-pub mod host;
-pub mod limits;
 pub mod lint;
-pub mod listen;
-pub mod log_format;
-pub mod media_type;
-pub mod mime;
-pub mod range;
-pub mod redirect;
-pub mod regex;
-pub mod reject;
-pub mod request;
-pub mod response;
-pub mod returns;
-pub mod route;
+pub mod message;
+pub mod phases;
 pub mod site;
-pub mod status;
-pub mod template;
-pub mod uri;
-pub mod variables;
 pub mod views;
 
 use crate::conf::Entry;
+use answer::{headers, redirect, response};
+use exchange::{limits, log_format, media_type};
+use phases::{access, autoindex, error_page, files, returns};
+use site::listen;
 
 /// Files of the conf that the program carries, by name: they stand in for an `include` of one that is missing.
 pub const BUILT_IN: &[(&str, &str)] = &[("mime.types", media_type::BUILT_IN)];

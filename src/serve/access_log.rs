@@ -2,10 +2,10 @@
 
 use crate::conf::{self, Contexts, Setting, Span};
 use crate::event::Clock;
+use crate::http::exchange::log_format::LogFormat;
 use crate::http::exchange::{Cx, Exchange};
-use crate::http::log_format::LogFormat;
 use crate::http::site::Site;
-use crate::http::template::Template;
+use crate::http::site::template::Template;
 use crate::log::LogFile;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -28,9 +28,9 @@ use super::output::{Flush, How};
 use super::settings::{SENDFILE, TCP_NOPUSH};
 use super::{FIRST_LULL_MS, LULL_MS};
 use crate::event::Clock;
-use crate::http::complain;
+use crate::http::exchange::error_lines;
+use crate::http::exchange::limits;
 use crate::http::exchange::{Action, After, ConnInfo, Cx};
-use crate::http::limits;
 use crate::http::site::Site;
 use crate::os::Socket;
 use crate::shm::Tally;
@@ -341,7 +341,7 @@ impl Engine {
                     let before = out.bytes.len();
                     let queued = entry.as_ref().map_or(Ok(0), |entry| queue(out, entry, body));
                     let Ok(file_bytes) = queued else {
-                        complain::unreadable(ex, &cx);
+                        error_lines::unreadable(ex, &cx);
                         return Err(());
                     };
                     ex.add_sent(file_bytes + (out.bytes.len() - before) as u64);

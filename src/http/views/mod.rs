@@ -10,10 +10,10 @@ mod snapshot;
 mod status_page;
 mod stub_status;
 
-use super::exchange::{Cx, Exchange};
-use super::request::Method;
-use super::response::{self, Answer};
 use crate::conf::{Args, Contexts, Entry, Error, Scope, Setting};
+use crate::http::answer::response::{self, Answer};
+use crate::http::exchange::{Cx, Exchange};
+use crate::http::message::request::Method;
 use snapshot::Snapshot;
 
 /// All views.

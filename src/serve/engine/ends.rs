@@ -2,9 +2,9 @@
 
 use super::active::{Active, INPUT_SIZE, READS_A_TURN};
 use super::{Conn, Engine, Need, State};
-use crate::http::complain;
+use crate::http::exchange::error_lines;
+use crate::http::exchange::limits;
 use crate::http::exchange::{Action, After, Cx, Stage};
-use crate::http::limits;
 use crate::serve::LOOK_MS;
 use std::io;
 
@@ -111,9 +111,9 @@ impl Engine {
             self.recycle(active);
             return Need::Close;
         } else {
-            let complain =
-                if conn.state == State::Discard { complain::body_timed_out } else { complain::send_timed_out };
-            complain(&active.ex, &self.cx(conn, &active));
+            let write_line =
+                if conn.state == State::Discard { error_lines::body_timed_out } else { error_lines::send_timed_out };
+            write_line(&active.ex, &self.cx(conn, &active));
             self.cut_short(conn, &mut active);
             false
         };
@@ -139,7 +139,7 @@ impl Engine {
     }
 
     pub(super) fn broken(&mut self, conn: &Conn, active: &mut Active, error: &io::Error) -> Need {
-        complain::connection_broken(&active.ex, &self.cx(conn, active), error);
+        error_lines::connection_broken(&active.ex, &self.cx(conn, active), error);
         self.cut_short(conn, active);
         Need::Close
     }

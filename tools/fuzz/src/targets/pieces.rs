@@ -1,11 +1,11 @@
 //! The parsers of `http`, one by one.
 
 use super::Target;
-use drover::http::body::Body;
-use drover::http::range::{self, ByteRange, Multipart, Ranges};
-use drover::http::regex::{Captures, Regex};
-use drover::http::request::{self, Framing, Head, Limits, Parse};
-use drover::http::uri::{self, Escape};
+use drover::http::message::body::Body;
+use drover::http::message::range::{self, ByteRange, Multipart, Ranges};
+use drover::http::message::request::{self, Framing, Head, Limits, Parse};
+use drover::http::message::uri::{self, Escape};
+use drover::http::site::regex::{Captures, Regex};
 
 const HTTP: &[&str] = &[
     "\r\n",

@@ -1,0 +1,253 @@
+//! Header fields that the conf adds: `add_header` and `expires`, as nginx's `ngx_http_headers_filter_module.c`.
+
+use crate::conf::{self, Contexts, Setting};
+use crate::http::exchange::{Cx, Exchange};
+use crate::http::message::date;
+use crate::http::site::template::Template;
+
+const EVERYWHERE: Contexts = Contexts::HTTP.union(Contexts::SERVER).union(Contexts::LOCATION);
+
+/// One `add_header`.
+#[derive(Debug)]
+pub struct AddHeader {
+    name: String,
+    value: Template,
+    always: bool,
+}
+
+pub static ADD_HEADER: Setting<Vec<AddHeader>> = Setting::many(
+    &["add_header"],
+    |args, headers: &mut Vec<AddHeader>| {
+        let name = args.str(0)?.to_owned();
+        if name.is_empty() || !name.bytes().all(is_token) {
+            return Err(args.bad(0, format!("invalid header name \"{name}\"")));
+        }
+        let always = args.len() == 3;
+        if always && args.str(2)? != "always" {
+            let value = format!("{} {}", args.str(1)?, args.str(2)?);
+            return Err(args
+                .bad(2, format!("invalid parameter \"{}\"", args.str(2)?))
+                .help(format!("\"always\" can stand here; quote a value of several words: \"{value}\"")));
+        }
+        headers.push(AddHeader { name, value: Template::parse(args, 1)?, always });
+        Ok(())
+    },
+)
+.contexts(EVERYWHERE)
+.args(2, 3)
+.syntax("NAME VALUE [always]")
+.about(
+    "Adds a header field to responses with status 200, 201, 204, 206, 301, 302, 303, 304, 307 or 308, with `always` to \
+     all. A block with one of its own inherits none. A field whose value is empty is not sent. `Last-Modified`, `ETag` and \
+     `Allow` take the place of the response's own; an empty value removes it. Conditions and ranges go by what is sent.",
+);
+
+/// `expires`.
+#[derive(Debug, Default)]
+pub enum Expires {
+    #[default]
+    Off,
+    Epoch,
+    Max,
+    /// Seconds from now.
+    Access(i64),
+    /// Seconds from the file's last modification.
+    Modified(i64),
+    /// Seconds since midnight.
+    Daily(i64),
+    /// One of the above, known when the variables are.
+    Variable {
+        template: Template,
+        modified: bool,
+    },
+}
+
+pub static EXPIRES: Setting<Expires> = Setting::one("expires", |args| {
+    let modified = args.len() == 2;
+    let bad = |args: &conf::Args, i, what| {
+        let message = format!("\"expires\" directive {what}");
+        args.bad(i, message).help("a time such as 30d or -1, epoch, max, off, or @15h30m")
+    };
+    if modified && args.str(0)? != "modified" {
+        return Err(bad(args, 0, "invalid value"));
+    }
+    let i = usize::from(modified);
+    let text = args.str(i)?.to_owned();
+    if text.contains('$') {
+        return Ok(Expires::Variable { template: Template::parse(args, i)?, modified });
+    }
+    Expires::parse(&text, modified).map_err(|what| bad(args, i, what))
+})
+.contexts(EVERYWHERE)
+.args(1, 2)
+.syntax("[modified] TIME | @TIME | epoch | max | off")
+.default("off")
+.about(
+    "Adds `Expires` and `Cache-Control` to responses with the statuses that add_header names. A negative time says \
+     no-cache; `modified` counts from the file's last modification; `@TIME` is a time of day.",
+);
+
+/// A byte of a token (RFC 9110, 5.6.2), which a field's name is.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+impl Expires {
+    /// Errors are nginx's words (`ngx_http_parse_expires`).
+    fn parse(text: &str, modified: bool) -> Result<Expires, &'static str> {
+        let seconds = |time| conf::parse_time_s(time).and_then(|time| i64::try_from(time).ok()).ok_or("invalid value");
+        match text {
+            "off" if !modified => return Ok(Expires::Off),
+            "epoch" if !modified => return Ok(Expires::Epoch),
+            "max" if !modified => return Ok(Expires::Max),
+            _ => {}
+        }
+        if let Some(time) = text.strip_prefix('@') {
+            return match seconds(time) {
+                _ if modified => Err("daily time cannot be used with \"modified\" parameter"),
+                Ok(seconds @ ..=86400) => Ok(Expires::Daily(seconds)),
+                Ok(_) => Err("daily time value must be less than 24 hours"),
+                Err(what) => Err(what),
+            };
+        }
+        let (time, sign) = match text.strip_prefix('-') {
+            Some(time) => (time, -1),
+            None => (text.strip_prefix('+').unwrap_or(text), 1),
+        };
+        let seconds = sign * seconds(time)?;
+        Ok(if modified { Expires::Modified(seconds) } else { Expires::Access(seconds) })
+    }
+}
+
+/// Whether `add_header` and `expires` add to responses with this status.
+fn is_safe(status: u16) -> bool {
+    matches!(status, 200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308)
+}
+
+/// A field that a response has by itself. `add_header` replaces it (ngx_http_headers_filter_module.c,
+/// `ngx_http_set_response_header`): the last line counts, and an empty one removes the field.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) struct Own(&'static str);
+
+pub(in crate::http) const LAST_MODIFIED: Own = Own("Last-Modified");
+pub(in crate::http) const ETAG: Own = Own("ETag");
+pub(in crate::http) const ALLOW: Own = Own("Allow");
+
+impl Own {
+    fn is(self, header: &AddHeader) -> bool {
+        header.name.eq_ignore_ascii_case(self.0)
+    }
+
+    /// The line that counts in a response with this status.
+    fn line(self, headers: &[AddHeader], status: u16) -> Option<&AddHeader> {
+        headers.iter().rfind(|header| self.is(header) && header.applies(status))
+    }
+
+    /// The value that a response with this status has in the field's place: empty for nothing, `None` for the field
+    /// itself.
+    pub(in crate::http) fn replacement(self, ex: &Exchange, cx: &Cx, status: u16) -> Option<Vec<u8>> {
+        let line = self.line(ex.location_of(cx).scope.get(&ADD_HEADER).as_slice(), status)?;
+        let mut value = Vec::new();
+        line.value(ex, cx, &mut value);
+        Some(value)
+    }
+}
+
+impl AddHeader {
+    fn applies(&self, status: u16) -> bool {
+        self.always || is_safe(status)
+    }
+
+    /// Appends the value.
+    fn value(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.value.eval(ex, cx, out);
+        no_line_breaks(&mut out[start..]);
+    }
+}
+
+/// Appends the fields of `expires` and `add_header`, but for one that has been `written` in the place of the response's
+/// own. `head`: where in `out` the head begins, whose lines are variables of the next.
+pub(in crate::http) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, head: usize, written: Option<Own>) {
+    let status = ex.response.status;
+    let scope = &ex.location_of(cx).scope;
+    let keep = |ex: &mut Exchange, out: &[u8]| {
+        if cx.site.keeps_heads() {
+            ex.response.keep(&out[head..]);
+        }
+    };
+    if is_safe(status) {
+        keep(ex, out);
+        write_expires(scope.get(&EXPIRES), ex, cx, out);
+    }
+    let headers = scope.get(&ADD_HEADER);
+    let replaced = |header: &AddHeader| {
+        let own = [LAST_MODIFIED, ETAG].into_iter().find(|own| own.is(header));
+        own.is_some_and(|own| {
+            written == Some(own) || own.line(headers, status).is_some_and(|it| !std::ptr::eq(it, header))
+        })
+    };
+    for header in headers.iter().filter(|header| header.applies(status) && !replaced(header)) {
+        keep(ex, out);
+        let start = out.len();
+        out.extend_from_slice(header.name.as_bytes());
+        out.extend_from_slice(b": ");
+        let value = out.len();
+        header.value(ex, cx, out);
+        if out.len() == value {
+            out.truncate(start);
+        } else {
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+/// A variable's value may come from the client, percent-decoded: it must not start a header field of its own.
+pub(in crate::http) fn no_line_breaks(value: &mut [u8]) {
+    for byte in value {
+        if matches!(byte, b'\r' | b'\n' | 0) {
+            *byte = b' ';
+        }
+    }
+}
+
+fn write_expires(expires: &Expires, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
+    let now = cx.clock.unix_s() as i64;
+    let (at, age) = match expires {
+        Expires::Off => return,
+        Expires::Epoch => (1, -1),
+        Expires::Max => {
+            out.extend_from_slice(b"Expires: Thu, 31 Dec 2037 23:55:55 GMT\r\nCache-Control: max-age=315360000\r\n");
+            return;
+        }
+        Expires::Access(seconds) => (now.saturating_add(*seconds), *seconds),
+        Expires::Modified(seconds) => match ex.response.last_modified {
+            Some(mtime) => (mtime.saturating_add(*seconds), mtime.saturating_add(*seconds).saturating_sub(now)),
+            None => (now.saturating_add(*seconds), *seconds),
+        },
+        Expires::Daily(seconds) => {
+            let at = cx.clock.next_time_of_day(*seconds);
+            (at, at - now)
+        }
+        Expires::Variable { template, modified } => {
+            let mut text = Vec::new();
+            template.eval(ex, cx, &mut text);
+            // Never another variable: what one holds is no template.
+            if let Some(Ok(parsed)) = std::str::from_utf8(&text).ok().map(|text| Expires::parse(text, *modified)) {
+                write_expires(&parsed, ex, cx, out);
+            }
+            return;
+        }
+    };
+    out.extend_from_slice(b"Expires: ");
+    out.extend_from_slice(&date::format(at));
+    if age < 0 {
+        out.extend_from_slice(b"\r\nCache-Control: no-cache\r\n");
+    } else {
+        out.extend_from_slice(b"\r\nCache-Control: max-age=");
+        out.extend_from_slice(itoa::Buffer::new().format(age).as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+pub static DIRECTIVES: &[&dyn conf::Entry] = &[&ADD_HEADER, &EXPIRES];

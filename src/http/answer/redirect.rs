@@ -1,0 +1,78 @@
+//! The Location of a redirect: absolute or as it is.
+
+use crate::conf::{self, Contexts, Setting};
+use crate::http::answer::headers::no_line_breaks;
+use crate::http::exchange::{Cx, Exchange};
+use std::io::Write;
+
+const EVERYWHERE: Contexts = Contexts::HTTP.union(Contexts::SERVER).union(Contexts::LOCATION);
+
+pub static ABSOLUTE_REDIRECT: Setting<bool> = Setting::one("absolute_redirect", |args| args.flag(0))
+    .contexts(EVERYWHERE)
+    .args(1, 1)
+    .syntax("on | off")
+    .default("on")
+    .about("Whether redirects to a path name scheme, host and port too.");
+
+pub static PORT_IN_REDIRECT: Setting<bool> = Setting::one("port_in_redirect", |args| args.flag(0))
+    .contexts(EVERYWHERE)
+    .args(1, 1)
+    .syntax("on | off")
+    .default("on")
+    .about("Whether absolute redirects name the port the client connected to, when it is not 80.");
+
+pub static SERVER_NAME_IN_REDIRECT: Setting<bool> = Setting::one("server_name_in_redirect", |args| args.flag(0))
+    .contexts(EVERYWHERE)
+    .args(1, 1)
+    .syntax("on | off")
+    .default("off")
+    .about("Whether absolute redirects name the server's first name, not the host that the request names.");
+
+/// A Location to be sent.
+#[derive(Debug)]
+pub struct Location {
+    pub text: Vec<u8>,
+    /// Scheme and host were put in front; nginx then sends the field earlier.
+    pub completed: bool,
+}
+
+/// The Location for `target`, as nginx's header filter makes it.
+pub(in crate::http) fn absolute(ex: &Exchange, cx: &Cx, mut target: Vec<u8>) -> Location {
+    no_line_breaks(&mut target);
+    let scope = &ex.location_of(cx).scope;
+    let as_it_is = |text| Location { text, completed: false };
+    if target.first() != Some(&b'/') || !*scope.get(&ABSOLUTE_REDIRECT) {
+        return as_it_is(target);
+    }
+    let mut out = b"http://".to_vec();
+    let host = ex.head.host.of(cx.input);
+    let name = &ex.server_of(cx).name;
+    if *scope.get(&SERVER_NAME_IN_REDIRECT) && !name.is_empty() {
+        out.extend_from_slice(name.as_bytes());
+    } else if !host.is_empty() {
+        out.extend(host.iter().map(u8::to_ascii_lowercase));
+    } else if let Some(local) = local_ip(cx) {
+        // Writing to a Vec can't fail.
+        let _ = match local {
+            std::net::IpAddr::V4(ip) => write!(out, "{ip}"),
+            std::net::IpAddr::V6(ip) => write!(out, "[{ip}]"),
+        };
+    } else {
+        return as_it_is(target);
+    }
+    let port = cx.site.bound_addr(cx.conn.bound).port();
+    if let Some(port) = port.filter(|port| *port != 80 && *scope.get(&PORT_IN_REDIRECT)) {
+        let _ = write!(out, ":{port}");
+    }
+    out.extend_from_slice(&target);
+    Location { text: out, completed: true }
+}
+
+/// The address the client connected to, if it is known without a system call.
+fn local_ip(cx: &Cx) -> Option<std::net::IpAddr> {
+    let bound = cx.site.bound_addr(cx.conn.bound);
+    let addr = cx.conn.local.as_ref().unwrap_or(bound);
+    addr.ip().filter(|ip| !ip.is_unspecified())
+}
+
+pub static DIRECTIVES: &[&dyn conf::Entry] = &[&ABSOLUTE_REDIRECT, &PORT_IN_REDIRECT, &SERVER_NAME_IN_REDIRECT];

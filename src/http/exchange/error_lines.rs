@@ -1,0 +1,220 @@
+//! What an exchange writes to the error log, in nginx's words: every message in one place.
+
+use crate::http::exchange::{Cx, Exchange};
+use crate::http::message::field::Id;
+use crate::http::message::reject::Reject;
+use crate::http::message::request::{Blame, Field, Head};
+use crate::http::site::regex::MatchError;
+use crate::log::{self, Level, LogRef, Place};
+use crate::os::ErrnoText;
+use std::fmt;
+use std::io;
+
+/// An exchange as a place of the error log.
+struct Here<'a> {
+    ex: &'a Exchange,
+    cx: &'a Cx<'a>,
+    /// What was being done, ends the message: `while reading client request line`.
+    doing: String,
+}
+
+fn here<'a>(ex: &'a Exchange, cx: &'a Cx<'a>) -> Here<'a> {
+    Here { ex, cx, doing: String::new() }
+}
+
+impl Place for Here<'_> {
+    fn log(&self) -> LogRef {
+        self.ex.location_of(self.cx).error_log
+    }
+
+    fn connection(&self) -> u64 {
+        self.cx.conn.number
+    }
+
+    /// As nginx's `ngx_http_log_error_handler`.
+    fn context(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.doing.is_empty() {
+            write!(f, " {}", self.doing)?;
+        }
+        match self.cx.conn.peer.ip() {
+            Some(ip) => write!(f, ", client: {ip}")?,
+            None => write!(f, ", client: unix:")?,
+        }
+        write!(f, ", server: {}", self.ex.server_of(self.cx).name)?;
+        let input = self.cx.input;
+        // The head of a request that was answered before its body was there is gone.
+        if input.is_empty() {
+            return Ok(());
+        }
+        if !self.ex.head.line.is_empty() {
+            write!(f, ", request: \"{}\"", Text(self.ex.head.line.of(input)))?;
+        }
+        if let Some(host) = self.ex.head.known(input, Id::Host) {
+            write!(f, ", host: \"{}\"", Text(host))?;
+        }
+        if let Some(referrer) = self.ex.head.known(input, Id::Referer) {
+            write!(f, ", referrer: \"{}\"", Text(referrer))?;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes that a client chose, fit for a line of a log: what is not printable ASCII is escaped.
+struct Text<'a>(&'a [u8]);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|&byte| match byte {
+            b' '..=b'~' => write!(f, "{}", byte as char),
+            _ => write!(f, "\\x{byte:02X}"),
+        })
+    }
+}
+
+/// Such bytes in quotes: at most so many that nginx's lines of 2048 have room for two.
+struct Quoted<'a>(&'a [u8]);
+
+const QUOTED_MAX: usize = 768;
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.get(..QUOTED_MAX) {
+            Some(start) if start.len() < self.0.len() => write!(f, "\"{}...\"", Text(start)),
+            _ => write!(f, "\"{}\"", Text(self.0)),
+        }
+    }
+}
+
+/// The words of a refused request, behind the reason: nothing for most reasons.
+struct Said<'a>(&'a Head, &'a [u8], Reject);
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Said(head, input, reject) = *self;
+        let line = |field: Field| [field.name.of(input), b": ", field.value.of(input)].concat();
+        match (reject, head.blame) {
+            (Reject::DuplicateHost | Reject::DuplicateField, Blame::Second { field, first }) => {
+                write!(f, ": {}, previous value: {}", Quoted(&line(field)), Quoted(&line(first)))
+            }
+            (Reject::InvalidFieldLine | Reject::FieldLineTooLong, Blame::Line(line)) => {
+                write!(f, ": {}", Quoted(line.of(input)))
+            }
+            (Reject::EncodingNotChunked | Reject::UnknownEncoding, _) => {
+                write!(f, ": {}", Quoted(head.known(input, Id::TransferEncoding).unwrap_or_default()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The request was refused before it was understood.
+pub fn rejected(ex: &Exchange, cx: &Cx, reject: Reject) {
+    let doing = reject.phase().to_string();
+    let level =
+        if matches!(reject, Reject::BodyTooLarge | Reject::ChunkedBodyTooLarge) { Level::Error } else { Level::Info };
+    log::emit!(level, at: Here { ex, cx, doing }, "{reject}{}", Said(&ex.head, cx.input, reject));
+}
+
+/// The request's method is one that no conf can allow.
+pub fn method_refused(ex: &Exchange, cx: &Cx) {
+    let doing = crate::http::message::reject::Phase::Headers.to_string();
+    log::info!(at: Here { ex, cx, doing }, "client sent {} method", Text(ex.head.method_text.of(cx.input)));
+}
+
+/// Content-Length says that the body is too large.
+pub fn body_too_large(ex: &Exchange, cx: &Cx) {
+    let length = match ex.head.framing {
+        crate::http::message::request::Framing::Length(length) => length,
+        _ => 0,
+    };
+    log::error!(at: here(ex, cx), "client intended to send too large body: {length} bytes");
+}
+
+/// A file could not be opened.
+pub fn open_failed(ex: &Exchange, cx: &Cx, errno: i32) {
+    let missing = matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG);
+    let wanted = *ex.location_of(cx).scope.get(&crate::http::phases::files::LOG_NOT_FOUND);
+    if missing && !wanted {
+        return;
+    }
+    let level = if missing || errno == libc::EACCES { Level::Error } else { Level::Crit };
+    let error = io::Error::from_raw_os_error(errno);
+    log::emit!(level, at: here(ex, cx), "open() \"{}\" failed ({})", Text(&ex.path), ErrnoText(&error));
+}
+
+/// The directory at the path can't be listed.
+pub fn list_failed(ex: &Exchange, cx: &Cx, errno: i32) {
+    let is_usual = matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG | libc::EACCES);
+    let level = if is_usual { Level::Error } else { Level::Crit };
+    let error = io::Error::from_raw_os_error(errno);
+    log::emit!(level, at: here(ex, cx), "opendir() \"{}\" failed ({})", Text(&ex.path), ErrnoText(&error));
+}
+
+/// The uri leads out of the alias's directory.
+pub fn outside_of_alias(ex: &Exchange, cx: &Cx) {
+    log::error!(at: here(ex, cx), "\"{}\" leads out of the \"alias\" of its location, whose prefix does not end in a slash", Text(&ex.uri));
+}
+
+/// A uri that ends in a slash has no index.
+pub fn directory_forbidden(ex: &Exchange, cx: &Cx) {
+    log::error!(at: here(ex, cx), "directory index of \"{}\" is forbidden", Text(&ex.path));
+}
+
+/// What was found is neither file nor directory.
+pub fn not_regular(ex: &Exchange, cx: &Cx) {
+    log::crit!(at: here(ex, cx), "\"{}\" is not a regular file", Text(&ex.path));
+}
+
+/// `deny` fits the client.
+pub fn forbidden_by_rule(ex: &Exchange, cx: &Cx) {
+    log::error!(at: here(ex, cx), "access forbidden by rule");
+}
+
+/// The conf sends the exchange in circles.
+pub fn redirect_cycle(ex: &Exchange, cx: &Cx) {
+    log::error!(at: here(ex, cx), "rewrite or internal redirection cycle while internally redirecting to \"{}\"", Text(&ex.uri));
+}
+
+/// The conf names a location that the server does not have.
+pub fn no_named_location(ex: &Exchange, cx: &Cx, name: &str) {
+    log::error!(at: here(ex, cx), "could not find named location \"@{name}\"");
+}
+
+/// A regex failed on a uri or a host: too many steps, most likely.
+pub fn regex_failed(ex: &Exchange, cx: &Cx, text: &[u8], error: &MatchError) {
+    let MatchError { code, pattern } = error;
+    log::alert!(at: here(ex, cx), "pcre2_match() failed: {code} on \"{}\" using \"{pattern}\"", Text(text));
+}
+
+/// A file that was found can't be read.
+pub fn unreadable(ex: &Exchange, cx: &Cx) {
+    log::alert!(at: here(ex, cx), "pread() \"{}\" failed: the file is shorter than it was", Text(&ex.path));
+}
+
+/// The client went away in the middle of a request.
+pub fn closed_early(ex: &Exchange, cx: &Cx) {
+    log::info!(at: here(ex, cx), "client prematurely closed connection");
+}
+
+/// The client was too slow to send a body.
+pub fn body_timed_out(ex: &Exchange, cx: &Cx) {
+    timed_out(Here { ex, cx, doing: crate::http::message::reject::Phase::Body.to_string() });
+}
+
+/// The client was too slow to take a response.
+pub fn send_timed_out(ex: &Exchange, cx: &Cx) {
+    timed_out(Here { ex, cx, doing: "while sending response to client".to_owned() });
+}
+
+fn timed_out(here: Here) {
+    log::info!(at: here, "client timed out (110: Connection timed out)");
+}
+
+/// Reading from or writing to the client failed; or, which is no error of the operating system and has a sentence of
+/// its own, what was being sent.
+pub fn connection_broken(ex: &Exchange, cx: &Cx, error: &io::Error) {
+    match error.kind() {
+        io::ErrorKind::Other => log::alert!(at: here(ex, cx), "{error}"),
+        _ => log::info!(at: here(ex, cx), "connection to client failed ({})", ErrnoText(error)),
+    }
+}

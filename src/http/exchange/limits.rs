@@ -1,0 +1,187 @@
+//! How much and how long: buffers, body size, timeouts, keep-alive.
+
+use crate::conf::{self, Contexts, Scope, Setting};
+use crate::http::exchange::Cx;
+use crate::http::message::request;
+use crate::http::site::{Location, Server};
+
+const EVERYWHERE: Contexts = Contexts::HTTP.union(Contexts::SERVER).union(Contexts::LOCATION);
+const SERVERS: Contexts = Contexts::HTTP.union(Contexts::SERVER);
+
+/// The two values of `keepalive_timeout`.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct KeepaliveTimeout {
+    /// How long an idle connection is kept, ms; 0: not at all.
+    pub idle_ms: u64,
+    /// What the `Keep-Alive` header field promises, seconds.
+    pub header_s: Option<u64>,
+}
+
+pub static KEEPALIVE_TIMEOUT: Setting<KeepaliveTimeout> = Setting::one("keepalive_timeout", |args| {
+    let header_ms = if args.len() == 2 { Some(args.time_ms(1)?) } else { None };
+    Ok(KeepaliveTimeout { idle_ms: args.time_ms(0)?, header_s: header_ms.map(|ms| ms / 1000) })
+})
+.contexts(EVERYWHERE)
+.args(1, 2)
+.syntax("TIMEOUT [HEADER_TIMEOUT]")
+.default("75s")
+.about(
+    "How long an idle keep-alive connection stays open; 0 closes it after each response. The second value is sent to \
+     the client as `Keep-Alive: timeout=`.",
+);
+
+pub static KEEPALIVE_REQUESTS: Setting<u64> = Setting::one("keepalive_requests", |args| args.count(0))
+    .contexts(EVERYWHERE)
+    .args(1, 1)
+    .syntax("NUMBER")
+    .default("1000")
+    .about("Requests that one connection may carry before it is closed.");
+
+pub static KEEPALIVE_TIME: Setting<u64> = Setting::one("keepalive_time", |args| args.time_ms(0))
+    .contexts(EVERYWHERE)
+    .args(1, 1)
+    .syntax("TIME")
+    .default("1h")
+    .about("How long one connection may carry requests before it is closed.");
+
+pub static CLIENT_HEADER_TIMEOUT: Setting<u64> = Setting::one("client_header_timeout", |args| args.time_ms(0))
+    .contexts(SERVERS)
+    .args(1, 1)
+    .syntax("TIME")
+    .default("60s")
+    .about("How long a client may take to send the whole head of a request; then 408 and close.");
+
+pub static CLIENT_BODY_TIMEOUT: Setting<u64> = Setting::one("client_body_timeout", |args| args.time_ms(0))
+    .contexts(EVERYWHERE)
+    .args(1, 1)
+    .syntax("TIME")
+    .default("60s")
+    .about("How long a client may pause while it sends the body of a request.");
+
+pub static SEND_TIMEOUT: Setting<u64> = Setting::one("send_timeout", |args| args.time_ms(0))
+    .contexts(EVERYWHERE)
+    .args(1, 1)
+    .syntax("TIME")
+    .default("60s")
+    .about("How long a client may pause while it takes a response.");
+
+pub static RESET_TIMEDOUT_CONNECTION: Setting<bool> = Setting::one("reset_timedout_connection", |args| args.flag(0))
+    .contexts(EVERYWHERE)
+    .args(1, 1)
+    .syntax("on | off")
+    .default("off")
+    .about("Whether a connection that timed out is reset, which frees its memory in the kernel at once.");
+
+pub static CLIENT_HEADER_BUFFER_SIZE: Setting<u64> = Setting::one("client_header_buffer_size", |args| args.size(0))
+    .contexts(SERVERS)
+    .args(1, 1)
+    .syntax("SIZE")
+    .default("1k")
+    .about("How long a request's head may be before it counts against large_client_header_buffers.");
+
+/// `large_client_header_buffers`.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct LargeBuffers {
+    number: u64,
+    size: u64,
+}
+
+pub static LARGE_CLIENT_HEADER_BUFFERS: Setting<LargeBuffers> = Setting::one("large_client_header_buffers", |args| {
+    let Some(number @ 1..) = conf::parse_count(args.str(0)?) else {
+        return Err(args.invalid(0, "value", "a number of buffers, 1 or more"));
+    };
+    let Some(size @ 1..) = conf::parse_size(args.str(1)?) else {
+        return Err(args.invalid(1, "value", "a size in bytes, such as 8k"));
+    };
+    Ok(LargeBuffers { number, size })
+})
+.contexts(SERVERS)
+.args(2, 2)
+.syntax("NUMBER SIZE")
+.default("4 8k")
+.about(
+    "The request line may be as long as one such buffer (else 414), so may each header field, and the whole head as \
+     long as all of them (else 431).",
+);
+
+/// The least that nginx takes for a pool, and what it must be a multiple of, bytes (`NGX_MIN_POOL_SIZE`,
+/// `NGX_POOL_ALIGNMENT`).
+const MIN_POOL_SIZE: u64 = 112;
+const POOL_ALIGNMENT: u64 = 16;
+
+pub static CONNECTION_POOL_SIZE: Setting<u64> = Setting::one("connection_pool_size", |args| match args.size(0)? {
+    size if size < MIN_POOL_SIZE => Err(args.bad(0, format!("the pool size must be no less than {MIN_POOL_SIZE}"))),
+    size if size % POOL_ALIGNMENT > 0 => {
+        Err(args.bad(0, format!("the pool size must be a multiple of {POOL_ALIGNMENT}")))
+    }
+    size => Ok(size),
+})
+.contexts(SERVERS)
+.args(1, 1)
+.syntax("SIZE")
+.default("512")
+.about(
+    "Buffers of large_client_header_buffers can't be smaller. Apart from that it changes nothing: the memory of a \
+     connection is reused by the next, whatever its size.",
+);
+
+/// Fails where the header buffers of a server are smaller than its pool, as in nginx (`ngx_http_core_merge_srv_conf`).
+pub(in crate::http) fn check(scope: &Scope) -> Result<(), conf::Error> {
+    let (size, pool) = (scope.get(&LARGE_CLIENT_HEADER_BUFFERS).size, *scope.get(&CONNECTION_POOL_SIZE));
+    let said = scope.span_of(&LARGE_CLIENT_HEADER_BUFFERS).or(scope.span_of(&CONNECTION_POOL_SIZE));
+    match said {
+        Some(span) if size < pool => {
+            let message =
+                "the \"large_client_header_buffers\" size must be equal to or greater than \"connection_pool_size\"";
+            Err(conf::Error::at(span, message).help(format!("{pool} bytes at least, not {size}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub static CLIENT_MAX_BODY_SIZE: Setting<u64> = Setting::one("client_max_body_size", |args| args.size(0))
+    .contexts(EVERYWHERE)
+    .args(1, 1)
+    .syntax("SIZE")
+    .default("1m")
+    .about("The largest body a request may have (else 413); 0: any size.");
+
+/// Bytes; a [`request::Span`] counts in 32 bits.
+const LARGEST_HEAD: u64 = 1 << 30;
+
+/// The limits on a request's head; those of the listening socket's default server, since the name is not known yet.
+pub(in crate::http) fn head_limits(server: &Server) -> request::Limits {
+    let large = server.scope.get(&LARGE_CLIENT_HEADER_BUFFERS);
+    let first = *server.scope.get(&CLIENT_HEADER_BUFFER_SIZE);
+    request::Limits {
+        line: large.size.max(first).min(LARGEST_HEAD) as usize,
+        head: first.saturating_add(large.size.saturating_mul(large.number)).min(LARGEST_HEAD) as usize,
+        ..request::Limits::default()
+    }
+}
+
+/// Whether the conf lets this connection go on after this request.
+pub(in crate::http) fn may_keep_alive(cx: &Cx, location: &Location) -> bool {
+    location.scope.get(&KEEPALIVE_TIMEOUT).idle_ms > 0
+        && u64::from(cx.conn.requests) < *location.scope.get(&KEEPALIVE_REQUESTS)
+        && cx.clock.now_ms().saturating_sub(cx.conn.opened_ms) < *location.scope.get(&KEEPALIVE_TIME)
+}
+
+/// The largest body allowed here, bytes; 0 is no limit.
+pub(in crate::http) fn max_body(location: &Location) -> u64 {
+    *location.scope.get(&CLIENT_MAX_BODY_SIZE)
+}
+
+pub static DIRECTIVES: &[&dyn conf::Entry] = &[
+    &KEEPALIVE_TIMEOUT,
+    &KEEPALIVE_REQUESTS,
+    &KEEPALIVE_TIME,
+    &CLIENT_HEADER_TIMEOUT,
+    &CLIENT_BODY_TIMEOUT,
+    &SEND_TIMEOUT,
+    &RESET_TIMEDOUT_CONNECTION,
+    &CLIENT_HEADER_BUFFER_SIZE,
+    &LARGE_CLIENT_HEADER_BUFFERS,
+    &CONNECTION_POOL_SIZE,
+    &CLIENT_MAX_BODY_SIZE,
+];

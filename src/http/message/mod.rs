@@ -1,0 +1,14 @@
+//! A request as it comes and the pieces of a response: head, fields, host, uri, body, dates, ranges, conditions, types. Knows
+//! no site.
+
+pub mod body;
+pub mod conditional;
+pub mod date;
+pub mod field;
+pub mod host;
+pub mod mime;
+pub mod range;
+pub mod reject;
+pub mod request;
+pub mod status;
+pub mod uri;

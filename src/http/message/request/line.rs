@@ -1,0 +1,169 @@
+//! The request line, by the rules of nginx's ngx_http_parse_request_line.
+
+use super::{Form, Head, Limits, Method, Span, Version};
+use crate::http::message::host;
+use crate::http::message::reject::Reject;
+
+/// Parses the request line; returns where the field lines start, or `None` while it is incomplete.
+pub(super) fn parse(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Option<usize>, Reject> {
+    // RFC 9112 section 2.2: empty lines before the request line are ignored.
+    loop {
+        match buf.get(head.start..).unwrap_or_default() {
+            [b'\n', ..] => head.start += 1,
+            [b'\r', b'\n', ..] => head.start += 2,
+            // Some, not any number: they are kept until the request line is there.
+            _ if head.start > limits.line => return Err(Reject::InvalidRequest),
+            [] | [b'\r'] => return Ok(None),
+            [b'\r', ..] => return Err(Reject::InvalidRequest),
+            _ => break,
+        }
+    }
+    let start = head.start;
+    let from = head.scanned.max(start);
+    let Some(newline) = memchr::memchr(b'\n', &buf[from..]).map(|at| from + at) else {
+        head.scanned = buf.len();
+        return incomplete_line(&buf[start..], limits);
+    };
+    head.scanned = newline;
+    let line = &buf[start..newline];
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    head.line = Span::within(buf, line);
+    if newline + 1 - start > limits.line {
+        return Err(Reject::UriTooLong);
+    }
+
+    let (method, rest) = method(line)?;
+    head.method_text = Span::within(buf, method);
+    head.method = known_method(method);
+    let rest = skip_spaces(rest);
+    let end = rest.iter().position(|b| *b <= b' ' || *b == 0x7f).unwrap_or(rest.len());
+    let (target, rest) = rest.split_at(end);
+    if target.is_empty() || !rest.starts_with(b" ") {
+        return Err(Reject::InvalidRequest);
+    }
+    head.target = Span::within(buf, target);
+    let mut version_text = skip_spaces(rest);
+    while let [text @ .., b' '] = version_text {
+        version_text = text;
+    }
+    head.version_text = Span::within(buf, version_text);
+    head.version = version(version_text)?;
+    split_target(head, buf, target)?;
+    Ok(Some(newline + 1))
+}
+
+/// Refuses what can't become a request line: a TLS hello on a plain port is answered at once, not after a timeout.
+fn incomplete_line(line: &[u8], limits: &Limits) -> Result<Option<usize>, Reject> {
+    let word = line.iter().take(64).position(|b| !is_method_byte(*b));
+    match word.map(|at| (at, line[at])) {
+        Some((0, _)) => Err(Reject::InvalidMethod),
+        Some((_, byte)) if byte != b' ' => Err(Reject::InvalidMethod),
+        _ if line.len() >= limits.line => Err(Reject::UriTooLong),
+        _ => Ok(None),
+    }
+}
+
+fn is_method_byte(byte: u8) -> bool {
+    matches!(byte, b'A'..=b'Z' | b'_' | b'-')
+}
+
+fn method(line: &[u8]) -> Result<(&[u8], &[u8]), Reject> {
+    let end = line.iter().position(|b| !is_method_byte(*b)).unwrap_or(line.len());
+    match line.split_at(end) {
+        ([], _) => Err(Reject::InvalidMethod),
+        (_, []) => Err(Reject::InvalidRequest),
+        (method, rest @ [b' ', ..]) => Ok((method, rest)),
+        _ => Err(Reject::InvalidMethod),
+    }
+}
+
+fn known_method(text: &[u8]) -> Method {
+    match text {
+        b"GET" => Method::Get,
+        b"HEAD" => Method::Head,
+        b"POST" => Method::Post,
+        b"PUT" => Method::Put,
+        b"DELETE" => Method::Delete,
+        b"OPTIONS" => Method::Options,
+        b"TRACE" => Method::Trace,
+        b"CONNECT" => Method::Connect,
+        b"PATCH" => Method::Patch,
+        _ => Method::Other,
+    }
+}
+
+/// nginx allows several spaces between the parts of the request line, as RFC 9112 section 3 permits.
+fn skip_spaces(mut text: &[u8]) -> &[u8] {
+    while let [b' ', rest @ ..] = text {
+        text = rest;
+    }
+    text
+}
+
+/// `HTTP/1.0`, `HTTP/1.1`, or, as nginx has it, up to three digits of a minor version.
+fn version(text: &[u8]) -> Result<Version, Reject> {
+    match text {
+        b"HTTP/1.1" => return Ok(Version::Http11),
+        b"HTTP/1.0" => return Ok(Version::Http10),
+        _ => {}
+    }
+    let numbers = text.strip_prefix(b"HTTP/").ok_or(Reject::InvalidRequest)?;
+    let dot = numbers.iter().position(|b| *b == b'.').ok_or(Reject::InvalidRequest)?;
+    let (major, minor) = (&numbers[..dot], &numbers[dot + 1..]);
+    let digits = |text: &[u8]| (1..=3).contains(&text.len()) && text.iter().all(u8::is_ascii_digit);
+    if !digits(major) || !digits(minor) || major[0] == b'0' {
+        return Err(Reject::InvalidRequest);
+    }
+    match (major, minor) {
+        (b"1", minor) if minor.iter().all(|b| *b == b'0') => Ok(Version::Http10),
+        (b"1", _) => Ok(Version::Http11),
+        _ => Err(Reject::InvalidVersion),
+    }
+}
+
+/// Finds form, host, path and query of the target.
+fn split_target(head: &mut Head, buf: &[u8], target: &[u8]) -> Result<(), Reject> {
+    let path = match target {
+        _ if head.method == Method::Connect => {
+            head.form = Form::Authority;
+            // RFC 9110 section 9.3.6: an empty or invalid port number MUST be refused; nobody listens on port 0.
+            let authority = host::parse(target).filter(|authority| authority.port.is_some_and(|port| port > 0));
+            head.host = Span::within(buf, authority.ok_or(Reject::InvalidTargetHost)?.host);
+            return Ok(());
+        }
+        [b'/', ..] => {
+            head.form = Form::Origin;
+            target
+        }
+        b"*" if head.method == Method::Options => {
+            head.form = Form::Asterisk;
+            target
+        }
+        _ => {
+            head.form = Form::Absolute;
+            let (authority, path) = split_absolute(target).ok_or(Reject::InvalidRequest)?;
+            let authority = host::parse(authority).ok_or(Reject::InvalidTargetHost)?;
+            head.host = Span::within(buf, authority.host);
+            path
+        }
+    };
+    head.uri = Span::within(buf, path);
+    // The fragment is not part of a request target; nginx cuts it off.
+    let whole = memchr::memchr(b'#', path).map_or(path, |at| &path[..at]);
+    let end = memchr::memchr(b'?', whole).unwrap_or(whole.len());
+    head.path = Span::within(buf, &whole[..end]);
+    head.query = whole.get(end + 1..).map(|query| Span::within(buf, query));
+    Ok(())
+}
+
+/// `scheme "://" authority path-abempty`, any scheme (nginx serves them all alike): authority, and what follows it. A
+/// `#` right behind the authority is left in it, and so makes it invalid, as in nginx.
+fn split_absolute(target: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = target.iter().position(|b| *b == b':')?;
+    let (scheme, rest) = target.split_at(colon);
+    let valid = scheme.first()?.is_ascii_alphabetic()
+        && scheme.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    let rest = rest.strip_prefix(b"://").filter(|_| valid)?;
+    let end = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
+    Some(rest.split_at(end))
+}

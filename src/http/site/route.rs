@@ -1,0 +1,343 @@
+//! Which server and which location a request belongs to: the matching alone, for any value kept with a name or pattern.
+
+use crate::http::site::regex::{Captures, MatchError, Regex};
+use foldhash::HashMap;
+
+/// What matched.
+#[derive(Debug)]
+pub struct Found<'a, T> {
+    pub value: &'a T,
+    /// The pattern, if it was one; then the captures given to `find` hold its groups, otherwise they are untouched.
+    pub regex: Option<&'a Regex>,
+}
+
+// Not derived: that would ask for `T: Clone`.
+impl<T> Clone for Found<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Found<'_, T> {}
+
+/// Why a name can't be added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddError<T> {
+    /// Not a name nor a wildcard of the allowed forms.
+    Invalid,
+    /// Already there, with this value, which stays.
+    Duplicate(T),
+    /// The pattern is wrong.
+    Regex(String),
+}
+
+/// The server names of one listening address (ngx_http_server_names, ngx_hash_find_combined): an exact name, else the
+/// longest wildcard `*.x`, else the longest `x.*`, else the first pattern that matches.
+#[derive(Clone, Debug)]
+pub struct ServerNames<T> {
+    exact: HashMap<Box<[u8]>, T>,
+    /// `x` of `*.x`
+    heads: Wildcards<T>,
+    /// `x` of `x.*`
+    tails: Wildcards<T>,
+    regexes: Vec<(Regex, T)>,
+}
+
+#[derive(Clone, Debug)]
+struct Wildcards<T> {
+    map: HashMap<Box<[u8]>, T>,
+    /// Parts of a name that are longer need not be looked up: a host of many labels costs no more than a short one.
+    longest: usize,
+}
+
+impl<T> Wildcards<T> {
+    fn get(&self, part: &[u8]) -> Option<&T> {
+        if part.len() > self.longest { None } else { self.map.get(part) }
+    }
+
+    fn add(&mut self, part: &str, value: T) -> Result<(), AddError<T>>
+    where
+        T: Clone,
+    {
+        self.longest = self.longest.max(part.len());
+        add(&mut self.map, part, value)
+    }
+}
+
+impl<T> Default for Wildcards<T> {
+    fn default() -> Self {
+        Self { map: HashMap::default(), longest: 0 }
+    }
+}
+
+impl<T> Default for ServerNames<T> {
+    fn default() -> Self {
+        Self {
+            exact: HashMap::default(),
+            heads: Wildcards::default(),
+            tails: Wildcards::default(),
+            regexes: Vec::new(),
+        }
+    }
+}
+
+fn add<T: Clone>(map: &mut HashMap<Box<[u8]>, T>, key: &str, value: T) -> Result<(), AddError<T>> {
+    use std::collections::hash_map::Entry;
+    match map.entry(key.as_bytes().into()) {
+        Entry::Occupied(there) => Err(AddError::Duplicate(there.get().clone())),
+        Entry::Vacant(place) => {
+            place.insert(value);
+            Ok(())
+        }
+    }
+}
+
+impl<T: Clone> ServerNames<T> {
+    /// Adds a name as written in server_name: `x`, `*.x`, `.x`, `x.*`, `~pattern` or the empty name.
+    ///
+    /// # Errors
+    /// See [`AddError`]. nginx only warns about duplicates.
+    pub fn add(&mut self, name: &str, value: T) -> Result<(), AddError<T>> {
+        if let Some(pattern) = name.strip_prefix('~') {
+            // Hosts come in lower case, so that a pattern with capitals could not match otherwise.
+            let ignore_case = pattern.bytes().any(|b| b.is_ascii_uppercase());
+            let regex = Regex::new(pattern, ignore_case).map_err(AddError::Regex)?;
+            self.regexes.push((regex, value));
+            return Ok(());
+        }
+        let lower = name.to_ascii_lowercase();
+        let plain = |part: &str| !part.is_empty() && !part.contains(['*', '\0', '/']) && !part.contains("..");
+        if lower.is_empty() {
+            add(&mut self.exact, "", value)
+        } else if let Some(part) = lower.strip_prefix("*.").filter(|part| plain(part)) {
+            self.heads.add(part, value)
+        } else if let Some(part) = lower.strip_suffix(".*").filter(|part| plain(part)) {
+            self.tails.add(part, value)
+        } else if let Some(part) = lower.strip_prefix('.').filter(|part| plain(part)) {
+            add(&mut self.exact, part, value.clone()).and_then(|()| self.heads.add(part, value))
+        } else if plain(&lower) && !lower.starts_with('.') {
+            add(&mut self.exact, lower.strip_suffix('.').unwrap_or(&lower), value)
+        } else {
+            Err(AddError::Invalid)
+        }
+    }
+}
+
+impl<T> ServerNames<T> {
+    /// Whether there is any name.
+    pub fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.heads.map.is_empty() && self.tails.map.is_empty() && self.regexes.is_empty()
+    }
+
+    /// The value for a host: in lower case, without port and trailing dot; empty if the request names none.
+    ///
+    /// # Errors
+    /// From a pattern whose match fails.
+    pub fn find(&self, host: &[u8], captures: &mut Captures) -> Result<Option<Found<'_, T>>, MatchError> {
+        if let Some(value) = self.exact.get(host).or_else(|| self.wildcard(host)) {
+            return Ok(Some(Found { value, regex: None }));
+        }
+        if host.is_empty() {
+            return Ok(None);
+        }
+        first_match(&self.regexes, host, captures)
+    }
+
+    fn wildcard(&self, host: &[u8]) -> Option<&T> {
+        if !self.heads.map.is_empty() {
+            let found = memchr::memchr_iter(b'.', host).find_map(|dot| self.heads.get(host.get(dot + 1..)?));
+            if found.is_some() {
+                return found;
+            }
+        }
+        if self.tails.map.is_empty() {
+            return None;
+        }
+        memchr::memrchr_iter(b'.', host).find_map(|dot| self.tails.get(host.get(..dot)?))
+    }
+}
+
+fn first_match<'a, T>(
+    regexes: &'a [(Regex, T)],
+    text: &[u8],
+    captures: &mut Captures,
+) -> Result<Option<Found<'a, T>>, MatchError> {
+    for (regex, value) in regexes {
+        if regex.captures(text, captures)? {
+            return Ok(Some(Found { value, regex: Some(regex) }));
+        }
+    }
+    Ok(None)
+}
+
+/// How a location is written.
+#[derive(Clone, Debug)]
+pub enum Rule {
+    /// `= /path`
+    Exact(Vec<u8>),
+    /// `/path`; with `no_regex`: `^~ /path`
+    Prefix { path: Vec<u8>, no_regex: bool },
+    /// `~ pattern` or `~* pattern`
+    Regex(Regex),
+    /// `@name`, without the `@`
+    Named(String),
+}
+
+/// The locations of one level, a server's or those nested in a location.
+#[derive(Clone, Debug)]
+pub struct Locations<T> {
+    exact: HashMap<Box<[u8]>, T>,
+    /// Sorted by path.
+    prefixes: Vec<Prefix<T>>,
+    regexes: Vec<(Regex, Nested<T>)>,
+    named: HashMap<Box<[u8]>, T>,
+}
+
+#[derive(Clone, Debug)]
+struct Prefix<T> {
+    path: Box<[u8]>,
+    no_regex: bool,
+    place: Nested<T>,
+    /// Index of the longest other prefix that is a prefix of this one.
+    parent: Option<usize>,
+}
+
+#[derive(Clone, Debug)]
+struct Nested<T> {
+    value: T,
+    inner: Locations<T>,
+}
+
+impl<T> Default for Locations<T> {
+    fn default() -> Self {
+        Self { exact: HashMap::default(), prefixes: Vec::new(), regexes: Vec::new(), named: HashMap::default() }
+    }
+}
+
+impl<T> Locations<T> {
+    /// Adds a location and those nested in it. Patterns are tried in the order they are added.
+    ///
+    /// # Errors
+    /// The value of the location that is there already: as nginx has it, a path may be there once as exact and once as prefix.
+    pub fn add(&mut self, rule: Rule, value: T, inner: Locations<T>) -> Result<(), T>
+    where
+        T: Clone,
+    {
+        use std::collections::hash_map::Entry;
+        let (map, key) = match rule {
+            Rule::Regex(regex) => {
+                self.regexes.push((regex, Nested { value, inner }));
+                return Ok(());
+            }
+            Rule::Prefix { path, no_regex } => return self.add_prefix(path.into(), no_regex, Nested { value, inner }),
+            Rule::Exact(path) => (&mut self.exact, path),
+            Rule::Named(name) => (&mut self.named, name.into_bytes()),
+        };
+        match map.entry(key.into()) {
+            Entry::Occupied(there) => Err(there.get().clone()),
+            Entry::Vacant(place) => {
+                place.insert(value);
+                Ok(())
+            }
+        }
+    }
+
+    fn add_prefix(&mut self, path: Box<[u8]>, no_regex: bool, place: Nested<T>) -> Result<(), T>
+    where
+        T: Clone,
+    {
+        match self.prefixes.binary_search_by(|prefix| prefix.path.cmp(&path)) {
+            Ok(at) => return Err(self.prefixes[at].place.value.clone()),
+            Err(at) => self.prefixes.insert(at, Prefix { path, no_regex, place, parent: None }),
+        }
+        // In sorted order the prefixes of a path come before it, the longest last.
+        let mut open: Vec<usize> = Vec::new();
+        for at in 0..self.prefixes.len() {
+            let path = &self.prefixes[at].path;
+            while open.last().is_some_and(|&last| !path.starts_with(&self.prefixes[last].path)) {
+                open.pop();
+            }
+            self.prefixes[at].parent = open.last().copied();
+            open.push(at);
+        }
+        Ok(())
+    }
+
+    /// The location for a normalised path (ngx_http_core_find_location): an exact one ends the search; the longest prefix
+    /// is kept and searched inside; then, unless that found an exact one or a pattern, or the prefix says `^~`, the
+    /// first pattern that matches wins, and is searched inside too.
+    ///
+    /// # Errors
+    /// From a pattern whose match fails.
+    pub fn find(&self, path: &[u8], captures: &mut Captures) -> Result<Option<Found<'_, T>>, MatchError> {
+        Ok(self.search(path, captures)?.map(|(found, _)| found))
+    }
+
+    /// What was found, and whether that is final: an exact location or a pattern, in nginx NGX_OK.
+    fn search(&self, path: &[u8], captures: &mut Captures) -> Result<Option<(Found<'_, T>, bool)>, MatchError> {
+        if let Some(value) = self.exact.get(path) {
+            return Ok(Some((Found { value, regex: None }, true)));
+        }
+        let mut best = None;
+        if let Some(prefix) = self.longest_prefix(path) {
+            let found = prefix.place.search(path, captures, None)?;
+            if found.1 || prefix.no_regex {
+                return Ok(Some(found));
+            }
+            best = Some(found);
+        }
+        for (regex, place) in &self.regexes {
+            if regex.captures(path, captures)? {
+                let (found, _) = place.search(path, captures, Some(regex))?;
+                return Ok(Some((found, true)));
+            }
+        }
+        Ok(best)
+    }
+
+    fn longest_prefix(&self, path: &[u8]) -> Option<&Prefix<T>> {
+        // Any prefix of the path is the entry sorted just before it, or one of that entry's own prefixes.
+        let mut at = self.prefixes.partition_point(|prefix| *prefix.path <= *path).checked_sub(1)?;
+        loop {
+            let prefix = self.prefixes.get(at)?;
+            if path.starts_with(&prefix.path) {
+                return Some(prefix);
+            }
+            at = prefix.parent?;
+        }
+    }
+
+    /// The names of the named locations.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.named.keys().filter_map(|name| std::str::from_utf8(name).ok())
+    }
+
+    /// Whether a location stands for all that begins with `path`.
+    pub fn has_prefix(&self, path: &[u8]) -> bool {
+        self.prefixes.iter().any(|prefix| *prefix.path == *path)
+    }
+
+    /// A named location.
+    pub fn named(&self, name: &str) -> Option<&T> {
+        self.named.get(name.as_bytes())
+    }
+}
+
+impl<T> Nested<T> {
+    /// What the path finds inside, else this location itself; `regex` if it was found by that.
+    fn search<'a>(
+        &'a self,
+        path: &[u8],
+        captures: &mut Captures,
+        regex: Option<&'a Regex>,
+    ) -> Result<(Found<'a, T>, bool), MatchError> {
+        let found = self.inner.search(path, captures)?;
+        Ok(match found {
+            Some((inner, is_final)) => (Found { regex: inner.regex.or(regex), ..inner }, is_final),
+            None => (Found { value: &self.value, regex }, false),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

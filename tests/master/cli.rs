@@ -28,7 +28,7 @@ fn versions_and_help_go_to_stderr_as_in_nginx() {
 
 #[test]
 fn a_test_says_what_nginx_says() {
-    let server = Server::drover(&conf(1));
+    let server = Server::drover(conf(1));
     let path = server.conf_path();
     let (dir, path) = (server.dir().to_str().unwrap(), path.to_str().unwrap());
     // The addresses are in use by the server that runs: no error for a test. Its pid file stays.
@@ -110,7 +110,7 @@ fn an_address_in_use_ends_a_start() {
 
 #[test]
 fn a_test_beside_a_running_server_takes_no_connection_from_it() {
-    let server = Server::drover(&conf(2).replace("%port%;", "%port% reuseport;"));
+    let server = Server::drover(conf(2).replace("%port%;", "%port% reuseport;"));
     let is_over = AtomicBool::new(false);
     let failed = thread::scope(|scope| {
         let ask = || {

@@ -47,7 +47,7 @@ fn said(server: &Server) -> String {
 fn a_start_and_a_test_fail_where_workers_cant_become_their_user() {
     for (program, args) in ways() {
         for options in [&["-t"][..], &[]] {
-            let setup = Setup::new(Product::Drover, &conf("user www-data;")).via(program, args);
+            let setup = Setup::new(Product::Drover, conf("user www-data;")).via(program, args);
             let setup = options.iter().fold(setup, |setup, option| setup.arg(option));
             let mut server = setup.spawn();
             assert_eq!(server.wait().code(), Some(1), "{program}: {}", said(&server));
@@ -64,7 +64,7 @@ fn a_start_and_a_test_fail_where_workers_cant_become_their_user() {
 #[test]
 fn the_default_user_is_tried_as_well() {
     let Some(&(program, args)) = ways().first().filter(|way| **way == POWERLESS) else { return };
-    let mut server = Setup::new(Product::Drover, &conf("")).via(program, args).spawn();
+    let mut server = Setup::new(Product::Drover, conf("")).via(program, args).spawn();
     assert_eq!(server.wait().code(), Some(1));
     let expected = "drover: [emerg] setgid(65534) failed (1: Operation not permitted): to become \"nobody\" takes CAP_SETUID \
                     and CAP_SETGID, start drover with them, or let the workers stay what the master is with \"user root;\"\n";
@@ -74,7 +74,7 @@ fn the_default_user_is_tried_as_well() {
 #[test]
 fn who_stays_root_needs_no_call() {
     for (program, args) in ways() {
-        let mut server = Setup::new(Product::Drover, &conf("user root;")).via(program, args).start();
+        let mut server = Setup::new(Product::Drover, conf("user root;")).via(program, args).start();
         assert_eq!(server.connect().get("/v").text(), "one", "{program}");
         assert!(server.quit().success());
         assert!(!server.error_log().contains("[emerg]"), "{}", server.error_log());
@@ -84,9 +84,9 @@ fn who_stays_root_needs_no_call() {
 #[test]
 fn a_reload_that_would_leave_no_worker_is_refused() {
     for (program, args) in ways() {
-        let server = Setup::new(Product::Drover, &conf("user root;")).via(program, args).start();
+        let server = Setup::new(Product::Drover, conf("user root;")).via(program, args).start();
         let workers = server.wait_for_workers(1);
-        server.rewrite_conf(&conf("user www-data;"));
+        server.rewrite_conf(conf("user www-data;"));
         let (code, text) = server.send("reload");
         assert!(code == Some(1) && text.contains("refused the new configuration: setgid(33) failed ("), "{text}");
         assert_eq!((server.workers(), server.connect().get("/v").text().as_str()), (workers, "one"));
@@ -96,7 +96,7 @@ fn a_reload_that_would_leave_no_worker_is_refused() {
 #[test]
 fn a_limit_that_leaves_workers_no_descriptors_ends_a_start() {
     let main = if geteuid().is_root() { "user root;" } else { "" };
-    let mut server = Setup::new(Product::Drover, &conf(&format!("{main} worker_rlimit_nofile 4;"))).spawn();
+    let mut server = Setup::new(Product::Drover, conf(&format!("{main} worker_rlimit_nofile 4;"))).spawn();
     assert_eq!(server.wait().code(), Some(1));
     assert!(said(&server).contains("signalfd() failed (24: Too many open files)"), "{}", said(&server));
     assert!(!server.error_log().contains("worker process"), "nobody was started");
@@ -108,7 +108,7 @@ fn a_service_without_workers_does_not_look_like_one() {
     for model in ["exclusive", "reuseport", "pool_pass", "prefork", "fork"] {
         let main = "%main% worker_processes 2;";
         let text = conf("").replace("daemon off; pid %dir%/server.pid; error_log %dir%/error.log info;", main);
-        let mut server = Server::drover(&text.replace("events { }", &format!("events {{ dispatch {model}; }}")));
+        let mut server = Server::drover(text.replace("events { }", &format!("events {{ dispatch {model}; }}")));
         let children = match model {
             "pool_pass" => 3,
             "fork" => 1,

@@ -18,7 +18,7 @@ use super::{conf, drover, stderr};
 
 #[test]
 fn the_pid_file_names_the_master_until_it_quits() {
-    let mut server = Server::drover(&conf(3));
+    let mut server = Server::drover(conf(3));
     assert_eq!(server.read("server.pid"), format!("{}\n", server.pid()));
     assert_eq!(server.wait_for_workers(3).len(), 3);
     assert_eq!(server.connect().get("/v").text(), "one");
@@ -30,7 +30,7 @@ fn the_pid_file_names_the_master_until_it_quits() {
 #[test]
 fn a_fast_shutdown_does_not_wait_for_clients_and_a_graceful_one_does() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        let mut server = Server::drover(&conf(2));
+        let mut server = Server::drover(conf(2));
         let mut idle = server.connect();
         idle.get("/v");
         let mut half = server.connect();
@@ -39,7 +39,7 @@ fn a_fast_shutdown_does_not_wait_for_clients_and_a_graceful_one_does() {
         assert!(server.wait().success());
         assert!(idle.is_closed_by_server() && half.is_closed_by_server());
     }
-    let mut server = Server::drover(&conf(2));
+    let mut server = Server::drover(conf(2));
     let mut half = server.connect();
     half.get("/v");
     half.send("GET /v HT");
@@ -56,7 +56,7 @@ fn a_fast_shutdown_does_not_wait_for_clients_and_a_graceful_one_does() {
 
 #[test]
 fn a_killed_worker_is_replaced() {
-    let server = Server::drover(&conf(2));
+    let server = Server::drover(conf(2));
     let before = server.wait_for_workers(2);
     kill(Pid::from_raw(before[0]), Signal::SIGKILL).unwrap();
     let after = until("a successor", || Some(server.workers()).filter(|w| w.len() == 2 && !w.contains(&before[0])));
@@ -67,7 +67,7 @@ fn a_killed_worker_is_replaced() {
 
 #[test]
 fn a_worker_that_dies_at_once_again_and_again_is_replaced_after_a_pause() {
-    let server = Server::drover(&conf(1));
+    let server = Server::drover(conf(1));
     for _ in 0..4 {
         let worker = server.wait_for_workers(1)[0];
         kill(Pid::from_raw(worker), Signal::SIGKILL).unwrap();
@@ -147,7 +147,7 @@ fn a_daemon_lets_its_caller_go_and_obeys_by_its_pid_file() {
 
 #[test]
 fn one_process_serves_by_itself() {
-    let mut server = Setup::new(Product::Drover, &format!("master_process off; {}", conf(4))).spawn();
+    let mut server = Setup::new(Product::Drover, format!("master_process off; {}", conf(4))).spawn();
     until_true("it listens", || {
         let ours = proc::socket_inodes(server.pid());
         proc::listening_inodes(server.port()).iter().any(|i| ours.contains(i))

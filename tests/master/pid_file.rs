@@ -27,16 +27,16 @@ fn refused(conf: &str) -> String {
 
 #[test]
 fn a_path_that_is_spelled_otherwise_is_the_same_file() {
-    let mut server = Server::drover(&conf(1));
+    let mut server = Server::drover(conf(1));
     symlink(server.dir(), server.dir().join("link")).unwrap();
-    server.rewrite_conf(&with_pid("pid %dir%/link/server.pid;"));
+    server.rewrite_conf(with_pid("pid %dir%/link/server.pid;"));
     assert_eq!(server.send("reload"), (Some(0), String::new()));
     assert_eq!(server.read("server.pid"), format!("{}\n", server.pid()));
     // A file that was removed is made again, and one that moves leaves nothing behind.
     fs::remove_file(server.dir().join("server.pid")).unwrap();
     server.signal(Signal::SIGHUP);
     until_true("it is there again", || server.read("server.pid") == format!("{}\n", server.pid()));
-    server.rewrite_conf(&with_pid("pid %dir%/other.pid;"));
+    server.rewrite_conf(with_pid("pid %dir%/other.pid;"));
     server.signal(Signal::SIGHUP);
     until_true("it has moved", || server.read("other.pid") == format!("{}\n", server.pid()));
     until_true("nothing is left", || !server.dir().join("server.pid").exists());
@@ -48,13 +48,13 @@ fn a_path_that_is_spelled_otherwise_is_the_same_file() {
 #[test]
 fn what_is_not_a_pid_file_outlives_the_service() {
     let is_device = || fs::metadata("/dev/null").unwrap().file_type().is_char_device();
-    let mut server = Server::drover(&with_pid("pid /dev/null;"));
+    let mut server = Server::drover(with_pid("pid /dev/null;"));
     assert!(server.stderr().contains("[warn]") && server.stderr().contains("is a device"), "{}", server.stderr());
     assert!(server.quit().success() && is_device());
     let dir = tempfile::tempdir().unwrap();
     let (link, fifo, text) = (dir.path().join("link"), dir.path().join("fifo"), dir.path().join("text"));
     symlink("/dev/null", &link).unwrap();
-    let mut server = Server::drover(&with_pid(&format!("pid {};", link.display())));
+    let mut server = Server::drover(with_pid(&format!("pid {};", link.display())));
     assert!(server.quit().success() && is_device() && fs::symlink_metadata(&link).is_ok());
     mkfifo(&fifo, Mode::S_IRWXU).unwrap();
     let said = refused(&with_pid(&format!("pid {};", fifo.display())));
@@ -67,7 +67,7 @@ fn what_is_not_a_pid_file_outlives_the_service() {
 
 #[test]
 fn the_file_of_a_running_master_is_not_taken_and_a_process_that_is_none_gets_no_signal() {
-    let server = Server::drover(&conf(1));
+    let server = Server::drover(conf(1));
     let pid_file = server.dir().join("server.pid");
     let said = refused(&with_pid(&format!("pid {};", pid_file.display())));
     assert!(said.contains(&format!("a running drover master has it: process {}", server.pid())), "{said}");
@@ -76,7 +76,7 @@ fn the_file_of_a_running_master_is_not_taken_and_a_process_that_is_none_gets_no_
     let worker = server.wait_for_workers(1)[0];
     for (pid, what) in [(sleep.id(), "(\"sleep\")"), (std::process::id(), "process"), (worker as u32, "(\"drover\")")] {
         fs::write(server.dir().join("stale.pid"), format!("{pid}\n")).unwrap();
-        server.rewrite_conf(&with_pid("pid %dir%/stale.pid;"));
+        server.rewrite_conf(with_pid("pid %dir%/stale.pid;"));
         for signal in ["stop", "quit", "reopen", "reload"] {
             let (code, text) = server.send(signal);
             assert_eq!(code, Some(1), "{text}");
@@ -149,7 +149,7 @@ fn a_conf_that_was_broken_after_the_start_can_be_stopped() {
     ] {
         let good = with_pid(pid).replace("worker_processes 1; events", "events");
         let good = if pid.contains("worker_processes") { good } else { format!("worker_processes 1;\n{good}") };
-        let setup = Setup::new(Product::Drover, &good.replace("include %dir%/pid.inc;", "pid %dir%/server.pid;"));
+        let setup = Setup::new(Product::Drover, good.replace("include %dir%/pid.inc;", "pid %dir%/server.pid;"));
         let mut server = setup.start();
         fs::write(server.dir().join("pid.inc"), format!("pid {}/server.pid;", server.dir().display())).unwrap();
         let broken = good.replacen(breakage.0, breakage.1, 1);
@@ -167,7 +167,7 @@ fn a_conf_that_was_broken_after_the_start_can_be_stopped() {
 
 #[test]
 fn an_old_binary_is_found_by_its_renamed_file() {
-    let mut server = Server::drover(&conf(1));
+    let mut server = Server::drover(conf(1));
     mkfifo(&server.dir().join("server.pid.oldbin"), Mode::S_IRWXU).unwrap();
     server.signal(Signal::SIGUSR2);
     until_true("it refuses", || server.error_log().contains("server.pid.oldbin\" failed (not a regular file)"));
@@ -178,7 +178,7 @@ fn an_old_binary_is_found_by_its_renamed_file() {
         server.read("server.pid").trim().parse().ok().filter(|pid| *pid != server.pid())
     });
     let text = fs::read_to_string(server.conf_path()).unwrap();
-    server.rewrite_conf(&with_pid("pid %dir%/server.pid.oldbin;"));
+    server.rewrite_conf(with_pid("pid %dir%/server.pid.oldbin;"));
     assert_eq!(server.send("quit"), (Some(0), String::new()));
     assert!(server.wait().success());
     fs::write(server.conf_path(), text).unwrap();
@@ -190,7 +190,7 @@ fn an_old_binary_is_found_by_its_renamed_file() {
 
 #[test]
 fn a_master_that_ends_slowly_leaves_its_name_to_the_next() {
-    let mut server = Server::drover(&conf(1));
+    let mut server = Server::drover(conf(1));
     let mut client = server.connect();
     client.begin();
     server.signal(Signal::SIGQUIT);
@@ -210,7 +210,7 @@ fn a_master_that_ends_slowly_leaves_its_name_to_the_next() {
 
 #[test]
 fn a_master_that_ends_slowly_can_be_hurried() {
-    let mut server = Server::drover(&conf(1));
+    let mut server = Server::drover(conf(1));
     let mut client = server.connect();
     client.begin();
     assert_eq!(server.send("quit").0, Some(0));

@@ -28,7 +28,7 @@ fn assert_nothing_is_left(server: &Server) {
 fn a_signal_that_ends_the_service_ends_the_wait_for_an_address() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT] {
-        let mut server = Setup::new(Product::Drover, &conf(&taken.local_addr().unwrap().to_string())).spawn();
+        let mut server = Setup::new(Product::Drover, conf(&taken.local_addr().unwrap().to_string())).spawn();
         until_true("the first socket is there", || server.dir().join("s").exists());
         server.signal(signal);
         let start = Instant::now();
@@ -43,7 +43,7 @@ fn a_signal_that_ends_the_service_ends_the_wait_for_an_address() {
 fn what_is_no_end_is_obeyed_after_the_start() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap();
-    let mut server = Setup::new(Product::Drover, &conf(&addr.to_string())).spawn();
+    let mut server = Setup::new(Product::Drover, conf(&addr.to_string())).spawn();
     until_true("the first socket is there", || server.dir().join("s").exists());
     server.signal(Signal::SIGHUP);
     drop(taken);
@@ -56,7 +56,7 @@ fn what_is_no_end_is_obeyed_after_the_start() {
 
 #[test]
 fn a_start_that_is_ended_at_any_moment_leaves_nothing() {
-    let setup = Setup::new(Product::Drover, &conf("127.0.0.1:%port%"));
+    let setup = Setup::new(Product::Drover, conf("127.0.0.1:%port%"));
     for signal in [Signal::SIGTERM, Signal::SIGQUIT, Signal::SIGHUP] {
         for n in 0..12 {
             let mut server = setup.spawn();
@@ -81,7 +81,7 @@ fn a_start_that_is_ended_at_any_moment_leaves_nothing() {
 #[test]
 fn a_variable_of_the_same_name_is_no_upgrade() {
     for value in ["1", "/opt/drover", "0;1;"] {
-        let mut server = Setup::new(Product::Drover, &conf("127.0.0.1:%port%")).env("DROVER", value).start();
+        let mut server = Setup::new(Product::Drover, conf("127.0.0.1:%port%")).env("DROVER", value).start();
         let expected = format!("drover: [warn] the environment variable DROVER={value} is ignored: ");
         assert!(server.stderr().starts_with(&expected), "{}", server.stderr());
         assert!(server.quit().success());
@@ -92,7 +92,7 @@ fn a_variable_of_the_same_name_is_no_upgrade() {
 
 #[test]
 fn a_start_names_the_processes_that_have_its_address() {
-    let server = Server::drover(&super::conf(1));
+    let server = Server::drover(super::conf(1));
     let worker = server.wait_for_workers(1)[0];
     let text = fs::read_to_string(server.conf_path()).unwrap().replace("server.pid", "other.pid");
     let other = server.dir().join("other.conf");

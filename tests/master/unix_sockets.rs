@@ -31,10 +31,10 @@ fn abandon(path: &Path) {
 
 #[test]
 fn what_a_crash_has_left_stops_no_start_and_no_reload() {
-    let mut server = Setup::new(Product::Drover, &conf(1)).start();
+    let mut server = Setup::new(Product::Drover, conf(1)).start();
     let path = server.dir().join("s.sock");
     abandon(&path);
-    server.rewrite_conf(&with_socket());
+    server.rewrite_conf(with_socket());
     assert_eq!(server.send("reload"), (Some(0), String::new()));
     assert!(get(&path).ends_with("one"));
     let log = server.error_log();
@@ -58,9 +58,9 @@ fn what_a_crash_has_left_stops_no_start_and_no_reload() {
 
 #[test]
 fn a_socket_that_somebody_has_stays_and_a_test_removes_none() {
-    let server = Server::drover(&conf(1));
+    let server = Server::drover(conf(1));
     let (path, conf) = (server.dir().join("s.sock"), server.conf_path());
-    server.rewrite_conf(&with_socket());
+    server.rewrite_conf(with_socket());
     let test = || drover(&["-t", "-p", server.dir().to_str().unwrap(), "-c", conf.to_str().unwrap()]);
     abandon(&path);
     let inode = fs::metadata(&path).unwrap().ino();
@@ -87,11 +87,11 @@ fn a_socket_that_somebody_has_stays_and_a_test_removes_none() {
 
 #[test]
 fn a_path_that_is_spelled_otherwise_is_the_same_socket() {
-    let mut server = Server::drover(&with_socket());
+    let mut server = Server::drover(with_socket());
     let path = server.dir().join("s.sock");
     symlink(server.dir(), server.dir().join("link")).unwrap();
     let inode = fs::metadata(&path).unwrap().ino();
-    server.rewrite_conf(&with_socket().replace("/s.sock", "/link/s.sock").replace("one", "two"));
+    server.rewrite_conf(with_socket().replace("/s.sock", "/link/s.sock").replace("one", "two"));
     assert_eq!(server.send("reload"), (Some(0), String::new()));
     until_true("the new conf answers", || get(&path).ends_with("two"));
     assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
@@ -102,7 +102,7 @@ fn a_path_that_is_spelled_otherwise_is_the_same_socket() {
 #[test]
 fn what_has_taken_a_socket_s_place_is_not_removed() {
     for signal in [Signal::SIGQUIT, Signal::SIGTERM] {
-        let mut server = Server::drover(&with_socket());
+        let mut server = Server::drover(with_socket());
         let path = server.dir().join("s.sock");
         fs::remove_file(&path).unwrap();
         let theirs = UnixListener::bind(&path).unwrap();

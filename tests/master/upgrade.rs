@@ -25,7 +25,7 @@ fn send(pid: i32, signal: Signal) {
 
 #[test]
 fn the_next_binary_takes_over_without_a_lost_request() {
-    let server = Server::drover(&conf(2));
+    let server = Server::drover(conf(2));
     let inodes = proc::listening_inodes(server.port());
     let (stop, served) = (AtomicBool::new(false), AtomicUsize::new(0));
     let next = std::thread::scope(|scope| {
@@ -68,7 +68,7 @@ fn the_next_binary_takes_over_without_a_lost_request() {
 
 #[test]
 fn an_upgrade_can_be_taken_back() {
-    let server = Server::drover(&conf(1));
+    let server = Server::drover(conf(1));
     server.signal(Signal::SIGUSR2);
     let next = new_master(&server);
     until_true("its worker", || proc::children(next).len() == 1);
@@ -84,7 +84,7 @@ fn an_upgrade_can_be_taken_back() {
 
 #[test]
 fn a_next_binary_that_fails_leaves_the_old_one_as_it_was() {
-    let server = Server::drover(&conf(1).replace("listen ", "listen unix:%dir%/s; listen "));
+    let server = Server::drover(conf(1).replace("listen ", "listen unix:%dir%/s; listen "));
     let workers = server.wait_for_workers(1);
     let socket = server.dir().join("s");
     let own = format!("listen unix:{};", socket.display());
@@ -119,7 +119,7 @@ fn in_foreground() -> String {
 
 #[test]
 fn process_1_is_not_replaced() {
-    let setup = Setup::new(Product::Drover, &in_foreground());
+    let setup = Setup::new(Product::Drover, in_foreground());
     let namespace = ["--user", "--map-root-user", "--pid", "--fork", "--kill-child"];
     let server = setup.via("unshare", &namespace).spawn();
     until_true("it listens", || TcpStream::connect(server.addr()).is_ok());
@@ -133,7 +133,7 @@ fn process_1_is_not_replaced() {
 fn a_service_manager_s_main_process_is_not_replaced() {
     // As systemd says whom it has started.
     let marked = ["-c", "SYSTEMD_EXEC_PID=$$ exec \"$@\"", "sh"];
-    let mut server = Setup::new(Product::Drover, &in_foreground()).via("sh", &marked).start();
+    let mut server = Setup::new(Product::Drover, in_foreground()).via("sh", &marked).start();
     assert_refuses(&server, server.pid(), "");
     assert!(server.error_log().contains("started this process, and would end the service with it"));
     assert!(server.quit().success());
@@ -141,7 +141,7 @@ fn a_service_manager_s_main_process_is_not_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let tini = dir.path().join("tini");
     fs::copy(fs::canonicalize("/bin/sh").unwrap(), &tini).unwrap();
-    let setup = Setup::new(Product::Drover, &in_foreground());
+    let setup = Setup::new(Product::Drover, in_foreground());
     let mut server = setup.via(tini.to_str().unwrap(), &["-c", "\"$@\"; exit $?", "sh"]).spawn();
     until_true("it listens", || TcpStream::connect(server.addr()).is_ok());
     let master = until("the master", || server.workers().first().copied());

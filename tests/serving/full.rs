@@ -11,7 +11,7 @@ use crate::support::{PATIENCE, proc, until_true};
 const PAIR: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: local";
 
 fn small_server(events: &str) -> Server {
-    let server = Server::drover(&conf(1, &format!("worker_connections 20; {events}"), ""));
+    let server = Server::drover(conf(1, &format!("worker_connections 20; {events}"), ""));
     server.file("index.html", "hello");
     server
 }
@@ -85,7 +85,7 @@ fn running_out_of_descriptors_is_survived() {
 #[test]
 fn nothing_to_do_costs_nothing() {
     for events in ["accept_mutex on;", "accept_mutex off;", "dispatch herd;"] {
-        let server = Server::drover(&conf(4, &format!("worker_connections 512; {events}"), ""));
+        let server = Server::drover(conf(4, &format!("worker_connections 512; {events}"), ""));
         server.file("index.html", "hello");
         let mut idle = server.connect();
         idle.get("/");

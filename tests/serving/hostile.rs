@@ -13,7 +13,7 @@ const PATIENT: &str = "GET /mid HTTP/1.1\r\nHost: localhost\r\n";
 /// it has not read yet.
 #[test]
 fn answers_reach_a_client_that_asks_past_the_last_request() {
-    let server = Server::drover(&conf(1, "worker_connections 64;", "keepalive_requests 10;"));
+    let server = Server::drover(conf(1, "worker_connections 64;", "keepalive_requests 10;"));
     server.file("mid", vec![7; 100_000]);
     let mut client = server.connect();
     // More than is read at once, so that the kernel still holds some when the last answer is queued.
@@ -45,7 +45,7 @@ fn more_files_than_descriptors() {
 #[test]
 fn a_client_that_never_pauses_is_not_too_slow() {
     let server =
-        Server::drover(&conf(1, "worker_connections 64;", "client_header_timeout 400ms; keepalive_requests 1000000;"));
+        Server::drover(conf(1, "worker_connections 64;", "client_header_timeout 400ms; keepalive_requests 1000000;"));
     server.file("mid", "hello");
     let mut client = server.connect();
     let (start, end) = PATIENT.split_at(20);

@@ -76,7 +76,7 @@ fn every_line_of_json_parses() {
 fn a_file_that_is_truncated_while_it_is_sent_is_named() {
     const HUGE: u64 = 64 << 20;
     for sendfile in ["on", "off"] {
-        let server = Server::drover(&conf(1, "", &format!("sendfile {sendfile};")));
+        let server = Server::drover(conf(1, "", &format!("sendfile {sendfile};")));
         let path = server.file("a b", "").dir().join("root/a b");
         let file = File::options().write(true).open(&path).expect("the file");
         file.set_len(HUGE).expect("a sparse file");

@@ -13,7 +13,7 @@ fn alerts(server: &Server) -> Vec<String> {
 
 #[test]
 fn a_location_that_is_too_hard_fails_its_request_alone() {
-    let server = Server::drover(&conf(
+    let server = Server::drover(conf(
         1,
         "",
         "error_page 500 /page; location = /page { return 200 'page'; } location /fine { return 200 'fine'; } \
@@ -46,7 +46,7 @@ fn a_location_that_is_too_hard_fails_its_request_alone() {
 /// nginx closes without an answer.
 #[test]
 fn a_server_name_that_is_too_hard_fails_its_request_alone() {
-    let server = Server::drover(&conf(
+    let server = Server::drover(conf(
         1,
         "",
         "return 200 'default'; } server { listen 127.0.0.1:%port%; server_name '~^(?!x)(a+)+$'; return 200 'hard'; \

@@ -18,11 +18,11 @@ fn wait_for_new_workers(server: &Server, old: &[i32], count: usize) {
 
 #[test]
 fn hup_serves_by_the_new_conf_with_new_workers() {
-    let server = Server::drover(&conf(2, "worker_connections 512;", "location = /which { return 200 old; }"));
+    let server = Server::drover(conf(2, "worker_connections 512;", "location = /which { return 200 old; }"));
     let old = server.wait_for_workers(2);
     let master = server.pid();
     assert_eq!(server.connect().get("/which").text(), "old");
-    server.rewrite_conf(&conf(3, "worker_connections 512;", "location = /which { return 200 new; }"));
+    server.rewrite_conf(conf(3, "worker_connections 512;", "location = /which { return 200 new; }"));
     server.signal(Signal::SIGHUP);
     wait_for_new_workers(&server, &old, 3);
     assert_eq!(server.connect().get("/which").text(), "new");
@@ -31,7 +31,7 @@ fn hup_serves_by_the_new_conf_with_new_workers() {
 
 #[test]
 fn a_response_in_progress_outlives_the_reload() {
-    let server = Server::drover(&plain(1));
+    let server = Server::drover(plain(1));
     let size = 32 * 1024 * 1024;
     server.file("large", vec![1; size]);
     let old = server.wait_for_workers(1);
@@ -45,10 +45,10 @@ fn a_response_in_progress_outlives_the_reload() {
 
 #[test]
 fn a_bad_conf_changes_nothing_and_is_reported() {
-    let server = Server::drover(&plain(2));
+    let server = Server::drover(plain(2));
     server.file("index.html", "hello");
     let old = server.wait_for_workers(2);
-    server.rewrite_conf(&plain(2).replace("root", "rooot"));
+    server.rewrite_conf(plain(2).replace("root", "rooot"));
     let (code, message) = server.send("reload");
     assert_eq!(code, Some(1), "{message}");
     assert!(message.contains("unknown directive \"rooot\""), "{message}");
@@ -64,7 +64,7 @@ fn a_reload_that_fails_in_the_master_is_reported_too() {
     if Product::under_test() == Product::Nginx {
         return;
     }
-    let server = Server::drover(&plain(1));
+    let server = Server::drover(plain(1));
     let old = server.wait_for_workers(1);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
     let port = taken.local_addr().expect("getsockname").port();
@@ -78,8 +78,8 @@ fn a_reload_that_fails_in_the_master_is_reported_too() {
 
 #[test]
 fn reload_by_command_is_done_when_it_returns() {
-    let server = Server::drover(&conf(1, "worker_connections 512;", "location = /which { return 200 old; }"));
-    server.rewrite_conf(&conf(1, "worker_connections 512;", "location = /which { return 200 new; }"));
+    let server = Server::drover(conf(1, "worker_connections 512;", "location = /which { return 200 old; }"));
+    server.rewrite_conf(conf(1, "worker_connections 512;", "location = /which { return 200 new; }"));
     assert_eq!(server.send("reload").0, Some(0));
     until_true("the new conf answers", || server.connect().get("/which").text() == "new");
 }
@@ -89,7 +89,7 @@ fn a_new_listen_address_is_opened_and_an_old_one_closed() {
     let one = plain(1);
     let server = Server::drover(&one);
     let [_, second, _] = server.ports();
-    server.rewrite_conf(&one.replace("%port%", "%port2%"));
+    server.rewrite_conf(one.replace("%port%", "%port2%"));
     server.signal(Signal::SIGHUP);
     until_true("the second port is open", || !proc::listening_inodes(second).is_empty());
     until_true("the first port is closed", || proc::listening_inodes(server.port()).is_empty());

@@ -20,7 +20,7 @@ fn slow_reader(server: &Server) -> Client {
 }
 
 fn large_file_server(workers: usize) -> Server {
-    let server = Server::drover(&plain(workers));
+    let server = Server::drover(plain(workers));
     server.file("large", vec![9; LARGE]).file("index.html", "hello");
     server
 }
@@ -56,7 +56,7 @@ fn quit_finishes_what_is_in_progress() {
 
 #[test]
 fn the_pid_file_names_the_master() {
-    let mut server = Server::drover(&plain(1));
+    let mut server = Server::drover(plain(1));
     assert_eq!(server.read("server.pid").trim(), server.pid().to_string());
     assert!(server.quit().success());
     assert!(!server.dir().join("server.pid").exists());
@@ -64,7 +64,7 @@ fn the_pid_file_names_the_master() {
 
 #[test]
 fn usr1_reopens_the_logs() {
-    let server = Server::drover(&plain(2));
+    let server = Server::drover(plain(2));
     server.file("index.html", "hello");
     let log = server.dir().join("access.log");
     server.connect().get("/?before");
@@ -82,7 +82,7 @@ fn usr1_reopens_the_logs() {
 
 #[test]
 fn reopen_by_command() {
-    let server = Server::drover(&plain(1));
+    let server = Server::drover(plain(1));
     let log = server.dir().join("access.log");
     fs::remove_file(&log).expect("remove");
     assert_eq!(server.send("reopen").0, Some(0));
@@ -91,7 +91,7 @@ fn reopen_by_command() {
 
 #[test]
 fn winch_ends_the_workers_and_keeps_the_master() {
-    let mut server = Server::drover(&plain(2));
+    let mut server = Server::drover(plain(2));
     server.file("index.html", "hello");
     server.signal(Signal::SIGWINCH);
     // nginx obeys WINCH only as a daemon, because a terminal sends it to what runs in its foreground.
@@ -106,7 +106,7 @@ fn winch_ends_the_workers_and_keeps_the_master() {
 #[test]
 fn stop_and_quit_by_command() {
     for command in ["stop", "quit"] {
-        let mut server = Server::drover(&plain(2));
+        let mut server = Server::drover(plain(2));
         assert_eq!(server.send(command).0, Some(0));
         assert!(server.wait().success());
     }
@@ -114,7 +114,7 @@ fn stop_and_quit_by_command() {
 
 #[test]
 fn a_command_without_a_server_fails() {
-    let mut server = Server::drover(&plain(1));
+    let mut server = Server::drover(plain(1));
     server.quit();
     let (code, message) = server.send("stop");
     assert_eq!(code, Some(1));
@@ -123,7 +123,7 @@ fn a_command_without_a_server_fails() {
 
 #[test]
 fn a_dead_worker_is_replaced() {
-    let server = Server::drover(&plain(3));
+    let server = Server::drover(plain(3));
     server.file("index.html", "hello");
     for victim in server.wait_for_workers(3) {
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(victim), Signal::SIGKILL).expect("kill");

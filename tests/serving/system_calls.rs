@@ -36,7 +36,7 @@ fn counted(server: &Server, load: impl FnOnce()) -> BTreeMap<String, u64> {
 }
 
 fn server() -> Server {
-    let server = Server::drover(&conf(1, "worker_connections 512;", "access_log off; keepalive_requests 1000000;"));
+    let server = Server::drover(conf(1, "worker_connections 512;", "access_log off; keepalive_requests 1000000;"));
     server.file("index.html", "x".repeat(1024));
     server
 }

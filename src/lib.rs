@@ -1,7 +1,7 @@
 //! drover: a static web server that works the way nginx works, and makes the one thing that other servers hide a
 //! choice you can see: who accepts the next connection.
 //!
-//! The tour, from the ground up; a layer uses only those above it in this list (`tests/layering.rs` compares):
+//! The tour, from the ground up; a layer uses only those above it in this list (`tests/layering/` compares):
 
 // The empty lines keep rustfmt from sorting.
 

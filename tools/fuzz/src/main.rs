@@ -11,6 +11,7 @@
 //! `drover-fuzz TARGET FILE` runs it again.
 
 mod mutate;
+mod target;
 mod targets;
 
 use mutate::Mutator;
@@ -18,7 +19,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use targets::{TARGETS, Target};
+use target::Target;
+use targets::TARGETS;
 
 struct Options {
     targets: Vec<&'static Target>,

@@ -1,6 +1,6 @@
 //! The conf: read, and compiled where it can be.
 
-use super::Target;
+use crate::target::Target;
 use drover::conf::{self, Registry};
 use drover::http::site::Site;
 use drover::stream::Servers;

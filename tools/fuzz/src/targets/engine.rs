@@ -1,6 +1,6 @@
 //! A whole connection: bytes go into one end of a socket pair, an engine serves files at the other.
 
-use super::Target;
+use crate::target::Target;
 use drover::conf;
 use drover::event::Clock;
 use drover::http::site::Site;

@@ -1,6 +1,6 @@
 //! The parsers of `http`, one by one.
 
-use super::Target;
+use crate::target::Target;
 use drover::http::message::body::Body;
 use drover::http::message::range::{self, ByteRange, Multipart, Ranges};
 use drover::http::message::request::{self, Framing, Head, Limits, Parse};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use nix::errno::Errno;
 
 use super::{Driver, Hooks, Listening, report};
-use crate::event::Posted;
+use crate::event::{Posted, Shutdown};
 use crate::log;
 use crate::os::{Addr, ErrnoText, Listener, Poller, Socket};
 use crate::shm::Tally;
@@ -38,10 +38,11 @@ pub struct Loop {
     /// nginx's ngx_accept_disabled: above 0 when less than an eighth of the slots is free.
     pub accept_disabled: i64,
     pub options: AcceptOptions,
+    pub shutdown: Shutdown,
     pause: Pause,
-    rests: Vec<Rest>,
+    draining: Vec<DrainingQueue>,
     /// When they are taken from again, after descriptors have run out, ms of the clock.
-    rests_from: u64,
+    drain_from: u64,
 }
 
 /// Why the loop does not listen, although its model would.
@@ -64,8 +65,21 @@ impl Loop {
         options: AcceptOptions,
     ) -> Loop {
         let (poller, posted, accept_disabled) = (poller.into(), Posted::default(), 0);
-        let (pause, rests, rests_from) = (Pause::No, Vec::new(), 0);
-        Loop { poller, driver, listening, posted, tally, pid, accept_disabled, options, pause, rests, rests_from }
+        let (shutdown, pause, draining, drain_from) = (Shutdown::No, Pause::No, Vec::new(), 0);
+        Loop {
+            poller,
+            driver,
+            listening,
+            posted,
+            tally,
+            pid,
+            accept_disabled,
+            options,
+            shutdown,
+            pause,
+            draining,
+            drain_from,
+        }
     }
 
     /// Accepts from socket `n`: one connection, or with multi_accept all that wait. The model hears how it ended.
@@ -174,31 +188,31 @@ impl Loop {
 
     /// The process leaves: it lets go of the sockets, but of those that no other process has only when they are empty.
     pub fn leave_sockets(&mut self) {
-        self.rests = self.listening.rests();
+        self.draining = self.listening.queues_to_drain();
         report(self.listening.close(&self.poller));
-        self.take_rests();
+        self.drain_queues();
     }
 
     /// Accepts what waits in the sockets that it has not let go of, as far as there are slots.
-    pub fn take_rests(&mut self) {
+    pub fn drain_queues(&mut self) {
         let now = self.driver.clock().now_ms();
-        if now < self.rests_from {
+        if now < self.drain_from {
             return;
         }
-        let mut rests = std::mem::take(&mut self.rests);
-        for rest in &mut rests {
+        let mut draining = std::mem::take(&mut self.draining);
+        for queue in &mut draining {
             self.driver.make_room();
             while self.driver.free() > 0 {
-                let Some((socket, peer)) = rest.next(&self.tally) else { break };
-                self.driver.accept(socket, peer, rest.listener as usize, &self.poller);
+                let Some((socket, peer)) = queue.next(&self.tally) else { break };
+                self.driver.accept(socket, peer, queue.listener as usize, &self.poller);
                 self.driver.make_room();
             }
-            if self.driver.free() > 0 && !rest.is_over() {
-                self.rests_from = now + self.options.accept_mutex_delay_ms;
+            if self.driver.free() > 0 && !queue.is_drained() {
+                self.drain_from = now + self.options.accept_mutex_delay_ms;
             }
         }
-        rests.retain(|rest| !rest.is_over());
-        self.rests = rests;
+        draining.retain(|queue| !queue.is_drained());
+        self.draining = draining;
     }
 
     /// When a pause ends by itself, ms of the clock.
@@ -221,18 +235,18 @@ impl Loop {
 /// The socket may have been given to a successor, which goes on with its queue. So no more is taken than waited when the process
 /// began to leave, and some that were about to.
 #[derive(Debug)]
-pub struct Rest {
+pub struct DrainingQueue {
     /// Index of the socket.
     pub listener: u32,
     socket: Arc<Listener>,
     left: u32,
 }
 
-impl Rest {
-    pub(super) fn of(listener: u32, socket: Arc<Listener>) -> Rest {
+impl DrainingQueue {
+    pub(super) fn of(listener: u32, socket: Arc<Listener>) -> DrainingQueue {
         const ABOUT_TO: u32 = 64;
         let left = socket.queue_length().unwrap_or(0).saturating_add(ABOUT_TO);
-        Rest { listener, socket, left }
+        DrainingQueue { listener, socket, left }
     }
 
     /// The next connection; `None`: there is none, or no descriptor for it.
@@ -257,7 +271,7 @@ impl Rest {
         None
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    pub(super) fn is_drained(&self) -> bool {
         self.left == 0
     }
 }

@@ -4,16 +4,16 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::bell::{hear, tell};
-use super::{Life, Model, Order, Post, Seat, Setup, announce_leaving, next_order, workers};
+use super::{Command, Life, Model, ProcessContext, Seat, Setup, announce_shutdown, next_command, workers};
+use crate::event::{AtomicShutdown, Shutdown};
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Failure, Interest, poll, process};
 use crate::serve::Engine;
-use crate::serve::blocking::Heeded;
 use crate::shm::{Role, SLOTS, Tally};
 
 /// How long threads have to obey TERM before the process ends without them; the master would wait 1.6 s.
@@ -23,13 +23,9 @@ const ENDING_PATIENCE: Duration = Duration::from_millis(500);
 /// holds them.
 const FLUSH_PATIENCE: Duration = Duration::from_millis(200);
 
-const SERVING: u8 = 0;
-const LEAVING: u8 = 1;
-const ENDING: u8 = 2;
-
 /// What the commander and the members share.
-struct Orders {
-    stands: AtomicU8,
+struct ThreadControl {
+    shutdown: AtomicShutdown,
     /// How often the logs were to be written out.
     flushes: AtomicU32,
     places: Vec<Place>,
@@ -45,7 +41,7 @@ struct Place {
 }
 
 /// The threads of one process.
-pub(super) struct Crew(Arc<Orders>);
+pub(super) struct Crew(Arc<ThreadControl>);
 
 /// The model whose workers are crews, and where there is nobody else.
 struct Crews<L> {
@@ -57,7 +53,7 @@ struct Crews<L> {
 /// ledger has not so many for two generations.
 pub(super) fn crews<L>(setup: &Setup<'_>, slots: usize, live: L) -> io::Result<Arc<dyn Model>>
 where
-    L: Fn(Post) -> Result<(), Failure> + Clone + Send + Sync + 'static,
+    L: Fn(ProcessContext) -> Result<(), Failure> + Clone + Send + Sync + 'static,
 {
     let (workers, most) = (setup.workers, SLOTS / 2);
     if workers as usize * slots > most {
@@ -69,7 +65,7 @@ where
 
 impl<L> Model for Crews<L>
 where
-    L: Fn(Post) -> Result<(), Failure> + Clone + Send + Sync + 'static,
+    L: Fn(ProcessContext) -> Result<(), Failure> + Clone + Send + Sync + 'static,
 {
     fn plan(&self) -> Vec<Seat> {
         workers(self.workers)
@@ -82,10 +78,10 @@ where
 
 /// One thread's end of it.
 pub(super) struct Member {
-    orders: Arc<Orders>,
+    control: Arc<ThreadControl>,
     number: usize,
     /// What it has heard last.
-    heard: u8,
+    heard: Shutdown,
 }
 
 impl Crew {
@@ -98,70 +94,71 @@ impl Crew {
         };
         let places = (0..count).map(place).collect::<Result<_, _>>()?;
         let news = EventFd::new().map_err(failed)?;
-        let (stands, flushes) = (AtomicU8::new(SERVING), AtomicU32::new(0));
-        Ok(Crew(Arc::new(Orders { stands, flushes, places, news })))
+        let (shutdown, flushes) = (AtomicShutdown::default(), AtomicU32::new(0));
+        Ok(Crew(Arc::new(ThreadControl { shutdown, flushes, places, news })))
     }
 
     /// The end of thread `number`.
     pub fn member(&self, number: usize) -> Member {
-        Member { orders: self.0.clone(), number, heard: SERVING }
+        Member { control: self.0.clone(), number, heard: Shutdown::No }
     }
 
     /// Starts a thread. One that panics ends the process, as a panic in an event loop does.
     pub fn spawn(&self, number: usize, body: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
-        let orders = self.0.clone();
+        let control = self.0.clone();
         let run = move || {
             if catch_unwind(AssertUnwindSafe(body)).is_err() {
                 process::exit_now(101);
             }
-            if let Some(place) = orders.places.get(number) {
+            if let Some(place) = control.places.get(number) {
                 place.is_over.store(true, SeqCst);
             }
-            tell(&orders.news);
+            tell(&control.news);
         };
         let started = thread::Builder::new().name(format!("drover/{number}")).spawn(run);
         started.map(drop).map_err(|e| Failure::new("pthread_create()", e))
     }
 
     /// Commands the threads until all have ended. `wake`: wakes those who sleep somewhere else than on their call.
-    pub fn command(&self, post: &Post, wake: impl Fn()) {
+    pub fn command(&self, context: &ProcessContext, wake: impl Fn()) {
         let call = || {
             self.0.places.iter().for_each(|place| tell(&place.call));
             wake();
         };
         let (mut until, mut reopen_by) = (None, None);
         while self.0.places.iter().any(|place| !place.is_over.load(SeqCst)) {
-            self.sleep(post, [until, reopen_by]);
-            while let Some(order) = next_order(&post.signals) {
-                match order {
-                    Order::End => {
+            self.sleep(context, [until, reopen_by]);
+            while let Some(command) = next_command(&context.signals) {
+                match command {
+                    Command::Terminate => {
                         until = Some(Instant::now() + ENDING_PATIENCE);
-                        self.0.stands.store(ENDING, SeqCst);
+                        self.0.shutdown.store(Shutdown::Fast);
                     }
-                    Order::Leave if self.0.stands.load(SeqCst) == SERVING => {
-                        announce_leaving("worker process");
-                        post.tally.listening.set(0);
-                        let timeout = Duration::from_millis(post.shutdown_timeout_ms);
+                    Command::Quit if self.0.shutdown.load() == Shutdown::No => {
+                        announce_shutdown("worker process");
+                        context.tally.listening.set(0);
+                        let timeout = Duration::from_millis(context.shutdown_timeout_ms);
                         until = (!timeout.is_zero()).then(|| Instant::now() + timeout);
-                        self.0.stands.store(LEAVING, SeqCst);
+                        self.0.shutdown.store(Shutdown::Graceful);
                     }
-                    Order::ReopenLogs => {
+                    Command::Reopen => {
                         log::notice!("reopening logs");
                         reopen_by = Some(Instant::now() + FLUSH_PATIENCE);
                         self.0.flushes.fetch_add(1, SeqCst);
                     }
-                    Order::Leave | Order::ChildDied => continue,
+                    Command::Quit | Command::ChildDied => continue,
                 }
                 call();
             }
             if reopen_by.is_some_and(|by| self.have_flushed() || Instant::now() >= by) {
-                post.engines.logs.reopen(None);
+                context.engines.logs.reopen(None);
                 reopen_by = None;
             }
             if until.is_some_and(|until| Instant::now() >= until) {
-                if self.0.stands.swap(ENDING, SeqCst) == ENDING {
+                if self.0.shutdown.load() == Shutdown::Fast {
                     break;
                 }
+                self.0.shutdown.store(Shutdown::Fast);
                 until = Some(Instant::now() + ENDING_PATIENCE);
                 call();
             }
@@ -169,11 +166,11 @@ impl Crew {
         log::notice!("exiting");
     }
 
-    fn sleep(&self, post: &Post, deadlines: [Option<Instant>; 2]) {
+    fn sleep(&self, context: &ProcessContext, deadlines: [Option<Instant>; 2]) {
         let until = deadlines.into_iter().flatten().min();
         // Rounded up, so that the deadline has passed when poll says so.
         let timeout = until.map(|at| at.saturating_duration_since(Instant::now()).as_millis() as u64 + 1);
-        let sources = [post.signals.as_fd(), self.0.news.as_fd()].map(|fd| Some((fd, Interest::READ)));
+        let sources = [context.signals.as_fd(), self.0.news.as_fd()].map(|fd| Some((fd, Interest::READ)));
         if let Err(error) = poll(sources, timeout) {
             log::alert!("poll() failed ({})", ErrnoText(&error));
             thread::sleep(Duration::from_millis(100));
@@ -195,44 +192,39 @@ impl Member {
 
     /// The same, asked without a system call.
     pub fn is_called(&self) -> bool {
-        self.orders.stands.load(SeqCst) != self.heard
-            || self.orders.flushes.load(SeqCst) != self.place().flushed.load(SeqCst)
+        self.control.shutdown.load() != self.heard
+            || self.control.flushes.load(SeqCst) != self.place().flushed.load(SeqCst)
     }
 
     /// Hears what the call is about; the logs are written out if that is wanted.
-    pub fn heed(&mut self, engine: Option<&mut Engine>) -> Heeded {
+    pub fn heed(&mut self, engine: Option<&mut Engine>) -> Shutdown {
         hear(&self.place().call);
-        self.heard = self.orders.stands.load(SeqCst);
-        let stands = match self.heard {
-            SERVING => Heeded::Serving,
-            LEAVING => Heeded::Leaving,
-            _ => Heeded::Ending,
-        };
-        let flushes = self.orders.flushes.load(SeqCst);
+        self.heard = self.control.shutdown.load();
+        let flushes = self.control.flushes.load(SeqCst);
         let is_to_flush = self.place().flushed.swap(flushes, SeqCst) != flushes;
         if let Some(engine) = engine {
-            engine.leaving = stands != Heeded::Serving;
+            engine.shutdown = self.heard;
             if is_to_flush {
                 engine.flush_logs();
             }
         }
         if is_to_flush {
-            tell(&self.orders.news);
+            tell(&self.control.news);
         }
-        stands
+        self.heard
     }
 
     fn place(&self) -> &Place {
-        &self.orders.places[self.number]
+        &self.control.places[self.number]
     }
 }
 
 /// The slot in the ledger for serving thread `number`: the first has the process's own, since a counter has one writer.
-pub(super) fn tally_of(post: &Post, number: usize) -> Result<Arc<Tally>, Failure> {
+pub(super) fn tally_of(context: &ProcessContext, number: usize) -> Result<Arc<Tally>, Failure> {
     if number == 0 {
-        return Ok(post.tally.clone());
+        return Ok(context.tally.clone());
     }
-    let tally = post.tally.ledger().claim(post.pid, Role::Worker, post.seat.number);
-    let tally = tally.map(|tally| Arc::new(tally.of_generation(post.tally.generation())));
+    let tally = context.tally.ledger().claim(context.pid, Role::Worker, context.seat.number);
+    let tally = tally.map(|tally| Arc::new(tally.of_generation(context.tally.generation())));
     tally.map_err(|e| Failure::new("a slot in the ledger for a thread", e))
 }

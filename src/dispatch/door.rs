@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::accepting::{Refusal, Rest, refusal};
+use super::accepting::{DrainingQueue, Refusal, refusal};
 use super::bell::{listen_to, tell};
 use super::report;
 use super::rotation::Rotation;
@@ -41,7 +41,7 @@ pub(super) struct Door {
     gong: Arc<EventFd>,
     rotation: Rotation,
     /// What is still to be taken, by a process that leaves.
-    rests: Vec<Rest>,
+    draining: Vec<DrainingQueue>,
 }
 
 impl Door {
@@ -54,7 +54,7 @@ impl Door {
             watch(&poller, n as u32, socket)?;
         }
         let (listeners, is_own) = (listeners.to_vec(), is_own.to_vec());
-        Ok(Door { listeners, is_own, poller, gong, rotation: Rotation::default(), rests: Vec::new() })
+        Ok(Door { listeners, is_own, poller, gong, rotation: Rotation::default(), draining: Vec::new() })
     }
 
     /// Where to wait for the sockets, and for other things.
@@ -108,20 +108,20 @@ impl Door {
     /// Lets go of the sockets, but of those that no other process has only when they are empty.
     pub fn leave(&mut self) -> io::Result<()> {
         let own = (0..).zip(&self.listeners).zip(&self.is_own).filter(|(_, is_own)| **is_own);
-        self.rests.extend(own.map(|((n, socket), _)| Rest::of(n, socket.clone())));
+        self.draining.extend(own.map(|((n, socket), _)| DrainingQueue::of(n, socket.clone())));
         self.listeners.drain(..).try_for_each(|socket| self.poller.delete(&socket))
     }
 
     /// Whether there is something left in one of those, as far as is known.
-    pub fn has_rest(&self) -> bool {
-        self.rests.iter().any(|rest| !rest.is_over())
+    pub fn is_draining(&self) -> bool {
+        self.draining.iter().any(|queue| !queue.is_drained())
     }
 
     /// The next client that waits there; `None`: there is none, or no descriptor for it.
-    pub fn next_of_rest(&mut self, tally: &Tally) -> Option<Visitor> {
-        self.rests.iter_mut().find_map(|rest| {
-            let (socket, peer) = rest.next(tally)?;
-            Some(Visitor { socket, peer, listener: rest.listener as usize })
+    pub fn next_to_drain(&mut self, tally: &Tally) -> Option<Visitor> {
+        self.draining.iter_mut().find_map(|queue| {
+            let (socket, peer) = queue.next(tally)?;
+            Some(Visitor { socket, peer, listener: queue.listener as usize })
         })
     }
 }

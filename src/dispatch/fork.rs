@@ -13,9 +13,10 @@ use std::sync::Arc;
 use super::accepting::{Refusal, refusal};
 use super::bell::{hear, tell};
 use super::{
-    Kind, Life, Listening, Model, Order, Param, Post, Seat, Setup, Takes, announce_leaving, next_order, report,
+    Command, Kind, Life, Listening, Model, Param, ProcessContext, Seat, Setup, Takes, announce_shutdown, next_command,
+    report,
 };
-use crate::event::Source;
+use crate::event::{Shutdown, Source};
 use crate::log;
 use crate::os::process::{self, Exit, Pid};
 use crate::os::signals::{Signal, send};
@@ -56,12 +57,12 @@ impl Model for Forking {
 
     fn life(&self, _seat: Seat) -> Life {
         let (max, room) = (self.max, self.room.clone());
-        Life::Own(Box::new(move |post| Dispatcher::new(post, max, room).map(Dispatcher::run)))
+        Life::Own(Box::new(move |context| Dispatcher::new(context, max, room).map(Dispatcher::run)))
     }
 }
 
 struct Dispatcher {
-    post: Post,
+    context: ProcessContext,
     /// Made once: each child has a copy.
     engine: Engine,
     poller: Poller,
@@ -80,7 +81,9 @@ struct Dispatcher {
     held: Option<Conn>,
     /// No accept and no fork until then, ms of the clock.
     pause_until: u64,
-    stands: Stands,
+    shutdown: Shutdown,
+    /// When the children have not obeyed the last signal soon enough, ms of the clock.
+    shutdown_deadline: Option<u64>,
 }
 
 struct Child {
@@ -90,30 +93,18 @@ struct Child {
     reused: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stands {
-    Serving,
-    /// Until then, ms of the clock.
-    Leaving {
-        until: Option<u64>,
-    },
-    Ending {
-        until: u64,
-    },
-}
-
 impl Dispatcher {
-    fn new(mut post: Post, max: usize, room: Arc<EventFd>) -> Result<Dispatcher, Failure> {
+    fn new(mut context: ProcessContext, max: usize, room: Arc<EventFd>) -> Result<Dispatcher, Failure> {
         let poller = Poller::new().map_err(|e| Failure::new("epoll_create()", e))?;
         poller
-            .add(&post.signals, Source::Signals.key(), Interest::READ)
+            .add(&context.signals, Source::Signals.key(), Interest::READ)
             .map_err(|e| Failure::new("epoll_ctl() for the signalfd", e))?;
-        let engine = post.engines.engine(post.tally.clone())?;
-        let listening = Listening::new(&std::mem::take(&mut post.listeners));
-        let generation = post.tally.generation();
+        let engine = context.engines.engine(context.tally.clone())?;
+        let listening = Listening::new(&std::mem::take(&mut context.listeners));
+        let generation = context.tally.generation();
         let is_child = |slot: &&crate::shm::Slot| slot.role() == Role::Worker && slot.generation() == generation;
-        let orphans = post.tally.ledger().live().filter(is_child).filter_map(|slot| slot.pid());
-        let orphans = orphans.filter(|pid| *pid != post.pid).map(|pid| pid as Pid).collect();
+        let orphans = context.tally.ledger().live().filter(is_child).filter_map(|slot| slot.pid());
+        let orphans = orphans.filter(|pid| *pid != context.pid).map(|pid| pid as Pid).collect();
         Ok(Dispatcher {
             engine,
             poller,
@@ -127,8 +118,9 @@ impl Dispatcher {
             orphans,
             held: None,
             pause_until: 0,
-            stands: Stands::Serving,
-            post,
+            shutdown: Shutdown::No,
+            shutdown_deadline: None,
+            context,
         })
     }
 
@@ -141,13 +133,13 @@ impl Dispatcher {
                 log::alert!("epoll_wait() failed ({})", ErrnoText(&error));
             }
             self.engine.clock.update();
-            self.post.tally.turns.add(1);
+            self.context.tally.turns.add(1);
             let mut is_woken = false;
             for (key, _) in events.iter() {
                 match Source::of(key) {
                     Source::Listener(n) => {
                         if !std::mem::replace(&mut is_woken, true) {
-                            self.post.tally.wakeups.add(1);
+                            self.context.tally.wakeups.add(1);
                         }
                         self.accept(n);
                     }
@@ -163,7 +155,7 @@ impl Dispatcher {
     }
 
     fn is_done(&mut self) -> bool {
-        if self.stands == Stands::Serving {
+        if !self.shutdown.has_begun() {
             return false;
         }
         self.forget_dead_orphans();
@@ -173,11 +165,7 @@ impl Dispatcher {
     /// Does what is due, listens if that is possible, and returns how long to wait, ms.
     fn prepare_to_wait(&mut self) -> Option<u64> {
         let now = self.now();
-        let until = match self.stands {
-            Stands::Serving => None,
-            Stands::Leaving { until } => until,
-            Stands::Ending { until } => Some(until),
-        };
+        let until = self.shutdown_deadline;
         if until.is_some_and(|until| now >= until) {
             self.lose_patience();
         }
@@ -190,14 +178,14 @@ impl Dispatcher {
             self.call_off_room();
         }
         // Nobody tells when an orphan dies.
-        let is_to_look = !self.orphans.is_empty() && (self.is_room_wanted || self.stands != Stands::Serving);
+        let is_to_look = !self.orphans.is_empty() && (self.is_room_wanted || self.shutdown.has_begun());
         if is_to_look && self.has_room() {
             self.call_off_room();
         }
         if !is_paused && !self.is_room_wanted && !self.listening.is_closed() {
             report(self.listening.arm(&self.poller));
         }
-        self.post.tally.listening.set(self.listening.is_armed().into());
+        self.context.tally.listening.set(self.listening.is_armed().into());
         let pause = is_paused.then_some(self.pause_until);
         let look = is_to_look.then_some(now + ORPHANS_LOOK_MS);
         [until.filter(|at| *at > now), pause, look].into_iter().flatten().min().map(|at| at.saturating_sub(now))
@@ -211,7 +199,7 @@ impl Dispatcher {
     /// The master frees an orphan's slot when it has reaped it, if it lives.
     fn forget_dead_orphans(&mut self) {
         if !self.orphans.is_empty() {
-            let ledger = self.post.tally.ledger();
+            let ledger = self.context.tally.ledger();
             let is_reaped = |pid: &Pid| !ledger.live().any(|slot| slot.pid() == Some(*pid as u32));
             let has_reaper = !parent::is_orphan();
             self.orphans.retain(|pid| !is_reaped(pid) && (has_reaper || process::is_running(*pid)));
@@ -237,11 +225,11 @@ impl Dispatcher {
             let Some(listener) = self.listening.get(n) else { return };
             match listener.accept() {
                 Ok((socket, peer)) => {
-                    self.post.tally.accepts.add(1);
+                    self.context.tally.accepts.add(1);
                     let conn = self.engine.open(socket, peer, n as usize);
                     self.fork(conn);
                 }
-                Err(error) => match refusal(&error, &self.post.tally) {
+                Err(error) => match refusal(&error, &self.context.tally) {
                     Refusal::ClientGone => {}
                     Refusal::NobodyWaits => return,
                     Refusal::Other => return self.pause(),
@@ -254,14 +242,14 @@ impl Dispatcher {
                     }
                 },
             }
-            if !self.post.options.multi_accept || self.held.is_some() {
+            if !self.context.options.multi_accept || self.held.is_some() {
                 return;
             }
         }
     }
 
     fn pause(&mut self) {
-        self.pause_until = self.now() + self.post.options.accept_mutex_delay_ms;
+        self.pause_until = self.now() + self.context.options.accept_mutex_delay_ms;
         report(self.listening.disarm_all(&self.poller));
     }
 
@@ -279,7 +267,7 @@ impl Dispatcher {
             Ok(process::Fork::Child) => child::live(self, conn, tally),
             Ok(process::Fork::Parent(pid)) => {
                 // Either of the two says so first.
-                tally.pass_on(self.post.pid, pid as u32);
+                tally.pass_on(self.context.pid, pid as u32);
                 self.children.insert(pid, Child { reused: tally.reused_connections.get(), tally });
             }
             Err(error) => {
@@ -300,48 +288,48 @@ impl Dispatcher {
             Some(tally) => Ok(tally),
             None => {
                 let number = self.children.len() as u32;
-                let tally = self.post.tally.ledger().claim(self.post.pid, Role::Worker, number)?;
-                Ok(Arc::new(tally.of_generation(self.post.tally.generation())))
+                let tally = self.context.tally.ledger().claim(self.context.pid, Role::Worker, number)?;
+                Ok(Arc::new(tally.of_generation(self.context.tally.generation())))
             }
         }
     }
 
     fn obey(&mut self) {
-        while let Some(order) = next_order(&self.post.signals) {
-            match order {
-                Order::ChildDied => self.reap(),
-                Order::ReopenLogs => {
+        while let Some(command) = next_command(&self.context.signals) {
+            match command {
+                Command::ChildDied => self.reap(),
+                Command::Reopen => {
                     log::notice!("reopening logs");
-                    self.post.engines.logs.reopen(None);
+                    self.context.engines.logs.reopen(None);
                     self.tell_children(Signal::SIGUSR1);
                 }
-                Order::Leave if self.stands == Stands::Serving => {
-                    announce_leaving("dispatcher process");
+                Command::Quit if !self.shutdown.has_begun() => {
+                    announce_shutdown("dispatcher process");
                     report(self.listening.close(&self.poller));
-                    let timeout = self.post.shutdown_timeout_ms;
-                    self.stands = Stands::Leaving { until: (timeout > 0).then(|| self.now() + timeout) };
+                    let timeout = self.context.shutdown_timeout_ms;
+                    (self.shutdown, self.shutdown_deadline) =
+                        (Shutdown::Graceful, (timeout > 0).then(|| self.now() + timeout));
                     self.tell_children(Signal::SIGQUIT);
                 }
-                Order::Leave => {}
-                Order::End => self.end(),
+                Command::Quit => {}
+                Command::Terminate => self.end(),
             }
         }
     }
 
     fn end(&mut self) {
-        self.stands = Stands::Ending { until: self.now() + ENDING_PATIENCE_MS };
+        (self.shutdown, self.shutdown_deadline) = (Shutdown::Fast, Some(self.now() + ENDING_PATIENCE_MS));
         report(self.listening.close(&self.poller));
         self.held = None;
         self.tell_children(Signal::SIGTERM);
     }
 
     fn lose_patience(&mut self) {
-        match self.stands {
-            Stands::Ending { .. } => {
-                self.stands = Stands::Ending { until: u64::MAX };
-                self.tell_children(Signal::SIGKILL);
-            }
-            _ => self.end(),
+        if self.shutdown == Shutdown::Fast {
+            self.shutdown_deadline = None;
+            self.tell_children(Signal::SIGKILL);
+        } else {
+            self.end();
         }
     }
 
@@ -368,7 +356,7 @@ impl Dispatcher {
             if tally.reused_connections.get() > reused {
                 self.shortage.say(self.now());
             }
-            tally.pass_on(pid as u32, self.post.pid);
+            tally.pass_on(pid as u32, self.context.pid);
             self.resting.push(tally);
             if self.is_room_wanted && self.held.is_none() {
                 // Whatever there was too little of.

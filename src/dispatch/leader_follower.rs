@@ -6,15 +6,14 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::accepting::{Refusal, Rest, refusal};
+use super::accepting::{DrainingQueue, Refusal, refusal};
 use super::bell::{hear, listen_to, tell};
 use super::crew::{Crew, Member, crews, tally_of};
 use super::rotation::Rotation;
-use super::{AcceptOptions, Kind, Listening, Model, Param, Post, Setup, Takes, report};
-use crate::event::Source;
+use super::{AcceptOptions, Kind, Listening, Model, Param, ProcessContext, Setup, Takes, report};
+use crate::event::{Shutdown, Source};
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, Poller, Ready};
-use crate::serve::blocking::Heeded;
 use crate::serve::{Arrived, Engine, SharedDriver};
 use crate::shm::Tally;
 
@@ -30,20 +29,24 @@ const THREADS: Param = Param { name: "worker_threads", takes: Takes::Number(1, 1
 
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
     let (threads, gong) = (setup.param(&THREADS) as usize, Arc::new(EventFd::new()?));
-    crews(setup, threads, move |post| live(post, threads, gong.clone()))
+    crews(setup, threads, move |context| live(context, threads, gong.clone()))
 }
 
-fn live(mut post: Post, threads: usize, gong: Arc<EventFd>) -> Result<(), Failure> {
-    let threads = post.threads(threads, 2);
+fn live(mut context: ProcessContext, threads: usize, gong: Arc<EventFd>) -> Result<(), Failure> {
+    let threads = context.threads(threads, 2);
     let crew = Crew::new(threads)?;
-    let team = Arc::new(Team::new(&mut post, gong)?);
+    let team = Arc::new(Team::new(&mut context, gong)?);
     for number in 0..threads {
-        let engine = post.engines.engine(tally_of(&post, number)?)?;
-        let thread =
-            Thread { member: crew.member(number), team: team.clone(), options: post.options, stands: Heeded::Serving };
+        let engine = context.engines.engine(tally_of(&context, number)?)?;
+        let thread = Thread {
+            member: crew.member(number),
+            team: team.clone(),
+            options: context.options,
+            shutdown: Shutdown::No,
+        };
         crew.spawn(number, move || thread.run(engine))?;
     }
-    crew.command(&post, || team.wake_all());
+    crew.command(&context, || team.wake_all());
     Ok(())
 }
 
@@ -78,7 +81,7 @@ struct Lead {
     events: Events,
     rotation: Rotation,
     /// What is still to be taken from sockets that no other process has, by a process that leaves.
-    rests: Vec<Rest>,
+    draining: Vec<DrainingQueue>,
     /// Out of descriptors until then, ms of the clock.
     pause_until: u64,
 }
@@ -91,20 +94,28 @@ enum Job {
 }
 
 impl Team {
-    fn new(post: &mut Post, gong: Arc<EventFd>) -> Result<Team, Failure> {
+    fn new(context: &mut ProcessContext, gong: Arc<EventFd>) -> Result<Team, Failure> {
         let poller = Poller::new().map_err(|e| Failure::new("epoll_create()", e))?;
         let wake = EventFd::new().map_err(|e| Failure::new("eventfd()", e))?;
         poller.add(&wake, WAKE.key(), Interest::READ).map_err(|e| Failure::new("epoll_ctl()", e))?;
         listen_to(&gong, GONG, &poller).map_err(|e| Failure::new("epoll_ctl()", e))?;
-        let mut listening = Listening::new(&std::mem::take(&mut post.listeners)).with_own(&post.is_own);
+        let mut listening = Listening::new(&std::mem::take(&mut context.listeners)).with_own(&context.is_own);
         // Between processes one is woken; within this one only the leader waits.
         listening.set_exclusive();
         // Room for one event: the next one is for the next leader.
         let (events, rotation) = (Events::with_capacity(1), Rotation::default());
-        let lead = Lead { listening, events, rotation, rests: Vec::new(), pause_until: 0 };
-        let driver = SharedDriver::new(post.capacity(), post.tally.clone());
+        let lead = Lead { listening, events, rotation, draining: Vec::new(), pause_until: 0 };
+        let driver = SharedDriver::new(context.capacity(), context.tally.clone());
         let free = Free { lead: Some(lead), is_over: false };
-        Ok(Team { poller, driver, tally: post.tally.clone(), wake, gong, lead: Mutex::new(free), come: Condvar::new() })
+        Ok(Team {
+            poller,
+            driver,
+            tally: context.tally.clone(),
+            wake,
+            gong,
+            lead: Mutex::new(free),
+            come: Condvar::new(),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Free> {
@@ -117,19 +128,19 @@ impl Team {
         self.come.notify_one();
     }
 
-    fn take_rests(&self, lead: &mut Lead, engine: &mut Engine) {
-        for rest in &mut lead.rests {
+    fn drain_queues(&self, lead: &mut Lead, engine: &mut Engine) {
+        for queue in &mut lead.draining {
             while let Some(key) = self.driver.reserve() {
-                let Some((socket, peer)) = rest.next(&engine.tally) else {
+                let Some((socket, peer)) = queue.next(&engine.tally) else {
                     self.driver.release(key);
                     break;
                 };
-                let arrived = Arrived { key, socket, peer, listener: rest.listener as usize };
+                let arrived = Arrived { key, socket, peer, listener: queue.listener as usize };
                 // The one who leads looks at the timers before it waits.
                 let _ = self.driver.accept(engine, arrived, &self.poller);
             }
         }
-        lead.rests.retain(|rest| !rest.is_over());
+        lead.draining.retain(|queue| !queue.is_drained());
     }
 
     fn end(&self) {
@@ -148,7 +159,7 @@ struct Thread {
     member: Member,
     team: Arc<Team>,
     options: AcceptOptions,
-    stands: Heeded,
+    shutdown: Shutdown,
 }
 
 impl Thread {
@@ -167,7 +178,7 @@ impl Thread {
             }
             engine.end_of_turn();
         }
-        if self.stands == Heeded::Ending {
+        if self.shutdown == Shutdown::Fast {
             self.team.driver.close_all(&mut engine);
         }
         engine.flush_logs();
@@ -177,11 +188,11 @@ impl Thread {
     fn follow(&mut self, engine: &mut Engine) -> Option<Lead> {
         loop {
             if self.member.is_called() {
-                self.stands = self.member.heed(Some(engine));
+                self.shutdown = self.member.heed(Some(engine));
             }
             {
                 let mut free = self.team.lock();
-                if free.is_over || self.stands == Heeded::Ending {
+                if free.is_over || self.shutdown == Shutdown::Fast {
                     return None;
                 }
                 if let Some(lead) = free.lead.take() {
@@ -210,13 +221,13 @@ impl Thread {
         let team = self.team.clone();
         engine.clock.update();
         team.driver.expire(engine, &team.poller);
-        if self.stands != Heeded::Serving && !lead.listening.is_closed() {
-            lead.rests = lead.listening.rests();
+        if self.shutdown != Shutdown::No && !lead.listening.is_closed() {
+            lead.draining = lead.listening.queues_to_drain();
             report(lead.listening.close(&team.poller));
             team.driver.drain(engine.clock.now_ms());
         }
-        team.take_rests(lead, engine);
-        if self.stands != Heeded::Serving && team.driver.live() == 0 {
+        team.drain_queues(lead, engine);
+        if self.shutdown != Shutdown::No && team.driver.live() == 0 {
             team.end();
             return Job::Nothing;
         }

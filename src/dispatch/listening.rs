@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use super::accepting::Rest;
+use super::accepting::DrainingQueue;
 use crate::event::Source;
 use crate::os::{Interest, Listener, Poller, Ready, poll};
 
@@ -40,9 +40,9 @@ impl Listening {
     }
 
     /// What waits in those that no other process has.
-    pub fn rests(&self) -> Vec<Rest> {
+    pub fn queues_to_drain(&self) -> Vec<DrainingQueue> {
         let own = (0..).zip(&self.sockets).filter(|(_, socket)| socket.is_own);
-        own.map(|(n, socket)| Rest::of(n, socket.listener.clone())).collect()
+        own.map(|(n, socket)| DrainingQueue::of(n, socket.listener.clone())).collect()
     }
 
     /// Puts this process's own sockets into the epoll set: they are watched whoever may accept from the others.

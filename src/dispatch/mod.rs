@@ -17,6 +17,8 @@ mod accept_handoff;
 mod accept_mutex;
 mod accepting;
 mod bell;
+mod command;
+mod context;
 mod crew;
 mod door;
 mod driver;
@@ -26,12 +28,10 @@ mod herd;
 mod leader_follower;
 mod lease;
 mod listening;
-mod orders;
 mod pool;
 mod pool_notify;
 mod pool_pass;
 mod pool_queue;
-mod post;
 mod prefork;
 mod reuseport;
 mod rotation;
@@ -42,10 +42,10 @@ use std::io;
 use std::sync::Arc;
 
 pub use accepting::{AcceptOptions, Loop};
+pub use command::{Command, announce_shutdown, next_command};
+pub use context::{Engines, ProcessContext};
 pub use driver::Driver;
 pub use listening::Listening;
-pub use orders::{Order, announce_leaving, next_order};
-pub use post::{Engines, Post};
 pub use settings::{Choice, DIRECTIVES};
 
 use crate::event::Ready;
@@ -180,8 +180,8 @@ pub fn acceptors(plan: &[Seat]) -> u32 {
 pub enum Life {
     /// The event loop.
     Loop(Box<dyn Hooks>),
-    /// Anything else. It ends when the orders that come to its post say so; an error is a life that could not begin.
-    Own(Box<dyn FnOnce(Post) -> Result<(), Failure>>),
+    /// Anything else. It ends when the orders that come to its context say so; an error is a life that could not begin.
+    Own(Box<dyn FnOnce(ProcessContext) -> Result<(), Failure>>),
 }
 
 /// What a model does in the event loop.

@@ -56,8 +56,8 @@ impl Model for PoolNotify {
         let (shared, chooser) = (self.shared.clone(), self.chooser.clone());
         match seat.role {
             Role::Worker => Life::Loop(Box::new(Told { shared, seat: seat.number, hears: false, hears_gong: false })),
-            Role::Dispatcher => Life::Own(Box::new(move |post| {
-                let mut desk = Desk::new(post, shared, chooser)?;
+            Role::Dispatcher => Life::Own(Box::new(move |context| {
+                let mut desk = Desk::new(context, shared, chooser)?;
                 desk.listening.set_oneshot();
                 desk.run(Telling::default());
                 Ok(())

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use super::accepting::Refusal;
 use super::crew::{Crew, Member, crews, tally_of};
 use super::door::{Door, Visitor};
-use super::{Kind, Model, Param, Post, Setup, Takes, report};
-use crate::event::Source;
+use super::{Kind, Model, Param, ProcessContext, Setup, Takes, report};
+use crate::event::{Shutdown, Source};
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, poll};
-use crate::serve::blocking::{self, Heeded, Interrupts, Room};
+use crate::serve::blocking::{self, Interrupts, Room};
 use crate::serve::{Engine, Shortage};
 use crate::shm::{Role, Tally};
 
@@ -37,26 +37,26 @@ const GRACES: u32 = 5;
 
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
     let (threads, gong) = (setup.param(&THREADS) as usize, Arc::new(EventFd::new()?));
-    crews(setup, threads, move |post| live(post, threads, &gong))
+    crews(setup, threads, move |context| live(context, threads, &gong))
 }
 
-fn live(mut post: Post, threads: usize, gong: &Arc<EventFd>) -> Result<(), Failure> {
+fn live(mut context: ProcessContext, threads: usize, gong: &Arc<EventFd>) -> Result<(), Failure> {
     // An eventfd, a poller, which has three, and a connection.
-    let threads = post.threads(threads, 5);
+    let threads = context.threads(threads, 5);
     let crew = Crew::new(threads)?;
-    let listeners = std::mem::take(&mut post.listeners);
+    let listeners = std::mem::take(&mut context.listeners);
     let shortage = Arc::new(Shortage::of(format!("{threads} worker_threads")));
     for number in 0..threads {
-        let engine = post.engines.engine(tally_of(&post, number)?)?;
-        let door = Door::new(&listeners, &post.is_own, gong.clone());
+        let engine = context.engines.engine(tally_of(&context, number)?)?;
+        let door = Door::new(&listeners, &context.is_own, gong.clone());
         let door = door.map_err(|e| Failure::new("an epoll set of listening sockets", e))?;
-        let pause_ms = post.options.accept_mutex_delay_ms;
+        let pause_ms = context.options.accept_mutex_delay_ms;
         let station = Station::new(crew.member(number), door, &engine, shortage.clone(), pause_ms)?;
         crew.spawn(number, move || station.run(engine))?;
     }
     drop(listeners);
-    post.tally.listening.set(1);
-    crew.command(&post, || {});
+    context.tally.listening.set(1);
+    crew.command(&context, || {});
     Ok(())
 }
 
@@ -69,7 +69,7 @@ struct Station {
     tally: Arc<Tally>,
     /// The process's.
     shortage: Arc<Shortage>,
-    stands: Heeded,
+    shutdown: Shutdown,
     /// Accepted in the place of an idle client.
     held: Option<Visitor>,
     graces: u32,
@@ -88,8 +88,8 @@ impl Station {
         let watched = door.poller().add(member.call(), Source::Model(0).key(), Interest::READ);
         watched.map_err(|e| Failure::new("epoll_ctl()", e))?;
         let (events, tally) = (Events::with_capacity(64), engine.tally.clone());
-        let stands = Heeded::Serving;
-        Ok(Station { member, door, events, tally, shortage, stands, held: None, graces: 0, pause_ms })
+        let shutdown = Shutdown::No;
+        Ok(Station { member, door, events, tally, shortage, shutdown, held: None, graces: 0, pause_ms })
     }
 
     fn run(mut self, mut engine: Engine) {
@@ -107,19 +107,19 @@ impl Station {
     /// Waits for the next client; `None`: there will be no more.
     fn next(&mut self, engine: &mut Engine) -> Option<Visitor> {
         loop {
-            match self.stands {
-                Heeded::Ending => return None,
-                Heeded::Leaving => {
-                    let next = self.held.take().or_else(|| self.door.next_of_rest(&self.tally));
-                    if next.is_some() || !self.door.has_rest() {
+            match self.shutdown {
+                Shutdown::Fast => return None,
+                Shutdown::Graceful => {
+                    let next = self.held.take().or_else(|| self.door.next_to_drain(&self.tally));
+                    if next.is_some() || !self.door.is_draining() {
                         return next;
                     }
                     self.pause();
                     self.heed(engine);
                     continue;
                 }
-                Heeded::Serving if self.held.is_some() => return self.held.take(),
-                Heeded::Serving => {}
+                Shutdown::No if self.held.is_some() => return self.held.take(),
+                Shutdown::No => {}
             }
             let now = engine.clock.now_ms();
             let timeout = engine.next_upkeep().map(|at| at.saturating_sub(now));
@@ -187,16 +187,16 @@ impl Interrupts for Station {
         self.member.call()
     }
 
-    fn heed(&mut self, engine: &mut Engine) -> Heeded {
-        self.stands = self.member.heed(Some(engine));
-        if self.stands != Heeded::Serving {
+    fn heed(&mut self, engine: &mut Engine) -> Shutdown {
+        self.shutdown = self.member.heed(Some(engine));
+        if self.shutdown != Shutdown::No {
             report(self.door.leave());
         }
-        self.stands
+        self.shutdown
     }
 
     fn crowd(&self) -> Option<BorrowedFd<'_>> {
-        (self.stands == Heeded::Serving).then(|| self.door.poller().as_fd())
+        (self.shutdown == Shutdown::No).then(|| self.door.poller().as_fd())
     }
 
     fn is_crowded(&mut self) -> bool {

@@ -14,11 +14,11 @@ use super::accepting::Refusal;
 use super::bell::{hear, tell};
 use super::crew::{Crew, Member, crews, tally_of};
 use super::door::{Door, Visitor};
-use super::{AcceptOptions, Kind, Model, Param, Post, Setup, Takes, report};
-use crate::event::Source;
+use super::{AcceptOptions, Kind, Model, Param, ProcessContext, Setup, Takes, report};
+use crate::event::{Shutdown, Source};
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, poll};
-use crate::serve::blocking::{self, Heeded, Interrupts, Room};
+use crate::serve::blocking::{self, Interrupts, Room};
 use crate::serve::{Engine, Shortage};
 use crate::shm::Tally;
 
@@ -37,30 +37,30 @@ fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
     let (threads, queue) = (setup.param(&THREADS) as usize, setup.param(&QUEUE) as usize);
     let gong = Arc::new(EventFd::new()?);
     // One more accepts.
-    crews(setup, threads + 1, move |post| live(post, threads, queue, gong.clone()))
+    crews(setup, threads + 1, move |context| live(context, threads, queue, gong.clone()))
 }
 
-fn live(mut post: Post, threads: usize, queue: usize, gong: Arc<EventFd>) -> Result<(), Failure> {
-    let listeners = std::mem::take(&mut post.listeners);
-    let door = Door::new(&listeners, &post.is_own, gong);
+fn live(mut context: ProcessContext, threads: usize, queue: usize, gong: Arc<EventFd>) -> Result<(), Failure> {
+    let listeners = std::mem::take(&mut context.listeners);
+    let door = Door::new(&listeners, &context.is_own, gong);
     let door = door.map_err(|e| Failure::new("an epoll set of listening sockets", e))?;
     drop(listeners);
-    let queue = post.queue(queue);
+    let queue = context.queue(queue);
     // An eventfd, a connection, and one that is in the queue.
-    let threads = post.threads(threads, 3);
+    let threads = context.threads(threads, 3);
     let crew = Crew::new(threads + 1)?;
     let shortage = Shortage::of(format!("{threads} worker_threads"));
-    let queue = Arc::new(Queue::new(queue, shortage, post.tally.clone())?);
+    let queue = Arc::new(Queue::new(queue, shortage, context.tally.clone())?);
     for number in 0..threads {
         // The process's own slot is the acceptor's.
-        let engine = post.engines.engine(tally_of(&post, number + 1)?)?;
+        let engine = context.engines.engine(tally_of(&context, number + 1)?)?;
         let server = Server::new(crew.member(number), queue.clone());
         crew.spawn(number, move || server.run(engine))?;
     }
-    let acceptor = Acceptor::new(crew.member(threads), door, queue.clone(), post.options)?;
+    let acceptor = Acceptor::new(crew.member(threads), door, queue.clone(), context.options)?;
     crew.spawn(threads, move || acceptor.run())?;
-    post.tally.listening.set(1);
-    crew.command(&post, || queue.wake_all());
+    context.tally.listening.set(1);
+    crew.command(&context, || queue.wake_all());
     Ok(())
 }
 
@@ -170,7 +170,7 @@ impl Inner {
 struct Server {
     member: Member,
     queue: Arc<Queue>,
-    stands: Heeded,
+    shutdown: Shutdown,
     /// Taken in the place of an idle client.
     held: Option<Visitor>,
     /// An idle client is closed for its descriptor, for which the acceptor waits.
@@ -179,7 +179,7 @@ struct Server {
 
 impl Server {
     fn new(member: Member, queue: Arc<Queue>) -> Server {
-        Server { member, queue, stands: Heeded::Serving, held: None, gives_descriptor: false }
+        Server { member, queue, shutdown: Shutdown::No, held: None, gives_descriptor: false }
     }
 
     fn run(mut self, mut engine: Engine) {
@@ -200,7 +200,7 @@ impl Server {
     /// Waits for the next connection; `None`: there will be no more.
     fn next(&mut self, engine: &mut Engine) -> Option<Visitor> {
         loop {
-            if self.stands == Heeded::Ending {
+            if self.shutdown == Shutdown::Fast {
                 return None;
             }
             if self.held.is_some() {
@@ -221,7 +221,7 @@ impl Server {
             engine.clock.update();
             engine.tally.turns.add(1);
             if self.member.is_called() {
-                self.stands = self.member.heed(Some(engine));
+                self.shutdown = self.member.heed(Some(engine));
             }
             engine.end_of_turn();
         }
@@ -246,9 +246,9 @@ impl Interrupts for Server {
         self.member.call()
     }
 
-    fn heed(&mut self, engine: &mut Engine) -> Heeded {
-        self.stands = self.member.heed(Some(engine));
-        self.stands
+    fn heed(&mut self, engine: &mut Engine) -> Shutdown {
+        self.shutdown = self.member.heed(Some(engine));
+        self.shutdown
     }
 
     fn crowd(&self) -> Option<BorrowedFd<'_>> {
@@ -298,25 +298,25 @@ impl Acceptor {
             } else {
                 self.accept();
             }
-            if self.member.is_called() && self.member.heed(None) != Heeded::Serving {
+            if self.member.is_called() && self.member.heed(None) != Shutdown::No {
                 break;
             }
         }
         report(self.door.leave());
-        self.take_rest();
+        self.drain_queues();
         self.queue.end();
     }
 
     /// What waits in sockets that no other process has is queued up, as there is room.
-    fn take_rest(&mut self) {
-        while self.member.heed(None) != Heeded::Ending {
+    fn drain_queues(&mut self) {
+        while self.member.heed(None) != Shutdown::Fast {
             if !self.queue.has_room() {
                 self.sleep_without_sockets(Some(&self.queue.room), None);
                 continue;
             }
-            match self.door.next_of_rest(&self.queue.tally) {
+            match self.door.next_to_drain(&self.queue.tally) {
                 Some(visitor) => self.queue.push(visitor),
-                None if self.door.has_rest() => {
+                None if self.door.is_draining() => {
                     self.sleep_without_sockets(None, Some(self.options.accept_mutex_delay_ms));
                 }
                 None => return,

@@ -1,7 +1,8 @@
-//! The loop's parts: timers, posted queues, connection slots, coarse clock.
+//! The loop's parts: timers, posted queues, connection slots, coarse clock, and how far a shutdown has gone.
 
 mod clock;
 mod posted;
+mod shutdown;
 mod slots;
 mod source;
 mod timers;
@@ -10,6 +11,7 @@ pub use crate::os::Ready;
 pub use crate::os::time::monotonic_ms;
 pub use clock::Clock;
 pub use posted::Posted;
+pub use shutdown::{AtomicShutdown, Shutdown};
 pub use slots::Slots;
 pub use source::Source;
 pub use timers::Timers;

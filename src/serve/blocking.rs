@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use super::LULL_MS;
 use super::engine::{Conn, Engine, Need};
 use super::table::{Claim, say_goodbye};
+use crate::event::Shutdown;
 use crate::log;
 use crate::os::{ErrnoText, Interest, Ready, poll};
 use crate::shm::Tally;
@@ -19,7 +20,7 @@ pub trait Interrupts {
     fn call(&self) -> BorrowedFd<'_>;
 
     /// Hears what the call is about.
-    fn heed(&mut self, engine: &mut Engine) -> Heeded;
+    fn heed(&mut self, engine: &mut Engine) -> Shutdown;
 
     /// Readable while clients wait for somebody to serve them; `None`: nobody can wait.
     fn crowd(&self) -> Option<BorrowedFd<'_>>;
@@ -32,17 +33,6 @@ pub trait Interrupts {
 
     /// The connection is closed for that reason: counts it in `tally`, and logs it. `now_ms`: the time of the clock.
     fn count_reuse(&self, tally: &Tally, now_ms: u64);
-}
-
-/// How the process stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heeded {
-    /// The service goes on.
-    Serving,
-    /// Exchanges are finished, idle connections are closed when nothing more comes.
-    Leaving,
-    /// Everything is closed.
-    Ending,
 }
 
 /// Whether an idle connection stays open.
@@ -72,14 +62,13 @@ fn converse(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrup
         engine.clock.update();
         engine.tally.turns.add(1);
         if woken.is_called {
-            let heeded = interrupts.heed(engine);
-            match heeded {
-                Heeded::Ending => break,
+            match interrupts.heed(engine) {
+                Shutdown::Fast => break,
                 // A client that has just come still gets its answer.
-                Heeded::Leaving if conn.is_kept_alive() => {
+                Shutdown::Graceful if conn.is_kept_alive() => {
                     conn.deadline_ms = conn.deadline_ms.min(idle_since + LULL_MS);
                 }
-                Heeded::Serving | Heeded::Leaving => {}
+                Shutdown::No | Shutdown::Graceful => {}
             }
         }
         let now = engine.clock.now_ms();

@@ -8,7 +8,7 @@ macro_rules! cx {
             site: &$engine.site,
             clock: &$engine.clock,
             conn: &$conn.info,
-            leaving: $engine.leaving,
+            leaving: $engine.shutdown.has_begun(),
             is_full: $engine.is_full,
             ledger: Some($engine.tally.ledger()),
             input: $input,
@@ -27,7 +27,7 @@ use super::listing;
 use super::output::{Flush, How};
 use super::settings::{SENDFILE, TCP_NOPUSH};
 use super::{FIRST_LULL_MS, LULL_MS};
-use crate::event::Clock;
+use crate::event::{Clock, Shutdown};
 use crate::http::exchange::error_lines;
 use crate::http::exchange::limits;
 use crate::http::exchange::{Action, After, ConnInfo, Cx};
@@ -103,8 +103,8 @@ pub struct Engine {
     pub clock: Clock,
     /// Number of the loop's turn: how long a look at a file is good for.
     pub turn: u64,
-    /// No keep-alive from now on: the worker is leaving.
-    pub leaving: bool,
+    /// How far the process has gone on its way to its end, as this thread knows.
+    pub shutdown: Shutdown,
     /// Others wait, and there is no room for them: who has its answer makes some.
     pub is_full: bool,
     /// Where answers are counted.
@@ -146,7 +146,7 @@ impl Engine {
             streams,
             clock,
             turn: 0,
-            leaving: false,
+            shutdown: Shutdown::No,
             is_full: false,
             tally,
             files,
@@ -288,7 +288,7 @@ impl Engine {
             Fill::Nothing if active.start == active.input.len() && !conn.is_new() => {
                 let idle = self.site.location(conn.location as usize).scope.get(&limits::KEEPALIVE_TIMEOUT).idle_ms;
                 // The last answer promised to go on: it was given before the worker began to leave.
-                let idle = if self.leaving { idle.min(LULL_MS) } else { idle };
+                let idle = if self.shutdown.has_begun() { idle.min(LULL_MS) } else { idle };
                 conn.deadline_ms = self.clock.now_ms() + idle;
                 Some(Need::Idle)
             }

@@ -3,6 +3,7 @@
 use super::engine::{Conn, Engine, Need};
 use super::table::{Claim, Holder, Table, say_goodbye};
 use super::{Capacity, LULL_MS};
+use crate::event::Shutdown;
 use crate::os::{Addr, Interest, Poller, Ready, Socket};
 
 #[derive(Debug)]
@@ -162,7 +163,7 @@ impl EventDriver {
 
     /// The worker is leaving: connections close when they have been idle for a while, or have got their next answer.
     pub fn drain(&mut self) {
-        self.engine.leaving = true;
+        self.engine.shutdown = Shutdown::Graceful;
         let until = self.engine.clock.now_ms() + LULL_MS;
         for key in self.table.reusable() {
             // A client that has just come still gets its answer.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::engine::{Conn, Engine, Need};
 use super::table::{Claim, Holder, Table, say_goodbye};
 use super::{Capacity, LULL_MS};
+use crate::event::Shutdown;
 use crate::log;
 use crate::os::{Addr, ErrnoText, Interest, Poller, Ready, Socket};
 use crate::shm::Tally;
@@ -39,7 +40,7 @@ struct Inner {
     table: Table<Slot>,
     /// When the thread that waits for events will look at the timers, ms of the clock.
     next_look_ms: u64,
-    is_leaving: bool,
+    shutdown: Shutdown,
     /// The process's: its `connections` are written under the lock.
     tally: Arc<Tally>,
 }
@@ -62,7 +63,7 @@ pub struct WakeLeader(pub bool);
 
 impl SharedDriver {
     pub fn new(capacity: Capacity, tally: Arc<Tally>) -> SharedDriver {
-        let inner = Inner { table: Table::new(capacity), next_look_ms: 0, is_leaving: false, tally };
+        let inner = Inner { table: Table::new(capacity), next_look_ms: 0, shutdown: Shutdown::No, tally };
         SharedDriver { inner: Mutex::new(inner) }
     }
 
@@ -134,7 +135,7 @@ impl SharedDriver {
         let mut inner = self.lock();
         let (is_idle, now) = (matches!(need, Need::Idle | Need::Linger), engine.clock.now_ms());
         // A client that has just come still gets its answer.
-        if is_idle && inner.is_leaving && conn.is_kept_alive() {
+        if is_idle && inner.shutdown.has_begun() && conn.is_kept_alive() {
             conn.deadline_ms = conn.deadline_ms.min(now + LULL_MS);
         }
         // Under the lock: who gets the next event must find the connection in its slot.
@@ -161,7 +162,7 @@ impl SharedDriver {
         let mut inner = self.lock();
         let was_full = inner.table.free() == 0;
         inner.remove(key);
-        WakeLeader(was_full || inner.is_leaving && inner.table.len() == 0)
+        WakeLeader(was_full || inner.shutdown.has_begun() && inner.table.len() == 0)
     }
 
     /// For the thread that is about to wait for events: when it must look at the timers, ms of the clock.
@@ -214,7 +215,7 @@ impl SharedDriver {
     /// thread that looks at the timers next.
     pub fn drain(&self, now_ms: u64) {
         let mut inner = self.lock();
-        inner.is_leaving = true;
+        inner.shutdown = Shutdown::Graceful;
         for key in inner.table.reusable() {
             let Some(Some(conn)) = inner.table.get_mut(key) else { continue };
             if conn.is_kept_alive() {

@@ -11,7 +11,7 @@ use crate::os::{ErrnoText, Events};
 const EVENTS_A_TURN: usize = 512;
 
 /// What interrupts the loop from outside of it: signals, and a deadline for leaving.
-pub trait Orders {
+pub trait LoopControl {
     /// Signals wait to be read.
     fn signalled(&mut self, state: &mut Loop, hooks: &mut dyn Hooks);
     /// Whether the process is done; called at the end of each turn.
@@ -20,13 +20,13 @@ pub trait Orders {
     fn deadline(&self) -> Option<u64>;
 }
 
-/// Runs until `orders` say that the process is done.
-pub fn run(state: &mut Loop, hooks: &mut dyn Hooks, orders: &mut dyn Orders) {
+/// Runs until `control` says that the process is done.
+pub fn run(state: &mut Loop, hooks: &mut dyn Hooks, control: &mut dyn LoopControl) {
     let mut events = Events::with_capacity(EVENTS_A_TURN);
     loop {
         let wait = hooks.before_wait(state);
         state.tally.listening.set(state.listening.is_armed().into());
-        let timeout = timeout(state, orders, wait.at_most_ms);
+        let timeout = timeout(state, control, wait.at_most_ms);
         if let Err(error) = state.poller.wait(&mut events, timeout) {
             log::alert!("epoll_wait() failed ({})", ErrnoText(&error));
         }
@@ -51,9 +51,9 @@ pub fn run(state: &mut Loop, hooks: &mut dyn Hooks, orders: &mut dyn Orders) {
         state.driver.end_of_turn(&state.poller);
         state.tally.connections.set(state.driver.live() as u64);
         if is_signalled {
-            orders.signalled(state, hooks);
+            control.signalled(state, hooks);
         }
-        if orders.done(state, hooks).is_break() {
+        if control.done(state, hooks).is_break() {
             return;
         }
     }
@@ -79,9 +79,9 @@ fn run_posted_accepts(state: &mut Loop, hooks: &mut dyn Hooks) {
 }
 
 /// How long the turn may wait, ms: until the first deadline of anyone.
-fn timeout(state: &mut Loop, orders: &dyn Orders, at_most_ms: Option<u64>) -> Option<u64> {
+fn timeout(state: &mut Loop, control: &dyn LoopControl, at_most_ms: Option<u64>) -> Option<u64> {
     let now = state.driver.clock().now_ms();
-    let deadlines = [state.driver.next_deadline(), orders.deadline()];
+    let deadlines = [state.driver.next_deadline(), control.deadline()];
     let until = deadlines.into_iter().flatten().map(|at| at.saturating_sub(now));
     until.chain(at_most_ms).min()
 }

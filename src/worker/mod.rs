@@ -1,8 +1,8 @@
 //! Life of a child: privileges, affinity, loop, drain, exit.
 
-mod duty;
 pub mod event_loop;
 mod settings;
+mod signals;
 mod trial;
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use crate::conf::Conf;
-use crate::dispatch::{AcceptOptions, Engines, Hooks, Life, Listening, Loop, Model, Post, Seat};
+use crate::dispatch::{AcceptOptions, Engines, Hooks, Life, Listening, Loop, Model, ProcessContext, Seat};
 use crate::event::Source;
 use crate::http::site::Site;
 use crate::log::{self, Logs};
@@ -26,7 +26,7 @@ pub use settings::DIRECTIVES;
 use settings::{WORKER_CPU_AFFINITY, WORKER_RLIMIT_NOFILE, WORKER_SHUTDOWN_TIMEOUT};
 pub use trial::{Refused, try_to_begin};
 
-use duty::Duty;
+use signals::WorkerSignals;
 
 /// What the master gives a child along.
 pub struct Start<'a> {
@@ -106,7 +106,7 @@ fn watch_master(start: &Start<'_>) -> Result<(), Failure> {
 }
 
 fn live(start: Start<'_>) -> Result<(), Failure> {
-    let post = Post {
+    let context = ProcessContext {
         seat: start.seat,
         pid: process::id() as u32,
         tally: Arc::new(start.tally),
@@ -118,25 +118,29 @@ fn live(start: Start<'_>) -> Result<(), Failure> {
         engines: Engines { site: start.site, streams: start.streams, logs: start.logs },
     };
     match start.model.life(start.seat) {
-        Life::Loop(hooks) => event_driven(post, hooks, start.model.poller(start.seat)),
-        Life::Own(live) => live(post),
+        Life::Loop(hooks) => event_driven(context, hooks, start.model.poller(start.seat)),
+        Life::Own(live) => live(context),
     }
 }
 
-fn event_driven(post: Post, mut hooks: Box<dyn Hooks>, poller: Option<Arc<Poller>>) -> Result<(), Failure> {
+fn event_driven(
+    context: ProcessContext,
+    mut hooks: Box<dyn Hooks>,
+    poller: Option<Arc<Poller>>,
+) -> Result<(), Failure> {
     let made = || Poller::new().map(Arc::new).map_err(|e| Failure::new("epoll_create()", e));
     let poller = poller.map_or_else(made, Ok)?;
     poller
-        .add(&post.signals, Source::Signals.key(), Interest::READ)
+        .add(&context.signals, Source::Signals.key(), Interest::READ)
         .map_err(|e| Failure::new("epoll_ctl() for the signalfd", e))?;
-    let engine = post.engines.engine(post.tally.clone())?;
-    let driver = Box::new(EventDriver::new(engine, post.capacity()));
-    let listening = Listening::new(&post.listeners).with_own(&post.is_own);
+    let engine = context.engines.engine(context.tally.clone())?;
+    let driver = Box::new(EventDriver::new(engine, context.capacity()));
+    let listening = Listening::new(&context.listeners).with_own(&context.is_own);
     // From here on `listening` decides when the process lets go of the sockets.
-    drop(post.listeners);
-    let mut state = Loop::new(poller, driver, listening, post.tally, post.pid, post.options);
-    let mut duty = Duty::new(post.signals, post.engines.logs, post.shutdown_timeout_ms);
-    event_loop::run(&mut state, &mut *hooks, &mut duty);
+    drop(context.listeners);
+    let mut state = Loop::new(poller, driver, listening, context.tally, context.pid, context.options);
+    let mut signals = WorkerSignals::new(context.signals, context.engines.logs, context.shutdown_timeout_ms);
+    event_loop::run(&mut state, &mut *hooks, &mut signals);
     state.driver.close_all();
     Ok(())
 }

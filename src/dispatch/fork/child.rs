@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use super::Dispatcher;
 use crate::dispatch::bell::hear;
-use crate::dispatch::{Order, next_order};
+use crate::dispatch::{Command, next_command};
+use crate::event::Shutdown;
 use crate::log::{self, Logs};
 use crate::os::signals::Signals;
 use crate::os::{ErrnoText, EventFd, Interest, Ready, parent, poll, process, set_title};
-use crate::serve::blocking::{self, Heeded, Interrupts, Room};
+use crate::serve::blocking::{self, Interrupts, Room};
 use crate::serve::{Conn, Engine};
 use crate::shm::{Role, Tally};
 
@@ -18,7 +19,7 @@ use crate::shm::{Role, Tally};
 pub(super) fn live(dispatcher: &mut Dispatcher, mut conn: Conn, tally: Arc<Tally>) -> ! {
     let served = catch_unwind(AssertUnwindSafe(|| {
         let tally = own_slot(dispatcher, tally);
-        if let Err(error) = parent::watch_parent(dispatcher.post.pid as i32) {
+        if let Err(error) = parent::watch_parent(dispatcher.context.pid as i32) {
             log::alert!("prctl(PR_SET_PDEATHSIG) failed ({})", ErrnoText(&error));
         }
         tally.connections.set(1);
@@ -29,10 +30,10 @@ pub(super) fn live(dispatcher: &mut Dispatcher, mut conn: Conn, tally: Arc<Tally
         engine.clock.update();
         let mut watch = Watch {
             // A signalfd shows the signals of the process that polls it.
-            signals: &dispatcher.post.signals,
-            logs: &dispatcher.post.engines.logs,
+            signals: &dispatcher.context.signals,
+            logs: &dispatcher.context.engines.logs,
             room: &dispatcher.room,
-            stands: Heeded::Serving,
+            shutdown: Shutdown::No,
         };
         blocking::serve(engine, &mut conn, &mut watch);
         drop(conn);
@@ -44,12 +45,12 @@ pub(super) fn live(dispatcher: &mut Dispatcher, mut conn: Conn, tally: Arc<Tally
 
 /// The slot that the dispatcher has given along; another one, if that died too soon.
 fn own_slot(dispatcher: &Dispatcher, tally: Arc<Tally>) -> Arc<Tally> {
-    let (pid, post) = (process::id() as u32, &dispatcher.post);
-    if tally.pass_on(post.pid, pid) {
+    let (pid, context) = (process::id() as u32, &dispatcher.context);
+    if tally.pass_on(context.pid, pid) {
         return tally;
     }
-    match post.tally.ledger().claim(pid, Role::Worker, 0) {
-        Ok(tally) => Arc::new(tally.of_generation(post.tally.generation())),
+    match context.tally.ledger().claim(pid, Role::Worker, 0) {
+        Ok(tally) => Arc::new(tally.of_generation(context.tally.generation())),
         // It would count in a slot of somebody else.
         Err(_) => process::exit_now(1),
     }
@@ -59,7 +60,7 @@ struct Watch<'a> {
     signals: &'a Signals,
     logs: &'a Logs,
     room: &'a EventFd,
-    stands: Heeded,
+    shutdown: Shutdown,
 }
 
 impl Interrupts for Watch<'_> {
@@ -67,20 +68,20 @@ impl Interrupts for Watch<'_> {
         self.signals.as_fd()
     }
 
-    fn heed(&mut self, engine: &mut Engine) -> Heeded {
-        while let Some(order) = next_order(self.signals) {
-            match order {
-                Order::End => self.stands = Heeded::Ending,
-                Order::Leave if self.stands == Heeded::Serving => self.stands = Heeded::Leaving,
-                Order::ReopenLogs => {
+    fn heed(&mut self, engine: &mut Engine) -> Shutdown {
+        while let Some(command) = next_command(self.signals) {
+            match command {
+                Command::Terminate => self.shutdown = Shutdown::Fast,
+                Command::Quit if self.shutdown == Shutdown::No => self.shutdown = Shutdown::Graceful,
+                Command::Reopen => {
                     engine.flush_logs();
                     self.logs.reopen(None);
                 }
-                Order::Leave | Order::ChildDied => {}
+                Command::Quit | Command::ChildDied => {}
             }
         }
-        engine.leaving = self.stands != Heeded::Serving;
-        self.stands
+        engine.shutdown = self.shutdown;
+        self.shutdown
     }
 
     fn crowd(&self) -> Option<BorrowedFd<'_>> {

@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use super::policy::Candidate;
 use super::{Chooser, MOST_IN_FLIGHT, Shared};
 use crate::dispatch::bell::{listen_to, tell};
-use crate::dispatch::{Listening, Order, Post, announce_leaving, next_order, report};
-use crate::event::{Source, monotonic_ms};
+use crate::dispatch::{Command, Listening, ProcessContext, announce_shutdown, next_command, report};
+use crate::event::{Shutdown, Source, monotonic_ms};
 use crate::log;
 use crate::os::{ErrnoText, Events, Failure, Interest, Poller};
 use crate::shm::Slot;
@@ -36,7 +36,7 @@ pub(in crate::dispatch) trait Way {
 
 /// What the dispatcher has before it.
 pub(in crate::dispatch) struct Desk {
-    pub post: Post,
+    pub context: ProcessContext,
     pub poller: Poller,
     pub listening: Listening,
     pub shared: Arc<Shared>,
@@ -48,36 +48,34 @@ pub(in crate::dispatch) struct Desk {
     is_room_wanted: bool,
     /// Nothing is accepted until then, ms of the clock.
     pause_until: u64,
-    is_leaving: bool,
-    /// A leaving process ends then, whatever it holds, ms of the clock.
-    leave_until: Option<u64>,
-    is_ending: bool,
+    shutdown: Shutdown,
+    /// When a graceful shutdown becomes a fast one, whatever the process holds, ms of the clock.
+    shutdown_deadline: Option<u64>,
 }
 
 impl Desk {
     /// For the dispatcher's process.
-    pub fn new(mut post: Post, shared: Arc<Shared>, mut chooser: Chooser) -> Result<Desk, Failure> {
+    pub fn new(mut context: ProcessContext, shared: Arc<Shared>, mut chooser: Chooser) -> Result<Desk, Failure> {
         let poller = Poller::new().map_err(|e| Failure::new("epoll_create()", e))?;
         poller
-            .add(&post.signals, Source::Signals.key(), Interest::READ)
+            .add(&context.signals, Source::Signals.key(), Interest::READ)
             .map_err(|e| Failure::new("epoll_ctl() for the signalfd", e))?;
         listen_to(&shared.bell, BELL, &poller).map_err(|e| Failure::new("epoll_ctl() for an eventfd", e))?;
-        chooser.seed(monotonic_ms() ^ u64::from(post.pid) << 32);
+        chooser.seed(monotonic_ms() ^ u64::from(context.pid) << 32);
         // What a predecessor wanted.
         shared.table.room_wanted.store(0, SeqCst);
         Ok(Desk {
-            listening: Listening::new(&std::mem::take(&mut post.listeners)),
+            listening: Listening::new(&std::mem::take(&mut context.listeners)),
             poller,
             chooser,
             hints: vec![0; shared.workers as usize],
             candidates: Vec::new(),
             is_room_wanted: false,
             pause_until: 0,
-            is_leaving: false,
-            leave_until: None,
-            is_ending: false,
+            shutdown: Shutdown::No,
+            shutdown_deadline: None,
             shared,
-            post,
+            context,
         })
     }
 
@@ -86,20 +84,20 @@ impl Desk {
         let mut events = Events::with_capacity(64);
         loop {
             let deadline = self.prepare(&mut way);
-            if self.is_ending || (self.is_leaving && !way.holds()) {
+            if self.shutdown == Shutdown::Fast || (self.shutdown == Shutdown::Graceful && !way.holds()) {
                 break;
             }
             let timeout = deadline.map(|at| at.saturating_sub(monotonic_ms()));
             if let Err(error) = self.poller.wait(&mut events, timeout) {
                 log::alert!("epoll_wait() failed ({})", ErrnoText(&error));
             }
-            self.post.tally.turns.add(1);
+            self.context.tally.turns.add(1);
             let mut is_woken = false;
             for (key, _) in events.iter() {
                 match Source::of(key) {
                     Source::Listener(n) => {
                         if !std::mem::replace(&mut is_woken, true) {
-                            self.post.tally.wakeups.add(1);
+                            self.context.tally.wakeups.add(1);
                         }
                         way.come(&mut self, n);
                     }
@@ -117,7 +115,9 @@ impl Desk {
     /// Does what is due. Returns until when to wait at most, ms of the clock.
     fn prepare(&mut self, way: &mut impl Way) -> Option<u64> {
         let now = monotonic_ms();
-        self.is_ending |= self.leave_until.is_some_and(|until| now >= until);
+        if self.shutdown_deadline.is_some_and(|until| now >= until) {
+            self.shutdown = Shutdown::Fast;
+        }
         let looked = way.look(self);
         if !way.holds() {
             self.confirm();
@@ -129,10 +129,10 @@ impl Desk {
         if !is_paused && !self.is_room_wanted && !way.holds() && !self.listening.is_closed() {
             report(self.listening.arm(&self.poller));
         }
-        self.post.tally.listening.set(self.listening.is_armed().into());
+        self.context.tally.listening.set(self.listening.is_armed().into());
         // Who has room rings. Should a bell be lost with a worker that dies, this is how long it takes.
-        let backstop = self.is_room_wanted.then(|| now + self.post.options.accept_mutex_delay_ms);
-        [looked, self.leave_until, is_paused.then_some(self.pause_until), backstop].into_iter().flatten().min()
+        let backstop = self.is_room_wanted.then(|| now + self.context.options.accept_mutex_delay_ms);
+        [looked, self.shutdown_deadline, is_paused.then_some(self.pause_until), backstop].into_iter().flatten().min()
     }
 
     /// Sees which workers leave, and says so: nothing is passed to them from now on.
@@ -181,7 +181,7 @@ impl Desk {
                 self.shared.worker(seat).is_some_and(|pid| pid != confirmed)
             })
         };
-        self.is_leaving.then(|| (0..self.shared.lanes.len() as u32).find(is_alive)).flatten()
+        (self.shutdown == Shutdown::Graceful).then(|| (0..self.shared.lanes.len() as u32).find(is_alive)).flatten()
     }
 
     pub fn now(&self) -> u64 {
@@ -214,7 +214,7 @@ impl Desk {
 
     /// Out of descriptors, or worse: nothing is accepted for a while.
     pub fn pause(&mut self) {
-        self.pause_until = monotonic_ms() + self.post.options.accept_mutex_delay_ms;
+        self.pause_until = monotonic_ms() + self.context.options.accept_mutex_delay_ms;
         report(self.listening.disarm_all(&self.poller));
     }
 
@@ -231,25 +231,25 @@ impl Desk {
     /// Message `number` is on its way.
     pub fn sent(&self, lane: u32, number: u64) {
         self.shared.place(lane).passed.set(number);
-        self.post.tally.handoffs.add(1);
+        self.context.tally.handoffs.add(1);
     }
 
     fn obey(&mut self) {
-        while let Some(order) = next_order(&self.post.signals) {
-            match order {
-                Order::ReopenLogs => {
+        while let Some(command) = next_command(&self.context.signals) {
+            match command {
+                Command::Reopen => {
                     log::notice!("reopening logs");
-                    self.post.engines.logs.reopen(None);
+                    self.context.engines.logs.reopen(None);
                 }
-                Order::Leave if !self.is_leaving => {
-                    announce_leaving("dispatcher process");
+                Command::Quit if !self.shutdown.has_begun() => {
+                    announce_shutdown("dispatcher process");
                     report(self.listening.close(&self.poller));
-                    self.is_leaving = true;
-                    let timeout = self.post.shutdown_timeout_ms;
-                    self.leave_until = (timeout > 0).then(|| monotonic_ms() + timeout);
+                    self.shutdown = Shutdown::Graceful;
+                    let timeout = self.context.shutdown_timeout_ms;
+                    self.shutdown_deadline = (timeout > 0).then(|| monotonic_ms() + timeout);
                 }
-                Order::End => self.is_ending = true,
-                Order::Leave | Order::ChildDied => {}
+                Command::Terminate => self.shutdown = Shutdown::Fast,
+                Command::Quit | Command::ChildDied => {}
             }
         }
     }

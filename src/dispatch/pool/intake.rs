@@ -48,7 +48,6 @@ pub(in crate::dispatch) struct Intake {
     aside_until: Option<u64>,
     /// Over 7/8 of its connections, when it last looked.
     is_loaded: bool,
-    is_leaving: bool,
     /// Connections taken so far.
     taken: u64,
     rotation: Rotation,
@@ -67,7 +66,6 @@ impl Intake {
             rest_until: None,
             aside_until: None,
             is_loaded: false,
-            is_leaving: false,
             taken: 0,
             rotation: Rotation::default(),
             max_files: limits::max_open_files().unwrap_or(u64::MAX),
@@ -222,7 +220,7 @@ impl Intake {
     fn stands_aside(&mut self, state: &mut Loop, now: u64) -> bool {
         let capacity = state.driver.capacity() as u64;
         let is_loaded = |connections: u64| capacity.saturating_sub(connections) < capacity / 8;
-        if self.reading == Reading::Alone || self.is_leaving || !is_loaded(state.driver.live() as u64) {
+        if self.reading == Reading::Alone || state.shutdown.has_begun() || !is_loaded(state.driver.live() as u64) {
             (self.is_loaded, self.aside_until) = (false, None);
             return false;
         }
@@ -264,7 +262,8 @@ impl Hooks for Intake {
             self.disarm(state);
         }
         let now = state.driver.clock().now_ms();
-        let confirmed_soon = (self.is_leaving && state.driver.live() == 0).then_some(now + CONFIRMED_SOON_MS);
+        let confirmed_soon =
+            (state.shutdown.has_begun() && state.driver.live() == 0).then_some(now + CONFIRMED_SOON_MS);
         let room_from = self.shared.wanted_room_from(state);
         let until = [self.rest_until, self.aside_until, confirmed_soon, room_from].into_iter().flatten().min();
         Wait { at_most_ms: until.map(|at| at.saturating_sub(now)), posts: false }
@@ -288,7 +287,6 @@ impl Hooks for Intake {
     }
 
     fn leave(&mut self, state: &mut Loop) {
-        self.is_leaving = true;
         self.shared.leave(self.seat, state.pid);
     }
 

@@ -41,8 +41,8 @@ impl Model for PassingPool {
         let (shared, chooser) = (self.shared.clone(), self.chooser.clone());
         match seat.role {
             Role::Worker => Life::Loop(Box::new(Intake::new(shared, seat.number, self.reading))),
-            Role::Dispatcher => Life::Own(Box::new(move |post| {
-                Desk::new(post, shared, chooser).map(|desk| desk.run(Passing::default()))
+            Role::Dispatcher => Life::Own(Box::new(move |context| {
+                Desk::new(context, shared, chooser).map(|desk| desk.run(Passing::default()))
             })),
         }
     }
@@ -102,10 +102,10 @@ impl Way for Passing {
             let Some(listener) = desk.listening.get(n) else { return };
             match listener.accept() {
                 Ok((socket, peer)) => {
-                    desk.post.tally.accepts.add(1);
+                    desk.context.tally.accepts.add(1);
                     self.pass(desk, lane, Held { socket, peer, listener: n });
                 }
-                Err(error) => match refusal(&error, &desk.post.tally) {
+                Err(error) => match refusal(&error, &desk.context.tally) {
                     Refusal::ClientGone => {}
                     Refusal::NobodyWaits => return,
                     refusal @ (Refusal::OutOfFiles(_) | Refusal::Other) => {
@@ -114,7 +114,7 @@ impl Way for Passing {
                     }
                 },
             }
-            if !desk.post.options.multi_accept {
+            if !desk.context.options.multi_accept {
                 return;
             }
         }

@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 struct Desk {
     call: EventFd,
     crowd: EventFd,
-    stands: Mutex<Heeded>,
+    shutdown: Mutex<Shutdown>,
     room: Mutex<Vec<Room>>,
-    heeded: AtomicUsize,
+    heard: AtomicUsize,
     asked: AtomicUsize,
     is_crowded: AtomicBool,
 }
@@ -30,12 +30,12 @@ impl Interrupts for Raised {
     fn call(&self) -> BorrowedFd<'_> {
         self.0.call.as_fd()
     }
-    fn heed(&mut self, engine: &mut Engine) -> Heeded {
+    fn heed(&mut self, engine: &mut Engine) -> Shutdown {
         self.0.call.drain().unwrap();
-        let stands = *self.0.stands.lock().unwrap();
-        engine.leaving = stands != Heeded::Serving;
-        self.0.heeded.fetch_add(1, Ordering::SeqCst);
-        stands
+        let shutdown = *self.0.shutdown.lock().unwrap();
+        engine.shutdown = shutdown;
+        self.0.heard.fetch_add(1, Ordering::SeqCst);
+        shutdown
     }
     fn crowd(&self) -> Option<BorrowedFd<'_>> {
         Some(self.0.crowd.as_fd())
@@ -65,9 +65,9 @@ fn served(conf: &str) -> (TcpStream, Arc<Desk>, JoinHandle<u64>) {
     let desk = Arc::new(Desk {
         call: EventFd::new().unwrap(),
         crowd: EventFd::new().unwrap(),
-        stands: Mutex::new(Heeded::Serving),
+        shutdown: Mutex::new(Shutdown::No),
         room: Mutex::default(),
-        heeded: AtomicUsize::new(0),
+        heard: AtomicUsize::new(0),
         asked: AtomicUsize::new(0),
         is_crowded: AtomicBool::new(false),
     });
@@ -144,21 +144,21 @@ fn an_idle_client_makes_room_for_the_crowd_and_a_busy_one_does_not() {
 
 #[test]
 fn a_process_that_leaves_finishes_an_exchange_and_one_that_ends_does_not() {
-    for (stands, answer) in [(Heeded::Leaving, "Connection: close"), (Heeded::Ending, "")] {
+    for (shutdown, answer) in [(Shutdown::Graceful, "Connection: close"), (Shutdown::Fast, "")] {
         let (mut client, desk, thread) = served(HELLO);
         assert!(ask(&mut client, GET).ends_with("hello!"));
         client.write_all(b"GET / HTTP/1.1\r\n").unwrap();
-        *desk.stands.lock().unwrap() = stands;
+        *desk.shutdown.lock().unwrap() = shutdown;
         desk.call.notify().unwrap();
         // Else the whole request may be there before the call is heard.
-        while desk.heeded.load(Ordering::SeqCst) == 0 {
-            assert!(!thread.is_finished() || stands == Heeded::Ending);
+        while desk.heard.load(Ordering::SeqCst) == 0 {
+            assert!(!thread.is_finished() || shutdown == Shutdown::Fast);
             std::thread::yield_now();
         }
         let _ = client.write_all(b"Host: a\r\n\r\n");
         let mut rest = String::new();
         let _ = client.read_to_string(&mut rest);
-        assert!(rest.contains(answer) && (rest.is_empty() == answer.is_empty()), "{stands:?}: {rest}");
+        assert!(rest.contains(answer) && (rest.is_empty() == answer.is_empty()), "{shutdown:?}: {rest}");
         thread.join().unwrap();
     }
 }
@@ -167,7 +167,7 @@ fn a_process_that_leaves_finishes_an_exchange_and_one_that_ends_does_not() {
 fn an_idle_client_is_closed_when_the_process_leaves() {
     let (mut client, desk, thread) = served(HELLO);
     assert!(ask(&mut client, GET).ends_with("hello!"));
-    *desk.stands.lock().unwrap() = Heeded::Leaving;
+    *desk.shutdown.lock().unwrap() = Shutdown::Graceful;
     desk.call.notify().unwrap();
     assert!(is_closed(&mut client));
     thread.join().unwrap();
@@ -178,7 +178,7 @@ fn a_request_that_came_before_the_end_was_heard_of_is_answered() {
     let (mut client, desk, thread) = served(HELLO);
     assert!(ask(&mut client, GET).contains("Connection: keep-alive"));
     client.write_all(GET.as_bytes()).unwrap();
-    *desk.stands.lock().unwrap() = Heeded::Leaving;
+    *desk.shutdown.lock().unwrap() = Shutdown::Graceful;
     desk.call.notify().unwrap();
     let mut rest = String::new();
     client.read_to_string(&mut rest).unwrap();

@@ -43,7 +43,7 @@ impl Engine {
         let is_large = active.ex.bytes_sent() > LARGE;
         let linger = linger || conn.is_pipelining || active.has_waited || active.is_spoken_to(&conn.socket);
         let linger = linger || is_large && conn.socket.unacknowledged().is_ok_and(|left| left > 0);
-        if !(linger || self.leaving) || conn.socket.shutdown_write().is_err() {
+        if !(linger || self.shutdown.has_begun()) || conn.socket.shutdown_write().is_err() {
             return Some(Need::Close);
         }
         let now = self.clock.now_ms();

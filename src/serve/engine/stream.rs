@@ -93,7 +93,7 @@ impl Engine {
                 Phase::LastWords => {
                     let now = self.clock.now_ms();
                     phase = Phase::Linger { until_ms: now + LINGER_MS };
-                    conn.deadline_ms = now + if self.leaving { LOOK_MS } else { LINGER_PAUSE_MS };
+                    conn.deadline_ms = now + if self.shutdown.has_begun() { LOOK_MS } else { LINGER_PAUSE_MS };
                 }
                 Phase::Linger { until_ms } => break self.on_linger(conn, active, until_ms),
             }
@@ -169,7 +169,7 @@ impl Engine {
     /// Whether the worker leaves, and has answered all that was asked. One that leaves still answers who has just come.
     fn is_done(&self, conn: &Conn, active: &Active, phase: &Phase) -> bool {
         let is_between = matches!(phase, Phase::Serve { .. }) && active.start == active.input.len();
-        self.leaving && is_between && conn.info.requests > 0
+        self.shutdown.has_begun() && is_between && conn.info.requests > 0
     }
 
     /// The client was too slow.

@@ -73,7 +73,7 @@ struct Turns {
     wait_until: u64,
 }
 
-impl Orders for Turns {
+impl LoopControl for Turns {
     fn signalled(&mut self, _state: &mut Loop, _hooks: &mut dyn Hooks) {}
     fn done(&mut self, _state: &mut Loop, _hooks: &mut dyn Hooks) -> ControlFlow<()> {
         self.left -= 1;

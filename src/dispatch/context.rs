@@ -14,7 +14,7 @@ use crate::shm::Tally;
 use crate::stream::Servers;
 
 /// All that such a life needs; limits, identity and CPUs are in force already.
-pub struct Post {
+pub struct ProcessContext {
     pub seat: Seat,
     /// This process.
     pub pid: u32,
@@ -24,7 +24,7 @@ pub struct Post {
     pub listeners: Vec<Arc<Listener>>,
     /// For each of them, whether no other process has it (reuseport).
     pub is_own: Vec<bool>,
-    /// Orders come here, see `next_order`.
+    /// Orders come here, see `next_command`.
     pub signals: Signals,
     pub options: AcceptOptions,
     /// `worker_shutdown_timeout`, ms; 0: none.
@@ -35,7 +35,7 @@ pub struct Post {
 /// Descriptors that a process is taken to have open, where /proc doesn't tell.
 const USUALLY_OPEN: u64 = 64;
 
-impl Post {
+impl ProcessContext {
     /// How many descriptors may go to connections, and to what else serves them, beside those that are open now.
     fn spare_descriptors(&self) -> u64 {
         let limit = limits::max_open_files().unwrap_or(u64::MAX);

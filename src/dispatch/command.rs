@@ -4,35 +4,35 @@ use crate::log;
 use crate::os::signals::{Signal, Signals};
 use crate::os::{ErrnoText, parent, set_title};
 
-/// One thing to do.
+/// A signal of the master, or of the kernel, as what it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum Command {
     /// QUIT: finish what is open, then end.
-    Leave,
+    Quit,
     /// TERM, INT: end now.
-    End,
+    Terminate,
     /// USR1: write out what is buffered for the logs, and open them anew.
-    ReopenLogs,
+    Reopen,
     /// CHLD: a child of this process has died.
     ChildDied,
 }
 
-/// The next order that waits. A process whose master has died leaves by itself, and ends when its patience is over:
-/// nobody will reload it, or tell it to end.
-pub fn next_order(signals: &Signals) -> Option<Order> {
+/// The next command that waits. A process whose master has died quits by itself, and terminates when its patience is over:
+/// no master is left to reload or to end it.
+pub fn next_command(signals: &Signals) -> Option<Command> {
     loop {
         match signals.next() {
             Ok(Some(received)) => match received.signal {
-                Signal::SIGTERM | Signal::SIGINT => return Some(Order::End),
-                Signal::SIGQUIT => return Some(Order::Leave),
-                Signal::SIGUSR1 => return Some(Order::ReopenLogs),
-                Signal::SIGCHLD => return Some(Order::ChildDied),
+                Signal::SIGTERM | Signal::SIGINT => return Some(Command::Terminate),
+                Signal::SIGQUIT => return Some(Command::Quit),
+                Signal::SIGUSR1 => return Some(Command::Reopen),
+                Signal::SIGCHLD => return Some(Command::ChildDied),
                 Signal::SIGIO if parent::is_orphan() => {
                     log::alert!("the master process {} has died, no more connections are taken", parent::master_id());
                     parent::set_alarm();
-                    return Some(Order::Leave);
+                    return Some(Command::Quit);
                 }
-                Signal::SIGALRM if parent::is_orphan() => return Some(Order::End),
+                Signal::SIGALRM if parent::is_orphan() => return Some(Command::Terminate),
                 _ => {}
             },
             Ok(None) => return None,
@@ -45,7 +45,7 @@ pub fn next_order(signals: &Signals) -> Option<Order> {
 }
 
 /// Says in the log and to ps(1) that this process takes no new clients.
-pub fn announce_leaving(name: &str) {
+pub fn announce_shutdown(name: &str) {
     log::notice!("gracefully shutting down");
     set_title(&format!("drover: {name} is shutting down"));
 }

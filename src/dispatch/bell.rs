@@ -25,3 +25,7 @@ pub(super) fn hear(fd: &EventFd) -> u64 {
 pub(super) fn listen_to(bell: &EventFd, source: Source, poller: &Poller) -> io::Result<()> {
     poller.add(bell, source.key(), Interest::READ | Interest::EDGE)
 }
+
+/// How long a process that has been woken may take until it runs, ms, on a busy machine. A process that has not reacted to a
+/// connection by then is taken to be stopped.
+pub(super) const WAKE_GRACE_MS: u64 = 10;

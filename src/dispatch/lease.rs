@@ -1,60 +1,81 @@
-//! Who looks after the holder of the accept mutex, so that one that is stopped or hung does not stop the service.
+//! The lease on the accept mutex and the watch over its holder, so that a holder that is stopped or hung does not stop
+//! the service. `accept_mutex` and `accept_handoff` use it.
 //!
-//! The holder gives a sign of life when it takes the mutex, once a turn; while it sleeps, because nothing happens, it
-//! gives none, and need not: its silence is a fault only when connections wait. So one other worker, the watcher, wakes
-//! once a lease and looks: has the holder been silent for longer than the lease, and do connections wait, and is all that so
-//! still some milliseconds later? Then the watcher takes the mutex.
+//! The holder gives a sign of life when it takes the mutex and once in each turn of its loop. While it sleeps it gives
+//! none, and need not: its silence is a fault only when connections wait. So one other worker, the watcher, wakes once
+//! in each lease and checks: has the holder been silent for longer than the lease, and do connections wait, and is all
+//! that still so `WAKE_GRACE_MS` later? Then the watcher takes the mutex.
 //!
-//! The watch is a second word of the same kind. Whoever loses the mutex and finds the watch free, or held by the holder itself, or by
-//! somebody silent, has it from then on. A watcher that becomes the holder has nobody to look after it until another loses:
-//! when that takes longer than a lease, the holder rings one of the others awake.
+//! The watch is a second word of the mutex's type. A worker that fails to get the mutex takes the watch when it is
+//! free, when the holder of the mutex has it, or when the watcher is silent. A watcher that becomes the holder is
+//! unwatched until another worker fails to get the mutex: when that takes longer than a lease, the holder wakes one of
+//! the others.
 //!
-//! What it costs an idle service: one wakeup a lease, however many workers there are. What it gives: connections that meet a dead
-//! holder wait for a lease and `GRACE_MS` at most, unless holder and watcher are both stopped within the same
+//! ```text
+//! the watch   event                                     method               next
+//! free        w fails to get the mutex                  on_lost (take_over)  w watches
+//! w watches   w fails to get the mutex again, a lease   on_lost (renew)      w watches
+//!             later
+//! w watches   w is silent for two leases, v fails to    on_lost (take_over)  v watches
+//!             get the mutex
+//! w watches   w gets the mutex, v fails to get it       on_lost (take_over)  v watches
+//! w watches   w gets the mutex, none fails to get it    on_held              w watches, the next worker is woken
+//!             for a lease
+//! w watches   the mutex's holder is silent for a        confirm_expired      w suspects
+//!             lease, connections wait
+//! w suspects  the holder gives a sign of life, or no    confirm_expired      w watches
+//!             connection waits
+//! w suspects  all is still so, WAKE_GRACE_MS later      on_taken_over        free; w holds the mutex, the next worker
+//!                                                                            is woken
+//! w watches   the holder h hands the mutex off to w     on_handed_off        h watches
+//! w watches   w can't take the mutex: back-off, no      resign               free; the next worker is woken
+//!             descriptors
+//! w watches   w dies                                    release_after_death  free; a worker is woken
+//! ```
+//!
+//! The cost for an idle service: one wakeup a lease, however many workers there are. The gain: connections that meet a
+//! dead holder wait for a lease and `WAKE_GRACE_MS` at most, unless holder and watcher are both stopped within the same
 //! `accept_mutex_delay`.
 
 use std::io;
 use std::sync::Arc;
 
 use super::Loop;
-use super::bell::{listen_to, tell};
+use super::bell::{WAKE_GRACE_MS, listen_to, tell};
 use crate::event::Source;
 use crate::log;
 use crate::os::{ErrnoText, EventFd};
-use crate::shm::{AcceptMutex, Ledger, Look, Role};
+use crate::shm::{AcceptMutex, Ledger, MutexState, Role, Slot};
 
-/// Between two looks that find the same silent holder and waiting connections, ms. A connection that came just before the first
-/// is accepted by a holder that only slept; this is the time it has to wake, on a machine that is busy.
-const GRACE_MS: u64 = 10;
+/// The number by which the loop knows the worker's waker.
+const WAKER: Source = Source::Model(u32::MAX);
 
-/// The number by which the loop knows the bell.
-const BELL: Source = Source::Model(u32::MAX);
-
-/// What the processes of one generation share.
+/// The mutex, the watch and the wakers, which the processes of one generation share.
 #[derive(Clone)]
-pub(super) struct Shared {
+pub(super) struct SharedMutex {
     pub ledger: Ledger,
     pub generation: u32,
-    /// One a seat, made by the master: any process can wake any worker.
-    bells: Arc<Vec<EventFd>>,
+    /// A waker for each seat, made by the master: any process can wake any worker.
+    wakers: Arc<Vec<EventFd>>,
 }
 
-impl Shared {
-    /// For `workers` seats. Errors: no descriptors left.
-    pub fn new(ledger: &Ledger, generation: u32, workers: u32) -> io::Result<Shared> {
-        let bells = (0..workers).map(|_| EventFd::new()).collect::<io::Result<Vec<_>>>()?;
-        Ok(Shared { ledger: ledger.clone(), generation, bells: Arc::new(bells) })
+impl SharedMutex {
+    /// For `workers` seats; by the master, before the fork. Errors: no descriptors left.
+    pub fn new(ledger: &Ledger, generation: u32, workers: u32) -> io::Result<SharedMutex> {
+        let wakers = (0..workers).map(|_| EventFd::new()).collect::<io::Result<Vec<_>>>()?;
+        Ok(SharedMutex { ledger: ledger.clone(), generation, wakers: Arc::new(wakers) })
     }
 
+    /// The accept mutex of the generation.
     pub fn mutex(&self) -> AcceptMutex<'_> {
         self.ledger.mutex_of(self.generation)
     }
 
     /// Wakes the worker that holds the mutex.
-    pub fn ring_holder(&self) {
+    pub fn wake_holder(&self) {
         let Some(pid) = self.mutex().holder() else { return };
         if let Some(slot) = self.ledger.live().find(|slot| slot.pid() == Some(pid)) {
-            self.ring(slot.number());
+            self.wake(slot.number());
         }
     }
 
@@ -62,146 +83,159 @@ impl Shared {
         self.ledger.watch_of(self.generation)
     }
 
-    /// For the master: what a dead process held is free, and somebody is told so.
-    pub fn bury(&self, pid: u32) {
+    /// Frees the mutex and the watch that `pid` held, and wakes a worker that may take them. For the master, after it
+    /// has reaped `pid`.
+    pub fn release_after_death(&self, pid: u32) {
         let held = self.mutex().force_unlock(pid);
         let watched = self.watch().force_unlock(pid);
         if held || watched {
-            self.ring_after(0, &[pid]);
+            self.wake_next(0, &[pid]);
         }
     }
 
-    /// Wakes the next living worker after seat `number`, in a circle, that is none of `but`.
-    pub fn ring_after(&self, number: u32, but: &[u32]) {
-        let seats = self.bells.len() as u32;
-        let is_next = |slot: &&crate::shm::Slot| {
+    /// Wakes the next living worker after seat `number`, in a circle, whose pid is none of `but`.
+    pub fn wake_next(&self, number: u32, but: &[u32]) {
+        let seats = self.wakers.len() as u32;
+        let is_candidate = |slot: &&Slot| {
             slot.role() == Role::Worker
                 && slot.generation() == self.generation
                 && slot.pid().is_some_and(|pid| !but.contains(&pid))
         };
-        let distance =
-            |slot: &&crate::shm::Slot| slot.number().wrapping_add(seats).wrapping_sub(number + 1) % seats.max(1);
-        let next = self.ledger.live().filter(is_next).min_by_key(distance);
+        let distance = |slot: &&Slot| slot.number().wrapping_add(seats).wrapping_sub(number + 1) % seats.max(1);
+        let next = self.ledger.live().filter(is_candidate).min_by_key(distance);
         if let Some(slot) = next {
-            self.ring(slot.number());
+            self.wake(slot.number());
         }
     }
 
-    fn ring(&self, number: u32) {
-        if let Some(bell) = self.bells.get(number as usize) {
-            tell(bell);
+    fn wake(&self, number: u32) {
+        if let Some(waker) = self.wakers.get(number as usize) {
+            tell(waker);
         }
     }
 }
 
-/// One worker's part in it.
+/// One worker's part in the watch. The `on_` methods are called once in each turn, before the wait, by what the
+/// worker's try to take the mutex came to.
 pub(super) struct Watch {
-    shared: Shared,
+    shared: SharedMutex,
     seat: u32,
-    /// `None`: no lease. Nobody watches, and nobody is ever late.
+    /// `None`: no lease. Nobody watches, and no holder is ever late.
     lease_ms: Option<u64>,
-    hears: bool,
-    /// A silent holder while connections waited, and when that was seen first, ms.
-    suspect: Option<(Look, u64)>,
-    /// As the holder: since when nobody is known to look, ms, and whom it rang last.
-    alone: Option<(u64, u32)>,
+    is_waker_watched: bool,
+    /// The state of the mutex with a silent holder while connections waited, and when this worker saw it first, ms.
+    suspect: Option<(MutexState, u64)>,
+    /// For the holder: since when no worker is known to watch, ms, and the seat that it woke last.
+    unwatched: Option<(u64, u32)>,
 }
 
 impl Watch {
-    pub fn new(shared: Shared, seat: u32, lease_ms: Option<u64>) -> Watch {
-        Watch { shared, seat, lease_ms, hears: false, suspect: None, alone: None }
+    pub fn new(shared: SharedMutex, seat: u32, lease_ms: Option<u64>) -> Watch {
+        Watch { shared, seat, lease_ms, is_waker_watched: false, suspect: None, unwatched: None }
     }
 
-    /// Lets the loop wake when the bell is rung. Called each turn, because a loop that lacks memory may fail at first.
-    pub fn listen_to_bell(&mut self, state: &Loop) {
-        let Some(bell) = self.shared.bells.get(self.seat as usize).filter(|_| !self.hears) else { return };
-        match listen_to(bell, BELL, &state.poller) {
-            Ok(()) => self.hears = true,
-            // Where the set is the seat's, a predecessor may have put it in.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.hears = true,
+    /// Adds the worker's waker to its epoll set. Called each turn, because a loop that lacks memory may fail at first.
+    pub fn watch_waker(&mut self, state: &Loop) {
+        let Some(waker) = self.shared.wakers.get(self.seat as usize).filter(|_| !self.is_waker_watched) else { return };
+        match listen_to(waker, WAKER, &state.poller) {
+            Ok(()) => self.is_waker_watched = true,
+            // Where the set is the seat's, a predecessor may have added the waker.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.is_waker_watched = true,
             Err(error) => log::alert!("epoll_ctl() for an eventfd failed ({})", ErrnoText(&error)),
         }
     }
 
-    /// The holder at that look is another process. True: it must be taken for dead.
-    pub fn is_up(&mut self, holder: Look, has_waiting: impl FnOnce() -> bool, now: u64) -> bool {
-        let is_late = |lease_ms| holder.silent_ms(now).is_some_and(|silent| silent > lease_ms);
+    /// Whether the holder in `seen`, another process, must be taken for dead: its lease is up while connections wait,
+    /// now and `WAKE_GRACE_MS` ago. Notes the first such sight.
+    pub fn confirm_expired(&mut self, seen: MutexState, has_waiting: impl FnOnce() -> bool, now: u64) -> bool {
+        let is_late = |lease_ms| seen.silent_ms(now).is_some_and(|silent| silent > lease_ms);
         if !self.lease_ms.is_some_and(is_late) || !has_waiting() {
             self.suspect = None;
             return false;
         }
         match self.suspect {
-            Some((seen, at)) if seen == holder => now.saturating_sub(at) >= GRACE_MS,
+            Some((suspect, at)) if suspect == seen => now.saturating_sub(at) >= WAKE_GRACE_MS,
             _ => {
-                self.suspect = Some((holder, now));
+                self.suspect = Some((seen, now));
                 false
             }
         }
     }
 
-    /// Another process holds the mutex. Takes the watch if nobody has it. Returns how long this worker may sleep then, ms, which is
-    /// `backup_leases` for those that need not watch.
-    pub fn lost(&mut self, pid: u32, holder: Look, now: u64, backup_leases: u64) -> Option<u64> {
-        self.alone = None;
+    /// Another process holds the mutex. Takes the watch if it is vacant. Returns how long this worker may sleep, ms:
+    /// `backup_leases` leases for a worker that does not watch; `None`: there is no lease.
+    pub fn on_lost(&mut self, pid: u32, mutex: MutexState, now: u64, backup_leases: u64) -> Option<u64> {
+        self.unwatched = None;
         let lease_ms = self.lease_ms?;
-        let (word, seen) = (self.shared.watch(), self.shared.watch().look());
+        let (word, seen) = (self.shared.watch(), self.shared.watch().state());
         let is_vacant = seen.holder().is_none()
-            || seen.holder() == holder.holder()
-            // Twice: a watcher that is up to its ears in work looks late.
+            || seen.holder() == mutex.holder()
+            // Twice the lease: a watcher that is up to its ears in work looks late.
             || seen.silent_ms(now).is_none_or(|silent| silent > 2 * lease_ms);
         let watches =
             if seen.holder() == Some(pid) { word.renew(pid, now) } else { is_vacant && word.take_over(seen, pid, now) };
-        Some(match (self.suspect, holder.silent_ms(now)) {
-            (Some((_, at)), _) => (at + GRACE_MS).saturating_sub(now).max(1),
+        Some(match (self.suspect, mutex.silent_ms(now)) {
+            (Some((_, at)), _) => (at + WAKE_GRACE_MS).saturating_sub(now).max(1),
             _ if !watches => backup_leases.saturating_mul(lease_ms),
-            // A look before the lease is up would see nothing; one exactly at its end neither.
+            // A check before the lease is up would see nothing; a check exactly at its end neither.
             (None, Some(silent)) if silent <= lease_ms => lease_ms - silent + 1,
             (None, _) => lease_ms,
         })
     }
 
-    /// This process holds the mutex. How long it may sleep, ms; `None`: somebody looks after it, or there is no lease.
-    pub fn holds(&mut self, pid: u32, now: u64) -> Option<u64> {
+    /// This process holds the mutex. Wakes another worker when none has watched for a lease. Returns how long this
+    /// worker may sleep, ms; `None`: another watches, or there is no lease.
+    pub fn on_held(&mut self, pid: u32, now: u64) -> Option<u64> {
         self.suspect = None;
         let lease_ms = self.lease_ms?;
-        let seen = self.shared.watch().look();
+        let seen = self.shared.watch().state();
         let is_watched = seen.holder().is_some_and(|watcher| watcher != pid)
             && seen.silent_ms(now).is_some_and(|silent| silent <= 2 * lease_ms);
         if is_watched {
-            self.alone = None;
+            self.unwatched = None;
             return None;
         }
-        let (since, last) = *self.alone.get_or_insert((now, self.seat));
+        let (since, last) = *self.unwatched.get_or_insert((now, self.seat));
         let waited = now.saturating_sub(since);
         if waited < lease_ms {
             return Some(lease_ms - waited);
         }
-        let next = (last + 1) % (self.shared.bells.len() as u32).max(1);
-        self.shared.ring_after(last, &[pid]);
-        self.alone = Some((now, next));
+        let next = (last + 1) % (self.shared.wakers.len() as u32).max(1);
+        self.shared.wake_next(last, &[pid]);
+        self.unwatched = Some((now, next));
         Some(lease_ms)
     }
 
-    /// This process gave the mutex to `to`. If that one was the watcher, the two change places, and neither need be woken.
-    pub fn handed_on(&mut self, pid: u32, to: u32, now: u64) {
-        self.alone = None;
+    /// This process has handed the mutex off to `to`. If `to` was the watcher, this process watches instead, and
+    /// neither need be woken.
+    pub fn on_handed_off(&mut self, pid: u32, to: u32, now: u64) {
+        self.unwatched = None;
         if self.lease_ms.is_some() {
-            self.shared.watch().hand_on(to, pid, now);
+            self.shared.watch().hand_off(to, pid, now);
         }
     }
 
-    /// This process took the mutex from a holder that seems to be dead: somebody must look after this one, and at once.
-    pub fn took_over(&mut self, pid: u32, from: Look) {
+    /// This process has taken the mutex from the holder in `from`, which seems to be dead. Wakes another worker, so
+    /// that this holder is watched at once.
+    pub fn on_taken_over(&mut self, pid: u32, from: MutexState) {
         self.suspect = None;
         self.shared.watch().unlock(pid);
-        self.shared.ring_after(self.seat, &[pid, from.holder().unwrap_or(pid)]);
+        self.shared.wake_next(self.seat, &[pid, from.holder().unwrap_or(pid)]);
     }
 
-    /// This process can't take the mutex now: others must look.
-    pub fn rest(&mut self, pid: u32) {
-        (self.suspect, self.alone) = (None, None);
+    /// This process can't take the mutex now. Gives up the watch, and wakes another worker to take it.
+    pub fn resign(&mut self, pid: u32) {
+        (self.suspect, self.unwatched) = (None, None);
         if self.shared.watch().unlock(pid) {
-            self.shared.ring_after(self.seat, &[pid]);
+            self.shared.wake_next(self.seat, &[pid]);
         }
     }
+}
+
+/// Says in the log why the holder in `from` has lost the mutex.
+pub(super) fn log_takeover(from: MutexState, now_ms: u64) {
+    let (pid, silent) = (from.holder().unwrap_or(0), from.silent_ms(now_ms).unwrap_or(0));
+    log::warn!(
+        "worker process {pid} held the accept mutex without a sign of life for {silent} ms while connections waited"
+    );
 }

@@ -1,4 +1,4 @@
-//! Memory that the processes share: the accept mutex and the ledger.
+//! Memory that all processes of the service share: the ledger of counters, and in it the accept mutex.
 
 mod accept_mutex;
 mod counter;
@@ -6,8 +6,11 @@ pub mod histogram;
 mod ledger;
 mod text;
 
-pub use accept_mutex::{AcceptMutex, Look, Word};
+pub use accept_mutex::{AcceptMutex, MutexState, Word};
 pub use counter::Counter;
 pub use ledger::NAME as LEDGER_NAME;
 pub use ledger::{Header, Ledger, Role, SLOTS, Slot, Sums, Tally};
 pub use text::Text;
+
+/// The highest value of `worker_processes`: tables in shared memory have an entry for each worker.
+pub const MAX_WORKERS: usize = 1024;

@@ -178,7 +178,7 @@ fn the_ledger_shows_every_counter_of_all_and_of_each() {
     desk.own.count_request_time(1500, 2);
     desk.other.count_status(404);
     desk.ledger.header().model.set("a \"quoted\" model");
-    desk.ledger.mutex().try_lock(1);
+    desk.ledger.mutex().acquire(1, None);
     let json: serde_json::Value = serde_json::from_str(&desk.get("/ledger")).unwrap();
     assert_eq!((&json["schema"], &json["server"]), (&1.into(), &"drover".into()));
     assert_eq!(

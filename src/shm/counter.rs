@@ -1,4 +1,4 @@
-//! The numbers of the ledger: each has one writer, so counting is a load and a store, without a locked instruction.
+//! The counters of the ledger. Each has one writer, so counting is a load and a store, without a locked instruction.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,32 +13,36 @@ shareable! {
 }
 
 impl Counter {
+    /// Adds `n`, modulo 2^64. For the one writer.
     pub fn add(&self, n: u64) {
         self.value.store(self.value.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
     }
 
+    /// Subtracts `n`, modulo 2^64. For the one writer.
     pub fn sub(&self, n: u64) {
         self.value.store(self.value.load(Ordering::Relaxed).wrapping_sub(n), Ordering::Relaxed);
     }
 
+    /// Sets the number. For the one writer.
     pub fn set(&self, n: u64) {
         self.value.store(n, Ordering::Relaxed);
     }
 
+    /// The present number.
     pub fn get(&self) -> u64 {
         self.value.load(Ordering::Relaxed)
     }
 }
 
-/// A counter or a row of them, and the plain numbers that a copy of it is.
+/// A counter or an array of counters, and the plain numbers of a copy.
 pub trait Numbers {
-    /// A number, or a row of as many.
+    /// A number, or an array of as many.
     type Plain;
-    /// Adds what is here to `plain`.
+    /// Adds the counters to `plain`.
     fn add_to(&self, plain: &mut Self::Plain);
-    /// Adds `plain` to what is here.
+    /// Adds `plain` to the counters.
     fn take_in(&self, plain: &Self::Plain);
-    /// Sets what is here to zero.
+    /// Sets the counters to zero.
     fn clear(&self);
     /// The numbers of a copy.
     fn numbers(plain: &Self::Plain) -> &[u64];

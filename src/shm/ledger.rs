@@ -1,9 +1,30 @@
-//! The ledger: what every process counts, in memory that all of them, and anyone who opens the memfd, can read while the
-//! service runs.
+//! The ledger: the counters of every process, in memory that all of them, and anyone who opens the memfd, can read
+//! while the service runs.
 //!
-//! Each slot has one writer. A counter is therefore a load and a store, without a locked instruction; slots start on lines of their
-//! own, so that writers don't share any (two lines: the prefetcher takes them in pairs). What a dead process has counted
-//! is added to the sums of the dead, so that no total ever goes back.
+//! Each slot has one writer. A counter is therefore a load and a store, without a locked instruction; slots start on
+//! cache lines of their own, so that writers don't share any (two lines: the prefetcher takes them in pairs). The
+//! counts of a dead process are added to the sums of the dead, so that no total ever goes back.
+//!
+//! # The atomics: who writes, who reads, in which order
+//!
+//! ```text
+//! atomic                          writer                            reader           ordering, and its partner
+//! Header::magic                   master, once                      Ledger::open     Release / Acquire: the layout is
+//!                                                                                    set up
+//! Header::master, generation      master                            all processes    Relaxed: written before the fork
+//! Header::used                    claim                             live, find       AcqRel / Acquire: the pid of the
+//!                                                                                    claimed slot
+//! Header::moving                  retire, odd while it moves        sums             a sequence lock: Release fence
+//!                                 counters                                           and fetch_add / Acquire load,
+//!                                                                                    Acquire fence and second load
+//! Slot::pid                       claim, pass_on, retire            pid, live, find  AcqRel / Acquire: the counters of
+//!                                                                                    the former owner are cleared
+//! Slot::role, number, generation  the owner, after claim            all processes    Relaxed: a reader may see those
+//!                                                                                    of the former owner for a moment
+//! counters of a slot              the owner alone                   all processes    Relaxed load and store
+//! MutexWord                       workers, master                   all processes    see `accept_mutex.rs`
+//! Text                            master                            all processes    a sequence lock, see `text.rs`
+//! ```
 
 use std::fs::File;
 use std::io;
@@ -23,36 +44,37 @@ pub const NAME: &str = "drover-ledger";
 const MAGIC: u64 = u64::from_le_bytes(*b"drover\0\x04");
 /// Slots for workers, dispatchers and serving threads of two generations; untouched ones cost no memory.
 pub const SLOTS: usize = 4096;
-/// As many generations have accept mutexes of their own; beyond, two may share one, which costs them a wait at most.
+/// How many generations of the conf have accept mutexes of their own. With more generations alive two share a mutex,
+/// which costs them a wait at most.
 const MUTEXES: usize = 8;
 
-/// In the place of a pid: the slot is being freed.
-const BURIED: u32 = u32::MAX;
+/// Stands for a pid while `retire` frees the slot.
+const RETIRING: u32 = u32::MAX;
 
-/// Declares the counters once: as fields of a slot, as a plain copy, and with their names and texts for who shows them.
+/// Declares the counters once: as fields of a slot, as a plain copy, and with the names and texts that metrics show.
 macro_rules! counters {
-    ($($(#[doc = $about:literal])+ $name:ident: $kind:ty,)+) => {
+    ($($name:ident: $kind:ty = $about:literal,)+) => {
         shareable! {
-            /// What one process, or one serving thread, has counted.
+            /// The counters of one process, or of one serving thread.
             #[derive(Debug)]
             #[repr(align(128))]
             pub struct Slot {
-                /// Who writes here; 0: nobody, the slot is free.
+                /// The process that counts here; 0: the slot is free.
                 pid: AtomicU32,
-                /// A `Role`.
+                /// The process's `Role`.
                 role: AtomicU32,
-                /// Its number among those of its role.
+                /// The process's number among those of its role.
                 number: AtomicU32,
-                /// Generation of the conf it runs with.
+                /// Generation of the conf that the process runs with.
                 generation: AtomicU32,
-                $($(#[doc = $about])+ pub $name: $kind,)+
+                $(#[doc = $about] pub $name: $kind,)+
             }
         }
 
         /// The same numbers, copied or summed up.
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct Sums {
-            $($(#[doc = $about])+ pub $name: <$kind as Numbers>::Plain,)+
+            $(#[doc = $about] pub $name: <$kind as Numbers>::Plain,)+
         }
 
         impl Slot {
@@ -70,68 +92,49 @@ macro_rules! counters {
         }
 
         impl Sums {
-            /// All counters in their order: name, what it counts, the number or the row of numbers.
+            /// Calls `f` with each counter in their order: its name, its text, the number or the row of numbers.
             pub fn each(&self, mut f: impl FnMut(&'static str, &'static str, &[u64])) {
-                $(f(stringify!($name), concat!($($about),+).trim_ascii(), <$kind as Numbers>::numbers(&self.$name));)+
+                $(f(stringify!($name), $about, <$kind as Numbers>::numbers(&self.$name));)+
             }
         }
     };
 }
 
+// The texts are those of the metrics view.
 counters! {
-    /// Turns of the loop: returns of epoll_wait.
-    turns: Counter,
-    /// Turns that a listening socket had a part in.
-    wakeups: Counter,
-    /// Connections accepted.
-    accepts: Counter,
-    /// Accepts that found the queue empty (EAGAIN).
-    empty_accepts: Counter,
-    /// Accepts that failed in any other way.
-    failed_accepts: Counter,
-    /// How often the accept mutex was tried.
-    mutex_tries: Counter,
-    /// How often the accept mutex was taken.
-    mutex_takes: Counter,
-    /// Microseconds that the accept mutex was held.
-    mutex_held_us: Counter,
-    /// Times that the accept mutex, a connection, or word of one that waits was handed to a worker.
-    handoffs: Counter,
-    /// How often the accept mutex was taken from a holder that gave no sign of life.
-    takeovers: Counter,
-    /// Turns in which the worker did not compete, because it was over 7/8 of its connections.
-    back_offs: Counter,
-    /// How often the worker took a listening socket out of its epoll set and put it in again, behind the others.
-    rotations: Counter,
-    /// 1 while the process waits for connections on the listening sockets: they are in its epoll set.
-    listening: Counter,
-    /// Connections that are open now.
-    connections: Counter,
-    /// Of these: with a part of a request read.
-    reading: Counter,
-    /// Of these: with a response on its way.
-    writing: Counter,
-    /// Connections that were closed early to make room for new ones.
-    reused_connections: Counter,
-    /// Requests that have been answered.
-    requests: Counter,
-    /// Bytes sent to clients.
-    bytes_sent: Counter,
-    /// Lines of access logs that could not be written.
-    lost_log_lines: Counter,
-    /// Answers by class: 1xx to 5xx.
-    status: [Counter; 5],
-    /// Times from a request's first byte to the last byte of its answer, by microseconds: at most 1, 2, 4 ... 2^25, and more.
-    request_time: [Counter; REQUEST_TIME_BUCKETS],
-    /// Sum of these times, nanoseconds.
-    request_time_ns: Counter,
-    /// Times from a connection's handshake to its accept, by milliseconds: at most 1, 2, 4 ... 2^15, and more.
-    accept_delay: [Counter; ACCEPT_DELAY_BUCKETS],
-    /// Sum of these times, milliseconds.
-    accept_delay_ms: Counter,
+    turns: Counter = "Turns of the loop: returns of epoll_wait.",
+    wakeups: Counter = "Turns that a listening socket had a part in.",
+    accepts: Counter = "Connections accepted.",
+    empty_accepts: Counter = "Accepts that found the queue empty (EAGAIN).",
+    failed_accepts: Counter = "Accepts that failed in any other way.",
+    mutex_tries: Counter = "How often the accept mutex was tried.",
+    mutex_takes: Counter = "How often the accept mutex was taken.",
+    mutex_held_us: Counter = "Microseconds that the accept mutex was held.",
+    handoffs: Counter = "Times that the accept mutex, a connection, or word of one that waits was handed to a worker.",
+    takeovers: Counter = "How often the accept mutex was taken from a holder that gave no sign of life.",
+    back_offs: Counter = "Turns in which the worker did not compete, because it was over 7/8 of its connections.",
+    rotations: Counter =
+        "How often the worker took a listening socket out of its epoll set and put it in again, behind the others.",
+    listening: Counter =
+        "1 while the process waits for connections on the listening sockets: they are in its epoll set.",
+    connections: Counter = "Connections that are open now.",
+    reading: Counter = "Of these: with a part of a request read.",
+    writing: Counter = "Of these: with a response on its way.",
+    reused_connections: Counter = "Connections that were closed early to make room for new ones.",
+    requests: Counter = "Requests that have been answered.",
+    bytes_sent: Counter = "Bytes sent to clients.",
+    lost_log_lines: Counter = "Lines of access logs that could not be written.",
+    status: [Counter; 5] = "Answers by class: 1xx to 5xx.",
+    request_time: [Counter; REQUEST_TIME_BUCKETS] =
+        "Times from a request's first byte to the last byte of its answer, by microseconds: at most 1, 2, 4 ... 2^25, \
+         and more.",
+    request_time_ns: Counter = "Sum of these times, nanoseconds.",
+    accept_delay: [Counter; ACCEPT_DELAY_BUCKETS] =
+        "Times from a connection's handshake to its accept, by milliseconds: at most 1, 2, 4 ... 2^15, and more.",
+    accept_delay_ms: Counter = "Sum of these times, milliseconds.",
 }
 
-/// What a process of the service is.
+/// The kind of a process that touches clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Serves clients.
@@ -144,11 +147,12 @@ impl Slot {
     /// The process that counts here; `None`: the slot is free.
     pub fn pid(&self) -> Option<u32> {
         match self.pid.load(Ordering::Acquire) {
-            0 | BURIED => None,
+            0 | RETIRING => None,
             pid => Some(pid),
         }
     }
 
+    /// The kind of the process.
     pub fn role(&self) -> Role {
         match self.role.load(Ordering::Relaxed) {
             1 => Role::Dispatcher,
@@ -173,14 +177,14 @@ impl Slot {
         sums
     }
 
-    /// One more answer of status `status`.
+    /// Counts an answer of status `status`.
     pub fn count_status(&self, status: u16) {
         if let Some(counter) = self.status.get(usize::from(status / 100).wrapping_sub(1)) {
             counter.add(1);
         }
     }
 
-    /// `n` more requests, answered `ns` nanoseconds after their first byte.
+    /// Counts `n` requests that were answered `ns` nanoseconds after their first byte.
     pub fn count_request_time(&self, ns: u64, n: u64) {
         if let Some(counter) = self.request_time.get(bucket(ns.div_ceil(1000), REQUEST_TIME_BUCKETS)) {
             counter.add(n);
@@ -188,7 +192,7 @@ impl Slot {
         }
     }
 
-    /// One more connection, accepted `ms` milliseconds after its handshake.
+    /// Counts a connection that was accepted `ms` milliseconds after its handshake.
     pub fn count_accept_delay(&self, ms: u64) {
         if let Some(counter) = self.accept_delay.get(bucket(ms, ACCEPT_DELAY_BUCKETS)) {
             counter.add(1);
@@ -200,13 +204,14 @@ impl Slot {
 impl Sums {
     /// Connections that wait for a request, the first one or the next.
     pub fn waiting(&self) -> u64 {
-        // A connection that passes from thread to thread is counted here and there: a sum taken in between may be off by one.
+        // A connection that passes from thread to thread is counted in both slots for a moment: the sum may be off by
+        // one.
         self.connections.saturating_sub(self.reading.saturating_add(self.writing))
     }
 
-    /// Threads that take turns at a connection take back in their own slots what others have put into theirs: read while they
-    /// do, a number of connections may be below 0 for that moment. It is shown as 0.
-    pub fn not_below_zero(&mut self) {
+    /// Sets negative numbers of connections to 0. A thread that takes a connection over from another subtracts in its
+    /// own slot what the other has added in another: read in between, a sum may be below 0 for a moment.
+    pub fn clamp_negatives(&mut self) {
         for number in [&mut self.listening, &mut self.connections, &mut self.reading, &mut self.writing] {
             *number = if *number > u64::MAX / 2 { 0 } else { *number };
         }
@@ -219,7 +224,7 @@ impl Sums {
 }
 
 shareable! {
-    /// What belongs to the service as a whole. Written by the master alone.
+    /// The numbers and texts of the service as a whole. Written by the master alone.
     #[derive(Debug)]
     #[repr(align(128))]
     pub struct Header {
@@ -230,7 +235,7 @@ shareable! {
         pub master: AtomicU32,
         /// How many confs have been taken into service.
         pub generation: AtomicU32,
-        /// Highest slot that was ever used, and one.
+        /// The index of the highest slot that was ever used, plus one.
         used: AtomicU32,
         /// Odd while the numbers of a dead process are moved to the sums of the dead.
         moving: AtomicU32,
@@ -248,12 +253,12 @@ shareable! {
 }
 
 shareable! {
-    /// The accept mutex of one generation, on cache lines of its own.
+    /// The accept mutex of one generation and the watch over it, on cache lines of their own.
     #[derive(Debug)]
     #[repr(align(128))]
     struct MutexWord {
         word: AtomicU64,
-        /// Who looks after the holder: a word of the same kind.
+        /// Held by the worker that looks after the holder of the mutex; a word of the same type.
         watch: AtomicU64,
     }
 }
@@ -263,13 +268,13 @@ shareable! {
     struct Table {
         header: Header,
         mutexes: [MutexWord; MUTEXES],
-        /// What dead processes have counted.
+        /// Sums of the counters of dead processes.
         dead: Slot,
         slots: [Slot; SLOTS],
     }
 }
 
-/// A handle to the shared memory; clones share it, and a fork does.
+/// A handle to the shared memory. Clones, and the copies of forked processes, refer to the same memory.
 #[derive(Clone, Debug)]
 pub struct Ledger(Arc<SharedMap<Table>>);
 
@@ -291,6 +296,7 @@ impl Ledger {
         Ok(ledger)
     }
 
+    /// The numbers and texts of the service as a whole.
     pub fn header(&self) -> &Header {
         &self.0.header
     }
@@ -300,12 +306,14 @@ impl Ledger {
         self.mutex_of(self.header().generation.load(Ordering::Relaxed))
     }
 
-    /// The accept mutex of a generation. Each has its own, so that a new one need not wait for the old one to let go of it.
+    /// The accept mutex of a generation. Each generation has its own, so that the workers of a new one need not wait
+    /// for those of the old one.
     pub fn mutex_of(&self, generation: u32) -> AcceptMutex<'_> {
         AcceptMutex::new(&self.0.mutexes[generation as usize % MUTEXES].word)
     }
 
-    /// The watch over the holder of that mutex: whoever has it looks often enough whether the holder still gives signs of life.
+    /// The watch over the holder of that mutex: the worker that holds the watch takes the mutex from a silent holder
+    /// (see `src/dispatch/lease.rs`).
     pub fn watch_of(&self, generation: u32) -> AcceptMutex<'_> {
         AcceptMutex::new(&self.0.mutexes[generation as usize % MUTEXES].watch)
     }
@@ -316,14 +324,15 @@ impl Ledger {
         self.0.slots.iter().take(used).filter(|slot| slot.pid().is_some())
     }
 
-    /// The slot that `is_it` says yes to, at `hint` or anywhere: a place that is good as the next hint, for who asks often.
-    pub fn find(&self, hint: usize, is_it: impl Fn(&Slot) -> bool) -> Option<(usize, &Slot)> {
+    /// The living process's slot that `matches`, and its index. `hint`: the index to look at first, for callers that
+    /// ask for the same slot often.
+    pub fn find(&self, hint: usize, matches: impl Fn(&Slot) -> bool) -> Option<(usize, &Slot)> {
         let used = self.header().used.load(Ordering::Acquire) as usize;
-        let is_it = |slot: &Slot| slot.pid().is_some() && is_it(slot);
-        if let Some(slot) = self.0.slots.get(hint).filter(|slot| is_it(slot)) {
+        let matches = |slot: &Slot| slot.pid().is_some() && matches(slot);
+        if let Some(slot) = self.0.slots.get(hint).filter(|slot| matches(slot)) {
             return Some((hint, slot));
         }
-        self.0.slots.iter().take(used).enumerate().find(|(_, slot)| is_it(slot))
+        self.0.slots.iter().take(used).enumerate().find(|(_, slot)| matches(slot))
     }
 
     /// Takes a free slot for `pid`. Error: all 4096 are taken.
@@ -341,14 +350,15 @@ impl Ledger {
         Err(io::Error::other("the ledger has no free slot"))
     }
 
-    /// Moves what `pid` has counted to the sums of the dead and frees its slots: for the master, after it has reaped the process.
+    /// Adds the counters of `pid` to the sums of the dead and frees its slots. For the master, after it has reaped the
+    /// process; for a process without a master, as its last act.
     pub fn retire(&self, pid: u32) {
         let table = &*self.0;
         table.header.moving.fetch_add(1, Ordering::Relaxed);
         fence(Ordering::Release);
         for slot in self.live() {
-            // It may be passing its slot on, to a child that will count there.
-            if slot.pid.compare_exchange(pid, BURIED, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            // A dispatcher may have passed the slot on before its death, to a child that counts there.
+            if slot.pid.compare_exchange(pid, RETIRING, Ordering::AcqRel, Ordering::Relaxed).is_err() {
                 continue;
             }
             let mut sums = slot.read();
@@ -385,7 +395,7 @@ impl AsFd for Ledger {
     }
 }
 
-/// The right to write to one slot: it derefs to the slot, and is not `Clone`, because a counter has one writer.
+/// The right to write to one slot. Derefs to the slot, and is not `Clone`, because a counter has one writer.
 #[derive(Debug)]
 pub struct Tally {
     ledger: Ledger,
@@ -393,18 +403,20 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Names the process that writes from now on: after a fork, parent and child both say so. False: the slot was neither's. The
-    /// one that had it has died, and it was freed.
+    /// Makes `to` the process that writes, instead of `from`. After a fork parent and child both call this; whichever
+    /// runs first wins. False: the slot belongs to neither, because `from` has died and `retire` has freed the slot.
     pub fn pass_on(&self, from: u32, to: u32) -> bool {
         self.pid.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).map_or_else(|now| now == to, |_| true)
     }
 
-    /// Says which generation the process is of. The next may have begun before a child gets to claim its slot.
+    /// Sets the generation of the conf that the process runs with: the next generation may have begun before a child
+    /// claims its slot.
     pub fn of_generation(self, generation: u32) -> Tally {
         self.generation.store(generation, Ordering::Release);
         self
     }
 
+    /// The ledger that the slot is in.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }

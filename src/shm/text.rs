@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering, fence};
 use crate::os::shareable;
 
 shareable! {
-    /// At most `N` bytes. Readers see an old or the new text, never half of each: `version` is odd while it is written, and a
-    /// reader that saw it change tries again.
+    /// At most `N` bytes, behind a sequence lock: readers see an old or the new text, never half of each. `version` is
+    /// odd while the text is written, and a reader that saw it change tries again.
     #[derive(Debug)]
     pub struct Text[N] {
         version: AtomicU32,
@@ -16,7 +16,7 @@ shareable! {
 }
 
 impl<const N: usize> Text<N> {
-    /// Replaces the text; what is longer than `N` bytes is cut at a character.
+    /// Replaces the text; a text longer than `N` bytes is cut between two characters. For the one writer.
     pub fn set(&self, text: &str) {
         let len = (0..=N.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         let version = self.version.load(Ordering::Relaxed);
@@ -29,7 +29,7 @@ impl<const N: usize> Text<N> {
         self.version.store(version.wrapping_add(2), Ordering::Release);
     }
 
-    /// The text. A writer that died half-way leaves the readers with what is there.
+    /// The text. When the writer has died half-way, the bytes that are there, after at most 0.2 s.
     pub fn get(&self) -> String {
         let mut bytes = Vec::with_capacity(N);
         for attempt in 0..4000 {
@@ -44,7 +44,7 @@ impl<const N: usize> Text<N> {
             if attempt < 100 {
                 std::hint::spin_loop();
             } else {
-                // The writer has lost the CPU; a dead one is waited for no longer than a fifth of a second.
+                // The writer has lost the CPU, or is dead.
                 std::thread::sleep(std::time::Duration::from_micros(50));
             }
         }

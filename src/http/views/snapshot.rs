@@ -41,8 +41,8 @@ impl<'a> Snapshot<'a> {
             holder: ledger.mutex().holder(),
             now_ms: cx.clock.unix_ms(),
         };
-        snapshot.totals.not_below_zero();
-        snapshot.processes.iter_mut().for_each(|process| process.counts.not_below_zero());
+        snapshot.totals.clamp_negatives();
+        snapshot.processes.iter_mut().for_each(|process| process.counts.clamp_negatives());
         count_asker(&mut snapshot.totals, cx.conn.published);
         let pid = std::process::id();
         if let Some(own) = snapshot.processes.iter_mut().find(|process| process.pid == pid) {

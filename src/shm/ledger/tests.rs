@@ -30,7 +30,7 @@ fn a_connection_that_two_threads_serve_is_counted_once() {
     let (a, b) = (ledger.claim(1, Role::Worker, 0).unwrap(), ledger.claim(1, Role::Worker, 0).unwrap());
     b.reading.sub(1);
     let mut half = ledger.sums();
-    half.not_below_zero();
+    half.clamp_negatives();
     assert_eq!(half.reading, 0);
     a.reading.add(1);
     a.connections.add(1);

@@ -14,11 +14,11 @@ use tree::{Edges, Tree};
 
 /// The crates whose imports are looked at, and how many of their files may be in import circles: a number that may only
 /// sink.
-const CRATES: [(&str, usize); 3] = [("src/lib.rs", 80), ("tools/lab/src/main.rs", 21), ("tools/fuzz/src/main.rs", 0)];
+const CRATES: [(&str, usize); 3] = [("src/lib.rs", 80), ("tools/lab/src/main.rs", 0), ("tools/fuzz/src/main.rs", 0)];
 
 /// The files whose `mod` lines stand in order, each below a doc comment: code of one uses itself and those before it.
 /// Empty lines between them keep rustfmt from sorting.
-const FLOORS: [&str; 1] = ["src/lib.rs"];
+const FLOORS: [&str; 2] = ["src/lib.rs", "tools/lab/src/main.rs"];
 
 /// Riddles among the comments, and lines over 120 columns: numbers that may only sink.
 const RIDDLES: usize = 540;

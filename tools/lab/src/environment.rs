@@ -7,7 +7,7 @@ use std::process::Command;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Environment {
+pub(crate) struct Environment {
     pub kernel: String,
     pub cpu: String,
     pub cpus: Vec<usize>,
@@ -31,7 +31,7 @@ const SYSCTLS: &[&str] = &[
 
 impl Environment {
     /// `drover`: another than the one that is linked into the lab.
-    pub fn look(drover: Option<&Path>) -> Environment {
+    pub(crate) fn detect(drover: Option<&Path>) -> Environment {
         let read = |path: &str| fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
         let cpuinfo = read("/proc/cpuinfo");
         let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn the_machine_is_described() {
-        let environment = Environment::look(None);
+        let environment = Environment::detect(None);
         assert!(environment.kernel.starts_with("Linux ") && !environment.cpus.is_empty());
     }
 }

@@ -9,7 +9,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 static ASKED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 /// From now on the signals are taken note of.
-pub fn watch() -> Result<()> {
+pub(crate) fn watch() -> Result<()> {
     let asked = ASKED.get_or_init(Default::default);
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         // In this order: the second signal finds the flag set.
@@ -20,11 +20,11 @@ pub fn watch() -> Result<()> {
 }
 
 /// True after Ctrl-C.
-pub fn asked() -> bool {
+pub(crate) fn asked() -> bool {
     ASKED.get().is_some_and(|asked| asked.load(Ordering::Relaxed))
 }
 
 /// Error after Ctrl-C.
-pub fn check() -> Result<()> {
+pub(crate) fn check() -> Result<()> {
     if asked() { bail!("interrupted") } else { Ok(()) }
 }

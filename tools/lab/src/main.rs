@@ -1,25 +1,51 @@
 //! The lab: which dispatch model should I use, and what does it cost me, on this machine and under this load?
 //!
-//! `lab compare` measures, `lab fault` breaks something and looks, `lab check` looks for what is known, `lab advise` draws
-//! conclusions, `lab simulate` calculates what this machine is too small for.
+//! `lab compare` measures, `lab fault` breaks something and counts the losses, `lab check` tests whether known facts show
+//! here, `lab advise` draws conclusions, `lab simulate` calculates what this machine is too small for.
+//!
+//! The rooms below stand in order: each uses only those above it.
 
-mod advise;
-mod check;
-mod cli;
-mod compare;
-mod environment;
-mod fault;
-mod handicap;
-mod interrupt;
-mod load;
-mod measure;
+/// Names on the command line, and "did you mean".
 mod names;
-mod process;
-mod report;
-mod results;
-mod server;
-mod simulate;
+
+/// Ctrl-C.
+mod interrupt;
+
+/// What the numbers of repeated rounds allow to be said.
 mod stats;
+
+/// Processes: starting them, pinning them, reading /proc.
+mod process;
+
+/// The clients: plans of requests, the lab's own client, ab and wrk.
+mod load;
+
+/// The server's side of a load: CPU time, context switches, accept queue, ledger.
+mod measure;
+
+/// The servers that are measured: drover under each of its models, nginx, h2o.
+mod server;
+
+/// The machine: kernel, CPUs, versions.
+mod environment;
+
+/// The files that the lab writes and reads again.
+mod results;
+
+/// What people read: tables, pages, charts.
+mod report;
+
+/// Arguments that several commands share.
+mod args;
+
+/// One measurement: a fresh server, a load, a fault.
+mod bench;
+
+/// The commands.
+mod commands;
+
+/// The command line.
+mod cli;
 
 use std::process::ExitCode;
 

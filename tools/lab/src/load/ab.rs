@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::kinds::{Settings, Target};
-use super::outcome::{ClientFigures, SHARES};
+use super::figures::{ClientFigures, SHARES};
+use super::settings::{Settings, Target};
 use crate::process::{Kept, Spec};
 
-pub fn run(ab: &Path, settings: &Settings, target: &Target<'_>) -> Result<ClientFigures> {
+pub(super) fn run(ab: &Path, settings: &Settings, target: &Target<'_>) -> Result<ClientFigures> {
     let table = target.dir.join("ab.csv");
     // -t alone means 50 000 requests at most; ab keeps a record for each of -n.
     let most = (settings.length.as_secs_f64() * 200_000.0).ceil() as u64;
@@ -23,18 +23,15 @@ pub fn run(ab: &Path, settings: &Settings, target: &Target<'_>) -> Result<Client
         "-c".into(),
         settings.clients.to_string(),
         "-s".into(),
-        settings.timeout.as_secs().max(1).to_string(),
+        target.timeout.as_secs().max(1).to_string(),
         "-e".into(),
         table.display().to_string(),
         target.url(),
     ];
-    let spec = Spec {
-        program: ab.into(),
-        args: args.into_iter().map(Into::into).collect(),
-        cpus: settings.client_cpus.clone(),
-    };
+    let spec =
+        Spec { program: ab.into(), args: args.into_iter().map(Into::into).collect(), cpus: target.cpus.to_vec() };
     let mut kept = Kept::start(&spec, &target.dir.join("ab.out"))?;
-    let cpu_share = kept.run_for(settings.length, settings.timeout + Duration::from_secs(5))?;
+    let cpu_share = kept.run_for(settings.length, target.timeout + Duration::from_secs(5))?;
     let output = kept.output();
     let mut figures = parse(&output).with_context(|| format!("ab failed: {}", output.trim()))?;
     figures.quantiles.extend(parse_table(&std::fs::read_to_string(&table).unwrap_or_default()));

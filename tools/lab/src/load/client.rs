@@ -7,6 +7,7 @@ mod connection;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -16,9 +17,9 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
 use self::connection::{Connection, Progress};
-use super::outcome::{Ending, Outcome};
+use super::outcome::{Ending, Outcome, Run};
 use super::plan::{Plan, Shot, Which};
-use crate::interrupt;
+use crate::{interrupt, process};
 
 /// The timer's key; connections have their index.
 const TIMER: u64 = u64::MAX;
@@ -26,7 +27,7 @@ const TIMER: u64 = u64::MAX;
 const SLOW_GAP: Duration = Duration::from_millis(10);
 
 /// Sends the requests of a plan.
-pub struct Client<'a> {
+pub(crate) struct Client<'a> {
     plan: &'a Plan,
     server: SocketAddr,
     requests: Vec<[Vec<u8>; 2]>,
@@ -48,23 +49,9 @@ pub struct Client<'a> {
     run: Run,
 }
 
-/// What became of a plan.
-#[derive(Clone, Debug, Default)]
-pub struct Run {
-    pub outcomes: Vec<Outcome>,
-    /// How much later than planned each request was started.
-    pub late: Vec<Duration>,
-    /// Connections opened while the plan ran, and those that were open before.
-    pub opened: u64,
-    pub idle: u64,
-    /// CPU time of the client's thread, and the time it had, until nobody was left but slow readers.
-    pub cpu: Duration,
-    pub elapsed: Duration,
-}
-
 impl<'a> Client<'a> {
     /// Opens what the plan wants open beforehand. `timeout`: a request without an answer after it is lost.
-    pub fn new(plan: &'a Plan, server: SocketAddr, timeout: Duration) -> Result<Client<'a>> {
+    pub(crate) fn new(plan: &'a Plan, server: SocketAddr, timeout: Duration) -> Result<Client<'a>> {
         let request = |path: &str, keep: bool| {
             let connection = if keep { "keep-alive" } else { "close" };
             format!("GET {path} HTTP/1.1\r\nHost: lab\r\nConnection: {connection}\r\n\r\n").into_bytes()
@@ -120,7 +107,7 @@ impl<'a> Client<'a> {
     }
 
     /// Sends everything and waits for the last answer, or its timeout.
-    pub fn go(mut self) -> Result<Run> {
+    pub(crate) fn go(mut self) -> Result<Run> {
         let cpu = thread_cpu();
         self.start = Instant::now();
         let (mut next, mut ended) = (0, None);
@@ -157,6 +144,14 @@ impl<'a> Client<'a> {
         (self.run.cpu, self.run.elapsed) = (cpu_then.saturating_sub(cpu), elapsed);
         self.run.idle = self.plan.idle as u64;
         Ok(self.run)
+    }
+
+    /// Like `go`, with the calling thread restricted to `cpus`; empty: all.
+    pub(crate) fn go_on(self, cpus: &[usize]) -> Result<Run> {
+        if !cpus.is_empty() {
+            process::pin(cpus)?;
+        }
+        self.go()
     }
 
     /// Starts one request.
@@ -303,6 +298,34 @@ impl<'a> Client<'a> {
         self.timer.set(Expiration::OneShot(TimeSpec::from_duration(wait)), TimerSetTimeFlags::empty())?;
         Ok(())
     }
+}
+
+/// Runs `plan` on a thread of its own on `cpus`, and `meanwhile` on this one, from the moment that it is given: the client is
+/// ready and begins. Errors: the client fails, or never begins.
+pub(crate) fn run_beside<T>(
+    plan: &Plan,
+    server: SocketAddr,
+    timeout: Duration,
+    cpus: &[usize],
+    meanwhile: impl FnOnce(Instant) -> T,
+) -> Result<(Run, T)> {
+    std::thread::scope(|scope| {
+        let (ready, begins) = std::sync::mpsc::channel();
+        let client = scope.spawn(move || {
+            process::pin(cpus)?;
+            let client = Client::new(plan, server, timeout)?;
+            ready.send(Instant::now()).ok();
+            client.go()
+        });
+        let result = begins.recv().ok().map(meanwhile);
+        let run = join(client)?;
+        Ok((run, result.context("the client never began")?))
+    })
+}
+
+/// The result of a client's thread.
+pub(super) fn join(client: ScopedJoinHandle<'_, Result<Run>>) -> Result<Run> {
+    client.join().unwrap_or_else(|_| bail!("the client panicked"))
 }
 
 /// What the client lacks, when that is why it can't connect: no fault of the server.

@@ -1,50 +1,18 @@
 //! The loads: one entry each.
 
-use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-use super::client::Client;
-use super::outcome::{ClientFigures, figures};
-use super::plan::{Plan, SMALL};
+use super::client::{Client, join};
+use super::figures::{ClientFigures, figures};
+use super::plan::Plan;
+use super::settings::{Settings, Target};
 use super::{ab, wrk};
-use crate::process;
-
-/// How hard and how long.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    pub length: Duration,
-    /// Clients of the closed loops.
-    pub clients: usize,
-    /// New connections a second of the open loops.
-    pub rate: f64,
-    pub burst: usize,
-    pub idle: usize,
-    /// Connections beyond the servers' limit.
-    pub surplus: usize,
-    pub workers: u32,
-    pub client_cpus: Vec<usize>,
-    /// A request without an answer after it is lost.
-    pub timeout: Duration,
-}
-
-/// Whom a load goes to, and where its tools may write.
-pub struct Target<'a> {
-    pub server: SocketAddr,
-    pub dir: &'a Path,
-    pub seed: u64,
-}
-
-impl Target<'_> {
-    pub fn url(&self) -> String {
-        format!("http://{}{SMALL}", self.server)
-    }
-}
+use crate::{names, process};
 
 /// One load.
-pub struct Load {
+pub(crate) struct Load {
     pub name: &'static str,
     pub about: &'static str,
     /// The figures that verdicts are given on.
@@ -73,7 +41,7 @@ const STORM_HOLD: Duration = Duration::from_millis(200);
 /// Starting a server, warming it up and ending it.
 const AROUND: Duration = Duration::from_millis(90);
 
-pub static LOADS: &[Load] = &[
+pub(crate) static LOADS: &[Load] = &[
     Load {
         name: "short",
         about: "a connection for each request, as many as go",
@@ -86,7 +54,7 @@ pub static LOADS: &[Load] = &[
                 ready();
                 ab::run(&ab, settings, target)
             }
-            None => ours(&Plan::closed(settings.clients, false, settings.length), settings, target, ready),
+            None => ours(&Plan::closed(settings.clients, false, settings.length), target, ready),
         },
     },
     Load {
@@ -101,7 +69,7 @@ pub static LOADS: &[Load] = &[
                 ready();
                 wrk::run(&wrk, settings, target)
             }
-            None => ours(&Plan::closed(settings.clients, true, settings.length), settings, target, ready),
+            None => ours(&Plan::closed(settings.clients, true, settings.length), target, ready),
         },
     },
     Load {
@@ -111,9 +79,7 @@ pub static LOADS: &[Load] = &[
         worker_connections: None,
         counts_delays: false,
         around: AROUND,
-        run: |settings, target, ready| {
-            ours(&Plan::open(settings.rate, settings.length, target.seed), settings, target, ready)
-        },
+        run: |settings, target, ready| ours(&Plan::open(settings.rate, settings.length, target.seed), target, ready),
     },
     Load {
         name: "burst",
@@ -125,7 +91,7 @@ pub static LOADS: &[Load] = &[
         run: |settings, target, ready| {
             // At least one burst, however short the round.
             let gap = Duration::from_millis(100).min(settings.length);
-            ours(&Plan::burst(settings.burst, gap, settings.length), settings, target, ready)
+            ours(&Plan::burst(settings.burst, gap, settings.length), target, ready)
         },
     },
     Load {
@@ -137,7 +103,7 @@ pub static LOADS: &[Load] = &[
         around: Duration::from_millis(1400),
         run: |settings, target, ready| {
             // A hundredth of 8 MiB each: a quarter of the rate keeps one core busy, but not to the brim.
-            ours(&Plan::minority(settings.rate / 4.0, settings.length, target.seed), settings, target, ready)
+            ours(&Plan::minority(settings.rate / 4.0, settings.length, target.seed), target, ready)
         },
     },
     Load {
@@ -148,7 +114,7 @@ pub static LOADS: &[Load] = &[
         counts_delays: false,
         around: Duration::from_millis(250),
         run: |settings, target, ready| {
-            ours(&Plan::trickle(settings.idle, settings.rate, settings.length, target.seed), settings, target, ready)
+            ours(&Plan::trickle(settings.idle, settings.rate, settings.length, target.seed), target, ready)
         },
     },
     Load {
@@ -160,32 +126,20 @@ pub static LOADS: &[Load] = &[
         around: Duration::from_millis(400),
         run: |settings, target, ready| {
             let count = (STORM_CONNECTIONS * settings.workers) as usize + settings.surplus;
-            ours(&Plan::storm(count, STORM_HOLD), settings, target, ready)
+            ours(&Plan::storm(count, STORM_HOLD), target, ready)
         },
     },
 ];
 
 /// The load of that name. Error: there is none; says which one may have been meant.
-pub fn find(name: &str) -> Result<&'static Load> {
-    if let Some(load) = LOADS.iter().find(|load| load.name == name) {
-        return Ok(load);
-    }
-    let names: Vec<&str> = LOADS.iter().map(|load| load.name).collect();
-    bail!("unknown load \"{name}\"{}", crate::names::hint(name, &names))
+pub(crate) fn find(name: &str) -> Result<&'static Load> {
+    names::find(name, "load", LOADS, |load| load.name)
 }
 
-/// Runs a plan with our own client, on a thread of its own that is pinned where the client belongs.
-fn ours(plan: &Plan, settings: &Settings, target: &Target<'_>, ready: &mut dyn FnMut()) -> Result<ClientFigures> {
-    let client = Client::new(plan, target.server, settings.timeout)?;
+/// Runs a plan with the lab's own client, on a thread of its own on the client's CPUs.
+fn ours(plan: &Plan, target: &Target<'_>, ready: &mut dyn FnMut()) -> Result<ClientFigures> {
+    let client = Client::new(plan, target.server, target.timeout)?;
     ready();
-    let run = std::thread::scope(|scope| {
-        let client = scope.spawn(|| {
-            if !settings.client_cpus.is_empty() {
-                process::pin(&settings.client_cpus)?;
-            }
-            client.go()
-        });
-        client.join().unwrap_or_else(|_| bail!("the client panicked"))
-    })?;
+    let run = std::thread::scope(|scope| join(scope.spawn(|| client.go_on(target.cpus))))?;
     Ok(figures(&run))
 }

@@ -1,15 +1,19 @@
-//! What clients do to the server.
+//! The clients: when which request is sent, by whom, and how it ended.
 
 mod ab;
 mod client;
+mod figures;
 mod kinds;
 mod outcome;
 mod plan;
+mod settings;
 mod wrk;
 
-pub use client::{Client, Run};
-pub use kinds::{LOADS, Load, Settings, Target, find};
-pub use outcome::{ClientFigures, Ending, Outcome, SHARES, quantiles};
+pub(crate) use client::{Client, run_beside};
+pub(crate) use figures::{ClientFigures, SHARES, quantiles};
 #[cfg(test)]
-pub use outcome::{figures, histogram};
-pub use plan::{Plan, SMALL};
+pub(crate) use figures::{figures, histogram};
+pub(crate) use kinds::{LOADS, Load, find};
+pub(crate) use outcome::{Ending, Outcome, Run};
+pub(crate) use plan::{Plan, SMALL};
+pub(crate) use settings::{Settings, Target};

@@ -10,7 +10,7 @@ use rand_distr::{Distribution, Exp};
 
 /// One request.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Shot {
+pub(crate) struct Shot {
     /// Planned send, from the start of the load. Latency counts from here.
     pub at: Duration,
     pub which: Which,
@@ -26,7 +26,7 @@ pub struct Shot {
 
 /// The connection for a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Which {
+pub(crate) enum Which {
     New,
     /// One of the connections that were opened before the load.
     Idle(usize),
@@ -34,7 +34,7 @@ pub enum Which {
 
 /// All requests of a load, in the order of their time.
 #[derive(Clone, Debug, Default)]
-pub struct Plan {
+pub(crate) struct Plan {
     pub shots: Vec<Shot>,
     pub paths: Vec<String>,
     /// Connections that are opened before, and stay.
@@ -43,8 +43,8 @@ pub struct Plan {
     pub closed: Option<(usize, Duration)>,
 }
 
-pub const SMALL: &str = "/1k.html";
-pub const LARGE: &str = "/8m.bin";
+pub(crate) const SMALL: &str = "/1k.html";
+pub(super) const LARGE: &str = "/8m.bin";
 
 const PLAIN: Shot =
     Shot { at: Duration::ZERO, which: Which::New, path: 0, hold: Duration::ZERO, slow: false, counts: true };
@@ -55,12 +55,12 @@ impl Plan {
     }
 
     /// `rate` new connections a second, as independent clients send them (a Poisson process).
-    pub fn open(rate: f64, length: Duration, seed: u64) -> Plan {
+    pub(crate) fn open(rate: f64, length: Duration, seed: u64) -> Plan {
         Plan::of(arrivals(rate, length, seed).map(|at| Shot { at, ..PLAIN }).collect())
     }
 
     /// `size` connections at the same moment, every `gap`, and nothing between.
-    pub fn burst(size: usize, gap: Duration, length: Duration) -> Plan {
+    pub(crate) fn burst(size: usize, gap: Duration, length: Duration) -> Plan {
         let bursts = (length.as_secs_f64() / gap.as_secs_f64()).floor().max(1.0) as u32;
         // The first one comes after a gap as well: from idle.
         let times = (1..=bursts).map(|n| gap * n);
@@ -69,7 +69,7 @@ impl Plan {
 
     /// Every hundredth request is for a large file, and of these the first and every fifth after it reads slowly: a short round
     /// has no second.
-    pub fn minority(rate: f64, length: Duration, seed: u64) -> Plan {
+    pub(crate) fn minority(rate: f64, length: Duration, seed: u64) -> Plan {
         let mut heavy = 0;
         let shots = arrivals(rate, length, seed).enumerate().map(|(n, at)| {
             if n % 100 != 50 {
@@ -82,7 +82,7 @@ impl Plan {
     }
 
     /// `idle` open connections, and `rate` requests a second on any of them.
-    pub fn trickle(idle: usize, rate: f64, length: Duration, seed: u64) -> Plan {
+    pub(crate) fn trickle(idle: usize, rate: f64, length: Duration, seed: u64) -> Plan {
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x1d1e);
         let mut order: Vec<usize> = (0..idle).collect();
         order.shuffle(&mut rng);
@@ -94,13 +94,13 @@ impl Plan {
     }
 
     /// `count` connections at once; each stays open for `hold` after its answer.
-    pub fn storm(count: usize, hold: Duration) -> Plan {
+    pub(crate) fn storm(count: usize, hold: Duration) -> Plan {
         let at = Duration::from_millis(50);
         Plan::of(vec![Shot { at, hold, ..PLAIN }; count])
     }
 
     /// `clients` clients that send the next request when the last is answered, on new connections or the same.
-    pub fn closed(clients: usize, keep_alive: bool, length: Duration) -> Plan {
+    pub(crate) fn closed(clients: usize, keep_alive: bool, length: Duration) -> Plan {
         let hold = if keep_alive { Duration::MAX } else { Duration::ZERO };
         Plan { closed: Some((clients, length)), ..Plan::of(vec![Shot { hold, ..PLAIN }; clients]) }
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::kinds::{Settings, Target};
-use super::outcome::{ClientFigures, SHARES, histogram};
+use super::figures::{ClientFigures, SHARES, histogram};
+use super::settings::{Settings, Target};
 use crate::process::{Kept, Spec};
 
 /// wrk's own report stops at the 99th percentile; a script may say more. Latencies are in microseconds.
@@ -24,7 +24,7 @@ fn script() -> String {
     )
 }
 
-pub fn run(wrk: &Path, settings: &Settings, target: &Target<'_>) -> Result<ClientFigures> {
+pub(super) fn run(wrk: &Path, settings: &Settings, target: &Target<'_>) -> Result<ClientFigures> {
     let lua = target.dir.join("wrk.lua");
     std::fs::write(&lua, script())?;
     let args = [
@@ -33,18 +33,15 @@ pub fn run(wrk: &Path, settings: &Settings, target: &Target<'_>) -> Result<Clien
         // Whole seconds only: it is ended by a signal.
         format!("-d{}s", settings.length.as_secs() + 60),
         "--timeout".into(),
-        format!("{}s", settings.timeout.as_secs().max(1)),
+        format!("{}s", target.timeout.as_secs().max(1)),
         "-s".into(),
         lua.display().to_string(),
         target.url(),
     ];
-    let spec = Spec {
-        program: wrk.into(),
-        args: args.into_iter().map(Into::into).collect(),
-        cpus: settings.client_cpus.clone(),
-    };
+    let spec =
+        Spec { program: wrk.into(), args: args.into_iter().map(Into::into).collect(), cpus: target.cpus.to_vec() };
     let mut kept = Kept::start(&spec, &target.dir.join("wrk.out"))?;
-    let cpu_share = kept.run_for(settings.length, settings.timeout + Duration::from_secs(5))?;
+    let cpu_share = kept.run_for(settings.length, target.timeout + Duration::from_secs(5))?;
     let output = kept.output();
     let mut figures = parse(&output).with_context(|| format!("wrk failed: {}", output.trim()))?;
     (figures.cpu_share, figures.connections) = (cpu_share, settings.clients as u64);

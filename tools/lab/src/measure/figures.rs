@@ -8,13 +8,13 @@ use drover::shm::histogram::bound;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::{Count, Counts};
-use super::tree::{Process, memory_kib, tree};
+use crate::process::{Process, memory_kib, tree};
 use crate::stats::jain;
 
 /// What a load cost the server. What can't be known for a server is missing: only drover has a ledger.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct ServerFigures {
+pub(crate) struct ServerFigures {
     /// User and system time of all its processes, per answered request, microseconds.
     pub cpu_us_per_request: Option<f64>,
     /// CPU time as a share of one CPU.
@@ -53,7 +53,7 @@ const ONE_EACH: &str = "fork";
 
 /// One worker's part.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct WorkerFigures {
+pub(crate) struct WorkerFigures {
     pub pid: u32,
     pub cpu_us: f64,
     pub accepts: Option<u64>,
@@ -61,7 +61,7 @@ pub struct WorkerFigures {
 }
 
 /// The look before a load.
-pub struct Before {
+pub(crate) struct Before {
     root: u32,
     ledger: Option<Ledger>,
     processes: Vec<Process>,
@@ -74,7 +74,7 @@ pub struct Before {
 
 /// What others have seen of a load.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Requests with a good answer.
     pub answered: u64,
     /// Connections opened while the load ran.
@@ -88,14 +88,14 @@ pub struct Seen {
 }
 
 impl Before {
-    pub fn look(root: u32, ledger: Option<Ledger>) -> Before {
+    pub(crate) fn look(root: u32, ledger: Option<Ledger>) -> Before {
         let (processes, counts, overflows) = (tree(root), ledger.as_ref().map(Counts::read), overflows());
         let (memory, respawns) = (memory_kib(&processes), ledger.as_ref().map(|ledger| ledger.header().respawns.get()));
         Before { root, ledger, processes, counts, respawns, overflows, memory, at: std::time::Instant::now() }
     }
 
     /// How many processes have died since, as the master has counted them, or as they are missed when there is no ledger.
-    pub fn died(&self) -> u64 {
+    pub(crate) fn died(&self) -> u64 {
         match (&self.ledger, self.respawns) {
             (Some(ledger), Some(before)) => ledger.header().respawns.get().saturating_sub(before),
             _ => {
@@ -107,7 +107,7 @@ impl Before {
     }
 
     /// The look after it.
-    pub fn after(self, seen: &Seen) -> ServerFigures {
+    pub(crate) fn after(self, seen: &Seen) -> ServerFigures {
         let seconds = self.at.elapsed().as_secs_f64().max(1e-9);
         let after = tree(self.root);
         let old: BTreeMap<u32, &Process> = self.processes.iter().map(|process| (process.pid, process)).collect();

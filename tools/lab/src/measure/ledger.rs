@@ -9,7 +9,7 @@ use drover::shm::{Ledger, Role, Sums};
 use serde::{Deserialize, Serialize};
 
 /// Opens the ledger of the master `pid`. Error: it has none, or one of another version.
-pub fn open(pid: u32) -> Result<Ledger> {
+pub(crate) fn open(pid: u32) -> Result<Ledger> {
     let memfd = memfd(pid).with_context(|| format!("process {pid} has no ledger: is it a drover?"))?;
     Ledger::open(memfd).context("the ledger")
 }
@@ -24,7 +24,7 @@ fn memfd(pid: u32) -> Option<File> {
 
 /// What one process has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Count {
+pub(super) struct Count {
     pub turns: u64,
     pub wakeups: u64,
     pub accepts: u64,
@@ -81,18 +81,18 @@ impl Count {
     }
 
     /// What was counted since `before`; connections are those that are open now.
-    pub fn since(self, before: Count) -> Count {
+    pub(super) fn since(self, before: Count) -> Count {
         Count { connections: self.connections, ..self.combine(before, u64::saturating_sub) }
     }
 
-    pub fn and(self, other: Count) -> Count {
+    pub(super) fn and(self, other: Count) -> Count {
         self.combine(other, u64::wrapping_add)
     }
 }
 
 /// A copy of the whole ledger.
 #[derive(Clone, Debug, Default)]
-pub struct Counts {
+pub(super) struct Counts {
     pub sums: Count,
     /// By pid. A process with several serving threads counts as one.
     pub workers: BTreeMap<u32, Count>,
@@ -100,7 +100,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    pub fn read(ledger: &Ledger) -> Counts {
+    pub(super) fn read(ledger: &Ledger) -> Counts {
         let mut counts = Counts { sums: (&ledger.sums()).into(), ..Counts::default() };
         for slot in ledger.live() {
             let Some(pid) = slot.pid() else { continue };

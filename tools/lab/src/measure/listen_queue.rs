@@ -18,14 +18,14 @@ fn depth(diagnostics: &Diagnostics, port: u16) -> Result<u32> {
 }
 
 /// Watches the queue of a port from a thread of its own.
-pub struct ListenQueue {
+pub(crate) struct ListenQueue {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<(u64, u64, u32)>,
 }
 
 impl ListenQueue {
     /// `cpus`: where the watching may cost something, because the server is elsewhere.
-    pub fn watch(port: u16, cpus: Vec<usize>) -> Result<ListenQueue> {
+    pub(crate) fn watch(port: u16, cpus: Vec<usize>) -> Result<ListenQueue> {
         let diagnostics = Diagnostics::open()?;
         depth(&diagnostics, port)?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -47,7 +47,7 @@ impl ListenQueue {
     }
 
     /// Mean and greatest depth seen.
-    pub fn end(self) -> Option<(f64, u32)> {
+    pub(crate) fn end(self) -> Option<(f64, u32)> {
         self.stop.store(true, Ordering::Relaxed);
         let (looks, sum, most) = self.thread.join().ok()?;
         (looks > 0).then(|| (sum as f64 / looks as f64, most))

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::fs;
 
 use super::sock_diag::Diagnostics;
-use super::tree::Process;
+use crate::process::Process;
 
 /// The processes of `tree` that have a TCP listening socket of `port` in one of their epoll sets now: those that the kernel
 /// may wake for a connection. With an accept mutex that is its holder.
-pub fn listeners(processes: &[Process], port: u16) -> Vec<u32> {
+pub(crate) fn listeners(processes: &[Process], port: u16) -> Vec<u32> {
     let listening = Diagnostics::open().and_then(|diagnostics| diagnostics.listening(port)).unwrap_or_default();
     let sockets: Vec<String> = listening.iter().map(|socket| format!("socket:[{}]", socket.inode)).collect();
     processes.iter().filter(|process| watches(process.pid, &sockets)).map(|process| process.pid).collect()

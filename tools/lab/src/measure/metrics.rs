@@ -4,7 +4,7 @@ use super::figures::ServerFigures;
 use crate::load::ClientFigures;
 
 /// One figure of a measurement.
-pub struct Metric {
+pub(crate) struct Metric {
     pub name: &'static str,
     pub title: &'static str,
     /// Empty for pure numbers.
@@ -19,7 +19,7 @@ pub struct Metric {
 
 /// How the figures of the rounds become one.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Across {
+pub(crate) enum Across {
     Median,
     /// Bad news is not averaged away.
     Sum,
@@ -28,7 +28,7 @@ pub enum Across {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Better {
+pub(crate) enum Better {
     Lower,
     Higher,
     /// Says something, but nobody's worth.
@@ -73,7 +73,7 @@ const fn share(
     Metric { name, title, unit: "", better: Better::Higher, needs_idle_client: false, of, across: Across::Median }
 }
 
-pub static METRICS: &[Metric] = &[
+pub(crate) static METRICS: &[Metric] = &[
     Metric {
         name: "rate",
         title: "answered requests",
@@ -131,7 +131,7 @@ pub static METRICS: &[Metric] = &[
 ];
 
 /// The metric of that name; all names that the lab itself uses exist (there is a test).
-pub fn metric(name: &str) -> Option<&'static Metric> {
+pub(crate) fn metric(name: &str) -> Option<&'static Metric> {
     METRICS.iter().find(|metric| metric.name == name)
 }
 

@@ -6,14 +6,12 @@ mod listen_queue;
 mod listeners;
 mod metrics;
 // Shared with the tests of the server, which look for its sockets among as many others.
-#[allow(dead_code)]
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../../../tests/support/sock_diag.rs"]
 mod sock_diag;
-mod tree;
 
-pub use figures::{Before, Seen, ServerFigures};
-pub use ledger::open as open_ledger;
-pub use listen_queue::ListenQueue;
-pub use listeners::listeners;
-pub use metrics::{Across, Better, METRICS, Metric, metric};
-pub use tree::{memory_kib, tree};
+pub(crate) use figures::{Before, Seen, ServerFigures};
+pub(crate) use ledger::open as open_ledger;
+pub(crate) use listen_queue::ListenQueue;
+pub(crate) use listeners::listeners;
+pub(crate) use metrics::{Across, Better, METRICS, Metric, metric};

@@ -10,18 +10,18 @@ const RIGHT: f64 = 24.0;
 const COLOURS: usize = 8;
 
 /// Text that can't end the text it is put into.
-pub fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// Colour and dashes of the series `n`.
-pub fn stroke(n: usize) -> String {
+pub(super) fn stroke(n: usize) -> String {
     const DASHES: [&str; 4] = ["none", "7 3", "2 3", "10 3 2 3"];
     format!("stroke:var(--c{});stroke-dasharray:{}", n % COLOURS, DASHES[n % 4])
 }
 
 /// The key: a piece of line for each name.
-pub fn key(names: &[String]) -> String {
+pub(super) fn key(names: &[String]) -> String {
     let items = names.iter().enumerate().map(|(n, name)| {
         let line = format!("<line x1='1' y1='6' x2='35' y2='6' stroke-width='3' style='{}'/>", stroke(n));
         format!(
@@ -44,7 +44,7 @@ fn mark(n: usize, x: f64, y: f64) -> String {
 
 /// Latency over the share of requests, both logarithmic: the right half is the slowest per cent, which a linear
 /// axis would hide. `series`: for each side (share, µs).
-pub fn latency(title: &str, series: &[Vec<(f64, f64)>]) -> String {
+pub(super) fn latency(title: &str, series: &[Vec<(f64, f64)>]) -> String {
     const HEIGHT: f64 = 300.0;
     const TOP: f64 = 12.0;
     const BOTTOM: f64 = 44.0;
@@ -90,7 +90,7 @@ pub fn latency(title: &str, series: &[Vec<(f64, f64)>]) -> String {
 }
 
 /// Microseconds over the number of workers, both logarithmic.
-pub fn growth(title: &str, series: &[Vec<(f64, f64)>]) -> String {
+pub(super) fn growth(title: &str, series: &[Vec<(f64, f64)>]) -> String {
     const HEIGHT: f64 = 300.0;
     const TOP: f64 = 12.0;
     const BOTTOM: f64 = 44.0;
@@ -140,7 +140,7 @@ fn line(svg: &mut String, n: usize, at: Vec<(f64, f64)>) {
 }
 
 /// One line of a chart of differences.
-pub struct Difference {
+pub(super) struct Difference {
     pub label: String,
     pub middle: f64,
     pub interval: Option<(f64, f64)>,
@@ -148,7 +148,7 @@ pub struct Difference {
 }
 
 /// Differences with their intervals, in per cent, around zero.
-pub fn differences(title: &str, rows: &[Difference]) -> String {
+pub(super) fn differences(title: &str, rows: &[Difference]) -> String {
     const ROW: f64 = 44.0;
     let height = ROW * rows.len() as f64 + 34.0;
     let ends = rows.iter().flat_map(|row| row.interval.map_or([row.middle; 2], |(low, high)| [low, high]));
@@ -215,7 +215,7 @@ pub fn differences(title: &str, rows: &[Difference]) -> String {
 }
 
 /// Shares of the whole as pieces of a bar for each name, the greatest first.
-pub fn shares(title: &str, rows: &[(String, Vec<f64>)]) -> String {
+pub(super) fn shares(title: &str, rows: &[(String, Vec<f64>)]) -> String {
     const ROW: f64 = 54.0;
     let height = ROW * rows.len() as f64 + 4.0;
     let mut svg = open(height, title);

@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::measure::METRICS;
 use crate::results::Results;
 
-pub fn csv(results: &Results) -> Result<Vec<u8>> {
+pub(super) fn csv(results: &Results) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let fixed = ["round", "load", "side", "requests", "client_cpu_share"];
     writer.write_record(fixed.iter().copied().chain(METRICS.iter().map(|metric| metric.name)))?;

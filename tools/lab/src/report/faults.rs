@@ -8,10 +8,10 @@ use anyhow::{Context, Result};
 use super::chart::escape;
 use super::html::page;
 use super::text::{number, time};
-use crate::fault::{FaultResults, Row};
+use crate::results::{FaultResults, FaultRow as Row};
 
 /// fault.json and fault.html.
-pub fn write_faults(results: &FaultResults, dir: &Path) -> Result<()> {
+pub(crate) fn write_faults(results: &FaultResults, dir: &Path) -> Result<()> {
     std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
     std::fs::write(dir.join("fault.json"), serde_json::to_vec_pretty(results)?)?;
     Ok(std::fs::write(dir.join("fault.html"), html(results))?)
@@ -31,7 +31,7 @@ fn cells(row: &Row) -> [String; 5] {
 const HEADINGS: [&str; 5] = ["lost", "delayed", "longest", "back in", "before"];
 
 /// For a terminal of 80 columns.
-pub fn fault_table(results: &FaultResults) -> String {
+pub(crate) fn fault_table(results: &FaultResults) -> String {
     let mut out = format!("{:<21} {:<15}", "", "");
     for (heading, width) in HEADINGS.iter().zip([9, 8, 9, 9, 8]) {
         let _ = write!(out, "{heading:>width$}");

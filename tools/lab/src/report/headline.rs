@@ -4,7 +4,7 @@ use super::text::{Tone, tone};
 use crate::results::Results;
 
 /// Of one other side it counts the verdicts; more are named, the better ones first.
-pub fn headline(results: &Results) -> String {
+pub(super) fn headline(results: &Results) -> String {
     let Some((first, others)) = results.sides.split_first() else { return "Nothing was measured".to_owned() };
     match others {
         [] => format!("{}, measured alone", first.name),

@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use super::chart::{self, Difference, escape};
 use super::text::{self, Tone};
-use crate::check;
 use crate::load::SHARES;
 use crate::measure::{METRICS, metric};
 use crate::results::{Conclusion, LoadNotes, Results};
@@ -13,7 +12,7 @@ use crate::stats::median;
 const STYLE: &str = include_str!("style.css");
 
 /// A page around `body`.
-pub fn page(title: &str, body: &str) -> String {
+pub(super) fn page(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n<meta name='viewport' content='width=device-width'>\n\
          <title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
@@ -22,7 +21,7 @@ pub fn page(title: &str, body: &str) -> String {
 }
 
 /// The report of a comparison.
-pub fn html(results: &Results) -> String {
+pub(super) fn html(results: &Results) -> String {
     let mut body = verdicts(results);
     for load in results.loads.iter().filter(|load| results.measurements.iter().any(|m| m.load == load.name)) {
         body.push_str(&section(results, load));
@@ -215,7 +214,7 @@ fn checks(results: &Results) -> String {
         return String::new();
     }
     let rows = results.checks.iter().map(|check| {
-        let (sign, name, found) = (check::sign(check), escape(&check.name), escape(&check.found));
+        let (sign, name, found) = (check.verdict(), escape(&check.name), escape(&check.found));
         format!("<tr><td>{name}</td><td>{sign}</td><td class='text'>{found}</td></tr>\n")
     });
     format!(

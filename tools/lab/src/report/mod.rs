@@ -5,6 +5,7 @@ mod csv;
 mod faults;
 mod headline;
 mod html;
+mod progress;
 mod simulation;
 mod table;
 mod text;
@@ -14,15 +15,16 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-pub use faults::{fault_table, write_faults};
-pub use simulation::{simulation_table, write_simulation};
-pub use table::table;
-pub use text::{Tone, cell, difference, number, time, tone, wrapped};
+pub(crate) use faults::{fault_table, write_faults};
+pub(crate) use progress::progress;
+pub(crate) use simulation::{simulation_table, write_simulation};
+pub(crate) use table::table;
+pub(crate) use text::{Tone, cell, difference, number, time, tone, wrapped};
 
 use crate::results::Results;
 
 /// Writes all files into `dir`.
-pub fn write(results: &Results, dir: &Path) -> Result<()> {
+pub(crate) fn write(results: &Results, dir: &Path) -> Result<()> {
     let put = |name: &str, bytes: Vec<u8>| {
         let path = dir.join(name);
         std::fs::write(&path, bytes).with_context(|| path.display().to_string())
@@ -33,7 +35,7 @@ pub fn write(results: &Results, dir: &Path) -> Result<()> {
 }
 
 /// Prints for the person. A reader that has gone, such as head(1), is no error.
-pub fn say(text: &str) -> Result<()> {
+pub(crate) fn say(text: &str) -> Result<()> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("standard output"),
         _ => Ok(()),
@@ -41,6 +43,6 @@ pub fn say(text: &str) -> Result<()> {
 }
 
 /// Where they are.
-pub fn files(dir: &Path) -> String {
+pub(crate) fn files(dir: &Path) -> String {
     format!("{0}/report.html  {0}/results.json  {0}/results.csv", dir.display())
 }

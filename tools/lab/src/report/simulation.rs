@@ -8,11 +8,11 @@ use anyhow::{Context, Result};
 use super::chart::{self, escape};
 use super::html::page;
 use super::text::{number, time, wrapped};
-use crate::simulate::{Checked, Figures, Row, Simulation, TRUSTED};
+use crate::results::{Checked, Figures, Row, Simulation, TRUSTED};
 use crate::stats::median;
 
 /// simulation.json and simulation.html.
-pub fn write_simulation(simulation: &Simulation, dir: &Path) -> Result<()> {
+pub(crate) fn write_simulation(simulation: &Simulation, dir: &Path) -> Result<()> {
     std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
     std::fs::write(dir.join("simulation.json"), serde_json::to_vec_pretty(simulation)?)?;
     Ok(std::fs::write(dir.join("simulation.html"), html(simulation))?)
@@ -86,7 +86,7 @@ fn cpus(simulation: &Simulation) -> String {
 }
 
 /// For a terminal of 80 columns.
-pub fn simulation_table(simulation: &Simulation) -> String {
+pub(crate) fn simulation_table(simulation: &Simulation) -> String {
     let mut out = String::from("MEASURED here, and what the simulation makes of the same arrivals:\n\n");
     let _ = writeln!(
         out,

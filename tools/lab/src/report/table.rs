@@ -21,7 +21,7 @@ const COLUMNS: &[(&str, usize, &str)] = &[
 const NAME: usize = 18;
 
 /// Every load with its sides and the conclusions; no line is longer than 80 columns.
-pub fn table(results: &Results) -> String {
+pub(crate) fn table(results: &Results) -> String {
     let mut out = String::new();
     for load in results.loads.iter().filter(|load| results.measurements.iter().any(|m| m.load == load.name)) {
         write_load(&mut out, results, load);
@@ -139,7 +139,7 @@ mod tests {
             results.measurements.extend((1..=20).map(|round| Measurement { round, ..m.clone() }));
         }
         results.method.level = 0.99;
-        crate::compare::conclude(&mut results, 1);
+        crate::results::conclude(&mut results, 1);
         let table = table(&results);
         assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
         let fork = table.lines().filter(|line| line.starts_with("  fork")).nth(1).unwrap();

@@ -5,7 +5,7 @@ use crate::results::{Conclusion, Results};
 use crate::stats::Verdict;
 
 /// Three significant digits, without noise.
-pub fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         v if v >= 100.0 => format!("{value:.0}"),
         v if v >= 10.0 => format!("{value:.1}"),
@@ -15,7 +15,7 @@ pub fn number(value: f64) -> String {
 }
 
 /// Microseconds as they are read best.
-pub fn time(us: f64) -> String {
+pub(crate) fn time(us: f64) -> String {
     match us {
         us if us >= 1e6 => format!("{} s", number(us / 1e6)),
         us if us >= 1e3 => format!("{} ms", number(us / 1e3)),
@@ -24,7 +24,7 @@ pub fn time(us: f64) -> String {
 }
 
 /// A figure with its unit.
-pub fn value(metric: &Metric, value: f64) -> String {
+pub(super) fn value(metric: &Metric, value: f64) -> String {
     match metric.unit {
         "µs" => time(value),
         "" => number(value),
@@ -32,7 +32,7 @@ pub fn value(metric: &Metric, value: f64) -> String {
     }
 }
 
-pub fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     // Nothing is "-0.0 %".
     let percent = (share * 1000.0).round() / 10.0 + 0.0;
     match percent.abs() {
@@ -44,14 +44,14 @@ pub fn percent(share: f64) -> String {
 
 /// How a verdict looks: the sign says it without colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
+pub(crate) enum Tone {
     Better,
     Worse,
     Same,
     Unknown,
 }
 
-pub fn tone(conclusion: &Conclusion) -> Tone {
+pub(crate) fn tone(conclusion: &Conclusion) -> Tone {
     let lower_is_better = metric(&conclusion.metric).is_none_or(|metric| metric.better == Better::Lower);
     match conclusion.comparison.verdict {
         Verdict::Lower if lower_is_better => Tone::Better,
@@ -69,7 +69,7 @@ pub fn tone(conclusion: &Conclusion) -> Tone {
 }
 
 /// The verdict as a character, for tables.
-pub fn sign(conclusion: &Conclusion) -> char {
+pub(super) fn sign(conclusion: &Conclusion) -> char {
     match tone(conclusion) {
         Tone::Better => '+',
         Tone::Worse => '-',
@@ -79,7 +79,7 @@ pub fn sign(conclusion: &Conclusion) -> char {
 }
 
 /// The short name of a metric, for the head of a column.
-pub fn heading(name: &str) -> &str {
+pub(super) fn heading(name: &str) -> &str {
     match name {
         "rate" => "req/s",
         "cpu_us_per_request" => "CPU",
@@ -93,7 +93,7 @@ pub fn heading(name: &str) -> &str {
 }
 
 /// One word, or the reason why there is none.
-pub fn verdict(conclusion: &Conclusion) -> String {
+pub(super) fn verdict(conclusion: &Conclusion) -> String {
     let why = match (conclusion.comparison.verdict, tone(conclusion)) {
         (Verdict::Undecided, _) => return "undecided".to_owned(),
         (Verdict::ClientBound, _) => "the client was the bottleneck".to_owned(),
@@ -113,13 +113,13 @@ pub fn verdict(conclusion: &Conclusion) -> String {
 }
 
 /// What "no difference" means here; nothing for results that don't say.
-pub fn sameness(results: &Results) -> Option<String> {
+pub(super) fn sameness(results: &Results) -> Option<String> {
     let same = results.method.same? * 100.0;
     Some(format!("no difference: {same} % at most; undecided: more is possible"))
 }
 
 /// `-3.1 % [-4.0, -2.2]`, or `3 -> 12` of what is counted; nothing of what was not measured.
-pub fn difference(conclusion: &Conclusion) -> String {
+pub(crate) fn difference(conclusion: &Conclusion) -> String {
     let c = &conclusion.comparison;
     match (c.total_a.zip(c.total_b), c.interval) {
         (Some((a, b)), _) => format!("{a} -> {b}"),
@@ -130,7 +130,7 @@ pub fn difference(conclusion: &Conclusion) -> String {
 }
 
 /// The same for a column of a table: with the sign, and where it is undecided how far it may be either way.
-pub fn cell(conclusion: &Conclusion) -> String {
+pub(crate) fn cell(conclusion: &Conclusion) -> String {
     let c = &conclusion.comparison;
     let said = match (c.verdict, c.interval) {
         (Verdict::Undecided, Some(i)) if c.total_a.is_none() => {
@@ -143,7 +143,7 @@ pub fn cell(conclusion: &Conclusion) -> String {
 }
 
 /// In lines for a terminal of 80 columns; those after the first further in.
-pub fn wrapped(text: &str) -> String {
+pub(crate) fn wrapped(text: &str) -> String {
     let mut lines = vec![" ".to_owned()];
     for word in text.split(' ') {
         let last = lines.len() - 1;

@@ -9,7 +9,7 @@ use super::side::{Program, Side};
 
 /// What all sides have in common.
 #[derive(Clone, Debug)]
-pub struct Shape {
+pub(crate) struct Shape {
     pub workers: u32,
     pub worker_connections: u32,
     pub cpus: Vec<usize>,
@@ -20,7 +20,7 @@ pub struct Shape {
 }
 
 /// What a conf says of `daemon`: a server of the lab must stay with its keeper.
-pub fn daemon(conf: &str) -> Option<&str> {
+pub(crate) fn daemon(conf: &str) -> Option<&str> {
     let lines = conf.lines().map(|line| line.split('#').next().unwrap_or_default());
     let mut directives = lines.flat_map(|line| line.split(';'));
     directives.find_map(|directive| directive.trim().strip_prefix("daemon")?.strip_prefix([' ', '\t'])).map(str::trim)
@@ -29,7 +29,7 @@ pub fn daemon(conf: &str) -> Option<&str> {
 const LARGE: usize = 8 * 1024 * 1024;
 
 /// Writes the files that the loads ask for.
-pub fn write_site(site: &Path) -> Result<()> {
+pub(crate) fn write_site(site: &Path) -> Result<()> {
     std::fs::create_dir_all(site)?;
     std::fs::write(site.join("1k.html"), page(1024))?;
     std::fs::write(site.join("8m.bin"), page(LARGE)).context("the large file")?;
@@ -42,7 +42,7 @@ fn page(size: usize) -> Vec<u8> {
 
 impl Side {
     /// The text of its conf. Error: h2o was given parameters.
-    pub fn conf(&self, shape: &Shape, address: SocketAddr, dir: &Path) -> Result<String> {
+    pub(crate) fn conf(&self, shape: &Shape, address: SocketAddr, dir: &Path) -> Result<String> {
         let events = self.events();
         match self.program {
             Program::H2o => self.h2o(shape, address, dir),

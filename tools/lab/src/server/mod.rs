@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use drover::shm::Ledger;
 
-pub use self::conf::{Shape, daemon, write_site};
-pub use self::side::{Program, Side, models};
+pub(crate) use self::conf::{Shape, daemon, write_site};
+pub(crate) use self::side::{Program, Side, models};
 use crate::interrupt;
 use crate::load;
 use crate::measure;
@@ -22,7 +22,7 @@ use crate::process::{Kept, Spec, find};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A running server.
-pub struct Server {
+pub(crate) struct Server {
     kept: Kept,
     pub address: SocketAddr,
     pub ledger: Option<Ledger>,
@@ -32,7 +32,7 @@ pub struct Server {
 impl Server {
     /// Starts `side` in a new directory below `work` and waits until it answers. Errors: it is not installed, does not know the
     /// model, ends at once, or answers nothing: with what it printed.
-    pub fn start(side: &Side, shape: &Shape, work: &Path) -> Result<Server> {
+    pub(crate) fn start(side: &Side, shape: &Shape, work: &Path) -> Result<Server> {
         let dir = tempfile::Builder::new().prefix("server-").tempdir_in(work)?.keep();
         let address = free_address()?;
         let conf = dir.join("server.conf");
@@ -52,12 +52,12 @@ impl Server {
     }
 
     /// The master.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.kept.pid()
     }
 
     /// Error: it has ended, with the last of what it said.
-    pub fn check(&mut self) -> Result<()> {
+    pub(crate) fn check(&mut self) -> Result<()> {
         let Some(status) = self.kept.ended() else { return Ok(()) };
         let log = std::fs::read_to_string(self.dir.join("error.log")).unwrap_or_default();
         let said = format!("{}{log}", self.kept.output());
@@ -75,7 +75,7 @@ impl Drop for Server {
 
 impl Side {
     /// Error: its program is not there.
-    pub fn is_installed(&self) -> Result<()> {
+    pub(crate) fn is_installed(&self) -> Result<()> {
         program(self).map(drop)
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::names;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Program {
+pub(crate) enum Program {
     Drover,
     Nginx,
     H2o,
@@ -16,7 +16,7 @@ pub enum Program {
 
 /// `MODEL[:PARAMETER=VALUE ...]` of drover, or `nginx[:DIRECTIVE=VALUE ...]`, or `h2o`.
 #[derive(Clone, Debug)]
-pub struct Side {
+pub(crate) struct Side {
     pub name: String,
     pub program: Program,
     /// The model, for drover.
@@ -32,13 +32,13 @@ pub struct Side {
 }
 
 /// The names of drover's models.
-pub fn models() -> Vec<&'static str> {
+pub(crate) fn models() -> Vec<&'static str> {
     drover::dispatch::MODELS.iter().map(|kind| kind.name).collect()
 }
 
 impl Side {
     /// Error: no such model or server; says which may have been meant.
-    pub fn parse(text: &str) -> Result<Side> {
+    pub(crate) fn parse(text: &str) -> Result<Side> {
         let mut words = text.split([':', ' ']).filter(|word| !word.is_empty());
         let name = words.next().unwrap_or("");
         let program = match name {
@@ -63,7 +63,7 @@ impl Side {
     }
 
     /// `a,b,c`; `all` stands for all models. The same side twice is told apart by a number.
-    pub fn list(text: &str) -> Result<Vec<Side>> {
+    pub(crate) fn list(text: &str) -> Result<Vec<Side>> {
         let names = text.split(',').map(str::trim).flat_map(|name| if name == "all" { models() } else { vec![name] });
         let mut sides: Vec<Side> = Vec::new();
         for name in names {

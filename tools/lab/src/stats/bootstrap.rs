@@ -16,20 +16,20 @@ const RESAMPLES: usize = 2_000;
 
 /// Where the true value lies, at the level that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
+pub(crate) struct Interval {
     pub low: f64,
     pub high: f64,
 }
 
 impl Interval {
-    pub fn spans_zero(&self) -> bool {
+    pub(crate) fn spans_zero(&self) -> bool {
         self.low <= 0.0 && self.high >= 0.0
     }
 }
 
 /// The interval in which the median of the population of `values` lies with probability `level` (0.95: 95 %).
 /// The same values and seed give the same interval. `None`: too few values for that level.
-pub fn interval(values: &[f64], level: f64, seed: u64) -> Option<Interval> {
+pub(super) fn interval(values: &[f64], level: f64, seed: u64) -> Option<Interval> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let rank = rank(values.len(), level)?;

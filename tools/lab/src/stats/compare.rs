@@ -7,7 +7,7 @@ use super::{Interval, drifts, median};
 
 /// How a verdict is come by.
 #[derive(Clone, Copy, Debug)]
-pub struct Method {
+pub(crate) struct Method {
     /// Probability that the interval holds the true difference; for several questions at once see `level_for`.
     pub level: f64,
     /// Relative difference below which nobody would choose by it, e.g. 0.01.
@@ -19,14 +19,14 @@ pub struct Method {
 
 /// The level of each interval. Bonferroni: with `questions` asked at once, a run in which nothing differs calls anything different
 /// in at most one case of fifty. (One of twenty would let two of twenty runs be wrong in every fourth series.)
-pub fn level_for(questions: usize) -> f64 {
+pub(crate) fn level_for(questions: usize) -> f64 {
     1.0 - 0.02 / questions.max(1) as f64
 }
 
 /// What can be said about a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// The second side's figure is lower.
     Lower,
     /// The second side's figure is higher.
@@ -51,7 +51,7 @@ pub enum Verdict {
 
 /// The second side against the first, for one figure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// Missing when it was not measured.
     pub median_a: Option<f64>,
     pub median_b: Option<f64>,
@@ -70,7 +70,7 @@ pub struct Comparison {
 
 impl Comparison {
     /// One that says nothing but why.
-    pub fn without(verdict: Verdict, pairs: usize, level: f64) -> Comparison {
+    pub(crate) fn without(verdict: Verdict, pairs: usize, level: f64) -> Comparison {
         let (median_a, median_b, total_a, total_b) = (None, None, None, None);
         Comparison { median_a, median_b, total_a, total_b, difference: 0.0, interval: None, level, pairs, verdict }
     }
@@ -78,7 +78,7 @@ impl Comparison {
 
 /// Compares the figures of rounds: `pairs` holds (first side, second side), in the order of the rounds.
 /// `blocked`: why there can be no verdict, whatever the figures are.
-pub fn compare(pairs: &[(f64, f64)], blocked: Option<Verdict>, method: Method) -> Comparison {
+pub(crate) fn compare(pairs: &[(f64, f64)], blocked: Option<Verdict>, method: Method) -> Comparison {
     let pairs: Vec<(f64, f64)> = pairs.iter().copied().filter(|(a, b)| a.is_finite() && b.is_finite()).collect();
     let (a, b): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
     let differences: Vec<f64> = pairs.iter().map(|(a, b)| relative(*a, *b)).collect();

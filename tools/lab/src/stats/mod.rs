@@ -2,20 +2,21 @@
 
 mod bootstrap;
 mod compare;
-// Shared with the tests of the server.
+// Shared with the tests of the server, which need its items public.
+#[allow(unreachable_pub)]
 #[path = "../../../../tests/support/fairness.rs"]
 mod fairness;
 mod totals;
 mod trend;
 
-pub use bootstrap::Interval;
-pub use compare::{Comparison, Method, Verdict, compare, level_for};
-pub use fairness::jain;
-pub use totals::compare_sums;
-pub use trend::drifts;
+pub(crate) use bootstrap::Interval;
+pub(crate) use compare::{Comparison, Method, Verdict, compare, level_for};
+pub(crate) use fairness::jain;
+pub(crate) use totals::compare_sums;
+pub(crate) use trend::drifts;
 
 /// The middle of `values`; `None` when there are none.
-pub fn median(values: &[f64]) -> Option<f64> {
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
     let mut finite: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
     (!finite.is_empty()).then(|| median_in_place(&mut finite))
 }

@@ -7,7 +7,7 @@ use super::{Comparison, Method, Verdict, compare};
 /// When nothing differs, each round's difference might as well have had the other sign, and the sum of all is seldom far from zero
 /// (Fisher's randomisation test, exact). Rounds and not events are what falls one way or the other: events come in clusters, and
 /// taken for independent they would call chance a difference.
-pub fn compare_sums(pairs: &[(f64, f64)], method: Method) -> Comparison {
+pub(crate) fn compare_sums(pairs: &[(f64, f64)], method: Method) -> Comparison {
     let by_median = compare(pairs, None, method);
     let (a, b) = pairs.iter().fold((0.0, 0.0), |(a, b), pair| (a + pair.0, b + pair.1));
     let differences: Vec<u64> = pairs.iter().map(|(a, b)| (b - a).abs() as u64).collect();

@@ -7,7 +7,7 @@ use super::median;
 ///
 /// It is asked of the paired differences. A machine that gets slower for both sides does not mislead: they are measured directly
 /// after each other, and asked of each side it gave alarms on every machine that others use as well.
-pub fn drifts(values: &[f64], level: f64, least: f64) -> bool {
+pub(crate) fn drifts(values: &[f64], level: f64, least: f64) -> bool {
     let third = values.len() / 3;
     let (Some(first), Some(middle), Some(last)) =
         (median(&values[..third]), median(values), median(&values[values.len() - third..]))

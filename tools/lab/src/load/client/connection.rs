@@ -13,7 +13,7 @@ use crate::load::plan::Shot;
 const SLOW_BITE: usize = 64 * 1024;
 const HEAD_LIMIT: usize = 16 * 1024;
 
-pub struct Connection {
+pub(super) struct Connection {
     pub stream: TcpStream,
     /// Raised with each request: what refers to an older one is void.
     pub generation: u64,
@@ -39,7 +39,7 @@ enum Answer {
 }
 
 /// How far a connection got.
-pub enum Progress {
+pub(super) enum Progress {
     Waits,
     /// Goes on after a pause.
     ReadsSlowly,
@@ -48,7 +48,7 @@ pub enum Progress {
 
 impl Connection {
     /// Starts to connect.
-    pub fn open(server: SocketAddr) -> io::Result<Connection> {
+    pub(super) fn open(server: SocketAddr) -> io::Result<Connection> {
         let socket = Socket::new(Domain::for_address(server), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
         socket.set_tcp_nodelay(true)?;
         match socket.connect(&server.into()) {
@@ -60,7 +60,7 @@ impl Connection {
     }
 
     /// Connects, and has one request answered. Blocks.
-    pub fn open_warm(server: SocketAddr, request: &[u8], timeout: Duration) -> io::Result<Connection> {
+    pub(super) fn open_warm(server: SocketAddr, request: &[u8], timeout: Duration) -> io::Result<Connection> {
         let mut stream = TcpStream::connect_timeout(&server, timeout)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(timeout))?;
@@ -81,7 +81,7 @@ impl Connection {
         Ok(Connection { stream, generation: 0, hold: Duration::MAX, current: None })
     }
 
-    pub fn begin(&mut self, number: usize, shot: Shot, planned: Instant, generation: u64) {
+    pub(super) fn begin(&mut self, number: usize, shot: Shot, planned: Instant, generation: u64) {
         self.generation = generation;
         self.hold = shot.hold;
         let allowance = if shot.slow { SLOW_BITE } else { usize::MAX };
@@ -89,26 +89,26 @@ impl Connection {
         self.current = Some(Current { number, shot, planned, sent: 0, first_byte: None, answer, allowance });
     }
 
-    pub fn shot(&self) -> Option<Shot> {
+    pub(super) fn shot(&self) -> Option<Shot> {
         self.current.as_ref().map(|current| current.shot)
     }
 
-    pub fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.current.is_none()
     }
 
-    pub fn is_closed_by_peer(&self) -> bool {
+    pub(super) fn is_closed_by_peer(&self) -> bool {
         !matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
     }
 
-    pub fn may_read(&mut self) {
+    pub(super) fn may_read(&mut self) {
         if let Some(current) = &mut self.current {
             current.allowance = SLOW_BITE;
         }
     }
 
     /// Sends and receives until it would block; `buffer` is anybody's.
-    pub fn progress(&mut self, request: &[u8], buffer: &mut [u8]) -> Progress {
+    pub(super) fn progress(&mut self, request: &[u8], buffer: &mut [u8]) -> Progress {
         let Some(current) = &mut self.current else { return Progress::Waits };
         while current.sent < request.len() {
             match self.stream.write(&request[current.sent..]) {
@@ -144,7 +144,7 @@ impl Connection {
     }
 
     /// The request is done with.
-    pub fn end(&mut self, ending: Ending, start: Instant) -> Option<Outcome> {
+    pub(super) fn end(&mut self, ending: Ending, start: Instant) -> Option<Outcome> {
         let current = self.current.take()?;
         Some(Outcome {
             shot: current.number,

@@ -1,20 +1,19 @@
-//! results.json: everything that was measured and concluded. The schema is documented in tools/lab/RESULTS.md.
+//! results.json: everything that `lab compare` has measured and concluded.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use super::SCHEMA;
+use super::checks::Check;
 use crate::environment::Environment;
 use crate::load::ClientFigures;
 use crate::measure::{Across, ServerFigures};
 use crate::stats::{Comparison, median};
 
-/// Raised when a field changes its meaning or goes; new fields leave it.
-pub const SCHEMA: &str = "drover-lab/1";
-
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Results {
+pub(crate) struct Results {
     pub schema: String,
     /// False: interrupted, or a server died; what was measured until then is here.
     pub complete: bool,
@@ -36,7 +35,7 @@ pub struct Results {
 
 /// How it was measured.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct MethodNotes {
+pub(crate) struct MethodNotes {
     pub workers: u32,
     pub rounds: u32,
     pub seconds: f64,
@@ -58,14 +57,14 @@ pub struct MethodNotes {
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct SideNotes {
+pub(crate) struct SideNotes {
     pub name: String,
     pub about: String,
     pub conf: String,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct LoadNotes {
+pub(crate) struct LoadNotes {
     pub name: String,
     pub about: String,
     pub questions: Vec<String>,
@@ -73,7 +72,7 @@ pub struct LoadNotes {
 
 /// One side under one load in one round.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Measurement {
+pub(crate) struct Measurement {
     pub round: u32,
     /// Place in the order of the round.
     pub position: usize,
@@ -85,7 +84,7 @@ pub struct Measurement {
 
 /// The latencies of one side under one load: rounds are short, and only together do they show the slowest of ten thousand.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Latencies {
+pub(crate) struct Latencies {
     pub load: String,
     pub side: String,
     pub requests: u64,
@@ -93,18 +92,9 @@ pub struct Latencies {
     pub quantiles: Vec<(f64, f64)>,
 }
 
-/// Something that is known from elsewhere, and was looked for here.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Check {
-    pub name: String,
-    /// `None`: could not be looked at, see `found`.
-    pub holds: Option<bool>,
-    pub found: String,
-}
-
 /// The answer to one question.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Conclusion {
+pub(crate) struct Conclusion {
     pub load: String,
     pub metric: String,
     /// The side that the others are compared with.
@@ -115,12 +105,12 @@ pub struct Conclusion {
 }
 
 impl Results {
-    pub fn of<'a>(&'a self, load: &'a str, side: &'a str) -> impl Iterator<Item = &'a Measurement> {
+    pub(crate) fn of<'a>(&'a self, load: &'a str, side: &'a str) -> impl Iterator<Item = &'a Measurement> {
         self.measurements.iter().filter(move |m| m.load == load && m.side == side)
     }
 
     /// What stands for all rounds of one figure: their median, their sum, or a quantile of all latencies.
-    pub fn figure(&self, load: &str, side: &str, metric: &str) -> Option<f64> {
+    pub(crate) fn figure(&self, load: &str, side: &str, metric: &str) -> Option<f64> {
         let metric = crate::measure::metric(metric)?;
         let values: Vec<f64> = self.of(load, side).filter_map(|m| (metric.of)(&m.client, &m.server)).collect();
         match metric.across {
@@ -136,7 +126,7 @@ impl Results {
     }
 
     /// What `load` is, and who has measured it.
-    pub fn about(&self, load: &LoadNotes) -> String {
+    pub(crate) fn about(&self, load: &LoadNotes) -> String {
         match self.measurements.iter().find(|m| m.load == load.name).map(|m| m.client.tool.as_str()) {
             Some("lab") | None => load.about.clone(),
             Some(tool) => format!("{} ({tool})", load.about),
@@ -144,12 +134,12 @@ impl Results {
     }
 
     /// The latencies of all rounds together.
-    pub fn latencies(&self, load: &str, side: &str) -> Option<&Latencies> {
+    pub(crate) fn latencies(&self, load: &str, side: &str) -> Option<&Latencies> {
         self.latencies.iter().find(|all| all.load == load && all.side == side)
     }
 
     /// Error: not readable, or of another version.
-    pub fn read(path: &Path) -> Result<Results> {
+    pub(crate) fn read(path: &Path) -> Result<Results> {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
         let schema: Schema = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
         if schema.schema != SCHEMA {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::simulate::models::SIMULATED;
+use crate::commands::simulate::models::SIMULATED;
 use crate::stats::jain;
 
 fn setup(rule: Rule, workers: usize) -> Setup {

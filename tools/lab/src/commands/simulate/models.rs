@@ -2,7 +2,7 @@
 
 /// Who is told of a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rule {
+pub(super) enum Rule {
     /// The holder of the accept mutex alone; who loses it looks again after `accept_mutex_delay`.
     Mutex,
     /// Every waiting worker.
@@ -21,7 +21,7 @@ pub enum Rule {
 
 /// A model of drover and its rule.
 #[derive(Clone, Copy, Debug)]
-pub struct Simulated {
+pub(super) struct Simulated {
     pub name: &'static str,
     pub rule: Rule,
     /// Threads of a worker that serve; drover's defaults.
@@ -32,7 +32,7 @@ const fn of(name: &'static str, rule: Rule) -> Simulated {
     Simulated { name, rule, threads: 1 }
 }
 
-pub static SIMULATED: &[Simulated] = &[
+pub(super) static SIMULATED: &[Simulated] = &[
     of("accept_mutex", Rule::Mutex),
     // Who has accepted gives the sockets to the one that has waited longest; while one is awake the next is its deputy.
     of("accept_handoff", Rule::First { rotate: 1 }),
@@ -52,11 +52,11 @@ pub static SIMULATED: &[Simulated] = &[
 ];
 
 /// A process for each connection: what it costs is of another order, and there are no workers to be even or not.
-pub const FORK: &str = "fork";
+pub(super) const FORK: &str = "fork";
 
 impl Rule {
     /// Whether a process of its own accepts for the others.
-    pub fn has_dispatcher(self) -> bool {
+    pub(super) fn has_dispatcher(self) -> bool {
         matches!(self, Rule::InTurn | Rule::Told | Rule::Queue)
     }
 }

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
-use crate::measure::tree;
+use crate::process::{pin, tree};
 
 /// How often CPU is taken: often enough that the shortest round sees its share.
 const PERIOD: Duration = Duration::from_millis(4);
 
 /// A thread on the server's CPUs that uses a share of what the server uses: what it takes is lost to the server, as if each
 /// request cost more, and is to be counted as the server's. Ends when dropped.
-pub struct Handicap {
+pub(super) struct Handicap {
     stop: Arc<AtomicBool>,
     taken_ns: Arc<AtomicU64>,
     /// How often the thread has taken what was due.
@@ -25,13 +25,13 @@ pub struct Handicap {
 
 impl Handicap {
     /// Takes `share` (0.05: a twentieth) of the CPU time that the process `root` and its descendants of now use, on `cpus`.
-    pub fn take(share: f64, root: u32, cpus: &[usize]) -> Handicap {
+    pub(super) fn take(share: f64, root: u32, cpus: &[usize]) -> Handicap {
         let (stop, taken_ns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let passes = Arc::new(AtomicU64::new(0));
         let thread = (share > 0.0).then(|| {
             let (stop, taken_ns, passes, cpus) = (stop.clone(), taken_ns.clone(), passes.clone(), cpus.to_vec());
             std::thread::spawn(move || {
-                if !cpus.is_empty() && crate::process::pin(&cpus).is_err() {
+                if !cpus.is_empty() && pin(&cpus).is_err() {
                     return;
                 }
                 let clocks: Vec<ClockId> = tree(root)
@@ -57,7 +57,7 @@ impl Handicap {
     }
 
     /// CPU time taken for what was used until now; waits until the thread has caught up, which on a busy CPU runs late.
-    pub fn taken(&self) -> Duration {
+    pub(super) fn taken(&self) -> Duration {
         let (passes, patience) = (self.passes.load(Ordering::Acquire), Instant::now() + Duration::from_secs(1));
         // The pass that is under way may have looked before.
         while self.thread.as_ref().is_some_and(|thread| !thread.is_finished())

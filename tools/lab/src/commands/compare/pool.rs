@@ -9,11 +9,11 @@ use crate::results::{Latencies, Measurement};
 
 /// Histograms by load and side. `None`: a round's tool did not tell all latencies.
 #[derive(Default)]
-pub struct Pool(BTreeMap<(String, String), Option<Histogram<u64>>>);
+pub(super) struct Pool(BTreeMap<(String, String), Option<Histogram<u64>>>);
 
 impl Pool {
     /// Takes the latencies out of a measurement.
-    pub fn add(&mut self, measurement: &mut Measurement) {
+    pub(super) fn add(&mut self, measurement: &mut Measurement) {
         let key = (measurement.load.clone(), measurement.side.clone());
         let new = measurement.client.latencies.take();
         let Some(all) = self.0.get_mut(&key) else {
@@ -23,7 +23,7 @@ impl Pool {
         *all = all.take().zip(new).and_then(|(mut all, new)| all.add(&new).is_ok().then_some(all));
     }
 
-    pub fn sum_up(&self) -> Vec<Latencies> {
+    pub(super) fn sum_up(&self) -> Vec<Latencies> {
         let known = self.0.iter().filter_map(|(key, all)| Some((key, all.as_ref().filter(|all| !all.is_empty())?)));
         known
             .map(|((load, side), all)| Latencies {

@@ -9,7 +9,8 @@ use drover::shm::Role;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::measure::{listeners, tree};
+use crate::measure::listeners;
+use crate::process::tree;
 use crate::server::Server;
 
 /// A slow process runs a tenth of the time.
@@ -21,11 +22,11 @@ const PATIENCE: usize = 10;
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The process that it is done to.
-pub struct Victim(Pid);
+pub(crate) struct Victim(Pid);
 
 impl Victim {
     /// The process of `server` that is its `target`. Error: it has none; says why.
-    pub fn find(target: &str, server: &Server) -> Result<Victim, String> {
+    pub(crate) fn find(target: &str, server: &Server) -> Result<Victim, String> {
         let mut found = Victim::look(target, server);
         // Between two turns the mutex may be nobody's for a moment.
         for _ in 1..if target == "holder" { PATIENCE } else { 1 } {
@@ -67,14 +68,14 @@ impl Victim {
 }
 
 /// A fault that lasts until it is dropped.
-pub struct Fault {
+pub(crate) struct Fault {
     victim: Pid,
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Fault {
-    pub fn inject(fault: &str, Victim(victim): Victim) -> Fault {
+    pub(crate) fn inject(fault: &str, Victim(victim): Victim) -> Fault {
         let over = Arc::new(AtomicBool::new(false));
         let mut thread = None;
         match fault {

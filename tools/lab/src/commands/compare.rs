@@ -1,36 +1,94 @@
 //! `lab compare`: rounds, interleaved in random order.
 
-mod bench;
-mod conclude;
 mod pool;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use indicatif::{ProgressBar, ProgressStyle};
+use clap::Args;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-pub use bench::{Bench, Place, WORKER_CONNECTIONS};
-pub use conclude::conclude;
-
 use self::pool::Pool;
-use crate::check;
-use crate::cli::CompareArgs;
+use crate::args::{Common, MOST_WORKERS, at_least_one, not_negative, positive};
+use crate::bench::Bench;
 use crate::environment::Environment;
-use crate::interrupt;
 use crate::load::{self, Load};
 use crate::report;
-use crate::results::{LoadNotes, MethodNotes, Results, SCHEMA, SideNotes};
+use crate::results::{LoadNotes, MethodNotes, Results, SCHEMA, SideNotes, conclude, read_checks};
 use crate::server::Side;
+use crate::{interrupt, names};
+
+/// The command line of `lab compare`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// Models, or `all`; the others are compared with the first. Parameters follow a colon: exclusive:rotate=0
+    #[arg(long, default_value = "accept_mutex,exclusive")]
+    pub models: String,
+    /// Other servers to compare with: nginx, nginx:accept_mutex=on, h2o
+    #[arg(long)]
+    pub against: Option<String>,
+    /// Loads, or `all`: short, keepalive, open, burst, minority, idle, storm
+    #[arg(long, default_value = "short,keepalive,open")]
+    pub loads: String,
+    /// Rounds; in each, every side is measured under every load [default: as many as a minute and a half allows, at least 20]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: Option<u32>,
+    /// Seconds of each load
+    #[arg(long, default_value_t = load::Settings::DEFAULT.length.as_secs_f64(), value_parser = positive)]
+    pub seconds: f64,
+    /// Clients of the loads short and keepalive
+    #[arg(long, default_value_t = load::Settings::DEFAULT.clients, value_parser = at_least_one)]
+    pub clients: usize,
+    /// New connections a second of the loads with a fixed rate
+    #[arg(long, default_value_t = load::Settings::DEFAULT.rate, value_parser = positive)]
+    pub rate: f64,
+    /// Connections of a burst
+    #[arg(long, default_value_t = load::Settings::DEFAULT.burst, value_parser = at_least_one)]
+    pub burst: usize,
+    /// Open connections of the load idle
+    #[arg(long, default_value_t = load::Settings::DEFAULT.idle, value_parser = at_least_one)]
+    pub idle: usize,
+    /// Connections beyond the limit in the load storm
+    #[arg(long, default_value_t = load::Settings::DEFAULT.surplus)]
+    pub surplus: usize,
+    /// Smallest difference that would make you choose, in per cent
+    #[arg(long, default_value_t = 1.0, value_parser = not_negative)]
+    pub least: f64,
+    /// Largest difference that counts as none, in per cent: where a greater one is possible the question is undecided
+    #[arg(long, default_value_t = 10.0, value_parser = positive)]
+    pub same: f64,
+    /// A conf to measure drover with; $port, $site, $dir, $workers, $connections and $dispatch are replaced
+    #[arg(long)]
+    pub conf: Option<PathBuf>,
+    /// SIDE=PERCENT: makes that side use so much more CPU, to see whether the lab finds it
+    #[arg(long, hide = true)]
+    pub handicap: Option<String>,
+    /// Workers of each server
+    #[arg(long, default_value_t = load::Settings::DEFAULT.workers, value_parser = clap::value_parser!(u32).range(1..=MOST_WORKERS))]
+    pub workers: u32,
+    #[command(flatten)]
+    pub common: Common,
+}
 
 /// Measures, concludes, writes the reports. What was measured before an error or Ctrl-C is kept.
-pub fn run(args: &CompareArgs) -> Result<ExitCode> {
+pub(crate) fn run(args: &CompareArgs) -> Result<ExitCode> {
     let (sides, loads) = (sides(args)?, loads(&args.loads)?);
-    let bench = Bench::new(args)?;
+    let settings = load::Settings {
+        length: Duration::from_secs_f64(args.seconds),
+        clients: args.clients,
+        rate: args.rate,
+        burst: args.burst,
+        idle: args.idle,
+        surplus: args.surplus,
+        workers: args.workers,
+    };
+    let bench = Bench::new(&args.common, settings, args.conf.as_deref())?;
     let mut results = describe(args, &bench, &sides, &loads)?;
-    bench.place.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    bench.cpus.notes.iter().for_each(|note| eprintln!("note: {note}"));
     std::fs::create_dir_all(&args.common.out).with_context(|| args.common.out.display().to_string())?;
     let mut pool = Pool::default();
     match measure(args, &bench, &sides, &loads, &mut results, &mut pool) {
@@ -38,7 +96,7 @@ pub fn run(args: &CompareArgs) -> Result<ExitCode> {
         Err(error) => results.stopped = Some(format!("{error:#}")),
     }
     results.latencies = pool.sum_up();
-    results.checks = check::found(&args.common.out, &results.environment);
+    results.checks = read_checks(&args.common.out, &results.environment);
     conclude(&mut results, args.common.seed);
     report::write(&results, &args.common.out)?;
     report::say(&format!("{}\n{}\n", report::table(&results), report::files(&args.common.out)))?;
@@ -62,9 +120,7 @@ fn measure(
 ) -> Result<()> {
     let mut rng = ChaCha8Rng::seed_from_u64(args.common.seed);
     let rounds = results.method.rounds;
-    let bar = ProgressBar::new(u64::from(rounds) * (sides.len() * loads.len()) as u64);
-    let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {elapsed}/{duration}  {msg}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let bar = report::progress(u64::from(rounds) * (sides.len() * loads.len()) as u64);
     for round in 1..=rounds {
         let mut order = loads.to_vec();
         order.shuffle(&mut rng);
@@ -98,7 +154,7 @@ fn rounds_for(seconds: f64, sides: usize, loads: &[&Load]) -> u32 {
 
 fn sides(args: &CompareArgs) -> Result<Vec<Side>> {
     let text = [Some(args.models.clone()), args.against.clone()].into_iter().flatten().collect::<Vec<_>>().join(",");
-    let mut sides = Side::list(&text)?;
+    let mut sides = args.common.sides(&text)?;
     if sides.len() > 2
         && let Some(again) = sides.iter().find(|side| side.name.contains('#'))
     {
@@ -107,7 +163,6 @@ fn sides(args: &CompareArgs) -> Result<Vec<Side>> {
             again.name.split('#').next().unwrap_or_default()
         );
     }
-    sides.iter_mut().for_each(|side| side.binary = args.common.drover.clone());
     sides.iter().try_for_each(Side::is_installed)?;
     if let Some(handicap) = &args.handicap {
         let (name, percent) = handicap.split_once('=').context("--handicap SIDE=PERCENT")?;
@@ -118,10 +173,7 @@ fn sides(args: &CompareArgs) -> Result<Vec<Side>> {
 }
 
 fn loads(text: &str) -> Result<Vec<&'static Load>> {
-    if text == "all" {
-        return Ok(load::LOADS.iter().collect());
-    }
-    let loads = text.split(',').map(|name| load::find(name.trim())).collect::<Result<Vec<_>>>()?;
+    let loads = names::list(text, "load", load::LOADS, |load| load.name)?;
     match loads.iter().enumerate().find(|(n, load)| loads[..*n].iter().any(|other| other.name == load.name)) {
         // Its rounds would count twice, as if they were more evidence.
         Some((_, load)) => bail!("load \"{}\" is named twice", load.name),
@@ -142,21 +194,21 @@ fn describe(args: &CompareArgs, bench: &Bench, sides: &[Side], loads: &[&Load]) 
     });
     Ok(Results {
         schema: SCHEMA.to_owned(),
-        environment: Environment::look(args.common.drover.as_deref()),
+        environment: Environment::detect(args.common.drover.as_deref()),
         method: MethodNotes {
             workers: args.workers,
             rounds: args.rounds.unwrap_or_else(|| rounds_for(args.seconds, sides.len(), loads)),
             seconds: args.seconds,
             clients: args.clients,
             rate: args.rate,
-            server_cpus: bench.place.server.clone(),
-            client_cpus: bench.place.client.clone(),
+            server_cpus: bench.cpus.server.clone(),
+            client_cpus: bench.cpus.client.clone(),
             seed: args.common.seed,
             level: crate::stats::level_for(questions * others),
             least: args.least / 100.0,
             same: Some(args.same / 100.0),
-            shared_cpu: bench.place.shared,
-            notes: bench.place.notes.clone(),
+            shared_cpu: bench.cpus.shared,
+            notes: bench.cpus.notes.clone(),
         },
         sides: side_notes.collect::<Result<_>>()?,
         loads: loads

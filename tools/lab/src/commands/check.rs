@@ -1,32 +1,25 @@
 //! `lab check`: what is known of the models, looked for here. A lab that does not find it measures something else.
 
-use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use serde::{Deserialize, Serialize};
+use clap::Args;
 
-use crate::cli::{CheckArgs, CompareArgs};
-use crate::compare::Bench;
+use crate::args::Common;
+use crate::bench::{Bench, Fault, Victim};
 use crate::environment::Environment;
-use crate::fault::{Fault, Victim};
 use crate::interrupt;
-use crate::load::{self, Client, Outcome, Plan};
-use crate::process;
+use crate::load::{self, Outcome, Plan, Settings, run_beside};
 use crate::report::{number, say, time};
-use crate::results::{Check, Measurement, SCHEMA};
-use crate::server::{Server, Side, models};
+use crate::results::{Check, Measurement, write_checks};
+use crate::server::{Server, models};
 
-/// The file that `lab check` leaves, and `lab compare` shows with its own results.
-const FILE: &str = "checks.json";
-
-/// What was found, and where.
-#[derive(Debug, Serialize, Deserialize)]
-struct Checks {
-    schema: String,
-    environment: Environment,
-    checks: Vec<Check>,
+/// The command line of `lab check`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub common: Common,
 }
 
 /// So few connections a second that any worker could serve them alone.
@@ -34,50 +27,27 @@ const LIGHT: f64 = 500.0;
 /// How long a worker is busy with something else.
 const BUSY: Duration = Duration::from_millis(400);
 
-pub fn run(args: &CheckArgs) -> Result<ExitCode> {
+pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
     let all: [fn(&CheckArgs) -> Result<Check>; 5] = [mutex, handoff, herd, rotation, reuseport];
     let mut checks = Vec::new();
     for check in all {
         interrupt::check()?;
         let check = check(args)?;
-        say(&format!("{:<8} {}\n         {}\n", sign(&check), check.name, check.found))?;
+        say(&format!("{:<8} {}\n         {}\n", check.verdict(), check.name, check.found))?;
         checks.push(check);
     }
     let failed = checks.iter().filter(|check| check.holds == Some(false)).count();
     let out = &args.common.out;
     std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
-    let checks =
-        Checks { schema: SCHEMA.to_owned(), environment: Environment::look(args.common.drover.as_deref()), checks };
-    std::fs::write(out.join(FILE), serde_json::to_vec_pretty(&checks)?)?;
+    write_checks(out, Environment::detect(args.common.drover.as_deref()), checks)?;
     if failed > 0 { bail!("{failed} known facts were not found again") } else { Ok(ExitCode::SUCCESS) }
-}
-
-/// The verdict in a word.
-pub fn sign(check: &Check) -> &'static str {
-    match check.holds {
-        Some(true) => "holds",
-        Some(false) => "FAILS",
-        None => "skipped",
-    }
-}
-
-/// What `lab check` has left in `dir`; nothing when there is nothing, or it was found on another machine or kernel.
-pub fn found(dir: &Path, here: &Environment) -> Vec<Check> {
-    let text = std::fs::read(dir.join(FILE)).unwrap_or_default();
-    let read = serde_json::from_slice::<Checks>(&text).ok().filter(|checks| {
-        let there = &checks.environment;
-        checks.schema == SCHEMA && (&there.kernel, &there.cpu, &there.cpus) == (&here.kernel, &here.cpu, &here.cpus)
-    });
-    read.map(|checks| checks.checks).unwrap_or_default()
 }
 
 /// A light load on `workers` of `side`.
 fn light(args: &CheckArgs, side: &str, workers: u32) -> Result<Measurement> {
-    let bench =
-        Bench::new(&CompareArgs { rate: LIGHT, seconds: 1.0, ..CompareArgs::plain(workers, args.common.clone()) })?;
-    let mut side = Side::parse(side)?;
-    side.binary = args.common.drover.clone();
-    bench.measure(&side, load::find("open")?, args.common.seed)
+    let settings = Settings { rate: LIGHT, length: Duration::from_secs(1), workers, ..Settings::DEFAULT };
+    let bench = Bench::new(&args.common, settings, None)?;
+    bench.measure(&args.common.side(side)?, load::find("open")?, args.common.seed)
 }
 
 fn skipped(name: &str, model: &str) -> Option<Check> {
@@ -105,10 +75,8 @@ fn handoff(args: &CheckArgs) -> Result<Check> {
     if let Some(check) = skipped(name, "accept_handoff") {
         return Ok(check);
     }
-    let bench = Bench::new(&CompareArgs { rate: 100.0, idle: 400, ..CompareArgs::plain(4, args.common.clone()) })?;
-    let mut side = Side::parse("accept_handoff")?;
-    side.binary = args.common.drover.clone();
-    let (index, wakeups) = bench.spread(&side, 400)?;
+    let bench = Bench::new(&args.common, Settings::DEFAULT, None)?;
+    let (index, wakeups) = bench.spread(&args.common.side("accept_handoff")?, 400)?;
     Ok(Check {
         name: name.to_owned(),
         holds: Some(index >= 0.99 && wakeups < 1.1),
@@ -163,31 +131,18 @@ fn reuseport(args: &CheckArgs) -> Result<Check> {
 
 /// Latency that 90 % of those stay below who come while a worker is busy, µs.
 fn waits(args: &CheckArgs, side: &str) -> Result<f64> {
-    let bench = Bench::new(&CompareArgs::plain(4, args.common.clone()))?;
-    let mut side = Side::parse(side)?;
-    side.binary = args.common.drover.clone();
+    let bench = Bench::new(&args.common, Settings::DEFAULT, None)?;
+    let side = args.common.side(side)?;
     let server = Server::start(&side, &bench.shape(None), bench.dir())?;
     // Before the load begins: however long this takes, it delays no fault.
     let victim = Victim::find("worker", &server).map_err(|why| anyhow!("{}: {why}", side.name))?;
     let plan = Plan::open(LIGHT, BUSY * 2, args.common.seed);
-    let (run, at) = std::thread::scope(|scope| {
-        let (ready, begins) = std::sync::mpsc::channel();
-        let (plan, server, cpus) = (&plan, &server, &bench.place.client);
-        let client = scope.spawn(move || {
-            process::pin(cpus)?;
-            let client = Client::new(plan, server.address, Duration::from_secs(5))?;
-            ready.send(Instant::now()).ok();
-            client.go()
-        });
-        let at = begins.recv().ok().map(|begun| {
-            std::thread::sleep(BUSY / 2);
-            let _fault = Fault::inject("stop", victim);
-            let at = begun.elapsed();
-            std::thread::sleep(BUSY);
-            at
-        });
-        let run = client.join().unwrap_or_else(|_| bail!("the client panicked"))?;
-        Ok::<_, anyhow::Error>((run, at.context("the client never began")?))
+    let (run, at) = run_beside(&plan, server.address, Duration::from_secs(5), &bench.cpus.client, |begun| {
+        std::thread::sleep(BUSY / 2);
+        let _fault = Fault::inject("stop", victim);
+        let at = begun.elapsed();
+        std::thread::sleep(BUSY);
+        at
     })?;
     Ok(patience(&run.outcomes, at))
 }
@@ -204,17 +159,6 @@ fn patience(outcomes: &[Outcome], at: Duration) -> f64 {
 mod tests {
     use super::*;
 
-    #[test]
-    fn checks_of_this_machine_are_found_again_and_those_of_others_are_not() {
-        let dir = tempfile::tempdir().unwrap();
-        let here = Environment::look(None);
-        assert!(found(dir.path(), &here).is_empty());
-        let check = Check { name: "the sun rises".into(), holds: Some(true), found: "it does".into() };
-        let checks = Checks { schema: SCHEMA.into(), environment: here.clone(), checks: vec![check] };
-        std::fs::write(dir.path().join(FILE), serde_json::to_vec(&checks).unwrap()).unwrap();
-        assert_eq!(found(dir.path(), &here).len(), 1);
-        assert!(found(dir.path(), &Environment { kernel: "Linux 0.1".into(), ..here }).is_empty());
-    }
     #[test]
     fn only_those_count_that_come_while_the_worker_is_busy_whenever_that_began() {
         let at = Duration::from_millis(350);

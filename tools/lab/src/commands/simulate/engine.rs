@@ -10,28 +10,13 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp};
-use serde::{Deserialize, Serialize};
 
 use super::models::Rule;
-
-/// CPU time of the steps under one model, microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Costs {
-    /// What a worker does for a connection: accept or take over, receive, send, close.
-    pub serve: f64,
-    /// Going to sleep and being woken.
-    pub wake: f64,
-    /// Being woken for nothing.
-    pub spurious: f64,
-    /// What a dispatcher does for a connection.
-    pub dispatch: f64,
-    /// What a heavy connection costs beyond the others.
-    pub heavy: f64,
-}
+use crate::results::Costs;
 
 /// What is simulated.
 #[derive(Clone, Copy, Debug)]
-pub struct Setup {
+pub(super) struct Setup {
     pub rule: Rule,
     pub workers: usize,
     /// In each worker; each serves a connection at a time.
@@ -43,14 +28,14 @@ pub struct Setup {
 
 /// A connection that comes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Arrival {
+pub(super) struct Arrival {
     /// Microseconds from the beginning.
     pub at: f64,
     pub heavy: bool,
 }
 
 /// `count` connections of independent clients, `rate` a second; the share `heavy` of them is heavy.
-pub fn poisson(rate: f64, heavy: f64, count: usize, seed: u64) -> impl Iterator<Item = Arrival> {
+pub(super) fn poisson(rate: f64, heavy: f64, count: usize, seed: u64) -> impl Iterator<Item = Arrival> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     // Zero connections a second would never end.
     let gaps = Exp::new(rate.max(1.0) / 1e6).ok();
@@ -63,7 +48,7 @@ pub fn poisson(rate: f64, heavy: f64, count: usize, seed: u64) -> impl Iterator<
 
 /// What came out.
 #[derive(Clone, Debug, Default)]
-pub struct Outcome {
+pub(super) struct Outcome {
     /// In the order in which they were served.
     pub served: Vec<Served>,
     pub cpu_us_per_request: f64,
@@ -71,7 +56,7 @@ pub struct Outcome {
 
 /// A connection that was served.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Served {
+pub(super) struct Served {
     /// When it came, µs.
     pub at: f64,
     /// From then to the end of service, µs.
@@ -157,7 +142,7 @@ struct World {
 }
 
 /// Runs until every connection has been served. The same setup and arrivals give the same outcome.
-pub fn simulate(setup: Setup, arrivals: impl IntoIterator<Item = Arrival>) -> Outcome {
+pub(super) fn simulate(setup: Setup, arrivals: impl IntoIterator<Item = Arrival>) -> Outcome {
     let mut world = World::new(setup);
     let mut arrivals = arrivals.into_iter().peekable();
     loop {

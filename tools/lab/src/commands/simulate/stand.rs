@@ -12,12 +12,12 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::engine::Arrival;
-use crate::cli::SimulateArgs;
-use crate::compare::{Place, WORKER_CONNECTIONS};
-use crate::load::{Client, Ending, Outcome, Plan, Run};
-use crate::measure::tree;
-use crate::server::{Server, Shape, Side, write_site};
-use crate::{interrupt, process};
+use crate::args::Common;
+use crate::bench::Bench;
+use crate::interrupt;
+use crate::load::{Ending, Outcome, Plan, Run, Settings, run_beside};
+use crate::process::tree;
+use crate::server::{Server, Shape};
 
 /// Of load on one point.
 const SLICE: Duration = Duration::from_millis(120);
@@ -38,14 +38,14 @@ http { access_log off; keepalive_timeout 75s; types { text/html html; }
 
 /// One way to put load on one model.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Point {
+pub(super) struct Point {
     pub model: &'static str,
     pub workers: u32,
     pub load: SliceLoad,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum SliceLoad {
+pub(super) enum SliceLoad {
     /// New connections a second, the share `heavy` of them for the heavy page.
     Open { rate: f64, heavy: f64 },
     /// So many at once, every 20 ms: all but the first find their worker awake.
@@ -53,11 +53,11 @@ pub enum SliceLoad {
 }
 
 /// What was seen of a point.
-pub type Observed = Vec<Slice>;
+pub(super) type Observed = Vec<Slice>;
 
 /// What was seen in one slice.
 #[derive(Clone, Debug, Default)]
-pub struct Slice {
+pub(super) struct Slice {
     /// CPU time per request of all processes, µs.
     pub cpu: f64,
     /// Of this, the dispatcher's.
@@ -71,7 +71,7 @@ pub struct Slice {
 }
 
 /// Mean of the middle half: slices in which the machine stood still don't count, and a clock that ticks coarsely does no harm.
-pub fn middle(mut values: Vec<f64>) -> f64 {
+pub(super) fn middle(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let cut = values.len() / 4;
     let kept = &values[cut..values.len() - cut];
@@ -79,43 +79,40 @@ pub fn middle(mut values: Vec<f64>) -> f64 {
 }
 
 /// Servers that stand ready.
-pub struct Stand {
-    pub place: Place,
+pub(super) struct Stand {
     servers: BTreeMap<(&'static str, u32), Server>,
-    // After the servers: it is removed when they are gone.
-    _dir: tempfile::TempDir,
+    // After the servers: its directory is removed when they are gone.
+    pub bench: Bench,
 }
 
 impl Stand {
     /// Starts a server for each model and size among `points`.
-    pub fn start(args: &SimulateArgs, points: &[Point]) -> Result<Stand> {
-        let largest = points.iter().map(|point| point.workers).max().unwrap_or(1);
-        let place = Place::choose(&args.common, largest)?;
-        let dir = tempfile::Builder::new().prefix("lab-").tempdir()?;
-        write_site(&dir.path().join("site"))?;
+    pub(super) fn start(common: &Common, points: &[Point]) -> Result<Stand> {
+        let workers = points.iter().map(|point| point.workers).max().unwrap_or(1);
+        let bench = Bench::new(common, Settings { workers, ..Settings::DEFAULT }, None)?;
+        let user = if nix::unistd::geteuid().is_root() { "user root;" } else { "" };
+        let template = Some(CONF.replace("$user", user));
         let mut servers = BTreeMap::new();
         for point in points {
             if servers.contains_key(&(point.model, point.workers)) {
                 continue;
             }
-            let user = if nix::unistd::geteuid().is_root() { "user root;" } else { "" };
-            let shape = Shape {
-                workers: point.workers,
-                worker_connections: WORKER_CONNECTIONS,
-                cpus: place.server.clone(),
-                site: dir.path().join("site"),
-                template: Some(CONF.replace("$user", user)),
-            };
-            let mut side = Side::parse(point.model)?;
-            side.binary = args.common.drover.clone();
             interrupt::check()?;
-            servers.insert((point.model, point.workers), Server::start(&side, &shape, dir.path())?);
+            let shape = Shape { workers: point.workers, template: template.clone(), ..bench.shape(None) };
+            let server = Server::start(&common.side(point.model)?, &shape, bench.dir())?;
+            servers.insert((point.model, point.workers), server);
         }
-        Ok(Stand { place, servers, _dir: dir })
+        Ok(Stand { servers, bench })
     }
 
     /// Measures every point once in each round. `tick` is called after each slice.
-    pub fn observe(&mut self, points: &[Point], rounds: u32, seed: u64, tick: impl Fn()) -> Result<Vec<Observed>> {
+    pub(super) fn observe(
+        &mut self,
+        points: &[Point],
+        rounds: u32,
+        seed: u64,
+        tick: impl Fn(),
+    ) -> Result<Vec<Observed>> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut observed = vec![Observed::new(); points.len()];
         for round in 0..rounds {
@@ -134,7 +131,7 @@ impl Stand {
         let Some(server) = self.servers.get_mut(&(point.model, point.workers)) else {
             bail!("{} with {} workers does not stand ready", point.model, point.workers);
         };
-        let cpus = &self.place.client;
+        let cpus = &self.bench.cpus.client;
         run(&Plan::closed(2, false, WARM_UP), server, cpus)?;
         let plan = plan(point.load, seed);
         let before = Look::at(server);
@@ -166,16 +163,15 @@ fn plan(load: SliceLoad, seed: u64) -> Plan {
 }
 
 fn run(plan: &Plan, server: &Server, cpus: &[usize]) -> Result<Run> {
-    std::thread::scope(|scope| {
-        let client = scope.spawn(|| {
-            process::pin(cpus)?;
-            Client::new(plan, server.address, TIMEOUT)?.go()
-        });
-        client.join().unwrap_or_else(|_| bail!("the client panicked"))
-    })
+    Ok(run_beside(plan, server.address, TIMEOUT, cpus, |_| ())?.0)
 }
 
 impl Slice {
+    pub(super) fn quantile(&self, q: f64) -> Option<f64> {
+        let at = (self.latencies.len() as f64 * q).ceil() as usize;
+        self.latencies.get(at.saturating_sub(1)).copied()
+    }
+
     fn new(plan: &Plan, run: &Run, before: &Look, after: &Look) -> Slice {
         let us = |time: Duration| time.as_secs_f64() * 1e6;
         let requests = run.outcomes.len().max(1) as f64;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Advice;
+use super::advice::Advice;
 use crate::measure::metric;
 use crate::report::{Tone, cell, difference, tone};
 use crate::results::{Conclusion, Results};
@@ -21,7 +21,7 @@ struct Score {
 }
 
 /// The side that is better in something and worse in nothing; otherwise says between what one has to choose.
-pub fn advise(results: &Results) -> Advice {
+pub(super) fn advise(results: &Results) -> Advice {
     let Some(first) = results.sides.first().map(|side| side.name.as_str()) else { return Advice::default() };
     let score = score(results);
     let mut advice = Advice { figures: results.conclusions.iter().map(figure).collect(), ..Advice::default() };

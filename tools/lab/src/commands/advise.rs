@@ -1,28 +1,36 @@
 //! `lab advise`: which model fits, from what a running drover has counted or from what was compared.
 
+mod advice;
 mod from_ledger;
 mod from_results;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use clap::Args;
 
-use crate::cli::AdviseArgs;
+use self::advice::Advice;
 use crate::interrupt;
 use crate::report::{say, wrapped};
 use crate::results::Results;
 
-/// What is advised, and what it rests on.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Advice {
-    /// `None`: not enough evidence.
-    pub model: Option<String>,
-    pub reasons: Vec<String>,
-    pub figures: Vec<(String, String)>,
+/// The command line of `lab advise`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AdviseArgs {
+    /// http://HOST:PORT/PATH of a location with `ledger;`
+    #[arg(long, conflicts_with = "results")]
+    pub ledger: Option<String>,
+    /// How long to watch it
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub seconds: u64,
+    /// results.json of a comparison
+    #[arg(long)]
+    pub results: Option<PathBuf>,
 }
 
-pub fn run(args: &AdviseArgs) -> Result<ExitCode> {
+pub(crate) fn run(args: &AdviseArgs) -> Result<ExitCode> {
     let advice = match (&args.ledger, &args.results) {
         (Some(ledger), _) => {
             let read = || from_ledger::read(ledger);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::Advice;
+use super::advice::Advice;
 use crate::report::number;
 use crate::stats::jain;
 
@@ -18,7 +18,7 @@ const FEW: f64 = 100.0;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Reads `http://HOST:PORT/PATH`, the place of a `ledger;` directive.
-pub fn read(url: &str) -> Result<Value> {
+pub(super) fn read(url: &str) -> Result<Value> {
     let rest = url.strip_prefix("http://").context("--ledger wants http://HOST:PORT/PATH")?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     // [::1] has colons, but no port.
@@ -133,7 +133,7 @@ impl Seen {
 }
 
 /// The rules. Each names the figure that it rests on.
-pub fn advise(first: &Value, second: &Value) -> Result<Advice> {
+pub(super) fn advise(first: &Value, second: &Value) -> Result<Advice> {
     if let Some(why) = changed(first, second) {
         return Ok(Advice { reasons: vec![why.to_owned()], ..Advice::default() });
     }

@@ -2,12 +2,11 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
-use super::engine::{Arrival, Costs, Served, Setup, simulate};
+use super::engine::{Arrival, Served, Setup, simulate};
 use super::models::{FORK, Simulated};
 use super::stand::{Observed, Point, Slice, SliceLoad, middle};
-use super::{Cost, Figures};
+use crate::results::{Checked, Cost, Costs, Figures};
 use crate::stats::{jain, median};
 
 /// So few connections a second that nearly every one finds its worker asleep, and so many that caches stay warm.
@@ -23,22 +22,10 @@ const SIZE: u32 = 4;
 const CHECKS: [(u32, f64, f64); 2] = [(2, 1500.0, 0.0), (8, 2500.0, HEAVY)];
 
 /// What the steps cost here.
-pub struct Calibration {
+pub(super) struct Calibration {
     pub costs: Vec<Cost>,
     /// From the client to the server and back, with all that clients do: samples, µs.
     pub path: Vec<f64>,
-}
-
-/// One point, measured and simulated.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Checked {
-    pub model: String,
-    pub workers: u32,
-    /// Connections a second, and the share of heavy ones.
-    pub rate: f64,
-    pub heavy: f64,
-    pub measured: Figures,
-    pub simulated: Figures,
 }
 
 /// fork costs ten times what the others do.
@@ -51,7 +38,7 @@ fn open(model: &'static str, workers: u32, rate: f64, heavy: f64) -> Point {
 }
 
 /// The first of them say what all models have in common, the others what each costs.
-pub fn points(chosen: &[Simulated]) -> Vec<Point> {
+pub(super) fn points(chosen: &[Simulated]) -> Vec<Point> {
     let mut points = vec![
         open("exclusive", 1, LIGHT, 0.0),
         Point { model: "exclusive", workers: 1, load: SliceLoad::Bursts(BURST) },
@@ -69,7 +56,7 @@ impl Calibration {
     /// From what was seen of `points`. Waking: a lone connection against one in a burst. Waking for nothing: what each worker
     /// adds to a herd. A dispatcher's part: what it uses for each connection of a burst. The way of a request: what the client
     /// waited beyond the server's part.
-    pub fn new(chosen: &[Simulated], seen: &[Observed]) -> Calibration {
+    pub(super) fn new(chosen: &[Simulated], seen: &[Observed]) -> Calibration {
         let [one, burst, mixed, herd, herds, models @ ..] = seen else { unreachable!("as many as points") };
         let cpu = |slices: &Observed| middle(slices.iter().map(|slice| slice.cpu).collect());
         let many = BURST as f64;
@@ -99,12 +86,12 @@ impl Calibration {
         Calibration { costs: costs.collect(), path }
     }
 
-    pub fn costs_of(&self, model: &Simulated) -> Costs {
+    pub(super) fn costs_of(&self, model: &Simulated) -> Costs {
         self.costs.iter().find(|cost| cost.model == model.name).map(|cost| cost.costs).unwrap_or_default()
     }
 
     /// What clients see of those that were `served` in one piece of a simulated run. The other figures of it are unknown.
-    pub fn seen(&self, model: &Simulated, workers: usize, served: &[Served], rng: &mut ChaCha8Rng) -> Slice {
+    pub(super) fn seen(&self, model: &Simulated, workers: usize, served: &[Served], rng: &mut ChaCha8Rng) -> Slice {
         let mut path = || match self.path.as_slice() {
             [] => 0.0,
             path => path[rng.random_range(0..path.len())],
@@ -126,21 +113,14 @@ fn usual(slices: &[Slice]) -> Vec<&Slice> {
     sorted[cut..sorted.len() - cut].to_vec()
 }
 
-impl Slice {
-    pub fn quantile(&self, q: f64) -> Option<f64> {
-        let at = (self.latencies.len() as f64 * q).ceil() as usize;
-        self.latencies.get(at.saturating_sub(1)).copied()
-    }
-}
-
 /// What is measured only to be compared with.
-pub fn check_points(chosen: &[Simulated]) -> Vec<Point> {
+pub(super) fn check_points(chosen: &[Simulated]) -> Vec<Point> {
     let of = |model: &Simulated| CHECKS.map(|(workers, rate, heavy)| open(model.name, workers, rate, heavy));
     chosen.iter().flat_map(of).collect()
 }
 
 /// Simulates the very arrivals of each point of `check_points`, on as many CPUs as the servers had.
-pub fn check(
+pub(super) fn check(
     calibration: &Calibration,
     chosen: &[Simulated],
     points: &[Point],
@@ -158,8 +138,8 @@ pub fn check(
             workers: point.workers,
             rate,
             heavy,
-            measured: Figures::of(model, seen),
-            simulated: Figures::of(model, &again(calibration, model, setup, seen)),
+            measured: figures(model, seen),
+            simulated: figures(model, &again(calibration, model, setup, seen)),
         })
     });
     each.collect()
@@ -186,17 +166,15 @@ fn again(calibration: &Calibration, model: &Simulated, setup: Setup, seen: &[Sli
     starts.iter().zip(ends).map(slice).collect()
 }
 
-impl Figures {
-    /// Of CPU time the mean of the middle half of the slices, of the others their median.
-    pub fn of(model: &Simulated, slices: &[Slice]) -> Figures {
-        let typical =
-            |figure: &dyn Fn(&Slice) -> Option<f64>| median(&slices.iter().filter_map(figure).collect::<Vec<f64>>());
-        let quantile = |q: f64| typical(&|slice| slice.quantile(q)).unwrap_or(f64::NAN);
-        Figures {
-            cpu_us: middle(slices.iter().map(|slice| slice.cpu).collect()),
-            p50_us: quantile(0.5),
-            p99_us: quantile(0.99),
-            jain: typical(&|slice| jain(&slice.shares)).filter(|_| model.name != FORK),
-        }
+/// Of CPU time the mean of the middle half of the slices, of the others their median.
+pub(super) fn figures(model: &Simulated, slices: &[Slice]) -> Figures {
+    let typical =
+        |figure: &dyn Fn(&Slice) -> Option<f64>| median(&slices.iter().filter_map(figure).collect::<Vec<f64>>());
+    let quantile = |q: f64| typical(&|slice| slice.quantile(q)).unwrap_or(f64::NAN);
+    Figures {
+        cpu_us: middle(slices.iter().map(|slice| slice.cpu).collect()),
+        p50_us: quantile(0.5),
+        p99_us: quantile(0.99),
+        jain: typical(&|slice| jain(&slice.shares)).filter(|_| model.name != FORK),
     }
 }

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use super::comparison::{Conclusion, Measurement, Results};
 use crate::measure::{Across, Metric, metric};
-use crate::results::{Conclusion, Measurement, Results};
 use crate::stats::{Comparison, Method, Verdict, compare, compare_sums};
 
 /// A client above this share of its CPU is the bottleneck.
-pub const CLIENT_BOUND: f64 = 0.9;
+pub(super) const CLIENT_BOUND: f64 = 0.9;
 
 /// Answers the questions of each load: every other side against the first.
-pub fn conclude(results: &mut Results, seed: u64) {
+pub(crate) fn conclude(results: &mut Results, seed: u64) {
     let notes = &results.method;
     let method = Method { level: notes.level, least: notes.least, same: notes.same.unwrap_or(f64::MAX), seed };
     let Some((first, others)) = results.sides.split_first() else { return };

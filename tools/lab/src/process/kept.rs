@@ -8,19 +8,18 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::prctl::set_child_subreaper;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
+use super::cpus::pin;
+use super::tree::tree;
 use crate::interrupt;
-use crate::measure::tree;
 
 /// What a process is started with.
 #[derive(Clone, Debug)]
-pub struct Spec {
+pub(crate) struct Spec {
     pub program: OsString,
     pub args: Vec<OsString>,
     /// CPUs it may use; empty: all.
@@ -31,7 +30,7 @@ pub struct Spec {
 ///
 /// Between lab and process stands a keeper (`lab keep`): it sees the lab's death as the end of its standard input, and
 /// kills all its descendants then, so that not even SIGKILL of the lab leaves a server behind.
-pub struct Kept {
+pub(crate) struct Kept {
     keeper: Child,
     pid: u32,
     /// What the process and its children wrote to their output.
@@ -40,7 +39,7 @@ pub struct Kept {
 
 impl Kept {
     /// Starts `spec`; what it prints goes to the file `output`.
-    pub fn start(spec: &Spec, output: &Path) -> Result<Kept> {
+    pub(crate) fn start(spec: &Spec, output: &Path) -> Result<Kept> {
         let lab = std::env::current_exe().context("where the lab itself is")?;
         let mut command = Command::new(lab);
         command.arg("keep").arg("--output").arg(output);
@@ -63,17 +62,17 @@ impl Kept {
     }
 
     /// The process itself, not the keeper.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.pid
     }
 
     /// Its exit code, when it has ended.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.keeper.try_wait().ok().flatten()
     }
 
     /// Waits until it ends. Errors: it did not in time, or the person pressed Ctrl-C.
-    pub fn wait(&mut self, at_most: Duration) -> Result<ExitStatus> {
+    pub(crate) fn wait(&mut self, at_most: Duration) -> Result<ExitStatus> {
         let deadline = Instant::now() + at_most;
         loop {
             if let Some(status) = self.ended() {
@@ -90,7 +89,7 @@ impl Kept {
     /// Lets it work for `length`, then ends it as Ctrl-C would; ab and wrk print their figures then. The share of a CPU that it
     /// used while it worked: starting and ending would dilute that. Errors: it does not end within `more`, or the person pressed
     /// Ctrl-C.
-    pub fn run_for(&mut self, length: Duration, more: Duration) -> Result<f64> {
+    pub(crate) fn run_for(&mut self, length: Duration, more: Duration) -> Result<f64> {
         // On a busy machine a program may be slow to start; before it catches the signal it would die of it without a word.
         let patience = Instant::now() + more;
         while !catches_interrupt(self.pid) && self.ended().is_none() && Instant::now() < patience {
@@ -116,7 +115,7 @@ impl Kept {
     }
 
     /// What it has printed so far.
-    pub fn output(&self) -> String {
+    pub(crate) fn output(&self) -> String {
         std::fs::read_to_string(&self.output).unwrap_or_default()
     }
 }
@@ -144,7 +143,7 @@ fn catches_interrupt(pid: u32) -> bool {
 }
 
 /// The life of a keeper: starts the program, says its pid, waits for its end or for the end of standard input.
-pub fn keep(cpus: &[usize], output: &Path, command: &[OsString]) -> Result<i32> {
+pub(crate) fn keep(cpus: &[usize], output: &Path, command: &[OsString]) -> Result<i32> {
     if !cpus.is_empty() {
         pin(cpus)?;
     }
@@ -198,34 +197,6 @@ fn is_dead(pid: u32) -> bool {
 /// Tells the lab. `println!` would panic when the lab is gone, and leave the program running.
 fn say(line: &str) {
     writeln!(std::io::stdout(), "{line}").ok();
-}
-
-/// Allows this process, and what it starts, as many descriptors as it may have: thousands of clients need one each.
-pub fn raise_descriptors() -> Result<()> {
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("setrlimit")
-}
-
-/// Restricts the calling thread, and what it starts, to `cpus`. Error: the machine has no such CPU, or the lab may not use it.
-pub fn pin(cpus: &[usize]) -> Result<()> {
-    let mut set = CpuSet::new();
-    for cpu in cpus {
-        set.set(*cpu).with_context(|| format!("CPU {cpu}"))?;
-    }
-    sched_setaffinity(Pid::from_raw(0), &set).with_context(|| format!("pinning to CPUs {cpus:?}"))
-}
-
-/// The CPUs that this process may use.
-pub fn usable_cpus() -> Vec<usize> {
-    let set = nix::sched::sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
-    (0..CpuSet::count()).filter(|cpu| set.is_set(*cpu).unwrap_or(false)).collect()
-}
-
-/// Finds a program in PATH and the places where servers live.
-pub fn find(program: &str) -> Option<std::path::PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let more = ["/usr/sbin", "/usr/local/sbin", "/sbin"].map(Into::into);
-    std::env::split_paths(&path).chain(more).map(|dir| dir.join(program)).find(|file| file.is_file())
 }
 
 #[cfg(test)]

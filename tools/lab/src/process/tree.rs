@@ -6,7 +6,7 @@ use nix::unistd::SysconfVar;
 
 /// One process, with its threads.
 #[derive(Clone, Debug, Default)]
-pub struct Process {
+pub(crate) struct Process {
     pub pid: u32,
     /// CPU time of all its threads, ns (/proc/PID/task/TID/schedstat: exact where utime and stime count ticks).
     pub cpu_ns: u64,
@@ -18,7 +18,7 @@ pub struct Process {
 }
 
 /// `root` and all its descendants.
-pub fn tree(root: u32) -> Vec<Process> {
+pub(crate) fn tree(root: u32) -> Vec<Process> {
     let mut found = Vec::new();
     let mut todo = vec![root];
     while let Some(pid) = todo.pop() {
@@ -61,7 +61,7 @@ fn reaped(pid: u32) -> Option<(u64, u64)> {
 }
 
 /// Memory that would come free if the processes ended: their proportional set size, KiB.
-pub fn memory_kib(processes: &[Process]) -> Option<f64> {
+pub(crate) fn memory_kib(processes: &[Process]) -> Option<f64> {
     let pss = |pid: u32| -> Option<f64> {
         let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
         rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?.trim().strip_suffix(" kB")?.trim().parse().ok()

@@ -1,0 +1,145 @@
+//! A measurement: start a server, warm it up, take a baseline, put a load on it, read what it cost.
+
+mod cpus;
+mod handicap;
+mod inject;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+pub(crate) use cpus::Cpus;
+pub(crate) use inject::{Fault, Victim};
+
+use self::handicap::Handicap;
+use crate::args::Common;
+use crate::load::{self, Load, Plan, Target};
+use crate::measure::{Before, ListenQueue, Seen};
+use crate::process::{self, memory_kib, tree};
+use crate::results::Measurement;
+use crate::server::{Server, Shape, Side, daemon, write_site};
+
+/// `worker_connections`: plenty for every load but the storm, which needs too few.
+const WORKER_CONNECTIONS: u32 = 8192;
+const WARM_UP: Duration = Duration::from_millis(40);
+/// A request without an answer after this is lost.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The surroundings of the measurements of a command: CPUs, files to serve, the size of the servers.
+pub(crate) struct Bench {
+    pub cpus: Cpus,
+    settings: load::Settings,
+    /// The conf of `--conf`.
+    template: Option<String>,
+    dir: TempDir,
+}
+
+impl Bench {
+    /// Chooses CPUs and writes the site. `conf`: the template that drover is measured with.
+    pub(crate) fn new(common: &Common, settings: load::Settings, conf: Option<&Path>) -> Result<Bench> {
+        let mut cpus = Cpus::choose(common, settings.workers)?;
+        for tool in ["ab", "wrk"] {
+            if process::find(tool).is_none() {
+                cpus.notes.push(format!("{tool} is not installed: the lab's own client takes its place"));
+            }
+        }
+        let template = conf.map(read_template).transpose()?;
+        let dir = tempfile::Builder::new().prefix("lab-").tempdir()?;
+        write_site(&dir.path().join("site"))?;
+        Ok(Bench { cpus, settings, template, dir })
+    }
+
+    /// The path of the files that the servers serve.
+    pub(crate) fn site(&self) -> String {
+        self.dir.path().join("site").display().to_string()
+    }
+
+    /// The shape of a server here; `worker_connections` by default plenty.
+    pub(crate) fn shape(&self, worker_connections: Option<u32>) -> Shape {
+        Shape {
+            workers: self.settings.workers,
+            worker_connections: worker_connections.unwrap_or(WORKER_CONNECTIONS),
+            cpus: self.cpus.server.clone(),
+            site: self.dir.path().join("site"),
+            template: self.template.clone(),
+        }
+    }
+
+    /// Measures `side` under `load`. Errors: the server does not start, or dies; the client fails; Ctrl-C.
+    pub(crate) fn measure(&self, side: &Side, load: &Load, seed: u64) -> Result<Measurement> {
+        let side = &Side { counts_delays: load.counts_delays, ..side.clone() };
+        let mut server = Server::start(side, &self.shape(load.worker_connections), self.dir.path())?;
+        warm_up(&server)?;
+        let handicap = Handicap::take(side.handicap, server.pid(), &self.cpus.server);
+        let memory = memory_kib(&tree(server.pid()));
+        let mut begin = None;
+        let client_cpus = self.cpus.client.clone();
+        let target =
+            Target { server: server.address, dir: self.dir.path(), seed, cpus: &client_cpus, timeout: TIMEOUT };
+        let mut look = || {
+            let queue = ListenQueue::watch(server.address.port(), client_cpus.clone());
+            begin = Some((queue, handicap.taken(), Before::look(server.pid(), server.ledger.clone())));
+        };
+        let client = (load.run)(&self.settings, &target, &mut look);
+        let begin = begin.map(|(queue, taken, before)| (queue.map(ListenQueue::end), taken, before));
+        server.check()?;
+        let client = client?;
+        let (queue, taken, before) = begin.context("the load never began")?;
+        match before.died() {
+            0 => {}
+            n => bail!("{n} processes of the server died while it was measured"),
+        }
+        let server = before.after(&Seen {
+            answered: client.requests.saturating_sub(client.errors),
+            connections: client.connections,
+            queue: queue?,
+            handicap: handicap.taken().saturating_sub(taken),
+            idle: memory.filter(|_| client.idle > 0).map(|memory| (client.idle, memory)),
+        });
+        Ok(Measurement {
+            load: load.name.to_owned(),
+            side: side.name.clone(),
+            client,
+            server,
+            ..Measurement::default()
+        })
+    }
+
+    /// The directory in which servers and tools may write.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Opens `count` connections that stay: Jain's index of where they are, and wakeups for each accept.
+    pub(crate) fn spread(&self, side: &Side, count: usize) -> Result<(f64, f64)> {
+        let server = Server::start(side, &self.shape(None), self.dir.path())?;
+        let before = Before::look(server.pid(), server.ledger.clone());
+        let plan = Plan::trickle(count, 1.0, Duration::from_millis(1), 0);
+        let client = load::Client::new(&plan, server.address, TIMEOUT)?;
+        let figures = before.after(&Seen { answered: count as u64, ..Seen::default() });
+        drop(client);
+        Ok((figures.jain_connections.unwrap_or(0.0), figures.wakeups_per_accept.unwrap_or(f64::INFINITY)))
+    }
+}
+
+/// Fills the server's caches and touches its pages before anything counts.
+fn warm_up(server: &Server) -> Result<()> {
+    for keep_alive in [false, true] {
+        let plan = Plan::closed(8, keep_alive, WARM_UP / 2);
+        load::Client::new(&plan, server.address, TIMEOUT)?.go()?;
+    }
+    Ok(())
+}
+
+/// The conf of `--conf`. Error: it can't be read, or makes a daemon of the server, which would escape the lab.
+fn read_template(path: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("--conf {}", path.display()))?;
+    match daemon(&text) {
+        Some(said) if said != "off" => {
+            bail!("--conf {}: \"daemon {said}\": say \"daemon off;\", or nothing of it", path.display())
+        }
+        _ => Ok(text),
+    }
+}

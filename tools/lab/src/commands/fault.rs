@@ -1,0 +1,185 @@
+//! `lab fault`: what becomes of connections when a process of the server stops, dies, or crawls.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::args::{Common, MOST_WORKERS, positive};
+use crate::bench::{Bench, Fault, Victim};
+use crate::load::{Ending, Outcome, Plan, Settings, run_beside};
+use crate::results::{FaultResults, FaultRow, SCHEMA};
+use crate::server::{Server, Side};
+use crate::{interrupt, names, process, report};
+
+const FAULTS: [&str; 3] = ["stop", "kill", "slow"];
+const TARGETS: [&str; 3] = ["holder", "worker", "dispatcher"];
+
+/// Load before the fault, and after it.
+const BEFORE: Duration = Duration::from_millis(1500);
+const AFTER: Duration = Duration::from_secs(5);
+/// A request without an answer after this is lost: as long as the published measurement of nginx waited.
+const LOST: Duration = Duration::from_secs(3);
+/// An answer that takes longer than this is delayed. Less than the 90 ms for which a slow process stands still.
+const DELAYED: Duration = Duration::from_millis(50);
+/// The service has recovered when everything sent in this time was answered without delay.
+const CALM: Duration = Duration::from_millis(500);
+
+/// The command line of `lab fault`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct FaultArgs {
+    /// stop (SIGSTOP), kill (SIGKILL), slow (runs a tenth of the time), or all
+    #[arg(long, default_value = "stop")]
+    pub fault: String,
+    /// holder (of the accept mutex), worker (the busiest that is not the holder), dispatcher, or all
+    #[arg(long, default_value = "all")]
+    pub target: String,
+    /// Models, or `all`
+    #[arg(long, default_value = "all")]
+    pub models: String,
+    /// Other servers beside them [default: nginx:accept_mutex=on]
+    #[arg(long)]
+    pub against: Option<String>,
+    /// New connections a second
+    #[arg(long, default_value_t = 200.0, value_parser = positive)]
+    pub rate: f64,
+    /// Workers of each server
+    #[arg(long, default_value_t = Settings::DEFAULT.workers, value_parser = clap::value_parser!(u32).range(1..=MOST_WORKERS))]
+    pub workers: u32,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+pub(crate) fn run(args: &FaultArgs) -> Result<ExitCode> {
+    let faults = names::list(&args.fault, "fault", &FAULTS, |fault| fault)?;
+    let targets = names::list(&args.target, "target", &TARGETS, |target| target)?;
+    let mut sides = args.common.sides(&args.models)?;
+    match args.against.as_deref() {
+        Some(against) => sides.extend(args.common.sides(against)?),
+        None if process::find("nginx").is_some() => sides.push(Side::parse("nginx:accept_mutex=on")?),
+        None => eprintln!("note: nginx is not installed: no comparison with it"),
+    }
+    let settings = Settings { rate: args.rate, workers: args.workers, ..Settings::DEFAULT };
+    let bench = Bench::new(&args.common, settings, None)?;
+    let mut results =
+        FaultResults { schema: SCHEMA.to_owned(), rate: args.rate, workers: args.workers, ..FaultResults::default() };
+    let bar = report::progress((sides.len() * faults.len() * targets.len()) as u64);
+    let mut stopped = None;
+    'all: for side in &sides {
+        for (fault, target) in faults.iter().flat_map(|fault| targets.iter().map(move |target| (**fault, **target))) {
+            bar.set_message(format!("{fault} the {target} of {}", side.name));
+            match measure(&bench, args, side, fault, target) {
+                Ok(row) => results.rows.push(row),
+                Err(error) => {
+                    stopped = Some(error.context(format!("{fault} the {target} of {}", side.name)));
+                    break 'all;
+                }
+            }
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    results.complete = stopped.is_none();
+    report::write_faults(&results, &args.common.out)?;
+    let out = args.common.out.display();
+    report::say(&format!("{}\n{out}/fault.html  {out}/fault.json\n", report::fault_table(&results)))?;
+    match stopped {
+        None => Ok(ExitCode::SUCCESS),
+        Some(_) if interrupt::asked() => Ok(ExitCode::from(130)),
+        Some(error) => bail!("{error:#}\n(what was measured until then is kept)"),
+    }
+}
+
+/// Puts new connections on `side`, and the fault on its process that is `target`. Errors: the server does not start, or dies.
+fn measure(bench: &Bench, args: &FaultArgs, side: &Side, fault: &str, target: &str) -> Result<FaultRow> {
+    let row =
+        FaultRow { side: side.name.clone(), fault: fault.to_owned(), target: target.to_owned(), ..FaultRow::default() };
+    if side.model == "fork" && target == "worker" {
+        let why = "has no workers: one process a connection";
+        return Ok(FaultRow { skipped: Some(why.to_owned()), ..row });
+    }
+    let mut server = Server::start(side, &bench.shape(None), bench.dir())?;
+    if let Err(why) = Victim::find(target, &server) {
+        return Ok(FaultRow { skipped: Some(why), ..row });
+    }
+    let plan = Plan::open(args.rate, BEFORE + AFTER, args.common.seed);
+    // The fault lasts until the last request is answered or lost.
+    let (run, injected) = run_beside(&plan, server.address, LOST, &bench.cpus.client, |begun| {
+        std::thread::sleep(BEFORE);
+        let victim = Victim::find(target, &server)?;
+        let at = begun.elapsed();
+        Ok((Fault::inject(fault, victim), at))
+    })?;
+    let at = injected.map(|(_, at)| at);
+    server.check()?;
+    match at {
+        Err(why) => Ok(FaultRow { skipped: Some(why), ..row }),
+        Ok(at) => Ok(judge(row, &run.outcomes, at)),
+    }
+}
+
+/// What the clients saw of a fault at `at`.
+fn judge(mut row: FaultRow, outcomes: &[Outcome], at: Duration) -> FaultRow {
+    let time = |outcome: &Outcome| match (outcome.ending, outcome.first_byte) {
+        (Ending::Answered, Some(time)) => time,
+        _ => LOST,
+    };
+    let mut after: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.planned >= at).collect();
+    after.sort_by_key(|outcome| outcome.planned);
+    let before = outcomes.iter().filter(|outcome| outcome.planned < at && outcome.planned + DELAYED < at);
+    row.before_ms = before.map(time).max().unwrap_or_default().as_secs_f64() * 1e3;
+    row.connections = after.len();
+    row.lost = after.iter().filter(|outcome| outcome.ending != Ending::Answered).count();
+    let delayed = |outcome: &&&Outcome| outcome.ending == Ending::Answered && time(outcome) > DELAYED;
+    row.delayed = after.iter().filter(delayed).count();
+    row.longest_ms = after.iter().map(|outcome| time(outcome)).max().unwrap_or_default().as_secs_f64() * 1e3;
+    row.recovered_ms = recovered(&after, at, time).map(|time| time.as_secs_f64() * 1e3);
+    row
+}
+
+/// The first moment after which nothing was lost or delayed for a while, as a distance from the fault.
+fn recovered(after: &[&Outcome], at: Duration, time: impl Fn(&Outcome) -> Duration) -> Option<Duration> {
+    let bad: Vec<Duration> = after.iter().filter(|outcome| time(outcome) > DELAYED).map(|o| o.planned).collect();
+    let last = after.last()?.planned;
+    // Calm from the fault on, or from after a bad one until the next bad one or the end.
+    let starts = std::iter::once(at).chain(bad.iter().copied());
+    starts
+        .zip(bad.iter().copied().chain(std::iter::once(last)))
+        .find(|(start, next)| *next >= *start + CALM)
+        .map(|(start, _)| start - at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(planned_ms: u64, took_ms: Option<u64>) -> Outcome {
+        Outcome {
+            shot: 0,
+            planned: Duration::from_millis(planned_ms),
+            first_byte: took_ms.map(Duration::from_millis),
+            ending: if took_ms.is_some() { Ending::Answered } else { Ending::TimedOut },
+            counts: true,
+        }
+    }
+
+    #[test]
+    fn lost_and_delayed_are_counted_and_recovery_is_timed() {
+        let mut outcomes: Vec<Outcome> = (0..100).map(|n| outcome(n * 20, Some(1))).collect();
+        for (n, suffering) in (50..60).zip(&mut outcomes[50..60]) {
+            *suffering = outcome(n * 20, if n % 2 == 0 { None } else { Some(200) });
+        }
+        let row = judge(FaultRow::default(), &outcomes, Duration::from_millis(1000));
+        assert_eq!((row.connections, row.lost, row.delayed), (50, 5, 5));
+        assert_eq!((row.recovered_ms, row.longest_ms, row.before_ms), (Some(180.0), 3000.0, 1.0));
+    }
+
+    #[test]
+    fn what_never_recovers_has_no_time_and_what_never_suffers_has_none_to_wait() {
+        let all: Vec<Outcome> = (0..100).map(|n| outcome(n * 20, if n < 50 { Some(1) } else { None })).collect();
+        assert_eq!(judge(FaultRow::default(), &all, Duration::from_millis(1000)).recovered_ms, None);
+        let fine: Vec<Outcome> = (0..100).map(|n| outcome(n * 20, Some(1))).collect();
+        assert_eq!(judge(FaultRow::default(), &fine, Duration::from_millis(1000)).recovered_ms, Some(0.0));
+    }
+}

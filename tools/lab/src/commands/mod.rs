@@ -1,0 +1,7 @@
+//! The commands. Each has its arguments, and measures, writes and prints what it found.
+
+pub(crate) mod advise;
+pub(crate) mod check;
+pub(crate) mod compare;
+pub(crate) mod fault;
+pub(crate) mod simulate;

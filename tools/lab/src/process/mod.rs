@@ -1,0 +1,25 @@
+//! Processes: those that the lab starts, where they run, and what /proc says of them.
+
+mod cpus;
+mod kept;
+mod tree;
+
+use anyhow::{Context, Result};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+pub(crate) use cpus::{pin, usable_cpus};
+pub(crate) use kept::{Kept, Spec, keep};
+pub(crate) use tree::{Process, memory_kib, tree};
+
+/// Allows this process, and what it starts, as many descriptors as it may have: thousands of clients need one each.
+pub(crate) fn raise_descriptors() -> Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("setrlimit")
+}
+
+/// Finds a program in PATH and the places where servers live.
+pub(crate) fn find(program: &str) -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let more = ["/usr/sbin", "/usr/local/sbin", "/sbin"].map(Into::into);
+    std::env::split_paths(&path).chain(more).map(|dir| dir.join(program)).find(|file| file.is_file())
+}

@@ -1,0 +1,16 @@
+//! The files that the lab writes, and reads again. Their schema is documented in tools/lab/RESULTS.md.
+
+mod checks;
+mod comparison;
+mod conclude;
+mod faults;
+mod simulation;
+
+pub(crate) use checks::{Check, read_checks, write_checks};
+pub(crate) use comparison::{Conclusion, Latencies, LoadNotes, Measurement, MethodNotes, Results, SideNotes};
+pub(crate) use conclude::conclude;
+pub(crate) use faults::{FaultResults, FaultRow};
+pub(crate) use simulation::{Checked, Cost, Costs, Figures, Row, Simulation, TRUSTED};
+
+/// Raised when a field changes its meaning or goes; new fields leave it.
+pub(crate) const SCHEMA: &str = "drover-lab/1";

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use super::{Files, Level, LogFile};
 use crate::conf::{self, Span};
 use crate::os::users::Credentials;
-use crate::os::{Failure, process};
+use crate::os::{Failure, daemon};
 
 /// One `error_log` directive.
 #[derive(Debug, Clone)]
@@ -163,10 +163,10 @@ impl Logs {
         STDERR_TAKEN.store(true, Ordering::Relaxed);
         self.files.leave_terminal()?;
         if main.outputs.iter().any(|(file, _)| file.is_stderr()) {
-            return process::leave_terminal().map_err(|e| Failure::new("dup2(STDERR)", e));
+            return daemon::leave_terminal().map_err(|e| Failure::new("dup2(STDERR)", e));
         }
         let Some((file, _)) = main.outputs.first() else { return Ok(()) };
-        process::redirect_stderr(file.as_ref()).map_err(|e| Failure::new("dup2(STDERR)", e))
+        daemon::redirect_stderr(file.as_ref()).map_err(|e| Failure::new("dup2(STDERR)", e))
     }
 
     fn follow(&self) {

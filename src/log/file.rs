@@ -12,7 +12,7 @@ use nix::fcntl::OFlag;
 use nix::sys::socket::{MsgFlags, send};
 
 use super::shared::FileState;
-use crate::os::process::{StdStream, duplicate_std, replace_fd};
+use crate::os::daemon::{StdStream, duplicate_std, replace_fd};
 use crate::os::time::monotonic_ms;
 use crate::os::users::Credentials;
 use crate::os::{ErrnoText, Failure, Shared};

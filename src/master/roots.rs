@@ -16,7 +16,7 @@ use crate::conf::{self, did_you_mean};
 use crate::http::lint::{NamedRoot, RootKind};
 use crate::http::site::Site;
 use crate::os::ErrnoText;
-use crate::os::process::in_child;
+use crate::os::in_child::in_child;
 use crate::os::users::Credentials;
 
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -16,7 +16,7 @@ use crate::dispatch::{Model, Seat};
 use crate::log;
 use crate::os::process::{self, Exit, Fork, Pid};
 use crate::os::signals::{self, Received, Signal, Signals};
-use crate::os::{ErrnoText, Failure, set_title};
+use crate::os::{ErrnoText, Failure, daemon, inherit, set_title};
 use crate::worker;
 
 /// How long children have to obey TERM before they are killed: about what nginx's doubling delay (50 ms to 1 s) sums up to.
@@ -72,7 +72,7 @@ impl Master {
         process::adopt_orphans().map_err(|e| Failure::new("prctl(PR_SET_CHILD_SUBREAPER)", e))?;
         let is_daemon = *cycle.conf.root.scope.get(&DAEMON);
         let stays = supervised::reason(!is_daemon && !is_upgrade);
-        let executable = process::executable().map_err(|e| Failure::new("readlink() \"/proc/self/exe\"", e))?;
+        let executable = inherit::executable().map_err(|e| Failure::new("readlink() \"/proc/self/exe\"", e))?;
         let args: Vec<OsString> = std::env::args_os().collect();
         set_title(&format!("drover: master process {}", args.join(OsStr::new(" ")).display()));
         Ok(Self {
@@ -132,7 +132,7 @@ impl Master {
             Signal::SIGTERM | Signal::SIGINT => self.end_fast(),
             Signal::SIGQUIT => self.end_gracefully(),
             // A shell whose terminal is closed passes the signal on.
-            Signal::SIGHUP if self.ends_with_terminal && (received.is_kernel_s || !process::has_terminal()) => {
+            Signal::SIGHUP if self.ends_with_terminal && (received.is_kernel_s || !daemon::has_terminal()) => {
                 log::notice!("the terminal was closed");
                 self.end_fast();
             }
@@ -324,7 +324,7 @@ impl Master {
         }
         log::notice!("start new binary process \"{}\"", self.executable.display());
         let (list, keep) = sockets::for_next_binary(&self.cycle.sockets);
-        match process::spawn_inheriting(&self.executable, &self.args, &[(UPGRADE_VARIABLE, list)], &keep) {
+        match inherit::spawn_inheriting(&self.executable, &self.args, &[(UPGRADE_VARIABLE, list)], &keep) {
             Ok(pid) => self.next_binary = Some(pid),
             Err(error) => {
                 log::alert!("{}", Failure::on_path("execve", &self.executable, error));

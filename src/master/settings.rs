@@ -2,7 +2,7 @@
 
 use crate::conf::{self, Args, Contexts, Entry, Setting};
 use crate::os::ErrnoText;
-use crate::os::process::usable_cpus;
+use crate::os::machine::usable_cpus;
 use crate::os::users::{Credentials, LookupError, is_root};
 use std::path::PathBuf;
 

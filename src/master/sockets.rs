@@ -12,7 +12,8 @@ use std::time::Duration;
 use super::bind_advice::advise;
 use super::port_move::bind_beside;
 use crate::log;
-use crate::os::process::{self, is_listening_socket, take_inherited_fd};
+use crate::os::inherit::{is_listening_socket, take_inherited_fd};
+use crate::os::process;
 use crate::os::{Addr, Failure, ListenOptions, Listener, SocketFile, Steer, replace_abandoned, signals};
 
 /// The variable in which an old binary names its sockets to the new one, as nginx's `NGINX`: `6;7;`.

@@ -14,7 +14,8 @@ use super::{Cycle, greeting, sockets};
 use crate::conf::{self, Span, Warning};
 use crate::dispatch::Seat;
 use crate::log;
-use crate::os::process::{self, Caller, daemonise};
+use crate::os::daemon::{self, Caller, daemonise};
+use crate::os::process;
 use crate::os::{Failure, SocketFile, signals};
 use crate::shm::{Ledger, Role};
 
@@ -36,7 +37,7 @@ pub fn serve(loader: Loader, mut inherited: Inherited, what: Option<(&str, &str)
             steer(&cycle, &mut inherited);
             log::set_startup(false);
             // Asked before the person is told, who may close it at once.
-            let has_terminal = process::has_terminal();
+            let has_terminal = daemon::has_terminal();
             greet(&cycle, what, is_watched, caller, pid_file.is_some());
             run(loader, cycle, pid_file, inherited.is_upgrade, has_terminal)
         }

@@ -3,16 +3,21 @@
 //! Nothing here decides anything: each type owns one kernel object and offers the calls that the layers below need, with
 //! EINTR retried, flags set once, and errors returned as they came.
 
+mod abandoned;
 mod addr;
+pub mod daemon;
 mod eventfd;
 pub mod failure;
+mod fd_channel;
 pub mod file;
 mod glob;
+pub mod in_child;
+pub mod inherit;
 pub mod limits;
 mod listener;
 pub mod lock;
+pub mod machine;
 pub mod parent;
-mod passing;
 pub mod pcre;
 mod poll;
 mod poller;
@@ -25,18 +30,19 @@ pub mod time;
 mod title;
 pub mod users;
 
+pub use abandoned::replace_abandoned;
 pub use addr::Addr;
 pub use eventfd::EventFd;
 pub use failure::{ErrnoText, Failure};
+pub use fd_channel::{FdChannel, FdMessage};
 pub use glob::glob;
 pub use listener::{Keepalive, ListenOptions, Listener, Steer};
-pub use passing::{Lane, Parcel};
 pub use poll::poll;
 pub use poller::{Events, Interest, Poller, Ready};
 pub(crate) use shared_map::shareable;
 pub use shared_map::{Shareable, Shared, SharedMap};
 pub use socket::{Linger, Socket};
-pub use socket_file::{FileId, SocketFile, replace_abandoned};
+pub use socket_file::{FileId, SocketFile};
 pub use title::set_title;
 
 use std::io;

@@ -18,7 +18,7 @@ use crate::http::site::Site;
 use crate::log::{self, Logs};
 use crate::os::signals::Signals;
 use crate::os::users::Credentials;
-use crate::os::{ErrnoText, Failure, Interest, Listener, Poller, limits, parent, process};
+use crate::os::{ErrnoText, Failure, Interest, Listener, Poller, limits, machine, parent, process};
 use crate::serve::EventDriver;
 use crate::shm::Tally;
 use crate::stream::Servers;
@@ -85,7 +85,7 @@ fn prepare(start: &Start<'_>) -> Result<(), Failure> {
         user.assume()?;
     }
     if let Some(cpus) = main.get(&WORKER_CPU_AFFINITY).of_worker(start.seat.number)
-        && let Err(error) = process::set_cpus(&cpus)
+        && let Err(error) = machine::set_cpus(&cpus)
     {
         log::alert!("sched_setaffinity() failed ({})", ErrnoText(&error));
     }

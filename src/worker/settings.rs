@@ -1,7 +1,7 @@
 //! The directives of a worker's process.
 
 use crate::conf::{self, Args, Contexts, Entry, Setting};
-use crate::os::process;
+use crate::os::machine;
 
 /// What this module reads.
 pub static DIRECTIVES: &[&dyn Entry] = &[&WORKER_CPU_AFFINITY, &WORKER_RLIMIT_NOFILE, &WORKER_SHUTDOWN_TIMEOUT];
@@ -74,7 +74,7 @@ impl Affinity {
             Affinity::Free => None,
             Affinity::Masks(masks) => masks.get(number).or(masks.last()).cloned(),
             Affinity::Auto(cpus) => {
-                let all = if cpus.is_empty() { process::cpus().ok()? } else { cpus.clone() };
+                let all = if cpus.is_empty() { machine::cpus().ok()? } else { cpus.clone() };
                 let cpu = *all.get(number.checked_rem(all.len())?)?;
                 Some(vec![cpu])
             }
@@ -105,12 +105,12 @@ mod tests {
     fn auto_gives_each_worker_one_cpu_in_turn() {
         let auto = parsed("worker_cpu_affinity auto 1010;").unwrap();
         assert_eq!([0, 1, 2].map(|n| auto.of_worker(n)), [Some(vec![1]), Some(vec![3]), Some(vec![1])]);
-        let cpus = process::cpus().unwrap();
+        let cpus = machine::cpus().unwrap();
         let auto = parsed("worker_cpu_affinity auto;").unwrap();
         assert_eq!(auto.of_worker(cpus.len() as u32), Some(vec![cpus[0]]));
         assert_eq!(
             parsed("worker_cpu_affinity auto 0;").unwrap().of_worker(0),
-            process::cpus().ok().map(|c| vec![c[0]])
+            machine::cpus().ok().map(|c| vec![c[0]])
         );
     }
 

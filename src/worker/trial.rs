@@ -7,9 +7,10 @@ use nix::errno::Errno;
 
 use super::settings::WORKER_RLIMIT_NOFILE;
 use crate::conf::Conf;
+use crate::os::in_child::attempt_in_child;
 use crate::os::signals::Signals;
 use crate::os::users::Credentials;
-use crate::os::{Failure, Poller, limits, process};
+use crate::os::{Failure, Poller, limits};
 
 /// An obstacle that would end every worker at its start.
 #[derive(Debug)]
@@ -34,10 +35,10 @@ pub fn try_to_begin(conf: &Conf, user: Option<&Credentials>) -> Result<(), Refus
     }
     if let Some(user) = user {
         let refused = |failure| Refused::User(advise(failure, user));
-        process::attempt_in_child(|| user.assume()).map_err(refused)?;
+        attempt_in_child(|| user.assume()).map_err(refused)?;
     }
     if let Some(files) = files {
-        process::attempt_in_child(|| open_first(files)).map_err(Refused::Call)?;
+        attempt_in_child(|| open_first(files)).map_err(Refused::Call)?;
     }
     *passed = Some((user.cloned(), files));
     Ok(())

@@ -223,7 +223,7 @@ impl Desk {
         self.shared.place(lane).passed.get() + 1
     }
 
-    /// Tells the worker on `seat` that connections wait. Errors: those of `Lane::tell`.
+    /// Tells the worker on `seat` that connections wait. Errors: those of `FdChannel::tell`.
     pub fn tell(&self, seat: u32, number: u64, listener: u32) -> io::Result<()> {
         self.shared.lane(seat).map_or(Ok(()), |lane| lane.tell(number, listener))
     }

@@ -27,7 +27,7 @@ pub(super) use policy::{Chooser, POLICY};
 use super::bell::tell;
 use super::{Loop, Seat, Setup, workers};
 use crate::log;
-use crate::os::{EventFd, Lane, SharedMap, parent, process, shareable};
+use crate::os::{EventFd, FdChannel, SharedMap, parent, process, shareable};
 use crate::shm::{Counter, Ledger, Role, Slot};
 
 /// As many as `worker_processes` may say.
@@ -68,7 +68,7 @@ shareable! {
 /// What the processes of one generation share.
 pub(super) struct Shared {
     table: SharedMap<Table>,
-    lanes: Vec<Lane>,
+    lanes: Vec<FdChannel>,
     /// Rung for the dispatcher.
     bell: EventFd,
     /// Rung for all workers.
@@ -88,7 +88,7 @@ impl Shared {
         }
         Ok(Shared {
             table: SharedMap::create("drover-pool")?,
-            lanes: (0..lanes).map(|_| Lane::new()).collect::<io::Result<_>>()?,
+            lanes: (0..lanes).map(|_| FdChannel::new()).collect::<io::Result<_>>()?,
             bell: EventFd::new()?,
             gong: EventFd::new()?,
             ledger: setup.ledger.clone(),
@@ -183,7 +183,7 @@ impl Shared {
         Some(slot)
     }
 
-    pub fn lane(&self, seat: u32) -> Option<&Lane> {
+    pub fn lane(&self, seat: u32) -> Option<&FdChannel> {
         self.lanes.get(self.lane_of(seat))
     }
 

@@ -176,7 +176,7 @@ impl Site {
             locations: Vec::new(),
             log_formats: Vec::new(),
             warnings: Vec::new(),
-            hostname: crate::os::process::hostname(),
+            hostname: crate::os::machine::hostname(),
             needs_local_address: false,
             keeps_heads: false,
             names_accept_delay: false,

@@ -21,14 +21,14 @@ const LONGEST: usize = HEAD + size_of::<libc::sockaddr_storage>();
 /// Both ends, neither of which blocks. Made before a fork: whoever has a copy may send or take, each message goes to one taker, and
 /// what is in flight outlives any process as long as another one has the pair.
 #[derive(Debug)]
-pub struct Lane {
+pub struct FdChannel {
     tx: OwnedFd,
     rx: OwnedFd,
 }
 
 /// What was sent.
 #[derive(Debug)]
-pub struct Parcel {
+pub struct FdMessage {
     /// A number of the sender's own.
     pub number: u64,
     /// Index of the listening socket.
@@ -37,11 +37,11 @@ pub struct Parcel {
     pub connection: Option<(Socket, Addr)>,
 }
 
-impl Lane {
-    pub fn new() -> io::Result<Lane> {
+impl FdChannel {
+    pub fn new() -> io::Result<FdChannel> {
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let (tx, rx) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
-        Ok(Lane { tx, rx })
+        Ok(FdChannel { tx, rx })
     }
 
     /// Sends a connection; the caller's descriptor may be closed then, or at any time later. Errors: `WouldBlock` when the pair is
@@ -83,7 +83,7 @@ impl Lane {
 
     /// Takes the next message. Errors: `WouldBlock` when there is none; EMFILE when this process has no descriptor left for the
     /// connection, which the kernel has closed then; and those of recvmsg(2).
-    pub fn take(&self) -> io::Result<Parcel> {
+    pub fn take(&self) -> io::Result<FdMessage> {
         let mut message = [0; LONGEST];
         let mut control = cmsg_space!([libc::c_int; 1]);
         let (len, descriptor, is_cut) = loop {
@@ -103,7 +103,7 @@ impl Lane {
             Some(fd) => Some((Socket::from(fd), peer?)),
             None => None,
         };
-        Ok(Parcel { number, listener, connection })
+        Ok(FdMessage { number, listener, connection })
     }
 }
 
@@ -136,7 +136,7 @@ fn read_head(message: &[u8; LONGEST]) -> (u64, u32) {
 }
 
 /// The end that takes: readable while there is something.
-impl AsFd for Lane {
+impl AsFd for FdChannel {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.rx.as_fd()
     }
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_connection_comes_out_with_its_peer_and_is_the_same_one() {
-        let lane = Lane::new().unwrap();
+        let lane = FdChannel::new().unwrap();
         assert_eq!(lane.take().unwrap_err().kind(), io::ErrorKind::WouldBlock);
         for addr in ["127.0.0.1:0", "[::1]:0"] {
             let Some((mut client, socket, peer)) = connection(addr) else { continue };
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn word_has_no_descriptor_and_messages_keep_their_order() {
-        let lane = Lane::new().unwrap();
+        let lane = FdChannel::new().unwrap();
         (0..3).for_each(|n| lane.tell(n, 9).unwrap());
         for n in 0..3 {
             let parcel = lane.take().unwrap();
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_full_pair_says_so_and_keeps_what_it_has() {
-        let lane = Lane::new().unwrap();
+        let lane = FdChannel::new().unwrap();
         let (_client, socket, peer) = connection("127.0.0.1:0").unwrap();
         let error = (0..100_000).find_map(|n| lane.pass(n, 0, &socket, &peer).err().map(|e| (n, e)));
         let (sent, error) = error.unwrap();

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 mod mistakes;
+mod nginx_sentences;
 mod pictures;
 mod prefix;
 #[path = "../support/mod.rs"]

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acceptors;
 mod lease;
 mod reuseport;
 mod spread;

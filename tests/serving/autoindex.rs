@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::time::{Duration, SystemTime};
 
+use crate::support::conf::Conf;
 use crate::support::server::{Product, Setup};
 
 #[test]
@@ -29,11 +30,12 @@ fn a_list_is_nginx_s_byte_for_byte() {
     for path in [root.path().to_owned(), dir.clone(), dir.join("sub dir"), root.path().join("empty")] {
         fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("chmod");
     }
-    let conf = "%main% worker_processes 1; events { } http { %http% access_log off; server { listen 127.0.0.1:%port%; root %root%; \
-                autoindex on; location /round/ { alias %root%/; autoindex_exact_size off; } \
-                location /local/ { alias %root%/; autoindex_localtime on; } location /off/ { alias %root%/; autoindex off; } } }";
+    let conf = Conf::workers(1).server(
+        "autoindex on; location /round/ { alias %root%/; autoindex_exact_size off; } \
+         location /local/ { alias %root%/; autoindex_localtime on; } location /off/ { alias %root%/; autoindex off; }",
+    );
     let [ours, theirs] = [Product::Drover, Product::Nginx]
-        .map(|product| Setup::new(product, conf).root(root.path()).env("TZ", "Asia/Tokyo").start());
+        .map(|product| Setup::new(product, &conf).root(root.path()).env("TZ", "Asia/Tokyo").start());
     for place in ["", "/round", "/local", "/off"] {
         for path in ["/", "/d%20&%20%3Ce%3E/", "/empty/", "/no/such/", "/d%20&%20%3Ce%3E/a/"] {
             let target = format!("{place}{path}");
@@ -54,9 +56,7 @@ fn a_list_is_nginx_s_byte_for_byte() {
 #[test]
 fn a_directory_that_the_worker_may_not_read_is_forbidden() {
     let [ours, theirs] = [Product::Drover, Product::Nginx].map(|product| {
-        let conf = "%main% worker_processes 1; events { } http { %http% access_log off; server { listen 127.0.0.1:%port%; \
-                    root %root%; autoindex on; } }";
-        let server = Setup::new(product, conf).start();
+        let server = Setup::new(product, Conf::workers(1).server("autoindex on;")).start();
         server.file("closed/x", "x");
         let closed = server.dir().join("root/closed");
         fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o711)).expect("chmod");

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::conf;
 use crate::support::client::{Client, Nothing};
+use crate::support::conf::Conf;
 use crate::support::server::Server;
 use crate::support::{PATIENCE, proc, until_true};
 
@@ -11,7 +11,7 @@ use crate::support::{PATIENCE, proc, until_true};
 const PAIR: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: local";
 
 fn small_server(events: &str) -> Server {
-    let server = Server::drover(conf(1, &format!("worker_connections 20; {events}"), ""));
+    let server = Server::drover(Conf::workers(1).events(&format!("worker_connections 20; {events}")));
     server.file("index.html", "hello");
     server
 }
@@ -70,9 +70,7 @@ fn the_surplus_waits_and_costs_nothing() {
 /// Descriptors run out before slots do: the worker says so and closes who says nothing, it does not spin or die.
 #[test]
 fn running_out_of_descriptors_is_survived() {
-    let text =
-        conf(1, "worker_connections 512; accept_mutex off;", "").replace("%main%", "%main% worker_rlimit_nofile 40;");
-    let server = Server::drover(&text);
+    let server = Server::drover(Conf::workers(1).main("worker_rlimit_nofile 40;").events("accept_mutex off;"));
     server.file("index.html", "hello");
     let worker = server.wait_for_workers(1)[0];
     let silent: Vec<Client> = (0..80).map(|_| server.connect()).collect();
@@ -85,7 +83,7 @@ fn running_out_of_descriptors_is_survived() {
 #[test]
 fn nothing_to_do_costs_nothing() {
     for events in ["accept_mutex on;", "accept_mutex off;", "dispatch herd;"] {
-        let server = Server::drover(conf(4, &format!("worker_connections 512; {events}"), ""));
+        let server = Server::drover(Conf::workers(4).events(events));
         server.file("index.html", "hello");
         let mut idle = server.connect();
         idle.get("/");

@@ -3,8 +3,8 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use crate::conf;
 use crate::support::client::Nothing;
+use crate::support::conf::Conf;
 use crate::support::server::{Product, Server, Setup};
 
 const PATIENT: &str = "GET /mid HTTP/1.1\r\nHost: localhost\r\n";
@@ -13,7 +13,8 @@ const PATIENT: &str = "GET /mid HTTP/1.1\r\nHost: localhost\r\n";
 /// it has not read yet.
 #[test]
 fn answers_reach_a_client_that_asks_past_the_last_request() {
-    let server = Server::drover(conf(1, "worker_connections 64;", "keepalive_requests 10;"));
+    let server =
+        Server::drover(Conf::workers(1).logged().events("worker_connections 64;").server("keepalive_requests 10;"));
     server.file("mid", vec![7; 100_000]);
     let mut client = server.connect();
     // More than is read at once, so that the kernel still holds some when the last answer is queued.
@@ -28,8 +29,8 @@ fn answers_reach_a_client_that_asks_past_the_last_request() {
 /// Large files are kept open; there are more of them than descriptors.
 #[test]
 fn more_files_than_descriptors() {
-    let text = conf(1, "worker_connections 16;", "").replace("%main%", "%main% worker_rlimit_nofile 48;");
-    let server = Server::drover(&text);
+    let conf = Conf::workers(1).main("worker_rlimit_nofile 48;").events("worker_connections 16;");
+    let server = Server::drover(conf);
     for i in 0..100 {
         server.file(&format!("large{i}"), vec![1; 300_000]);
     }
@@ -44,8 +45,12 @@ fn more_files_than_descriptors() {
 /// each of them all the same.
 #[test]
 fn a_client_that_never_pauses_is_not_too_slow() {
-    let server =
-        Server::drover(conf(1, "worker_connections 64;", "client_header_timeout 400ms; keepalive_requests 1000000;"));
+    let server = Server::drover(
+        Conf::workers(1)
+            .logged()
+            .events("worker_connections 64;")
+            .server("client_header_timeout 400ms; keepalive_requests 1000000;"),
+    );
     server.file("mid", "hello");
     let mut client = server.connect();
     let (start, end) = PATIENT.split_at(20);
@@ -62,9 +67,8 @@ fn a_client_that_never_pauses_is_not_too_slow() {
 /// Whoever reads the access log from a pipe may stop reading: the service goes on, and the lines that are read are whole.
 #[test]
 fn a_log_that_nobody_reads_stops_nobody() {
-    let text = conf(1, "worker_connections 64;", "keepalive_requests 1000000;");
-    let text = text.replace("%dir%/access.log", "/dev/stdout");
-    let mut server = Setup::new(Product::under_test(), &text).stdout_to_pipe().start();
+    let conf = Conf::workers(1).access_log("/dev/stdout").server("keepalive_requests 1000000;");
+    let mut server = Setup::new(Product::under_test(), conf).stdout_to_pipe().start();
     server.file("index.html", "hello");
     let mut client = server.connect();
     let target = format!("/?{}", "q".repeat(1000));

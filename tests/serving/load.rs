@@ -1,11 +1,11 @@
 //! curl, ab and wrk, and not one failed request.
 
-use crate::conf;
+use crate::support::conf::Conf;
 use crate::support::server::Server;
 use crate::support::tools;
 
 fn no_request_fails(workers: usize, events: &str) {
-    let server = Server::drover(conf(workers, &format!("worker_connections 512; {events}"), "access_log off;"));
+    let server = Server::drover(Conf::workers(workers).events(events));
     server.file("index.html", "x".repeat(1024)).file("big.bin", vec![7; 100 * 1024]);
     let (small, big) = (server.url("/index.html"), server.url("/big.bin"));
 
@@ -58,7 +58,7 @@ fn four_workers_as_a_herd() {
 
 #[test]
 fn curl_gets_files_ranges_and_errors() {
-    let server = Server::drover(conf(2, "worker_connections 512;", "index index.html;"));
+    let server = Server::drover(Conf::workers(2).server("index index.html;"));
     server.file("index.html", "hello").file("dir/index.html", "dir").file("digits", "0123456789");
     let curl = |args: &[&str]| tools::run("curl", &[&["-s", "-S", "--max-time", "20"], args].concat());
     assert_eq!(curl(&[&server.url("/")]), "hello");

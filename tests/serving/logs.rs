@@ -11,8 +11,8 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use serde_json::Value;
 
-use crate::conf;
 use crate::support::client::Client;
+use crate::support::conf::Conf;
 use crate::support::server::{Product, Server, Setup};
 use crate::support::{tools, until_true};
 
@@ -31,9 +31,7 @@ for line in open(sys.argv[1], 'rb').read().splitlines(keepends=True):
 fn every_line_of_json_parses() {
     const REQUESTS: usize = 400;
     let format = r#"log_format json escape=json '{"request":"$request","uri":"$uri","args":"$args","agent":"$http_user_agent","host":"$http_host","user":"$remote_user","cookie":"$cookie_a","status":$status}';"#;
-    let text =
-        conf(1, "", "").replace("access_log %dir%/access.log;", &format!("{format} access_log %dir%/access.log json;"));
-    let mut server = Server::drover(&text);
+    let mut server = Server::drover(Conf::workers(1).http(format).access_log("%dir%/access.log json"));
     let mut runner = TestRunner::deterministic();
     let bytes = proptest::collection::vec(any::<u8>(), 1..60);
     let mut random = || {
@@ -76,7 +74,7 @@ fn every_line_of_json_parses() {
 fn a_file_that_is_truncated_while_it_is_sent_is_named() {
     const HUGE: u64 = 64 << 20;
     for sendfile in ["on", "off"] {
-        let server = Server::drover(conf(1, "", &format!("sendfile {sendfile};")));
+        let server = Server::drover(Conf::workers(1).logged().server(&format!("sendfile {sendfile};")));
         let path = server.file("a b", "").dir().join("root/a b");
         let file = File::options().write(true).open(&path).expect("the file");
         file.set_len(HUGE).expect("a sparse file");
@@ -99,9 +97,9 @@ fn a_file_that_is_truncated_while_it_is_sent_is_named() {
 #[test]
 fn a_full_disk_costs_whole_lines() {
     let format = r#"log_format json escape=json '{"uri":"$uri"}';"#;
-    let text = conf(2, "", "location / { return 204; }")
-        .replace("access_log %dir%/access.log;", &format!("{format} access_log %dir%/small/access.log json;"));
-    let mut server = Setup::new(Product::under_test(), &text).tmpfs("small", "64k").start();
+    let conf = Conf::workers(2).http(format).access_log("%dir%/small/access.log json");
+    let conf = conf.server("location / { return 204; }");
+    let mut server = Setup::new(Product::under_test(), conf).tmpfs("small", "64k").start();
     let (log, ballast) = (server.inside("small/access.log"), server.inside("small/ballast"));
     // Leaves four pages.
     fs::write(&ballast, vec![0; 48 << 10]).expect("ballast");
@@ -144,8 +142,7 @@ fn a_reader_that_is_gone_costs_lines_until_there_is_another() {
     mkfifo(&fifo, Mode::S_IRWXU).expect("mkfifo");
     let open = || File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&fifo).expect("the FIFO");
     let reader = open();
-    let text = conf(1, "", "").replace("%dir%/access.log", &fifo.display().to_string());
-    let mut server = Server::drover(&text);
+    let mut server = Server::drover(Conf::workers(1).access_log(&fifo.display().to_string()));
     server.file("index.html", "hello");
     let ledger = server.ledger();
     let mut client = server.connect();

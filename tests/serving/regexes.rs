@@ -1,6 +1,6 @@
 //! Matches that fail: the request gets 500, the log one line, and nobody else notices.
 
-use crate::conf;
+use crate::support::conf::Conf;
 use crate::support::server::Server;
 
 /// Every way to split the letters is tried: 2^30 steps.
@@ -13,9 +13,7 @@ fn alerts(server: &Server) -> Vec<String> {
 
 #[test]
 fn a_location_that_is_too_hard_fails_its_request_alone() {
-    let server = Server::drover(conf(
-        1,
-        "",
+    let server = Server::drover(Conf::workers(1).logged().server(
         "error_page 500 /page; location = /page { return 200 'page'; } location /fine { return 200 'fine'; } \
          location /in/ { location ~ '(?!x)(b+)+$' { } } location ~ ^/((?!x)a+)+$ { return 200 'hard'; } \
          location / { try_files /no /$arg_to; }",
@@ -46,9 +44,7 @@ fn a_location_that_is_too_hard_fails_its_request_alone() {
 /// nginx closes without an answer.
 #[test]
 fn a_server_name_that_is_too_hard_fails_its_request_alone() {
-    let server = Server::drover(conf(
-        1,
-        "",
+    let server = Server::drover(Conf::workers(1).logged().server(
         "return 200 'default'; } server { listen 127.0.0.1:%port%; server_name '~^(?!x)(a+)+$'; return 200 'hard'; \
          } server { listen 127.0.0.1:%port%; server_name fine; return 200 'fine';",
     ));

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::conf;
+use crate::support::conf::Conf;
 use crate::support::server::Server;
 use crate::support::{tools, until_true};
 
@@ -36,7 +36,7 @@ fn counted(server: &Server, load: impl FnOnce()) -> BTreeMap<String, u64> {
 }
 
 fn server() -> Server {
-    let server = Server::drover(conf(1, "worker_connections 512;", "access_log off; keepalive_requests 1000000;"));
+    let server = Server::drover(Conf::workers(1).server("keepalive_requests 1000000;"));
     server.file("index.html", "x".repeat(1024));
     server
 }

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::conf;
 use crate::support::client::Nothing;
+use crate::support::conf::Conf;
 use crate::support::server::Server;
 use crate::support::until_true;
 
@@ -13,7 +13,7 @@ use crate::support::until_true;
 const LARGE: usize = 32 << 20;
 
 fn server(directives: &str) -> Server {
-    let server = Server::drover(conf(1, "worker_connections 512;", directives));
+    let server = Server::drover(Conf::workers(1).logged().server(directives));
     server.file("index.html", "hello").file("large", vec![3; LARGE]);
     server
 }
@@ -108,8 +108,8 @@ fn a_response_that_the_end_of_the_worker_cuts_short_is_logged() {
     for (signal, dispatch) in
         drivers.iter().flat_map(|dispatch| [Signal::SIGQUIT, Signal::SIGTERM].map(|s| (s, dispatch)))
     {
-        let text = conf(1, &format!("worker_connections 512; dispatch {dispatch};"), "");
-        let mut server = Server::drover(format!("worker_shutdown_timeout 300ms;\n{text}"));
+        let conf = Conf::workers(1).logged().main("worker_shutdown_timeout 300ms;").dispatch(dispatch);
+        let mut server = Server::drover(conf);
         server.file("large", vec![3; LARGE]);
         let mut client = server.connect();
         client.send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n").wait_for_bytes(1000);
@@ -123,7 +123,7 @@ fn a_response_that_the_end_of_the_worker_cuts_short_is_logged() {
 #[test]
 fn a_deleted_file_that_nobody_asks_for_is_closed() {
     for dispatch in ["exclusive", "prefork", "thread_pool", "leader_follower"] {
-        let server = Server::drover(conf(1, &format!("worker_connections 512; dispatch {dispatch};"), ""));
+        let server = Server::drover(Conf::workers(1).logged().dispatch(dispatch));
         let worker = server.wait_for_workers(1)[0];
         server.file("big", vec![3; 1 << 20]);
         let is_open = || {

@@ -174,7 +174,7 @@ impl Setup {
     fn text(&self, dir: &Path, ports: [u16; 3]) -> String {
         let own_root = dir.join("root");
         let root = self.root.as_deref().unwrap_or(&own_root);
-        fill(&self.conf, dir, root, ports)
+        fill(&self.conf, self.product, dir, root, ports)
     }
 }
 
@@ -187,12 +187,15 @@ fn mounting(at: &Path, size: &str, program: &Path) -> Command {
     command
 }
 
+const TEMPORARY_PATHS: &str = "client_body_temp_path %dir%/tmp1; proxy_temp_path %dir%/tmp2; \
+                               fastcgi_temp_path %dir%/tmp3; uwsgi_temp_path %dir%/tmp4; scgi_temp_path %dir%/tmp5;";
+
 /// Puts a run's paths and ports into a conf text.
-fn fill(conf: &str, dir: &Path, root: &Path, ports: [u16; 3]) -> String {
+fn fill(conf: &str, product: Product, dir: &Path, root: &Path, ports: [u16; 3]) -> String {
     let account = if geteuid().is_root() { "user www-data;" } else { "" };
     let main = format!("daemon off; pid %dir%/server.pid; error_log %dir%/error.log info; {account}");
-    let http = "client_body_temp_path %dir%/tmp1; proxy_temp_path %dir%/tmp2; fastcgi_temp_path %dir%/tmp3; \
-                uwsgi_temp_path %dir%/tmp4; scgi_temp_path %dir%/tmp5;";
+    // drover makes no temporary files.
+    let http = if product == Product::Drover { "" } else { TEMPORARY_PATHS };
     conf.replace("%main%", &main)
         .replace("%http%", http)
         .replace("%dir%", &dir.display().to_string())
@@ -238,7 +241,7 @@ impl Server {
 
     /// Replaces the conf text on disk, with the same ports, for a reload.
     pub fn rewrite_conf(&self, conf: impl ToString) {
-        let text = fill(&conf.to_string(), self.dir(), &self.dir().join("root"), self.ports);
+        let text = fill(&conf.to_string(), self.product, self.dir(), &self.dir().join("root"), self.ports);
         fs::write(self.dir().join("server.conf"), text).expect("rewrite the conf");
     }
 

@@ -1,10 +1,12 @@
 //! stub_status, compared with nginx's, request by request.
 
 use crate::support::client::Client;
+use crate::support::conf::Conf;
 use crate::support::server::{Product, Server, Setup};
 
-const CONF: &str = "%main%\nworker_processes 1;\nevents { worker_connections 64; }\n\
-    http { %http% access_log off; server { listen 127.0.0.1:%port%; root %root%; location /stub { stub_status; } } }\n";
+fn conf() -> Conf {
+    Conf::workers(1).server("location /stub { stub_status; }")
+}
 
 /// Status, head and body.
 type Page = (u16, Vec<(String, String)>, String);
@@ -50,7 +52,7 @@ fn course(server: &Server) -> Vec<Page> {
 
 #[test]
 fn every_page_is_nginx_s_byte_for_byte() {
-    let [ours, theirs] = [Product::Drover, Product::Nginx].map(|product| course(&Setup::new(product, CONF).start()));
+    let [ours, theirs] = [Product::Drover, Product::Nginx].map(|product| course(&Setup::new(product, conf()).start()));
     assert!(theirs[6].2.contains("Reading: 1 Writing: 1 Waiting: 1"), "{theirs:?}");
     for (ours, theirs) in ours.iter().zip(&theirs) {
         assert_eq!(ours, theirs);

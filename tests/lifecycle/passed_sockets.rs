@@ -12,9 +12,9 @@ use nix::sys::socket::{
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use super::support::client::Client;
-use super::support::server::Product;
-use super::support::{proc, until, until_true};
+use crate::support::client::Client;
+use crate::support::server::Product;
+use crate::support::{proc, until, until_true};
 
 /// drover with these sockets as numbers 3 and 4.
 struct Passed {
@@ -133,4 +133,21 @@ fn a_passed_socket_that_is_in_the_way_is_named_at_once() {
     let advice = format!("{addr}, a socket that was passed to this service, has the port");
     assert!(said.contains(&bind) && said.contains(&advice) && !said.contains("trying again"), "{said}");
     assert!(said.contains(&format!("the passed socket {addr} fits no \"listen\"")), "{said}");
+}
+
+#[test]
+fn a_passed_socket_is_matched_by_its_address_with_the_clients_that_wait_in_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let inodes = proc::listening_inodes(addr.port());
+    let mut early = Client::connect(addr);
+    let servers = format!("access_log off; server {{ listen {addr}; location / {{ return 200 inherited; }} }}");
+    let mut passed = Passed::start(&servers, listener.into(), None);
+    assert_eq!(early.get("/").text(), "inherited");
+    assert_eq!(Client::connect(addr).get("/").text(), "inherited");
+    let master = passed.child.id() as i32;
+    let workers = proc::children(master);
+    assert!(!workers.is_empty() && workers.iter().all(|worker| proc::socket_inodes(*worker).is_superset(&inodes)));
+    kill(Pid::from_raw(master), Signal::SIGQUIT).unwrap();
+    assert!(passed.child.wait().unwrap().success());
 }

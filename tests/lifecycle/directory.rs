@@ -11,10 +11,10 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, geteuid};
 use tempfile::TempDir;
 
-use super::support::client::Client;
-use super::support::server::Product;
-use super::support::{proc, tools, until, until_true};
-use super::{drover, stderr};
+use crate::support::client::Client;
+use crate::support::ended::drover;
+use crate::support::server::Product;
+use crate::support::{proc, tools, until, until_true};
 
 fn site() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -136,10 +136,10 @@ fn a_directory_that_the_workers_could_not_read_is_refused_with_what_helps() {
     fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o700)).unwrap();
     for served in [dir.path().to_owned(), dir.path().join("sub")] {
         let output = drover(&["-t", served.to_str().unwrap()]);
-        let said = stderr(&output);
+        let said = &output.stderr;
         let path = dir.path().display();
         assert!(
-            !output.status.success()
+            !output.succeeded()
                 && said.contains(&format!("user 65534 may not enter \"{path}\": \"chmod o+rx {path}\"")),
             "{said}"
         );
@@ -153,12 +153,9 @@ fn a_taken_port_says_what_to_type() {
     let dir = site();
     let dir = dir.path().to_str().unwrap();
     let output = drover(&[dir, &port.to_string()]);
-    let said = stderr(&output);
+    let said = &output.stderr;
     let hint = format!("\nanother program has port {port}; for another port: \"drover {dir} ");
-    assert!(
-        !output.status.success() && said.contains("(98: Address already in use)") && said.contains(&hint),
-        "{said}"
-    );
+    assert!(!output.succeeded() && said.contains("(98: Address already in use)") && said.contains(&hint), "{said}");
     let free: u16 = said.split(&hint).nth(1).unwrap().trim_end().trim_end_matches('"').parse().unwrap();
     assert!(free > port);
 }
@@ -173,6 +170,6 @@ fn a_file_in_the_place_of_the_directory_says_what_was_meant() {
         let output = drover(args);
         let expected =
             format!("drover: [emerg] \"{conf}\" is a file: \"drover -c {conf}\" serves what a configuration says\n");
-        assert_eq!((output.status.code(), stderr(&output)), (Some(1), expected));
+        assert_eq!((output.code, output.stderr), (Some(1), expected));
     }
 }

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
-use super::conf;
-use super::support::server::{Product, Server, Setup};
-use super::support::{proc, until, until_true};
+use crate::conf;
+use crate::support::conf::Conf;
+use crate::support::server::{Product, Server, Setup};
+use crate::support::{proc, until, until_true};
 
 fn new_master(server: &Server) -> i32 {
     until("the new master's pid file", || {
@@ -32,7 +33,7 @@ fn the_next_binary_takes_over_without_a_lost_request() {
         let (server_addr, stop, served) = (server.addr(), &stop, &served);
         scope.spawn(move || {
             while !stop.load(Ordering::Relaxed) {
-                let mut client = super::support::client::Client::connect(server_addr);
+                let mut client = crate::support::client::Client::connect(server_addr);
                 client.send("GET /v HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
                 assert_eq!(client.response().expect("every request is answered").text(), "one");
                 served.fetch_add(1, Ordering::Relaxed);
@@ -84,7 +85,7 @@ fn an_upgrade_can_be_taken_back() {
 
 #[test]
 fn a_next_binary_that_fails_leaves_the_old_one_as_it_was() {
-    let server = Server::drover(conf(1).replace("listen ", "listen unix:%dir%/s; listen "));
+    let server = Server::drover(conf(1).server("listen unix:%dir%/s;"));
     let workers = server.wait_for_workers(1);
     let socket = server.dir().join("s");
     let own = format!("listen unix:{};", socket.display());
@@ -112,9 +113,9 @@ fn assert_refuses(server: &Server, master: i32, expected: &str) {
     assert_eq!(server.connect().get("/v").text(), "one");
 }
 
-fn in_foreground() -> String {
+fn in_foreground() -> Conf {
     let main = "daemon off; pid %dir%/server.pid; error_log %dir%/error.log info; user root;";
-    conf(1).replace("%main%", main).replace("user root;", if geteuid().is_root() { "user root;" } else { "" })
+    conf(1).surroundings(&main.replace("user root;", if geteuid().is_root() { "user root;" } else { "" }))
 }
 
 #[test]

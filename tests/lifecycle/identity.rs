@@ -5,9 +5,10 @@ use std::net::TcpStream;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
-use super::support::seccomp::Refusal;
-use super::support::server::{Product, Server, Setup};
-use super::support::{proc, until, until_true};
+use crate::support::conf::Conf;
+use crate::support::seccomp::Refusal;
+use crate::support::server::{Product, Server, Setup};
+use crate::support::{proc, until, until_true};
 
 type Way = (&'static str, &'static [&'static str]);
 
@@ -21,11 +22,10 @@ fn ways() -> Vec<Way> {
     if geteuid().is_root() { vec![POWERLESS, NAMESPACE] } else { vec![NAMESPACE] }
 }
 
-fn conf(main: &str) -> String {
-    format!(
-        "daemon off; pid %dir%/server.pid; error_log %dir%/error.log info; {main} events {{ }}
-         http {{ access_log off; server {{ listen 127.0.0.1:%port%; location = /v {{ return 200 one; }} }} }}"
-    )
+/// A conf that names no account of its own.
+fn conf(main: &str) -> Conf {
+    let surroundings = format!("daemon off; pid %dir%/server.pid; error_log %dir%/error.log info; {main}");
+    crate::conf(1).surroundings(&surroundings)
 }
 
 /// What is said where the workers can't become `www-data`.
@@ -33,7 +33,7 @@ fn refusal(program: &str) -> &'static str {
     match program {
         "setpriv" => {
             "setgid(33) failed (1: Operation not permitted) in DIR/server.conf:1\n  --> DIR/server.conf:1:78\n   |\n\
-             1 | daemon off; pid DIR/server.pid; error_log DIR/error.log info; user www-data; events { }\n   | "
+             1 | daemon off; pid DIR/server.pid; error_log DIR/error.log info; user www-data;\n   | "
         }
         _ => "setgid(33) failed (22: Invalid argument) in DIR/server.conf:1",
     }
@@ -106,9 +106,7 @@ fn a_limit_that_leaves_workers_no_descriptors_ends_a_start() {
 #[test]
 fn a_service_without_workers_does_not_look_like_one() {
     for model in ["exclusive", "reuseport", "pool_pass", "prefork", "fork"] {
-        let main = "%main% worker_processes 2;";
-        let text = conf("").replace("daemon off; pid %dir%/server.pid; error_log %dir%/error.log info;", main);
-        let mut server = Server::drover(text.replace("events { }", &format!("events {{ dispatch {model}; }}")));
+        let mut server = Server::drover(crate::conf(2).dispatch(model));
         let children = match model {
             "pool_pass" => 3,
             "fork" => 1,
@@ -139,9 +137,7 @@ fn a_service_without_workers_does_not_look_like_one() {
 fn workers_that_crash_before_they_begin_end_a_start() {
     // The master has no epoll set.
     let no_epoll = Refusal { call: libc::SYS_epoll_create1, argument: 0, mask: 0, value: 0, error: 0 };
-    let main = "%main% worker_processes 2;";
-    let text = conf("").replace("daemon off; pid %dir%/server.pid; error_log %dir%/error.log info;", main);
-    let mut server = Setup::new(Product::Drover, &text).refusing(no_epoll).spawn();
+    let mut server = Setup::new(Product::Drover, crate::conf(2)).refusing(no_epoll).spawn();
     assert_eq!(server.wait().code(), Some(1));
     let log = server.error_log();
     assert!(

@@ -3,8 +3,8 @@
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::conf;
 use crate::support::client::Client;
+use crate::support::conf::Conf;
 use crate::support::server::Server;
 use crate::support::{proc, until, until_true};
 
@@ -25,7 +25,7 @@ fn events_of(server: &Server, worker: i32) -> proc::Watch {
 
 #[test]
 fn with_the_mutex_one_worker_watches_and_takes_every_connection() {
-    let server = Server::drover(conf(4, "worker_connections 512; accept_mutex on;", ""));
+    let server = Server::drover(Conf::workers(4).events("accept_mutex on;"));
     server.file("index.html", "hello");
     let holder = holder(&server, 4);
     assert!(!events_of(&server, holder).is_exclusive());
@@ -41,7 +41,7 @@ fn with_the_mutex_one_worker_watches_and_takes_every_connection() {
 
 #[test]
 fn when_the_holder_is_killed_another_takes_over_and_no_request_fails() {
-    let server = Server::drover(conf(4, "worker_connections 512; accept_mutex on; accept_mutex_delay 50ms;", ""));
+    let server = Server::drover(Conf::workers(4).events("accept_mutex on; accept_mutex_delay 50ms;"));
     server.file("index.html", "hello");
     for _ in 0..3 {
         let first = holder(&server, 4);
@@ -60,7 +60,7 @@ fn when_the_holder_is_killed_another_takes_over_and_no_request_fails() {
 
 #[test]
 fn without_the_mutex_every_worker_watches_exclusively() {
-    let server = Server::drover(conf(4, "worker_connections 512; accept_mutex off;", ""));
+    let server = Server::drover(Conf::workers(4).events("accept_mutex off;"));
     until_true("all watch", || proc::who_watches_port(&server.workers(), server.port()).len() == 4);
     for worker in server.workers() {
         assert!(events_of(&server, worker).is_exclusive());
@@ -69,7 +69,7 @@ fn without_the_mutex_every_worker_watches_exclusively() {
 
 #[test]
 fn the_herd_watches_without_exclusion() {
-    let server = Server::drover(conf(4, "worker_connections 512; dispatch herd;", ""));
+    let server = Server::drover(Conf::workers(4).dispatch("herd"));
     server.file("index.html", "hello");
     until_true("all watch", || proc::who_watches_port(&server.workers(), server.port()).len() == 4);
     for worker in server.workers() {
@@ -82,15 +82,15 @@ fn the_herd_watches_without_exclusion() {
 
 #[test]
 fn dispatch_spells_what_accept_mutex_spells() {
-    let server = Server::drover(conf(3, "worker_connections 512; dispatch accept_mutex;", ""));
+    let server = Server::drover(Conf::workers(3).dispatch("accept_mutex"));
     holder(&server, 3);
-    let server = Server::drover(conf(3, "worker_connections 512; dispatch exclusive;", ""));
+    let server = Server::drover(Conf::workers(3).dispatch("exclusive"));
     until_true("all watch", || proc::who_watches_port(&server.workers(), server.port()).len() == 3);
 }
 
 #[test]
 fn connections_are_edge_triggered() {
-    let server = Server::drover(conf(1, "worker_connections 512;", ""));
+    let server = Server::drover(Conf::workers(1));
     server.file("index.html", "hello");
     let mut client = server.connect();
     client.get("/");
@@ -107,7 +107,8 @@ fn connections_are_edge_triggered() {
 /// who are full leave the rest to others, and everybody is served.
 #[test]
 fn full_workers_leave_the_rest_to_others() {
-    let server = Server::drover(conf(4, "worker_connections 32; accept_mutex on; accept_mutex_delay 20ms;", ""));
+    let server =
+        Server::drover(Conf::workers(4).events("worker_connections 32; accept_mutex on; accept_mutex_delay 20ms;"));
     server.file("index.html", "hello");
     holder(&server, 4);
     let mut clients = Vec::new();

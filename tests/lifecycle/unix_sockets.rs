@@ -8,12 +8,14 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 
-use super::support::server::{Product, Server, Setup};
-use super::support::until_true;
-use super::{conf, drover, stderr};
+use crate::support::conf::Conf;
+use crate::support::ended::drover;
+use crate::support::server::{Product, Server, Setup};
+use crate::support::until_true;
+use crate::{answering, conf};
 
-fn with_socket() -> String {
-    conf(1).replace("listen 127", "listen unix:%dir%/s.sock; listen 127")
+fn with_socket() -> Conf {
+    conf(1).server("listen unix:%dir%/s.sock;")
 }
 
 fn get(path: &Path) -> String {
@@ -64,11 +66,11 @@ fn a_socket_that_somebody_has_stays_and_a_test_removes_none() {
     let test = || drover(&["-t", "-p", server.dir().to_str().unwrap(), "-c", conf.to_str().unwrap()]);
     abandon(&path);
     let inode = fs::metadata(&path).unwrap().ino();
-    assert!(test().status.success());
+    assert!(test().succeeded());
     assert_eq!(fs::metadata(&path).unwrap().ino(), inode, "-t leaves it");
     fs::remove_file(&path).unwrap();
     let theirs = UnixListener::bind(&path).unwrap();
-    assert!(test().status.success(), "as beside a server that runs");
+    assert!(test().succeeded(), "as beside a server that runs");
     let (code, text) = server.send("reload");
     assert!(code == Some(1) && text.contains("s.sock failed (98: Address already in use)"), "{code:?} {text}");
     let _client = UnixStream::connect(&path).unwrap();
@@ -81,7 +83,7 @@ fn a_socket_that_somebody_has_stays_and_a_test_removes_none() {
         "{code:?} {text}"
     );
     let tested = test();
-    assert!(!tested.status.success() && stderr(&tested).contains("that is no socket"), "{}", stderr(&tested));
+    assert!(!tested.succeeded() && tested.stderr.contains("that is no socket"), "{}", tested.stderr);
     assert_eq!(fs::read_to_string(&path).unwrap(), "dear");
 }
 
@@ -91,7 +93,7 @@ fn a_path_that_is_spelled_otherwise_is_the_same_socket() {
     let path = server.dir().join("s.sock");
     symlink(server.dir(), server.dir().join("link")).unwrap();
     let inode = fs::metadata(&path).unwrap().ino();
-    server.rewrite_conf(with_socket().replace("/s.sock", "/link/s.sock").replace("one", "two"));
+    server.rewrite_conf(answering(1, "two").server("listen unix:%dir%/link/s.sock;"));
     assert_eq!(server.send("reload"), (Some(0), String::new()));
     until_true("the new conf answers", || get(&path).ends_with("two"));
     assert_eq!(fs::metadata(&path).unwrap().ino(), inode);

@@ -2,14 +2,14 @@
 
 use std::fs;
 
-use crate::command_line::run;
+use crate::support::ended::drover_in;
 use crate::support::tools;
 
 /// Tests a conf and returns what drover says, its directory called DIR.
 fn complaint(text: &str) -> String {
     let dir = tempfile::tempdir().expect("a temporary directory");
     fs::write(dir.path().join("site.conf"), text).expect("write");
-    let said = run(dir.path(), &["-t", "-c", "site.conf"]);
+    let said = drover_in(dir.path(), &["-t", "-c", "site.conf"]);
     assert_eq!(said.code, Some(1), "{text}\n{}", said.stderr);
     said.stderr.replace(&dir.path().display().to_string(), "DIR")
 }
@@ -81,6 +81,6 @@ fn carriage_returns_and_missing_blanks_are_fine() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let text = "pid off;error_log stderr;\r\nevents{worker_connections 64;}\r\nhttp{access_log off;server{return 200 \"a;b{c}\";}}\r\n";
     fs::write(dir.path().join("site.conf"), text.replace("server{", "server{listen 127.0.0.1:1;")).expect("write");
-    let said = run(dir.path(), &["-t", "-c", "site.conf"]);
+    let said = drover_in(dir.path(), &["-t", "-c", "site.conf"]);
     assert_eq!(said.code, Some(0), "{}", said.stderr);
 }

@@ -3,9 +3,9 @@
 use std::fs;
 use std::process::{Command, Output};
 
-use super::support::seccomp::{Refusal, refuse};
-use super::support::server::Product;
-use super::support::tools;
+use crate::support::seccomp::{Refusal, refuse};
+use crate::support::server::Product;
+use crate::support::tools;
 
 const NO_IPV6: Refusal =
     Refusal { call: libc::SYS_socket, argument: 0, mask: !0, value: libc::AF_INET6 as u32, error: libc::EAFNOSUPPORT };

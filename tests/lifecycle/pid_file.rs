@@ -9,20 +9,31 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
 
-use super::conf;
-use super::support::server::{Product, Server, Setup};
-use super::support::{proc, until, until_true};
+use crate::conf;
+use crate::support::conf::Conf;
+use crate::support::server::{Product, Server, Setup};
+use crate::support::{proc, until, until_true};
 
 /// A conf whose pid file is at `pid`.
-fn with_pid(pid: &str) -> String {
-    conf(1).replace("%main%", &format!("daemon off; error_log %dir%/error.log info; {pid}"))
+fn with_pid(pid: &str) -> Conf {
+    conf(1).surroundings(&format!("daemon off; error_log %dir%/error.log info; {pid}"))
 }
 
 /// The end of a start that must fail, and what it said.
-fn refused(conf: &str) -> String {
+fn refused(conf: Conf) -> String {
     let mut server = Setup::new(Product::Drover, conf).spawn();
     assert!(!server.wait().success());
     server.stderr()
+}
+
+#[test]
+fn the_pid_file_names_the_master_until_it_quits() {
+    let mut server = Server::drover(conf(3));
+    assert_eq!(server.read("server.pid"), format!("{}\n", server.pid()));
+    assert_eq!(server.wait_for_workers(3).len(), 3);
+    assert_eq!(server.connect().get("/v").text(), "one");
+    assert!(server.quit().success());
+    assert!(!server.dir().join("server.pid").exists());
 }
 
 #[test]
@@ -57,10 +68,10 @@ fn what_is_not_a_pid_file_outlives_the_service() {
     let mut server = Server::drover(with_pid(&format!("pid {};", link.display())));
     assert!(server.quit().success() && is_device() && fs::symlink_metadata(&link).is_ok());
     mkfifo(&fifo, Mode::S_IRWXU).unwrap();
-    let said = refused(&with_pid(&format!("pid {};", fifo.display())));
+    let said = refused(with_pid(&format!("pid {};", fifo.display())));
     assert!(said.contains("not a regular file") && fs::metadata(&fifo).unwrap().file_type().is_fifo(), "{said}");
     fs::write(&text, "dear").unwrap();
-    let said = refused(&with_pid(&format!("pid {};", text.display())));
+    let said = refused(with_pid(&format!("pid {};", text.display())));
     assert!(said.contains("it holds something else than a process id"), "{said}");
     assert_eq!(fs::read_to_string(&text).unwrap(), "dear");
 }
@@ -69,7 +80,7 @@ fn what_is_not_a_pid_file_outlives_the_service() {
 fn the_file_of_a_running_master_is_not_taken_and_a_process_that_is_none_gets_no_signal() {
     let server = Server::drover(conf(1));
     let pid_file = server.dir().join("server.pid");
-    let said = refused(&with_pid(&format!("pid {};", pid_file.display())));
+    let said = refused(with_pid(&format!("pid {};", pid_file.display())));
     assert!(said.contains(&format!("a running drover master has it: process {}", server.pid())), "{said}");
     assert_eq!(server.read("server.pid"), format!("{}\n", server.pid()));
     let mut sleep = Command::new("sleep").arg("1000").spawn().unwrap();
@@ -143,12 +154,11 @@ fn without_a_directive_each_conf_has_a_file_of_its_own_and_the_directory_none() 
 fn a_conf_that_was_broken_after_the_start_can_be_stopped() {
     for (pid, breakage) in [
         ("pid %dir%/server.pid;", ("worker_processes 1;", "wroker_processes 1;")),
-        ("worker_processes 1; pid %dir%/server.pid;", ("worker_processes 1;", "worker_processes 1\n")),
+        ("pid %dir%/server.pid;", ("pid ", "worker_cpu_affinity auto\npid ")),
         ("include %dir%/pid.inc;", ("events { }", "events {")),
         ("", ("http {", "http { \"")),
     ] {
-        let good = with_pid(pid).replace("worker_processes 1; events", "events");
-        let good = if pid.contains("worker_processes") { good } else { format!("worker_processes 1;\n{good}") };
+        let good = with_pid(pid).to_string();
         let setup = Setup::new(Product::Drover, good.replace("include %dir%/pid.inc;", "pid %dir%/server.pid;"));
         let mut server = setup.start();
         fs::write(server.dir().join("pid.inc"), format!("pid {}/server.pid;", server.dir().display())).unwrap();

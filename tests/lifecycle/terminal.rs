@@ -1,4 +1,4 @@
-//! What a person at a terminal sees of a start, in the foreground and in the background.
+//! A start in the foreground and in the background: what a person at a terminal sees, and how a daemon is told what to do.
 
 use std::fs;
 use std::net::TcpListener;
@@ -6,14 +6,14 @@ use std::path::Path;
 use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getsid};
 use tempfile::TempDir;
 
-use super::support::client::Client;
-use super::support::server::Product;
-use super::support::terminal::Terminal;
-use super::support::{proc, tools, until_true};
-use super::{drover, stderr};
+use crate::support::client::Client;
+use crate::support::ended::{Ended, drover, drover_in};
+use crate::support::server::Product;
+use crate::support::terminal::Terminal;
+use crate::support::{proc, tools, until_true};
 
 /// A directory with `site.conf`, which begins with `main`; and the port that it names.
 fn site(main: &str) -> (TempDir, u16) {
@@ -80,7 +80,7 @@ fn a_daemon_says_how_it_ends_and_leaves_the_terminal_alone() {
     until_true("two workers", || proc::children(pid).len() == 2);
     assert_eq!(ask(port), "here");
     // Workers of the next generation open the logs anew.
-    assert!(drover(&["-p", dir.path().to_str().unwrap(), "-c", "site.conf", "-s", "reload"]).status.success());
+    assert!(drover(&["-p", dir.path().to_str().unwrap(), "-c", "site.conf", "-s", "reload"]).succeeded());
     assert_eq!(ask(port), "here");
     for process in proc::tree(pid) {
         assert!(!proc::open_files(process).contains(terminal.path()), "{process}: {:?}", proc::open_files(process));
@@ -102,7 +102,7 @@ fn a_test_warns_of_logs_that_a_daemon_loses() {
     // Into a pipe they go on.
     let (dir, _) = site("daemon on;");
     let output = drover(&["-p", dir.path().to_str().unwrap(), "-c", "site.conf", "-t"]);
-    assert!(output.status.success() && !stderr(&output).contains("leaves the terminal"), "{}", stderr(&output));
+    assert!(output.succeeded() && !output.stderr.contains("leaves the terminal"), "{}", output.stderr);
 }
 
 /// The command fails when the daemon does, however late.
@@ -111,9 +111,9 @@ fn a_daemon_that_can_not_start_fails_its_caller() {
     let (dir, _) = site("daemon on;");
     let conf = fs::read_to_string(dir.path().join("site.conf")).unwrap().replace("d.pid", "no/such/d.pid");
     fs::write(dir.path().join("site.conf"), conf).unwrap();
-    let output = start(dir.path(), &[]).output().unwrap();
+    let output = Ended::from(start(dir.path(), &[]).output().unwrap());
     let reason = "no/such/d.pid\" failed (2: No such file or directory)";
-    assert_eq!((output.status.code(), stderr(&output).contains(reason)), (Some(1), true), "{}", stderr(&output));
+    assert_eq!((output.code, output.stderr.contains(reason)), (Some(1), true), "{}", output.stderr);
 }
 
 #[test]
@@ -139,4 +139,52 @@ fn a_closed_terminal_ends_what_nobody_asked_to_stay() {
     });
     assert_eq!(ask(port), "here");
     assert!(terminal.poll_exit().is_none());
+}
+
+/// A process that nobody waits for; dropping it ends it, and its children.
+struct Daemon(i32);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        for pid in proc::tree(self.0) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+}
+
+#[test]
+fn a_daemon_lets_its_caller_go_and_obeys_by_its_pid_file() {
+    for end in ["stop", "quit"] {
+        let dir = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let write_conf = |log: &str, text: &str| {
+            let conf = format!(
+                "daemon on; pid d.pid; error_log {log} notice; worker_processes 2; events {{ }}
+                 http {{ access_log off; server {{ listen 127.0.0.1:{port}; location / {{ return 200 {text}; }} }} }}"
+            );
+            fs::write(dir.path().join("d.conf"), conf).unwrap();
+        };
+        let run = |args: &[&str]| {
+            let ended = drover_in(dir.path(), &[&["-p", ".", "-c", "d.conf"], args].concat());
+            assert!(ended.succeeded(), "{args:?}: {}", ended.stderr);
+        };
+        write_conf("d.log", "x");
+        run(&[]);
+        let daemon = Daemon(fs::read_to_string(dir.path().join("d.pid")).unwrap().trim().parse().unwrap());
+        let pid = Pid::from_raw(daemon.0);
+        assert_ne!(getsid(Some(pid)).unwrap(), getsid(None).unwrap(), "a session of its own");
+        until_true("two workers", || proc::children(daemon.0).len() == 2);
+        assert_eq!(ask(port), "x");
+        for (log, text) in [("d.log", "y"), ("e.log", "z")] {
+            write_conf(log, text);
+            run(&["-s", "reload"]);
+            until_true("the new conf is in service", || ask(port) == text);
+        }
+        fs::remove_file(dir.path().join("e.log")).unwrap();
+        run(&["-s", "reopen"]);
+        until_true("a new log file", || dir.path().join("e.log").exists());
+        run(&["-s", end]);
+        until_true("the daemon ends", || !proc::is_alive(daemon.0));
+        assert!(!dir.path().join("d.pid").exists());
+    }
 }

@@ -1,0 +1,47 @@
+//! The service from start to end, as the one who runs it sees it: what the command line and a start say, whom the service
+//! runs as and where it listens, reloads, upgrades, deaths, and the end. In the order of a service's life:
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod options;
+
+mod checking;
+
+mod directory;
+
+mod starting;
+
+mod terminal;
+
+mod identity;
+
+mod kernel;
+
+mod pid_file;
+
+mod passed_sockets;
+
+mod unix_sockets;
+
+mod reloading;
+
+mod logs;
+
+mod deaths;
+
+mod upgrading;
+
+mod stopping;
+
+use support::conf::Conf;
+
+/// A conf with this many workers, whose `/v` answers "one".
+fn conf(workers: usize) -> Conf {
+    answering(workers, "one")
+}
+
+/// A conf with this many workers, whose `/v` answers with `text`.
+fn answering(workers: usize, text: &str) -> Conf {
+    Conf::workers(workers).server(&format!("location = /v {{ return 200 {text}; }}"))
+}

@@ -1,0 +1,67 @@
+//! The options of the command line.
+
+use std::fs;
+
+use crate::conf;
+use crate::support::ended::drover;
+use crate::support::server::{Product, Setup};
+
+#[test]
+fn versions_and_help_go_to_stderr_as_in_nginx() {
+    let version = drover(&["-v"]);
+    let line = format!("drover version: drover/{}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!((version.code, version.stderr), (Some(0), line.clone()));
+    let build = drover(&["-V"]);
+    assert!(build.succeeded() && build.stderr.starts_with(&line), "{}", build.stderr);
+    for option in ["-h", "-?"] {
+        let help = drover(&[option]);
+        assert_eq!(help.code, Some(0));
+        for line in ["-t ", "-T ", "-q ", "-s signal", "-p prefix", "-e filename", "-c filename", "-g directives"] {
+            assert!(help.stderr.contains(line), "{line} in {}", help.stderr);
+        }
+    }
+    for (option, name) in [("-x", "x"), ("--nonsense", "--nonsense")] {
+        let bad = drover(&[option]);
+        assert_eq!((bad.code, bad.stderr), (Some(1), format!("drover: invalid option: \"{name}\"\n")));
+    }
+}
+
+#[test]
+fn the_reference_of_a_directive_is_shown_and_a_slip_is_understood() {
+    for (name, usage, slip) in [
+        ("worker_processes", "worker_processes NUMBER | auto;", "worker_proceses"),
+        ("keepalive_timeout", "75s", "keepalive_timeuot"),
+    ] {
+        let known = drover(&["--help-conf", name]);
+        assert_eq!(known.code, Some(0));
+        assert!(known.stdout.contains(name) && known.stdout.contains(usage), "{}", known.stdout);
+        let slip = drover(&["--help-conf", slip]);
+        assert_eq!(slip.code, Some(1));
+        assert!(slip.stderr.contains(name), "{}", slip.stderr);
+    }
+}
+
+#[test]
+fn globals_come_before_the_conf() {
+    let text = conf(1).to_string().replace("worker_processes 1;", "");
+    let server = Setup::new(Product::under_test(), text).arg("-g").arg("worker_processes 3;").start();
+    server.wait_for_workers(3);
+}
+
+#[test]
+fn signals_need_a_pid_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.conf");
+    fs::write(&path, "pid x.pid; events { }").unwrap();
+    let args = ["-p", dir.path().to_str().unwrap(), "-c", path.to_str().unwrap(), "-s"];
+    let pid_file = dir.path().join("x.pid");
+    for signal in ["stop", "quit", "reopen", "reload"] {
+        let output = drover(&[&args[..], &[signal]].concat());
+        let expected = format!("open() \"{}\" failed (2: No such file or directory)", pid_file.display());
+        assert_eq!(output.code, Some(1));
+        assert!(output.stderr.contains(&expected), "{}", output.stderr);
+    }
+    fs::write(&pid_file, "rubbish").unwrap();
+    let output = drover(&[&args[..], &["reload"]].concat());
+    assert!(output.stderr.contains(&format!("invalid PID number \"rubbish\" in \"{}\"", pid_file.display())));
+}

@@ -67,7 +67,7 @@ pub(crate) fn run() -> Result<ExitCode> {
             let results = Results::read(&results)?;
             std::fs::create_dir_all(&out)?;
             report::write(&results, &out)?;
-            report::say(&report::table(&results))?;
+            report::print(&report::table(&results))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Simulate(args) => {

@@ -58,20 +58,20 @@ fn cpu_quota(text: &str) -> Option<f64> {
 fn versions(drover: Option<&Path>) -> Vec<(String, String)> {
     let mut versions = vec![("lab".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
     let measured = match (drover, std::env::current_exe()) {
-        (Some(path), _) => format!("{} ({})", said(path, &["-v"]), path.display()),
-        (None, Ok(lab)) => format!("{} (linked into the lab)", said(&lab, &["drover", "-v"])),
+        (Some(path), _) => format!("{} ({})", version_line(path, &["-v"]), path.display()),
+        (None, Ok(lab)) => format!("{} (linked into the lab)", version_line(&lab, &["drover", "-v"])),
         (None, Err(_)) => String::new(),
     };
     versions.push(("drover".to_owned(), measured));
     for (program, flag) in [("nginx", "-v"), ("h2o", "-v"), ("ab", "-V"), ("wrk", "-v")] {
         let Some(path) = crate::process::find(program) else { continue };
-        versions.push((program.to_owned(), said(&path, &[flag])));
+        versions.push((program.to_owned(), version_line(&path, &[flag])));
     }
     versions
 }
 
 /// The first line of what a program says of its version.
-fn said(program: &Path, args: &[&str]) -> String {
+fn version_line(program: &Path, args: &[&str]) -> String {
     let output = Command::new(program).args(args).output();
     let text = output.map(|output| [output.stdout, output.stderr].concat()).unwrap_or_default();
     String::from_utf8_lossy(&text).lines().next().unwrap_or_default().chars().take(80).collect()

@@ -9,7 +9,7 @@ use drover::shm::Role;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::measure::listeners;
+use crate::measure::epoll_watchers;
 use crate::process::tree;
 use crate::server::Server;
 
@@ -27,21 +27,21 @@ pub(crate) struct Victim(Pid);
 impl Victim {
     /// The process of `server` that is its `target`. Error: it has none; says why.
     pub(crate) fn find(target: &str, server: &Server) -> Result<Victim, String> {
-        let mut found = Victim::look(target, server);
+        let mut found = Victim::find_once(target, server);
         // Between two turns the mutex may be nobody's for a moment.
         for _ in 1..if target == "holder" { PATIENCE } else { 1 } {
             if found.is_ok() {
                 break;
             }
             std::thread::sleep(PAUSE);
-            found = Victim::look(target, server);
+            found = Victim::find_once(target, server);
         }
         found.map(|pid| Victim(Pid::from_raw(pid as i32))).map_err(str::to_owned)
     }
 
-    fn look(target: &str, server: &Server) -> Result<u32, &'static str> {
+    fn find_once(target: &str, server: &Server) -> Result<u32, &'static str> {
         let processes = tree(server.pid());
-        let listening = listeners(&processes, server.address.port());
+        let watching = epoll_watchers(&processes, server.address.port());
         let dispatchers: Vec<u32> = server
             .ledger
             .iter()
@@ -52,7 +52,7 @@ impl Victim {
         let workers: Vec<_> =
             processes.iter().filter(|p| p.pid != server.pid() && !dispatchers.contains(&p.pid)).collect();
         // The sockets stay with who had the mutex last.
-        let holder = match listening.as_slice() {
+        let holder = match watching.as_slice() {
             [one] if workers.len() > 1 && !dispatchers.contains(one) => Some(*one),
             _ => server.ledger.as_ref().and_then(|ledger| ledger.mutex().holder()),
         };

@@ -16,10 +16,10 @@ pub(crate) use inject::{Fault, Victim};
 use self::handicap::Handicap;
 use crate::args::Common;
 use crate::load::{self, Load, Plan, Target};
-use crate::measure::{Before, ListenQueue, Seen};
+use crate::measure::{AcceptQueue, Baseline, LoadFacts};
 use crate::process::{self, memory_kib, tree};
 use crate::results::Measurement;
-use crate::server::{Server, Shape, Side, daemon, write_site};
+use crate::server::{Server, ServerSpec, Side, daemon_argument, write_site};
 
 /// `worker_connections`: plenty for every load but the storm, which needs too few.
 const WORKER_CONNECTIONS: u32 = 8192;
@@ -57,8 +57,8 @@ impl Bench {
     }
 
     /// The shape of a server here; `worker_connections` by default plenty.
-    pub(crate) fn shape(&self, worker_connections: Option<u32>) -> Shape {
-        Shape {
+    pub(crate) fn server_spec(&self, worker_connections: Option<u32>) -> ServerSpec {
+        ServerSpec {
             workers: self.settings.workers,
             worker_connections: worker_connections.unwrap_or(WORKER_CONNECTIONS),
             cpus: self.cpus.server.clone(),
@@ -70,7 +70,7 @@ impl Bench {
     /// Measures `side` under `load`. Errors: the server does not start, or dies; the client fails; Ctrl-C.
     pub(crate) fn measure(&self, side: &Side, load: &Load, seed: u64) -> Result<Measurement> {
         let side = &Side { counts_delays: load.counts_delays, ..side.clone() };
-        let mut server = Server::start(side, &self.shape(load.worker_connections), self.dir.path())?;
+        let mut server = Server::start(side, &self.server_spec(load.worker_connections), self.dir.path())?;
         warm_up(&server)?;
         let handicap = Handicap::take(side.handicap, server.pid(), &self.cpus.server);
         let memory = memory_kib(&tree(server.pid()));
@@ -78,20 +78,20 @@ impl Bench {
         let client_cpus = self.cpus.client.clone();
         let target =
             Target { server: server.address, dir: self.dir.path(), seed, cpus: &client_cpus, timeout: TIMEOUT };
-        let mut look = || {
-            let queue = ListenQueue::watch(server.address.port(), client_cpus.clone());
-            begin = Some((queue, handicap.taken(), Before::look(server.pid(), server.ledger.clone())));
+        let mut take_baseline = || {
+            let queue = AcceptQueue::watch(server.address.port(), client_cpus.clone());
+            begin = Some((queue, handicap.taken(), Baseline::take(server.pid(), server.ledger.clone())));
         };
-        let client = (load.run)(&self.settings, &target, &mut look);
-        let begin = begin.map(|(queue, taken, before)| (queue.map(ListenQueue::end), taken, before));
+        let client = (load.run)(&self.settings, &target, &mut take_baseline);
+        let begin = begin.map(|(queue, taken, baseline)| (queue.map(AcceptQueue::end), taken, baseline));
         server.check()?;
         let client = client?;
-        let (queue, taken, before) = begin.context("the load never began")?;
-        match before.died() {
+        let (queue, taken, baseline) = begin.context("the load never began")?;
+        match baseline.deaths() {
             0 => {}
             n => bail!("{n} processes of the server died while it was measured"),
         }
-        let server = before.after(&Seen {
+        let server = baseline.figures(&LoadFacts {
             answered: client.requests.saturating_sub(client.errors),
             connections: client.connections,
             queue: queue?,
@@ -114,11 +114,11 @@ impl Bench {
 
     /// Opens `count` connections that stay: Jain's index of where they are, and wakeups for each accept.
     pub(crate) fn spread(&self, side: &Side, count: usize) -> Result<(f64, f64)> {
-        let server = Server::start(side, &self.shape(None), self.dir.path())?;
-        let before = Before::look(server.pid(), server.ledger.clone());
+        let server = Server::start(side, &self.server_spec(None), self.dir.path())?;
+        let baseline = Baseline::take(server.pid(), server.ledger.clone());
         let plan = Plan::trickle(count, 1.0, Duration::from_millis(1), 0);
         let client = load::Client::new(&plan, server.address, TIMEOUT)?;
-        let figures = before.after(&Seen { answered: count as u64, ..Seen::default() });
+        let figures = baseline.figures(&LoadFacts { answered: count as u64, ..LoadFacts::default() });
         drop(client);
         Ok((figures.jain_connections.unwrap_or(0.0), figures.wakeups_per_accept.unwrap_or(f64::INFINITY)))
     }
@@ -136,7 +136,7 @@ fn warm_up(server: &Server) -> Result<()> {
 /// The conf of `--conf`. Error: it can't be read, or makes a daemon of the server, which would escape the lab.
 fn read_template(path: &Path) -> Result<String> {
     let text = std::fs::read_to_string(path).with_context(|| format!("--conf {}", path.display()))?;
-    match daemon(&text) {
+    match daemon_argument(&text) {
         Some(said) if said != "off" => {
             bail!("--conf {}: \"daemon {said}\": say \"daemon off;\", or nothing of it", path.display())
         }

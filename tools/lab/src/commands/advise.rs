@@ -13,7 +13,7 @@ use clap::Args;
 
 use self::advice::Advice;
 use crate::interrupt;
-use crate::report::{say, wrapped};
+use crate::report::{print, wrapped};
 use crate::results::Results;
 
 /// The command line of `lab advise`.
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &AdviseArgs) -> Result<ExitCode> {
         (None, Some(path)) => from_results::advise(&Results::read(path)?),
         (None, None) => bail!("say what to rely on: --ledger URL of a running drover, or --results results.json"),
     };
-    say(&show(&advice))?;
+    print(&show(&advice))?;
     Ok(ExitCode::SUCCESS)
 }
 

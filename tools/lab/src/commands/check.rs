@@ -11,7 +11,7 @@ use crate::bench::{Bench, Fault, Victim};
 use crate::environment::Environment;
 use crate::interrupt;
 use crate::load::{self, Outcome, Plan, Settings, run_beside};
-use crate::report::{number, say, time};
+use crate::report::{number, print, time};
 use crate::results::{Check, Measurement, write_checks};
 use crate::server::{Server, models};
 
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
     for check in all {
         interrupt::check()?;
         let check = check(args)?;
-        say(&format!("{:<8} {}\n         {}\n", check.verdict(), check.name, check.found))?;
+        print(&format!("{:<8} {}\n         {}\n", check.verdict(), check.name, check.found))?;
         checks.push(check);
     }
     let failed = checks.iter().filter(|check| check.holds == Some(false)).count();
@@ -133,7 +133,7 @@ fn reuseport(args: &CheckArgs) -> Result<Check> {
 fn waits(args: &CheckArgs, side: &str) -> Result<f64> {
     let bench = Bench::new(&args.common, Settings::DEFAULT, None)?;
     let side = args.common.side(side)?;
-    let server = Server::start(&side, &bench.shape(None), bench.dir())?;
+    let server = Server::start(&side, &bench.server_spec(None), bench.dir())?;
     // Before the load begins: however long this takes, it delays no fault.
     let victim = Victim::find("worker", &server).map_err(|why| anyhow!("{}: {why}", side.name))?;
     let plan = Plan::open(LIGHT, BUSY * 2, args.common.seed);
@@ -167,7 +167,7 @@ mod tests {
                 let planned = Duration::from_millis(ms);
                 let stuck = planned > at && planned < at + BUSY;
                 let first_byte = Some(if stuck { at + BUSY - planned } else { Duration::from_millis(1) });
-                Outcome { shot: 0, planned, first_byte, ending: crate::load::Ending::Answered, counts: true }
+                Outcome { request: 0, planned, first_byte, ending: crate::load::Ending::Answered, counts: true }
             })
             .collect();
         let half = BUSY.as_secs_f64() * 1e6 / 2.0;

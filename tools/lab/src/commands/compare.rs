@@ -1,6 +1,6 @@
 //! `lab compare`: rounds, interleaved in random order.
 
-mod pool;
+mod merged_latencies;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use self::pool::Pool;
+use self::merged_latencies::MergedLatencies;
 use crate::args::{Common, MOST_WORKERS, at_least_one, not_negative, positive};
 use crate::bench::Bench;
 use crate::environment::Environment;
@@ -90,16 +90,16 @@ pub(crate) fn run(args: &CompareArgs) -> Result<ExitCode> {
     let mut results = describe(args, &bench, &sides, &loads)?;
     bench.cpus.notes.iter().for_each(|note| eprintln!("note: {note}"));
     std::fs::create_dir_all(&args.common.out).with_context(|| args.common.out.display().to_string())?;
-    let mut pool = Pool::default();
-    match measure(args, &bench, &sides, &loads, &mut results, &mut pool) {
+    let mut latencies = MergedLatencies::default();
+    match measure(args, &bench, &sides, &loads, &mut results, &mut latencies) {
         Ok(()) => results.complete = true,
         Err(error) => results.stopped = Some(format!("{error:#}")),
     }
-    results.latencies = pool.sum_up();
+    results.latencies = latencies.sum_up();
     results.checks = read_checks(&args.common.out, &results.environment);
     conclude(&mut results, args.common.seed);
     report::write(&results, &args.common.out)?;
-    report::say(&format!("{}\n{}\n", report::table(&results), report::files(&args.common.out)))?;
+    report::print(&format!("{}\n{}\n", report::table(&results), report::files(&args.common.out)))?;
     match &results.stopped {
         None => Ok(ExitCode::SUCCESS),
         Some(_) if interrupt::asked() => {
@@ -116,7 +116,7 @@ fn measure(
     sides: &[Side],
     loads: &[&Load],
     results: &mut Results,
-    pool: &mut Pool,
+    latencies: &mut MergedLatencies,
 ) -> Result<()> {
     let mut rng = ChaCha8Rng::seed_from_u64(args.common.seed);
     let rounds = results.method.rounds;
@@ -126,16 +126,16 @@ fn measure(
         order.shuffle(&mut rng);
         for load in order {
             // One side directly after the other: what changes slowly changes for both.
-            let mut turns: Vec<&Side> = sides.iter().collect();
-            turns.shuffle(&mut rng);
-            for (position, side) in turns.into_iter().enumerate() {
+            let mut order_of_sides: Vec<&Side> = sides.iter().collect();
+            order_of_sides.shuffle(&mut rng);
+            for (position, side) in order_of_sides.into_iter().enumerate() {
                 bar.set_message(format!("round {round}: {} under {}", side.name, load.name));
                 let seed = args.common.seed.wrapping_mul(1_000_003).wrapping_add(u64::from(round));
                 let mut measurement = bench
                     .measure(side, load, seed)
                     .with_context(|| format!("round {round}, {} under {}", side.name, load.name))?;
                 (measurement.round, measurement.position) = (round, position);
-                pool.add(&mut measurement);
+                latencies.take_from(&mut measurement);
                 results.measurements.push(measurement);
                 bar.inc(1);
             }
@@ -148,7 +148,7 @@ fn measure(
 /// The rounds that fit into the time a person waits for an answer: `sides` under `loads` of `seconds` in each.
 fn rounds_for(seconds: f64, sides: usize, loads: &[&Load]) -> u32 {
     const PATIENCE: f64 = 95.0;
-    let round: f64 = loads.iter().map(|load| seconds + load.around.as_secs_f64()).sum();
+    let round: f64 = loads.iter().map(|load| seconds + load.overhead.as_secs_f64()).sum();
     (PATIENCE / (round * sides as f64)).clamp(20.0, 250.0) as u32
 }
 
@@ -189,7 +189,7 @@ fn describe(args: &CompareArgs, bench: &Bench, sides: &[Side], loads: &[&Load]) 
         kind.map_or_else(|| "another server".to_owned(), |kind| kind.about.to_owned())
     };
     let side_notes = sides.iter().map(|side| {
-        let conf = side.conf(&bench.shape(None), "127.0.0.1:8080".parse()?, std::path::Path::new("DIR"))?;
+        let conf = side.conf(&bench.server_spec(None), "127.0.0.1:8080".parse()?, std::path::Path::new("DIR"))?;
         Ok(SideNotes { name: side.name.clone(), about: about(side), conf: conf.replace(&bench.site(), "SITE") })
     });
     Ok(Results {

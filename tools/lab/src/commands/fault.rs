@@ -83,7 +83,7 @@ pub(crate) fn run(args: &FaultArgs) -> Result<ExitCode> {
     results.complete = stopped.is_none();
     report::write_faults(&results, &args.common.out)?;
     let out = args.common.out.display();
-    report::say(&format!("{}\n{out}/fault.html  {out}/fault.json\n", report::fault_table(&results)))?;
+    report::print(&format!("{}\n{out}/fault.html  {out}/fault.json\n", report::fault_table(&results)))?;
     match stopped {
         None => Ok(ExitCode::SUCCESS),
         Some(_) if interrupt::asked() => Ok(ExitCode::from(130)),
@@ -99,7 +99,7 @@ fn measure(bench: &Bench, args: &FaultArgs, side: &Side, fault: &str, target: &s
         let why = "has no workers: one process a connection";
         return Ok(FaultRow { skipped: Some(why.to_owned()), ..row });
     }
-    let mut server = Server::start(side, &bench.shape(None), bench.dir())?;
+    let mut server = Server::start(side, &bench.server_spec(None), bench.dir())?;
     if let Err(why) = Victim::find(target, &server) {
         return Ok(FaultRow { skipped: Some(why), ..row });
     }
@@ -156,7 +156,7 @@ mod tests {
 
     fn outcome(planned_ms: u64, took_ms: Option<u64>) -> Outcome {
         Outcome {
-            shot: 0,
+            request: 0,
             planned: Duration::from_millis(planned_ms),
             first_byte: took_ms.map(Duration::from_millis),
             ending: if took_ms.is_some() { Ending::Answered } else { Ending::TimedOut },

@@ -2,8 +2,8 @@
 
 mod calibrate;
 mod engine;
+mod fleet;
 mod models;
-mod stand;
 
 use std::process::ExitCode;
 
@@ -14,10 +14,10 @@ use rand_chacha::ChaCha8Rng;
 
 use self::calibrate::{Calibration, check, check_points, figures, points};
 use self::engine::{Served, Setup, poisson, simulate};
+use self::fleet::{Fleet, Slice};
 use self::models::{Rule, SIMULATED, Simulated};
-use self::stand::{Slice, Stand};
 use crate::args::{Common, MOST_WORKERS};
-use crate::results::{Checked, Costs, Row, SCHEMA, Simulation};
+use crate::results::{Checked, Costs, SCHEMA, SimulatedRow, Simulation};
 use crate::{interrupt, names, report};
 
 /// The command line of `lab simulate`.
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode> {
         simulated: true,
         checked_cpus,
         costs: calibration.costs.clone(),
-        path_us: crate::stats::median(&calibration.path).unwrap_or(0.0),
+        path_us: crate::stats::median(&calibration.path_us).unwrap_or(0.0),
         checked,
         utilisation: args.utilisation,
         heavy: args.heavy,
@@ -82,7 +82,10 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode> {
     }
     report::write_simulation(&simulation, &args.common.out)?;
     let out = args.common.out.display();
-    report::say(&format!("{}\n{out}/simulation.html  {out}/simulation.json\n", report::simulation_table(&simulation)))?;
+    report::print(&format!(
+        "{}\n{out}/simulation.html  {out}/simulation.json\n",
+        report::simulation_table(&simulation)
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -90,19 +93,25 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode> {
 fn measure(args: &SimulateArgs, models: &[Simulated]) -> Result<(Calibration, Vec<Checked>, usize)> {
     let (known, checks) = (points(models), check_points(models));
     let all = [known.clone(), checks.clone()].concat();
-    let mut stand = Stand::start(&args.common, &all)?;
+    let mut fleet = Fleet::start(&args.common, &all)?;
     let bar = report::progress(u64::from(args.rounds) * all.len() as u64).with_message("measuring what is known here");
-    let seen = stand.observe(&all, args.rounds, args.common.seed, || bar.inc(1));
+    let seen = fleet.observe(&all, args.rounds, args.common.seed, || bar.inc(1));
     bar.finish_and_clear();
     let seen = seen?;
     let (calibrated, held_out) = seen.split_at(known.len());
     let calibration = Calibration::new(models, calibrated);
-    let cpus = stand.bench.cpus.server.len();
+    let cpus = fleet.bench.cpus.server.len();
     let checked = check(&calibration, models, &checks, held_out, cpus, args.common.seed);
     Ok((calibration, checked, cpus))
 }
 
-fn row(model: &Simulated, workers: usize, calibration: &Calibration, checked_cpus: usize, args: &SimulateArgs) -> Row {
+fn row(
+    model: &Simulated,
+    workers: usize,
+    calibration: &Calibration,
+    checked_cpus: usize,
+    args: &SimulateArgs,
+) -> SimulatedRow {
     let known = calibration.costs_of(model);
     let costs = Costs { heavy: known.serve * (args.heavy_factor - 1.0), ..known };
     let rate = args.utilisation * workers as f64 * 1e6 / (costs.serve + args.heavy * costs.heavy + costs.wake);
@@ -110,23 +119,23 @@ fn row(model: &Simulated, workers: usize, calibration: &Calibration, checked_cpu
     let cpus = workers + usize::from(model.rule.has_dispatcher());
     let (seed, count) = (args.common.seed, connections(model.rule, workers, rate));
     let setup = Setup { rule: model.rule, workers, threads: model.threads, cpus, costs, seed };
-    let mut outcome = simulate(setup, poisson(rate, args.heavy, count, seed));
+    let mut run = simulate(setup, poisson(rate, args.heavy, count, seed));
     // The first quarter is left out: it begins with everybody idle.
     let length_us = count as f64 / rate * 1e6;
-    outcome.served.retain(|served| served.at > length_us / 4.0);
-    let overloaded = grows(&outcome.served, length_us);
-    let seen = calibration.seen(model, workers, &outcome.served, &mut ChaCha8Rng::seed_from_u64(seed));
-    let figures = figures(model, &[Slice { cpu: outcome.cpu_us_per_request, ..seen }]);
+    run.served.retain(|served| served.at > length_us / 4.0);
+    let overloaded = is_overloaded(&run.served, length_us);
+    let seen = calibration.client_view(model, workers, &run.served, &mut ChaCha8Rng::seed_from_u64(seed));
+    let figures = figures(model, &[Slice { cpu: run.cpu_us_per_request, ..seen }]);
     let unchecked_latency = model.rule == Rule::Mutex && workers > checked_cpus;
-    Row { model: model.name.to_owned(), workers, rate, figures, overloaded, unchecked_latency }
+    SimulatedRow { model: model.name.to_owned(), workers, rate, figures, overloaded, unchecked_latency }
 }
 
 /// Whether those that come last wait far longer than those that come first: the queue grows all the time.
-fn grows(served: &[Served], length_us: f64) -> bool {
-    let middle = |from: f64, to: f64| {
+fn is_overloaded(served: &[Served], length_us: f64) -> bool {
+    let median_between = |from: f64, to: f64| {
         let those = served.iter().filter(|s| (from * length_us..to * length_us).contains(&s.at));
         crate::stats::median(&those.map(|s| f64::from(s.latency)).collect::<Vec<_>>()).unwrap_or(0.0)
     };
-    let (early, late) = (middle(0.25, 0.5), middle(0.75, 1.0));
+    let (early, late) = (median_between(0.25, 0.5), median_between(0.75, 1.0));
     late > 1.5 * early && late > 0.1 * length_us
 }

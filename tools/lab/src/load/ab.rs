@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::figures::{ClientFigures, SHARES};
 use super::settings::{Settings, Target};
-use crate::process::{Kept, Spec};
+use crate::process::{KeptProcess, ProgramSpec};
 
 pub(super) fn run(ab: &Path, settings: &Settings, target: &Target<'_>) -> Result<ClientFigures> {
     let table = target.dir.join("ab.csv");
@@ -28,9 +28,12 @@ pub(super) fn run(ab: &Path, settings: &Settings, target: &Target<'_>) -> Result
         table.display().to_string(),
         target.url(),
     ];
-    let spec =
-        Spec { program: ab.into(), args: args.into_iter().map(Into::into).collect(), cpus: target.cpus.to_vec() };
-    let mut kept = Kept::start(&spec, &target.dir.join("ab.out"))?;
+    let spec = ProgramSpec {
+        program: ab.into(),
+        args: args.into_iter().map(Into::into).collect(),
+        cpus: target.cpus.to_vec(),
+    };
+    let mut kept = KeptProcess::start(&spec, &target.dir.join("ab.out"))?;
     let cpu_share = kept.run_for(settings.length, target.timeout + Duration::from_secs(5))?;
     let output = kept.output();
     let mut figures = parse(&output).with_context(|| format!("ab failed: {}", output.trim()))?;

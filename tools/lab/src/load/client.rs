@@ -18,7 +18,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 
 use self::connection::{Connection, Progress};
 use super::outcome::{Ending, Outcome, Run};
-use super::plan::{Plan, Shot, Which};
+use super::plan::{ConnectionChoice, Plan, PlannedRequest};
 use crate::{interrupt, process};
 
 /// The timer's key; connections have their index.
@@ -30,7 +30,7 @@ const SLOW_GAP: Duration = Duration::from_millis(10);
 pub(crate) struct Client<'a> {
     plan: &'a Plan,
     server: SocketAddr,
-    requests: Vec<[Vec<u8>; 2]>,
+    texts: Vec<[Vec<u8>; 2]>,
     epoll: Epoll,
     timer: TimerFd,
     connections: Vec<Option<Connection>>,
@@ -38,11 +38,11 @@ pub(crate) struct Client<'a> {
     /// Connections in the order in which their time is up.
     deadlines: VecDeque<(Instant, usize, u64)>,
     /// Connections that are answered and wait for their end.
-    held: VecDeque<(Instant, usize, u64)>,
+    kept_open: VecDeque<(Instant, usize, u64)>,
     slow: Vec<(usize, u64)>,
     slow_due: Option<Instant>,
     generation: u64,
-    busy: usize,
+    in_flight: usize,
     start: Instant,
     timeout: Duration,
     buffer: Vec<u8>,
@@ -62,17 +62,17 @@ impl<'a> Client<'a> {
         let mut client = Client {
             plan,
             server,
-            requests: plan.paths.iter().map(|path| [request(path, false), request(path, true)]).collect(),
+            texts: plan.paths.iter().map(|path| [request(path, false), request(path, true)]).collect(),
             epoll,
             timer,
             connections: Vec::new(),
             free: Vec::new(),
             deadlines: VecDeque::new(),
-            held: VecDeque::new(),
+            kept_open: VecDeque::new(),
             slow: Vec::new(),
             slow_due: None,
             generation: 0,
-            busy: 0,
+            in_flight: 0,
             start: Instant::now(),
             timeout,
             buffer: vec![0; 64 * 1024],
@@ -85,7 +85,7 @@ impl<'a> Client<'a> {
     /// Connects one by one, and asks each for a page, so that a worker has accepted it before the load begins.
     fn open_idle(&mut self) -> Result<()> {
         for n in 0..self.plan.idle {
-            let connection = Connection::open_warm(self.server, &self.requests[0][1], self.timeout)
+            let connection = Connection::open_established(self.server, &self.texts[0][1], self.timeout)
                 .with_context(|| format!("opening idle connection {n} of {}", self.plan.idle))?;
             self.add(connection)?;
             if n % 64 == 0 {
@@ -114,15 +114,15 @@ impl<'a> Client<'a> {
         let mut events = vec![EpollEvent::empty(); 256];
         loop {
             let now = Instant::now();
-            while let Some(shot) = self.plan.shots.get(next).filter(|shot| self.start + shot.at <= now) {
-                self.fire(next, shot, self.start + shot.at)?;
+            while let Some(request) = self.plan.requests.get(next).filter(|request| self.start + request.at <= now) {
+                self.start_request(next, request, self.start + request.at)?;
                 next += 1;
             }
-            self.overdue(Instant::now())?;
-            if next == self.plan.shots.len() && self.busy == self.slow.len() {
+            self.expire(Instant::now())?;
+            if next == self.plan.requests.len() && self.in_flight == self.slow.len() {
                 ended.get_or_insert_with(|| (thread_cpu(), self.start.elapsed()));
             }
-            if next == self.plan.shots.len() && self.busy == 0 {
+            if next == self.plan.requests.len() && self.in_flight == 0 {
                 break;
             }
             self.arm(next)?;
@@ -155,15 +155,15 @@ impl<'a> Client<'a> {
     }
 
     /// Starts one request.
-    fn fire(&mut self, number: usize, shot: &Shot, planned: Instant) -> Result<()> {
-        let index = match shot.which {
+    fn start_request(&mut self, number: usize, request: &PlannedRequest, planned: Instant) -> Result<()> {
+        let index = match request.connection {
             // A server may have closed an idle connection: that client opens another.
-            Which::Idle(index)
+            ConnectionChoice::Idle(index)
                 if self.connections.get(index).is_some_and(|c| c.as_ref().is_some_and(|c| c.is_idle())) =>
             {
                 index
             }
-            Which::Idle(_) | Which::New => match Connection::open(self.server) {
+            ConnectionChoice::Idle(_) | ConnectionChoice::New => match Connection::open(self.server) {
                 Ok(connection) => {
                     self.run.opened += 1;
                     self.add(connection)?
@@ -171,7 +171,7 @@ impl<'a> Client<'a> {
                 Err(error) if let Some(why) = shortage(&error) => bail!("the client {why}"),
                 Err(error) => {
                     self.run.late.push(planned.elapsed());
-                    self.finish_unopened(number, shot, planned, Ending::from_error(&error));
+                    self.fail_to_connect(number, request, planned, Ending::from_error(&error));
                     return Ok(());
                 }
             },
@@ -180,9 +180,9 @@ impl<'a> Client<'a> {
         self.generation += 1;
         let generation = self.generation;
         if let Some(connection) = &mut self.connections[index] {
-            connection.begin(number, *shot, planned, generation);
+            connection.begin(number, *request, planned, generation);
         }
-        self.busy += 1;
+        self.in_flight += 1;
         self.deadlines.push_back((planned + self.timeout, index, generation));
         self.progress(index)
     }
@@ -190,13 +190,13 @@ impl<'a> Client<'a> {
     /// Goes on with a connection as far as it will.
     fn progress(&mut self, index: usize) -> Result<()> {
         let Some(Some(connection)) = self.connections.get_mut(index) else { return Ok(()) };
-        let Some(shot) = connection.shot() else {
+        let Some(request) = connection.request() else {
             if connection.is_closed_by_peer() {
                 self.close(index);
             }
             return Ok(());
         };
-        let request = &self.requests[shot.path][usize::from(!shot.hold.is_zero())];
+        let request = &self.texts[request.path][usize::from(!request.keep_open.is_zero())];
         match connection.progress(request, &mut self.buffer) {
             Progress::Waits => Ok(()),
             Progress::ReadsSlowly => {
@@ -214,34 +214,40 @@ impl<'a> Client<'a> {
     fn finish(&mut self, index: usize, ending: Ending) -> Result<()> {
         let Some(Some(connection)) = self.connections.get_mut(index) else { return Ok(()) };
         let Some(outcome) = connection.end(ending, self.start) else { return Ok(()) };
-        let hold = connection.hold;
+        let keep_open = connection.keep_open;
         let generation = connection.generation;
-        self.busy -= 1;
-        let number = outcome.shot;
+        self.in_flight -= 1;
+        let number = outcome.request;
         self.run.outcomes.push(outcome);
-        if ending != Ending::Answered || hold.is_zero() {
+        if ending != Ending::Answered || keep_open.is_zero() {
             self.close(index);
-        } else if hold != Duration::MAX {
-            self.held.push_back((Instant::now() + hold, index, generation));
+        } else if keep_open != Duration::MAX {
+            self.kept_open.push_back((Instant::now() + keep_open, index, generation));
         }
         match self.plan.closed {
-            Some((_, until)) if self.start.elapsed() < until => self.again(number, index),
+            Some((_, until)) if self.start.elapsed() < until => self.send_next(number, index),
             _ => Ok(()),
         }
     }
 
     /// The next request of a closed loop, on the same connection if it is still there.
-    fn again(&mut self, number: usize, index: usize) -> Result<()> {
-        let mut shot = self.plan.shots[number];
+    fn send_next(&mut self, number: usize, index: usize) -> Result<()> {
+        let mut request = self.plan.requests[number];
         if self.connections.get(index).is_some_and(Option::is_some) {
-            shot.which = Which::Idle(index);
+            request.connection = ConnectionChoice::Idle(index);
         }
-        self.fire(number, &shot, Instant::now())
+        self.start_request(number, &request, Instant::now())
     }
 
-    fn finish_unopened(&mut self, shot: usize, planned: &Shot, at: Instant, ending: Ending) {
+    fn fail_to_connect(&mut self, number: usize, planned: &PlannedRequest, at: Instant, ending: Ending) {
         let planned_at = at.saturating_duration_since(self.start);
-        self.run.outcomes.push(Outcome { shot, planned: planned_at, first_byte: None, ending, counts: planned.counts });
+        self.run.outcomes.push(Outcome {
+            request: number,
+            planned: planned_at,
+            first_byte: None,
+            ending,
+            counts: planned.counts,
+        });
     }
 
     fn close(&mut self, index: usize) {
@@ -252,7 +258,7 @@ impl<'a> Client<'a> {
     }
 
     /// Deals with what time has brought: lost requests, connections held long enough, slow readers.
-    fn overdue(&mut self, now: Instant) -> Result<()> {
+    fn expire(&mut self, now: Instant) -> Result<()> {
         while let Some((at, index, generation)) = self.deadlines.front().copied() {
             let current = self.is_current(index, generation);
             if current && at > now {
@@ -263,8 +269,8 @@ impl<'a> Client<'a> {
                 self.finish(index, Ending::TimedOut)?;
             }
         }
-        while let Some((_, index, generation)) = self.held.front().copied().filter(|(at, ..)| *at <= now) {
-            self.held.pop_front();
+        while let Some((_, index, generation)) = self.kept_open.front().copied().filter(|(at, ..)| *at <= now) {
+            self.kept_open.pop_front();
             if self.connections[index].as_ref().is_some_and(|c| c.generation == generation && c.is_idle()) {
                 self.close(index);
             }
@@ -275,7 +281,7 @@ impl<'a> Client<'a> {
                 if let Some(Some(connection)) = self.connections.get_mut(index)
                     && connection.generation == generation
                 {
-                    connection.may_read();
+                    connection.refill_allowance();
                     self.progress(index)?;
                 }
             }
@@ -284,15 +290,17 @@ impl<'a> Client<'a> {
     }
 
     fn is_current(&self, index: usize, generation: u64) -> bool {
-        self.connections[index].as_ref().is_some_and(|c| c.generation == generation && c.shot().is_some())
+        self.connections[index].as_ref().is_some_and(|c| c.generation == generation && c.request().is_some())
     }
 
     /// Sets the timer to whatever comes first.
     fn arm(&mut self, next: usize) -> Result<()> {
-        let shot = self.plan.shots.get(next).map(|shot| self.start + shot.at);
+        let request = self.plan.requests.get(next).map(|request| self.start + request.at);
         let deadline = self.deadlines.front().map(|(at, ..)| *at);
-        let held = self.held.front().map(|(at, ..)| *at);
-        let Some(due) = [shot, deadline, held, self.slow_due].into_iter().flatten().min() else { return Ok(()) };
+        let kept_open = self.kept_open.front().map(|(at, ..)| *at);
+        let Some(due) = [request, deadline, kept_open, self.slow_due].into_iter().flatten().min() else {
+            return Ok(());
+        };
         // Zero would switch it off.
         let wait = due.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
         self.timer.set(Expiration::OneShot(TimeSpec::from_duration(wait)), TimerSetTimeFlags::empty())?;

@@ -3,7 +3,7 @@
 mod ab;
 mod client;
 mod figures;
-mod kinds;
+mod loads;
 mod outcome;
 mod plan;
 mod settings;
@@ -13,7 +13,7 @@ pub(crate) use client::{Client, run_beside};
 pub(crate) use figures::{ClientFigures, SHARES, quantiles};
 #[cfg(test)]
 pub(crate) use figures::{figures, histogram};
-pub(crate) use kinds::{LOADS, Load, find};
+pub(crate) use loads::{LOADS, Load, find};
 pub(crate) use outcome::{Ending, Outcome, Run};
 pub(crate) use plan::{Plan, SMALL};
 pub(crate) use settings::{Settings, Target};

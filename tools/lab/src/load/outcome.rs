@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Outcome {
     /// Its number in the plan.
-    pub shot: usize,
+    pub request: usize,
     /// Planned send, from the start of the load.
     pub planned: Duration,
     /// From the planned send to the first byte of the answer.

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::figures::{ClientFigures, SHARES, histogram};
 use super::settings::{Settings, Target};
-use crate::process::{Kept, Spec};
+use crate::process::{KeptProcess, ProgramSpec};
 
 /// wrk's own report stops at the 99th percentile; a script may say more. Latencies are in microseconds.
 fn script() -> String {
@@ -38,9 +38,12 @@ pub(super) fn run(wrk: &Path, settings: &Settings, target: &Target<'_>) -> Resul
         lua.display().to_string(),
         target.url(),
     ];
-    let spec =
-        Spec { program: wrk.into(), args: args.into_iter().map(Into::into).collect(), cpus: target.cpus.to_vec() };
-    let mut kept = Kept::start(&spec, &target.dir.join("wrk.out"))?;
+    let spec = ProgramSpec {
+        program: wrk.into(),
+        args: args.into_iter().map(Into::into).collect(),
+        cpus: target.cpus.to_vec(),
+    };
+    let mut kept = KeptProcess::start(&spec, &target.dir.join("wrk.out"))?;
     let cpu_share = kept.run_for(settings.length, target.timeout + Duration::from_secs(5))?;
     let output = kept.output();
     let mut figures = parse(&output).with_context(|| format!("wrk failed: {}", output.trim()))?;

@@ -7,7 +7,7 @@ use drover::shm::Ledger;
 use drover::shm::histogram::bound;
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{Count, Counts};
+use super::ledger::{Counters, Snapshot};
 use crate::process::{Process, memory_kib, tree};
 use crate::stats::jain;
 
@@ -61,11 +61,11 @@ pub(crate) struct WorkerFigures {
 }
 
 /// The look before a load.
-pub(crate) struct Before {
+pub(crate) struct Baseline {
     root: u32,
     ledger: Option<Ledger>,
     processes: Vec<Process>,
-    counts: Option<Counts>,
+    snapshot: Option<Snapshot>,
     respawns: Option<u64>,
     overflows: Option<u64>,
     memory: Option<f64>,
@@ -74,7 +74,7 @@ pub(crate) struct Before {
 
 /// What others have seen of a load.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct LoadFacts {
     /// Requests with a good answer.
     pub answered: u64,
     /// Connections opened while the load ran.
@@ -87,15 +87,15 @@ pub(crate) struct Seen {
     pub idle: Option<(u64, f64)>,
 }
 
-impl Before {
-    pub(crate) fn look(root: u32, ledger: Option<Ledger>) -> Before {
-        let (processes, counts, overflows) = (tree(root), ledger.as_ref().map(Counts::read), overflows());
+impl Baseline {
+    pub(crate) fn take(root: u32, ledger: Option<Ledger>) -> Baseline {
+        let (processes, snapshot, overflows) = (tree(root), ledger.as_ref().map(Snapshot::take), overflows());
         let (memory, respawns) = (memory_kib(&processes), ledger.as_ref().map(|ledger| ledger.header().respawns.get()));
-        Before { root, ledger, processes, counts, respawns, overflows, memory, at: std::time::Instant::now() }
+        Baseline { root, ledger, processes, snapshot, respawns, overflows, memory, at: std::time::Instant::now() }
     }
 
     /// How many processes have died since, as the master has counted them, or as they are missed when there is no ledger.
-    pub(crate) fn died(&self) -> u64 {
+    pub(crate) fn deaths(&self) -> u64 {
         match (&self.ledger, self.respawns) {
             (Some(ledger), Some(before)) => ledger.header().respawns.get().saturating_sub(before),
             _ => {
@@ -107,7 +107,7 @@ impl Before {
     }
 
     /// The look after it.
-    pub(crate) fn after(self, seen: &Seen) -> ServerFigures {
+    pub(crate) fn figures(self, load: &LoadFacts) -> ServerFigures {
         let seconds = self.at.elapsed().as_secs_f64().max(1e-9);
         let after = tree(self.root);
         let old: BTreeMap<u32, &Process> = self.processes.iter().map(|process| (process.pid, process)).collect();
@@ -115,19 +115,19 @@ impl Before {
             pick(now).saturating_sub(old.get(&now.pid).map_or(0, |process| pick(process)))
         };
         let cpu_of = |process: &Process| since(|p| p.cpu_ns, process) + since(|p| p.reaped_cpu_ns, process);
-        let cpu_ns = after.iter().map(cpu_of).sum::<u64>() + seen.handicap.as_nanos() as u64;
+        let cpu_ns = after.iter().map(cpu_of).sum::<u64>() + load.handicap.as_nanos() as u64;
         let switches: u64 = after.iter().map(|process| since(|p| p.switches, process)).sum();
         let forgets = after.iter().any(|process| since(|p| p.reaped_faults, process) > 0);
-        let requests = (seen.answered > 0).then_some(seen.answered as f64);
+        let requests = (load.answered > 0).then_some(load.answered as f64);
         let memory = memory_kib(&after);
-        let connections = seen.connections as f64;
+        let connections = load.connections as f64;
         let mut figures = ServerFigures {
             cpu_us_per_request: requests.map(|n| cpu_ns as f64 / 1e3 / n),
             cpu_share: cpu_ns as f64 / 1e9 / seconds,
             switches_per_request: requests.filter(|_| !forgets).map(|n| switches as f64 / n),
-            queue_mean: seen.queue.map(|(mean, _)| mean),
-            queue_max: seen.queue.map(|(_, most)| f64::from(most)),
-            accept_delay_us: seen
+            queue_mean: load.queue.map(|(mean, _)| mean),
+            queue_max: load.queue.map(|(_, most)| f64::from(most)),
+            accept_delay_us: load
                 .queue
                 .filter(|_| connections > 0.0)
                 .map(|(mean, _)| mean * seconds / connections * 1e6),
@@ -142,15 +142,15 @@ impl Before {
             .filter(is_worker)
             .map(|p| WorkerFigures { pid: p.pid, cpu_us: cpu_of(p) as f64 / 1e3, ..WorkerFigures::default() })
             .collect();
-        let now = self.ledger.as_ref().map(Counts::read);
+        let now = self.ledger.as_ref().map(Snapshot::take);
         // A model that may have fewer at once has closed the others.
-        let open = self.counts.as_ref().map(|counts| counts.sums.connections);
-        figures.connection_kib = self.memory.zip(seen.idle).and_then(|(memory, (idle, before))| {
+        let open = self.snapshot.as_ref().map(|snapshot| snapshot.sums.connections);
+        figures.connection_kib = self.memory.zip(load.idle).and_then(|(memory, (idle, before))| {
             let open = open.unwrap_or(idle).min(idle);
             (open > 0).then(|| (memory - before).max(0.0) / open as f64)
         });
-        if let (Some(now), Some(before)) = (&now, &self.counts) {
-            figures.add_counts(now, before);
+        if let (Some(now), Some(before)) = (&now, &self.snapshot) {
+            figures.add_counters(now, before);
         }
         if self.ledger.is_some_and(|ledger| ledger.header().model.get() == ONE_EACH) {
             (figures.jain_connections, figures.jain_requests) = (None, None);
@@ -161,7 +161,7 @@ impl Before {
 }
 
 impl ServerFigures {
-    fn add_counts(&mut self, now: &Counts, before: &Counts) {
+    fn add_counters(&mut self, now: &Snapshot, before: &Snapshot) {
         let sums = now.sums.since(before.sums);
         let per_accept = |n: u64| (sums.accepts > 0).then(|| n as f64 / sums.accepts as f64);
         self.wakeups_per_accept = per_accept(sums.wakeups);
@@ -179,12 +179,12 @@ impl ServerFigures {
             self.accept_delay_counted_us = Some(sums.accept_delay_ms as f64 * 1e3 / delays as f64);
             self.accept_delay_p99_us = Some(bound_of(0.99, &sums.accept_delay) * 1e3);
         }
-        let parts: BTreeMap<u32, Count> = now
+        let parts: BTreeMap<u32, Counters> = now
             .workers
             .iter()
-            .map(|(pid, count)| (*pid, count.since(before.workers.get(pid).copied().unwrap_or_default())))
+            .map(|(pid, counters)| (*pid, counters.since(before.workers.get(pid).copied().unwrap_or_default())))
             .collect();
-        let shares = |pick: fn(&Count) -> u64| parts.values().map(|count| pick(count) as f64).collect::<Vec<_>>();
+        let shares = |pick: fn(&Counters) -> u64| parts.values().map(|count| pick(count) as f64).collect::<Vec<_>>();
         self.jain_connections = jain(&shares(|count| count.accepts));
         self.jain_requests = jain(&shares(|count| count.requests));
         self.workers.retain(|worker| parts.contains_key(&worker.pid));
@@ -220,17 +220,14 @@ mod tests {
 
     #[test]
     fn per_accept_figures_come_from_what_was_counted_between() {
-        let count = |accepts, wakeups| Count { accepts, wakeups, requests: accepts, ..Count::default() };
-        let counts = |sums: Count, workers: &[(u32, Count)]| Counts {
-            sums,
-            workers: workers.iter().copied().collect(),
-            ..Counts::default()
-        };
-        let before = counts(count(100, 100), &[(1, count(100, 100)), (2, count(0, 0))]);
-        let now = counts(count(300, 500), &[(1, count(200, 300)), (2, count(100, 200))]);
+        let count = |accepts, wakeups| Counters { accepts, wakeups, requests: accepts, ..Counters::default() };
+        let snapshot =
+            |sums: Counters, workers: &[(u32, Counters)]| Snapshot { sums, workers: workers.iter().copied().collect() };
+        let before = snapshot(count(100, 100), &[(1, count(100, 100)), (2, count(0, 0))]);
+        let now = snapshot(count(300, 500), &[(1, count(200, 300)), (2, count(100, 200))]);
         let worker = |pid| WorkerFigures { pid, ..WorkerFigures::default() };
         let mut figures = ServerFigures { workers: vec![worker(1), worker(7)], ..ServerFigures::default() };
-        figures.add_counts(&now, &before);
+        figures.add_counters(&now, &before);
         assert_eq!((figures.wakeups_per_accept, figures.jain_connections), (Some(2.0), Some(1.0)));
         assert_eq!(figures.accept_delay_counted_us, None, "nobody counted");
         assert_eq!((figures.workers.len(), figures.workers[0].accepts), (1, Some(100)));
@@ -240,26 +237,31 @@ mod tests {
     #[test]
     fn accept_delays_come_from_the_histogram_of_the_time_between() {
         let count = |at: usize, n, ms| {
-            let mut count = Count { accepts: n, accept_delay_ms: ms, ..Count::default() };
+            let mut count = Counters { accepts: n, accept_delay_ms: ms, ..Counters::default() };
             count.accept_delay[at] = n;
             count
         };
-        let before = Counts { sums: count(3, 50, 400), ..Counts::default() };
-        let now = Counts { sums: before.sums.and(count(0, 98, 0)).and(count(5, 2, 64)), ..Counts::default() };
+        let before = Snapshot { sums: count(3, 50, 400), ..Snapshot::default() };
+        let now = Snapshot { sums: before.sums.plus(count(0, 98, 0)).plus(count(5, 2, 64)), ..Snapshot::default() };
         let mut figures = ServerFigures::default();
-        figures.add_counts(&now, &before);
+        figures.add_counters(&now, &before);
         assert_eq!((figures.accept_delay_counted_us, figures.accept_delay_p99_us), (Some(640.0), Some(32_000.0)));
     }
 
     #[test]
     fn waiting_by_the_queue_memory_by_connection_and_no_switches_of_the_dead() {
         let me = std::process::id();
-        let seen =
-            Seen { answered: 10, connections: 100, queue: Some((2.0, 5)), idle: Some((10, 1.0)), ..Seen::default() };
-        let (before, begin) = (Before::look(me, None), std::time::Instant::now());
+        let seen = LoadFacts {
+            answered: 10,
+            connections: 100,
+            queue: Some((2.0, 5)),
+            idle: Some((10, 1.0)),
+            ..LoadFacts::default()
+        };
+        let (baseline, begin) = (Baseline::take(me, None), std::time::Instant::now());
         std::thread::sleep(Duration::from_millis(20));
         std::process::Command::new("true").status().unwrap();
-        let figures = before.after(&seen);
+        let figures = baseline.figures(&seen);
         let delay = figures.accept_delay_us.unwrap();
         assert!(delay >= 2.0 * 20e3 / 100.0 && delay <= begin.elapsed().as_secs_f64() * 2e6 / 100.0, "{delay}");
         assert!(figures.connection_kib.unwrap() > 10.0);
@@ -269,11 +271,11 @@ mod tests {
     #[test]
     fn who_died_meanwhile_is_missed() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let before = Before::look(child.id(), None);
-        assert_eq!(before.died(), 0);
+        let baseline = Baseline::take(child.id(), None);
+        assert_eq!(baseline.deaths(), 0);
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(before.died(), 1);
+        assert_eq!(baseline.deaths(), 1);
     }
 
     #[test]

@@ -1,31 +1,20 @@
 //! drover's own counters, read from its shared memory: that costs the server nothing, not even a wakeup.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
 
 use anyhow::{Context, Result};
 use drover::shm::histogram::ACCEPT_DELAY_BUCKETS;
 use drover::shm::{Ledger, Role, Sums};
-use serde::{Deserialize, Serialize};
 
 /// Opens the ledger of the master `pid`. Error: it has none, or one of another version.
 pub(crate) fn open(pid: u32) -> Result<Ledger> {
-    let memfd = memfd(pid).with_context(|| format!("process {pid} has no ledger: is it a drover?"))?;
-    Ledger::open(memfd).context("the ledger")
+    drover::master::client::find_ledger(pid as i32)
+        .with_context(|| format!("process {pid} has no ledger: is it a drover of this version?"))
 }
 
-fn memfd(pid: u32) -> Option<File> {
-    let name = format!("/memfd:{}", drover::shm::LEDGER_NAME);
-    let entries = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
-    let mut links =
-        entries.filter(|entry| fs::read_link(entry.path()).is_ok_and(|link| link.to_string_lossy().starts_with(&name)));
-    OpenOptions::new().read(true).write(true).open(links.next()?.path()).ok()
-}
-
-/// What one process has counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Count {
-    pub turns: u64,
+/// The counters that figures are made of: of a process, or summed up.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Counters {
     pub wakeups: u64,
     pub accepts: u64,
     pub empty_accepts: u64,
@@ -35,16 +24,16 @@ pub(super) struct Count {
     pub handoffs: u64,
     pub takeovers: u64,
     pub requests: u64,
+    /// Connections that are open.
     pub connections: u64,
-    /// By bucket, as `Sums` has them.
+    /// Accepts by how long the connection waited, in the buckets of the ledger.
     pub accept_delay: [u64; ACCEPT_DELAY_BUCKETS],
     pub accept_delay_ms: u64,
 }
 
-impl From<&Sums> for Count {
-    fn from(sums: &Sums) -> Count {
-        Count {
-            turns: sums.turns,
+impl From<&Sums> for Counters {
+    fn from(sums: &Sums) -> Counters {
+        Counters {
             wakeups: sums.wakeups,
             accepts: sums.accepts,
             empty_accepts: sums.empty_accepts,
@@ -61,10 +50,9 @@ impl From<&Sums> for Count {
     }
 }
 
-impl Count {
-    fn combine(self, other: Count, f: fn(u64, u64) -> u64) -> Count {
-        Count {
-            turns: f(self.turns, other.turns),
+impl Counters {
+    fn combine(self, other: Counters, f: fn(u64, u64) -> u64) -> Counters {
+        Counters {
             wakeups: f(self.wakeups, other.wakeups),
             accepts: f(self.accepts, other.accepts),
             empty_accepts: f(self.empty_accepts, other.empty_accepts),
@@ -80,34 +68,35 @@ impl Count {
         }
     }
 
-    /// What was counted since `before`; connections are those that are open now.
-    pub(super) fn since(self, before: Count) -> Count {
-        Count { connections: self.connections, ..self.combine(before, u64::saturating_sub) }
+    /// The increase since `before`; `connections` are those that are open now.
+    pub(crate) fn since(self, before: Counters) -> Counters {
+        Counters { connections: self.connections, ..self.combine(before, u64::saturating_sub) }
     }
 
-    pub(super) fn and(self, other: Count) -> Count {
+    /// The sums of both. Differences below 0, as threads leave them in their slots, wrap and add up to the right sum.
+    pub(crate) fn plus(self, other: Counters) -> Counters {
         self.combine(other, u64::wrapping_add)
     }
 }
 
-/// A copy of the whole ledger.
+/// The counters of all processes at a moment.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Counts {
-    pub sums: Count,
-    /// By pid. A process with several serving threads counts as one.
-    pub workers: BTreeMap<u32, Count>,
-    pub dispatchers: BTreeMap<u32, Count>,
+pub(crate) struct Snapshot {
+    /// Sums over the living and the dead.
+    pub sums: Counters,
+    /// The living workers, by pid. A process with several serving threads counts once.
+    pub workers: BTreeMap<u32, Counters>,
 }
 
-impl Counts {
-    pub(super) fn read(ledger: &Ledger) -> Counts {
-        let mut counts = Counts { sums: (&ledger.sums()).into(), ..Counts::default() };
-        for slot in ledger.live() {
+impl Snapshot {
+    /// Copies the counters of `ledger`.
+    pub(crate) fn take(ledger: &Ledger) -> Snapshot {
+        let mut snapshot = Snapshot { sums: (&ledger.sums()).into(), ..Snapshot::default() };
+        for slot in ledger.live().filter(|slot| slot.role() != Role::Dispatcher) {
             let Some(pid) = slot.pid() else { continue };
-            let role = if slot.role() == Role::Dispatcher { &mut counts.dispatchers } else { &mut counts.workers };
-            let entry = role.entry(pid).or_default();
-            *entry = entry.and((&slot.read()).into());
+            let counters = snapshot.workers.entry(pid).or_default();
+            *counters = counters.plus((&slot.read()).into());
         }
-        counts
+        snapshot
     }
 }

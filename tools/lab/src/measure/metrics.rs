@@ -12,7 +12,7 @@ pub(crate) struct Metric {
     pub better: Better,
     /// Worthless when the client is the bottleneck. CPU per request and balance are not: they count what was done.
     pub needs_idle_client: bool,
-    pub of: fn(&ClientFigures, &ServerFigures) -> Option<f64>,
+    pub read: fn(&ClientFigures, &ServerFigures) -> Option<f64>,
     /// What stands for all rounds.
     pub across: Across,
 }
@@ -39,7 +39,7 @@ const fn latency(
     name: &'static str,
     title: &'static str,
     share: f64,
-    of: fn(&ClientFigures, &ServerFigures) -> Option<f64>,
+    read: fn(&ClientFigures, &ServerFigures) -> Option<f64>,
 ) -> Metric {
     Metric {
         name,
@@ -47,7 +47,7 @@ const fn latency(
         unit: "µs",
         better: Better::Lower,
         needs_idle_client: true,
-        of,
+        read,
         across: Across::Quantile(share),
     }
 }
@@ -56,9 +56,9 @@ const fn cost(
     name: &'static str,
     title: &'static str,
     unit: &'static str,
-    of: fn(&ClientFigures, &ServerFigures) -> Option<f64>,
+    read: fn(&ClientFigures, &ServerFigures) -> Option<f64>,
 ) -> Metric {
-    Metric { name, title, unit, better: Better::Lower, needs_idle_client: false, of, across: Across::Median }
+    Metric { name, title, unit, better: Better::Lower, needs_idle_client: false, read, across: Across::Median }
 }
 
 const fn sum(name: &'static str, title: &'static str, of: fn(&ClientFigures, &ServerFigures) -> Option<f64>) -> Metric {
@@ -68,9 +68,9 @@ const fn sum(name: &'static str, title: &'static str, of: fn(&ClientFigures, &Se
 const fn share(
     name: &'static str,
     title: &'static str,
-    of: fn(&ClientFigures, &ServerFigures) -> Option<f64>,
+    read: fn(&ClientFigures, &ServerFigures) -> Option<f64>,
 ) -> Metric {
-    Metric { name, title, unit: "", better: Better::Higher, needs_idle_client: false, of, across: Across::Median }
+    Metric { name, title, unit: "", better: Better::Higher, needs_idle_client: false, read, across: Across::Median }
 }
 
 pub(crate) static METRICS: &[Metric] = &[
@@ -80,7 +80,7 @@ pub(crate) static METRICS: &[Metric] = &[
         unit: "/s",
         better: Better::Higher,
         needs_idle_client: true,
-        of: |client, _| Some(client.rate),
+        read: |client, _| Some(client.rate),
         across: Across::Median,
     },
     latency("p50_us", "latency, median", 0.5, |client, _| client.quantile(0.5)),
@@ -102,7 +102,7 @@ pub(crate) static METRICS: &[Metric] = &[
         unit: "µs",
         better: Better::Neither,
         needs_idle_client: false,
-        of: |_, server| server.mutex_hold_us,
+        read: |_, server| server.mutex_hold_us,
         across: Across::Median,
     },
     Metric {
@@ -111,7 +111,7 @@ pub(crate) static METRICS: &[Metric] = &[
         unit: "",
         better: Better::Neither,
         needs_idle_client: false,
-        of: |_, server| server.handoffs_per_accept,
+        read: |_, server| server.handoffs_per_accept,
         across: Across::Median,
     },
     cost("accept_delay_us", "wait for accept, mean, by the queue", "µs", |_, server| server.accept_delay_us),

@@ -19,7 +19,7 @@ use crate::interrupt;
 
 /// What a process is started with.
 #[derive(Clone, Debug)]
-pub(crate) struct Spec {
+pub(crate) struct ProgramSpec {
     pub program: OsString,
     pub args: Vec<OsString>,
     /// CPUs it may use; empty: all.
@@ -30,16 +30,16 @@ pub(crate) struct Spec {
 ///
 /// Between lab and process stands a keeper (`lab keep`): it sees the lab's death as the end of its standard input, and
 /// kills all its descendants then, so that not even SIGKILL of the lab leaves a server behind.
-pub(crate) struct Kept {
+pub(crate) struct KeptProcess {
     keeper: Child,
     pid: u32,
     /// What the process and its children wrote to their output.
     output: std::path::PathBuf,
 }
 
-impl Kept {
+impl KeptProcess {
     /// Starts `spec`; what it prints goes to the file `output`.
-    pub(crate) fn start(spec: &Spec, output: &Path) -> Result<Kept> {
+    pub(crate) fn start(spec: &ProgramSpec, output: &Path) -> Result<KeptProcess> {
         let lab = std::env::current_exe().context("where the lab itself is")?;
         let mut command = Command::new(lab);
         command.arg("keep").arg("--output").arg(output);
@@ -51,7 +51,7 @@ impl Kept {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         let mut keeper = command.spawn().context("starting the keeper")?;
         let Some(stdout) = keeper.stdout.take() else { bail!("the keeper has no output") };
-        let mut kept = Kept { keeper, pid: 0, output: output.to_owned() };
+        let mut kept = KeptProcess { keeper, pid: 0, output: output.to_owned() };
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).context("what the keeper says")?;
         match line.trim().parse() {
@@ -67,7 +67,7 @@ impl Kept {
     }
 
     /// Its exit code, when it has ended.
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+    pub(crate) fn exit_status(&mut self) -> Option<ExitStatus> {
         self.keeper.try_wait().ok().flatten()
     }
 
@@ -75,7 +75,7 @@ impl Kept {
     pub(crate) fn wait(&mut self, at_most: Duration) -> Result<ExitStatus> {
         let deadline = Instant::now() + at_most;
         loop {
-            if let Some(status) = self.ended() {
+            if let Some(status) = self.exit_status() {
                 return Ok(status);
             }
             interrupt::check()?;
@@ -92,7 +92,7 @@ impl Kept {
     pub(crate) fn run_for(&mut self, length: Duration, more: Duration) -> Result<f64> {
         // On a busy machine a program may be slow to start; before it catches the signal it would die of it without a word.
         let patience = Instant::now() + more;
-        while !catches_interrupt(self.pid) && self.ended().is_none() && Instant::now() < patience {
+        while !catches_interrupt(self.pid) && self.exit_status().is_none() && Instant::now() < patience {
             interrupt::check()?;
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -100,14 +100,14 @@ impl Kept {
         let look = || Some((Instant::now(), Duration::from(clock_gettime(clock.ok()?).ok()?)));
         let (begin, mut last) = (look(), None);
         let end = Instant::now() + length;
-        while Instant::now() < end && self.ended().is_none() {
+        while Instant::now() < end && self.exit_status().is_none() {
             interrupt::check()?;
             std::thread::sleep(end.saturating_duration_since(Instant::now()).min(Duration::from_millis(5)));
             // It may end before its time.
             last = look().or(last);
         }
         // Not reaped before its keeper has said so, and the keeper lives: the number is still its own.
-        if self.ended().is_none() {
+        if self.exit_status().is_none() {
             kill(Pid::from_raw(self.pid as i32), Signal::SIGINT).ok();
         }
         self.wait(more)?;
@@ -120,7 +120,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for KeptProcess {
     fn drop(&mut self) {
         // The keeper sees its end, and ends only when nobody is left.
         drop(self.keeper.stdin.take());

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 pub(crate) use cpus::{pin, usable_cpus};
-pub(crate) use kept::{Kept, Spec, keep};
+pub(crate) use kept::{KeptProcess, ProgramSpec, keep};
 pub(crate) use tree::{Process, memory_kib, tree};
 
 /// Allows this process, and what it starts, as many descriptors as it may have: thousands of clients need one each.

@@ -17,8 +17,9 @@ pub(super) fn csv(results: &Results) -> Result<Vec<u8>> {
             m.client.requests.to_string(),
             format!("{:.4}", m.client.cpu_share),
         ];
-        let figures =
-            METRICS.iter().map(|metric| (metric.of)(&m.client, &m.server).map_or(String::new(), |v| format!("{v:.4}")));
+        let figures = METRICS
+            .iter()
+            .map(|metric| (metric.read)(&m.client, &m.server).map_or(String::new(), |v| format!("{v:.4}")));
         writer.write_record(head.into_iter().chain(figures))?;
     }
     Ok(writer.into_inner()?)

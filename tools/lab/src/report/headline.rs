@@ -1,6 +1,6 @@
 //! The verdict in a sentence.
 
-use super::text::{Tone, tone};
+use super::text::{Rating, rating};
 use crate::results::Results;
 
 /// Of one other side it counts the verdicts; more are named, the better ones first.
@@ -17,28 +17,28 @@ pub(super) fn headline(results: &Results) -> String {
 }
 
 /// How many of the questions about `side` were answered how.
-struct Count {
+struct Tally {
     better: usize,
     worse: usize,
     same: usize,
     unknown: usize,
 }
 
-impl Count {
-    fn of(results: &Results, side: &str) -> Count {
-        let tones: Vec<Tone> = results.conclusions.iter().filter(|c| c.b == side).map(tone).collect();
-        let count = |wanted: Tone| tones.iter().filter(|found| **found == wanted).count();
-        Count {
-            better: count(Tone::Better),
-            worse: count(Tone::Worse),
-            same: count(Tone::Same),
-            unknown: count(Tone::Unknown),
+impl Tally {
+    fn of(results: &Results, side: &str) -> Tally {
+        let tones: Vec<Rating> = results.conclusions.iter().filter(|c| c.b == side).map(rating).collect();
+        let count = |wanted: Rating| tones.iter().filter(|found| **found == wanted).count();
+        Tally {
+            better: count(Rating::Better),
+            worse: count(Rating::Worse),
+            same: count(Rating::Same),
+            unknown: count(Rating::Unknown),
         }
     }
 }
 
 fn counted(results: &Results, side: &str) -> String {
-    let Count { better, worse, same, unknown } = Count::of(results, side);
+    let Tally { better, worse, same, unknown } = Tally::of(results, side);
     let asked = better + worse + same + unknown;
     if asked == 0 {
         return format!("{side}: not measured");
@@ -53,7 +53,7 @@ fn counted(results: &Results, side: &str) -> String {
 }
 
 fn grouped(results: &Results, sides: &[&str]) -> String {
-    type Belongs = fn(&Count) -> bool;
+    type Belongs = fn(&Tally) -> bool;
     const GROUPS: [(&str, Belongs); 5] = [
         ("better in some questions and worse in none", |c| c.better > 0 && c.worse == 0),
         ("better in some and worse in others", |c| c.better > 0 && c.worse > 0),
@@ -61,7 +61,7 @@ fn grouped(results: &Results, sides: &[&str]) -> String {
         ("no different where there is a verdict", |c| c.better + c.worse == 0 && c.same > 0),
         ("without verdict", |c| c.better + c.worse + c.same == 0),
     ];
-    let counts: Vec<(&str, Count)> = sides.iter().map(|side| (*side, Count::of(results, side))).collect();
+    let counts: Vec<(&str, Tally)> = sides.iter().map(|side| (*side, Tally::of(results, side))).collect();
     let groups = GROUPS.iter().filter_map(|(what, belongs)| {
         let names: Vec<&str> = counts.iter().filter(|(_, count)| belongs(count)).map(|(side, _)| *side).collect();
         (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")))
@@ -82,7 +82,7 @@ mod tests {
             metric: "p99_us".into(),
             a: sides[0].into(),
             b: b.to_string(),
-            comparison: Comparison::without(*verdict, 20, 0.99),
+            comparison: Comparison::without_verdict(*verdict, 20, 0.99),
         };
         let (sides, conclusions) = (sides.iter().map(side).collect(), answers.iter().map(conclusion).collect());
         Results { sides, conclusions, ..Results::default() }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::chart::{self, Difference, escape};
-use super::text::{self, Tone};
+use super::text::{self, Rating};
 use crate::load::SHARES;
 use crate::measure::{METRICS, metric};
 use crate::results::{Conclusion, LoadNotes, Results};
@@ -47,10 +47,10 @@ fn verdicts(results: &Results) -> String {
 }
 
 fn class(conclusion: &Conclusion) -> &'static str {
-    match text::tone(conclusion) {
-        Tone::Better => "better",
-        Tone::Worse => "worse",
-        Tone::Same | Tone::Unknown => "open",
+    match text::rating(conclusion) {
+        Rating::Better => "better",
+        Rating::Worse => "worse",
+        Rating::Same | Rating::Unknown => "open",
     }
 }
 
@@ -160,7 +160,7 @@ fn distribution(results: &Results, load: &str, side: &str) -> Vec<(f64, f64)> {
         return all.quantiles.clone();
     }
     let of = |q: f64| {
-        let values: Vec<f64> = results.of(load, side).filter_map(|m| m.client.quantile(q)).collect();
+        let values: Vec<f64> = results.measurements_of(load, side).filter_map(|m| m.client.quantile(q)).collect();
         let stands_for_all = if q == 1.0 { values.into_iter().reduce(f64::max) } else { median(&values) };
         stands_for_all.map(|us| (q, us))
     };
@@ -170,7 +170,7 @@ fn distribution(results: &Results, load: &str, side: &str) -> Vec<(f64, f64)> {
 /// Mean shares of the busiest, the second, ... of the workers in each round.
 fn balance(results: &Results, load: &str, side: &str) -> Option<(String, Vec<f64>)> {
     let mut sums: Vec<f64> = Vec::new();
-    for m in results.of(load, side) {
+    for m in results.measurements_of(load, side) {
         let mut parts: Vec<f64> = m.server.workers.iter().filter_map(|w| w.requests.map(|n| n as f64)).collect();
         let all: f64 = parts.iter().sum();
         parts.sort_by(|a, b| b.total_cmp(a));
@@ -199,7 +199,7 @@ fn costs(results: &Results, load: &LoadNotes) -> String {
         out.push_str("</tr>\n");
     }
     let client = results.sides.iter().map(|side| {
-        let shares: Vec<f64> = results.of(&load.name, &side.name).map(|m| m.client.cpu_share).collect();
+        let shares: Vec<f64> = results.measurements_of(&load.name, &side.name).map(|m| m.client.cpu_share).collect();
         median(&shares).map_or("<td>–</td>".to_owned(), |share| format!("<td>{:.0} %</td>", share * 100.0))
     });
     let _ = writeln!(out, "<tr><td>client CPU</td>{}</tr>", client.collect::<String>());
@@ -286,7 +286,7 @@ mod tests {
             metric: metric.into(),
             a: "exclusive".into(),
             b: b.into(),
-            comparison: Comparison { difference: 0.2, ..Comparison::without(verdict, 20, 0.99) },
+            comparison: Comparison { difference: 0.2, ..Comparison::without_verdict(verdict, 20, 0.99) },
         };
         let answers = [
             ("herd", "p50_us", Verdict::Higher),

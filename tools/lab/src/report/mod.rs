@@ -19,7 +19,7 @@ pub(crate) use faults::{fault_table, write_faults};
 pub(crate) use progress::progress;
 pub(crate) use simulation::{simulation_table, write_simulation};
 pub(crate) use table::table;
-pub(crate) use text::{Tone, cell, difference, number, time, tone, wrapped};
+pub(crate) use text::{Rating, cell, difference, number, rating, time, wrapped};
 
 use crate::results::Results;
 
@@ -35,7 +35,7 @@ pub(crate) fn write(results: &Results, dir: &Path) -> Result<()> {
 }
 
 /// Prints for the person. A reader that has gone, such as head(1), is no error.
-pub(crate) fn say(text: &str) -> Result<()> {
+pub(crate) fn print(text: &str) -> Result<()> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("standard output"),
         _ => Ok(()),

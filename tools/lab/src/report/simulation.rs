@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::chart::{self, escape};
 use super::html::page;
 use super::text::{number, time, wrapped};
-use crate::results::{Checked, Figures, Row, Simulation, TRUSTED};
+use crate::results::{Checked, Figures, SimulatedRow, Simulation, TRUSTED};
 use crate::stats::median;
 
 /// simulation.json and simulation.html.
@@ -25,7 +25,7 @@ fn shown(figures: &Figures) -> [String; 4] {
     [time(figures.cpu_us), time(figures.p50_us), time(figures.p99_us), jain]
 }
 
-fn cells(row: &Row) -> [String; 4] {
+fn cells(row: &SimulatedRow) -> [String; 4] {
     let [cpu, p50, p99, jain] = shown(&row.figures);
     if row.overloaded { [cpu, "full".to_owned(), "full".to_owned(), jain] } else { [cpu, p50, p99, jain] }
 }
@@ -260,7 +260,7 @@ mod tests {
             measured: half,
             simulated: figures,
         });
-        let row = |model: &str, overloaded| Row {
+        let row = |model: &str, overloaded| SimulatedRow {
             model: model.to_owned(),
             workers: 256,
             rate: 1_234_567.0,

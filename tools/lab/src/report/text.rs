@@ -44,37 +44,37 @@ pub(super) fn percent(share: f64) -> String {
 
 /// How a verdict looks: the sign says it without colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tone {
+pub(crate) enum Rating {
     Better,
     Worse,
     Same,
     Unknown,
 }
 
-pub(crate) fn tone(conclusion: &Conclusion) -> Tone {
+pub(crate) fn rating(conclusion: &Conclusion) -> Rating {
     let lower_is_better = metric(&conclusion.metric).is_none_or(|metric| metric.better == Better::Lower);
     match conclusion.comparison.verdict {
-        Verdict::Lower if lower_is_better => Tone::Better,
-        Verdict::Higher if !lower_is_better => Tone::Better,
-        Verdict::Lower | Verdict::Higher => Tone::Worse,
-        Verdict::NoDifference => Tone::Same,
+        Verdict::Lower if lower_is_better => Rating::Better,
+        Verdict::Higher if !lower_is_better => Rating::Better,
+        Verdict::Lower | Verdict::Higher => Rating::Worse,
+        Verdict::NoDifference => Rating::Same,
         Verdict::Undecided
         | Verdict::ClientBound
         | Verdict::SharedCpu
         | Verdict::Drift
         | Verdict::TooFewRounds
         | Verdict::TooFewRequests
-        | Verdict::NotKnown => Tone::Unknown,
+        | Verdict::NotKnown => Rating::Unknown,
     }
 }
 
 /// The verdict as a character, for tables.
 pub(super) fn sign(conclusion: &Conclusion) -> char {
-    match tone(conclusion) {
-        Tone::Better => '+',
-        Tone::Worse => '-',
-        Tone::Same => '=',
-        Tone::Unknown => '?',
+    match rating(conclusion) {
+        Rating::Better => '+',
+        Rating::Worse => '-',
+        Rating::Same => '=',
+        Rating::Unknown => '?',
     }
 }
 
@@ -94,7 +94,7 @@ pub(super) fn heading(name: &str) -> &str {
 
 /// One word, or the reason why there is none.
 pub(super) fn verdict(conclusion: &Conclusion) -> String {
-    let why = match (conclusion.comparison.verdict, tone(conclusion)) {
+    let why = match (conclusion.comparison.verdict, rating(conclusion)) {
         (Verdict::Undecided, _) => return "undecided".to_owned(),
         (Verdict::ClientBound, _) => "the client was the bottleneck".to_owned(),
         (Verdict::SharedCpu, _) => "server and client share a CPU".to_owned(),
@@ -105,8 +105,8 @@ pub(super) fn verdict(conclusion: &Conclusion) -> String {
             _ => "too few requests a round".to_owned(),
         },
         (Verdict::NotKnown, _) => "not known of both".to_owned(),
-        (_, Tone::Better) => return "better".to_owned(),
-        (_, Tone::Worse) => return "worse".to_owned(),
+        (_, Rating::Better) => return "better".to_owned(),
+        (_, Rating::Worse) => return "worse".to_owned(),
         _ => return "no difference found".to_owned(),
     };
     format!("no verdict: {why}")
@@ -174,13 +174,13 @@ mod tests {
             let (load, a, b) = ("open".to_owned(), "herd".to_owned(), "fork".to_owned());
             Conclusion { load, metric: metric.to_owned(), a, b, comparison }
         };
-        let plain = |verdict| Comparison::without(verdict, 20, 0.99);
+        let plain = |verdict| Comparison::without_verdict(verdict, 20, 0.99);
         let open = conclusion("p99_us", Comparison { difference: -0.041, interval, ..plain(Verdict::Undecided) });
-        assert_eq!((cell(&open).as_str(), tone(&open)), ("? -55..+57 %", Tone::Unknown));
+        assert_eq!((cell(&open).as_str(), rating(&open)), ("? -55..+57 %", Rating::Unknown));
         assert_eq!(difference(&open), "-4.1 % [-54.7, +57.2]");
         let totals = Comparison { total_a: Some(0.0), total_b: Some(12.0), ..plain(Verdict::Higher) };
         assert_eq!(cell(&conclusion("errors", totals)), "- 0 -> 12");
-        let few = conclusion("p99_us", Comparison::without(Verdict::TooFewRequests, 0, 0.99));
+        let few = conclusion("p99_us", Comparison::without_verdict(Verdict::TooFewRequests, 0, 0.99));
         assert_eq!(verdict(&few), "no verdict: fewer than 100 requests a round");
         assert_eq!((cell(&few).as_str(), difference(&few).as_str()), ("?", ""));
     }

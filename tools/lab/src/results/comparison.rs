@@ -105,14 +105,15 @@ pub(crate) struct Conclusion {
 }
 
 impl Results {
-    pub(crate) fn of<'a>(&'a self, load: &'a str, side: &'a str) -> impl Iterator<Item = &'a Measurement> {
+    pub(crate) fn measurements_of<'a>(&'a self, load: &'a str, side: &'a str) -> impl Iterator<Item = &'a Measurement> {
         self.measurements.iter().filter(move |m| m.load == load && m.side == side)
     }
 
     /// What stands for all rounds of one figure: their median, their sum, or a quantile of all latencies.
     pub(crate) fn figure(&self, load: &str, side: &str, metric: &str) -> Option<f64> {
         let metric = crate::measure::metric(metric)?;
-        let values: Vec<f64> = self.of(load, side).filter_map(|m| (metric.of)(&m.client, &m.server)).collect();
+        let values: Vec<f64> =
+            self.measurements_of(load, side).filter_map(|m| (metric.read)(&m.client, &m.server)).collect();
         match metric.across {
             Across::Sum => (!values.is_empty()).then(|| values.iter().sum()),
             Across::Quantile(share) => match self.latencies(load, side) {

@@ -37,14 +37,14 @@ pub(crate) fn conclude(results: &mut Results, seed: u64) {
 
 /// One question, from the rounds in which both sides were measured.
 fn answer(metric: &Metric, pairs: &[(&Measurement, &Measurement)], shared_cpu: bool, method: Method) -> Comparison {
-    let of = |m: &Measurement| (metric.of)(&m.client, &m.server);
+    let of = |m: &Measurement| (metric.read)(&m.client, &m.server);
     let figures: Vec<(f64, f64)> = pairs.iter().filter_map(|(a, b)| of(a).zip(of(b))).collect();
     if figures.is_empty() {
         let is_told = |m: &Measurement| m.client.quantile(1.0).is_some();
         let is_short =
             matches!(metric.across, Across::Quantile(_)) && pairs.iter().any(|(a, b)| is_told(a) && is_told(b));
         let why = if is_short { Verdict::TooFewRequests } else { Verdict::NotKnown };
-        return Comparison::without(why, 0, method.level);
+        return Comparison::without_verdict(why, 0, method.level);
     }
     if metric.across == Across::Sum {
         return compare_sums(&figures, method);
@@ -61,8 +61,9 @@ fn answer(metric: &Metric, pairs: &[(&Measurement, &Measurement)], shared_cpu: b
 
 /// The rounds in which both sides were measured, in their order.
 fn paired<'a>(results: &'a Results, load: &'a str, a: &'a str, b: &'a str) -> Vec<(&'a Measurement, &'a Measurement)> {
-    let second: BTreeMap<u32, &Measurement> = results.of(load, b).map(|m| (m.round, m)).collect();
-    let mut pairs: Vec<_> = results.of(load, a).filter_map(|m| Some((m, *second.get(&m.round)?))).collect();
+    let second: BTreeMap<u32, &Measurement> = results.measurements_of(load, b).map(|m| (m.round, m)).collect();
+    let mut pairs: Vec<_> =
+        results.measurements_of(load, a).filter_map(|m| Some((m, *second.get(&m.round)?))).collect();
     pairs.sort_by_key(|(m, _)| m.round);
     pairs
 }

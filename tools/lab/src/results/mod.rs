@@ -10,7 +10,7 @@ pub(crate) use checks::{Check, read_checks, write_checks};
 pub(crate) use comparison::{Conclusion, Latencies, LoadNotes, Measurement, MethodNotes, Results, SideNotes};
 pub(crate) use conclude::conclude;
 pub(crate) use faults::{FaultResults, FaultRow};
-pub(crate) use simulation::{Checked, Cost, Costs, Figures, Row, Simulation, TRUSTED};
+pub(crate) use simulation::{Checked, Cost, Costs, Figures, SimulatedRow, Simulation, TRUSTED};
 
 /// Raised when a field changes its meaning or goes; new fields leave it.
 pub(crate) const SCHEMA: &str = "drover-lab/1";

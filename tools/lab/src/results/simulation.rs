@@ -20,7 +20,7 @@ pub(crate) struct Simulation {
     pub utilisation: f64,
     pub heavy: f64,
     pub heavy_factor: f64,
-    pub rows: Vec<Row>,
+    pub rows: Vec<SimulatedRow>,
 }
 
 /// What the steps cost under one model.
@@ -52,7 +52,7 @@ impl Figures {
 
 /// One model at one size. Simulated.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Row {
+pub(crate) struct SimulatedRow {
     pub model: String,
     pub workers: usize,
     pub rate: f64,
@@ -77,7 +77,7 @@ impl Checked {
 
 impl Simulation {
     /// The greatest errors of the model of `row` where it was checked.
-    pub(crate) fn errors_of(&self, row: &Row) -> [Option<f64>; 4] {
+    pub(crate) fn errors_of(&self, row: &SimulatedRow) -> [Option<f64>; 4] {
         let checked = self.checked.iter().filter(|checked| checked.model == row.model);
         let [cpu, p50, p99, jain] = checked.map(Checked::errors).fold([None; 4], |worst, errors| {
             std::array::from_fn(|n| [worst[n], errors[n]].into_iter().flatten().reduce(f64::max))

@@ -9,7 +9,7 @@ use super::side::{Program, Side};
 
 /// What all sides have in common.
 #[derive(Clone, Debug)]
-pub(crate) struct Shape {
+pub(crate) struct ServerSpec {
     pub workers: u32,
     pub worker_connections: u32,
     pub cpus: Vec<usize>,
@@ -20,7 +20,7 @@ pub(crate) struct Shape {
 }
 
 /// What a conf says of `daemon`: a server of the lab must stay with its keeper.
-pub(crate) fn daemon(conf: &str) -> Option<&str> {
+pub(crate) fn daemon_argument(conf: &str) -> Option<&str> {
     let lines = conf.lines().map(|line| line.split('#').next().unwrap_or_default());
     let mut directives = lines.flat_map(|line| line.split(';'));
     directives.find_map(|directive| directive.trim().strip_prefix("daemon")?.strip_prefix([' ', '\t'])).map(str::trim)
@@ -42,24 +42,24 @@ fn page(size: usize) -> Vec<u8> {
 
 impl Side {
     /// The text of its conf. Error: h2o was given parameters.
-    pub(crate) fn conf(&self, shape: &Shape, address: SocketAddr, dir: &Path) -> Result<String> {
+    pub(crate) fn conf(&self, spec: &ServerSpec, address: SocketAddr, dir: &Path) -> Result<String> {
         let events = self.events();
         match self.program {
-            Program::H2o => self.h2o(shape, address, dir),
-            Program::Drover if shape.template.is_some() => {
-                let template = shape.template.as_deref().unwrap_or_default();
+            Program::H2o => self.h2o(spec, address, dir),
+            Program::Drover if spec.template.is_some() => {
+                let template = spec.template.as_deref().unwrap_or_default();
                 Ok([
                     ("$port", address.port().to_string()),
-                    ("$site", shape.site.display().to_string()),
+                    ("$site", spec.site.display().to_string()),
                     ("$dir", dir.display().to_string()),
-                    ("$workers", shape.workers.to_string()),
-                    ("$connections", shape.worker_connections.to_string()),
+                    ("$workers", spec.workers.to_string()),
+                    ("$connections", spec.worker_connections.to_string()),
                     ("$dispatch", events),
                 ]
                 .iter()
                 .fold(template.to_owned(), |text, (name, value)| text.replace(name, value)))
             }
-            Program::Drover | Program::Nginx => Ok(self.nginx_like(shape, address, dir, &events)),
+            Program::Drover | Program::Nginx => Ok(self.nginx_like(spec, address, dir, &events)),
         }
     }
 
@@ -78,7 +78,7 @@ impl Side {
         }
     }
 
-    fn nginx_like(&self, shape: &Shape, address: SocketAddr, dir: &Path, events: &str) -> String {
+    fn nginx_like(&self, spec: &ServerSpec, address: SocketAddr, dir: &Path, events: &str) -> String {
         let user = if nix::unistd::geteuid().is_root() { "user root;" } else { "" };
         let temporary = match self.program {
             Program::Nginx => ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -96,26 +96,26 @@ impl Side {
              events {{\n    worker_connections {};\n    {events}\n}}\n\
              http {{\n{temporary}    access_log off;\n    sendfile on;\n    tcp_nopush on;\n    keepalive_timeout 75s;\n    keepalive_requests 1000000000;\n\
              \x20   types {{ text/html html; }}\n    server {{\n        listen {address} backlog=4096;\n        root {};\n{ledger}    }}\n}}\n",
-            shape.workers,
-            shape.worker_connections,
-            shape.site.display(),
+            spec.workers,
+            spec.worker_connections,
+            spec.site.display(),
             dir = dir.display(),
         )
     }
 
-    fn h2o(&self, shape: &Shape, address: SocketAddr, dir: &Path) -> Result<String> {
+    fn h2o(&self, spec: &ServerSpec, address: SocketAddr, dir: &Path) -> Result<String> {
         if !self.params.is_empty() {
             bail!("h2o takes no parameters here");
         }
         Ok(format!(
             "num-threads: {}\nmax-connections: {}\npid-file: {dir}/pid\nerror-log: {dir}/error.log\nuser: {}\n\
              listen:\n  host: {}\n  port: {}\nhosts:\n  default:\n    paths:\n      /:\n        file.dir: {}\n",
-            shape.workers,
-            u64::from(shape.worker_connections) * u64::from(shape.workers),
+            spec.workers,
+            u64::from(spec.worker_connections) * u64::from(spec.workers),
             if nix::unistd::geteuid().is_root() { "root" } else { "nobody" },
             address.ip(),
             address.port(),
-            shape.site.display(),
+            spec.site.display(),
             dir = dir.display(),
         ))
     }
@@ -125,8 +125,8 @@ impl Side {
 mod tests {
     use super::*;
 
-    fn shape(template: Option<&str>) -> Shape {
-        Shape {
+    fn spec(template: Option<&str>) -> ServerSpec {
+        ServerSpec {
             workers: 4,
             worker_connections: 100,
             cpus: vec![],
@@ -137,7 +137,7 @@ mod tests {
 
     fn conf(side: &str, template: Option<&str>) -> String {
         let side = Side { counts_delays: true, ..Side::parse(side).unwrap() };
-        side.conf(&shape(template), "127.0.0.1:8000".parse().unwrap(), Path::new("/d")).unwrap()
+        side.conf(&spec(template), "127.0.0.1:8000".parse().unwrap(), Path::new("/d")).unwrap()
     }
 
     #[test]
@@ -150,8 +150,11 @@ mod tests {
 
     #[test]
     fn what_a_conf_says_of_daemon_is_found() {
-        assert_eq!(daemon("worker_processes 2;\n# daemon off;\nevents {}"), None);
-        assert_eq!((daemon("user root; daemon off;"), daemon("daemon\ton;")), (Some("off"), Some("on")));
+        assert_eq!(daemon_argument("worker_processes 2;\n# daemon off;\nevents {}"), None);
+        assert_eq!(
+            (daemon_argument("user root; daemon off;"), daemon_argument("daemon\ton;")),
+            (Some("off"), Some("on"))
+        );
     }
 
     #[test]

@@ -11,19 +11,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use drover::shm::Ledger;
 
-pub(crate) use self::conf::{Shape, daemon, write_site};
+pub(crate) use self::conf::{ServerSpec, daemon_argument, write_site};
 pub(crate) use self::side::{Program, Side, models};
 use crate::interrupt;
 use crate::load;
 use crate::measure;
-use crate::process::{Kept, Spec, find};
+use crate::process::{KeptProcess, ProgramSpec, find};
 
 /// How long a server may take to answer its first request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A running server.
 pub(crate) struct Server {
-    kept: Kept,
+    kept: KeptProcess,
     pub address: SocketAddr,
     pub ledger: Option<Ledger>,
     pub dir: PathBuf,
@@ -32,14 +32,14 @@ pub(crate) struct Server {
 impl Server {
     /// Starts `side` in a new directory below `work` and waits until it answers. Errors: it is not installed, does not know the
     /// model, ends at once, or answers nothing: with what it printed.
-    pub(crate) fn start(side: &Side, shape: &Shape, work: &Path) -> Result<Server> {
+    pub(crate) fn start(side: &Side, spec: &ServerSpec, work: &Path) -> Result<Server> {
         let dir = tempfile::Builder::new().prefix("server-").tempdir_in(work)?.keep();
         let address = free_address()?;
         let conf = dir.join("server.conf");
-        std::fs::write(&conf, side.conf(shape, address, &dir)?)?;
+        std::fs::write(&conf, side.conf(spec, address, &dir)?)?;
         let spec =
-            Spec { program: program(side)?, args: arguments(side, shape, &conf, &dir), cpus: shape.cpus.clone() };
-        let mut kept = Kept::start(&spec, &dir.join("output"))?;
+            ProgramSpec { program: program(side)?, args: arguments(side, spec, &conf, &dir), cpus: spec.cpus.clone() };
+        let mut kept = KeptProcess::start(&spec, &dir.join("output"))?;
         if let Err(error) = answers(&mut kept, address) {
             let log = std::fs::read_to_string(dir.join("error.log")).unwrap_or_default();
             bail!("{side}: {error}\n{}{}", kept.output(), log);
@@ -58,7 +58,7 @@ impl Server {
 
     /// Error: it has ended, with the last of what it said.
     pub(crate) fn check(&mut self) -> Result<()> {
-        let Some(status) = self.kept.ended() else { return Ok(()) };
+        let Some(status) = self.kept.exit_status() else { return Ok(()) };
         let log = std::fs::read_to_string(self.dir.join("error.log")).unwrap_or_default();
         let said = format!("{}{log}", self.kept.output());
         let last: Vec<&str> = said.lines().rev().take(5).collect();
@@ -95,12 +95,12 @@ fn program(side: &Side) -> Result<std::ffi::OsString> {
     }
 }
 
-fn arguments(side: &Side, shape: &Shape, conf: &Path, dir: &Path) -> Vec<std::ffi::OsString> {
+fn arguments(side: &Side, spec: &ServerSpec, conf: &Path, dir: &Path) -> Vec<std::ffi::OsString> {
     let (conf, dir) = (conf.as_os_str(), dir.as_os_str());
     let args: Vec<&std::ffi::OsStr> = match side.program {
         Program::Drover => {
             let linked = side.binary.is_none().then_some("drover".as_ref());
-            let is_open = shape.template.as_deref().is_some_and(|conf| daemon(conf).is_none());
+            let is_open = spec.template.as_deref().is_some_and(|conf| daemon_argument(conf).is_none());
             let stay: &[&str] = if is_open { &["-g", "daemon off;"] } else { &[] };
             let stay = stay.iter().map(std::convert::AsRef::as_ref);
             linked.into_iter().chain(["-p".as_ref(), dir, "-c".as_ref(), conf]).chain(stay).collect()
@@ -116,10 +116,10 @@ fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-fn answers(kept: &mut Kept, address: SocketAddr) -> Result<()> {
+fn answers(kept: &mut KeptProcess, address: SocketAddr) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(status) = kept.ended() {
+        if let Some(status) = kept.exit_status() {
             bail!("the server ended at once ({status})");
         }
         match ask(address) {

@@ -70,7 +70,7 @@ pub(crate) struct Comparison {
 
 impl Comparison {
     /// One that says nothing but why.
-    pub(crate) fn without(verdict: Verdict, pairs: usize, level: f64) -> Comparison {
+    pub(crate) fn without_verdict(verdict: Verdict, pairs: usize, level: f64) -> Comparison {
         let (median_a, median_b, total_a, total_b) = (None, None, None, None);
         Comparison { median_a, median_b, total_a, total_b, difference: 0.0, interval: None, level, pairs, verdict }
     }
@@ -93,7 +93,7 @@ pub(crate) fn compare(pairs: &[(f64, f64)], blocked: Option<Verdict>, method: Me
         (Some(interval), None) => judge(difference, interval, method),
     };
     let (median_a, median_b) = (median(&a), median(&b));
-    let plain = Comparison::without(verdict, pairs.len(), method.level);
+    let plain = Comparison::without_verdict(verdict, pairs.len(), method.level);
     Comparison { median_a, median_b, difference, interval, ..plain }
 }
 

@@ -44,10 +44,10 @@ pub(super) fn read(url: &str) -> Result<Value> {
 }
 
 /// The living processes of a look: of the generation that is in service, or of older ones; of that role, or of all.
-fn processes<'a>(look: &'a Value, role: Option<&str>, in_service: bool) -> Vec<&'a Value> {
-    let all = look["processes"].as_array().into_iter().flatten();
+fn processes<'a>(reading: &'a Value, role: Option<&str>, in_service: bool) -> Vec<&'a Value> {
+    let all = reading["processes"].as_array().into_iter().flatten();
     let of_role = all.filter(|process| role.is_none_or(|role| process["role"] == role));
-    of_role.filter(|process| (process["generation"] == look["generation"]) == in_service).collect()
+    of_role.filter(|process| (process["generation"] == reading["generation"]) == in_service).collect()
 }
 
 fn count(counters: &Value, name: &str) -> f64 {
@@ -72,7 +72,7 @@ fn changed(first: &Value, second: &Value) -> Option<&'static str> {
 }
 
 /// What happened between two looks.
-struct Seen {
+struct Activity {
     model: String,
     seconds: f64,
     accepts: f64,
@@ -86,9 +86,9 @@ struct Seen {
     jain_open: Option<f64>,
 }
 
-impl Seen {
+impl Activity {
     /// Of the conf that is in service: workers of older ones only finish what they have.
-    fn between(first: &Value, second: &Value) -> Result<Seen> {
+    fn between(first: &Value, second: &Value) -> Result<Activity> {
         let ms = second["time_unix_ms"].as_f64().context("time_unix_ms")?
             - first["time_unix_ms"].as_f64().context("time_unix_ms")?;
         let (workers, of_older) = (processes(second, Some("worker"), true), processes(second, None, false));
@@ -98,7 +98,7 @@ impl Seen {
         };
         let accepts: Vec<f64> = workers.iter().map(|worker| since(first, worker, "accepts")).collect();
         let open: Vec<f64> = workers.iter().map(|worker| count(worker, "connections")).collect();
-        Ok(Seen {
+        Ok(Activity {
             model: second["dispatch"]["model"].as_str().unwrap_or("unknown").to_owned(),
             seconds: (ms / 1e3).max(1e-3),
             accepts: more("accepts"),
@@ -137,38 +137,38 @@ pub(super) fn advise(first: &Value, second: &Value) -> Result<Advice> {
     if let Some(why) = changed(first, second) {
         return Ok(Advice { reasons: vec![why.to_owned()], ..Advice::default() });
     }
-    let seen = Seen::between(first, second)?;
-    let mut advice = Advice { figures: seen.figures(), ..Advice::default() };
+    let activity = Activity::between(first, second)?;
+    let mut advice = Advice { figures: activity.figures(), ..Advice::default() };
     let mut say = |model: &str, reason: String| {
         advice.model = Some(model.to_owned());
         advice.reasons.push(reason);
     };
-    let rate = seen.accepts / seen.seconds;
-    let many_open = seen.connections >= 25.0 * seen.workers as f64;
-    if seen.workers < 2 {
-        say(&seen.model, format!("{} worker: there is nobody to share with", seen.workers));
-    } else if many_open && seen.jain_open.is_some_and(|index| index < 0.8) {
-        let index = number(seen.jain_open.unwrap_or_default());
+    let rate = activity.accepts / activity.seconds;
+    let many_open = activity.connections >= 25.0 * activity.workers as f64;
+    if activity.workers < 2 {
+        say(&activity.model, format!("{} worker: there is nobody to share with", activity.workers));
+    } else if many_open && activity.jain_open.is_some_and(|index| index < 0.8) {
+        let index = number(activity.jain_open.unwrap_or_default());
         say(
             "accept_handoff",
             format!(
                 "connections stay open and are unevenly spread (Jain's index {index}): hand the next one to the worker with the fewest"
             ),
         );
-    } else if seen.accepts < LEAST_ACCEPTS {
+    } else if activity.accepts < LEAST_ACCEPTS {
         advice.reasons.push(format!(
             "{} new connections while watching; {LEAST_ACCEPTS} are needed (see --seconds)",
-            seen.accepts
+            activity.accepts
         ));
-    } else if seen.empty > 0.2 * seen.accepts && seen.model == "herd" {
+    } else if activity.empty > 0.2 * activity.accepts && activity.model == "herd" {
         say(
             "exclusive",
-            format!("{} wakeups of {} found nothing: let the kernel wake one worker", seen.empty, seen.wakeups),
+            format!("{} wakeups of {} found nothing: let the kernel wake one worker", activity.empty, activity.wakeups),
         );
     } else if rate < FEW {
-        say(&seen.model, format!("{} new connections a second: no model costs a hundredth of a CPU", number(rate)));
-    } else if seen.jain_accepts.is_some_and(|index| index < 0.5) && rate > 5_000.0 {
-        let index = number(seen.jain_accepts.unwrap_or_default());
+        say(&activity.model, format!("{} new connections a second: no model costs a hundredth of a CPU", number(rate)));
+    } else if activity.jain_accepts.is_some_and(|index| index < 0.5) && rate > 5_000.0 {
+        let index = number(activity.jain_accepts.unwrap_or_default());
         say(
             "exclusive",
             format!(
@@ -177,7 +177,7 @@ pub(super) fn advise(first: &Value, second: &Value) -> Result<Advice> {
             ),
         );
     } else {
-        say(&seen.model, "nothing in these figures speaks against the model that runs".to_owned());
+        say(&activity.model, "nothing in these figures speaks against the model that runs".to_owned());
         advice.reasons.push("what it costs against others: lab compare".to_owned());
     }
     Ok(advice)
@@ -233,9 +233,9 @@ mod tests {
         for old in [2, 3] {
             second["processes"][old]["generation"] = 1.into();
         }
-        let seen = Seen::between(&first, &second).unwrap();
-        assert_eq!((seen.workers, seen.connections, seen.accepts), (2, 5.0, 10_100.0));
-        assert!(seen.jain_accepts.unwrap() > 0.99 && seen.jain_open.unwrap() > 0.95);
+        let activity = Activity::between(&first, &second).unwrap();
+        assert_eq!((activity.workers, activity.connections, activity.accepts), (2, 5.0, 10_100.0));
+        assert!(activity.jain_accepts.unwrap() > 0.99 && activity.jain_open.unwrap() > 0.95);
         assert_eq!(advise(&first, &second).unwrap().model.as_deref(), Some("exclusive"));
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::advice::Advice;
 use crate::measure::metric;
-use crate::report::{Tone, cell, difference, tone};
+use crate::report::{Rating, cell, difference, rating};
 use crate::results::{Conclusion, Results};
 use crate::server::models;
 use crate::stats::Verdict;
@@ -15,7 +15,7 @@ struct Score {
     better: Vec<String>,
     worse: Vec<String>,
     /// Without a verdict, although more rounds might give one.
-    open: Vec<String>,
+    undecided: Vec<String>,
     /// Without any verdict.
     unknown: usize,
 }
@@ -43,14 +43,14 @@ fn score(results: &Results) -> BTreeMap<&str, Score> {
     for c in &results.conclusions {
         let score = scores.entry(&c.b).or_default();
         let what = format!("{} under {}: {}", title(c), c.load, difference(c));
-        match tone(c) {
-            Tone::Better => score.better.push(what),
-            Tone::Worse => score.worse.push(what),
-            Tone::Same => {}
-            Tone::Unknown => {
+        match rating(c) {
+            Rating::Better => score.better.push(what),
+            Rating::Worse => score.worse.push(what),
+            Rating::Same => {}
+            Rating::Unknown => {
                 score.unknown += 1;
                 if matches!(c.comparison.verdict, Verdict::Undecided | Verdict::Drift | Verdict::TooFewRounds) {
-                    score.open.push(what);
+                    score.undecided.push(what);
                 }
             }
         }
@@ -73,15 +73,15 @@ fn is_model(side: &str) -> bool {
 
 fn choose(first: &str, scores: &BTreeMap<&str, Score>, advice: &mut Advice) {
     let sides = || scores.iter().filter(|(side, _)| is_model(side));
-    let only_gains = |score: &Score| !score.better.is_empty() && score.worse.is_empty() && score.open.is_empty();
+    let only_gains = |score: &Score| !score.better.is_empty() && score.worse.is_empty() && score.undecided.is_empty();
     if let Some((side, score)) = sides().filter(|(_, s)| only_gains(s)).max_by_key(|(_, s)| s.better.len()) {
         advice.model = Some(directive(side));
         advice.reasons.extend(score.better.iter().cloned());
         advice.reasons.push(format!("worse than {first} in nothing that has a verdict"));
         return;
     }
-    for (side, score) in sides().filter(|(_, score)| score.worse.is_empty() && !score.open.is_empty()) {
-        advice.reasons.push(format!("{side} may be better or worse: {}", score.open.join("; ")));
+    for (side, score) in sides().filter(|(_, score)| score.worse.is_empty() && !score.undecided.is_empty()) {
+        advice.reasons.push(format!("{side} may be better or worse: {}", score.undecided.join("; ")));
     }
     if !advice.reasons.is_empty() {
         advice.reasons.push("more rounds (--rounds) narrow the intervals".to_owned());
@@ -119,7 +119,7 @@ mod tests {
             metric: metric.to_string(),
             a: "accept_mutex".into(),
             b: b.to_string(),
-            comparison: Comparison { difference: -0.1, ..Comparison::without(*verdict, 20, 0.99) },
+            comparison: Comparison { difference: -0.1, ..Comparison::without_verdict(*verdict, 20, 0.99) },
         });
         let sides = vec![side("accept_mutex"), side("exclusive"), side("herd")];
         Results { complete: true, sides, conclusions: conclusions.collect(), ..Results::default() }

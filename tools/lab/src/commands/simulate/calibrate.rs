@@ -4,8 +4,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::engine::{Arrival, Served, Setup, simulate};
+use super::fleet::{Point, Slice, SliceLoad, interquartile_mean};
 use super::models::{FORK, Simulated};
-use super::stand::{Observed, Point, Slice, SliceLoad, middle};
 use crate::results::{Checked, Cost, Costs, Figures};
 use crate::stats::{jain, median};
 
@@ -25,7 +25,7 @@ const CHECKS: [(u32, f64, f64); 2] = [(2, 1500.0, 0.0), (8, 2500.0, HEAVY)];
 pub(super) struct Calibration {
     pub costs: Vec<Cost>,
     /// From the client to the server and back, with all that clients do: samples, µs.
-    pub path: Vec<f64>,
+    pub path_us: Vec<f64>,
 }
 
 /// fork costs ten times what the others do.
@@ -56,9 +56,9 @@ impl Calibration {
     /// From what was seen of `points`. Waking: a lone connection against one in a burst. Waking for nothing: what each worker
     /// adds to a herd. A dispatcher's part: what it uses for each connection of a burst. The way of a request: what the client
     /// waited beyond the server's part.
-    pub(super) fn new(chosen: &[Simulated], seen: &[Observed]) -> Calibration {
+    pub(super) fn new(chosen: &[Simulated], seen: &[Vec<Slice>]) -> Calibration {
         let [one, burst, mixed, herd, herds, models @ ..] = seen else { unreachable!("as many as points") };
-        let cpu = |slices: &Observed| middle(slices.iter().map(|slice| slice.cpu).collect());
+        let cpu = |slices: &Vec<Slice>| interquartile_mean(slices.iter().map(|slice| slice.cpu).collect());
         let many = BURST as f64;
         let wake = ((cpu(one) - cpu(burst)) * many / (many - 1.0)).max(0.0);
         let spurious = ((cpu(herds) - cpu(herd)) / f64::from(SIZE - 1)).max(0.0);
@@ -71,19 +71,20 @@ impl Calibration {
             // Who is awake already is not woken.
             let asleep = (1.0 - LIGHT * pace(model.name) * all / 1e6).clamp(0.0, 1.0);
             let burst = if model.rule.has_dispatcher() { bursts.next() } else { None };
-            let dispatch = burst.map_or(0.0, |slices| middle(slices.iter().map(|slice| slice.dispatcher).collect()));
+            let dispatch =
+                burst.map_or(0.0, |slices| interquartile_mean(slices.iter().map(|slice| slice.dispatcher).collect()));
             let wakes = if burst.is_some() { 2.0 } else { 1.0 };
             let serve = (all - dispatch - wakes * wake * asleep).max(1.0);
             let costs = Costs { serve, wake, spurious, dispatch, heavy };
             Cost { model: model.name.to_owned(), costs }
         });
         // A herd of one is nothing but one worker.
-        let path = [one, herd].into_iter().flat_map(|seen| {
+        let path_us = [one, herd].into_iter().flat_map(|seen| {
             let served = cpu(seen);
-            usual(seen).into_iter().flat_map(|slice| &slice.latencies).map(move |us| (us - served).max(0.0))
+            typical(seen).into_iter().flat_map(|slice| &slice.latencies).map(move |us| (us - served).max(0.0))
         });
-        let path = path.collect();
-        Calibration { costs: costs.collect(), path }
+        let path_us = path_us.collect();
+        Calibration { costs: costs.collect(), path_us }
     }
 
     pub(super) fn costs_of(&self, model: &Simulated) -> Costs {
@@ -91,13 +92,19 @@ impl Calibration {
     }
 
     /// What clients see of those that were `served` in one piece of a simulated run. The other figures of it are unknown.
-    pub(super) fn seen(&self, model: &Simulated, workers: usize, served: &[Served], rng: &mut ChaCha8Rng) -> Slice {
-        let mut path = || match self.path.as_slice() {
+    pub(super) fn client_view(
+        &self,
+        model: &Simulated,
+        workers: usize,
+        served: &[Served],
+        rng: &mut ChaCha8Rng,
+    ) -> Slice {
+        let mut path_us = || match self.path_us.as_slice() {
             [] => 0.0,
-            path => path[rng.random_range(0..path.len())],
+            path_us => path_us[rng.random_range(0..path_us.len())],
         };
         let light = served.iter().filter(|served| !served.heavy);
-        let mut latencies: Vec<f64> = light.map(|served| f64::from(served.latency) + path()).collect();
+        let mut latencies: Vec<f64> = light.map(|served| f64::from(served.latency) + path_us()).collect();
         latencies.sort_by(f64::total_cmp);
         let mut shares = vec![0.0; if model.name == FORK { 0 } else { workers }];
         served.iter().filter_map(|s| shares.get_mut(usize::from(s.worker)).map(|n: &mut f64| *n += 1.0)).count();
@@ -106,7 +113,7 @@ impl Calibration {
 }
 
 /// The quarter of the slices whose slowest hundredth is nearest to that of the slice in the middle.
-fn usual(slices: &[Slice]) -> Vec<&Slice> {
+fn typical(slices: &[Slice]) -> Vec<&Slice> {
     let mut sorted: Vec<&Slice> = slices.iter().collect();
     sorted.sort_by(|a, b| a.quantile(0.99).unwrap_or(0.0).total_cmp(&b.quantile(0.99).unwrap_or(0.0)));
     let cut = sorted.len() * 3 / 8;
@@ -124,7 +131,7 @@ pub(super) fn check(
     calibration: &Calibration,
     chosen: &[Simulated],
     points: &[Point],
-    seen: &[Observed],
+    seen: &[Vec<Slice>],
     cpus: usize,
     seed: u64,
 ) -> Vec<Checked> {
@@ -139,14 +146,14 @@ pub(super) fn check(
             rate,
             heavy,
             measured: figures(model, seen),
-            simulated: figures(model, &again(calibration, model, setup, seen)),
+            simulated: figures(model, &replay(calibration, model, setup, seen)),
         })
     });
     each.collect()
 }
 
 /// The same slices, simulated: one after the other, with a second between.
-fn again(calibration: &Calibration, model: &Simulated, setup: Setup, seen: &[Slice]) -> Vec<Slice> {
+fn replay(calibration: &Calibration, model: &Simulated, setup: Setup, seen: &[Slice]) -> Vec<Slice> {
     const APART: f64 = 1e6;
     let mut rng = ChaCha8Rng::seed_from_u64(setup.seed);
     let mut arrivals: Vec<Arrival> = Vec::new();
@@ -156,12 +163,12 @@ fn again(calibration: &Calibration, model: &Simulated, setup: Setup, seen: &[Sli
         starts.push(start);
         arrivals.extend(slice.arrivals.iter().map(|arrival| Arrival { at: start + arrival.at, ..*arrival }));
     }
-    let mut outcome = simulate(setup, arrivals);
-    outcome.served.sort_by(|a, b| a.at.total_cmp(&b.at));
+    let mut run = simulate(setup, arrivals);
+    run.served.sort_by(|a, b| a.at.total_cmp(&b.at));
     let ends = starts.iter().skip(1).copied().chain([f64::INFINITY]);
     let slice = |(start, end): (&f64, f64)| {
-        let served: Vec<Served> = outcome.served.iter().filter(|s| s.at >= *start && s.at < end).copied().collect();
-        Slice { cpu: outcome.cpu_us_per_request, ..calibration.seen(model, setup.workers, &served, &mut rng) }
+        let served: Vec<Served> = run.served.iter().filter(|s| s.at >= *start && s.at < end).copied().collect();
+        Slice { cpu: run.cpu_us_per_request, ..calibration.client_view(model, setup.workers, &served, &mut rng) }
     };
     starts.iter().zip(ends).map(slice).collect()
 }
@@ -172,7 +179,7 @@ pub(super) fn figures(model: &Simulated, slices: &[Slice]) -> Figures {
         |figure: &dyn Fn(&Slice) -> Option<f64>| median(&slices.iter().filter_map(figure).collect::<Vec<f64>>());
     let quantile = |q: f64| typical(&|slice| slice.quantile(q)).unwrap_or(f64::NAN);
     Figures {
-        cpu_us: middle(slices.iter().map(|slice| slice.cpu).collect()),
+        cpu_us: interquartile_mean(slices.iter().map(|slice| slice.cpu).collect()),
         p50_us: quantile(0.5),
         p99_us: quantile(0.99),
         jain: typical(&|slice| jain(&slice.shares)).filter(|_| model.name != FORK),

@@ -48,7 +48,7 @@ pub(super) fn poisson(rate: f64, heavy: f64, count: usize, seed: u64) -> impl It
 
 /// What came out.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Outcome {
+pub(super) struct SimulatedRun {
     /// In the order in which they were served.
     pub served: Vec<Served>,
     pub cpu_us_per_request: f64,
@@ -66,9 +66,9 @@ pub(super) struct Served {
 }
 
 /// A worker that lost the accept mutex looks again after this (`accept_mutex_delay`), µs.
-const MUTEX_DELAY: f64 = 500_000.0;
+const MUTEX_DELAY_US: f64 = 500_000.0;
 /// How long a process keeps a CPU while others wait for it, µs: the scheduler's base slice.
-const SLICE: f64 = 3_000.0;
+const TIME_SLICE_US: f64 = 3_000.0;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Event {
@@ -82,18 +82,18 @@ enum Event {
 
 /// In order of time; events of the same time in order of their making.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Due(f64, u64, Event);
+struct Scheduled(f64, u64, Event);
 
-impl Eq for Due {}
+impl Eq for Scheduled {}
 
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Due) -> Option<std::cmp::Ordering> {
+impl PartialOrd for Scheduled {
+    fn partial_cmp(&self, other: &Scheduled) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Due {
-    fn cmp(&self, other: &Due) -> std::cmp::Ordering {
+impl Ord for Scheduled {
+    fn cmp(&self, other: &Scheduled) -> std::cmp::Ordering {
         self.0.total_cmp(&other.0).then(self.1.cmp(&other.1))
     }
 }
@@ -110,94 +110,94 @@ struct Process {
     queue: VecDeque<Connection>,
     awake: bool,
     /// Has done nothing since it was woken.
-    fresh: bool,
+    just_woken: bool,
     serving: Option<Connection>,
     sleeps: u64,
     /// When it got its CPU.
     since: f64,
 }
 
-struct World {
+struct Simulator {
     setup: Setup,
     rng: ChaCha8Rng,
     now: f64,
-    made: u64,
-    events: BinaryHeap<Reverse<Due>>,
+    scheduled_count: u64,
+    events: BinaryHeap<Reverse<Scheduled>>,
     processes: Vec<Process>,
     /// Waiting for each CPU; the first has it.
     cpus: Vec<VecDeque<usize>>,
     /// Connections that nobody has accepted.
     backlog: VecDeque<Connection>,
     /// Somebody has been told of a connection, and has not taken it.
-    told: bool,
+    notified: bool,
     /// Accepted by the dispatcher for whoever is free.
-    pool: VecDeque<Connection>,
+    shared_queue: VecDeque<Connection>,
     holder: Option<usize>,
     /// Order in which waiting workers are woken.
     order: VecDeque<usize>,
     since_rotation: Vec<u32>,
-    turn: usize,
+    next_worker: usize,
     busy_us: f64,
-    outcome: Outcome,
+    run: SimulatedRun,
 }
 
 /// Runs until every connection has been served. The same setup and arrivals give the same outcome.
-pub(super) fn simulate(setup: Setup, arrivals: impl IntoIterator<Item = Arrival>) -> Outcome {
-    let mut world = World::new(setup);
+pub(super) fn simulate(setup: Setup, arrivals: impl IntoIterator<Item = Arrival>) -> SimulatedRun {
+    let mut simulator = Simulator::new(setup);
     let mut arrivals = arrivals.into_iter().peekable();
     loop {
-        let event = world.events.peek().map_or(f64::INFINITY, |Reverse(due)| due.0);
+        let event = simulator.events.peek().map_or(f64::INFINITY, |Reverse(scheduled)| scheduled.0);
         match arrivals.next_if(|arrival| arrival.at <= event) {
             Some(arrival) => {
-                world.now = arrival.at;
-                world.arrive(Connection { arrived: arrival.at, heavy: arrival.heavy });
+                simulator.now = arrival.at;
+                simulator.arrive(Connection { arrived: arrival.at, heavy: arrival.heavy });
             }
             None if event.is_infinite() => break,
-            None => world.next(arrivals.peek().is_some()),
+            None => simulator.next(arrivals.peek().is_some()),
         }
     }
-    world.outcome.cpu_us_per_request = world.busy_us / world.outcome.served.len().max(1) as f64;
-    world.outcome
+    simulator.run.cpu_us_per_request = simulator.busy_us / simulator.run.served.len().max(1) as f64;
+    simulator.run
 }
 
-impl World {
-    fn new(setup: Setup) -> World {
+impl Simulator {
+    fn new(setup: Setup) -> Simulator {
         let servers = setup.workers * setup.threads;
-        let mut world = World {
+        let mut simulator = Simulator {
             setup,
             rng: ChaCha8Rng::seed_from_u64(setup.seed),
             now: 0.0,
-            made: 0,
+            scheduled_count: 0,
             events: BinaryHeap::new(),
             processes: vec![Process::default(); servers + usize::from(setup.rule.has_dispatcher())],
             cpus: vec![VecDeque::new(); setup.cpus.max(1)],
             backlog: VecDeque::new(),
-            told: false,
-            pool: VecDeque::new(),
+            notified: false,
+            shared_queue: VecDeque::new(),
             holder: Some(0),
             order: (0..servers).collect(),
             since_rotation: vec![0; servers],
-            turn: 0,
+            next_worker: 0,
             busy_us: 0.0,
-            outcome: Outcome::default(),
+            run: SimulatedRun::default(),
         };
         if setup.rule == Rule::Mutex {
             for worker in 1..setup.workers {
-                let at = world.rng.random_range(0.0..MUTEX_DELAY);
-                world.at(at, Event::Timer(worker, 0));
+                let at = simulator.rng.random_range(0.0..MUTEX_DELAY_US);
+                simulator.schedule(at, Event::Timer(worker, 0));
             }
         }
-        world
+        simulator
     }
 
     /// The next event. `more`: connections are still to come.
     fn next(&mut self, more: bool) {
-        let Some(Reverse(Due(time, _, event))) = self.events.pop() else { return };
+        let Some(Reverse(Scheduled(time, _, event))) = self.events.pop() else { return };
         self.now = time;
         match event {
-            Event::Step(process) => self.step_ended(process),
+            Event::Step(process) => self.end_step(process),
             Event::Taken => {
-                self.told = false;
+                self.notified = false;
                 self.wake(self.dispatcher());
             }
             Event::Timer(process, sleep) => {
@@ -209,9 +209,9 @@ impl World {
         }
     }
 
-    fn at(&mut self, time: f64, event: Event) {
-        self.made += 1;
-        self.events.push(Reverse(Due(time, self.made, event)));
+    fn schedule(&mut self, time: f64, event: Event) {
+        self.scheduled_count += 1;
+        self.events.push(Reverse(Scheduled(time, self.scheduled_count, event)));
     }
 
     /// The process after the last worker's last thread.
@@ -233,7 +233,7 @@ impl World {
                     self.wake(holder);
                 }
             }
-            Rule::Everyone => {
+            Rule::WakeAll => {
                 // They race: which one comes first is chance.
                 let mut all: Vec<usize> = (0..self.setup.workers).collect();
                 all.shuffle(&mut self.rng);
@@ -254,28 +254,28 @@ impl World {
         if p.awake {
             return;
         }
-        (p.awake, p.fresh) = (true, true);
+        (p.awake, p.just_woken) = (true, true);
         let cpu = process % self.cpus.len();
         self.cpus[cpu].push_back(process);
         if self.cpus[cpu].len() == 1 {
-            self.begin(process);
+            self.run_on_cpu(process);
         }
     }
 
     /// The process gets its CPU.
-    fn begin(&mut self, process: usize) {
+    fn run_on_cpu(&mut self, process: usize) {
         self.processes[process].since = self.now;
         self.step(process);
     }
 
     /// The process looks for work.
     fn step(&mut self, process: usize) {
-        let fresh = std::mem::take(&mut self.processes[process].fresh);
+        let just_woken = std::mem::take(&mut self.processes[process].just_woken);
         let costs = self.setup.costs;
-        let Some(connection) = self.take(process) else {
-            return self.work(process, if fresh { costs.spurious } else { 0.0 });
+        let Some(connection) = self.next_connection(process) else {
+            return self.work(process, if just_woken { costs.spurious } else { 0.0 });
         };
-        let wake = if fresh { costs.wake } else { 0.0 };
+        let wake = if just_woken { costs.wake } else { 0.0 };
         let serve = if process == self.dispatcher() {
             costs.dispatch
         } else {
@@ -287,27 +287,27 @@ impl World {
 
     fn work(&mut self, process: usize, cost: f64) {
         self.busy_us += cost;
-        self.at(self.now + cost, Event::Step(process));
+        self.schedule(self.now + cost, Event::Step(process));
     }
 
     /// A connection that the process may have now.
-    fn take(&mut self, process: usize) -> Option<Connection> {
+    fn next_connection(&mut self, process: usize) -> Option<Connection> {
         match self.setup.rule {
-            Rule::Told if process == self.dispatcher() => {
-                if self.told || self.backlog.is_empty() {
+            Rule::Notify if process == self.dispatcher() => {
+                if self.notified || self.backlog.is_empty() {
                     return None;
                 }
-                self.told = true;
+                self.notified = true;
                 self.backlog.pop_front()
             }
-            Rule::Told => {
+            Rule::Notify => {
                 let connection = self.processes[process].queue.pop_front()?;
-                self.at(self.now + self.setup.costs.wake, Event::Taken);
+                self.schedule(self.now + self.setup.costs.wake, Event::Taken);
                 Some(connection)
             }
-            Rule::InTurn | Rule::Queue if process == self.dispatcher() => self.backlog.pop_front(),
-            Rule::Hash | Rule::InTurn => self.processes[process].queue.pop_front(),
-            Rule::Queue => self.pool.pop_front(),
+            Rule::RoundRobin | Rule::SharedQueue if process == self.dispatcher() => self.backlog.pop_front(),
+            Rule::Hash | Rule::RoundRobin => self.processes[process].queue.pop_front(),
+            Rule::SharedQueue => self.shared_queue.pop_front(),
             Rule::Mutex => {
                 let holder = *self.holder.get_or_insert(process);
                 if holder != process || self.backlog.is_empty() {
@@ -317,28 +317,28 @@ impl World {
                 self.holder = None;
                 self.backlog.pop_front()
             }
-            Rule::First { rotate } => {
+            Rule::WakeFirst { rotate } => {
                 let connection = self.backlog.pop_front()?;
                 self.since_rotation[process] += 1;
                 if rotate > 0 && self.since_rotation[process] >= rotate {
                     self.since_rotation[process] = 0;
-                    self.run_to_the_end(process);
+                    self.move_to_the_end(process);
                 }
                 Some(connection)
             }
-            Rule::Everyone => self.backlog.pop_front(),
+            Rule::WakeAll => self.backlog.pop_front(),
         }
     }
 
-    fn run_to_the_end(&mut self, worker: usize) {
+    fn move_to_the_end(&mut self, worker: usize) {
         self.order.retain(|other| *other != worker);
         self.order.push_back(worker);
     }
 
-    fn step_ended(&mut self, process: usize) {
+    fn end_step(&mut self, process: usize) {
         match self.processes[process].serving.take() {
             Some(connection) if process == self.dispatcher() => self.dispatch(connection),
-            Some(Connection { arrived, heavy }) => self.outcome.served.push(Served {
+            Some(Connection { arrived, heavy }) => self.run.served.push(Served {
                 at: arrived,
                 latency: (self.now - arrived) as f32,
                 worker: (process / self.setup.threads) as u16,
@@ -347,7 +347,7 @@ impl World {
             None => return self.sleep(process),
         }
         let cpu = process % self.cpus.len();
-        if self.cpus[cpu].len() > 1 && self.now - self.processes[process].since > SLICE {
+        if self.cpus[cpu].len() > 1 && self.now - self.processes[process].since > TIME_SLICE_US {
             self.cpus[cpu].rotate_left(1);
             self.give_cpu(cpu);
         } else {
@@ -356,12 +356,12 @@ impl World {
     }
 
     fn dispatch(&mut self, connection: Connection) {
-        if self.setup.rule == Rule::Queue {
-            self.pool.push_back(connection);
+        if self.setup.rule == Rule::SharedQueue {
+            self.shared_queue.push_back(connection);
             return self.wake_first();
         }
-        let worker = self.turn % self.setup.workers;
-        self.turn += 1;
+        let worker = self.next_worker % self.setup.workers;
+        self.next_worker += 1;
         self.processes[worker].queue.push_back(connection);
         self.wake(worker);
     }
@@ -373,25 +373,25 @@ impl World {
         p.awake = false;
         p.sleeps += 1;
         let sleeps = p.sleeps;
-        if self.setup.rule == Rule::Queue && process != self.dispatcher() {
-            self.run_to_the_end(process);
+        if self.setup.rule == Rule::SharedQueue && process != self.dispatcher() {
+            self.move_to_the_end(process);
         }
         if self.setup.rule == Rule::Mutex && self.holder != Some(process) {
-            self.at(self.now + MUTEX_DELAY, Event::Timer(process, sleeps));
+            self.schedule(self.now + MUTEX_DELAY_US, Event::Timer(process, sleeps));
         }
         self.give_cpu(cpu);
         // What came while it was going to sleep wakes it again: readiness is a level, not an edge.
-        if self.may_have_more(process) {
+        if self.has_more_work(process) {
             self.wake(process);
         }
     }
 
-    fn may_have_more(&self, process: usize) -> bool {
+    fn has_more_work(&self, process: usize) -> bool {
         match self.setup.rule {
-            Rule::Told if process == self.dispatcher() => !self.told && !self.backlog.is_empty(),
-            Rule::InTurn | Rule::Queue if process == self.dispatcher() => !self.backlog.is_empty(),
-            Rule::Hash | Rule::InTurn | Rule::Told => !self.processes[process].queue.is_empty(),
-            Rule::Queue => !self.pool.is_empty(),
+            Rule::Notify if process == self.dispatcher() => !self.notified && !self.backlog.is_empty(),
+            Rule::RoundRobin | Rule::SharedQueue if process == self.dispatcher() => !self.backlog.is_empty(),
+            Rule::Hash | Rule::RoundRobin | Rule::Notify => !self.processes[process].queue.is_empty(),
+            Rule::SharedQueue => !self.shared_queue.is_empty(),
             Rule::Mutex => self.holder == Some(process) && !self.backlog.is_empty(),
             _ => !self.backlog.is_empty(),
         }
@@ -399,11 +399,10 @@ impl World {
 
     fn give_cpu(&mut self, cpu: usize) {
         if let Some(next) = self.cpus[cpu].front().copied() {
-            self.begin(next);
+            self.run_on_cpu(next);
         }
     }
 }
 
 #[cfg(test)]
-#[path = "engine_tests.rs"]
 mod tests;

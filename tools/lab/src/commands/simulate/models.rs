@@ -6,17 +6,17 @@ pub(super) enum Rule {
     /// The holder of the accept mutex alone; who loses it looks again after `accept_mutex_delay`.
     Mutex,
     /// Every waiting worker.
-    Everyone,
+    WakeAll,
     /// The waiting worker that was added first; it moves to the end after so many accepts.
-    First { rotate: u32 },
+    WakeFirst { rotate: u32 },
     /// The worker whose socket the kernel picks, by a hash.
     Hash,
     /// A dispatcher, who gives it to the workers in turn.
-    InTurn,
+    RoundRobin,
     /// A dispatcher, who tells the workers in turn, the next when the last has taken its connection.
-    Told,
+    Notify,
     /// A dispatcher, who puts it where any worker takes it.
-    Queue,
+    SharedQueue,
 }
 
 /// A model of drover and its rule.
@@ -28,27 +28,27 @@ pub(super) struct Simulated {
     pub threads: usize,
 }
 
-const fn of(name: &'static str, rule: Rule) -> Simulated {
+const fn single_threaded(name: &'static str, rule: Rule) -> Simulated {
     Simulated { name, rule, threads: 1 }
 }
 
 pub(super) static SIMULATED: &[Simulated] = &[
-    of("accept_mutex", Rule::Mutex),
+    single_threaded("accept_mutex", Rule::Mutex),
     // Who has accepted gives the sockets to the one that has waited longest; while one is awake the next is its deputy.
-    of("accept_handoff", Rule::First { rotate: 1 }),
-    of("herd", Rule::Everyone),
-    of("exclusive", Rule::First { rotate: 16 }),
-    of("reuseport", Rule::Hash),
-    of("pool_notify", Rule::Told),
-    of("pool_pass", Rule::InTurn),
-    of("pool_queue", Rule::Queue),
+    single_threaded("accept_handoff", Rule::WakeFirst { rotate: 1 }),
+    single_threaded("herd", Rule::WakeAll),
+    single_threaded("exclusive", Rule::WakeFirst { rotate: 16 }),
+    single_threaded("reuseport", Rule::Hash),
+    single_threaded("pool_notify", Rule::Notify),
+    single_threaded("pool_pass", Rule::RoundRobin),
+    single_threaded("pool_queue", Rule::SharedQueue),
     // Every thread waits with EPOLLEXCLUSIVE: the first that was added is woken.
-    Simulated { threads: 16, ..of("prefork", Rule::First { rotate: 0 }) },
+    Simulated { threads: 16, ..single_threaded("prefork", Rule::WakeFirst { rotate: 0 }) },
     // Processes compete like exclusive's; handing a connection to a thread is a cost, not another rule.
-    Simulated { threads: 16, ..of("thread_pool", Rule::First { rotate: 0 }) },
-    Simulated { threads: 4, ..of("leader_follower", Rule::First { rotate: 0 }) },
+    Simulated { threads: 16, ..single_threaded("thread_pool", Rule::WakeFirst { rotate: 0 }) },
+    Simulated { threads: 4, ..single_threaded("leader_follower", Rule::WakeFirst { rotate: 0 }) },
     // The children are as many as there are connections; as many run as there are CPUs.
-    of(FORK, Rule::Queue),
+    single_threaded(FORK, Rule::SharedQueue),
 ];
 
 /// A process for each connection: what it costs is of another order, and there are no workers to be even or not.
@@ -57,6 +57,6 @@ pub(super) const FORK: &str = "fork";
 impl Rule {
     /// Whether a process of its own accepts for the others.
     pub(super) fn has_dispatcher(self) -> bool {
-        matches!(self, Rule::InTurn | Rule::Told | Rule::Queue)
+        matches!(self, Rule::RoundRobin | Rule::Notify | Rule::SharedQueue)
     }
 }

@@ -7,33 +7,33 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::load::outcome::{Ending, Outcome};
-use crate::load::plan::Shot;
+use crate::load::plan::PlannedRequest;
 
 /// What a slow client takes at a time.
-const SLOW_BITE: usize = 64 * 1024;
+const SLOW_READ: usize = 64 * 1024;
 const HEAD_LIMIT: usize = 16 * 1024;
 
 pub(super) struct Connection {
     pub stream: TcpStream,
     /// Raised with each request: what refers to an older one is void.
     pub generation: u64,
-    pub hold: Duration,
+    pub keep_open: Duration,
     current: Option<Current>,
 }
 
 /// The request that is under way.
 struct Current {
     number: usize,
-    shot: Shot,
+    request: PlannedRequest,
     planned: Instant,
     sent: usize,
     first_byte: Option<Instant>,
-    answer: Answer,
+    response: Response,
     /// What a slow client may still read before it pauses.
     allowance: usize,
 }
 
-enum Answer {
+enum Response {
     Head(Vec<u8>),
     Body(u64),
 }
@@ -56,20 +56,20 @@ impl Connection {
             Err(error) if error.raw_os_error() == Some(nix::libc::EINPROGRESS) => {}
             Err(error) => return Err(error),
         }
-        Ok(Connection { stream: socket.into(), generation: 0, hold: Duration::ZERO, current: None })
+        Ok(Connection { stream: socket.into(), generation: 0, keep_open: Duration::ZERO, current: None })
     }
 
     /// Connects, and has one request answered. Blocks.
-    pub(super) fn open_warm(server: SocketAddr, request: &[u8], timeout: Duration) -> io::Result<Connection> {
+    pub(super) fn open_established(server: SocketAddr, request: &[u8], timeout: Duration) -> io::Result<Connection> {
         let mut stream = TcpStream::connect_timeout(&server, timeout)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(timeout))?;
         stream.write_all(request)?;
-        let mut answer = Answer::Head(Vec::new());
+        let mut response = Response::Head(Vec::new());
         let mut buffer = [0; 16 * 1024];
         loop {
             let n = stream.read(&mut buffer)?;
-            match answer.take(&buffer[..n]) {
+            match response.feed(&buffer[..n]) {
                 _ if n == 0 => return Err(ErrorKind::UnexpectedEof.into()),
                 Some(Ending::Answered) => break,
                 Some(ending) => return Err(io::Error::other(format!("{ending:?}"))),
@@ -78,19 +78,19 @@ impl Connection {
         }
         stream.set_read_timeout(None)?;
         stream.set_nonblocking(true)?;
-        Ok(Connection { stream, generation: 0, hold: Duration::MAX, current: None })
+        Ok(Connection { stream, generation: 0, keep_open: Duration::MAX, current: None })
     }
 
-    pub(super) fn begin(&mut self, number: usize, shot: Shot, planned: Instant, generation: u64) {
+    pub(super) fn begin(&mut self, number: usize, request: PlannedRequest, planned: Instant, generation: u64) {
         self.generation = generation;
-        self.hold = shot.hold;
-        let allowance = if shot.slow { SLOW_BITE } else { usize::MAX };
-        let answer = Answer::Head(Vec::new());
-        self.current = Some(Current { number, shot, planned, sent: 0, first_byte: None, answer, allowance });
+        self.keep_open = request.keep_open;
+        let allowance = if request.slow { SLOW_READ } else { usize::MAX };
+        let response = Response::Head(Vec::new());
+        self.current = Some(Current { number, request, planned, sent: 0, first_byte: None, response, allowance });
     }
 
-    pub(super) fn shot(&self) -> Option<Shot> {
-        self.current.as_ref().map(|current| current.shot)
+    pub(super) fn request(&self) -> Option<PlannedRequest> {
+        self.current.as_ref().map(|current| current.request)
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -101,9 +101,9 @@ impl Connection {
         !matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
     }
 
-    pub(super) fn may_read(&mut self) {
+    pub(super) fn refill_allowance(&mut self) {
         if let Some(current) = &mut self.current {
-            current.allowance = SLOW_BITE;
+            current.allowance = SLOW_READ;
         }
     }
 
@@ -129,10 +129,10 @@ impl Connection {
                 Ok(0) => return Progress::Ends(Ending::Closed),
                 Ok(n) => {
                     current.first_byte.get_or_insert_with(Instant::now);
-                    if current.shot.slow {
+                    if current.request.slow {
                         current.allowance -= n;
                     }
-                    if let Some(ending) = current.answer.take(&buffer[..n]) {
+                    if let Some(ending) = current.response.feed(&buffer[..n]) {
                         return Progress::Ends(ending);
                     }
                 }
@@ -147,24 +147,24 @@ impl Connection {
     pub(super) fn end(&mut self, ending: Ending, start: Instant) -> Option<Outcome> {
         let current = self.current.take()?;
         Some(Outcome {
-            shot: current.number,
+            request: current.number,
             planned: current.planned.saturating_duration_since(start),
             first_byte: current.first_byte.map(|at| at.saturating_duration_since(current.planned)),
             ending,
-            counts: current.shot.counts,
+            counts: current.request.counts,
         })
     }
 }
 
-impl Answer {
+impl Response {
     /// Takes in what has come; says how it ended when that was all.
-    fn take(&mut self, bytes: &[u8]) -> Option<Ending> {
+    fn feed(&mut self, bytes: &[u8]) -> Option<Ending> {
         match self {
-            Answer::Body(left) => {
+            Response::Body(left) => {
                 *left = left.saturating_sub(bytes.len() as u64);
                 (*left == 0).then_some(Ending::Answered)
             }
-            Answer::Head(head) => {
+            Response::Head(head) => {
                 head.extend_from_slice(bytes);
                 let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") else {
                     return (head.len() > HEAD_LIMIT).then_some(Ending::BadAnswer);
@@ -174,7 +174,7 @@ impl Answer {
                     return Some(Ending::Status(status));
                 }
                 let body = (head.len() - end - 4) as u64;
-                *self = Answer::Body(length.saturating_sub(body));
+                *self = Response::Body(length.saturating_sub(body));
                 (length <= body).then_some(Ending::Answered)
             }
         }

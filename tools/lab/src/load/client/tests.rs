@@ -38,10 +38,10 @@ fn go(plan: &Plan, server: SocketAddr) -> Run {
 fn every_planned_request_has_an_outcome() {
     let plan = Plan::open(500.0, Duration::from_millis(400), 3);
     let run = go(&plan, server(|_| Duration::ZERO));
-    assert_eq!(run.outcomes.len(), plan.shots.len());
+    assert_eq!(run.outcomes.len(), plan.requests.len());
     assert!(run.outcomes.iter().all(|o| o.ending == Ending::Answered && o.first_byte.is_some()));
     let figures = figures(&run);
-    assert_eq!((figures.errors, figures.requests), (0, plan.shots.len() as u64));
+    assert_eq!((figures.errors, figures.requests), (0, plan.requests.len() as u64));
     assert!(figures.quantile(0.5).unwrap() > 1.0 && figures.quantile(1.0).unwrap() >= figures.quantile(0.5).unwrap());
 }
 
@@ -59,7 +59,7 @@ fn a_stall_is_seen_by_all_that_were_planned_during_it() {
 fn idle_connections_are_opened_before_and_used() {
     let plan = Plan::trickle(20, 300.0, Duration::from_millis(200), 1);
     let run = go(&plan, server(|_| Duration::ZERO));
-    assert_eq!(run.outcomes.len(), plan.shots.len());
+    assert_eq!(run.outcomes.len(), plan.requests.len());
     assert!(run.outcomes.iter().all(|o| o.ending == Ending::Answered), "{:?}", run.outcomes.first());
 }
 
@@ -118,7 +118,7 @@ fn slow_readers_do_not_dilute_the_time_of_the_load() {
         }
     });
     let mut plan = Plan::burst(2, Duration::from_millis(1), Duration::from_millis(1));
-    plan.shots[1].slow = true;
+    plan.requests[1].slow = true;
     let begin = Instant::now();
     let run = go(&plan, address);
     // 64 KiB every 10 ms: the slow one takes 640 ms.

@@ -8,7 +8,7 @@ use crate::process::Process;
 
 /// The processes of `tree` that have a TCP listening socket of `port` in one of their epoll sets now: those that the kernel
 /// may wake for a connection. With an accept mutex that is its holder.
-pub(crate) fn listeners(processes: &[Process], port: u16) -> Vec<u32> {
+pub(crate) fn epoll_watchers(processes: &[Process], port: u16) -> Vec<u32> {
     let listening = Diagnostics::open().and_then(|diagnostics| diagnostics.listening(port)).unwrap_or_default();
     let sockets: Vec<String> = listening.iter().map(|socket| format!("socket:[{}]", socket.inode)).collect();
     processes.iter().filter(|process| watches(process.pid, &sockets)).map(|process| process.pid).collect()
@@ -46,9 +46,9 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let me = vec![Process { pid: std::process::id(), ..Process::default() }];
-        assert!(listeners(&me, port).is_empty());
+        assert!(epoll_watchers(&me, port).is_empty());
         let epoll = Epoll::new(EpollCreateFlags::empty()).unwrap();
         epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, 0)).unwrap();
-        assert_eq!(listeners(&me, port), [std::process::id()]);
+        assert_eq!(epoll_watchers(&me, port), [std::process::id()]);
     }
 }

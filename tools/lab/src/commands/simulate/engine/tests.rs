@@ -12,26 +12,26 @@ fn load(setup: &Setup, utilisation: f64) -> impl Iterator<Item = Arrival> + use<
     poisson(utilisation * setup.workers as f64 / 25.0 * 1e6, 0.0, 20_000, 1)
 }
 
-fn fairness(outcome: &Outcome, workers: usize) -> f64 {
+fn fairness(run: &SimulatedRun, workers: usize) -> f64 {
     let mut shares = vec![0.0; workers];
-    outcome.served.iter().for_each(|served| shares[usize::from(served.worker)] += 1.0);
+    run.served.iter().for_each(|served| shares[usize::from(served.worker)] += 1.0);
     jain(&shares).unwrap()
 }
 
 /// Share of the busiest worker in each piece of `length` connections, on average.
-fn busiest(outcome: &Outcome, length: usize) -> f64 {
+fn busiest(run: &SimulatedRun, length: usize) -> f64 {
     let share = |piece: &[Served]| {
         let mut counts = std::collections::BTreeMap::<u16, usize>::new();
         piece.iter().for_each(|served| *counts.entry(served.worker).or_default() += 1);
         counts.into_values().max().unwrap_or(0) as f64 / piece.len() as f64
     };
-    let shares: Vec<f64> = outcome.served.chunks(length).map(share).collect();
+    let shares: Vec<f64> = run.served.chunks(length).map(share).collect();
     shares.iter().sum::<f64>() / shares.len() as f64
 }
 
 /// Latency of the share `q` of those that are not heavy.
-fn quantile(outcome: &Outcome, q: f64) -> f64 {
-    let mut latencies: Vec<f32> = outcome.served.iter().filter(|s| !s.heavy).map(|s| s.latency).collect();
+fn quantile(run: &SimulatedRun, q: f64) -> f64 {
+    let mut latencies: Vec<f32> = run.served.iter().filter(|s| !s.heavy).map(|s| s.latency).collect();
     latencies.sort_by(f32::total_cmp);
     f64::from(latencies[(latencies.len() as f64 * q) as usize])
 }
@@ -41,13 +41,9 @@ fn every_connection_is_served_once_under_every_model() {
     for model in SIMULATED {
         for (workers, cpus) in [(1, 1), (3, 1), (3, 3), (8, 1), (8, 9)] {
             let setup = Setup { cpus, threads: model.threads, ..setup(model.rule, workers) };
-            let outcome = simulate(setup, load(&setup, 0.1).take(2000));
-            assert_eq!(outcome.served.len(), 2000, "{} {workers} {cpus}", model.name);
-            assert!(
-                outcome.served.iter().all(|s| usize::from(s.worker) < workers && s.latency >= 20.0),
-                "{}",
-                model.name
-            );
+            let run = simulate(setup, load(&setup, 0.1).take(2000));
+            assert_eq!(run.served.len(), 2000, "{} {workers} {cpus}", model.name);
+            assert!(run.served.iter().all(|s| usize::from(s.worker) < workers && s.latency >= 20.0), "{}", model.name);
         }
     }
 }
@@ -66,8 +62,8 @@ fn one_worker_is_the_queue_of_the_textbooks() {
     let costs = Costs { serve: 20.0, ..Costs::default() };
     let setup = Setup { costs, ..setup(Rule::Hash, 1) };
     for rho in [0.3, 0.6, 0.8] {
-        let outcome = simulate(setup, poisson(rho / 20.0 * 1e6, 0.0, 200_000, 1));
-        let mean = outcome.served.iter().map(|s| f64::from(s.latency)).sum::<f64>() / outcome.served.len() as f64;
+        let run = simulate(setup, poisson(rho / 20.0 * 1e6, 0.0, 200_000, 1));
+        let mean = run.served.iter().map(|s| f64::from(s.latency)).sum::<f64>() / run.served.len() as f64;
         let expected = 20.0 + 20.0 * rho / (2.0 * (1.0 - rho));
         assert!((mean - expected).abs() < expected * 0.03, "{rho}: {mean} instead of {expected}");
     }
@@ -81,9 +77,9 @@ fn what_is_known_of_the_models_comes_out() {
         let even = 1.0 / workers as f64;
         let most = busiest(&simulate(setup(Rule::Mutex, workers), poisson(2000.0, 0.0, 3000, 1)), 30);
         assert!(most > 0.8, "{most}: the mutex puts a light load on one worker at a time");
-        assert!(light(Rule::First { rotate: 1 }) > 0.9);
-        assert!(light(Rule::First { rotate: 0 }) < 1.5 * even);
-        assert!(light(Rule::First { rotate: 16 }) > 0.5);
+        assert!(light(Rule::WakeFirst { rotate: 1 }) > 0.9);
+        assert!(light(Rule::WakeFirst { rotate: 0 }) < 1.5 * even);
+        assert!(light(Rule::WakeFirst { rotate: 16 }) > 0.5);
         assert!(light(Rule::Hash) > 0.9);
     }
 }
@@ -93,10 +89,10 @@ fn a_herd_costs_more_the_larger_it_is() {
     let cost = |rule, workers| simulate(setup(rule, workers), poisson(200.0, 0.0, 5000, 1)).cpu_us_per_request;
     for workers in [4, 16, 64, 256] {
         // One is woken for the connection, all the others for nothing.
-        let expected = cost(Rule::Everyone, 1) + 3.0 * (workers - 1) as f64;
-        let herd = cost(Rule::Everyone, workers);
+        let expected = cost(Rule::WakeAll, 1) + 3.0 * (workers - 1) as f64;
+        let herd = cost(Rule::WakeAll, workers);
         assert!((herd - expected).abs() < expected * 0.02, "{workers}: {herd} instead of {expected}");
-        assert!(cost(Rule::First { rotate: 16 }, workers) < 26.0);
+        assert!(cost(Rule::WakeFirst { rotate: 16 }, workers) < 26.0);
     }
 }
 
@@ -110,27 +106,27 @@ fn reuseport_has_the_worst_tail_when_some_are_busy() {
             let arrivals = poisson(0.4 * workers as f64 / 35.0 * 1e6, 0.01, 50_000, 1);
             quantile(&simulate(setup, arrivals), 0.99)
         };
-        let (own, shared) = (tail(Rule::Hash), tail(Rule::First { rotate: 16 }));
+        let (own, shared) = (tail(Rule::Hash), tail(Rule::WakeFirst { rotate: 16 }));
         assert!(own > 500.0 && own > 5.0 * shared, "{workers}: {own} against {shared}");
     }
 }
 
 #[test]
 fn a_dispatcher_is_the_limit_of_what_it_serves() {
-    let costs = Costs { dispatch: 5.0, ..setup(Rule::Queue, 64).costs };
+    let costs = Costs { dispatch: 5.0, ..setup(Rule::SharedQueue, 64).costs };
     let half = |rule, costs| {
         let setup = Setup { costs, ..setup(rule, 64) };
         quantile(&simulate(setup, load(&setup, 0.5)), 0.5)
     };
     // 64 workers at half their speed take 1.3 million connections a second, a dispatcher 0.2.
-    assert!(half(Rule::Queue, costs) > 10_000.0 && half(Rule::InTurn, costs) > 10_000.0);
-    assert!(half(Rule::Told, costs) > half(Rule::InTurn, costs), "one after the other takes longer still");
-    assert!(half(Rule::First { rotate: 16 }, costs) < 50.0);
+    assert!(half(Rule::SharedQueue, costs) > 10_000.0 && half(Rule::RoundRobin, costs) > 10_000.0);
+    assert!(half(Rule::Notify, costs) > half(Rule::RoundRobin, costs), "one after the other takes longer still");
+    assert!(half(Rule::WakeFirst { rotate: 16 }, costs) < 50.0);
 }
 
 #[test]
 fn the_same_seed_gives_the_same_outcome() {
-    let run = |seed| simulate(Setup { seed, ..setup(Rule::Everyone, 4) }, load(&setup(Rule::Everyone, 4), 0.5));
+    let run = |seed| simulate(Setup { seed, ..setup(Rule::WakeAll, 4) }, load(&setup(Rule::WakeAll, 4), 0.5));
     assert_eq!(run(3).served, run(3).served);
     assert_ne!(run(3).served, run(4).served);
 }

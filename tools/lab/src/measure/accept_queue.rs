@@ -18,14 +18,14 @@ fn depth(diagnostics: &Diagnostics, port: u16) -> Result<u32> {
 }
 
 /// Watches the queue of a port from a thread of its own.
-pub(crate) struct ListenQueue {
+pub(crate) struct AcceptQueue {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<(u64, u64, u32)>,
 }
 
-impl ListenQueue {
+impl AcceptQueue {
     /// `cpus`: where the watching may cost something, because the server is elsewhere.
-    pub(crate) fn watch(port: u16, cpus: Vec<usize>) -> Result<ListenQueue> {
+    pub(crate) fn watch(port: u16, cpus: Vec<usize>) -> Result<AcceptQueue> {
         let diagnostics = Diagnostics::open()?;
         depth(&diagnostics, port)?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -43,7 +43,7 @@ impl ListenQueue {
             }
             (looks, sum, most)
         });
-        Ok(ListenQueue { stop, thread })
+        Ok(AcceptQueue { stop, thread })
     }
 
     /// Mean and greatest depth seen.

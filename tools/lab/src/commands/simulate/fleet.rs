@@ -17,7 +17,7 @@ use crate::bench::Bench;
 use crate::interrupt;
 use crate::load::{Ending, Outcome, Plan, Run, Settings, run_beside};
 use crate::process::tree;
-use crate::server::{Server, Shape};
+use crate::server::{Server, ServerSpec};
 
 /// Of load on one point.
 const SLICE: Duration = Duration::from_millis(120);
@@ -52,9 +52,6 @@ pub(super) enum SliceLoad {
     Bursts(usize),
 }
 
-/// What was seen of a point.
-pub(super) type Observed = Vec<Slice>;
-
 /// What was seen in one slice.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slice {
@@ -71,7 +68,7 @@ pub(super) struct Slice {
 }
 
 /// Mean of the middle half: slices in which the machine stood still don't count, and a clock that ticks coarsely does no harm.
-pub(super) fn middle(mut values: Vec<f64>) -> f64 {
+pub(super) fn interquartile_mean(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let cut = values.len() / 4;
     let kept = &values[cut..values.len() - cut];
@@ -79,15 +76,15 @@ pub(super) fn middle(mut values: Vec<f64>) -> f64 {
 }
 
 /// Servers that stand ready.
-pub(super) struct Stand {
+pub(super) struct Fleet {
     servers: BTreeMap<(&'static str, u32), Server>,
     // After the servers: its directory is removed when they are gone.
     pub bench: Bench,
 }
 
-impl Stand {
+impl Fleet {
     /// Starts a server for each model and size among `points`.
-    pub(super) fn start(common: &Common, points: &[Point]) -> Result<Stand> {
+    pub(super) fn start(common: &Common, points: &[Point]) -> Result<Fleet> {
         let workers = points.iter().map(|point| point.workers).max().unwrap_or(1);
         let bench = Bench::new(common, Settings { workers, ..Settings::DEFAULT }, None)?;
         let user = if nix::unistd::geteuid().is_root() { "user root;" } else { "" };
@@ -98,11 +95,11 @@ impl Stand {
                 continue;
             }
             interrupt::check()?;
-            let shape = Shape { workers: point.workers, template: template.clone(), ..bench.shape(None) };
-            let server = Server::start(&common.side(point.model)?, &shape, bench.dir())?;
+            let spec = ServerSpec { workers: point.workers, template: template.clone(), ..bench.server_spec(None) };
+            let server = Server::start(&common.side(point.model)?, &spec, bench.dir())?;
             servers.insert((point.model, point.workers), server);
         }
-        Ok(Stand { servers, bench })
+        Ok(Fleet { servers, bench })
     }
 
     /// Measures every point once in each round. `tick` is called after each slice.
@@ -112,9 +109,9 @@ impl Stand {
         rounds: u32,
         seed: u64,
         tick: impl Fn(),
-    ) -> Result<Vec<Observed>> {
+    ) -> Result<Vec<Vec<Slice>>> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut observed = vec![Observed::new(); points.len()];
+        let mut observed = vec![Vec::new(); points.len()];
         for round in 0..rounds {
             let mut order: Vec<usize> = (0..points.len()).collect();
             order.shuffle(&mut rng);
@@ -134,9 +131,9 @@ impl Stand {
         let cpus = &self.bench.cpus.client;
         run(&Plan::closed(2, false, WARM_UP), server, cpus)?;
         let plan = plan(point.load, seed);
-        let before = Look::at(server);
+        let before = Usage::of(server);
         let run = run(&plan, server, cpus)?;
-        let after = Look::at(server);
+        let after = Usage::of(server);
         server.check()?;
         if run.outcomes.iter().any(|outcome| outcome.ending != Ending::Answered) {
             bail!("{} with {} workers did not answer everything", point.model, point.workers);
@@ -154,8 +151,8 @@ fn plan(load: SliceLoad, seed: u64) -> Plan {
             plan.paths.push(HEAVY.to_owned());
             // Regularly rather than by chance: every slice costs the same.
             let every = if heavy > 0.0 { (1.0 / heavy).round() as usize } else { usize::MAX };
-            for shot in plan.shots.iter_mut().skip(every / 2).step_by(every) {
-                (shot.path, shot.counts) = (page, false);
+            for request in plan.requests.iter_mut().skip(every / 2).step_by(every) {
+                (request.path, request.counts) = (page, false);
             }
             plan
         }
@@ -172,21 +169,23 @@ impl Slice {
         self.latencies.get(at.saturating_sub(1)).copied()
     }
 
-    fn new(plan: &Plan, run: &Run, before: &Look, after: &Look) -> Slice {
+    fn new(plan: &Plan, run: &Run, before: &Usage, after: &Usage) -> Slice {
         let us = |time: Duration| time.as_secs_f64() * 1e6;
         let requests = run.outcomes.len().max(1) as f64;
-        let spent = |pick: fn(&Look) -> u64| pick(after).saturating_sub(pick(before)) as f64 / 1e3 / requests;
+        let spent = |pick: fn(&Usage) -> u64| pick(after).saturating_sub(pick(before)) as f64 / 1e3 / requests;
         // In the order of the plan, as `late` is.
-        let sent = plan.shots.iter().zip(&run.late);
-        let latency = |outcome: &Outcome| Some(us(outcome.first_byte?.saturating_sub(*run.late.get(outcome.shot)?)));
+        let sent = plan.requests.iter().zip(&run.late);
+        let latency = |outcome: &Outcome| Some(us(outcome.first_byte?.saturating_sub(*run.late.get(outcome.request)?)));
         let mut latencies: Vec<f64> = run.outcomes.iter().filter(|o| o.counts).filter_map(latency).collect();
         latencies.sort_by(f64::total_cmp);
         let old = |pid: &u32| before.requests.get(pid).copied().unwrap_or(0);
         Slice {
-            cpu: spent(|look| look.cpu_ns),
-            dispatcher: spent(|look| look.dispatcher_ns),
+            cpu: spent(|usage| usage.cpu_ns),
+            dispatcher: spent(|usage| usage.dispatcher_ns),
             latencies,
-            arrivals: sent.map(|(shot, late)| Arrival { at: us(shot.at + *late), heavy: !shot.counts }).collect(),
+            arrivals: sent
+                .map(|(request, late)| Arrival { at: us(request.at + *late), heavy: !request.counts })
+                .collect(),
             shares: after.requests.iter().map(|(pid, now)| now.saturating_sub(old(pid)) as f64).collect(),
         }
     }
@@ -194,31 +193,31 @@ impl Slice {
 
 /// What a server has used and done so far.
 #[derive(Default)]
-struct Look {
+struct Usage {
     cpu_ns: u64,
     dispatcher_ns: u64,
     /// Of each worker, by pid.
     requests: BTreeMap<u32, u64>,
 }
 
-impl Look {
-    fn at(server: &Server) -> Look {
-        let mut look = Look::default();
+impl Usage {
+    fn of(server: &Server) -> Usage {
+        let mut usage = Usage::default();
         let mut dispatchers = Vec::new();
         for slot in server.ledger.iter().flat_map(|ledger| ledger.live()) {
             match slot.pid() {
                 Some(pid) if slot.role() == Role::Dispatcher => dispatchers.push(pid),
-                Some(pid) => *look.requests.entry(pid).or_default() += slot.read().requests,
+                Some(pid) => *usage.requests.entry(pid).or_default() += slot.read().requests,
                 None => {}
             }
         }
         for process in tree(server.pid()) {
-            look.cpu_ns += process.cpu_ns + process.reaped_cpu_ns;
+            usage.cpu_ns += process.cpu_ns + process.reaped_cpu_ns;
             if dispatchers.contains(&process.pid) {
-                look.dispatcher_ns += process.cpu_ns;
+                usage.dispatcher_ns += process.cpu_ns;
             }
         }
-        look
+        usage
     }
 }
 
@@ -228,15 +227,15 @@ mod tests {
 
     #[test]
     fn the_middle_ignores_what_stands_out() {
-        assert_eq!(middle(vec![1000.0, 10.0, 12.0, 0.0]), 11.0);
-        assert_eq!(middle(vec![5.0]), 5.0);
+        assert_eq!(interquartile_mean(vec![1000.0, 10.0, 12.0, 0.0]), 11.0);
+        assert_eq!(interquartile_mean(vec![5.0]), 5.0);
     }
 
     #[test]
     fn every_so_many_th_request_is_heavy() {
         let plan = plan(SliceLoad::Open { rate: 5000.0, heavy: 0.04 }, 1);
-        let heavy = plan.shots.iter().filter(|shot| !shot.counts).count();
-        assert_eq!(heavy, (plan.shots.len() + 12) / 25);
-        assert!(plan.shots.iter().all(|shot| shot.counts == (plan.paths[shot.path] != HEAVY)));
+        let heavy = plan.requests.iter().filter(|request| !request.counts).count();
+        assert_eq!(heavy, (plan.requests.len() + 12) / 25);
+        assert!(plan.requests.iter().all(|request| request.counts == (plan.paths[request.path] != HEAVY)));
     }
 }

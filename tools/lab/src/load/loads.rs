@@ -23,7 +23,7 @@ pub(crate) struct Load {
     /// its CPU time is in question.
     pub counts_delays: bool,
     /// What a measurement takes beside the length of the load: preparing it, and waiting for the last answer.
-    pub around: Duration,
+    pub overhead: Duration,
     /// Calls `ready` when everything is prepared and the load begins.
     pub run: fn(&Settings, &Target<'_>, ready: &mut dyn FnMut()) -> Result<ClientFigures>,
 }
@@ -39,7 +39,7 @@ const STORM_CONNECTIONS: u32 = 64;
 const STORM_HOLD: Duration = Duration::from_millis(200);
 
 /// Starting a server, warming it up and ending it.
-const AROUND: Duration = Duration::from_millis(90);
+const OVERHEAD: Duration = Duration::from_millis(90);
 
 pub(crate) static LOADS: &[Load] = &[
     Load {
@@ -48,13 +48,13 @@ pub(crate) static LOADS: &[Load] = &[
         questions: &["cpu_us_per_request", "rate"],
         worker_connections: None,
         counts_delays: false,
-        around: AROUND,
+        overhead: OVERHEAD,
         run: |settings, target, ready| match process::find("ab") {
             Some(ab) => {
                 ready();
                 ab::run(&ab, settings, target)
             }
-            None => ours(&Plan::closed(settings.clients, false, settings.length), target, ready),
+            None => with_own_client(&Plan::closed(settings.clients, false, settings.length), target, ready),
         },
     },
     Load {
@@ -63,13 +63,13 @@ pub(crate) static LOADS: &[Load] = &[
         questions: &["cpu_us_per_request", "rate"],
         worker_connections: None,
         counts_delays: false,
-        around: AROUND,
+        overhead: OVERHEAD,
         run: |settings, target, ready| match process::find("wrk") {
             Some(wrk) => {
                 ready();
                 wrk::run(&wrk, settings, target)
             }
-            None => ours(&Plan::closed(settings.clients, true, settings.length), target, ready),
+            None => with_own_client(&Plan::closed(settings.clients, true, settings.length), target, ready),
         },
     },
     Load {
@@ -78,8 +78,10 @@ pub(crate) static LOADS: &[Load] = &[
         questions: &["cpu_us_per_request", "p99_us"],
         worker_connections: None,
         counts_delays: false,
-        around: AROUND,
-        run: |settings, target, ready| ours(&Plan::open(settings.rate, settings.length, target.seed), target, ready),
+        overhead: OVERHEAD,
+        run: |settings, target, ready| {
+            with_own_client(&Plan::open(settings.rate, settings.length, target.seed), target, ready)
+        },
     },
     Load {
         name: "burst",
@@ -87,11 +89,11 @@ pub(crate) static LOADS: &[Load] = &[
         questions: &["p50_us", "p99_us", "jain_requests", "errors"],
         worker_connections: None,
         counts_delays: true,
-        around: AROUND,
+        overhead: OVERHEAD,
         run: |settings, target, ready| {
             // At least one burst, however short the round.
             let gap = Duration::from_millis(100).min(settings.length);
-            ours(&Plan::burst(settings.burst, gap, settings.length), target, ready)
+            with_own_client(&Plan::burst(settings.burst, gap, settings.length), target, ready)
         },
     },
     Load {
@@ -100,10 +102,10 @@ pub(crate) static LOADS: &[Load] = &[
         questions: &["p50_us", "p99_us", "errors"],
         worker_connections: None,
         counts_delays: true,
-        around: Duration::from_millis(1400),
+        overhead: Duration::from_millis(1400),
         run: |settings, target, ready| {
             // A hundredth of 8 MiB each: a quarter of the rate keeps one core busy, but not to the brim.
-            ours(&Plan::minority(settings.rate / 4.0, settings.length, target.seed), target, ready)
+            with_own_client(&Plan::minority(settings.rate / 4.0, settings.length, target.seed), target, ready)
         },
     },
     Load {
@@ -112,9 +114,9 @@ pub(crate) static LOADS: &[Load] = &[
         questions: &["cpu_us_per_request", "p99_us", "connection_kib", "errors"],
         worker_connections: None,
         counts_delays: false,
-        around: Duration::from_millis(250),
+        overhead: Duration::from_millis(250),
         run: |settings, target, ready| {
-            ours(&Plan::trickle(settings.idle, settings.rate, settings.length, target.seed), target, ready)
+            with_own_client(&Plan::trickle(settings.idle, settings.rate, settings.length, target.seed), target, ready)
         },
     },
     Load {
@@ -123,10 +125,10 @@ pub(crate) static LOADS: &[Load] = &[
         questions: &["p50_us", "p99_us", "errors"],
         worker_connections: Some(STORM_CONNECTIONS),
         counts_delays: true,
-        around: Duration::from_millis(400),
+        overhead: Duration::from_millis(400),
         run: |settings, target, ready| {
             let count = (STORM_CONNECTIONS * settings.workers) as usize + settings.surplus;
-            ours(&Plan::storm(count, STORM_HOLD), target, ready)
+            with_own_client(&Plan::storm(count, STORM_HOLD), target, ready)
         },
     },
 ];
@@ -137,7 +139,7 @@ pub(crate) fn find(name: &str) -> Result<&'static Load> {
 }
 
 /// Runs a plan with the lab's own client, on a thread of its own on the client's CPUs.
-fn ours(plan: &Plan, target: &Target<'_>, ready: &mut dyn FnMut()) -> Result<ClientFigures> {
+fn with_own_client(plan: &Plan, target: &Target<'_>, ready: &mut dyn FnMut()) -> Result<ClientFigures> {
     let client = Client::new(plan, target.server, target.timeout)?;
     ready();
     let run = std::thread::scope(|scope| join(scope.spawn(|| client.go_on(target.cpus))))?;

@@ -9,11 +9,11 @@ use crate::results::{Latencies, Measurement};
 
 /// Histograms by load and side. `None`: a round's tool did not tell all latencies.
 #[derive(Default)]
-pub(super) struct Pool(BTreeMap<(String, String), Option<Histogram<u64>>>);
+pub(super) struct MergedLatencies(BTreeMap<(String, String), Option<Histogram<u64>>>);
 
-impl Pool {
+impl MergedLatencies {
     /// Takes the latencies out of a measurement.
-    pub(super) fn add(&mut self, measurement: &mut Measurement) {
+    pub(super) fn take_from(&mut self, measurement: &mut Measurement) {
         let key = (measurement.load.clone(), measurement.side.clone());
         let new = measurement.client.latencies.take();
         let Some(all) = self.0.get_mut(&key) else {
@@ -53,14 +53,14 @@ mod tests {
 
     #[test]
     fn what_one_round_is_too_short_for_all_rounds_show() {
-        let mut pool = Pool::default();
-        [100, 100, 5000].iter().for_each(|us| pool.add(&mut round(Some(*us))));
-        let all = &pool.sum_up()[0];
+        let mut merged = MergedLatencies::default();
+        [100, 100, 5000].iter().for_each(|us| merged.take_from(&mut round(Some(*us))));
+        let all = &merged.sum_up()[0];
         let of = |share: f64| all.quantiles.iter().find(|(q, _)| *q == share).map(|(_, us)| *us);
         let is_near = |share, us: f64| of(share).is_some_and(|found| (found / us - 1.0).abs() < 0.001);
         assert!(all.requests == 1800 && is_near(0.5, 100.0) && is_near(1.0, 5000.0), "{all:?}");
         assert!(of(0.999).is_some() && of(0.9999).is_none());
-        pool.add(&mut round(None));
-        assert!(pool.sum_up().is_empty(), "a part of the latencies would be another distribution");
+        merged.take_from(&mut round(None));
+        assert!(merged.sum_up().is_empty(), "a part of the latencies would be another distribution");
     }
 }

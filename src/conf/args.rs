@@ -1,25 +1,25 @@
-//! The arguments of one directive, and how a parse function reads them. Errors are nginx's sentences.
+//! The arguments of a directive, for the function that parses them. Errors are nginx's sentences.
 
 use super::value;
 use super::{Contexts, Error, ErrorKind, Notes, Span, Warning, did_you_mean};
 
-/// One word of a conf, its quotes and escapes removed.
+/// A word of a conf, without its quotes and escapes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arg {
     /// The word.
     pub text: String,
-    /// Where it stands, quotes included.
+    /// The place of the word, quotes included.
     pub span: Span,
-    /// Whether it was written in quotes.
+    /// Whether the word was written in quotes.
     pub quoted: bool,
 }
 
-/// One statement of a raw block, such as `types { }`.
+/// A statement of a raw block, such as `types { }`.
 #[derive(Debug, Clone)]
 pub struct Item {
-    /// Its words, one at least.
+    /// The words, at least one.
     pub words: Vec<Arg>,
-    /// Its first word.
+    /// The place of the first word.
     pub span: Span,
 }
 
@@ -29,33 +29,32 @@ pub struct Args<'a> {
     pub(super) words: &'a [Arg],
     pub(super) items: &'a [Item],
     pub(super) context: Contexts,
-    /// Where this setting was said first in the same block.
+    /// The place where the same block has this directive first.
     pub(super) first: Option<Span>,
     pub(super) end_line: u32,
     pub(super) prefix: &'a str,
-    pub(super) conf_dir: &'a str,
     pub(super) notes: &'a mut Notes,
     pub(super) warnings: &'a mut Vec<Warning>,
 }
 
 impl<'a> Args<'a> {
-    /// How many there are, the name not counted.
+    /// How many arguments the directive has, its name not counted.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
         self.words.len()
     }
 
-    /// The spelling of the directive that was used.
+    /// The name of the directive, as the conf spells it.
     pub fn name(&self) -> &'a str {
         &self.name.text
     }
 
-    /// The block it stands in.
+    /// The kind of block that the directive stands in.
     pub fn context(&self) -> Contexts {
         self.context
     }
 
-    /// What relative paths start at (`-p`), without a slash at its end.
+    /// The directory where relative paths start (`-p`), without a slash at its end.
     pub fn prefix(&self) -> &'a str {
         self.prefix
     }
@@ -78,22 +77,17 @@ impl<'a> Args<'a> {
         Ok(&self.arg(i)?.text)
     }
 
-    /// The text of argument `i`, if there are that many.
+    /// The text of argument `i`, if the directive has that many.
     pub fn opt_str(&self, i: usize) -> Option<&'a str> {
         self.words.get(i).map(|arg| arg.text.as_str())
     }
 
-    /// Where argument `i` stands; the name of the directive when there is no such argument.
+    /// The place of argument `i`; that of the directive's name when there is no such argument.
     pub fn span(&self, i: usize) -> Span {
         self.words.get(i).unwrap_or(self.name).span
     }
 
-    /// Where the name of the directive stands.
-    pub fn name_span(&self) -> Span {
-        self.name.span
-    }
-
-    /// The statements of its block, those of included files in their place.
+    /// The statements of the directive's block, those of included files among them.
     pub fn block(&self) -> &'a [Item] {
         self.items
     }
@@ -108,7 +102,7 @@ impl<'a> Args<'a> {
         Error::at(self.name.span, format!("\"{}\" directive {message}", self.name())).ends_in(self.end_line)
     }
 
-    /// [`Args::directive`] for what may be said once in a block.
+    /// [`Args::directive`] for a directive that the block has already.
     pub fn duplicate(&self, message: &str) -> Error {
         let error = self.directive(message);
         match self.first {
@@ -129,7 +123,7 @@ impl<'a> Args<'a> {
         self.warnings.push(Warning { notice: false, error });
     }
 
-    /// What the directives of this conf tell each other.
+    /// The note of type `N`, by which directives of one conf tell each other something.
     pub fn notes<N: std::any::Any + Send + Sync + Default>(&mut self) -> &mut N {
         self.notes.get_mut()
     }
@@ -140,7 +134,7 @@ impl<'a> Args<'a> {
         self.bad(i, format!("\"{}\" directive invalid {what}", self.name())).help(help)
     }
 
-    /// `on` or `off`, in any case.
+    /// Argument `i` as `on` or `off`, in any case.
     pub fn flag(&self, i: usize) -> Result<bool, Error> {
         let text = self.str(i)?;
         if text.eq_ignore_ascii_case("on") {
@@ -153,30 +147,30 @@ impl<'a> Args<'a> {
         Err(self.bad(i, format!("invalid value \"{text}\" in \"{name}\" directive, it must be \"on\" or \"off\"")))
     }
 
-    /// Bytes.
+    /// Argument `i` as a number of bytes.
     pub fn size(&self, i: usize) -> Result<u64, Error> {
         let help = "a size in bytes, such as 512, 8k, 1m or 2g";
         value::parse_size(self.str(i)?).ok_or_else(|| self.invalid(i, "value", help))
     }
 
-    /// A time in milliseconds.
+    /// Argument `i` as a time, in milliseconds.
     pub fn time_ms(&self, i: usize) -> Result<u64, Error> {
         let help = "a time, such as 500ms, 75s, 1h30m or 7d; seconds without a unit";
         value::parse_time_ms(self.str(i)?).ok_or_else(|| self.invalid(i, "value", help))
     }
 
-    /// A time in seconds.
+    /// Argument `i` as a time, in seconds.
     pub fn time_s(&self, i: usize) -> Result<u64, Error> {
         let help = "a time in seconds, such as 75, 1h30m, 30d or 1y";
         value::parse_time_s(self.str(i)?).ok_or_else(|| self.invalid(i, "value", help))
     }
 
-    /// A whole number.
+    /// Argument `i` as a whole number.
     pub fn count(&self, i: usize) -> Result<u64, Error> {
         value::parse_count(self.str(i)?).ok_or_else(|| self.invalid(i, "number", "a whole number, digits only"))
     }
 
-    /// One of `words`, in any case.
+    /// The value of the word that argument `i` is, in any case.
     pub fn one_of<T: Clone>(&self, i: usize, words: &[(&str, T)]) -> Result<T, Error> {
         let text = self.str(i)?;
         if let Some((_, value)) = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)) {
@@ -192,38 +186,9 @@ impl<'a> Args<'a> {
         })
     }
 
-    fn opt<T>(&self, i: usize, get: impl FnOnce() -> Result<T, Error>) -> Result<Option<T>, Error> {
-        if i < self.len() { get().map(Some) } else { Ok(None) }
-    }
-
-    /// As [`Args::size`], if there are that many arguments.
-    pub fn opt_size(&self, i: usize) -> Result<Option<u64>, Error> {
-        self.opt(i, || self.size(i))
-    }
-
-    /// As [`Args::time_ms`], if there are that many arguments.
-    pub fn opt_time_ms(&self, i: usize) -> Result<Option<u64>, Error> {
-        self.opt(i, || self.time_ms(i))
-    }
-
-    /// As [`Args::time_s`], if there are that many arguments.
-    pub fn opt_time_s(&self, i: usize) -> Result<Option<u64>, Error> {
-        self.opt(i, || self.time_s(i))
-    }
-
-    /// As [`Args::count`], if there are that many arguments.
-    pub fn opt_count(&self, i: usize) -> Result<Option<u64>, Error> {
-        self.opt(i, || self.count(i))
-    }
-
     /// Argument `i` as a path: a relative one starts at the prefix.
     pub fn path(&self, i: usize) -> Result<String, Error> {
         Ok(join(self.prefix, self.str(i)?))
-    }
-
-    /// Argument `i` as a path: a relative one starts at the directory of the conf file, as that of `include` does.
-    pub fn conf_path(&self, i: usize) -> Result<String, Error> {
-        Ok(join(self.conf_dir, self.str(i)?))
     }
 }
 

@@ -1,10 +1,10 @@
 //! The kinds of blocks in which a directive may stand.
 
 bitflags::bitflags! {
-    /// A set of contexts; a directive names those that take it, a block is one of them.
+    /// A set of contexts. A directive names the contexts that take it; a block is a single context.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     pub struct Contexts: u32 {
-        /// Outside of any block.
+        /// Outside any block.
         const MAIN = 1;
         /// `events { }`
         const EVENTS = 1 << 1;

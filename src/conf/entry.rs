@@ -1,4 +1,5 @@
-//! What stands in the registry: settings, sections, and the two ways of knowing a directive of nginx without having it.
+//! The entries of the registry: settings, sections, and directives of nginx that are accepted without effect or
+//! refused.
 
 use super::{Args, Contexts, Error};
 use std::any::Any;
@@ -8,23 +9,23 @@ use std::sync::Arc;
 /// The value of a setting, whatever its type.
 pub type Value = Arc<dyn Any + Send + Sync>;
 
-/// One entry of the registry; modules export theirs as `pub static DIRECTIVES: &[&dyn Entry]`.
+/// An entry of the registry. Each module exports its entries as `pub static DIRECTIVES: &[&dyn Entry]`.
 pub trait Entry: Sync {
-    /// What the checks and the reference need to know.
+    /// The facts for the checks and the reference.
     fn info(&self) -> &Info;
 
-    /// What it is.
+    /// The kind of entry, with the entry itself.
     fn kind(&'static self) -> Kind;
 }
 
-/// The kinds of entries.
+/// The kind of an entry.
 #[derive(Clone, Copy)]
 pub enum Kind {
-    /// Has a value, in every scope.
+    /// Has a value in every scope.
     Setting(&'static dyn Store),
     /// Opens a block.
     Section(&'static Section),
-    /// Accepted, without effect.
+    /// Accepted without effect.
     Inert(&'static Inert),
     /// An error, with the reason.
     Refused(&'static Refused),
@@ -32,30 +33,30 @@ pub enum Kind {
 
 /// A [`super::Setting`] without its type.
 pub trait Store: Sync {
-    /// Its place in every scope.
-    fn slot(&self) -> usize;
-    /// Whether it takes a block of raw items instead of a semicolon.
+    /// The index of the value in every scope.
+    fn index(&self) -> usize;
+    /// Whether the directive ends in a block of raw items instead of a semicolon.
     fn takes_block(&self) -> bool;
-    /// Whether blocks inside don't inherit it.
+    /// Whether inner blocks don't inherit the value.
     fn is_local(&self) -> bool;
-    /// Whether it may be said more than once in a block.
+    /// Whether a block may have the directive more than once.
     fn is_many(&self) -> bool;
-    /// The value before anything was said.
+    /// The value of a block that has no such directive, before defaults and inheritance.
     fn empty(&self) -> Value;
-    /// Parses one directive into `value`, the block's own value up to here.
+    /// Parses a directive into `value`, the block's own value so far.
     fn parse(&self, args: &mut Args, value: &mut Value) -> Result<(), Error>;
 }
 
 /// How the arguments of a directive are written.
 #[derive(Clone, Copy)]
 pub enum Syntax {
-    /// As it stands.
+    /// A fixed text.
     Text(&'static str),
-    /// Made from a list of words.
+    /// A text made of a list of words.
     Words(fn() -> String),
 }
 
-/// What is known about a directive apart from its value.
+/// The facts about a directive, apart from its value.
 #[derive(Clone, Copy)]
 pub struct Info {
     pub(super) names: Names,
@@ -67,11 +68,11 @@ pub struct Info {
     pub(super) choices: Option<fn() -> Vec<Choice>>,
 }
 
-/// One of the things that a directive's first argument names, for the reference.
+/// A thing that a directive's first argument can name, for the reference.
 pub struct Choice {
-    /// As it is written, with its parameters.
+    /// The argument as a conf writes it, with its parameters.
     pub usage: String,
-    /// What it means.
+    /// A sentence about its meaning.
     pub about: &'static str,
 }
 
@@ -87,7 +88,7 @@ impl Info {
         Info { names, contexts, args: (0, 0), syntax, default: None, about: "", choices: None }
     }
 
-    /// Its spellings; several share one value.
+    /// The names of the directive; several share one value.
     pub fn names(&self) -> &[&'static str] {
         match &self.names {
             Names::One(name) => std::slice::from_ref(name),
@@ -95,17 +96,17 @@ impl Info {
         }
     }
 
-    /// The blocks that take it.
+    /// The contexts that take the directive.
     pub fn contexts(&self) -> Contexts {
         self.contexts
     }
 
-    /// How few and how many arguments it takes.
+    /// The least and the greatest number of arguments.
     pub fn args(&self) -> (usize, usize) {
         self.args
     }
 
-    /// How its arguments are written.
+    /// The arguments as the reference writes them.
     pub fn syntax(&self) -> Cow<'static, str> {
         match self.syntax {
             Syntax::Text(text) => text.into(),
@@ -113,17 +114,17 @@ impl Info {
         }
     }
 
-    /// The arguments that stand for silence.
+    /// The arguments used when the directive is absent.
     pub fn default(&self) -> Option<&'static str> {
         self.default
     }
 
-    /// What it does.
+    /// The reference's text about the directive.
     pub fn about(&self) -> &'static str {
         self.about
     }
 
-    /// What its first argument may be, where each is worth a line; empty where `syntax` and `about` say it all.
+    /// The things that the first argument can name; none where `syntax` and `about` say it all.
     pub fn choices(&self) -> Vec<Choice> {
         self.choices.map(|make| make()).unwrap_or_default()
     }
@@ -143,43 +144,43 @@ impl Section {
         Section { info: Info::new(Names::One(name)), inner: Contexts::empty(), once: false, required: false }
     }
 
-    /// The blocks that take it.
+    /// Sets the contexts that take the section.
     pub const fn contexts(mut self, contexts: Contexts) -> Section {
         self.info.contexts = contexts;
         self
     }
 
-    /// The context its block is.
+    /// Sets the context of the section's own block.
     pub const fn inner(mut self, inner: Contexts) -> Section {
         self.inner = inner;
         self
     }
 
-    /// How few and how many arguments it takes.
+    /// Sets the least and the greatest number of arguments.
     pub const fn args(mut self, min: usize, max: usize) -> Section {
         self.info.args = (min, max);
         self
     }
 
-    /// How its arguments are written.
+    /// Sets the arguments as the reference writes them.
     pub const fn syntax(mut self, syntax: &'static str) -> Section {
         self.info.syntax = Syntax::Text(syntax);
         self
     }
 
-    /// What it does.
+    /// Sets the reference's text about the section.
     pub const fn about(mut self, about: &'static str) -> Section {
         self.info.about = about;
         self
     }
 
-    /// A second one in the same block is nginx's `"http" directive is duplicate`.
+    /// Refuses a second one in the same block: nginx's `"http" directive is duplicate`.
     pub const fn once(mut self) -> Section {
         self.once = true;
         self
     }
 
-    /// A main context without it is nginx's `no "events" section in configuration`.
+    /// Refuses a conf without the section: nginx's `no "events" section in configuration`.
     pub const fn required(mut self) -> Section {
         self.required = true;
         self
@@ -208,7 +209,7 @@ pub struct Inert {
 }
 
 impl Inert {
-    /// `why` is a sentence: what makes it needless.
+    /// `why` is a sentence: the reason why nothing needs the directive here.
     pub const fn new(name: &'static str, contexts: Contexts, args: (usize, usize), why: &'static str) -> Inert {
         Inert { info: Info { contexts, args, about: why, ..Info::new(Names::One(name)) } }
     }

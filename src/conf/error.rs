@@ -1,10 +1,10 @@
-//! What is wrong with a conf, and where: nginx's sentence, then the line itself with a caret under the culprit.
+//! Errors in a conf: nginx's sentence with the place, then the line itself with carets under the culprit.
 
-use super::{FileId, Sources, Span};
+use super::{Sources, Span};
 use crate::os::Failure;
 use std::fmt;
 
-/// What sort of mistake an [`Error`] is about.
+/// The sort of mistake that an [`Error`] is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
     /// Quotes, braces, semicolons, bytes that are no text.
@@ -15,9 +15,9 @@ pub enum ErrorKind {
     Context,
     /// Too few or too many arguments.
     Arity,
-    /// Said twice.
+    /// A second directive where a block may have one.
     Duplicate,
-    /// An argument that is no value of its type.
+    /// An argument that is no value of the directive's type.
     Value,
     /// A file that can't be read.
     File,
@@ -25,8 +25,8 @@ pub enum ErrorKind {
     Refused,
 }
 
-/// An error in a conf. Its `Display` is what a user sees on stderr: nginx's sentence behind `drover: [emerg] `, the place, the
-/// line with a caret, and a help.
+/// An error in a conf. Its `Display` is for standard error: `drover: [emerg] `, nginx's sentence with the place, the
+/// line with carets, and a help.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -34,9 +34,9 @@ struct Inner {
     span: Span,
     message: String,
     help: Option<String>,
-    /// The place that stands for `{place}` in the help.
+    /// The place to be written for `{place}` in the help.
     other: Option<Span>,
-    /// The line in the sentence: nginx names the one in which the directive ends, not the one of the culprit.
+    /// The line in the sentence: nginx names the line in which the directive ends, not that of the culprit.
     end_line: Option<u32>,
     excerpt: Option<Excerpt>,
 }
@@ -65,7 +65,7 @@ impl Error {
         }))
     }
 
-    /// An error of a system call on what the text at `span` names.
+    /// A system call failed on the object that the text at `span` names.
     pub fn failed(span: Span, failure: Failure) -> Error {
         let (sentence, advice) = failure.parts();
         let mut error = Error::new(ErrorKind::File, span, sentence);
@@ -73,31 +73,31 @@ impl Error {
         error
     }
 
-    /// Adds what would be right.
+    /// Adds a help: what would be right.
     pub fn help(mut self, help: impl Into<String>) -> Error {
         self.0.help = Some(help.into());
         self
     }
 
-    /// Adds what would be right, in words that hold another place of the conf, `other`, as `{place}`.
+    /// Adds a help in which `{place}` stands for another place of the conf, `other`.
     pub fn help_at(mut self, other: Span, help: impl Into<String>) -> Error {
         self.0.other = Some(other);
         self.help(help)
     }
 
-    /// Adds where the same was said before.
+    /// Adds the place where the conf has the same already.
     pub fn first_at(self, first: Span) -> Error {
         self.help_at(first, "it stands in {place} already")
     }
 
-    /// Marks another place in the same file.
+    /// Moves the carets to another place in the same file; the line in the sentence stays.
     pub(super) fn moved_to(mut self, span: Span) -> Error {
         let line = self.0.end_line.unwrap_or(self.0.span.line);
         self.0.span = span;
         self.ends_in(line)
     }
 
-    /// For a text that is none of the user's business.
+    /// Leaves the place out, for a text that the user did not write.
     pub fn without_place(mut self) -> Error {
         self.0.span = Span::NOWHERE;
         self
@@ -108,8 +108,8 @@ impl Error {
         self
     }
 
-    /// Looks the place up, so that it can be shown. Errors of [`super::load`] have been; those found later in a loaded conf
-    /// need it.
+    /// Adds the text at the error's place. [`load`](fn@super::load) has done that for its errors; errors found later in
+    /// a loaded conf need it.
     pub fn shown_with(mut self, sources: &Sources) -> Error {
         let Span { file, line, column, .. } = self.0.span;
         if self.0.excerpt.is_none()
@@ -119,7 +119,7 @@ impl Error {
             self.0.excerpt = Some(Excerpt { place, arrow, line: sources.line(self.0.span) });
         }
         if let Some(other) = self.0.other.take() {
-            // A directive of the built-in defaults has no place.
+            // A default has no place.
             let place = sources.place(other.file, other.line).map(|place| match place.as_str() {
                 "command line" => "the command line".to_owned(),
                 _ => place,
@@ -129,19 +129,14 @@ impl Error {
         self
     }
 
-    /// What sort of mistake it is.
+    /// The sort of mistake.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Where it is.
+    /// The place of the mistake.
     pub fn span(&self) -> Span {
         self.0.span
-    }
-
-    /// The file it is in.
-    pub fn file(&self) -> FileId {
-        self.0.span.file
     }
 
     /// nginx's sentence, without the place.
@@ -149,12 +144,12 @@ impl Error {
         &self.0.message
     }
 
-    /// What would be right, if that is known.
+    /// The help, if there is one.
     pub fn help_text(&self) -> Option<&str> {
         self.0.help.as_deref()
     }
 
-    /// nginx's sentence with the place: the line for the error log.
+    /// nginx's sentence with the place, for the error log.
     pub fn sentence(&self) -> String {
         match &self.0.excerpt {
             Some(excerpt) => format!("{} in {}", self.0.message, excerpt.place),
@@ -162,25 +157,34 @@ impl Error {
         }
     }
 
-    /// The line of the conf with a caret and the help, to show behind the sentence.
-    pub fn picture(&self) -> Picture<'_> {
-        Picture(self)
+    /// The line of the conf with carets and the help, to be shown after the sentence.
+    pub fn snippet(&self) -> Snippet<'_> {
+        Snippet(self)
     }
 }
 
-/// The widest piece of a line that is shown, in characters.
+/// A remark about a conf that works.
+#[derive(Debug)]
+pub struct Warning {
+    /// Whether the log level is `notice`; else it is `warn`.
+    pub notice: bool,
+    /// The sentence, its place, and a help.
+    pub error: Error,
+}
+
+/// Characters that are shown of a long line.
 const WIDTH: usize = 160;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "drover: [emerg] {}{}", self.sentence(), self.picture())
+        write!(f, "drover: [emerg] {}{}", self.sentence(), self.snippet())
     }
 }
 
-/// The picture behind the sentence: the line of the conf, a caret, a help. Each line begins with a line feed.
-pub struct Picture<'e>(&'e Error);
+/// The lines after the sentence: the line of the conf, the carets, a help. Each begins with a line feed.
+pub struct Snippet<'e>(&'e Error);
 
-impl fmt::Display for Picture<'_> {
+impl fmt::Display for Snippet<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { span, help, excerpt, .. } = &*self.0.0;
         let margin = span.line.to_string().len();
@@ -189,7 +193,7 @@ impl fmt::Display for Picture<'_> {
             let (line, before, carets) = window(line, *span);
             write!(f, "\n{:margin$}--> {arrow}\n{:margin$} |\n{} | {line}", "", "", span.line)?;
             write!(f, "\n{:margin$} | {before}{}", "", "^".repeat(carets))?;
-            // A help that would run out of a terminal gets a line of its own.
+            // A help that would not fit a terminal's line gets a line of its own.
             if let Some(short) = help.take_if(|help| before.len() + carets + help.len() <= 100) {
                 write!(f, " {short}")?;
             }
@@ -201,7 +205,7 @@ impl fmt::Display for Picture<'_> {
     }
 }
 
-/// The part of a line to show, the blanks in front of the carets (tabs stay tabs), and how many carets there are.
+/// The part of a line to show, the blanks in front of the carets (tabs stay tabs), and the number of carets.
 fn window(line: &str, span: Span) -> (String, String, usize) {
     let column = (span.column as usize).saturating_sub(1);
     let start = if line.chars().count() > WIDTH { column.saturating_sub(WIDTH / 2) } else { 0 };
@@ -209,7 +213,7 @@ fn window(line: &str, span: Span) -> (String, String, usize) {
         .chars()
         .skip(start)
         .take(WIDTH)
-        // A terminal must not act on what a conf holds.
+        // A terminal must not act on control characters of a conf.
         .map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c })
         .collect();
     let before: String = shown.chars().take(column - start).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();

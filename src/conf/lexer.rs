@@ -1,6 +1,6 @@
 //! Cuts the bytes of a conf into statements by the rules of nginx's `ngx_conf_read_token`.
 
-use super::{Arg, Error, ErrorKind, FileId, Span};
+use super::{Arg, Error, ErrorKind, SourceId, Span};
 
 /// How a statement ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,23 +15,23 @@ pub enum End {
     Text,
 }
 
-/// Words, and what ended them.
+/// Words and the end after them.
 #[derive(Debug)]
 pub struct Statement {
     pub words: Vec<Arg>,
     pub end: End,
-    /// Where the end stands.
+    /// The place of the end.
     pub end_span: Span,
 }
 
-/// nginx's buffer: no parameter is longer, so that a missing quote is noticed near where it is missing.
+/// Bytes of the longest parameter, nginx's buffer: a missing quote is noticed near its place.
 const LONGEST: usize = 4096;
 
-/// Reads one text.
+/// The position in a text that is being read.
 pub struct Lexer<'t> {
     text: &'t [u8],
-    file: FileId,
-    /// Text of `-g`, whose end is called differently.
+    file: SourceId,
+    /// Whether the text comes from `-g`: the error about its end has other words.
     command_line: bool,
     at: usize,
     line: u32,
@@ -46,7 +46,7 @@ struct Mark {
 }
 
 impl<'t> Lexer<'t> {
-    pub fn new(text: &'t [u8], file: FileId, command_line: bool) -> Lexer<'t> {
+    pub fn new(text: &'t [u8], file: SourceId, command_line: bool) -> Lexer<'t> {
         // Some editors begin a file with a byte order mark.
         let at = if text.starts_with("\u{feff}".as_bytes()) { "\u{feff}".len() } else { 0 };
         Lexer { text, file, command_line, at, line: 1, column: 1 }
@@ -81,8 +81,8 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    /// The next statement that has no error; behind an error it goes on with the line after the one where the statement
-    /// began. `None`: the end of the text.
+    /// The next statement without an error. After an error the reading goes on in the line below the statement's
+    /// beginning. `None`: the end of the text.
     pub fn statement_or_next(&mut self) -> Option<Statement> {
         loop {
             self.skip_blanks();
@@ -111,7 +111,7 @@ impl<'t> Lexer<'t> {
             self.line += 1;
             self.column = 1;
         } else if byte & 0xc0 != 0x80 {
-            // Bytes that go on with a character of UTF-8 are no column of their own.
+            // Continuation bytes of UTF-8 are no column of their own.
             self.column += 1;
         }
         Some(byte)
@@ -129,7 +129,7 @@ impl<'t> Lexer<'t> {
         self.end_of_text("unexpected end of file, expecting \";\" or \"}\"")
     }
 
-    /// The error of a text that ends too early; `file` is its wording for a file.
+    /// The error about a text that ends too early; `file` is the wording for a file.
     pub fn end_of_text(&self, file: &str) -> Error {
         let message = if self.command_line { "unexpected end of parameter, expecting \";\"" } else { file };
         self.error(self.mark(), 1, message.to_owned())
@@ -244,7 +244,7 @@ impl<'t> Lexer<'t> {
     }
 }
 
-/// Backslashes in front of `" ' \` go, `\t \r \n` become what they stand for, all others stay.
+/// Removes backslashes in front of `" ' \` and turns `\t \r \n` into control characters; other backslashes stay.
 fn unescape(raw: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(raw.len());
     let mut rest = raw;

@@ -1,4 +1,4 @@
-//! Where a server listens: the value of `listen`, and the sockets that all of them together need.
+//! The value of `listen`, and the sockets that all `listen` directives together need.
 
 use super::{Args, Contexts, Error, Span, did_you_mean, parse_count, parse_size, parse_time_s};
 use crate::os::{Addr, Keepalive, ListenOptions};
@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 /// Bytes of a socket's path: `sun_path` of sockaddr_un(7) without the NUL at its end.
 const LONGEST_PATH: usize = 107;
 
-/// The options that take a value, and what it may be.
+/// The options that take a value, and how it is written.
 const VALUED: [(&str, &str); 6] = [
     ("backlog", "backlog=NUMBER"),
     ("fastopen", "fastopen=NUMBER"),
@@ -18,10 +18,10 @@ const VALUED: [(&str, &str); 6] = [
     ("ipv6only", "ipv6only=on or ipv6only=off"),
 ];
 
-/// The options that are a word.
+/// The options without a value.
 const WORDS: [&str; 4] = ["default_server", "bind", "reuseport", "deferred"];
 
-/// Options of nginx that are not there, and what a user should know.
+/// Options of nginx that drover lacks, and advice about each.
 const MISSING: [(&str, &str); 5] = [
     ("ssl", "drover does not speak TLS yet: put a TLS-terminating proxy in front and listen plainly"),
     ("http2", "drover does not speak HTTP/2 yet: leave \"http2\" out, clients use HTTP/1.1"),
@@ -30,32 +30,32 @@ const MISSING: [(&str, &str); 5] = [
     ("proxy_protocol", "drover does not read the PROXY protocol yet: let the proxy connect without it"),
 ];
 
-/// One `listen`.
+/// A `listen` directive, or one port of its range.
 #[derive(Debug, Clone)]
 pub struct Listen {
     pub addr: Addr,
     pub default_server: bool,
-    /// Options of the socket itself, which one `listen` alone may set.
+    /// Options of the socket itself, which a single `listen` of an address may set.
     pub options: Option<ListenOptions>,
     pub span: Span,
 }
 
-/// One listening socket.
+/// A listening socket that the conf needs.
 #[derive(Debug, Clone)]
 pub struct ListenSocket {
     pub addr: Addr,
     pub options: ListenOptions,
-    /// Where it was asked for first.
+    /// The place of the first `listen` that needs the socket.
     pub span: Span,
-    /// The addresses reached through it, by their index in what was asked for: a wildcard socket also takes what specific
-    /// `listen`s on its port ask for.
+    /// The addresses that clients reach through the socket, by their index among those asked for: a wildcard socket
+    /// also serves the specific addresses of its port.
     bounds: Vec<(Addr, usize)>,
 }
 
 impl ListenSocket {
-    /// One socket for each address, but a wildcard takes in the other addresses of its port, which can't be bound
-    /// beside it (ngx_http_init_listening); one of IPv6 that takes IPv4 clients, those of IPv4, too. `passed`: the
-    /// wildcards of sockets that were passed in and take IPv4 clients whatever the conf says.
+    /// The sockets for the addresses `asked` for. A wildcard also serves the other addresses of its port, which can't
+    /// be bound beside it (ngx_http_init_listening); an IPv6 wildcard that takes IPv4 clients also those of IPv4.
+    /// `passed`: wildcards of inherited sockets, which take IPv4 clients whatever the conf says.
     pub fn group(asked: &[(Addr, ListenOptions, Span)], passed: &[Addr]) -> Vec<ListenSocket> {
         let asked = Self::with_passed(asked, passed);
         let mut sockets: Vec<ListenSocket> = Vec::new();
@@ -79,7 +79,7 @@ impl ListenSocket {
         sockets
     }
 
-    /// The address asked for, and behind it the passed sockets that serve a `*:P` of it.
+    /// The addresses asked for, then the passed sockets that serve a `*:PORT` among them.
     fn with_passed(asked: &[(Addr, ListenOptions, Span)], passed: &[Addr]) -> Vec<Asked> {
         let mut all: Vec<Asked> = Vec::new();
         for (addr, options, span) in asked {
@@ -108,12 +108,12 @@ impl ListenSocket {
         self.addr == *addr || covers(&self.addr, is_dual, addr) || covers(addr, false, &self.addr)
     }
 
-    /// Whether only a connection's local address tells what it belongs to.
+    /// Whether the socket serves several addresses: a connection's local address tells which.
     pub fn is_shared(&self) -> bool {
         self.bounds.len() > 1
     }
 
-    /// The index of the address that a connection belongs to: the one it came in by, else the socket's own.
+    /// The index of the address that a connection belongs to: its local address, else the socket's own.
     pub fn bound(&self, local: Option<&Addr>) -> Option<usize> {
         let at = |addr: &Addr| self.bounds.iter().find(|(bound, _)| bound == addr).map(|(_, index)| *index);
         let by_local = local.map(Addr::unmapped).and_then(|local| at(&local).or_else(|| at(&local.wildcard()?)));
@@ -122,7 +122,7 @@ impl ListenSocket {
     }
 }
 
-/// An address that the conf asks for, or that of a socket which serves one of them.
+/// An address that the conf asks for, or that of a passed socket which serves such an address.
 #[derive(Debug, Clone)]
 struct Asked {
     addr: Addr,
@@ -137,7 +137,7 @@ impl Asked {
     }
 }
 
-/// Whether a socket for `wildcard`, one of IPv6 that `is_dual` takes IPv4 clients as well, is one for `addr`.
+/// Whether a socket for `wildcard` takes the clients of `addr`; `is_dual`: an IPv6 socket that takes IPv4 clients.
 fn covers(wildcard: &Addr, is_dual: bool, addr: &Addr) -> bool {
     let fits = match (wildcard, addr) {
         (Addr::V4(_), Addr::V4(_)) | (Addr::V6(_), Addr::V6(_)) => true,
@@ -148,14 +148,14 @@ fn covers(wildcard: &Addr, is_dual: bool, addr: &Addr) -> bool {
 }
 
 impl Listen {
-    /// The address of a server that names none.
+    /// The address of a server without a `listen`.
     pub fn fallback(port: u16, span: Span) -> Listen {
         let addr = Addr::from(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
         Listen { addr, default_server: false, options: None, span }
     }
 
-    /// Reads one more `listen` of a server: the address, or one for each port of a range, then the options.
-    /// `default_server` is one where servers share an address, in `http`.
+    /// Parses a `listen` into those of its server: the address, or one for each port of a range, and the options.
+    /// `default_server` exists in `http` only, where servers share addresses.
     pub fn parse_into(args: &Args, listens: &mut Vec<Listen>) -> Result<(), Error> {
         let text = args.str(0)?;
         let addrs = parse_addrs(text).map_err(|what| bad_address(args, text, what))?;
@@ -197,7 +197,7 @@ impl Listen {
             "rcvbuf" => options.rcvbuf = Some(bytes()?),
             "sndbuf" => options.sndbuf = Some(bytes()?),
             "so_keepalive" => options.keepalive = Some(parse_keepalive(args, i, value)?),
-            // Without effect where the address is not one of IPv6.
+            // No effect on addresses other than IPv6.
             "ipv6only" if value == "on" => options.ipv6only = true,
             "ipv6only" if value == "off" => options.ipv6only = false,
             _ if MISSING.iter().any(|(missing, _)| *missing == text) => return Err(not_supported(args, i)),
@@ -223,7 +223,7 @@ fn bad_address(args: &Args, text: &str, what: &str) -> Error {
     }
 }
 
-/// All that nginx has and drover has not is named at once: whoever leaves `ssl` out must not meet `http2` next.
+/// Names all options that drover lacks at once: a user who removes `ssl` must not meet `http2` next.
 fn not_supported(args: &Args, i: usize) -> Error {
     let said = args.all().iter().skip(i);
     let helps: Vec<&str> =
@@ -265,7 +265,7 @@ fn parse_keepalive(args: &Args, i: usize, value: &str) -> Result<Keepalive, Erro
         "off" => return Ok(Keepalive { on: false, ..Keepalive::default() }),
         _ => {}
     }
-    // What is missing at the end, empty or 0 is the system's.
+    // A part that is missing, empty or 0 leaves the system's value.
     let mut parts = value.splitn(3, ':');
     let mut number = |parse: fn(&str) -> Option<u64>| match parts.next() {
         None | Some("") => Ok(None),
@@ -281,8 +281,7 @@ fn parse_keepalive(args: &Args, i: usize, value: &str) -> Result<Keepalive, Erro
     Ok(Keepalive { on: true, idle_s, interval_s, count })
 }
 
-/// The addresses that the first argument of `listen` names. Errors: what is wrong with it, in nginx's words
-/// (`ngx_parse_url`).
+/// The addresses that the first argument of `listen` names. Errors are nginx's words (`ngx_parse_url`).
 fn parse_addrs(text: &str) -> Result<Vec<Addr>, &'static str> {
     if text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("unix:")) {
         return match &text[5..] {
@@ -301,7 +300,7 @@ fn parse_addrs(text: &str) -> Result<Vec<Addr>, &'static str> {
 type Ports = RangeInclusive<u16>;
 const DEFAULT_PORT: Ports = 80..=80;
 
-/// What follows a `[`.
+/// Parses an IPv6 address and its ports, after the `[`.
 fn parse_v6(text: &str) -> Result<(IpAddr, Ports), &'static str> {
     let (host, rest) = text.split_once(']').ok_or("invalid host")?;
     let ports = match rest.strip_prefix(':') {
@@ -336,7 +335,7 @@ fn parse_v4(text: &str) -> Result<(IpAddr, Ports), &'static str> {
     Ok((ip, ports))
 }
 
-/// A port, or two with a dash between.
+/// A port, or a range: two with a dash between.
 fn parse_ports(text: &str) -> Result<Ports, &'static str> {
     let port = |text: &str| match parse_count(text) {
         Some(port @ 1..=65535) => Ok(port as u16),
@@ -351,7 +350,7 @@ fn parse_ports(text: &str) -> Result<Ports, &'static str> {
     }
 }
 
-/// A host name in `listen`, resolved once when the conf is read.
+/// Resolves a host name in `listen`, once, while the conf is read.
 fn resolve(host: &str) -> Option<IpAddr> {
     use std::net::ToSocketAddrs;
     (host, 0).to_socket_addrs().ok()?.map(|addr| addr.ip()).min_by_key(IpAddr::is_ipv6)

@@ -1,7 +1,8 @@
-//! From bytes to a [`Conf`]: reads statements, checks them as nginx's `ngx_conf_handler` does, lets the settings parse them,
-//! and gives every block its scope.
+//! From bytes to a [`Conf`]: reads statements, checks them as nginx's `ngx_conf_handler` does, lets the settings parse
+//! them, and gives every block its scope.
 
 mod checks;
+mod files;
 mod hints;
 mod include;
 mod salvage;
@@ -12,36 +13,43 @@ use super::args::join;
 use super::lexer::{End, Lexer, Statement};
 use super::scope::Cell;
 use super::{
-    Arg, Args, Contexts, Entry, Error, ErrorKind, FileId, Item, Kind, Notes, Registry, Scope, Section, Sources, Span,
-    Store, Value,
+    Arg, Args, Contexts, Entry, Error, ErrorKind, Item, Kind, Notes, Registry, Scope, Section, SourceId, Sources, Span,
+    Store, Value, Warning,
 };
 use crate::os::Addr;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// Where a conf comes from.
+/// The origin of a conf.
 #[derive(Debug, Clone, Copy)]
 pub enum Input<'i> {
     /// A file; `include` is relative to its directory.
     File(&'i Path),
     /// A text that the program carries; `include` is relative to the prefix.
     Text {
-        /// What errors call it.
+        /// The name of the text in errors.
         name: &'i str,
-        /// The conf.
+        /// The text.
         text: &'i str,
     },
 }
 
-/// What a conf's reading depends on besides its text.
+impl<'i> Input<'i> {
+    /// A text whose includes are relative to the prefix.
+    pub fn text(name: &'i str, text: &'i str) -> Input<'i> {
+        Input::Text { name, text }
+    }
+}
+
+/// Options of the reading of a conf.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// What relative paths start at (`-p`).
+    /// The directory where relative paths start (`-p`).
     pub prefix: String,
-    /// `-g`: directives put in the main context first.
+    /// `-g`: directives that come first in the main context.
     pub globals: Option<String>,
-    /// Name and text of files that the program carries: an `include` of a file that is missing, in whatever directory,
-    /// gets the text under its name.
+    /// Names and texts of files that the program carries: an `include` of a missing file, in whatever directory, gets
+    /// the text with its name.
     pub built_in: &'static [(&'static str, &'static str)],
 }
 
@@ -50,27 +58,27 @@ pub struct Options {
 pub struct Conf {
     /// The main context.
     pub root: Node,
-    /// The texts it was read from.
+    /// The texts that the conf was read from.
     pub sources: Sources,
-    /// The wildcard addresses of listening sockets that were passed in and take IPv4 clients, too.
+    /// The wildcard addresses of inherited listening sockets that take IPv4 clients as well.
     pub passed: Vec<Addr>,
-    /// What the error log of the start should say.
+    /// Remarks for the error log.
     pub warnings: Vec<Warning>,
     notes: Notes,
 }
 
 impl Conf {
-    /// What the directives noted while they were parsed ([`Args::notes`]), if any did.
+    /// The note of type `N` that directives left while they were parsed ([`Args::notes`]), if any did.
     pub fn notes<N: std::any::Any>(&self) -> Option<&N> {
         self.notes.get()
     }
 
-    /// Looks up the place of an error that was found after loading.
+    /// Adds the text at its place to an error that was found after the loading.
     pub fn explain(&self, error: Error) -> Error {
         error.shown_with(&self.sources)
     }
 
-    /// Adds a warning that was found after loading.
+    /// Adds a warning that was found after the loading.
     pub fn warn(&mut self, error: Error) {
         let error = self.explain(error);
         self.warnings.push(Warning { notice: false, error });
@@ -82,42 +90,33 @@ impl Conf {
     }
 }
 
-/// Something to say about a conf that works.
-#[derive(Debug)]
-pub struct Warning {
-    /// For the level `notice`, not `warn`.
-    pub notice: bool,
-    /// The sentence, its place, and what would help.
-    pub error: Error,
-}
-
 /// A block.
 #[derive(Debug)]
 pub struct Node {
     section: &'static Section,
-    /// What stands between its name and its brace.
+    /// The arguments between the name and the brace.
     pub args: Vec<Arg>,
-    /// Its name.
+    /// The place of the name.
     pub span: Span,
-    /// The values in force in it.
+    /// The values in force in the block.
     pub scope: Scope,
-    /// The blocks in it, in their order.
+    /// The inner blocks, in their order.
     pub children: Vec<Node>,
 }
 
 impl Node {
-    /// Whether it is a block of this section.
+    /// Whether this is a block of `section`.
     pub fn is(&self, section: &'static Section) -> bool {
         std::ptr::eq(self.section, section)
     }
 
-    /// The blocks of this section in it, in their order.
+    /// The inner blocks of `section`, in their order.
     pub fn children_of<'n>(&'n self, section: &'static Section) -> impl Iterator<Item = &'n Node> {
         self.children.iter().filter(move |node| node.is(section))
     }
 }
 
-/// Reads a conf. The error can be shown as it is.
+/// Reads a conf. An error has the text at its place, ready to be shown.
 pub fn load(registry: &Registry, input: Input, options: &Options) -> Result<Conf, Error> {
     let mut loader = Loader::new(registry, input, options);
     match loader.load(input, options) {
@@ -126,7 +125,7 @@ pub fn load(registry: &Registry, input: Input, options: &Options) -> Result<Conf
     }
 }
 
-/// Reads a conf from a text called `conf`, with the prefix `/`; for tests above all.
+/// Reads a conf from a text called `conf`, with the prefix `/`, for tests.
 pub fn parse(registry: &Registry, text: &str) -> Result<Conf, Error> {
     let options = Options { prefix: "/".to_owned(), ..Options::default() };
     load(registry, Input::Text { name: "conf", text }, &options)
@@ -134,10 +133,10 @@ pub fn parse(registry: &Registry, text: &str) -> Result<Conf, Error> {
 
 static MAIN: Section = Section::new("main").inner(Contexts::MAIN);
 
-/// Blocks and includes may be nested this deep, so that no conf can exhaust the stack.
+/// Levels of blocks and includes: no conf can exhaust the stack.
 const DEEPEST: usize = 64;
 
-/// How a text may end.
+/// The reason why a list of statements may end: the end of a file, a brace, the end of `-g`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Inside {
     File,
@@ -173,7 +172,7 @@ struct Loader<'l> {
     sources: Sources,
     notes: Notes,
     warnings: Vec<Warning>,
-    /// Inert directives that were met, each once.
+    /// Directives without effect that the conf has, each once.
     inert: Vec<(&'static str, Span)>,
     /// The files that are being read, outermost first.
     open_files: Vec<PathBuf>,
@@ -213,7 +212,7 @@ impl<'l> Loader<'l> {
         match input {
             Input::File(path) => {
                 let name = path.to_string_lossy().into_owned();
-                let text = include::read(path)
+                let text = files::read(path)
                     .map_err(|failure| Error::new(ErrorKind::File, Span::NOWHERE, failure.to_string()))?;
                 self.file(&name, text, |loader, lexer| loader.block(lexer, &mut root, Inside::File))?;
             }
@@ -245,7 +244,7 @@ impl<'l> Loader<'l> {
         conf
     }
 
-    /// Reads a text, in which `read` must reach the end.
+    /// Lets `read` read a text to its end.
     fn file<R>(
         &mut self,
         name: &str,
@@ -253,7 +252,7 @@ impl<'l> Loader<'l> {
         read: impl FnOnce(&mut Self, &mut Lexer) -> Result<R, Error>,
     ) -> Result<R, Error> {
         let file = self.sources.add_file(name, text.clone());
-        self.open_files.push(include::identity(name));
+        self.open_files.push(files::identity(name));
         let result = read(self, &mut Lexer::new(&text, file, false));
         self.open_files.pop();
         result
@@ -289,7 +288,7 @@ impl<'l> Loader<'l> {
             return self.include(statement, |loader, lexer| loader.block(lexer, block, Inside::File));
         }
         let entry = self.find(statement, name, context)?;
-        self.doubt(statement, entry, context);
+        self.warn_of_swallowed_statement(statement, entry, context);
         match entry.kind() {
             Kind::Section(section) => {
                 self.check_once(section, statement, name, block)?;
@@ -305,7 +304,7 @@ impl<'l> Loader<'l> {
                     self.items(lexer, &mut items, Inside::Braces, name)?;
                 }
                 let args = statement.words.get(1..).unwrap_or_default();
-                self.set(store, Spoken { name, args, items: &items, context, first, statement }, &mut own.value)?;
+                self.set(store, Occurrence { name, args, items: &items, context, first, statement }, &mut own.value)?;
             }
             Kind::Inert(_) => {
                 let known = entry.info().names().iter().find(|known| **known == name.text);
@@ -315,7 +314,7 @@ impl<'l> Loader<'l> {
                     self.inert.push((known, name.span));
                 }
             }
-            // `find` has answered with its error.
+            // `find` returns its error.
             Kind::Refused(_) => {}
         }
         Ok(())
@@ -331,7 +330,7 @@ impl<'l> Loader<'l> {
                 (End::Close, _) => return syntax("unexpected \"}\""),
                 (End::Open, _) => return syntax("unexpected \"{\""),
                 (End::Text, Inside::Braces) => return Err(self.unclosed(lexer, &owner.text, owner.span)),
-                (End::Semicolon, _) => self.doubt_words(&statement),
+                (End::Semicolon, _) => self.warn_of_foreign_characters(&statement),
             }
             match statement.words.first() {
                 Some(word) if word.text == "include" => {
@@ -343,28 +342,27 @@ impl<'l> Loader<'l> {
         }
     }
 
-    /// Lets a setting parse what was said.
-    fn set(&mut self, store: &dyn Store, spoken: Spoken, value: &mut Value) -> Result<(), Error> {
+    /// Lets a setting parse an occurrence into `value`.
+    fn set(&mut self, store: &dyn Store, occurrence: Occurrence, value: &mut Value) -> Result<(), Error> {
         let mut args = Args {
-            name: spoken.name,
-            words: spoken.args,
-            items: spoken.items,
-            context: spoken.context,
-            first: spoken.first,
-            end_line: spoken.statement.end_span.line,
+            name: occurrence.name,
+            words: occurrence.args,
+            items: occurrence.items,
+            context: occurrence.context,
+            first: occurrence.first,
+            end_line: occurrence.statement.end_span.line,
             prefix: &self.prefix,
-            conf_dir: &self.conf_dir,
             notes: &mut self.notes,
             warnings: &mut self.warnings,
         };
         store.parse(&mut args, value)
     }
 
-    /// The values of a conf that says nothing.
+    /// The values of an empty conf.
     fn defaults(&mut self) -> Result<HashMap<usize, Value>, Error> {
         let mut defaults = HashMap::new();
         for (entry, store) in self.registry.settings() {
-            defaults.insert(store.slot(), self.default_of(entry, store)?);
+            defaults.insert(store.index(), self.default_of(entry, store)?);
         }
         Ok(defaults)
     }
@@ -375,33 +373,34 @@ impl<'l> Loader<'l> {
         let (Some(default), Some(name)) = (info.default(), info.names().first()) else { return Ok(value) };
         let end = if store.takes_block() { "" } else { ";" };
         let text = format!("{name} {default}{end}");
-        let mut lexer = Lexer::new(text.as_bytes(), FileId::NONE, false);
+        let mut lexer = Lexer::new(text.as_bytes(), SourceId::NONE, false);
         let statement = lexer.statement()?;
         let Some((name, args)) = statement.words.split_first() else { return Ok(value) };
         let mut items = Vec::new();
         if store.takes_block() {
             self.items(&mut lexer, &mut items, Inside::Braces, name)?;
         }
-        let spoken = Spoken { name, args, items: &items, context: info.contexts(), first: None, statement: &statement };
-        self.set(store, spoken, &mut value)?;
+        let occurrence =
+            Occurrence { name, args, items: &items, context: info.contexts(), first: None, statement: &statement };
+        self.set(store, occurrence, &mut value)?;
         Ok(value)
     }
 
-    /// Gives a block its scope, then those in it: what is said below a block in its surroundings is inherited too.
+    /// Gives a block its scope, then its inner blocks: they also inherit directives that stand below them.
     fn node(&self, block: Block, outer: &Scope, defaults: &HashMap<usize, Value>) -> Node {
         let mut own = block.own;
-        let size = defaults.keys().max().map_or(0, |slot| slot + 1);
+        let size = defaults.keys().max().map_or(0, |index| index + 1);
         let mut cells = vec![None; size];
         for (_, store) in self.registry.settings() {
-            let slot = store.slot();
-            let Some(cell) = cells.get_mut(slot) else { continue };
-            *cell = match own.remove(&slot) {
+            let index = store.index();
+            let Some(cell) = cells.get_mut(index) else { continue };
+            *cell = match own.remove(&index) {
                 Some(Own { value, span }) => Some(Cell { value, span: Some(span), here: true }),
                 None => outer
-                    .cell_at(slot)
+                    .cell_at(index)
                     .filter(|_| !store.is_local())
                     .map(|cell| Cell { here: false, ..cell.clone() })
-                    .or_else(|| Some(Cell { value: defaults.get(&slot)?.clone(), span: None, here: false })),
+                    .or_else(|| Some(Cell { value: defaults.get(&index)?.clone(), span: None, here: false })),
             };
         }
         let scope = Scope::new(cells);
@@ -410,8 +409,8 @@ impl<'l> Loader<'l> {
     }
 }
 
-/// A directive as it was said.
-struct Spoken<'s> {
+/// A directive in a conf, at one place.
+struct Occurrence<'s> {
     name: &'s Arg,
     args: &'s [Arg],
     items: &'s [Item],

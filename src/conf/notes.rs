@@ -1,9 +1,10 @@
-//! What directives of one conf tell each other while it is read, and the code behind them afterwards: one value a type.
+//! Notes by which the directives of a conf tell something to each other, and to the code that uses the conf: one value
+//! a type.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 
-/// A value of each type that somebody asked for, `Default` at first.
+/// A value of each type that some directive asked for, `Default` at first.
 #[derive(Default)]
 pub struct Notes(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
 
@@ -14,7 +15,7 @@ impl Notes {
         note.downcast_mut().unwrap_or_else(|| unreachable!("a note is kept under the id of its own type"))
     }
 
-    /// The value of this type, if anybody changed it.
+    /// The value of this type, if some directive asked for it.
     pub fn get<N: Any>(&self) -> Option<&N> {
         self.0.get(&TypeId::of::<N>())?.downcast_ref()
     }

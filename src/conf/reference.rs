@@ -3,11 +3,11 @@
 use super::{Entry, Info, Kind, Registry};
 use std::fmt::Write;
 
-/// The whole reference, as conf/DIRECTIVES.md holds it.
+/// The whole reference: the contents of conf/DIRECTIVES.md.
 pub fn markdown(registry: &Registry) -> String {
     let mut text = String::from(
-        "# Directives\n\nMade by `drover --help-conf` from the directives themselves. TIME: `500ms`, `75s`, `1h30m`, `30d`, \
-         `1y`, seconds without a unit. SIZE: bytes, or `8k`, `1m`, `2g`.\n",
+        "# Directives\n\nMade by `drover --help-conf` from the directives themselves. TIME: `500ms`, `75s`, `1h30m`, \
+         `30d`, `1y`, seconds without a unit. SIZE: bytes, or `8k`, `1m`, `2g`.\n",
     );
     for entry in described(registry) {
         let info = entry.info();
@@ -64,19 +64,19 @@ pub fn one(registry: &Registry, name: &str) -> Result<String, String> {
     Ok(text)
 }
 
-/// What a directive's first argument may be, as a Markdown table; `None`: it has no such list.
+/// The things that a directive's first argument can name, as a Markdown table; `None`: there is no such list.
 pub fn choices(info: &Info) -> Option<String> {
     let choices = info.choices();
     let name = info.names().first()?;
     let mut text = format!("| `{name}` | meaning |\n|---|---|\n");
     for choice in &choices {
-        // A bar ends a cell, even inside backquotes.
+        // In Markdown a bar ends a cell, even inside backquotes.
         let _ = writeln!(text, "| `{}` | {} |", choice.usage.replace('|', "\\|"), choice.about.replace('|', "\\|"));
     }
     (!choices.is_empty()).then_some(text)
 }
 
-/// The names of all directives that do something, with the first sentence about each.
+/// The names of all settings and sections, with the first sentence about each.
 pub fn names(registry: &Registry) -> String {
     let mut lines = vec![("include", "Reads other files in this place.")];
     for entry in described(registry) {
@@ -115,9 +115,9 @@ fn indented(text: &str) -> String {
 /// Columns of a text for a terminal.
 const WIDTH: usize = 96;
 
-const INCLUDE: &str = "include FILE | PATTERN;\n\nReads the named file, or all that the pattern fits, in the order of their \
-    names, as if they stood here. Relative to the directory of the conf file. No file for a pattern is no error.\n\n\
-    Context: any.\n";
+const INCLUDE: &str = "include FILE | PATTERN;\n\nReads the named file, or all that the pattern fits, in the order of \
+    their names, as if they stood here. Relative to the directory of the conf file. No file for a pattern is no \
+    error.\n\nContext: any.\n";
 
 /// The entries with a page of their own, by name.
 fn described(registry: &Registry) -> Vec<&&'static dyn Entry> {

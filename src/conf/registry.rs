@@ -1,4 +1,4 @@
-//! Every directive there is, by name.
+//! All directives, by name.
 
 use super::{Contexts, Entry, Kind, Store, did_you_mean};
 use std::collections::HashMap;
@@ -7,19 +7,19 @@ use std::collections::HashMap;
 pub struct Registry {
     entries: Vec<&'static dyn Entry>,
     by_name: HashMap<&'static str, Vec<&'static dyn Entry>>,
-    /// Families whose names share a beginning, for what `by_name` doesn't know.
+    /// Families whose names share a beginning, for names that `by_name` lacks.
     by_prefix: Vec<(&'static str, [&'static dyn Entry; 1])>,
 }
 
 impl Registry {
-    /// Gathers the lists of the modules, and gives every setting its place in the scopes.
+    /// Gathers the lists of the modules, and gives every setting its index in the scopes.
     pub fn new(lists: &[&[&'static dyn Entry]]) -> Registry {
         let entries: Vec<&'static dyn Entry> = lists.concat();
         let mut by_prefix = Vec::new();
         let mut by_name: HashMap<&'static str, Vec<&'static dyn Entry>> = HashMap::new();
         for entry in &entries {
             if let Kind::Setting(store) = entry.kind() {
-                store.slot();
+                store.index();
             }
             for name in entry.info().names() {
                 match name.strip_suffix('*') {
@@ -36,7 +36,7 @@ impl Registry {
         &self.entries
     }
 
-    /// The entries of a name: one for each group of contexts it means something else in.
+    /// The entries of a name: one for each meaning, in contexts of its own.
     pub fn named(&self, name: &str) -> &[&'static dyn Entry] {
         let family = || self.by_prefix.iter().find(|(prefix, _)| name.starts_with(prefix));
         match self.by_name.get(name) {
@@ -52,7 +52,7 @@ impl Registry {
         })
     }
 
-    /// The name that `word` is most likely meant to be: one that `context` takes, if there is any.
+    /// The name that `word` most likely misspells: preferably one that `context` takes.
     pub fn nearest(&self, word: &str, context: Contexts) -> Option<&'static str> {
         let names = |wanted: fn(Contexts, Contexts) -> bool| {
             let entries = self.entries.iter().map(|entry| entry.info());
@@ -62,8 +62,8 @@ impl Registry {
             .or_else(|| did_you_mean(word, names(|contexts, _| !contexts.is_empty())))
     }
 
-    /// What is wrong with the entries themselves, for a test to find empty: names with two meanings in one context, missing
-    /// texts, defaults that the arity forbids.
+    /// Mistakes in the entries themselves, for a test: names with two meanings in one context, missing texts, missing
+    /// contexts.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         for (name, entries) in &self.by_name {

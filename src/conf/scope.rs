@@ -1,19 +1,19 @@
-//! The values in force in a block: its own, the inherited ones, the defaults.
+//! The values in force in a block: its own, inherited ones, defaults.
 
 use super::{Setting, Span, Value};
 use std::sync::Arc;
 
-/// The value of every setting at one place of a conf. Cheap to clone.
+/// The value of every setting in a block of a conf. Cheap to clone.
 #[derive(Clone)]
 pub struct Scope(Arc<[Option<Cell>]>);
 
-/// One setting's value.
+/// The value of a setting.
 #[derive(Clone)]
 pub(super) struct Cell {
     pub value: Value,
-    /// Where it was said; `None` for a default.
+    /// The place of the directive; `None` for a default.
     pub span: Option<Span>,
-    /// Said in this very block.
+    /// Whether the directive stands in this very block.
     pub here: bool,
 }
 
@@ -22,15 +22,15 @@ impl Scope {
         Scope(cells.into())
     }
 
-    pub(super) fn cell_at(&self, slot: usize) -> Option<&Cell> {
-        self.0.get(slot)?.as_ref()
+    pub(super) fn cell_at(&self, index: usize) -> Option<&Cell> {
+        self.0.get(index)?.as_ref()
     }
 
     fn cell<T: Default + Send + Sync + 'static>(&self, setting: &Setting<T>) -> Option<&Cell> {
-        self.0.get(setting.known_slot())?.as_ref()
+        self.0.get(setting.known_index())?.as_ref()
     }
 
-    /// The value of `setting` here: one index and one comparison of types.
+    /// The value of `setting`. Costs an index and a comparison of types.
     #[inline]
     pub fn get<'a, T: Default + Send + Sync + 'static>(&'a self, setting: &'a Setting<T>) -> &'a T {
         match self.cell(setting).and_then(|cell| cell.value.downcast_ref()) {
@@ -39,12 +39,12 @@ impl Scope {
         }
     }
 
-    /// Where `setting` was said, here or in a block around; `None`: it has its default.
+    /// The place of the directive that set `setting`, here or in a block around; `None` for a default.
     pub fn span_of<T: Default + Send + Sync + 'static>(&self, setting: &Setting<T>) -> Option<Span> {
         self.cell(setting)?.span
     }
 
-    /// Whether this very block says it.
+    /// Whether this very block sets `setting`.
     pub fn set_here<T: Default + Send + Sync + 'static>(&self, setting: &Setting<T>) -> bool {
         self.cell(setting).is_some_and(|cell| cell.here)
     }

@@ -1,4 +1,4 @@
-//! A directive with a value of type `T`.
+//! A directive with a typed value.
 
 use super::entry::{Info, Names};
 use super::value::{OneOf, one_of_syntax};
@@ -7,16 +7,16 @@ use std::any::Any;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// A directive: how it is said, how it is parsed, what it is by default. One `static`, beside the code that reads it with
-/// [`super::Scope::get`].
+/// A directive with a value of type `T`: its names, its contexts, its syntax, its default, and the function that parses
+/// it. A `static` beside the code that reads the value with [`super::Scope::get`].
 pub struct Setting<T> {
     info: Info,
     parse: Parse<T>,
     takes_block: bool,
     local: bool,
-    /// Where every scope keeps the value; given out once in the life of the process.
-    slot: AtomicU32,
-    /// Answers for scopes of a registry without this setting.
+    /// The index of the value in every scope; given out once in the life of the process.
+    index: AtomicU32,
+    /// The value for scopes of a registry without this setting.
     unset: OnceLock<T>,
 }
 
@@ -25,17 +25,17 @@ enum Parse<T> {
     Many(fn(&mut Args, &mut T) -> Result<(), Error>),
 }
 
-const NO_SLOT: u32 = u32::MAX;
-static SLOTS_GIVEN: AtomicU32 = AtomicU32::new(0);
+const NO_INDEX: u32 = u32::MAX;
+static INDICES_GIVEN: AtomicU32 = AtomicU32::new(0);
 
 impl<T: Default + Send + Sync + 'static> Setting<T> {
-    /// A directive that may be said once in a block.
+    /// A directive that a block may have once.
     pub const fn one(name: &'static str, parse: fn(&mut Args) -> Result<T, Error>) -> Setting<T> {
         Setting::new(Names::One(name), Parse::One(parse))
     }
 
-    /// Directives that may be said again and again in a block; each adds to one value, in their order. A block with one of
-    /// its own inherits none.
+    /// Directives that a block may have any number of times; each adds to one value, in their order. A block that has
+    /// such a directive inherits none.
     pub const fn many(names: &'static [&'static str], parse: fn(&mut Args, &mut T) -> Result<(), Error>) -> Setting<T> {
         Setting::new(Names::Many(names), Parse::Many(parse))
     }
@@ -46,61 +46,62 @@ impl<T: Default + Send + Sync + 'static> Setting<T> {
             parse,
             takes_block: false,
             local: false,
-            slot: AtomicU32::new(NO_SLOT),
+            index: AtomicU32::new(NO_INDEX),
             unset: OnceLock::new(),
         }
     }
 
-    /// The blocks that take it.
+    /// Sets the contexts that take the directive.
     pub const fn contexts(mut self, contexts: Contexts) -> Self {
         self.info.contexts = contexts;
         self
     }
 
-    /// How few and how many arguments it takes; `usize::MAX` for any number.
+    /// Sets the least and the greatest number of arguments; `usize::MAX`: any number.
     pub const fn args(mut self, min: usize, max: usize) -> Self {
         self.info.args = (min, max);
         self
     }
 
-    /// How its arguments are written: `SIZE`, `on | off`, `NAME VALUE [always]`.
+    /// Sets the arguments as the reference writes them: `SIZE`, `on | off`, `NAME VALUE [always]`.
     pub const fn syntax(mut self, syntax: &'static str) -> Self {
         self.info.syntax = Syntax::Text(syntax);
         self
     }
 
-    /// The arguments that stand for silence, parsed by the same function; without it the value is `T::default()`.
+    /// Sets the arguments used when the directive is absent; the same function parses them. Without a call the default
+    /// is `T::default()`.
     pub const fn default(mut self, default: &'static str) -> Self {
         self.info.default = Some(default);
         self
     }
 
-    /// What it does, in sentences for the reference.
+    /// Sets the reference's text: sentences that say what the directive does.
     pub const fn about(mut self, about: &'static str) -> Self {
         self.info.about = about;
         self
     }
 
-    /// What its first argument may be, a line each in the reference.
+    /// Sets the things that the first argument can name, a line each in the reference.
     pub const fn choices(mut self, choices: fn() -> Vec<Choice>) -> Self {
         self.info.choices = Some(choices);
         self
     }
 
-    /// Blocks inside don't inherit it.
+    /// Keeps inner blocks from inheriting the value.
     pub const fn local(mut self) -> Self {
         self.local = true;
         self
     }
 
-    /// It ends in a block of raw items ([`Args::block`]) instead of a semicolon.
+    /// Lets the directive end in a block of raw items ([`Args::block`]) instead of a semicolon.
     pub const fn takes_block(mut self) -> Self {
         self.takes_block = true;
         self
     }
 
-    pub(super) fn known_slot(&self) -> usize {
-        self.slot.load(Ordering::Relaxed) as usize
+    pub(super) fn known_index(&self) -> usize {
+        self.index.load(Ordering::Relaxed) as usize
     }
 
     pub(super) fn unset(&self) -> &T {
@@ -145,7 +146,7 @@ impl Setting<String> {
 }
 
 impl<T: OneOf> Setting<T> {
-    /// One of the words of its type.
+    /// A word of the type's list.
     pub const fn one_of(name: &'static str) -> Self {
         let mut setting = Setting::one(name, |args| args.one_of(0, T::WORDS)).args(1, 1);
         setting.info.syntax = Syntax::Words(one_of_syntax::<T>);
@@ -164,14 +165,14 @@ impl<T: Default + Send + Sync + 'static> Entry for Setting<T> {
 }
 
 impl<T: Default + Send + Sync + 'static> Store for Setting<T> {
-    fn slot(&self) -> usize {
-        let known = self.slot.load(Ordering::Relaxed);
-        if known != NO_SLOT {
+    fn index(&self) -> usize {
+        let known = self.index.load(Ordering::Relaxed);
+        if known != NO_INDEX {
             return known as usize;
         }
-        // Two registries made at once may both come here: the first number stays, the other is never used.
-        let new = SLOTS_GIVEN.fetch_add(1, Ordering::Relaxed);
-        match self.slot.compare_exchange(NO_SLOT, new, Ordering::Relaxed, Ordering::Relaxed) {
+        // Two threads that make registries may both come here: the first index stays, the other is never used.
+        let new = INDICES_GIVEN.fetch_add(1, Ordering::Relaxed);
+        match self.index.compare_exchange(NO_INDEX, new, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => new as usize,
             Err(theirs) => theirs as usize,
         }
@@ -197,7 +198,7 @@ impl<T: Default + Send + Sync + 'static> Store for Setting<T> {
         match self.parse {
             Parse::One(parse) => *value = Arc::new(parse(args)?),
             Parse::Many(parse) => {
-                // While its block is read, a value has one owner and the type it was made with.
+                // While its block is read, a value has a single owner and the type that `empty` gave it.
                 let own = Arc::get_mut(value).and_then(|value| (value as &mut dyn Any).downcast_mut());
                 parse(args, own.unwrap_or_else(|| unreachable!("the value of {}", args.name())))?;
             }

@@ -1,29 +1,29 @@
-//! The texts a conf was read from, and places in them.
+//! The texts that a conf was read from, and places in them.
 
-/// One of the texts in [`Sources`].
+/// The number of a text in [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FileId(u32);
+pub struct SourceId(u32);
 
 /// A piece of one line of a conf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Span {
-    /// Which text.
-    pub file: FileId,
-    /// Counted from 1.
+    /// The text.
+    pub file: SourceId,
+    /// The line, counted from 1.
     pub line: u32,
-    /// In characters, counted from 1.
+    /// The column in characters, counted from 1.
     pub column: u32,
-    /// In characters; what goes on in further lines is not counted.
+    /// The length in characters, up to the end of the line.
     pub len: u32,
 }
 
 impl Span {
-    /// The place of what no text says, such as a default.
-    pub const NOWHERE: Span = Span { file: FileId::NONE, line: 0, column: 0, len: 0 };
+    /// The place of a default, or of anything else that no text has.
+    pub const NOWHERE: Span = Span { file: SourceId::NONE, line: 0, column: 0, len: 0 };
 }
 
-impl FileId {
-    pub(super) const NONE: FileId = FileId(u32::MAX);
+impl SourceId {
+    pub(super) const NONE: SourceId = SourceId(u32::MAX);
 }
 
 #[derive(Debug)]
@@ -33,39 +33,39 @@ struct Source {
     command_line: bool,
 }
 
-/// Every text a conf was read from, in the order of reading.
+/// Every text that a conf was read from, in the order of reading.
 #[derive(Debug, Default)]
 pub struct Sources(Vec<Source>);
 
 impl Sources {
-    /// Adds a file, or finds it: one that is included twice is kept once.
-    pub(super) fn add_file(&mut self, name: &str, text: Vec<u8>) -> FileId {
+    /// Adds a file, or finds it: a file that is included twice is kept once.
+    pub(super) fn add_file(&mut self, name: &str, text: Vec<u8>) -> SourceId {
         match self.0.iter().position(|source| source.name == name && source.text == text) {
-            Some(index) => FileId(index as u32),
+            Some(index) => SourceId(index as u32),
             None => self.push(Source { name: name.to_owned(), text, command_line: false }),
         }
     }
 
-    pub(super) fn add_command_line(&mut self, text: Vec<u8>) -> FileId {
+    pub(super) fn add_command_line(&mut self, text: Vec<u8>) -> SourceId {
         self.push(Source { name: "command line".to_owned(), text, command_line: true })
     }
 
-    fn push(&mut self, source: Source) -> FileId {
+    fn push(&mut self, source: Source) -> SourceId {
         self.0.push(source);
-        FileId((self.0.len() - 1) as u32)
+        SourceId((self.0.len() - 1) as u32)
     }
 
-    fn get(&self, file: FileId) -> Option<&Source> {
+    fn get(&self, file: SourceId) -> Option<&Source> {
         self.0.get(file.0 as usize)
     }
 
-    /// The name of a file as the conf or the command line spelled it, joined to the directory it is relative to.
-    pub fn name(&self, file: FileId) -> Option<&str> {
+    /// The name of a file as the conf or the command line spells it, joined to the directory where it starts.
+    pub fn name(&self, file: SourceId) -> Option<&str> {
         self.get(file).map(|source| source.name.as_str())
     }
 
-    /// `conf/drover.conf:12`, or `command line`; nothing for [`Span::NOWHERE`].
-    pub fn place(&self, file: FileId, line: u32) -> Option<String> {
+    /// `conf/drover.conf:12`, or `command line`; `None` for [`Span::NOWHERE`].
+    pub fn place(&self, file: SourceId, line: u32) -> Option<String> {
         self.get(file).map(|source| match source.command_line {
             true => source.name.clone(),
             false => format!("{}:{line}", source.name),

@@ -83,7 +83,7 @@ fn conf(text: &str) -> Conf {
     parse(&registry(), text).unwrap()
 }
 
-/// What is wrong, without the picture.
+/// The error's sentence alone.
 fn sentence(text: &str) -> String {
     parse(&registry(), text).unwrap_err().sentence()
 }
@@ -170,12 +170,15 @@ fn sentences_are_those_of_nginx() {
 #[test]
 fn the_line_is_shown_with_a_caret_and_a_help() {
     let error = |text: &str| parse(&registry(), text).unwrap_err().to_string();
-    let shown = "drover: [emerg] unknown directive \"sendfil\" in conf:3\n --> conf:2:2\n  |\n2 | \tsendfil\n  | \t^^^^^^^ did you mean \"sendfile\"?";
+    let shown = "drover: [emerg] unknown directive \"sendfil\" in conf:3\n --> conf:2:2\n  |\n2 | \tsendfil\n  \
+        | \t^^^^^^^ did you mean \"sendfile\"?";
     assert_eq!(error("http {\n\tsendfil\n on; }"), shown);
-    let shown = "drover: [emerg] \"proxy_pass\" directive is not supported in conf:1\n --> conf:1:10\n  |\n1 | http {   proxy_pass x; }\n  |          ^^^^^^^^^^ drover serves files only: put a proxy in front of it.";
+    let shown = "drover: [emerg] \"proxy_pass\" directive is not supported in conf:1\n --> conf:1:10\n  |\n\
+        1 | http {   proxy_pass x; }\n  |          ^^^^^^^^^^ drover serves files only: put a proxy in front of it.";
     assert_eq!(error("http {   proxy_pass x; }"), shown);
     // Columns count characters, not bytes; terminals never see control characters.
-    let shown = "drover: [emerg] invalid value \"x\u{1b}\" in conf:1\n --> conf:1:23\n  |\n1 | http { allow éé; when x\u{fffd}; }\n  |                       ^^ one of \"never\", \"always\"";
+    let shown = "drover: [emerg] invalid value \"x\u{1b}\" in conf:1\n --> conf:1:23\n  |\n\
+        1 | http { allow éé; when x\u{fffd}; }\n  |                       ^^ one of \"never\", \"always\"";
     assert_eq!(error("http { allow éé; when x\u{1b}; }"), shown);
     let long = format!("http {{ when {}; }}", "x".repeat(3000));
     assert!(error(&long).lines().skip(1).all(|line| line.chars().count() < 200));
@@ -407,8 +410,9 @@ mod any {
 
         #[test]
         fn text_made_of_conf_never_panics(pieces in prop::collection::vec(prop::sample::select(vec![
-            "http", "deep", "mode", "types", "allow", "include", "limit", "proxy_pass", "when", " ", " ", "{", "}", ";", ";",
-            "\"", "'", "\\", "$", "${", "#", "\n", "\t", "é", "1m", "*", "[", "/", "never", "", "\r", "\0", "\u{7f}",
+            "http", "deep", "mode", "types", "allow", "include", "limit", "proxy_pass", "when", " ", " ", "{", "}", ";",
+            ";", "\"", "'", "\\", "$", "${", "#", "\n", "\t", "é", "1m", "*", "[", "/", "never", "",
+            "\r", "\0", "\u{7f}",
         ]), 0..60)) {
             if let Err(error) = parse(&registry(), &pieces.concat()) {
                 prop_assert!(error.to_string().starts_with("drover: [emerg] "));

@@ -11,7 +11,7 @@ pub(super) fn one_of_syntax<T: OneOf>() -> String {
     T::WORDS.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(" | ")
 }
 
-/// nginx's numbers are signed.
+/// The greatest number: nginx's are signed.
 const MAX: u64 = i64::MAX as u64;
 
 /// A whole number, digits only.

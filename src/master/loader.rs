@@ -271,7 +271,7 @@ impl log::Place for InConf<'_> {
     }
 
     fn picture(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.picture())
+        write!(f, "{}", self.0.snippet())
     }
 }
 

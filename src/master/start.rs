@@ -192,7 +192,7 @@ fn try_all(loader: &Loader, quiet: bool) -> Result<Cycle, LoadError> {
     for Warning { notice, error } in read.conf.warnings.iter().filter(|w| !quiet || !w.notice) {
         match notice {
             true => say(&format!("[notice] {}", error.sentence())),
-            false => say(&format!("[warn] {}{}", error.sentence(), error.picture())),
+            false => say(&format!("[warn] {}{}", error.sentence(), error.snippet())),
         }
     }
     let mut none = Inherited::default();

@@ -153,8 +153,8 @@ impl Tree {
         found
     }
 
-    /// Follows `path` from a module. An unknown name at the `start` of a path belongs to another crate or to a function;
-    /// later in the path a macro has made it.
+    /// Follows `path` from a module. An unknown name at the `start` of a path belongs to another crate or to a
+    /// function; later in the path a macro has made it.
     fn follow(&self, from: usize, path: &[String], start: bool, chain: usize, found: &mut Found) {
         let (Some((head, rest)), Some(chain)) = (path.split_first(), chain.checked_sub(1)) else {
             found.passed.insert(from);

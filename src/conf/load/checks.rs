@@ -4,8 +4,8 @@ use super::{Block, DEEPEST, End, Lexer, Loader, Own, Statement};
 use crate::conf::{Arg, Contexts, Entry, Error, ErrorKind, Kind, Section, Span, Store};
 
 impl Loader<'_> {
-    /// The entry of a statement in this context: known, allowed here, ended as it must be, with a number of arguments it
-    /// takes.
+    /// The entry of a statement. Errors: an unknown name, a name that this context does not take, a wrong end, a wrong
+    /// number of arguments.
     pub(super) fn find(
         &self,
         statement: &Statement,
@@ -88,7 +88,7 @@ impl Loader<'_> {
         }
     }
 
-    /// The block's own value of a setting, empty when this is the first time it is said.
+    /// The block's own value of a setting, empty at its first occurrence.
     pub(super) fn own<'b>(
         &self,
         store: &dyn Store,
@@ -97,7 +97,7 @@ impl Loader<'_> {
         block: &'b mut Block,
     ) -> Result<&'b mut Own, Error> {
         use std::collections::hash_map::Entry::{Occupied, Vacant};
-        match block.own.entry(store.slot()) {
+        match block.own.entry(store.index()) {
             Occupied(own) if !store.is_many() => Err(duplicate(statement, name, own.get().span)),
             Occupied(own) => Ok(own.into_mut()),
             Vacant(place) => Ok(place.insert(Own { value: store.empty(), span: name.span })),
@@ -123,14 +123,14 @@ impl Loader<'_> {
         self.unclosed(lexer, section.info().names().first().copied().unwrap_or_default(), span)
     }
 
-    /// The error of a text that ends inside the block of `name`, which began at `span`.
+    /// The error about a text that ends inside the block of `name`, which begins at `span`.
     pub(super) fn unclosed(&self, lexer: &Lexer, name: &str, span: Span) -> Error {
         lexer
             .end_of_text("unexpected end of file, expecting \"}\"")
             .help(format!("the \"{{\" of \"{name}\" in line {} is never closed", span.line))
     }
 
-    /// Runs `read` one level deeper.
+    /// Runs `read` one level deeper. Error: [`DEEPEST`].
     pub(super) fn deeper<R>(
         &mut self,
         name: &Arg,

@@ -1,18 +1,18 @@
-//! The slip behind a mistake, when the words of a statement show it: a semicolon that was forgotten, quotes and blanks
-//! that a word processor has put in the place of ASCII ones.
+//! Hints at slips that the words of a statement show: a forgotten semicolon, and quotes and blanks that a word
+//! processor put in the place of ASCII ones.
 
 use super::{End, Loader, Statement, Warning};
 use crate::conf::{Arg, Contexts, Entry, Error, ErrorKind, Kind, Span};
 
 impl Statement {
-    /// Whether `span` is in it, from its first word to its end.
+    /// Whether `span` lies between the first word and the end.
     fn covers(&self, span: Span) -> bool {
         let position = |span: Span| (span.line, span.column);
         let start = self.words.first().map_or(self.end_span, |word| word.span);
         span.file == start.file && (position(start)..=position(self.end_span)).contains(&position(span))
     }
 
-    /// Each unquoted argument that begins a line, with the words before it.
+    /// Each unquoted argument that begins a line, with the words before and after it.
     fn line_starts(&self) -> impl Iterator<Item = (&[Arg], &Arg, &[Arg])> {
         (2..self.words.len()).filter_map(|i| {
             let (before, rest) = self.words.split_at(i);
@@ -22,7 +22,7 @@ impl Statement {
     }
 }
 
-/// Characters that take the place of an ASCII one in text that comes from a word processor or a web page.
+/// Whether a word processor or a web page puts `c` in the place of an ASCII quote.
 fn is_typographic_quote(c: char) -> bool {
     matches!(c, '\u{2018}'..='\u{201f}' | '«' | '»' | '‹' | '›')
 }
@@ -31,7 +31,7 @@ fn is_foreign_blank(c: char) -> bool {
     matches!(c, '\u{a0}' | '\u{2000}'..='\u{200b}' | '\u{202f}' | '\u{205f}' | '\u{2060}' | '\u{3000}' | '\u{feff}')
 }
 
-/// A word that was meant to be quoted, or to end earlier: the place, what is wrong with it, what would be right.
+/// The first word with foreign quotes or blanks: its place, a sentence about it, a help.
 fn foreign(words: &[Arg]) -> Option<(Span, String, String)> {
     words.iter().filter(|word| !word.quoted).find_map(|word| {
         let text = &word.text;
@@ -48,7 +48,7 @@ fn foreign(words: &[Arg]) -> Option<(Span, String, String)> {
 }
 
 impl Loader<'_> {
-    /// Adds what is behind `error` to an error of this very statement.
+    /// Adds a hint to an error in this statement.
     pub(super) fn explain(&self, statement: &Statement, error: Error) -> Error {
         if !statement.covers(error.span()) {
             return error;
@@ -68,9 +68,14 @@ impl Loader<'_> {
         error
     }
 
-    /// Warns of what a statement that works can't be meant to say.
-    pub(super) fn doubt(&mut self, statement: &Statement, entry: &'static dyn Entry, context: Contexts) {
-        self.doubt_words(statement);
+    /// Warns when the arguments of a valid statement look like a second statement: a semicolon is missing.
+    pub(super) fn warn_of_swallowed_statement(
+        &mut self,
+        statement: &Statement,
+        entry: &'static dyn Entry,
+        context: Contexts,
+    ) {
+        self.warn_of_foreign_characters(statement);
         let takes = |entry: &dyn Entry, words: &[Arg]| {
             let (min, max) = entry.info().args();
             (min..=max).contains(&words.len())
@@ -96,8 +101,8 @@ impl Loader<'_> {
         self.warnings.extend(error.map(|error| Warning { notice: false, error }));
     }
 
-    /// Warns of words with quotes or blanks that are none.
-    pub(super) fn doubt_words(&mut self, statement: &Statement) {
+    /// Warns of words with foreign quotes or blanks.
+    pub(super) fn warn_of_foreign_characters(&mut self, statement: &Statement) {
         let error = foreign(&statement.words).map(|(span, what, help)| Error::at(span, what).help(help));
         self.warnings.extend(error.map(|error| Warning { notice: false, error }));
     }

@@ -1,25 +1,12 @@
-//! `include`: one file, or all that a pattern fits, in the order of their names.
+//! `include`: a file, or all files that a pattern fits, in the order of their names.
 
-use super::{Error, ErrorKind, Input, Lexer, Loader, Span, Statement, Warning, join};
-use crate::os::{self, Failure};
-use std::path::{Path, PathBuf};
-
-/// Reads a file, with nginx's words for what fails.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    use std::io::Read;
-    let mut text = Vec::new();
-    let mut file = std::fs::File::open(path).map_err(|error| Failure::on_path("open", path, error))?;
-    file.read_to_end(&mut text).map_err(|error| Failure::on_path("pread", path, error))?;
-    Ok(text)
-}
-
-/// What a file is called when the same one is met by another way.
-pub(super) fn identity(name: &str) -> PathBuf {
-    std::fs::canonicalize(name).unwrap_or_else(|_| PathBuf::from(name))
-}
+use super::files::{identity, matches, read};
+use super::{Error, ErrorKind, Lexer, Loader, Span, Statement, Warning, join};
+use crate::os::Failure;
+use std::path::Path;
 
 impl Loader<'_> {
-    /// Reads the files of an `include` with `read`, each to its end.
+    /// Lets `read_text` read the files of an `include`, each to its end.
     pub(super) fn include(
         &mut self,
         statement: &Statement,
@@ -48,7 +35,8 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// The name and the text of the built-in file in whose place `path` is missing. The first time there is a notice.
+    /// The name and the text of the built-in file that stands in for the missing file `path`. The first time there is a
+    /// notice.
     fn built_in(&mut self, path: &Path, span: Span, line: u32) -> Option<(String, Vec<u8>)> {
         let (name, text) = self.built_in.iter().find(|(name, _)| path.ends_with(name))?;
         if path.exists() {
@@ -68,17 +56,5 @@ impl Loader<'_> {
         }
         let message = format!("include cycle: \"{path}\" is being read already");
         Err(Error::new(ErrorKind::File, span, message).ends_in(end_line).help("it would include itself without end"))
-    }
-}
-
-/// The files a pattern fits, in the order of their bytes. None is no error.
-pub(super) fn matches(pattern: &str) -> Result<Vec<PathBuf>, Failure> {
-    os::glob(pattern).map_err(|error| Failure::on_path("glob", Path::new(pattern), error))
-}
-
-impl<'i> Input<'i> {
-    /// A text that includes nothing but files of the prefix.
-    pub fn text(name: &'i str, text: &'i str) -> Input<'i> {
-        Input::Text { name, text }
     }
 }

@@ -1,16 +1,15 @@
-//! Reads what it can of a conf that has errors in it.
+//! Finds a directive in a conf that has errors.
 
 use super::super::lexer::{End, Lexer, Statement};
-use super::include::{identity, matches, read};
-use super::{FileId, Input, Options, join};
+use super::files::{identity, matches, read};
+use super::{Input, Options, SourceId, join};
 use std::path::{Path, PathBuf};
 
-/// Files are read this deep, and not again.
+/// Files that are read at most.
 const MOST_FILES: usize = 1000;
 
-/// The argument of the main context's directive `name`, which takes one, as far as the text can be read: behind an
-/// error the reading goes on with the next line. A `;` that is missing before or after it does not matter when a line
-/// ends there.
+/// The argument of the main context's directive `name`, which takes one argument. After an error the reading goes on in
+/// the next line. A line's end may stand for a missing `;` before or after the directive.
 pub fn salvage(input: Input, options: &Options, name: &str) -> Option<String> {
     let mut search =
         Search { name, conf_dir: options.prefix.clone(), read: Vec::new(), in_main: None, elsewhere: None };
@@ -32,7 +31,7 @@ struct Search<'s> {
     conf_dir: String,
     read: Vec<PathBuf>,
     in_main: Option<String>,
-    /// In a block: where a brace is missing, all that follows seems to be in one.
+    /// The argument in some block: where a `}` is missing, the rest of the text seems to be in a block.
     elsewhere: Option<String>,
 }
 
@@ -49,7 +48,7 @@ impl Search<'_> {
     }
 
     fn text(&mut self, text: &[u8]) {
-        let mut lexer = Lexer::new(text, FileId::NONE, false);
+        let mut lexer = Lexer::new(text, SourceId::NONE, false);
         let mut depth = 0_usize;
         while let Some(statement) = lexer.statement_or_next() {
             self.look(&statement, depth);

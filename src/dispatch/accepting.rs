@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
-use super::{Driver, Hooks, Listening, report};
+use super::{Hooks, Listening, report};
 use crate::event::{Posted, Shutdown};
 use crate::log;
 use crate::os::{Addr, ErrnoText, Listener, Poller, Socket};
+use crate::serve::Driver;
 use crate::shm::Tally;
 
 /// Settings of the `events` block that do not depend on the model.

@@ -21,7 +21,6 @@ mod command;
 mod context;
 mod crew;
 mod door;
-mod driver;
 mod exclusive;
 mod fork;
 mod herd;
@@ -44,7 +43,6 @@ use std::sync::Arc;
 pub use accepting::{AcceptOptions, Loop};
 pub use command::{Command, announce_shutdown, next_command};
 pub use context::{Engines, ProcessContext};
-pub use driver::Driver;
 pub use listening::Listening;
 pub use settings::{Choice, DIRECTIVES};
 

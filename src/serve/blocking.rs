@@ -6,9 +6,8 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::LULL_MS;
-use super::engine::{Conn, Engine, Need};
-use super::table::{Claim, say_goodbye};
+use super::connection::{Conn, LULL_MS, Need, Unfinished};
+use super::engine::Engine;
 use crate::event::Shutdown;
 use crate::log;
 use crate::os::{ErrnoText, Interest, Ready, poll};
@@ -64,11 +63,8 @@ fn converse(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrup
         if woken.is_called {
             match interrupts.heed(engine) {
                 Shutdown::Fast => break,
-                // A client that has just come still gets its answer.
-                Shutdown::Graceful if conn.is_kept_alive() => {
-                    conn.deadline_ms = conn.deadline_ms.min(idle_since + LULL_MS);
-                }
-                Shutdown::No | Shutdown::Graceful => {}
+                Shutdown::Graceful => conn.shorten_idle(idle_since + LULL_MS),
+                Shutdown::No => {}
             }
         }
         let now = engine.clock.now_ms();
@@ -85,14 +81,14 @@ fn converse(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrup
             };
         } else if woken.is_crowded && now < idle_since + conn.lull_ms() {
             (is_wanted, crowd_from) = (true, idle_since + conn.lull_ms());
-        } else if woken.is_crowded && Claim::of(conn) != Claim::Nothing {
+        } else if woken.is_crowded && conn.unfinished() != Unfinished::Nothing {
             crowd_from = now + LULL_MS;
         } else if woken.is_crowded {
             match interrupts.make_room() {
                 Room::Keep => {}
                 Room::KeepFor(ms) => crowd_from = now + ms,
                 Room::Give => {
-                    say_goodbye(conn);
+                    conn.say_goodbye();
                     interrupts.count_reuse(&engine.tally, now);
                     break;
                 }

@@ -1,27 +1,25 @@
 //! Connections of an event-driven worker: each in a slot, watched edge-triggered, with one timer.
 
-use super::engine::{Conn, Engine, Need};
-use super::table::{Claim, Holder, Table, say_goodbye};
-use super::{Capacity, LULL_MS};
-use crate::event::Shutdown;
-use crate::os::{Addr, Interest, Poller, Ready, Socket};
+use super::Capacity;
+use super::connection::{Conn, Need};
+use super::driver::Driver;
+use super::engine::Engine;
+use super::table::{Record, Table};
+use crate::event::{Clock, Ready, Shutdown};
+use crate::os::{Addr, Interest, Poller, Socket};
 
 #[derive(Debug)]
 struct Watched {
     conn: Conn,
     /// The poller has been asked for writability too; it then stays so, since edges come only when something changes.
     writing: bool,
-    /// It is among `posted`.
+    /// Its key is among `posted`.
     is_posted: bool,
 }
 
-impl Holder for Watched {
-    fn claim(&self) -> Claim {
-        Claim::of(&self.conn)
-    }
-
-    fn say_goodbye(&self) {
-        say_goodbye(&self.conn);
+impl Record for Watched {
+    fn conn(&mut self) -> Option<&mut Conn> {
+        Some(&mut self.conn)
     }
 }
 
@@ -38,32 +36,6 @@ pub struct EventDriver {
 impl EventDriver {
     pub fn new(engine: Engine, capacity: Capacity) -> EventDriver {
         EventDriver { engine, table: Table::new(capacity), posted: Vec::new(), next: Vec::new() }
-    }
-
-    /// Takes on an accepted connection: one epoll_ctl. With a request sure to be there (`deferred`), it is served at
-    /// once. No free slot: the connection is closed.
-    pub fn accept(&mut self, socket: Socket, peer: Addr, listener: usize, poller: &Poller) {
-        let conn = self.engine.open(socket, peer, listener);
-        let deferred = self.engine.site.is_deferred(listener);
-        let (deadline, lull) = (conn.deadline_ms, conn.lull_ms());
-        let Ok(key) = self.table.insert(Watched { conn, writing: false, is_posted: false }) else { return };
-        let Some(watched) = self.table.get_mut(key) else { return };
-        let interest = Interest::READ | Interest::RDHUP | Interest::EDGE;
-        if let Err(error) = poller.add(&watched.conn.socket, key, interest) {
-            crate::log::alert!("epoll_ctl() for a new connection failed ({})", crate::os::ErrnoText(&error));
-            self.table.remove(key);
-            return;
-        }
-        self.table.set_deadline(key, deadline);
-        if deferred {
-            return self.drive(key, false, poller);
-        }
-        self.table.set_reusable(key, self.engine.clock.now_ms() + lull);
-    }
-
-    /// Something happened to a connection; a key whose connection is gone is ignored.
-    pub fn ready(&mut self, key: u64, ready: Ready, poller: &Poller) {
-        self.drive(key, ready.intersects(Ready::RDHUP | Ready::HUP | Ready::ERROR), poller);
     }
 
     fn drive(&mut self, key: u64, hung_up: bool, poller: &Poller) {
@@ -85,7 +57,8 @@ impl EventDriver {
                 let from = self.engine.clock.now_ms() + watched.conn.lull_ms();
                 self.table.set_reusable(key, from);
             }
-            // An event may have come before its turn: it goes on once a turn all the same.
+            // An event may have come before the turn for which the key is posted: the connection goes on once a turn all the
+            // same.
             Need::Turn if !watched.is_posted => {
                 watched.is_posted = true;
                 self.posted.push(key);
@@ -102,9 +75,34 @@ impl EventDriver {
         }
         self.table.remove(key);
     }
+}
 
-    /// Ends the connections whose time is up.
-    pub fn expire(&mut self, poller: &Poller) {
+impl Driver for EventDriver {
+    fn accept(&mut self, socket: Socket, peer: Addr, listener: usize, poller: &Poller) {
+        let conn = self.engine.open(socket, peer, listener);
+        let deferred = self.engine.site.is_deferred(listener);
+        let (deadline, lull) = (conn.deadline_ms, conn.lull_ms());
+        let Ok(key) = self.table.insert(Watched { conn, writing: false, is_posted: false }) else { return };
+        let Some(watched) = self.table.get_mut(key) else { return };
+        let interest = Interest::READ | Interest::RDHUP | Interest::EDGE;
+        if let Err(error) = poller.add(&watched.conn.socket, key, interest) {
+            crate::log::alert!("epoll_ctl() for a new connection failed ({})", crate::os::ErrnoText(&error));
+            self.table.remove(key);
+            return;
+        }
+        self.table.set_deadline(key, deadline);
+        if deferred {
+            // A request is sure to be there.
+            return self.drive(key, false, poller);
+        }
+        self.table.set_reusable(key, self.engine.clock.now_ms() + lull);
+    }
+
+    fn ready(&mut self, key: u64, ready: Ready, poller: &Poller) {
+        self.drive(key, ready.intersects(Ready::RDHUP | Ready::HUP | Ready::ERROR), poller);
+    }
+
+    fn expire(&mut self, poller: &Poller) {
         let now = self.engine.clock.now_ms();
         while let Some(key) = self.table.expire(now) {
             let Some(watched) = self.table.get_mut(key) else { continue };
@@ -115,16 +113,14 @@ impl EventDriver {
         }
     }
 
-    /// By when the loop must go on, in ms of the clock; at once when connections wait for their next turn.
-    pub fn next_deadline(&self) -> Option<u64> {
+    fn next_deadline(&self) -> Option<u64> {
         if !self.posted.is_empty() {
             return Some(self.engine.clock.now_ms());
         }
         [self.table.next_deadline(), self.engine.next_upkeep()].into_iter().flatten().min()
     }
 
-    /// Runs what was put off to this turn, then ends it: log lines go out.
-    pub fn end_of_turn(&mut self, poller: &Poller) {
+    fn end_of_turn(&mut self, poller: &Poller) {
         std::mem::swap(&mut self.posted, &mut self.next);
         for i in 0..self.next.len() {
             let key = self.next[i];
@@ -137,59 +133,41 @@ impl EventDriver {
         self.engine.end_of_turn();
     }
 
-    /// Connections open now.
-    pub fn live(&self) -> usize {
+    fn live(&self) -> usize {
         self.table.len()
     }
 
-    /// Connections that could be opened still.
-    pub fn free(&self) -> usize {
-        self.table.free()
-    }
-
-    /// From when on `make_room` could close one, ms of the clock.
-    pub fn room_from(&self) -> Option<u64> {
+    fn room_from(&self) -> Option<u64> {
         self.table.room_from()
     }
 
-    pub fn capacity(&self) -> usize {
+    fn capacity(&self) -> usize {
         self.table.capacity()
     }
 
-    /// Closes some of the connections that wait for a request, when less than a sixteenth of the slots is free.
-    pub fn make_room(&mut self) {
+    fn make_room(&mut self) {
         self.table.make_room(self.engine.clock.now_ms(), &self.engine.tally);
     }
 
-    /// The worker is leaving: connections close when they have been idle for a while, or have got their next answer.
-    pub fn drain(&mut self) {
+    fn drain(&mut self) {
         self.engine.shutdown = Shutdown::Graceful;
-        let until = self.engine.clock.now_ms() + LULL_MS;
-        for key in self.table.reusable() {
-            // A client that has just come still gets its answer.
-            let Some(watched) = self.table.get_mut(key).filter(|watched| watched.conn.is_kept_alive()) else {
-                continue;
-            };
-            let deadline = watched.conn.deadline_ms.min(until);
-            watched.conn.deadline_ms = deadline;
-            self.table.set_deadline(key, deadline);
-        }
+        self.table.drain(self.engine.clock.now_ms());
     }
 
-    /// Closes the files that are kept open for requests to come, or some connections that wait for a request:
-    /// descriptors have run out. False: there is nothing to be closed.
-    pub fn release_descriptors(&mut self) -> bool {
+    fn release_descriptors(&mut self) -> bool {
         self.engine.close_files() || self.table.release_descriptors(self.engine.clock.now_ms(), &self.engine.tally)
     }
 
-    /// Writes out what is buffered for the access logs.
-    pub fn flush_logs(&mut self) {
+    fn flush_logs(&mut self) {
         self.engine.flush_logs();
     }
 
-    /// Closes everything.
-    pub fn close_all(&mut self) {
+    fn close_all(&mut self) {
         self.table.keys().into_iter().for_each(|key| self.close(key));
         self.engine.flush_logs();
+    }
+
+    fn clock(&mut self) -> &mut Clock {
+        &mut self.engine.clock
     }
 }

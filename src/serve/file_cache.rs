@@ -39,7 +39,7 @@ const MAX_BODY_READ: u64 = 256 << 10;
 
 /// How often a cache that holds files open looks for those that nobody has asked for since the last time: a deleted file
 /// must not keep its room on the disk (nginx without open_file_cache closes each with its response).
-const LOOK_MS: u64 = 1_000;
+const SWEEP_MS: u64 = 1_000;
 
 /// A file whose last change is younger than a tick of the clock that its times count in may change again within that
 /// tick, so that two contents share one time: its contents are not kept. The kernel's tick is 10 ms at most; a file system
@@ -151,9 +151,9 @@ pub struct FileCache {
     /// Entries that hold a file open.
     held: usize,
     /// When idle files are looked for, ms of the loop's clock; `None`: none was held when that was last asked.
-    look_ms: Option<u64>,
+    sweep_ms: Option<u64>,
     /// The turn in which they last were.
-    looked: u64,
+    swept: u64,
     path: Vec<u8>,
     /// Longest file that is kept in memory, bytes.
     max_body: u64,
@@ -168,8 +168,8 @@ impl FileCache {
             slots: LruCache::with_hasher(MAX_ENTRIES, foldhash::fast::RandomState::default()),
             bytes: 0,
             held: 0,
-            look_ms: None,
-            looked: 0,
+            sweep_ms: None,
+            swept: 0,
             path: Vec::new(),
             max_body: if with_sendfile { MAX_BODY } else { MAX_BODY_READ },
             max_held: limits::max_open_files().map_or(MAX_HELD, descriptors_for_files),
@@ -216,7 +216,7 @@ impl FileCache {
     }
 
     /// As [`FileCache::get`], for a file that need not be readable: an entry without contents stands for it.
-    pub fn look(&mut self, path: &[u8], turn: u64, now_ms: u64) -> Result<Arc<Entry>, i32> {
+    pub fn get_or_stat(&mut self, path: &[u8], turn: u64, now_ms: u64) -> Result<Arc<Entry>, i32> {
         let result = self.get(path, turn, now_ms);
         if !matches!(result, Err(libc::EACCES)) {
             return result;
@@ -252,25 +252,25 @@ impl FileCache {
     }
 
     /// When [`FileCache::close_idle`] has something to do, ms of the loop's clock.
-    pub fn next_look_ms(&self) -> Option<u64> {
-        self.look_ms
+    pub fn next_sweep_ms(&self) -> Option<u64> {
+        self.sweep_ms
     }
 
     /// At the end of a turn: closes, when it is time, the files that nobody has asked for since the last time.
     pub fn close_idle(&mut self, turn: u64, now_ms: u64) {
         if self.held == 0 {
-            self.look_ms = None;
+            self.sweep_ms = None;
             return;
         }
-        if now_ms < *self.look_ms.get_or_insert(now_ms + LOOK_MS) {
+        if now_ms < *self.sweep_ms.get_or_insert(now_ms + SWEEP_MS) {
             return;
         }
-        let since = std::mem::replace(&mut self.looked, turn);
+        let since = std::mem::replace(&mut self.swept, turn);
         // Who is asked for becomes the newest, so that the idle ones are the oldest.
         let idle = self.slots.iter().rev().take_while(|(_, slot)| slot.checked <= since);
         let idle: Vec<_> = idle.filter(|(_, slot)| slot.holds()).map(|(path, _)| path.clone()).collect();
         idle.iter().for_each(|path| self.forget(path));
-        self.look_ms = (self.held > 0).then_some(now_ms + LOOK_MS);
+        self.sweep_ms = (self.held > 0).then_some(now_ms + SWEEP_MS);
     }
 
     fn keep(&mut self, path: &[u8], entry: Arc<Entry>, turn: u64) {
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_nobody_asks_for_is_closed_within_two_looks() {
+    fn a_file_that_nobody_asks_for_is_closed_within_two_sweeps() {
         let dir = tempfile::tempdir().unwrap();
         let mut cache = FileCache::new(true);
         let [asked, idle] = ["asked", "idle"].map(|name| {
@@ -388,16 +388,16 @@ mod tests {
             cache.get(name, 1, FAR_FUTURE).unwrap();
         }
         cache.close_idle(1, 0);
-        assert_eq!(cache.next_look_ms(), Some(LOOK_MS));
-        cache.close_idle(2, LOOK_MS);
+        assert_eq!(cache.next_sweep_ms(), Some(SWEEP_MS));
+        cache.close_idle(2, SWEEP_MS);
         assert_eq!(cache.held, 2, "they were asked for since the cache was made");
         cache.get(&asked, 3, FAR_FUTURE).unwrap();
-        cache.close_idle(3, 2 * LOOK_MS - 1);
+        cache.close_idle(3, 2 * SWEEP_MS - 1);
         assert_eq!(cache.held, 2);
-        cache.close_idle(4, 2 * LOOK_MS);
+        cache.close_idle(4, 2 * SWEEP_MS);
         assert_eq!((cache.slots.contains(&asked[..]), cache.slots.contains(&idle[..])), (true, false));
-        cache.close_idle(5, 3 * LOOK_MS);
-        assert_eq!((cache.held, cache.next_look_ms()), (0, None), "nothing is left to wake for");
+        cache.close_idle(5, 3 * SWEEP_MS);
+        assert_eq!((cache.held, cache.next_sweep_ms()), (0, None), "nothing is left to wake for");
     }
 
     #[test]

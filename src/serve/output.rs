@@ -1,6 +1,10 @@
-//! What a connection has yet to send: bytes made here and slices of files, in order, in as few calls as they fit into.
+//! The output of a connection: bytes made here and slices of files, sent in order, in as few calls as they fit into.
+//!
+//! The head of a response and the texts of errors are appended to `bytes`; `push_body` queues the body that is in a file,
+//! a range of it, or several; `flush` sends: from memory with send and sendmsg, from files with sendfile.
 
 use super::file_cache::Entry;
+use crate::http::exchange::Body;
 use crate::os::{Failure, Socket};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -8,7 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 /// Bodies up to this size are copied behind their head: cheaper than a second buffer in the call, and the responses to
-/// pipelined requests then leave in one.
+/// pipelined requests then leave in one buffer.
 const COPY_MAX: u64 = 16 << 10;
 
 /// Buffers in one sendmsg.
@@ -40,21 +44,21 @@ pub enum Flush {
     Yield,
 }
 
-/// How files are sent: `sendfile` and `tcp_nopush`.
+/// How to send: `sendfile`, `tcp_nopush`, and what follows.
 #[derive(Debug, Clone, Copy)]
-pub struct How {
+pub struct SendOptions {
     pub sendfile: bool,
     /// A head waits for its file, so that packets leave full.
     pub nopush: bool,
-    /// The connection is closed behind it at once: the last bytes wait for the FIN, and leave in one packet with it. Of the
-    /// ten packets of a short connection on loopback that saves one, and 2 to 9 % of the CPU.
+    /// The connection is closed behind the output at once: the last bytes wait for the FIN, and leave in one packet with
+    /// it. Of the ten packets of a short connection on loopback that saves one, and 2 to 9 % of the CPU.
     pub closing: bool,
 }
 
-/// The queue. Reused: its memory stays.
+/// The queue of a connection. Its memory stays for the next responses.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// All the bytes that are not in files, sent ones included until everything is.
+    /// All the bytes that are not in files, those sent included until everything is sent.
     pub bytes: Vec<u8>,
     sent: usize,
     files: VecDeque<FileSlice>,
@@ -65,20 +69,20 @@ impl Output {
         self.sent == self.bytes.len() && self.files.is_empty()
     }
 
-    /// Bytes that are held in memory for this queue.
-    pub fn held(&self) -> usize {
+    /// Bytes of `bytes` yet to be sent.
+    fn unsent_bytes(&self) -> usize {
         self.bytes.len() - self.sent
     }
 
-    /// Whether another response may be put behind those that are there: up to `max` bytes, and as many slices of files as leave
-    /// in one call. Each keeps its file open.
+    /// Whether another response may be put behind those that are there: up to `max` bytes, and as many slices of files as
+    /// leave in one call. Each slice keeps its file open.
     pub fn has_room(&self, max: usize) -> bool {
-        self.held() < max && self.files.len() < MAX_SLICES
+        self.unsent_bytes() < max && self.files.len() < MAX_SLICES
     }
 
-    /// Bytes yet to be sent.
-    pub fn left(&self) -> u64 {
-        self.held() as u64 + self.files.iter().map(|slice| slice.end - slice.at).sum::<u64>()
+    /// Bytes yet to be sent, those of files included.
+    pub fn unsent(&self) -> u64 {
+        self.unsent_bytes() as u64 + self.files.iter().map(|slice| slice.end - slice.at).sum::<u64>()
     }
 
     /// Forgets everything.
@@ -88,25 +92,45 @@ impl Output {
         self.files.clear();
     }
 
-    /// Queues bytes `start..end` of a file. A small slice is copied. Errors: a small one can't be read.
-    pub fn push_file(&mut self, entry: &Arc<Entry>, start: u64, end: u64) -> io::Result<()> {
+    /// Queues the body of a response, which is in the file of `entry`: all of it, one range, or parts between heads of
+    /// multipart/byteranges. Returns the bytes that will be sent from the file. Errors: a small slice can't be read.
+    pub fn push_body(&mut self, entry: &Arc<Entry>, body: Body) -> io::Result<u64> {
+        match body {
+            Body::None => Ok(0),
+            Body::File { start, end } => self.push_file(entry, start, end),
+            Body::Parts { parts, close } => {
+                let mut total = 0;
+                for part in parts {
+                    self.bytes.extend_from_slice(&part.head);
+                    total += self.push_file(entry, part.start, part.end)?;
+                }
+                self.bytes.extend_from_slice(&close);
+                Ok(total)
+            }
+        }
+    }
+
+    /// Queues bytes `start..end` of a file. A small slice is copied into `bytes`. Returns how many bytes are left in the
+    /// file. Errors: a small slice can't be read.
+    fn push_file(&mut self, entry: &Arc<Entry>, start: u64, end: u64) -> io::Result<u64> {
         if end - start > COPY_MAX {
             self.files.push_back(FileSlice { after: self.bytes.len(), entry: entry.clone(), at: start, end });
-            return Ok(());
+            return Ok(end - start);
         }
         if let Some(body) = entry.body() {
             self.bytes.extend_from_slice(body.get(start as usize..end as usize).unwrap_or_default());
-            return Ok(());
+            return Ok(0);
         }
-        let Some(file) = entry.file() else { return Ok(()) };
+        let Some(file) = entry.file() else { return Ok(0) };
         let len = self.bytes.len();
         self.bytes.resize(len + (end - start) as usize, 0);
-        file.read_exact_at(&mut self.bytes[len..], start).inspect_err(|_| self.bytes.truncate(len))
+        file.read_exact_at(&mut self.bytes[len..], start).inspect_err(|_| self.bytes.truncate(len))?;
+        Ok(0)
     }
 
     /// Sends what fits. Errors: of the socket; of kind `Other`, with a sentence: a file can't be read, or has become
     /// shorter than its response promises.
-    pub fn flush(&mut self, socket: &Socket, how: How) -> io::Result<Flush> {
+    pub fn flush(&mut self, socket: &Socket, options: SendOptions) -> io::Result<Flush> {
         let mut budget = TURN_MAX;
         loop {
             if self.is_empty() {
@@ -118,13 +142,13 @@ impl Output {
             }
             let (wanted, sent) = match self.files.front_mut() {
                 Some(slice) if slice.after == self.sent && slice.entry.body().is_none() => {
-                    let most = if how.sendfile { budget } else { budget.min(READ_CHUNK) };
+                    let most = if options.sendfile { budget } else { budget.min(READ_CHUNK) };
                     let wanted = (slice.end - slice.at).min(most as u64) as usize;
                     // A short sendfile says nothing about the socket: a signal may have interrupted it, or the file
                     // has ended. Only EAGAIN promises another event (nginx: ngx_linux_sendfile_chain).
-                    (if how.sendfile { 0 } else { wanted }, slice.send(socket, wanted, how))
+                    (if options.sendfile { 0 } else { wanted }, slice.send(socket, wanted, options))
                 }
-                _ => self.send_memory(socket, how),
+                _ => self.send_memory(socket, options),
             };
             match sent {
                 Ok(sent) => {
@@ -141,10 +165,10 @@ impl Output {
     }
 
     /// Sends bytes and file contents that are in memory, up to the first file that is not. Returns how many there were.
-    fn send_memory(&self, socket: &Socket, how: How) -> (usize, io::Result<usize>) {
+    fn send_memory(&self, socket: &Socket, options: SendOptions) -> (usize, io::Result<usize>) {
         if self.files.is_empty() {
-            let rest = &self.bytes[self.sent..];
-            return (rest.len(), socket.send(rest, how.closing));
+            let unsent = &self.bytes[self.sent..];
+            return (unsent.len(), socket.send(unsent, options.closing));
         }
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let (mut used, mut wanted, mut at) = (0, 0, self.sent);
@@ -163,7 +187,7 @@ impl Output {
             }
             at = file.after;
             let Some(body) = file.entry.body() else {
-                (all, more) = (false, how.nopush);
+                (all, more) = (false, options.nopush);
                 break;
             };
             if !push(body.get(file.at as usize..file.end as usize).unwrap_or_default()) {
@@ -174,7 +198,7 @@ impl Output {
         if all && at < self.bytes.len() {
             push(&self.bytes[at..]);
         }
-        more |= all && how.closing;
+        more |= all && options.closing;
         (wanted, socket.send_vectored(&slices[..used], more))
     }
 
@@ -196,10 +220,10 @@ impl Output {
 }
 
 impl FileSlice {
-    fn send(&self, socket: &Socket, wanted: usize, how: How) -> io::Result<usize> {
+    fn send(&self, socket: &Socket, wanted: usize, options: SendOptions) -> io::Result<usize> {
         let Some(file) = self.entry.file() else { return Err(self.truncated("open")) };
         let mut at = self.at;
-        if how.sendfile {
+        if options.sendfile {
             return match socket.sendfile(file, &mut at, wanted)? {
                 0 => Err(self.truncated("sendfile")),
                 sent => Ok(sent),

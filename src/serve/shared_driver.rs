@@ -5,9 +5,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::engine::{Conn, Engine, Need};
-use super::table::{Claim, Holder, Table, say_goodbye};
-use super::{Capacity, LULL_MS};
+use super::Capacity;
+use super::connection::{Conn, LULL_MS, Need};
+use super::engine::Engine;
+use super::table::{Record, Table};
 use crate::event::Shutdown;
 use crate::log;
 use crate::os::{Addr, ErrnoText, Interest, Poller, Ready, Socket};
@@ -19,27 +20,18 @@ pub struct SharedDriver {
     inner: Mutex<Inner>,
 }
 
-/// `None`: a thread has it in hand.
-type Slot = Option<Conn>;
-
-impl Holder for Slot {
-    fn claim(&self) -> Claim {
-        self.as_ref().map_or(Claim::Nothing, Claim::of)
-    }
-
-    fn say_goodbye(&self) {
-        if let Some(conn) = self {
-            say_goodbye(conn);
-        }
+impl Record for Option<Conn> {
+    fn conn(&mut self) -> Option<&mut Conn> {
+        self.as_mut()
     }
 }
 
 #[derive(Debug)]
 struct Inner {
-    /// Those in hand keep the deadline that they had.
-    table: Table<Slot>,
-    /// When the thread that waits for events will look at the timers, ms of the clock.
-    next_look_ms: u64,
+    /// `None`: a thread has the connection in hand; the deadline that it had holds on.
+    table: Table<Option<Conn>>,
+    /// When the thread that waits for events will expire timers, ms of the clock.
+    next_expiry_ms: u64,
     shutdown: Shutdown,
     /// The process's: its `connections` are written under the lock.
     tally: Arc<Tally>,
@@ -63,7 +55,7 @@ pub struct WakeLeader(pub bool);
 
 impl SharedDriver {
     pub fn new(capacity: Capacity, tally: Arc<Tally>) -> SharedDriver {
-        let inner = Inner { table: Table::new(capacity), next_look_ms: 0, shutdown: Shutdown::No, tally };
+        let inner = Inner { table: Table::new(capacity), next_expiry_ms: 0, shutdown: Shutdown::No, tally };
         SharedDriver { inner: Mutex::new(inner) }
     }
 
@@ -134,9 +126,8 @@ impl SharedDriver {
         };
         let mut inner = self.lock();
         let (is_idle, now) = (matches!(need, Need::Idle | Need::Linger), engine.clock.now_ms());
-        // A client that has just come still gets its answer.
-        if is_idle && inner.shutdown.has_begun() && conn.is_kept_alive() {
-            conn.deadline_ms = conn.deadline_ms.min(now + LULL_MS);
+        if is_idle && inner.shutdown.has_begun() {
+            conn.shorten_idle(now + LULL_MS);
         }
         // Under the lock: who gets the next event must find the connection in its slot.
         if let Err(error) = watch(&conn, interest | Interest::ONESHOT) {
@@ -153,7 +144,7 @@ impl SharedDriver {
         if let Some(slot) = inner.table.get_mut(key) {
             *slot = Some(conn);
         }
-        WakeLeader(deadline < inner.next_look_ms || is_first_room)
+        WakeLeader(deadline < inner.next_expiry_ms || is_first_room)
     }
 
     fn close(&self, engine: &mut Engine, key: u64, mut conn: Conn) -> WakeLeader {
@@ -169,7 +160,7 @@ impl SharedDriver {
     pub fn next_deadline(&self) -> Option<u64> {
         let mut inner = self.lock();
         let next = inner.table.next_deadline();
-        inner.next_look_ms = next.unwrap_or(u64::MAX);
+        inner.next_expiry_ms = next.unwrap_or(u64::MAX);
         next
     }
 
@@ -216,14 +207,7 @@ impl SharedDriver {
     pub fn drain(&self, now_ms: u64) {
         let mut inner = self.lock();
         inner.shutdown = Shutdown::Graceful;
-        for key in inner.table.reusable() {
-            let Some(Some(conn)) = inner.table.get_mut(key) else { continue };
-            if conn.is_kept_alive() {
-                let deadline = conn.deadline_ms.min(now_ms + LULL_MS);
-                conn.deadline_ms = deadline;
-                inner.table.set_deadline(key, deadline);
-            }
-        }
+        inner.table.drain(now_ms);
     }
 }
 

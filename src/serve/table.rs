@@ -1,53 +1,22 @@
-//! The connections of a driver: each in a slot, with a timer, and those among them that may be closed to make room for
-//! others, whichever driver it is.
+//! The connections of a driver: each in a slot, with a timer. Eviction and drain, which are the same for all drivers.
 
-use super::LULL_MS;
-use super::engine::Conn;
+use super::connection::{Conn, LULL_MS, Unfinished};
 use super::reusable::ReusableList;
 use super::shortage::{Capacity, Shortage};
 use crate::event::{Slots, Timers};
 use crate::shm::Tally;
 
 /// nginx closes at most this many connections at a time to make room (`ngx_drain_connections`).
-const MAX_DRAINED: usize = 32;
+const MAX_EVICTED: usize = 32;
 
 /// A driver's record of a connection, kept in a slot.
-pub(super) trait Holder {
-    fn claim(&self) -> Claim;
+pub(super) trait Record {
+    /// The connection; `None` while a thread has it in hand.
+    fn conn(&mut self) -> Option<&mut Conn>;
 
-    /// Tells the client that nothing more will come.
-    fn say_goodbye(&self);
-}
-
-/// Sends a FIN in front of the close. A byte that comes between `Claim::of` and a close alone would make a reset of it,
-/// which clients do not take for the end of an idle connection (`ab -k` gives up).
-pub(super) fn say_goodbye(conn: &Conn) {
-    // Best effort: the close follows.
-    let _ = conn.socket.shutdown_write();
-}
-
-/// The loss of a client whose connection would be closed now, which waits for nothing but the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Claim {
-    Nothing,
-    /// The answer to a request whose first byte is in the kernel's buffer.
-    Request,
-    /// The end of its last answer, which it has not acknowledged.
-    Answer,
-}
-
-impl Claim {
-    /// Two system calls at most.
-    pub fn of(conn: &Conn) -> Claim {
-        let is_delivered = || conn.socket.unacknowledged().map_or(true, |bytes| bytes == 0);
-        if conn.is_lingering() {
-            return if is_delivered() { Claim::Nothing } else { Claim::Answer };
-        }
-        match conn.socket.has_input() {
-            true => Claim::Request,
-            false if !is_delivered() => Claim::Answer,
-            false => Claim::Nothing,
-        }
+    /// The loss of its client if it were closed now.
+    fn unfinished(&mut self) -> Unfinished {
+        self.conn().map_or(Unfinished::Nothing, |conn| conn.unfinished())
     }
 }
 
@@ -62,7 +31,7 @@ pub(super) struct Table<T> {
     is_full: bool,
 }
 
-impl<T: Holder> Table<T> {
+impl<T: Record> Table<T> {
     pub fn new(capacity: Capacity) -> Table<T> {
         Table {
             slots: Slots::new(capacity.connections),
@@ -116,11 +85,6 @@ impl<T: Holder> Table<T> {
         self.reusable.remove(key);
     }
 
-    /// All that may be closed, now or later.
-    pub fn reusable(&self) -> Vec<u64> {
-        self.reusable.keys()
-    }
-
     pub fn keys(&self) -> Vec<u64> {
         self.slots.keys().collect()
     }
@@ -145,7 +109,7 @@ impl<T: Holder> Table<T> {
     /// Closes connections, when less than a sixteenth of the slots is free.
     pub fn make_room(&mut self, now_ms: u64, tally: &Tally) {
         if self.is_short() {
-            let count = self.drain(now_ms);
+            let count = self.evict(now_ms);
             self.of_slots.reuse(count, tally, now_ms);
         }
     }
@@ -162,35 +126,45 @@ impl<T: Holder> Table<T> {
 
     /// Closes connections, when no descriptor is left. False: there were none to be closed.
     pub fn release_descriptors(&mut self, now_ms: u64, tally: &Tally) -> bool {
-        let count = self.drain(now_ms);
+        let count = self.evict(now_ms);
         self.of_descriptors.reuse(count, tally, now_ms);
         count > 0
     }
 
     /// Closes some of the connections that wait for a request or for the client's end, the oldest first
     /// (`ngx_drain_connections`). Returns how many.
-    fn drain(&mut self, now_ms: u64) -> u64 {
-        let most = (self.reusable.len() / 8).clamp(1, MAX_DRAINED);
+    fn evict(&mut self, now_ms: u64) -> u64 {
+        let most = (self.reusable.len() / 8).clamp(1, MAX_EVICTED);
         let mut count = 0;
         while count < most as u64
             && let Some((key, from)) = self.reusable.oldest()
             && from <= now_ms
         {
-            match self.slots.get(key).map_or(Claim::Nothing, Holder::claim) {
-                Claim::Nothing => {
-                    if let Some(slot) = self.slots.get(key) {
-                        slot.say_goodbye();
+            match self.slots.get_mut(key).map_or(Unfinished::Nothing, Record::unfinished) {
+                Unfinished::Nothing => {
+                    if let Some(conn) = self.slots.get_mut(key).and_then(Record::conn) {
+                        conn.say_goodbye();
                     }
                     self.remove(key);
                     count += 1;
                 }
-                // The event that says so is on the way.
-                Claim::Request => self.reusable.remove(key),
-                Claim::Answer => self.reusable.push(key, now_ms + LULL_MS),
+                // The event of that request is on the way.
+                Unfinished::Request => self.reusable.remove(key),
+                Unfinished::Answer => self.reusable.push(key, now_ms + LULL_MS),
             }
         }
         self.is_full = count == 0 || self.is_short();
         count
+    }
+
+    /// A graceful shutdown begins: kept-alive connections are given `LULL_MS` for another request.
+    pub fn drain(&mut self, now_ms: u64) {
+        for key in self.reusable.keys() {
+            if let Some(conn) = self.slots.get_mut(key).and_then(Record::conn) {
+                conn.shorten_idle(now_ms + LULL_MS);
+                self.timers.set(key, conn.deadline_ms);
+            }
+        }
     }
 }
 
@@ -199,12 +173,14 @@ mod tests {
     use super::*;
     use crate::shm::{Ledger, Role};
 
-    impl Holder for Claim {
-        fn claim(&self) -> Claim {
-            *self
+    impl Record for Unfinished {
+        fn conn(&mut self) -> Option<&mut Conn> {
+            None
         }
 
-        fn say_goodbye(&self) {}
+        fn unfinished(&mut self) -> Unfinished {
+            *self
+        }
     }
 
     fn tally() -> Tally {
@@ -212,10 +188,10 @@ mod tests {
     }
 
     /// A full table, and the keys of its connections; each may be closed from the millisecond of its number on.
-    fn full(capacity: u64, claim: impl Fn(u64) -> Claim) -> (Table<Claim>, Vec<u64>) {
+    fn full(capacity: u64, unfinished: impl Fn(u64) -> Unfinished) -> (Table<Unfinished>, Vec<u64>) {
         let mut table = Table::new(Capacity::new(capacity as usize, u64::MAX));
         let keys = (0..capacity).map(|n| {
-            let key = table.insert(claim(n)).unwrap();
+            let key = table.insert(unfinished(n)).unwrap();
             table.set_reusable(key, n);
             key
         });
@@ -225,7 +201,7 @@ mod tests {
 
     #[test]
     fn the_oldest_make_room_once_their_time_has_come() {
-        let (mut table, keys) = full(64, |_| Claim::Nothing);
+        let (mut table, keys) = full(64, |_| Unfinished::Nothing);
         let tally = tally();
         table.set_busy(keys[0]);
         table.make_room(0, &tally);
@@ -243,7 +219,7 @@ mod tests {
 
     #[test]
     fn it_is_full_from_when_room_is_wanted_in_vain_until_there_is_some() {
-        let (mut table, keys) = full(32, |_| Claim::Nothing);
+        let (mut table, keys) = full(32, |_| Unfinished::Nothing);
         let tally = tally();
         assert!(!table.is_full(), "nobody waits");
         keys.iter().for_each(|key| table.set_busy(*key));
@@ -260,14 +236,15 @@ mod tests {
 
     #[test]
     fn a_request_that_has_come_or_an_answer_on_its_way_keeps_a_connection() {
-        let (mut table, keys) =
-            full(16, |n| [Claim::Request, Claim::Answer, Claim::Request, Claim::Nothing][n.min(3) as usize]);
-        assert_eq!(table.drain(100), 2);
+        let (mut table, keys) = full(16, |n| {
+            [Unfinished::Request, Unfinished::Answer, Unfinished::Request, Unfinished::Nothing][n.min(3) as usize]
+        });
+        assert_eq!(table.evict(100), 2);
         let is_open: Vec<bool> = keys.iter().map(|key| table.get_mut(*key).is_some()).collect();
         assert_eq!(is_open[..6], [true, true, true, false, false, true]);
-        let (mut table, _) = full(16, |_| Claim::Request);
-        assert_eq!((table.drain(100), table.room_from()), (0, None));
-        let (mut table, _) = full(16, |_| Claim::Answer);
-        assert_eq!((table.drain(100), table.room_from()), (0, Some(100 + LULL_MS)), "asked again");
+        let (mut table, _) = full(16, |_| Unfinished::Request);
+        assert_eq!((table.evict(100), table.room_from()), (0, None));
+        let (mut table, _) = full(16, |_| Unfinished::Answer);
+        assert_eq!((table.evict(100), table.room_from()), (0, Some(100 + LULL_MS)), "asked again");
     }
 }

@@ -1,28 +1,18 @@
 //! The connections of `stream`: what comes goes to the server's service, its answers go back.
 
-use super::ends::{LINGER_MS, LINGER_PAUSE_MS};
-use super::{Active, BATCH_MAX, Conn, Engine, Fill, Need, State};
+use super::close::{DELIVERY_CHECK_MS, LINGER_MS, LINGER_PAUSE_MS};
+use super::{BATCH_MAX, Engine};
 use crate::http::exchange::ConnInfo;
 use crate::log::{self, LogRef, Place};
 use crate::os::{Addr, ErrnoText, Socket};
-use crate::serve::LOOK_MS;
-use crate::serve::output::{Flush, How};
+use crate::serve::connection::{Conn, Need, Phase, State};
+use crate::serve::output::{Flush, SendOptions};
+use crate::serve::session::{Read, Session};
 use crate::stream::{Server, Servers};
 use std::fmt;
 
-/// There are no files among the answers.
-const NO_FILES: How = How { sendfile: false, nopush: false, closing: false };
-
-/// Where such a connection stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Answering. A frame that has begun to arrive must be whole by `frame_until_ms`.
-    Serve { frame_until_ms: Option<u64> },
-    /// The last answer is on its way.
-    LastWords,
-    /// It is out, the write side shut; the client may still be sending.
-    Linger { until_ms: u64 },
-}
+/// The answers hold no files.
+const NO_FILES: SendOptions = SendOptions { sendfile: false, nopush: false, closing: false };
 
 /// A connection as a place of the error log, in the words of ngx_stream_log_error.
 struct Here<'a> {
@@ -65,53 +55,47 @@ impl Engine {
         let local = if self.streams.wants_local_address(listener) { socket.local_addr().ok() } else { None };
         let bound = self.streams.bound(listener, local.as_ref()).unwrap_or_default();
         let now = self.clock.now_ms();
-        Conn {
-            socket,
-            info: ConnInfo { accept_delay_ms, ..ConnInfo::new(peer, local, bound, self.accepted, now) },
-            state: State::Stream(Phase::Serve { frame_until_ms: None }),
-            active: None,
-            deadline_ms: now + self.streams.at(bound).1.idle_timeout(),
-            is_pipelining: false,
-            undelivered: (0, 0),
-            location: 0,
-        }
+        let info = ConnInfo { accept_delay_ms, ..ConnInfo::new(peer, local, bound, self.accepted, now) };
+        let state = State::Stream(Phase::Serve { frame_until_ms: None });
+        Conn::new(socket, info, state, now + self.streams.at(bound).1.idle_timeout(), 0)
     }
 
     /// Sends, answers, reads, until one of them must wait. What a client does not take is not added to: nothing is read
     /// while answers wait to be sent.
-    pub(super) fn on_stream(&self, conn: &mut Conn, active: &mut Active, mut phase: Phase, hung_up: bool) -> Need {
+    pub(super) fn on_stream(&self, conn: &mut Conn, session: &mut Session, mut phase: Phase, hung_up: bool) -> Need {
         let (_, server) = self.streams.at(conn.info.bound);
         let need = loop {
-            if !active.out.is_empty()
-                && let Some(need) = self.send(conn, active, server)
+            if !session.out.is_empty()
+                && let Some(need) = self.send(conn, session, server)
             {
                 break need;
             }
             match phase {
                 Phase::Serve { .. } => {}
-                Phase::LastWords if conn.socket.shutdown_write().is_err() => break Need::Close,
+                Phase::LastWords if conn.shut_write().is_err() => break Need::Close,
                 Phase::LastWords => {
                     let now = self.clock.now_ms();
                     phase = Phase::Linger { until_ms: now + LINGER_MS };
-                    conn.deadline_ms = now + if self.shutdown.has_begun() { LOOK_MS } else { LINGER_PAUSE_MS };
+                    conn.deadline_ms =
+                        now + if self.shutdown.has_begun() { DELIVERY_CHECK_MS } else { LINGER_PAUSE_MS };
                 }
-                Phase::Linger { until_ms } => break self.on_linger(conn, active, until_ms),
+                Phase::Linger { until_ms } => break self.on_linger(conn, session, until_ms),
             }
-            if self.answer(conn, active, server, &mut phase) {
+            if self.answer(conn, session, server, &mut phase) {
                 continue;
             }
-            match active.fill(&conn.socket, hung_up) {
-                Fill::More => conn.deadline_ms = self.clock.now_ms() + server.idle_timeout(),
-                Fill::Nothing if self.is_done(conn, active, &phase) => phase = Phase::LastWords,
-                Fill::Nothing => break self.wait(conn, active, server, &mut phase),
-                Fill::Later => break Need::Turn,
-                Fill::End => {
-                    if active.start < active.input.len() {
+            match session.read(&conn.socket, hung_up) {
+                Read::More => conn.deadline_ms = self.clock.now_ms() + server.idle_timeout(),
+                Read::Nothing if self.is_done(conn, session, &phase) => phase = Phase::LastWords,
+                Read::Nothing => break self.wait(conn, session, server, &mut phase),
+                Read::NextTurn => break Need::Turn,
+                Read::End => {
+                    if session.start < session.input.len() {
                         log::info!(at: here(&self.streams, &conn.info), "client prematurely closed connection");
                     }
                     break Need::Close;
                 }
-                Fill::Broken(error) => break self.stream_broken(conn, &error),
+                Read::Broken(error) => break self.stream_broken(conn, &error),
             }
         };
         conn.state = State::Stream(phase);
@@ -119,10 +103,10 @@ impl Engine {
     }
 
     /// Sends what has been answered. `None`: all of it is out.
-    fn send(&self, conn: &mut Conn, active: &mut Active, server: &Server) -> Option<Need> {
-        let before = active.out.left();
-        let flushed = active.out.flush(&conn.socket, NO_FILES);
-        let sent = before - active.out.left();
+    fn send(&self, conn: &mut Conn, session: &mut Session, server: &Server) -> Option<Need> {
+        let before = session.out.unsent();
+        let flushed = session.out.flush(&conn.socket, NO_FILES);
+        let sent = before - session.out.unsent();
         if sent > 0 {
             self.tally.bytes_sent.add(sent);
             conn.deadline_ms = self.clock.now_ms() + server.idle_timeout();
@@ -136,11 +120,11 @@ impl Engine {
     }
 
     /// Answers what is whole of the input. Returns whether there was anything.
-    fn answer(&self, conn: &mut Conn, active: &mut Active, server: &Server, phase: &mut Phase) -> bool {
-        let Some(input) = active.input.get(active.start..).filter(|input| !input.is_empty()) else { return false };
+    fn answer(&self, conn: &mut Conn, session: &mut Session, server: &Server, phase: &mut Phase) -> bool {
+        let Some(input) = session.input.get(session.start..).filter(|input| !input.is_empty()) else { return false };
         let Phase::Serve { .. } = phase else { return false };
-        let step = server.answer(input, &mut active.out.bytes, BATCH_MAX);
-        active.start += step.used;
+        let step = server.answer(input, &mut session.out.bytes, BATCH_MAX);
+        session.start += step.used;
         if step.answered == 0 {
             return false;
         }
@@ -155,9 +139,9 @@ impl Engine {
     }
 
     /// Nothing more has come: waits for the rest of a frame, or for the next.
-    fn wait(&self, conn: &mut Conn, active: &Active, server: &Server, phase: &mut Phase) -> Need {
+    fn wait(&self, conn: &mut Conn, session: &Session, server: &Server, phase: &mut Phase) -> Need {
         if let Phase::Serve { frame_until_ms } = phase
-            && active.start < active.input.len()
+            && session.start < session.input.len()
         {
             let until = *frame_until_ms.get_or_insert(self.clock.now_ms() + server.frame_timeout());
             conn.deadline_ms = conn.deadline_ms.min(until);
@@ -166,19 +150,19 @@ impl Engine {
         Need::Idle
     }
 
-    /// Whether the worker leaves, and has answered all that was asked. One that leaves still answers who has just come.
-    fn is_done(&self, conn: &Conn, active: &Active, phase: &Phase) -> bool {
-        let is_between = matches!(phase, Phase::Serve { .. }) && active.start == active.input.len();
+    /// Whether a shutdown has begun, and all that was asked is answered. A client that has just come still gets its answer.
+    fn is_done(&self, conn: &Conn, session: &Session, phase: &Phase) -> bool {
+        let is_between = matches!(phase, Phase::Serve { .. }) && session.start == session.input.len();
         self.shutdown.has_begun() && is_between && conn.info.requests > 0
     }
 
     /// The client was too slow.
     pub(super) fn stream_timed_out(&mut self, conn: &mut Conn, phase: Phase) -> Need {
-        if let Some(active) = conn.active.take() {
+        if let Some(session) = conn.session.take() {
             if !matches!(phase, Phase::Linger { .. }) {
                 log::info!(at: here(&self.streams, &conn.info), "client timed out (110: Connection timed out)");
             }
-            self.recycle(active);
+            self.recycle(session);
         }
         Need::Close
     }

@@ -7,9 +7,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::*;
-use crate::dispatch::{AcceptOptions, Driver, Life, Listening, MODELS, Model, Setup, Wait};
+use crate::dispatch::{AcceptOptions, Life, Listening, MODELS, Model, Setup, Wait};
 use crate::event::{Clock, Ready, Slots, monotonic_ms};
 use crate::os::{Addr, EventFd, Interest, ListenOptions, Listener, Poller, Socket};
+use crate::serve::Driver;
 use crate::shm::{Ledger, Role};
 
 mod handoff;
@@ -52,13 +53,16 @@ impl Driver for Notes {
     fn live(&self) -> usize {
         self.slots.len()
     }
-    fn free(&self) -> usize {
-        self.slots.free()
+    fn room_from(&self) -> Option<u64> {
+        None
     }
     fn capacity(&self) -> usize {
         self.slots.capacity()
     }
     fn make_room(&mut self) {}
+    fn release_descriptors(&mut self) -> bool {
+        false
+    }
     fn drain(&mut self) {}
     fn close_all(&mut self) {}
     fn flush_logs(&mut self) {}

@@ -1,40 +1,34 @@
-//! What an engine writes into its process's slot of the ledger. Nothing here waits or calls the kernel.
+//! The account of an engine in its process's slot of the ledger: stores into shared memory, no waiting.
 //!
-//! Where a connection stands is published when its turn ends in another stage than it began in: a request that is
+//! The stage of a connection is published when its turn ends in another stage than it began in: a request that is
 //! answered at once changes nothing. Request times are measured only where the conf has a page that shows them: from the
 //! start of the loop's turn that found the first byte (read anyway) until the turn's last byte of answers is in the
 //! kernel's buffer, in nanoseconds. That costs one reading of the clock for all requests of one batch: 77 instructions in
 //! the vDSO, 45 to 55 ns on a busy virtual machine, where a small keep-alive answer takes 5.6 µs.
 
-use super::{Active, Conn, Engine, Need, State};
+use super::Engine;
 use crate::http::exchange::Stage;
-
-/// Requests whose answers have been queued and whose times have not been counted.
-#[derive(Debug, Default)]
-pub(super) struct Unbooked {
-    count: u64,
-    /// The clock's turn that found the first byte of the first of them, ns.
-    since_ns: u64,
-}
+use crate::serve::connection::{Conn, Need, State};
+use crate::serve::session::{Session, Unmeasured};
 
 impl Engine {
-    /// One more request has been answered.
-    pub(super) fn count(&self, active: &mut Active) {
+    /// Counts a request whose response is queued, sent or given up.
+    pub(super) fn count_request(&self, session: &mut Session) {
         self.tally.requests.add(1);
-        self.tally.bytes_sent.add(active.ex.bytes_sent());
-        self.tally.count_status(active.ex.status());
+        self.tally.bytes_sent.add(session.ex.bytes_sent());
+        self.tally.count_status(session.ex.status());
         if self.site.shows_times() {
-            // One that took more than a turn to arrive shares its end with those behind it, but not its beginning.
-            if active.unbooked.count > 0 && active.unbooked.since_ns != active.began_ns {
-                self.book_times(active);
+            // A request that took more than a turn to arrive shares its end with those behind it, but not its beginning.
+            if session.unmeasured.count > 0 && session.unmeasured.since_ns != session.began_ns {
+                self.count_times(session);
             }
-            active.unbooked.count += 1;
-            active.unbooked.since_ns = active.began_ns;
+            session.unmeasured.count += 1;
+            session.unmeasured.since_ns = session.began_ns;
         }
     }
 
-    fn book_times(&self, active: &mut Active) {
-        let Unbooked { count, since_ns } = std::mem::take(&mut active.unbooked);
+    fn count_times(&self, session: &mut Session) {
+        let Unmeasured { count, since_ns } = std::mem::take(&mut session.unmeasured);
         self.tally.count_request_time(self.clock.since_ns(since_ns), count);
     }
 
@@ -45,15 +39,15 @@ impl Engine {
         }
     }
 
-    /// The connection's turn has ended with `need`.
-    pub(super) fn settle(&self, conn: &mut Conn, active: &mut Active, need: Need) {
-        if active.unbooked.count > 0 && (active.out.is_empty() || need == Need::Close) {
-            self.book_times(active);
+    /// Counts request times, and publishes the stage of the connection, whose turn has ended with `need`.
+    pub(super) fn account(&self, conn: &mut Conn, session: &mut Session, need: Need) {
+        if session.unmeasured.count > 0 && (session.out.is_empty() || need == Need::Close) {
+            self.count_times(session);
         }
         let stage = match (need, conn.state) {
             (Need::Idle | Need::Linger | Need::Close, _) => Stage::Waiting,
-            (_, State::Request | State::Stream(_)) if active.is_blank() => Stage::Waiting,
-            (_, State::Request | State::Stream(_)) if active.out.is_empty() => Stage::Reading,
+            (_, State::Request | State::Stream(_)) if session.is_blank() => Stage::Waiting,
+            (_, State::Request | State::Stream(_)) if session.out.is_empty() => Stage::Reading,
             _ => Stage::Writing,
         };
         self.publish(conn, stage);

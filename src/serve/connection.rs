@@ -1,0 +1,203 @@
+//! A client's connection and its states.
+//!
+//! ```text
+//!                accept
+//!                  │
+//!                  ▼     response queued
+//!  ┌──────────▶ Request ────────────────▶ Flush ──────────────────┐
+//!  │             │   ▲                    │   │                   │
+//!  │             │   └────── KeepAlive ───┘   │ Discard           │ Close
+//!  │             │                            ▼                   ▼
+//!  └─────────────┼──────────────────────── Discard ────────────▶ Linger
+//!     body over  │                            │       Close       │
+//!                ▼                            ▼                   ▼
+//!              closed                       closed              closed
+//!
+//!  state    event                                     next state               method of Engine
+//!  Request  a request is whole, another is behind it  Request                  on_request, begin_next
+//!           a request is whole                        Flush                    flush_then
+//!           bytes that get no response, behind others Flush(Close)             hang_up
+//!           bytes that get no response                closed                   hang_up
+//!           the client closes, or the socket fails    closed                   abandon, broken
+//!           deadline, a request has begun             closed, behind a 408     timed_out
+//!           deadline, idle, all is acknowledged       closed                   timed_out
+//!  Flush    all is out, KeepAlive                     Request                  begin_next
+//!           all is out, Discard                       Discard                  on_flush
+//!           all is out, Close                         Linger, closed           close
+//!           the socket fails, deadline                closed                   broken, timed_out
+//!  Discard  the body is over, KeepAlive               Request                  begin_next
+//!           the body is over, Close; or is malformed  Linger, closed           close
+//!           the client closes, the socket fails       closed                   on_discard, broken
+//!           deadline                                  closed                   timed_out
+//!  Linger   the client closes, 5 s of silence, 30 s   closed                   on_linger, timed_out
+//!
+//!  Stream(Serve)      a fault, or a shutdown between frames   Stream(LastWords)   on_stream
+//!                     the client closes, the socket fails     closed              on_stream
+//!                     deadline                                closed              stream_timed_out
+//!  Stream(LastWords)  all is out                              Stream(Linger)      on_stream
+//!  Stream(Linger)     as Linger
+//! ```
+//!
+//! Any state: `Engine::closing`, when a driver closes the connection for another client, or at the end of the process.
+
+use super::session::Session;
+use crate::http::exchange::{After, ConnInfo};
+use crate::os::Socket;
+
+/// How long an idle client that must go may still send a request, ms. A client that has its answer and goes on asking is
+/// not cut off in the middle of that, as nginx does, but told with its next answer (`Connection: close`), so that a
+/// reload fails no request. A program that gets twenty files at a time in one thread comes back to a connection after 70
+/// to 160 ms on a busy machine.
+pub const LULL_MS: u64 = 500;
+
+/// The same for a client that must make room and has just connected, or has its last answer, ms: Node sends the first
+/// of sixty requests that long after the handshake. Clients that connect and say nothing can hold each slot that long.
+const FIRST_LULL_MS: u64 = 100;
+
+/// The event a connection waits for: the drivers wait, each in its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Bytes from the client.
+    Read,
+    /// A request, the first one or the next, owning no buffer: it may be closed when room is needed.
+    Idle,
+    /// The client's end, all answers being out: it may be closed when room is needed.
+    Linger,
+    /// Room in the kernel's buffer.
+    Write,
+    /// The next turn of the loop.
+    Turn,
+    /// Nothing: it is to be closed.
+    Close,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Between requests, or with a part of one.
+    Request,
+    /// A response is being sent; what follows when it is out.
+    Flush(After),
+    /// The remaining body of a request is being dropped.
+    Discard,
+    /// The response is out, the write side shut; the client may still be sending.
+    Linger { until_ms: u64 },
+    /// A connection of `stream`.
+    Stream(Phase),
+}
+
+/// The state of a connection of `stream`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Answering. A frame that has begun to arrive must be whole by `frame_until_ms`.
+    Serve { frame_until_ms: Option<u64> },
+    /// The last answer is on its way.
+    LastWords,
+    /// The last answer is out, the write side shut; the client may still be sending.
+    Linger { until_ms: u64 },
+}
+
+/// The bytes a close now would take from a client that is sent nothing and asked for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unfinished {
+    Nothing,
+    /// A request, whose first byte is in the kernel's buffer.
+    Request,
+    /// The end of the last answer, which the client has not acknowledged.
+    Answer,
+}
+
+/// A client's connection. An idle one has no memory besides.
+#[derive(Debug)]
+pub struct Conn {
+    /// The transport. Bytes of the client pass only through `Session::read`, `Engine::on_linger`, `Output::flush` and
+    /// `Conn::shut_write`; everything else asks the kernel about the connection.
+    pub socket: Socket,
+    pub info: ConnInfo,
+    pub(super) state: State,
+    pub(super) session: Option<Box<Session>>,
+    /// When the wait for the client is over, ms of the loop's clock.
+    pub deadline_ms: u64,
+    /// The client has sent bytes before the response to the request before them was out, and may do so again at any
+    /// time.
+    pub(super) is_pipelining: bool,
+    pub(super) undelivered: Undelivered,
+    /// Index of the location of the last exchange, whose timeouts hold.
+    pub(super) location: u32,
+}
+
+/// Bytes sent and not acknowledged, as the kernel said when it was last asked.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Undelivered {
+    pub bytes: u32,
+    /// Since when there are so many, ms of the clock.
+    pub since_ms: u64,
+}
+
+impl Conn {
+    /// A connection that has just been accepted.
+    pub(super) fn new(socket: Socket, info: ConnInfo, state: State, deadline_ms: u64, location: usize) -> Conn {
+        Conn {
+            socket,
+            info,
+            state,
+            session: None,
+            deadline_ms,
+            is_pipelining: false,
+            undelivered: Undelivered::default(),
+            location: location as u32,
+        }
+    }
+
+    /// Whether no request has begun on it yet.
+    pub fn is_new(&self) -> bool {
+        self.info.requests == 0
+    }
+
+    /// Whether it has been answered and waits for the next request.
+    pub fn is_kept_alive(&self) -> bool {
+        self.session.is_none() && !self.is_new()
+    }
+
+    /// Whether all its answers are out, and nothing it sends is read any more.
+    pub fn is_lingering(&self) -> bool {
+        matches!(self.state, State::Linger { .. } | State::Stream(Phase::Linger { .. }))
+    }
+
+    /// How long an idle client may still send a request when room is needed, ms.
+    pub fn lull_ms(&self) -> u64 {
+        if self.is_new() || self.is_lingering() { FIRST_LULL_MS } else { LULL_MS }
+    }
+
+    /// A shutdown has begun: ends the wait for the next request by `until_ms`, ms of the clock. A client that has just
+    /// come still gets its answer.
+    pub fn shorten_idle(&mut self, until_ms: u64) {
+        if self.is_kept_alive() {
+            self.deadline_ms = self.deadline_ms.min(until_ms);
+        }
+    }
+
+    /// What a close would take from the client. For a connection that waits for the client alone; two system calls at most.
+    pub(super) fn unfinished(&self) -> Unfinished {
+        let is_delivered = || self.socket.unacknowledged().map_or(true, |bytes| bytes == 0);
+        if self.is_lingering() {
+            return if is_delivered() { Unfinished::Nothing } else { Unfinished::Answer };
+        }
+        match self.socket.has_input() {
+            true => Unfinished::Request,
+            false if !is_delivered() => Unfinished::Answer,
+            false => Unfinished::Nothing,
+        }
+    }
+
+    /// Sends a FIN in front of the close. A byte that comes between `unfinished` and a close alone would make a reset of
+    /// it, which clients do not take for the end of an idle connection (`ab -k` gives up).
+    pub(super) fn say_goodbye(&self) {
+        // Best effort: the close follows.
+        let _ = self.shut_write();
+    }
+
+    /// Ends the stream of bytes to the client.
+    pub(super) fn shut_write(&self) -> std::io::Result<()> {
+        self.socket.shutdown_write()
+    }
+}

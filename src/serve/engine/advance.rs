@@ -1,0 +1,180 @@
+//! The edges between the states of an HTTP connection, see the drawing in [`crate::serve::connection`].
+
+use super::{BATCH_MAX, Engine};
+use crate::http::exchange::limits;
+use crate::http::exchange::{After, Cx};
+use crate::serve::connection::{Conn, LULL_MS, Need, State};
+use crate::serve::output::{Flush, SendOptions};
+use crate::serve::session::{Read, Session};
+use crate::serve::settings::{SENDFILE, TCP_NOPUSH};
+
+impl Engine {
+    /// Goes on with `conn` until it must wait. To be called when the event it waited for has come, by the one driver that
+    /// has the connection in hand. `hung_up`: the client has closed its side, so that the end of the stream is there to
+    /// be read.
+    pub fn advance(&mut self, conn: &mut Conn, hung_up: bool) -> Need {
+        let mut session = match conn.session.take() {
+            // A driver that did not wait for the first bytes: the request begins when they come.
+            Some(mut session) if conn.state == State::Request && session.is_blank() => {
+                self.reset(&mut session);
+                session
+            }
+            Some(session) => session,
+            None => self.begin(conn),
+        };
+        (session.has_read_all, session.reads, session.has_answered) = (false, 0, false);
+        session.hung_up |= hung_up;
+        let hung_up = session.hung_up;
+        let need = self.pass_states(conn, &mut session, hung_up);
+        self.account(conn, &mut session, need);
+        if matches!(need, Need::Idle | Need::Close) {
+            self.recycle(session);
+        } else {
+            conn.session = Some(session);
+        }
+        need
+    }
+
+    fn pass_states(&mut self, conn: &mut Conn, session: &mut Session, hung_up: bool) -> Need {
+        loop {
+            let waits = match conn.state {
+                State::Request => self.on_request(conn, session, hung_up),
+                State::Flush(after) => self.on_flush(conn, session, after),
+                State::Discard => self.on_discard(conn, session, hung_up),
+                State::Linger { until_ms } => Some(self.on_linger(conn, session, until_ms)),
+                State::Stream(phase) => Some(self.on_stream(conn, session, phase, hung_up)),
+            };
+            if let Some(need) = waits {
+                return need;
+            }
+        }
+    }
+
+    /// Answers the requests that are there, then reads on. `None`: the state has changed, or more has come.
+    fn on_request(&mut self, conn: &mut Conn, session: &mut Session, hung_up: bool) -> Option<Need> {
+        if session.start < session.input.len() {
+            match self.exchange(conn, session) {
+                Ok(Some(After::KeepAlive)) if session.out.has_room(BATCH_MAX) && session.has_pipelined() => {
+                    self.finish(conn, session);
+                    self.begin_next(conn, session);
+                    return None;
+                }
+                Ok(Some(after)) => {
+                    self.flush_then(conn, after);
+                    return None;
+                }
+                Ok(None) => {}
+                Err(()) => return self.hang_up(conn, session),
+            }
+        }
+        if !session.out.is_empty()
+            && let Some(need) = self.flush(conn, session)
+        {
+            return Some(need);
+        }
+        match session.read(&conn.socket, hung_up) {
+            Read::More => {
+                conn.is_pipelining |= session.has_answered;
+                None
+            }
+            Read::Nothing if session.is_blank() && conn.is_new() => Some(Need::Idle),
+            Read::Nothing if session.start == session.input.len() && !conn.is_new() => {
+                let idle = self.site.location(conn.location as usize).scope.get(&limits::KEEPALIVE_TIMEOUT).idle_ms;
+                // The last answer promised to go on: it was given before the shutdown began.
+                let idle = if self.shutdown.has_begun() { idle.min(LULL_MS) } else { idle };
+                conn.deadline_ms = self.clock.now_ms() + idle;
+                Some(Need::Idle)
+            }
+            Read::Nothing => Some(Need::Read),
+            Read::NextTurn => Some(Need::Turn),
+            Read::End => {
+                if session.start < session.input.len() {
+                    self.abandon(conn, session);
+                }
+                Some(Need::Close)
+            }
+            Read::Broken(error) => Some(self.broken(conn, session, &error)),
+        }
+    }
+
+    pub(super) fn send_options(&self, conn: &Conn) -> SendOptions {
+        let scope = &self.site.location(conn.location as usize).scope;
+        let closing = matches!(conn.state, State::Flush(After::Close { .. }));
+        SendOptions { sendfile: *scope.get(&SENDFILE), nopush: *scope.get(&TCP_NOPUSH), closing }
+    }
+
+    /// Sends what is queued, as far as it goes. `None`: all of it is out. A client that takes some has its time again.
+    fn flush(&mut self, conn: &mut Conn, session: &mut Session) -> Option<Need> {
+        let before = session.out.unsent();
+        let stop = match session.out.flush(&conn.socket, self.send_options(conn)) {
+            Ok(Flush::Done) => return None,
+            Ok(stop) => stop,
+            Err(error) => return Some(self.broken(conn, session, &error)),
+        };
+        if session.out.unsent() != before {
+            conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::SEND_TIMEOUT);
+        }
+        Some(if stop == Flush::Blocked { Need::Write } else { Need::Turn })
+    }
+
+    /// To `Flush`: nothing is queued behind the response that is; all of it goes out, then `after`.
+    pub(super) fn flush_then(&self, conn: &mut Conn, after: After) {
+        conn.state = State::Flush(after);
+        conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::SEND_TIMEOUT);
+    }
+
+    fn on_flush(&mut self, conn: &mut Conn, session: &mut Session, after: After) -> Option<Need> {
+        if let Some(need) = self.flush(conn, session) {
+            session.has_waited = true;
+            return Some(need);
+        }
+        self.finish(conn, session);
+        match after {
+            After::KeepAlive => self.begin_next(conn, session),
+            After::Discard => {
+                conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::CLIENT_BODY_TIMEOUT);
+                conn.state = State::Discard;
+            }
+            After::Close { linger } => return self.close(conn, session, linger),
+        }
+        None
+    }
+
+    /// To `Request`, for the request behind the one that has been answered.
+    fn begin_next(&self, conn: &mut Conn, session: &mut Session) {
+        conn.state = State::Request;
+        self.reset(session);
+        session.ex.pipelined = session.start < session.input.len();
+        session.has_answered = true;
+        conn.is_pipelining |= session.ex.pipelined;
+        conn.undelivered = Default::default();
+        conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::CLIENT_HEADER_TIMEOUT);
+    }
+
+    fn on_discard(&mut self, conn: &mut Conn, session: &mut Session, hung_up: bool) -> Option<Need> {
+        let Session { input, start, ex, .. } = session;
+        let cx = cx!(self, conn, &[]);
+        match ex.discard(&cx, &input[*start..]) {
+            Ok(used) => *start += used,
+            Err(_) => return self.close(conn, session, true),
+        }
+        match ex.after() {
+            After::KeepAlive => {
+                self.begin_next(conn, session);
+                return None;
+            }
+            After::Close { linger } => return self.close(conn, session, linger),
+            After::Discard => {}
+        }
+        match session.read(&conn.socket, hung_up) {
+            Read::More => {
+                conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::CLIENT_BODY_TIMEOUT);
+                None
+            }
+            Read::Nothing => Some(Need::Read),
+            Read::NextTurn => Some(Need::Turn),
+            Read::End => Some(Need::Close),
+            Read::Broken(error) => Some(self.broken(conn, session, &error)),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The ends of a connection: the orderly close, silence, slowness, a broken socket.
+
+use super::Engine;
+use crate::http::exchange::error_lines;
+use crate::http::exchange::limits;
+use crate::http::exchange::{Action, After, Cx, Stage};
+use crate::serve::connection::{Conn, Need, State, Undelivered};
+use crate::serve::session::{INPUT_SIZE, READS_A_TURN, Session};
+use std::io;
+
+/// How often a process that shuts down checks whether its clients have acknowledged what they were sent, ms.
+pub(super) const DELIVERY_CHECK_MS: u64 = 100;
+
+/// nginx's lingering_timeout and lingering_time: how long a closing connection is read from, ms.
+pub(super) const LINGER_PAUSE_MS: u64 = 5_000;
+pub(super) const LINGER_MS: u64 = 30_000;
+
+/// Behind a response of more bytes a close asks whether the client has them: a reset would take the remainder from a client
+/// that has sent more. Most shorter responses are acknowledged by then, and the question costs a system call.
+const LARGE: u64 = 64 << 10;
+
+impl Engine {
+    /// Closes without a response; the responses to earlier requests go out first. `None`: they are on their way.
+    pub(super) fn hang_up(&mut self, conn: &mut Conn, session: &mut Session) -> Option<Need> {
+        if !session.out.is_empty() {
+            self.flush_then(conn, After::Close { linger: true });
+            return None;
+        }
+        if session.ex.status() != 0 {
+            self.finish(conn, session);
+        }
+        Some(Need::Close)
+    }
+
+    /// The client has closed in the middle of a request.
+    pub(super) fn abandon(&mut self, conn: &mut Conn, session: &mut Session) {
+        conn.info.requests += 1;
+        let Session { input, start, ex, .. } = &mut *session;
+        ex.abandon(&cx!(self, conn, input.get(*start..).unwrap_or_default()));
+        self.finish(conn, session);
+    }
+
+    /// To `Linger`, or to the close. To be called when the last response is in the kernel's buffer: a close then would be a
+    /// reset for a client that sends more, and take from it what is on its way (RFC 9112, 9.6). So a client that may
+    /// send more is waited for. `None`: it is.
+    pub(super) fn close(&mut self, conn: &mut Conn, session: &mut Session, linger: bool) -> Option<Need> {
+        let is_large = session.ex.bytes_sent() > LARGE;
+        let linger = linger || conn.is_pipelining || session.has_waited || session.reads_more(&conn.socket);
+        let linger = linger || is_large && conn.socket.unacknowledged().is_ok_and(|left| left > 0);
+        if !(linger || self.shutdown.has_begun()) || conn.shut_write().is_err() {
+            return Some(Need::Close);
+        }
+        let now = self.clock.now_ms();
+        conn.state = State::Linger { until_ms: now + LINGER_MS };
+        // A process that leaves may be the last of its network namespace, which takes along what is not acknowledged.
+        conn.deadline_ms = now + if linger { LINGER_PAUSE_MS } else { DELIVERY_CHECK_MS };
+        None
+    }
+
+    /// Finds out whether the client still takes what was sent, and notes how much it has not acknowledged. To be asked
+    /// when a connection's time is up, not before: the question costs a system call. A client that has taken nothing for
+    /// `LINGER_MS` does not any more.
+    fn check_delivery(&self, conn: &mut Conn) -> bool {
+        let (now_ms, bytes) = (self.clock.now_ms(), conn.socket.unacknowledged().unwrap_or(0));
+        if bytes != conn.undelivered.bytes {
+            conn.undelivered = Undelivered { bytes, since_ms: now_ms };
+        }
+        bytes > 0 && now_ms < conn.undelivered.since_ms + LINGER_MS
+    }
+
+    /// Reads and drops until the client has closed, so that no reset takes the response from it.
+    pub(super) fn on_linger(&self, conn: &mut Conn, session: &mut Session, until_ms: u64) -> Need {
+        let now = self.clock.now_ms();
+        for _ in 0..READS_A_TURN {
+            session.input.clear();
+            session.start = 0;
+            session.input.reserve(INPUT_SIZE);
+            match conn.socket.recv_into(&mut session.input) {
+                Ok(0) => return Need::Close,
+                Ok(_) if now < until_ms => conn.deadline_ms = until_ms.min(now + LINGER_PAUSE_MS),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Need::Linger,
+                _ => return Need::Close,
+            }
+        }
+        Need::Turn
+    }
+
+    /// The deadline of the connection has passed. Returns what there is to do still: to close, or to go on, because the
+    /// client only seems idle.
+    pub fn timed_out(&mut self, conn: &mut Conn) -> Need {
+        let is_unfinished = match conn.state {
+            // A close would take from an idle client what is on its way, or the answer to a request that is there.
+            _ if conn.session.is_none() => self.check_delivery(conn) || conn.socket.has_input(),
+            _ => conn.is_lingering() && self.check_delivery(conn),
+        };
+        if is_unfinished {
+            conn.deadline_ms = self.clock.now_ms() + DELIVERY_CHECK_MS;
+            return Need::Turn;
+        }
+        if let State::Stream(phase) = conn.state {
+            return self.stream_timed_out(conn, phase);
+        }
+        let Some(mut session) = conn.session.take() else { return Need::Close };
+        let answer = if conn.state == State::Request && session.out.is_empty() {
+            let Session { input, start, ex, out, .. } = &mut *session;
+            conn.info.requests += 1;
+            let cx = cx!(self, conn, input.get(*start..).unwrap_or_default());
+            matches!(ex.timed_out(&cx, &mut out.bytes), Action::Send(_))
+        } else if matches!(conn.state, State::Linger { .. }) {
+            // The client has its answer, which a reset could take from it.
+            self.recycle(session);
+            return Need::Close;
+        } else {
+            let write_line =
+                if conn.state == State::Discard { error_lines::body_timed_out } else { error_lines::send_timed_out };
+            write_line(&session.ex, &self.cx(conn, &session));
+            self.cut_short(conn, &mut session);
+            false
+        };
+        if !answer {
+            if self.timeout_resets(conn) {
+                // Best effort: without the RST the connection closes in the usual way.
+                let _ = conn.socket.set_linger_reset();
+            }
+            self.account(conn, &mut session, Need::Close);
+            self.recycle(session);
+            return Need::Close;
+        }
+        // A single try: a client this slow is not waited for again.
+        let _ = session.out.flush(&conn.socket, self.send_options(conn));
+        self.finish(conn, &mut session);
+        self.account(conn, &mut session, Need::Close);
+        self.recycle(session);
+        Need::Close
+    }
+
+    pub(super) fn timeout_resets(&self, conn: &Conn) -> bool {
+        *self.site.location(conn.location as usize).scope.get(&limits::RESET_TIMEDOUT_CONNECTION)
+    }
+
+    pub(super) fn broken(&mut self, conn: &Conn, session: &mut Session, error: &io::Error) -> Need {
+        error_lines::connection_broken(&session.ex, &self.cx(conn, session), error);
+        self.cut_short(conn, session);
+        Need::Close
+    }
+
+    /// Counts and logs the response under way, if there is one: no more of it is sent.
+    fn cut_short(&mut self, conn: &Conn, session: &mut Session) {
+        if matches!(conn.state, State::Flush(_)) {
+            session.ex.cut_short(session.out.unsent());
+            self.finish(conn, session);
+        }
+    }
+
+    /// Counts and logs what the connection leaves unfinished. To be called before its close, whatever it was doing.
+    pub fn closing(&mut self, conn: &mut Conn) {
+        let Some(mut session) = conn.session.take() else { return self.publish(conn, Stage::Waiting) };
+        self.cut_short(conn, &mut session);
+        self.account(conn, &mut session, Need::Close);
+        self.recycle(session);
+    }
+}

@@ -1,0 +1,63 @@
+//! Carries out the actions of an exchange: opens files, lists directories, queues the response.
+
+use super::Engine;
+use crate::http::exchange::error_lines;
+use crate::http::exchange::{Action, After, Cx};
+use crate::serve::connection::Conn;
+use crate::serve::listing;
+use crate::serve::session::Session;
+
+impl Engine {
+    /// Runs the exchange of the current request until its response is queued. Returns what follows when that is sent;
+    /// `None`: the request is not all there. Errors: the connection is closed without a response.
+    pub(super) fn exchange(&mut self, conn: &mut Conn, session: &mut Session) -> Result<Option<After>, ()> {
+        let now_ms = self.clock.unix_ms();
+        let Session { input, start, ex, out, entry, .. } = session;
+        conn.info.requests += 1;
+        let cx = cx!(self, conn, &input[*start..]);
+        let mut action = ex.request(&cx, &mut out.bytes);
+        loop {
+            action = match action {
+                Action::Read => {
+                    conn.info.requests -= 1;
+                    return Ok(None);
+                }
+                Action::Close => return Err(()),
+                Action::Open | Action::Look => {
+                    let result = match action {
+                        Action::Look => self.files.get_or_stat(ex.path(), self.turn, now_ms),
+                        _ => self.files.get(ex.path(), self.turn, now_ms),
+                    };
+                    let found = result.as_ref().map(|entry| entry.found()).map_err(|errno| *errno);
+                    *entry = result.ok();
+                    ex.opened(&cx, found, &mut out.bytes)
+                }
+                Action::List => {
+                    *entry = None;
+                    let found = listing::of(ex.path());
+                    ex.listed(&cx, found, &mut out.bytes)
+                }
+                Action::Send(body) => {
+                    let before = out.bytes.len();
+                    let queued = entry.as_ref().map_or(Ok(0), |entry| out.push_body(entry, body));
+                    let Ok(file_bytes) = queued else {
+                        error_lines::unreadable(ex, &cx);
+                        return Err(());
+                    };
+                    ex.add_sent(file_bytes + (out.bytes.len() - before) as u64);
+                    conn.location = ex.location() as u32;
+                    return Ok(Some(ex.after()));
+                }
+            }
+        }
+    }
+
+    /// Counts and logs an exchange whose response is queued, sent or given up, and leaves its request behind.
+    pub(super) fn finish(&mut self, conn: &Conn, session: &mut Session) {
+        self.count_request(session);
+        let cx = cx!(self, conn, &session.input[session.start..]);
+        self.logs.write(&session.ex, &cx);
+        session.start += session.ex.taken();
+        session.entry = None;
+    }
+}

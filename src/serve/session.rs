@@ -1,0 +1,115 @@
+//! The buffers of a connection that is busy: the bytes that have come, the exchange, the answers on their way.
+
+use super::file_cache::Entry;
+use super::output::Output;
+use crate::http::exchange::Exchange;
+use crate::os::Socket;
+use std::io;
+use std::sync::Arc;
+
+/// Bytes of the buffer a connection reads into: room for a batch of pipelined requests.
+pub(super) const INPUT_SIZE: usize = 16 << 10;
+
+/// Reads a connection may make in one turn: one that always has more to say must not keep the others waiting.
+pub(super) const READS_A_TURN: u32 = 16;
+
+/// The memory of a connection that is not idle; taken from a pool.
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    pub(super) input: Vec<u8>,
+    /// Where in `input` the current request begins.
+    pub(super) start: usize,
+    pub(super) ex: Exchange,
+    pub(super) out: Output,
+    /// The file of the current response.
+    pub(super) entry: Option<Arc<Entry>>,
+    /// The last read was short: nothing more is there until the next event.
+    pub(super) has_read_all: bool,
+    /// The client has closed its side. Reported once, and true in the turns to come, when bytes are left to be read.
+    pub(super) hung_up: bool,
+    /// Reads made in this turn.
+    pub(super) reads: u32,
+    /// A response has been finished in this turn.
+    pub(super) has_answered: bool,
+    /// The response did not fit into the kernel's buffer at once: much of it may be on its way when the last byte is
+    /// in.
+    pub(super) has_waited: bool,
+    /// The clock's turn that found the request's first byte, ns.
+    pub(super) began_ns: u64,
+    pub(super) unmeasured: Unmeasured,
+}
+
+/// Requests whose answers have been queued and whose times have not been counted.
+#[derive(Debug, Default)]
+pub(super) struct Unmeasured {
+    pub(super) count: u64,
+    /// The clock's turn that found the first byte of the first of them, ns.
+    pub(super) since_ns: u64,
+}
+
+/// The outcome of a read.
+pub(super) enum Read {
+    More,
+    Nothing,
+    /// This turn's reads are used up: more may be there for the next.
+    NextTurn,
+    End,
+    Broken(io::Error),
+}
+
+impl Session {
+    /// Whether nothing of a request has come yet, and no answer is on its way.
+    pub(super) fn is_blank(&self) -> bool {
+        self.out.is_empty() && self.start == self.input.len()
+    }
+
+    /// Whether there are bytes behind the request that has just been answered.
+    pub(super) fn has_pipelined(&self) -> bool {
+        self.start + self.ex.taken() < self.input.len()
+    }
+
+    /// The bytes of the current request, and what is behind them.
+    pub(super) fn unread(&self) -> &[u8] {
+        self.input.get(self.start..).unwrap_or_default()
+    }
+
+    /// Reads what has arrived behind what is there already: one system call, or none when the socket is known to be
+    /// empty. `hung_up`: the end of the stream is there to be read.
+    pub(super) fn read(&mut self, socket: &Socket, hung_up: bool) -> Read {
+        if self.has_read_all && !hung_up {
+            return Read::Nothing;
+        }
+        if self.reads == READS_A_TURN {
+            return Read::NextTurn;
+        }
+        self.reads += 1;
+        self.reserve_input();
+        let room = self.input.capacity() - self.input.len();
+        match socket.recv_into(&mut self.input) {
+            Ok(0) => Read::End,
+            Ok(n) => {
+                self.has_read_all = n < room;
+                Read::More
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Read::Nothing,
+            Err(error) => Read::Broken(error),
+        }
+    }
+
+    /// Finds out whether the client has sent more than what was answered: a close with that unread is a reset, which
+    /// takes the answers on their way from the client (RFC 9112, 9.6; nginx's lingering_close).
+    pub(super) fn reads_more(&mut self, socket: &Socket) -> bool {
+        self.start < self.input.len()
+            || (!self.has_read_all && matches!(self.read(socket, false), Read::More | Read::NextTurn))
+    }
+
+    fn reserve_input(&mut self) {
+        if self.start > 0 {
+            self.input.drain(..self.start);
+            self.start = 0;
+        }
+        if self.input.len() == self.input.capacity() {
+            self.input.reserve(INPUT_SIZE);
+        }
+    }
+}

@@ -12,7 +12,7 @@ cd "$work"
 python3 -m venv python
 python/bin/pip install --quiet --disable-pip-version-check CacheControl==0.14.4 requests==2.34.2
 cat > ask.py <<'PY'
-import email.utils, http.server, threading, time
+import http.server, threading
 
 import cachecontrol, requests
 
@@ -28,6 +28,8 @@ class Origin(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         asked.append(self.headers.get("If-None-Match"))
         self.send_response_only(304 if asked[-1] else 200)
+        if "Date" not in dict(Origin.fields):
+            self.send_header("Date", self.date_time_string())
         for name, value in Origin.fields:
             self.send_header(name, value)
         self.send_header("Content-Length", "0")

@@ -29,6 +29,8 @@ class Origin(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         asked.append(self.headers.get("If-None-Match"))
         self.send_response_only(304 if asked[-1] else 200)
+        if "Date" not in dict(Origin.fields):
+            self.send_header("Date", self.date_time_string())
         for name, value in Origin.fields:
             self.send_header(name, value)
         self.send_header("Content-Length", "0")

@@ -1,4 +1,4 @@
-"""What the two stream clients share: the address, the connection, what a run tells at its end."""
+"""The common parts of the two stream clients: address, connection, and the summary at the end of a run."""
 
 import argparse
 import socket
@@ -34,7 +34,7 @@ def connect(address, timeout):
 
 
 def receive(connection, length):
-    """Exactly so many bytes."""
+    """Reads exactly `length` bytes."""
     data = bytearray()
     while len(data) < length:
         piece = connection.recv(min(length - len(data), 1 << 20))
@@ -45,7 +45,7 @@ def receive(connection, length):
 
 
 def run(body):
-    """Calls `body`, which returns how many answers there were and what they are called. Ends the program."""
+    """Calls `body`, which returns the number of answers and their name, prints a summary, and ends the program."""
     start = time.monotonic()
     try:
         count, what = body()

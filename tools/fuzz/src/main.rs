@@ -1,4 +1,4 @@
-//! Throws mutated input at whatever takes bytes from the network or from a conf.
+//! Throws mutated input at every part of drover that reads bytes from the network or from a conf.
 //!
 //! ```text
 //! drover-fuzz                       every target, 2 seconds each
@@ -6,9 +6,9 @@
 //! drover-fuzz conf --seed 7 --runs 1000
 //! ```
 //!
-//! The inputs follow from the seed alone, so that a run can be repeated. A target panics when what it looks at does, or when
-//! something that must hold does not; the input that led there is then in the file that the last line names, and
-//! `drover-fuzz TARGET FILE` runs it again.
+//! The inputs follow from the seed alone, so that a run can be repeated. A target panics when the part under test does,
+//! or when a property that must hold does not. The input is then in the file that the last line names, and `drover-fuzz
+//! TARGET FILE` runs it again.
 
 mod mutate;
 mod target;
@@ -82,14 +82,14 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Runs a target for its time. False: it has failed.
+/// Runs a target for its time. Returns false when the target fails.
 fn fuzz(target: &Target, options: &Options) -> bool {
     let mut run = (target.new)();
     let mut mutator = Mutator::new(options.seed, target.seeds, target.words);
     let (start, mut runs) = (Instant::now(), 0);
     while runs < options.runs && start.elapsed() < options.time {
         let input = mutator.next_input();
-        // What a panic leaves half done is not used again.
+        // A state that a panic leaves half changed is not used again: the run ends.
         if catch_unwind(AssertUnwindSafe(|| run(input))).is_err() {
             let file = PathBuf::from(format!("{}.crash", target.name));
             let saved = std::fs::write(&file, input);

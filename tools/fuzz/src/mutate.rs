@@ -1,6 +1,6 @@
-//! Inputs made from examples: deterministic, blind to coverage, quick.
+//! Makes inputs from examples: deterministic, blind to coverage, quick.
 
-/// SplitMix64: every seed gives a full period, and two lines do.
+/// SplitMix64: two lines of code, and a full period from every seed.
 struct Random(u64);
 
 impl Random {
@@ -11,16 +11,16 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// Less than `n`; 0 for 0.
+    /// A number below `n`; 0 for 0.
     fn below(&mut self, n: usize) -> usize {
         (self.next() % n.max(1) as u64) as usize
     }
 }
 
-/// Inputs grow no longer than this.
+/// Inputs grow no longer than this, in bytes.
 const LONGEST: usize = 64 << 10;
 
-/// Makes one input after the other.
+/// A source of inputs.
 pub struct Mutator {
     random: Random,
     seeds: &'static [&'static [u8]],
@@ -29,13 +29,13 @@ pub struct Mutator {
 }
 
 impl Mutator {
-    /// `seeds`: what the inputs start from; `words`: what they are enriched with.
+    /// `seeds`: examples that the inputs start from; `words`: texts that are put into them.
     pub fn new(seed: u64, seeds: &'static [&'static [u8]], words: &'static [&'static str]) -> Mutator {
         Mutator { random: Random(seed), seeds, words, input: Vec::new() }
     }
 
     pub fn next_input(&mut self) -> &[u8] {
-        // Now and then the last one is changed further.
+        // Every fourth input is made from the input before it.
         if self.random.below(4) > 0 || self.input.len() > LONGEST {
             let seed = self.seeds.get(self.random.below(self.seeds.len())).copied().unwrap_or_default();
             self.input.clear();

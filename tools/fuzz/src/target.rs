@@ -1,4 +1,4 @@
-/// Runs a target with one input; fails by a panic.
+/// Runs a target with an input; fails by a panic.
 pub type Run = Box<dyn FnMut(&[u8])>;
 
 /// A part of drover that takes bytes from strangers.

@@ -1,4 +1,4 @@
-//! The targets: each fails when something does not hold that must hold whatever the input.
+//! The targets: each checks properties that must hold whatever the input.
 
 mod conf;
 mod engine;

@@ -8,7 +8,12 @@ use clap::Args;
 use crate::server::Side;
 
 /// The most workers that a server of the lab has.
-pub(crate) const MOST_WORKERS: i64 = 256;
+const MOST_WORKERS: i64 = 256;
+
+/// A number of workers.
+pub(crate) fn workers() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=MOST_WORKERS)
+}
 
 /// The arguments of every command that measures.
 #[derive(Clone, Debug, Args)]
@@ -31,12 +36,12 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    /// One side, from its name on the command line; see `Side::parse`.
+    /// Parses the name of a side; see `Side::parse`.
     pub(crate) fn side(&self, text: &str) -> Result<Side> {
         Ok(Side { binary: self.drover.clone(), ..Side::parse(text)? })
     }
 
-    /// Several sides; see `Side::list`.
+    /// Parses the names of several sides; see `Side::list`.
     pub(crate) fn sides(&self, text: &str) -> Result<Vec<Side>> {
         let mut sides = Side::list(text)?;
         sides.iter_mut().for_each(|side| side.binary = self.drover.clone());
@@ -44,18 +49,18 @@ impl Common {
     }
 }
 
-/// Over 0 and up to a million: for rates, seconds and per cents.
+/// Parses a number over 0, a million at most: a rate, seconds, per cents.
 pub(crate) fn positive(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     if value > 0.0 && value <= 1e6 { Ok(value) } else { Err("must be over 0, and a million at most".to_owned()) }
 }
 
-/// Like `positive`, or 0.
+/// Parses 0, or a number as `positive` does.
 pub(crate) fn not_negative(text: &str) -> Result<f64, String> {
     if text.parse() == Ok(0.0) { Ok(0.0) } else { positive(text) }
 }
 
-/// A whole number from 1 up.
+/// Parses a whole number from 1 up.
 pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("must be at least 1".to_owned()),

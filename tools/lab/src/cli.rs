@@ -93,7 +93,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     }
 }
 
-/// What all need that measure.
+/// Prepares for measuring: Ctrl-C and descriptors.
 fn prepare() -> Result<()> {
     interrupt::watch()?;
     process::raise_descriptors()

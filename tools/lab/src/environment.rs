@@ -1,4 +1,4 @@
-//! What the figures depend on beside the servers.
+//! The machine: conditions that figures depend on beside the servers.
 
 use std::fs;
 use std::path::Path;
@@ -12,11 +12,11 @@ pub(crate) struct Environment {
     pub cpu: String,
     pub cpus: Vec<usize>,
     pub cgroup: String,
-    /// CPU quota of the control group, CPUs; missing: none.
+    /// CPU quota of the control group, in CPUs; missing: no quota.
     pub cpu_quota: Option<f64>,
     pub sysctls: Vec<(String, String)>,
     pub versions: Vec<(String, String)>,
-    /// Work of others on the machine when the lab began: load average over a minute.
+    /// Load average over a minute when the lab began: the work of others.
     pub load_average: Option<f64>,
 }
 
@@ -30,7 +30,7 @@ const SYSCTLS: &[&str] = &[
 ];
 
 impl Environment {
-    /// `drover`: another than the one that is linked into the lab.
+    /// Reads the conditions of this machine. `drover`: the binary of `--drover`.
     pub(crate) fn detect(drover: Option<&Path>) -> Environment {
         let read = |path: &str| fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
         let cpuinfo = read("/proc/cpuinfo");
@@ -49,7 +49,7 @@ impl Environment {
     }
 }
 
-/// cgroup v2's `QUOTA PERIOD`.
+/// Parses the `QUOTA PERIOD` of cgroup v2.
 fn cpu_quota(text: &str) -> Option<f64> {
     let (quota, period) = text.split_once(' ')?;
     Some(quota.parse::<f64>().ok()? / period.trim().parse::<f64>().ok()?)
@@ -70,7 +70,7 @@ fn versions(drover: Option<&Path>) -> Vec<(String, String)> {
     versions
 }
 
-/// The first line of what a program says of its version.
+/// The first line that a program prints about its version.
 fn version_line(program: &Path, args: &[&str]) -> String {
     let output = Command::new(program).args(args).output();
     let text = output.map(|output| [output.stdout, output.stderr].concat()).unwrap_or_default();

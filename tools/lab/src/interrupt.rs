@@ -8,11 +8,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 static ASKED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// From now on the signals are taken note of.
+/// Begins to watch for SIGINT, SIGTERM and SIGHUP.
 pub(crate) fn watch() -> Result<()> {
     let asked = ASKED.get_or_init(Default::default);
     for signal in [SIGINT, SIGTERM, SIGHUP] {
-        // In this order: the second signal finds the flag set.
+        // The order matters: the first signal sets the flag, the second finds it set and ends the lab.
         signal_hook::flag::register_conditional_shutdown(signal, 130, asked.clone())?;
         signal_hook::flag::register(signal, asked.clone())?;
     }

@@ -1,7 +1,7 @@
 //! The lab: which dispatch model should I use, and what does it cost me, on this machine and under this load?
 //!
-//! `lab compare` measures, `lab fault` breaks something and counts the losses, `lab check` tests whether known facts show
-//! here, `lab advise` draws conclusions, `lab simulate` calculates what this machine is too small for.
+//! `lab compare` measures, `lab fault` breaks something and counts the losses, `lab check` tests whether known facts
+//! show here, `lab advise` draws conclusions, `lab simulate` calculates what this machine is too small for.
 //!
 //! The rooms below stand in order: each uses only those above it.
 
@@ -11,7 +11,7 @@ mod names;
 /// Ctrl-C.
 mod interrupt;
 
-/// What the numbers of repeated rounds allow to be said.
+/// Statistics of repeated rounds.
 mod stats;
 
 /// Processes: starting them, pinning them, reading /proc.
@@ -32,13 +32,13 @@ mod environment;
 /// The files that the lab writes and reads again.
 mod results;
 
-/// What people read: tables, pages, charts.
+/// The tables, pages and charts that people read.
 mod report;
 
 /// Arguments that several commands share.
 mod args;
 
-/// One measurement: a fresh server, a load, a fault.
+/// A measurement: a fresh server, a load, a fault.
 mod bench;
 
 /// The commands.

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-/// Says which of `known` may have been meant, or which there are.
+/// A suffix for an error: which of `known` may have been meant, or which there are.
 pub(crate) fn hint(name: &str, known: &[&str]) -> String {
     let near = known.iter().map(|k| (strsim::damerau_levenshtein(name, k), *k)).min();
     match near {
@@ -11,7 +11,7 @@ pub(crate) fn hint(name: &str, known: &[&str]) -> String {
     }
 }
 
-/// The item of `all` whose name is `name`. Error: no item has it; `kind` says what is unknown ("load").
+/// The item of `all` whose name is `name`. Error: there is none; `kind` names the kind of the item ("load").
 pub(crate) fn find<'a, T>(name: &str, kind: &str, all: &'a [T], name_of: impl Fn(&T) -> &str) -> Result<&'a T> {
     if let Some(item) = all.iter().find(|item| name_of(item) == name) {
         return Ok(item);
@@ -20,7 +20,7 @@ pub(crate) fn find<'a, T>(name: &str, kind: &str, all: &'a [T], name_of: impl Fn
     bail!("unknown {kind} \"{name}\"{}", hint(name, &known))
 }
 
-/// The items that `text` names, with commas between them; `all` stands for all. Error: see `find`.
+/// The items that `text` names, with commas between them; `all` stands for all of them. Error: see `find`.
 pub(crate) fn list<'a, T>(text: &str, kind: &str, all: &'a [T], name_of: impl Fn(&T) -> &str) -> Result<Vec<&'a T>> {
     match text {
         "all" => Ok(all.iter().collect()),

@@ -47,7 +47,7 @@ impl Drover {
         drover
     }
 
-    /// Asks on a new connection, which stays open.
+    /// Sends a request on a new connection, which stays open.
     fn get(&self, path: &str) -> std::io::Result<TcpStream> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
@@ -90,7 +90,7 @@ fn an_idle_server_is_not_enough_evidence() {
 #[test]
 fn connections_that_pile_up_on_one_worker_are_seen() {
     let dir = tempfile::tempdir().unwrap();
-    // The holder keeps the mutex: the other worker looks again after a minute.
+    // The holder keeps the mutex: the other worker tries again after a minute only.
     let drover = Drover::start(dir.path(), "accept_mutex; accept_mutex_delay 60s");
     let open: Vec<TcpStream> = (0..100).map(|_| drover.get("/").unwrap()).collect();
     let advice = drover.advice();

@@ -29,10 +29,10 @@ fn two_models_are_measured_and_reported() {
     assert_eq!(measurements.len(), 8);
     for m in measurements {
         assert!(m["client"]["requests"].as_u64().unwrap() > 20 && m["client"]["errors"] == 0, "{m}");
-        // What the client saw is what the ledger counted.
+        // The client's counts agree with those of the ledger.
         let of_workers = m["server"]["workers"].as_array().unwrap().iter().map(|w| w["accepts"].as_u64().unwrap());
         let (accepts, requests) = (of_workers.sum::<u64>(), m["client"]["requests"].as_u64().unwrap());
-        // ab is stopped with requests under way, which it does not count.
+        // ab does not count the requests that are under way when it is stopped.
         assert!(accepts >= requests && accepts <= requests + 64, "{m}");
         assert!(m["server"]["cpu_us_per_request"].as_f64().unwrap() > 1.0, "{m}");
     }
@@ -43,7 +43,7 @@ fn two_models_are_measured_and_reported() {
     let again = lab(dir.path(), &["report", "out/results.json", "--out", "again"]);
     assert!(again.status.success(), "{}", text(&again.stderr));
     assert_eq!(std::fs::read_to_string(dir.path().join("again/report.html")).unwrap(), html);
-    // Nobody reads what it prints.
+    // A reader that has gone is no error.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut unread = Command::new(env!("CARGO_BIN_EXE_lab"));
@@ -67,7 +67,7 @@ fn other_servers_are_measured_beside_drover() {
         assert!(m["client"]["requests"].as_u64().unwrap() > 20 && m["client"]["errors"] == 0, "{m}");
         assert!(m["server"]["cpu_us_per_request"].as_f64().unwrap() > 1.0, "{m}");
         assert_eq!(m["server"]["connection_kib"].is_null(), m["load"] != "idle", "{m}");
-        // The queue is the kernel's: it is known of every server.
+        // The kernel tells the depth of the queue for every server.
         assert_eq!(m["server"]["accept_delay_us"].is_null(), m["load"] == "idle", "{m}");
     }
     let missing = Command::new(env!("CARGO_BIN_EXE_lab"))
@@ -92,11 +92,11 @@ fn delays_are_counted_where_they_matter_and_switches_of_the_dead_are_not_guessed
         let is_counted = m["server"]["accept_delay_counted_us"].is_f64() && m["server"]["accept_delay_p99_us"].is_f64();
         assert_eq!(is_counted, m["load"] == "burst", "{m}");
         assert_eq!(m["server"]["switches_per_request"].is_null(), m["side"] == "fork", "{m}");
-        // It has no workers.
+        // fork has no workers.
         assert_eq!(m["server"]["jain_requests"].is_null(), m["side"] == "fork", "{m}");
         assert_eq!(m["server"]["workers"].as_array().unwrap().is_empty(), m["side"] == "fork", "{m}");
     }
-    // Of all rounds together, by load and side.
+    // Latencies of all rounds together, by load and side.
     assert_eq!(results["latencies"].as_array().unwrap().len(), 4);
 }
 

@@ -1,4 +1,4 @@
-//! However a measurement ends: what was measured is kept, and nothing is left running.
+//! However a measurement ends, its results are kept and no process is left running.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Ends a test that hangs. Nothing here is about how long it takes.
+/// Ends a test that hangs. The tests don't depend on how long anything takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A comparison that would take minutes, with its temporary files in `dir`.
+/// Starts a comparison that would take minutes, with its temporary files in `dir`.
 fn start(dir: &Path) -> Child {
     std::fs::create_dir(dir.join("tmp")).unwrap();
     Command::new(env!("CARGO_BIN_EXE_lab"))
@@ -24,7 +24,7 @@ fn start(dir: &Path) -> Child {
         .unwrap()
 }
 
-/// Processes that have something to do with `dir`.
+/// The processes whose command line or environment names `dir`.
 fn processes(dir: &Path) -> Vec<(u32, String)> {
     let name = dir.display().to_string();
     let all = std::fs::read_dir("/proc").unwrap().flatten();
@@ -96,7 +96,7 @@ fn a_server_that_dies_ends_the_measurement_with_its_name() {
 fn workers_that_die_end_the_measurement_although_they_are_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let mut lab = start(dir.path());
-    // Not before there is a second server: the first has a round behind it. Whoever dies before the load begins does not matter.
+    // The second server shows that the first has a round behind it. Workers that die before a load begins don't matter.
     let first = until("a server", || master(dir.path()));
     until("another server", || master(dir.path()).filter(|pid| *pid != first));
     until("the lab to end", || {
@@ -123,7 +123,7 @@ fn a_killed_lab_leaves_no_server() {
     until("everything to be gone", || processes(dir.path()).is_empty().then_some(()));
 }
 
-/// A conf of one's own that says nothing of `daemon`, or asks for one.
+/// Compares with a conf of the person's own, which holds `daemon`.
 fn own_conf(dir: &Path, daemon: &str) -> std::process::Output {
     let user = if nix::unistd::geteuid().is_root() { "user root;" } else { "" };
     let conf = format!(

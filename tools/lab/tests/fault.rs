@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Runs it with two workers; the rows of fault.json.
+/// Runs `lab fault` with two workers. Returns the rows of fault.json.
 fn fault(dir: &Path, args: &[&str]) -> Vec<Value> {
     let output = Command::new(env!("CARGO_BIN_EXE_lab"))
         .current_dir(dir)
@@ -42,7 +42,7 @@ fn a_killed_dispatcher_is_replaced() {
     let rows =
         fault(dir.path(), &["--models", models, "--against", "exclusive", "--fault", "kill", "--target", "dispatcher"]);
     for row in &rows[..4] {
-        // What it had accepted dies with it; whoever comes later is served.
+        // The connections that the dispatcher had accepted die with it; all later ones are served.
         assert!(row["skipped"].is_null() && row["recovered_ms"].is_number(), "{row}");
         assert!(row["connections"].as_u64().unwrap() > 300 && row["lost"].as_u64().unwrap() < 20, "{row}");
     }
@@ -54,7 +54,7 @@ fn a_slow_dispatcher_delays_and_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let args = ["--models", "pool_pass", "--against", "fork", "--fault", "slow", "--target", "dispatcher,worker"];
     let rows = fault(dir.path(), &args);
-    // It stands still 90 ms of every 100: nearly half of all wait longer than 50.
+    // The dispatcher stands still for 90 ms of every 100: nearly half of all connections wait longer than 50 ms.
     for row in [&rows[0], &rows[2]] {
         assert!(row["skipped"].is_null() && row["lost"] == 0, "{row}");
         assert!(row["delayed"].as_u64().unwrap() > 50 && row["longest_ms"].as_f64().unwrap() > 60.0, "{row}");

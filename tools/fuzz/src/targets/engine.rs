@@ -26,24 +26,77 @@ pub const ENGINE: Target = Target {
         })
     },
     seeds: &[
-        b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /sub/ HTTP/1.1\r\nHost: a\r\nRange: bytes=1-2,4-5\r\n\r\nGET /large HTTP/1.1\r\nHost: a\r\n\r\n",
-        b"POST /text HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabcdePUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nGET /a HTTP/1.0\r\n\r\n",
-        b"GET /moved HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\nGET /err/x HTTP/1.1\r\nHost: b\r\n\r\n",
-        b"GET /gone HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabcGET /al../x HTTP/1.1\r\nHost: a\r\nIf-None-Match: *\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n\r\n\
+          GET /sub/ HTTP/1.1\r\nHost: a\r\nRange: bytes=1-2,4-5\r\n\r\n\
+          GET /large HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"POST /text HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabcde\
+          PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n\
+          GET /a HTTP/1.0\r\n\r\n",
+        b"GET /moved HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n\
+          GET /err/x HTTP/1.1\r\nHost: b\r\n\r\n",
+        b"GET /gone HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc\
+          GET /al../x HTTP/1.1\r\nHost: a\r\nIf-None-Match: *\r\n\r\n",
     ],
     words: &[
-        "\r\n", "\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET /large HTTP/1.1\r\nHost: b\r\n\r\n", "POST ", "PUT ", "TRACE ", "OPTIONS * ", "/sub", "/sub/", "/gone", "/moved", "/text",
-        "/err/", "/try/x", "/al/", "/al..", "/none", "/large", "/../", "%2e%2e/", "%0d%0aX: y", "?q=%0d%0a", "Content-Length: 3\r\n", "Content-Length: 0\r\n", "Transfer-Encoding: chunked\r\n",
-        "Range: bytes=0-\r\n", "Range: bytes=1-2,3-4\r\n", "Range: bytes=99999999-\r\n", "If-None-Match: *\r\n", "If-Modified-Since: Sun, 06 Nov 2094 08:49:37 GMT\r\n", "Expect: 100-continue\r\n",
-        "Connection: close\r\n", "HTTP/1.0", "Host: b\r\n", "X: \x01\r\n", "3\r\nabc\r\n", "0\r\n\r\n",
+        "\r\n",
+        "\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /large HTTP/1.1\r\nHost: b\r\n\r\n",
+        "POST ",
+        "PUT ",
+        "TRACE ",
+        "OPTIONS * ",
+        "/sub",
+        "/sub/",
+        "/gone",
+        "/moved",
+        "/text",
+        "/err/",
+        "/try/x",
+        "/al/",
+        "/al..",
+        "/none",
+        "/large",
+        "/../",
+        "%2e%2e/",
+        "%0d%0aX: y",
+        "?q=%0d%0a",
+        "Content-Length: 3\r\n",
+        "Content-Length: 0\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "Range: bytes=0-\r\n",
+        "Range: bytes=1-2,3-4\r\n",
+        "Range: bytes=99999999-\r\n",
+        "If-None-Match: *\r\n",
+        "If-Modified-Since: Sun, 06 Nov 2094 08:49:37 GMT\r\n",
+        "Expect: 100-continue\r\n",
+        "Connection: close\r\n",
+        "HTTP/1.0",
+        "Host: b\r\n",
+        "X: \x01\r\n",
+        "3\r\nabc\r\n",
+        "0\r\n\r\n",
     ],
 };
 
-const CONF: &str = "events { } http { server { listen 80; root %; error_page 404 /404.html; error_page 418 =204 /a; error_page 419 =304 /a; client_max_body_size 100;
-    location /moved { return 301 /x$uri$is_args$args; } location /text { return 200 \"$uri $args\"; } location /gone { return 204 text; }
-    location /err/ { return 418; } location /err/9 { return 419; } location /try/ { try_files $uri /sub/ @far; } location @far { return 404 far; } location /al { alias %/sub/; }
-    location ~ ^/x(.*)y$ { add_header X \"$1 $arg_q\" always; expires $arg_q; } location /in { internal; } }
-    server { listen 80; server_name b; keepalive_requests 2; return 302 http://c$request_uri; } }";
+const CONF: &str = r#"events { }
+http {
+    server {
+        listen 80; root %; client_max_body_size 100;
+        error_page 404 /404.html; error_page 418 =204 /a; error_page 419 =304 /a;
+        location /moved { return 301 /x$uri$is_args$args; }
+        location /text { return 200 "$uri $args"; }
+        location /gone { return 204 text; }
+        location /err/ { return 418; }
+        location /err/9 { return 419; }
+        location /try/ { try_files $uri /sub/ @far; }
+        location @far { return 404 far; }
+        location /al { alias %/sub/; }
+        location ~ ^/x(.*)y$ { add_header X "$1 $arg_q" always; expires $arg_q; }
+        location /in { internal; }
+    }
+    server { listen 80; server_name b; keepalive_requests 2; return 302 http://c$request_uri; }
+}"#;
 
 fn engine(dir: &Path) -> Engine {
     std::fs::create_dir(dir.join("sub")).expect("mkdir");
@@ -63,7 +116,8 @@ fn engine(dir: &Path) -> Engine {
     Engine::new(site, Arc::default(), Clock::new(), AccessLogs::default(), Arc::new(tally))
 }
 
-/// The engine comes to an end with every input, never asks for a turn without getting on, and what it sends can be told apart.
+/// With every input the engine comes to an end, makes progress in each turn that it asks for, and sends responses that
+/// a client can tell apart.
 fn serve(engine: &mut Engine, input: &[u8]) {
     let (mut client, server) = UnixStream::pair().expect("a socket pair");
     client.set_nonblocking(true).expect("O_NONBLOCK");
@@ -96,7 +150,7 @@ fn serve(engine: &mut Engine, input: &[u8]) {
     drop(conn);
     let _ = client.set_nonblocking(false);
     let _ = client.read_to_end(&mut answers);
-    // An answer to HEAD can be told apart only with the request at hand.
+    // Responses to HEAD can be told apart only with the requests at hand.
     if !input.windows(4).any(|four| four == b"HEAD") {
         read_answers(&answers);
     }
@@ -110,7 +164,7 @@ fn read_answers(mut rest: &[u8]) {
         assert!(rest.starts_with(b"HTTP/1.1 "), "{start}");
         let end = rest.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| panic!("no end: {start}"));
         let (head, body) = rest.split_at(end + 4);
-        // The last line has lost its CR with the empty line behind it.
+        // The split above took the empty line away, and with it the line feed of the last field.
         let lines = head[..end].split(|byte| *byte == b'\n');
         let fields: Vec<&[u8]> = lines.skip(1).map(|line| line.strip_suffix(b"\r").unwrap_or(line)).collect();
         assert!(fields.iter().all(|line| !line.contains(&b'\r') && !line.contains(&0)), "{start}");

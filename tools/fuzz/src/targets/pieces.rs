@@ -63,7 +63,7 @@ pub const REQUEST: Target = Target {
     words: HTTP,
 };
 
-/// The same comes of a head that arrives at once and of one that arrives in two pieces.
+/// A head that arrives in two pieces is parsed like a head that arrives at once.
 fn request(input: &[u8]) {
     let limits = Limits { line: 600, head: 2000, fields: 40, underscores: input.len().is_multiple_of(2) };
     let mut whole = Head::default();
@@ -90,7 +90,7 @@ pub const CHUNKED: Target = Target {
     words: HTTP,
 };
 
-/// Wherever it is cut, the same comes of it.
+/// A body that arrives byte by byte is decoded like a body that arrives at once.
 fn chunked(input: &[u8]) {
     let body = || Body::new(Framing::Chunked, 1 << 20);
     let (Ok(mut whole), Ok(mut pieces)) = (body(), body()) else { panic!("chunks are allowed") };
@@ -117,7 +117,7 @@ pub const URI: Target = Target {
     ],
 };
 
-/// What is normal does not lead out, stays as it is, and comes back from being escaped.
+/// A normalized path stays below the root, is not changed by normalizing again, and survives escaping.
 fn uri(input: &[u8]) {
     for merge in [true, false] {
         let mut out = Vec::new();
@@ -139,7 +139,7 @@ pub const RANGE: Target = Target {
     words: &["bytes=", "-", ",", "0", "9", "18446744073709551615", "9223372036854775808", " ", "\t", "items="],
 };
 
-/// Ranges lie in the file and are not longer than it together, and the announced length is the length.
+/// Ranges lie in the file and are together no longer than the file, and the announced length is the real one.
 fn range(input: &[u8]) {
     let size = [0, 1, 10, 1 << 40, i64::MAX as u64][input.len() % 5];
     let mut ranges = Vec::new();
@@ -209,7 +209,7 @@ pub const REGEX: Target = Target {
     ],
 };
 
-/// A pattern, a line feed, a text.
+/// The input is a pattern, a line feed and a text.
 fn regex(input: &[u8]) {
     let cut = input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len());
     let Ok(pattern) = std::str::from_utf8(&input[..cut]) else { return };

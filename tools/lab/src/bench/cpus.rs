@@ -10,15 +10,15 @@ use crate::process;
 pub(crate) struct Cpus {
     pub server: Vec<usize>,
     pub client: Vec<usize>,
-    /// Servers and clients have a CPU in common: no figure that depends on the client means anything.
+    /// Servers and clients have a CPU in common: figures that depend on the client mean nothing.
     pub shared: bool,
     /// Remarks for the person, and for the reports.
     pub notes: Vec<String>,
 }
 
 impl Cpus {
-    /// The CPUs that were asked for; by default the clients get the last one, the servers all others. `workers`: of the largest
-    /// server. Error: a CPU was asked for that this process may not use.
+    /// Takes the CPUs that were asked for; by default the clients get the last CPU, the servers all others. `workers`
+    /// is the size of the largest server. Error: this process may not use a CPU that was asked for.
     pub(crate) fn choose(common: &Common, workers: u32) -> Result<Cpus> {
         let usable = process::usable_cpus();
         for cpu in common.cpus.iter().chain(&common.client_cpus) {
@@ -39,7 +39,8 @@ impl Cpus {
         }
         if workers as usize > cpus.server.len() {
             cpus.notes.push(format!(
-                "{} workers on {} CPU{}: they take turns; with a CPU for each, waking several costs less of each one's time",
+                "{} workers on {} CPU{}: they take turns; with a CPU for each, waking several costs less of each one's \
+                 time",
                 workers,
                 cpus.server.len(),
                 if cpus.server.len() == 1 { "" } else { "s" }

@@ -1,4 +1,4 @@
-//! Makes a server dearer by a known share while a load runs, so that the lab can be asked whether it finds that.
+//! Makes a server dearer by a known share while a load runs, to see whether the lab finds the difference.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,21 +10,21 @@ use nix::unistd::Pid;
 
 use crate::process::{pin, tree};
 
-/// How often CPU is taken: often enough that the shortest round sees its share.
+/// The pause between two passes: short enough that the shortest round pays its share.
 const PERIOD: Duration = Duration::from_millis(4);
 
-/// A thread on the server's CPUs that uses a share of what the server uses: what it takes is lost to the server, as if each
-/// request cost more, and is to be counted as the server's. Ends when dropped.
+/// A thread that burns CPU time on the server's CPUs, a fixed share of the time that the server uses. The server loses
+/// this time, as if each request cost more, and the measurement counts it as the server's. Ends when dropped.
 pub(super) struct Handicap {
     stop: Arc<AtomicBool>,
     taken_ns: Arc<AtomicU64>,
-    /// How often the thread has taken what was due.
+    /// How many times the thread has burned the time that was due.
     passes: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Handicap {
-    /// Takes `share` (0.05: a twentieth) of the CPU time that the process `root` and its descendants of now use, on `cpus`.
+    /// Burns `share` (0.05: a twentieth) of the CPU time of the process `root` and its present descendants, on `cpus`.
     pub(super) fn take(share: f64, root: u32, cpus: &[usize]) -> Handicap {
         let (stop, taken_ns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let passes = Arc::new(AtomicU64::new(0));
@@ -56,10 +56,10 @@ impl Handicap {
         Handicap { stop, taken_ns, passes, thread }
     }
 
-    /// CPU time taken for what was used until now; waits until the thread has caught up, which on a busy CPU runs late.
+    /// The CPU time that was burned so far. Waits until the thread has caught up, which may take a while on a busy CPU.
     pub(super) fn taken(&self) -> Duration {
         let (passes, patience) = (self.passes.load(Ordering::Acquire), Instant::now() + Duration::from_secs(1));
-        // The pass that is under way may have looked before.
+        // The present pass may have read the server's clock too early: wait for a whole one.
         while self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
             && self.passes.load(Ordering::Acquire) < passes + 2
             && Instant::now() < patience

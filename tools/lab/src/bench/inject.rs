@@ -1,4 +1,4 @@
-//! Does it to a process.
+//! Faults: stops, kills or slows a process of a server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,22 +13,23 @@ use crate::measure::epoll_watchers;
 use crate::process::tree;
 use crate::server::Server;
 
-/// A slow process runs a tenth of the time.
+/// A slow process runs for `RUNS`, then stands still for `STANDS`, and so on: it runs a tenth of the time.
 const RUNS: Duration = Duration::from_millis(10);
 const STANDS: Duration = Duration::from_millis(90);
 
-/// How often a holder is looked for, and with which pauses.
+/// The number of attempts to find the holder of the mutex, and the pause between them.
 const PATIENCE: usize = 10;
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The process that it is done to.
+/// The process that suffers the fault.
 pub(crate) struct Victim(Pid);
 
 impl Victim {
-    /// The process of `server` that is its `target`. Error: it has none; says why.
+    /// Finds the process of `server` that is its `target`: "holder", "dispatcher" or "worker". Error: why there is
+    /// none.
     pub(crate) fn find(target: &str, server: &Server) -> Result<Victim, String> {
         let mut found = Victim::find_once(target, server);
-        // Between two turns the mutex may be nobody's for a moment.
+        // Between two turns of the loop the mutex may be free for a moment.
         for _ in 1..if target == "holder" { PATIENCE } else { 1 } {
             if found.is_ok() {
                 break;
@@ -51,7 +52,8 @@ impl Victim {
             .collect();
         let workers: Vec<_> =
             processes.iter().filter(|p| p.pid != server.pid() && !dispatchers.contains(&p.pid)).collect();
-        // The sockets stay with who had the mutex last.
+        // A worker leaves the listening sockets in its epoll set after it has released the mutex, until another takes
+        // it.
         let holder = match watching.as_slice() {
             [one] if workers.len() > 1 && !dispatchers.contains(one) => Some(*one),
             _ => server.ledger.as_ref().and_then(|ledger| ledger.mutex().holder()),
@@ -103,7 +105,7 @@ impl Drop for Fault {
         if let Some(thread) = self.thread.take() {
             thread.join().ok();
         }
-        // A killed process has been replaced by now, and its number may be anybody's; to a running process this does nothing.
+        // A killed process has been reaped and its number may be reused; SIGCONT does nothing to a running process.
         kill(self.victim, Signal::SIGCONT).ok();
     }
 }

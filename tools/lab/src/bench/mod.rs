@@ -1,4 +1,4 @@
-//! A measurement: start a server, warm it up, take a baseline, put a load on it, read what it cost.
+//! A measurement: start a server, warm it up, take a baseline, put a load on it, read the costs.
 
 mod cpus;
 mod handicap;
@@ -27,7 +27,7 @@ const WARM_UP: Duration = Duration::from_millis(40);
 /// A request without an answer after this is lost.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The surroundings of the measurements of a command: CPUs, files to serve, the size of the servers.
+/// The surroundings of a command's measurements: CPUs, files to serve, the size of the servers.
 pub(crate) struct Bench {
     pub cpus: Cpus,
     settings: load::Settings,
@@ -37,7 +37,7 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// Chooses CPUs and writes the site. `conf`: the template that drover is measured with.
+    /// Chooses CPUs and writes the site. `conf` is the file of `--conf`.
     pub(crate) fn new(common: &Common, settings: load::Settings, conf: Option<&Path>) -> Result<Bench> {
         let mut cpus = Cpus::choose(common, settings.workers)?;
         for tool in ["ab", "wrk"] {
@@ -56,7 +56,7 @@ impl Bench {
         self.dir.path().join("site").display().to_string()
     }
 
-    /// The shape of a server here; `worker_connections` by default plenty.
+    /// How to start a server here; `worker_connections` are plenty by default.
     pub(crate) fn server_spec(&self, worker_connections: Option<u32>) -> ServerSpec {
         ServerSpec {
             workers: self.settings.workers,
@@ -112,7 +112,8 @@ impl Bench {
         self.dir.path()
     }
 
-    /// Opens `count` connections that stay: Jain's index of where they are, and wakeups for each accept.
+    /// Opens `count` connections that stay. Returns Jain's index of their spread over the workers, and wakeups per
+    /// accept.
     pub(crate) fn spread(&self, side: &Side, count: usize) -> Result<(f64, f64)> {
         let server = Server::start(side, &self.server_spec(None), self.dir.path())?;
         let baseline = Baseline::take(server.pid(), server.ledger.clone());
@@ -133,7 +134,7 @@ fn warm_up(server: &Server) -> Result<()> {
     Ok(())
 }
 
-/// The conf of `--conf`. Error: it can't be read, or makes a daemon of the server, which would escape the lab.
+/// Reads the file of `--conf`. Errors: it can't be read; it makes the server a daemon, which would escape the lab.
 fn read_template(path: &Path) -> Result<String> {
     let text = std::fs::read_to_string(path).with_context(|| format!("--conf {}", path.display()))?;
     match daemon_argument(&text) {

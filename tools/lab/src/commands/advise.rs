@@ -1,4 +1,4 @@
-//! `lab advise`: which model fits, from what a running drover has counted or from what was compared.
+//! `lab advise`: which model fits, by the counters of a running drover or by the results of a comparison.
 
 mod advice;
 mod from_ledger;

@@ -1,4 +1,4 @@
-//! `lab check`: what is known of the models, looked for here. A lab that does not find it measures something else.
+//! `lab check`: looks for known facts about the models. A lab that does not find them measures something else.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(crate) struct CheckArgs {
 
 /// So few connections a second that any worker could serve them alone.
 const LIGHT: f64 = 500.0;
-/// How long a worker is busy with something else.
+/// How long a worker is kept from serving.
 const BUSY: Duration = Duration::from_millis(400);
 
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
     if failed > 0 { bail!("{failed} known facts were not found again") } else { Ok(ExitCode::SUCCESS) }
 }
 
-/// A light load on `workers` of `side`.
+/// Measures `side` with `workers` workers under a light load.
 fn light(args: &CheckArgs, side: &str, workers: u32) -> Result<Measurement> {
     let settings = Settings { rate: LIGHT, length: Duration::from_secs(1), workers, ..Settings::DEFAULT };
     let bench = Bench::new(&args.common, settings, None)?;
@@ -55,7 +55,7 @@ fn skipped(name: &str, model: &str) -> Option<Check> {
     (!known).then(|| Check { name: name.to_owned(), holds: None, found: format!("this drover has no {model}") })
 }
 
-/// The share of the busiest worker.
+/// The share of the busiest worker in all accepts.
 fn busiest(m: &Measurement) -> f64 {
     let accepts = || m.server.workers.iter().filter_map(|worker| worker.accepts);
     accepts().max().unwrap_or(0) as f64 / accepts().sum::<u64>().max(1) as f64
@@ -85,8 +85,8 @@ fn handoff(args: &CheckArgs) -> Result<Check> {
 }
 
 fn herd(args: &CheckArgs) -> Result<Check> {
-    // On one CPU the first that runs takes the connection before the others have looked: what remains of
-    // their wakeups is the switching.
+    // On a single CPU the first worker that runs takes the connection before the others have tried: of their wakeups
+    // only the context switches show.
     let sizes = [1, 2, 4, 8];
     let switches: Vec<f64> = sizes
         .iter()
@@ -129,12 +129,12 @@ fn reuseport(args: &CheckArgs) -> Result<Check> {
     })
 }
 
-/// Latency that 90 % of those stay below who come while a worker is busy, µs.
+/// The 90th percentile of the latency of requests that come while a worker of `side` is stopped, µs.
 fn waits(args: &CheckArgs, side: &str) -> Result<f64> {
     let bench = Bench::new(&args.common, Settings::DEFAULT, None)?;
     let side = args.common.side(side)?;
     let server = Server::start(&side, &bench.server_spec(None), bench.dir())?;
-    // Before the load begins: however long this takes, it delays no fault.
+    // Finding the victim takes its time: done before the load begins, it does not delay the fault.
     let victim = Victim::find("worker", &server).map_err(|why| anyhow!("{}: {why}", side.name))?;
     let plan = Plan::open(LIGHT, BUSY * 2, args.common.seed);
     let (run, at) = run_beside(&plan, server.address, Duration::from_secs(5), &bench.cpus.client, |begun| {
@@ -147,7 +147,8 @@ fn waits(args: &CheckArgs, side: &str) -> Result<f64> {
     Ok(patience(&run.outcomes, at))
 }
 
-/// Latency that 90 % of those stay below who came in the first half of the time for which a worker was busy since `at`, µs.
+/// The 90th percentile of the latency of requests planned in the first half of the time for which a worker is stopped
+/// from `at` on, µs.
 fn patience(outcomes: &[Outcome], at: Duration) -> f64 {
     let meanwhile = outcomes.iter().filter(|o| o.planned > at && o.planned < at + BUSY / 2);
     let mut times: Vec<f64> = meanwhile.filter_map(|o| Some(o.first_byte?.as_secs_f64() * 1e6)).collect();

@@ -13,7 +13,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use self::merged_latencies::MergedLatencies;
-use crate::args::{Common, MOST_WORKERS, at_least_one, not_negative, positive};
+use crate::args::{self, Common, at_least_one, not_negative, positive};
 use crate::bench::Bench;
 use crate::environment::Environment;
 use crate::load::{self, Load};
@@ -34,7 +34,8 @@ pub(crate) struct CompareArgs {
     /// Loads, or `all`: short, keepalive, open, burst, minority, idle, storm
     #[arg(long, default_value = "short,keepalive,open")]
     pub loads: String,
-    /// Rounds; in each, every side is measured under every load [default: as many as a minute and a half allows, at least 20]
+    /// Rounds; in each, every side is measured under every load [default: as many as a minute and a half allows, at
+    /// least 20]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rounds: Option<u32>,
     /// Seconds of each load
@@ -68,13 +69,13 @@ pub(crate) struct CompareArgs {
     #[arg(long, hide = true)]
     pub handicap: Option<String>,
     /// Workers of each server
-    #[arg(long, default_value_t = load::Settings::DEFAULT.workers, value_parser = clap::value_parser!(u32).range(1..=MOST_WORKERS))]
+    #[arg(long, default_value_t = load::Settings::DEFAULT.workers, value_parser = args::workers())]
     pub workers: u32,
     #[command(flatten)]
     pub common: Common,
 }
 
-/// Measures, concludes, writes the reports. What was measured before an error or Ctrl-C is kept.
+/// Measures, concludes, writes the reports. Measurements before an error or Ctrl-C are kept.
 pub(crate) fn run(args: &CompareArgs) -> Result<ExitCode> {
     let (sides, loads) = (sides(args)?, loads(&args.loads)?);
     let settings = load::Settings {
@@ -125,7 +126,7 @@ fn measure(
         let mut order = loads.to_vec();
         order.shuffle(&mut rng);
         for load in order {
-            // One side directly after the other: what changes slowly changes for both.
+            // The sides follow directly after each other: slow changes of the machine hit all of them.
             let mut order_of_sides: Vec<&Side> = sides.iter().collect();
             order_of_sides.shuffle(&mut rng);
             for (position, side) in order_of_sides.into_iter().enumerate() {
@@ -145,7 +146,8 @@ fn measure(
     Ok(())
 }
 
-/// The rounds that fit into the time a person waits for an answer: `sides` under `loads` of `seconds` in each.
+/// The number of rounds that fit into the time for which a person waits: `sides` sides under `loads` of `seconds` in
+/// each.
 fn rounds_for(seconds: f64, sides: usize, loads: &[&Load]) -> u32 {
     const PATIENCE: f64 = 95.0;
     let round: f64 = loads.iter().map(|load| seconds + load.overhead.as_secs_f64()).sum();
@@ -175,7 +177,7 @@ fn sides(args: &CompareArgs) -> Result<Vec<Side>> {
 fn loads(text: &str) -> Result<Vec<&'static Load>> {
     let loads = names::list(text, "load", load::LOADS, |load| load.name)?;
     match loads.iter().enumerate().find(|(n, load)| loads[..*n].iter().any(|other| other.name == load.name)) {
-        // Its rounds would count twice, as if they were more evidence.
+        // The rounds of a repeated load would count twice, as if they were more evidence.
         Some((_, load)) => bail!("load \"{}\" is named twice", load.name),
         None => Ok(loads),
     }

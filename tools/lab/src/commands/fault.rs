@@ -1,4 +1,4 @@
-//! `lab fault`: what becomes of connections when a process of the server stops, dies, or crawls.
+//! `lab fault`: the losses of clients when a process of the server is stopped, killed or slowed.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::args::{Common, MOST_WORKERS, positive};
+use crate::args::{self, Common, positive};
 use crate::bench::{Bench, Fault, Victim};
 use crate::load::{Ending, Outcome, Plan, Settings, run_beside};
 use crate::results::{FaultResults, FaultRow, SCHEMA};
@@ -16,14 +16,14 @@ use crate::{interrupt, names, process, report};
 const FAULTS: [&str; 3] = ["stop", "kill", "slow"];
 const TARGETS: [&str; 3] = ["holder", "worker", "dispatcher"];
 
-/// Load before the fault, and after it.
+/// The time of the load before the fault, and after it.
 const BEFORE: Duration = Duration::from_millis(1500);
 const AFTER: Duration = Duration::from_secs(5);
-/// A request without an answer after this is lost: as long as the published measurement of nginx waited.
+/// A request without an answer after this is lost: the published measurement of nginx waited as long.
 const LOST: Duration = Duration::from_secs(3);
-/// An answer that takes longer than this is delayed. Less than the 90 ms for which a slow process stands still.
+/// An answer that takes longer than this is delayed. It is less than the 90 ms for which a slow process stands still.
 const DELAYED: Duration = Duration::from_millis(50);
-/// The service has recovered when everything sent in this time was answered without delay.
+/// The service has recovered when every request of this time was answered without delay.
 const CALM: Duration = Duration::from_millis(500);
 
 /// The command line of `lab fault`.
@@ -45,7 +45,7 @@ pub(crate) struct FaultArgs {
     #[arg(long, default_value_t = 200.0, value_parser = positive)]
     pub rate: f64,
     /// Workers of each server
-    #[arg(long, default_value_t = Settings::DEFAULT.workers, value_parser = clap::value_parser!(u32).range(1..=MOST_WORKERS))]
+    #[arg(long, default_value_t = Settings::DEFAULT.workers, value_parser = args::workers())]
     pub workers: u32,
     #[command(flatten)]
     pub common: Common,
@@ -91,7 +91,8 @@ pub(crate) fn run(args: &FaultArgs) -> Result<ExitCode> {
     }
 }
 
-/// Puts new connections on `side`, and the fault on its process that is `target`. Errors: the server does not start, or dies.
+/// Opens new connections to `side`, and injects the fault into its process that is `target`. Errors: the server does
+/// not start, or dies.
 fn measure(bench: &Bench, args: &FaultArgs, side: &Side, fault: &str, target: &str) -> Result<FaultRow> {
     let row =
         FaultRow { side: side.name.clone(), fault: fault.to_owned(), target: target.to_owned(), ..FaultRow::default() };
@@ -119,7 +120,7 @@ fn measure(bench: &Bench, args: &FaultArgs, side: &Side, fault: &str, target: &s
     }
 }
 
-/// What the clients saw of a fault at `at`.
+/// Sums up the outcomes around a fault at `at`.
 fn judge(mut row: FaultRow, outcomes: &[Outcome], at: Duration) -> FaultRow {
     let time = |outcome: &Outcome| match (outcome.ending, outcome.first_byte) {
         (Ending::Answered, Some(time)) => time,
@@ -138,11 +139,12 @@ fn judge(mut row: FaultRow, outcomes: &[Outcome], at: Duration) -> FaultRow {
     row
 }
 
-/// The first moment after which nothing was lost or delayed for a while, as a distance from the fault.
+/// The distance from the fault to the first moment after which no connection was lost or delayed for the time of
+/// `CALM`.
 fn recovered(after: &[&Outcome], at: Duration, time: impl Fn(&Outcome) -> Duration) -> Option<Duration> {
     let bad: Vec<Duration> = after.iter().filter(|outcome| time(outcome) > DELAYED).map(|o| o.planned).collect();
     let last = after.last()?.planned;
-    // Calm from the fault on, or from after a bad one until the next bad one or the end.
+    // Calm lasts from the fault, or from a bad request, until the next bad request or the end.
     let starts = std::iter::once(at).chain(bad.iter().copied());
     starts
         .zip(bad.iter().copied().chain(std::iter::once(last)))

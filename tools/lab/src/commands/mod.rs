@@ -1,4 +1,4 @@
-//! The commands. Each has its arguments, and measures, writes and prints what it found.
+//! The commands. Each has its arguments, and measures, writes and prints its results.
 
 pub(crate) mod advise;
 pub(crate) mod check;

@@ -1,4 +1,4 @@
-//! `lab simulate`: what a machine with more CPUs would do.
+//! `lab simulate`: calculates the figures of a machine with more CPUs.
 
 mod calibrate;
 mod engine;
@@ -16,7 +16,7 @@ use self::calibrate::{Calibration, check, check_points, figures, points};
 use self::engine::{Served, Setup, poisson, simulate};
 use self::fleet::{Fleet, Slice};
 use self::models::{Rule, SIMULATED, Simulated};
-use crate::args::{Common, MOST_WORKERS};
+use crate::args::{self, Common};
 use crate::results::{Checked, Costs, SCHEMA, SimulatedRow, Simulation};
 use crate::{interrupt, names, report};
 
@@ -27,7 +27,7 @@ pub(crate) struct SimulateArgs {
     #[arg(long, default_value = "accept_mutex,accept_handoff,herd,exclusive,reuseport,pool_pass,prefork")]
     pub models: String,
     /// Workers, in powers of two up to this
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=MOST_WORKERS))]
+    #[arg(long, default_value_t = 256, value_parser = args::workers())]
     pub most: u32,
     /// Share of each CPU that is busy
     #[arg(long, default_value_t = 0.6)]
@@ -45,8 +45,8 @@ pub(crate) struct SimulateArgs {
     pub common: Common,
 }
 
-/// Enough for the 99th percentile, and for every worker to have its share; with an accept mutex, whose losers sleep for half a
-/// second, at least two seconds.
+/// The number of connections to simulate: enough for the 99th percentile and for every worker to have its share. Losers
+/// of an accept mutex sleep for half a second: then at least two seconds' worth.
 fn connections(rule: Rule, workers: usize, rate: f64) -> usize {
     let least = 20_000 + 1_000 * workers;
     if rule == Rule::Mutex { least.max((rate * 2.0) as usize) } else { least }
@@ -89,7 +89,7 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Calibrates, and checks at other points that were measured by turns with the first.
+/// Calibrates; checks at other points, which are measured in turn with those of the calibration.
 fn measure(args: &SimulateArgs, models: &[Simulated]) -> Result<(Calibration, Vec<Checked>, usize)> {
     let (known, checks) = (points(models), check_points(models));
     let all = [known.clone(), checks.clone()].concat();
@@ -120,7 +120,7 @@ fn row(
     let (seed, count) = (args.common.seed, connections(model.rule, workers, rate));
     let setup = Setup { rule: model.rule, workers, threads: model.threads, cpus, costs, seed };
     let mut run = simulate(setup, poisson(rate, args.heavy, count, seed));
-    // The first quarter is left out: it begins with everybody idle.
+    // The first quarter is left out: at the beginning all workers are idle.
     let length_us = count as f64 / rate * 1e6;
     run.served.retain(|served| served.at > length_us / 4.0);
     let overloaded = is_overloaded(&run.served, length_us);
@@ -130,7 +130,7 @@ fn row(
     SimulatedRow { model: model.name.to_owned(), workers, rate, figures, overloaded, unchecked_latency }
 }
 
-/// Whether those that come last wait far longer than those that come first: the queue grows all the time.
+/// Whether late connections wait far longer than early ones: then the queue grows all the time.
 fn is_overloaded(served: &[Served], length_us: f64) -> bool {
     let median_between = |from: f64, to: f64| {
         let those = served.iter().filter(|s| (from * length_us..to * length_us).contains(&s.at));

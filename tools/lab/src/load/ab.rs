@@ -11,7 +11,7 @@ use crate::process::{KeptProcess, ProgramSpec};
 
 pub(super) fn run(ab: &Path, settings: &Settings, target: &Target<'_>) -> Result<ClientFigures> {
     let table = target.dir.join("ab.csv");
-    // -t alone means 50 000 requests at most; ab keeps a record for each of -n.
+    // -t alone sets a limit of 50 000 requests; ab allocates a record for each of -n.
     let most = (settings.length.as_secs_f64() * 200_000.0).ceil() as u64;
     let args = [
         "-q".into(),
@@ -43,7 +43,7 @@ pub(super) fn run(ab: &Path, settings: &Settings, target: &Target<'_>) -> Result
     Ok(figures)
 }
 
-/// Sorts them. ab tells the longest in whole milliseconds: rounded down, it may be below a percentile.
+/// Sorts the quantiles. ab prints the longest time in whole milliseconds: rounded down, it may be below a percentile.
 fn finish(quantiles: &mut [(f64, f64)]) {
     quantiles.sort_by(|a, b| a.0.total_cmp(&b.0));
     if let [.., (_, below), (1.0, longest)] = quantiles {
@@ -65,14 +65,14 @@ fn parse(output: &str) -> Option<ClientFigures> {
         connections: complete as u64,
         seconds,
         rate: (complete - failed) / seconds,
-        // The first "Time per request" is the mean a client sees.
+        // The first "Time per request" is the mean that a client sees.
         mean_us: number("Time per request:").map(|ms| ms * 1000.0),
         quantiles: max_ms.map(|ms| (1.0, ms * 1000.0)).into_iter().collect(),
         ..ClientFigures::default()
     })
 }
 
-/// ab's -e: a heading, then `percent,milliseconds`.
+/// Parses the file of ab's -e: a heading, then lines of `percent,milliseconds`.
 fn parse_table(table: &str) -> Vec<(f64, f64)> {
     let rows = table.lines().filter_map(|line| {
         let (percent, ms) = line.split_once(',')?;
@@ -87,10 +87,16 @@ mod tests {
 
     #[test]
     fn reads_what_ab_prints() {
-        let output = "Concurrency Level:      32\nTime taken for tests:   1.002 seconds\nComplete requests:      19000\n\
-            Failed requests:        3\n   (Connect: 0, Receive: 0, Length: 3, Exceptions: 0)\nRequests per second:    18962.1 [#/sec] (mean)\n\
-            Time per request:       1.687 [ms] (mean)\nTime per request:       0.053 [ms] (mean, across all concurrent requests)\n\
-            \n              min  mean[+/-sd] median   max\nConnect:        0    1   0.2      1       3\nTotal:          1    2   0.3      2      12\n";
+        let output = "Concurrency Level:      32\n\
+            Time taken for tests:   1.002 seconds\n\
+            Complete requests:      19000\n\
+            Failed requests:        3\n   (Connect: 0, Receive: 0, Length: 3, Exceptions: 0)\n\
+            Requests per second:    18962.1 [#/sec] (mean)\n\
+            Time per request:       1.687 [ms] (mean)\n\
+            Time per request:       0.053 [ms] (mean, across all concurrent requests)\n\
+            \n              min  mean[+/-sd] median   max\n\
+            Connect:        0    1   0.2      1       3\n\
+            Total:          1    2   0.3      2      12\n";
         let figures = parse(output).unwrap();
         assert_eq!((figures.requests, figures.errors, figures.mean_us), (19000, 3, Some(1687.0)));
         assert!((figures.rate - 18_959.08).abs() < 0.1, "{}", figures.rate);

@@ -1,7 +1,8 @@
-//! Our own client: one thread, as many connections as the plan has, timed from the planned send.
+//! The lab's own client: one thread, all connections of the plan, times that count from the planned send.
 //!
 //! A client that waits for an answer before it plans the next request leaves out the very requests that would have
-//! waited (coordinated omission). Here the plan is fixed; a late send counts as latency, and is reported by itself, too.
+//! waited (coordinated omission). Here the plan is fixed: a late send adds to the latency, and is reported by itself as
+//! well.
 
 mod connection;
 
@@ -21,9 +22,9 @@ use super::outcome::{Ending, Outcome, Run};
 use super::plan::{ConnectionChoice, Plan, PlannedRequest};
 use crate::{interrupt, process};
 
-/// The timer's key; connections have their index.
+/// The epoll key of the timer; connections have their index as key.
 const TIMER: u64 = u64::MAX;
-/// How often a slow client reads.
+/// The pause of a slow client between two reads.
 const SLOW_GAP: Duration = Duration::from_millis(10);
 
 /// Sends the requests of a plan.
@@ -35,9 +36,9 @@ pub(crate) struct Client<'a> {
     timer: TimerFd,
     connections: Vec<Option<Connection>>,
     free: Vec<usize>,
-    /// Connections in the order in which their time is up.
+    /// Connections in the order of their deadlines: deadline, index, generation.
     deadlines: VecDeque<(Instant, usize, u64)>,
-    /// Connections that are answered and wait for their end.
+    /// Connections that are answered and stay open until a time: time, index, generation.
     kept_open: VecDeque<(Instant, usize, u64)>,
     slow: Vec<(usize, u64)>,
     slow_due: Option<Instant>,
@@ -50,7 +51,7 @@ pub(crate) struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    /// Opens what the plan wants open beforehand. `timeout`: a request without an answer after it is lost.
+    /// Opens the idle connections of the plan. A request without an answer after `timeout` is lost.
     pub(crate) fn new(plan: &'a Plan, server: SocketAddr, timeout: Duration) -> Result<Client<'a>> {
         let request = |path: &str, keep: bool| {
             let connection = if keep { "keep-alive" } else { "close" };
@@ -82,7 +83,8 @@ impl<'a> Client<'a> {
         Ok(client)
     }
 
-    /// Connects one by one, and asks each for a page, so that a worker has accepted it before the load begins.
+    /// Connects one by one and asks each connection for a page, so that a worker has accepted it before the load
+    /// begins.
     fn open_idle(&mut self) -> Result<()> {
         for n in 0..self.plan.idle {
             let connection = Connection::open_established(self.server, &self.texts[0][1], self.timeout)
@@ -106,7 +108,7 @@ impl<'a> Client<'a> {
         Ok(index)
     }
 
-    /// Sends everything and waits for the last answer, or its timeout.
+    /// Sends all requests, and waits for the last answer or its timeout.
     pub(crate) fn go(mut self) -> Result<Run> {
         let cpu = thread_cpu();
         self.start = Instant::now();
@@ -146,7 +148,7 @@ impl<'a> Client<'a> {
         Ok(self.run)
     }
 
-    /// Like `go`, with the calling thread restricted to `cpus`; empty: all.
+    /// Restricts the calling thread to `cpus` (empty: no restriction), then runs the plan as `go` does.
     pub(crate) fn go_on(self, cpus: &[usize]) -> Result<Run> {
         if !cpus.is_empty() {
             process::pin(cpus)?;
@@ -154,10 +156,10 @@ impl<'a> Client<'a> {
         self.go()
     }
 
-    /// Starts one request.
+    /// Opens or picks the connection of a request, and begins to send.
     fn start_request(&mut self, number: usize, request: &PlannedRequest, planned: Instant) -> Result<()> {
         let index = match request.connection {
-            // A server may have closed an idle connection: that client opens another.
+            // The server may have closed the idle connection: the client opens another.
             ConnectionChoice::Idle(index)
                 if self.connections.get(index).is_some_and(|c| c.as_ref().is_some_and(|c| c.is_idle())) =>
             {
@@ -187,7 +189,7 @@ impl<'a> Client<'a> {
         self.progress(index)
     }
 
-    /// Goes on with a connection as far as it will.
+    /// Reads and writes on a connection until it would block, ends, or has to pause.
     fn progress(&mut self, index: usize) -> Result<()> {
         let Some(Some(connection)) = self.connections.get_mut(index) else { return Ok(()) };
         let Some(request) = connection.request() else {
@@ -230,7 +232,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// The next request of a closed loop, on the same connection if it is still there.
+    /// Begins the next request of a closed loop, on the same connection if that is still open.
     fn send_next(&mut self, number: usize, index: usize) -> Result<()> {
         let mut request = self.plan.requests[number];
         if self.connections.get(index).is_some_and(Option::is_some) {
@@ -257,7 +259,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Deals with what time has brought: lost requests, connections held long enough, slow readers.
+    /// Handles passed deadlines: lost requests, connections that were to stay open until now, reads of slow clients.
     fn expire(&mut self, now: Instant) -> Result<()> {
         while let Some((at, index, generation)) = self.deadlines.front().copied() {
             let current = self.is_current(index, generation);
@@ -293,7 +295,7 @@ impl<'a> Client<'a> {
         self.connections[index].as_ref().is_some_and(|c| c.generation == generation && c.request().is_some())
     }
 
-    /// Sets the timer to whatever comes first.
+    /// Sets the timer to the earliest of: the next planned send, the next deadline, the next close, the next slow read.
     fn arm(&mut self, next: usize) -> Result<()> {
         let request = self.plan.requests.get(next).map(|request| self.start + request.at);
         let deadline = self.deadlines.front().map(|(at, ..)| *at);
@@ -301,15 +303,15 @@ impl<'a> Client<'a> {
         let Some(due) = [request, deadline, kept_open, self.slow_due].into_iter().flatten().min() else {
             return Ok(());
         };
-        // Zero would switch it off.
+        // A duration of zero would disarm the timer.
         let wait = due.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
         self.timer.set(Expiration::OneShot(TimeSpec::from_duration(wait)), TimerSetTimeFlags::empty())?;
         Ok(())
     }
 }
 
-/// Runs `plan` on a thread of its own on `cpus`, and `meanwhile` on this one, from the moment that it is given: the client is
-/// ready and begins. Errors: the client fails, or never begins.
+/// Runs `plan` on a thread of its own on `cpus`. Meanwhile calls `meanwhile` on this thread, with the moment at which
+/// the client began. Errors: the client fails, or never begins.
 pub(crate) fn run_beside<T>(
     plan: &Plan,
     server: SocketAddr,
@@ -331,12 +333,12 @@ pub(crate) fn run_beside<T>(
     })
 }
 
-/// The result of a client's thread.
+/// Waits for the thread of a client.
 pub(super) fn join(client: ScopedJoinHandle<'_, Result<Run>>) -> Result<Run> {
     client.join().unwrap_or_else(|_| bail!("the client panicked"))
 }
 
-/// What the client lacks, when that is why it can't connect: no fault of the server.
+/// Why the client can't connect, when it lacks a resource of its own: that is no fault of the server.
 fn shortage(error: &std::io::Error) -> Option<&'static str> {
     match Errno::from_raw(error.raw_os_error()?) {
         Errno::EMFILE => Some("has no descriptors left: raise the limit (ulimit -n), or ask for fewer connections"),

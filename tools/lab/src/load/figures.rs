@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::outcome::{Ending, Run};
 
-/// The client's side of a measurement. Times in microseconds; what a tool does not tell is missing.
+/// The client's side of a measurement. Times are in microseconds; figures that a tool does not report are missing.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ClientFigures {
-    /// ab, wrk or lab.
+    /// The tool: ab, wrk or lab.
     pub tool: String,
     pub requests: u64,
     pub errors: u64,
@@ -19,25 +19,25 @@ pub(crate) struct ClientFigures {
     pub seconds: f64,
     /// Answered requests a second.
     pub rate: f64,
-    /// (share of requests, no slower than this): for our own client from the planned send to the first byte, for ab and wrk
-    /// as they define it.
+    /// Pairs (share of requests, no slower than this). The lab's own client counts from the planned send to the first
+    /// byte, ab and wrk as they define it.
     pub quantiles: Vec<(f64, f64)>,
     pub mean_us: Option<f64>,
-    /// The client's CPU time as a share of the time that passed: over 0.9 it was the bottleneck.
+    /// The client's CPU time as a share of the elapsed time: over 0.9 the client was the bottleneck.
     pub cpu_share: f64,
-    /// 99th percentile of how late our own client sent.
+    /// The 99th percentile of the delay of the lab's own client behind its plan.
     pub late_p99_us: Option<f64>,
     /// Connections opened while the load ran.
     pub connections: u64,
     /// Connections that were open all along.
     pub idle: u64,
-    /// All latencies, tenths of a microsecond, when the tool tells them.
+    /// All latencies in tenths of a microsecond, when the tool reports each.
     #[serde(skip)]
     pub latencies: Option<Histogram<u64>>,
 }
 
 impl ClientFigures {
-    /// Latency below which the share `q` of the requests lies, if that was measured.
+    /// The latency below which the share `q` of the requests lies, if that was measured.
     pub(crate) fn quantile(&self, q: f64) -> Option<f64> {
         self.quantiles.iter().find(|(share, _)| (share - q).abs() < 1e-9).map(|(_, us)| *us)
     }
@@ -48,7 +48,7 @@ pub(crate) const SHARES: &[f64] = &[
     0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99, 0.995, 0.999, 0.9999, 1.0,
 ];
 
-/// Sums up a run of our own client.
+/// Sums up a run of the lab's own client.
 pub(crate) fn figures(run: &Run) -> ClientFigures {
     let mut latency = histogram();
     let mut late = histogram();
@@ -81,14 +81,14 @@ pub(crate) fn figures(run: &Run) -> ClientFigures {
     sums
 }
 
-/// (share of requests, no slower than this, µs) of latencies in tenths of a microsecond.
+/// Quantiles of latencies that are in tenths of a microsecond: pairs (share of requests, no slower than this in µs).
 pub(crate) fn quantiles(latencies: &Histogram<u64>) -> Vec<(f64, f64)> {
-    // A share that so few requests can't show would only repeat the maximum.
+    // With too few requests for a share, its quantile would only repeat the maximum.
     let shown = SHARES.iter().filter(|q| **q == 1.0 || (1.0 - **q) * latencies.len() as f64 >= 1.0);
     shown.map(|q| (*q, latencies.value_at_quantile(*q) as f64 / 10.0)).collect()
 }
 
-/// Tenths of a microsecond, to three digits; grows with its values.
+/// An empty histogram of tenths of a microsecond with three digits; it grows with its values.
 pub(crate) fn histogram() -> Histogram<u64> {
     let mut histogram = Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are valid"));
     histogram.auto(true);

@@ -11,20 +11,20 @@ use super::settings::{Settings, Target};
 use super::{ab, wrk};
 use crate::{names, process};
 
-/// One load.
+/// A load: its name, its questions, and how it is run.
 pub(crate) struct Load {
     pub name: &'static str,
     pub about: &'static str,
     /// The figures that verdicts are given on.
     pub questions: &'static [&'static str],
-    /// `worker_connections` that it needs; otherwise plenty.
+    /// The `worker_connections` that the load needs; otherwise plenty.
     pub worker_connections: Option<u32>,
-    /// Whether drover is to count how long connections wait for their accept, which costs it a system call each: not where
-    /// its CPU time is in question.
+    /// Whether drover counts how long connections wait for their accept. Counting costs a system call per connection:
+    /// not for loads whose question is CPU time.
     pub counts_delays: bool,
-    /// What a measurement takes beside the length of the load: preparing it, and waiting for the last answer.
+    /// The time that a measurement takes beside the length of the load: preparing it, and waiting for the last answer.
     pub overhead: Duration,
-    /// Calls `ready` when everything is prepared and the load begins.
+    /// Runs the load. Calls `ready` when everything is prepared, just before the load begins.
     pub run: fn(&Settings, &Target<'_>, ready: &mut dyn FnMut()) -> Result<ClientFigures>,
 }
 
@@ -34,11 +34,11 @@ impl std::fmt::Debug for Load {
     }
 }
 
-/// `worker_connections` of the storm: so few that a thousand clients more can be afforded.
+/// `worker_connections` of the storm: so few that a thousand clients more are affordable.
 const STORM_CONNECTIONS: u32 = 64;
 const STORM_HOLD: Duration = Duration::from_millis(200);
 
-/// Starting a server, warming it up and ending it.
+/// The time to start a server, to warm it up and to end it.
 const OVERHEAD: Duration = Duration::from_millis(90);
 
 pub(crate) static LOADS: &[Load] = &[
@@ -104,7 +104,8 @@ pub(crate) static LOADS: &[Load] = &[
         counts_delays: true,
         overhead: Duration::from_millis(1400),
         run: |settings, target, ready| {
-            // A hundredth of 8 MiB each: a quarter of the rate keeps one core busy, but not to the brim.
+            // On average each request is for a hundredth of 8 MiB: a quarter of the rate keeps one core busy, but not
+            // full.
             with_own_client(&Plan::minority(settings.rate / 4.0, settings.length, target.seed), target, ready)
         },
     },

@@ -1,4 +1,4 @@
-//! The clients: when which request is sent, by whom, and how it ended.
+//! The clients: plans of requests, the tools that send them, and how requests ended.
 
 mod ab;
 mod client;

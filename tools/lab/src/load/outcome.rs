@@ -3,12 +3,12 @@
 use std::io;
 use std::time::Duration;
 
-/// What became of one request.
+/// The result of a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Outcome {
-    /// Its number in the plan.
+    /// The number of the request in the plan.
     pub request: usize,
-    /// Planned send, from the start of the load.
+    /// The planned send, from the start of the load.
     pub planned: Duration,
     /// From the planned send to the first byte of the answer.
     pub first_byte: Option<Duration>,
@@ -43,16 +43,16 @@ impl Ending {
     }
 }
 
-/// What became of a plan.
+/// The result of a plan.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Run {
     pub outcomes: Vec<Outcome>,
-    /// How much later than planned each request was started.
+    /// The delay of each request behind its plan, in the order of the plan.
     pub late: Vec<Duration>,
-    /// Connections opened while the plan ran, and those that were open before.
+    /// Connections opened while the plan ran, and connections that were open before.
     pub opened: u64,
     pub idle: u64,
-    /// CPU time of the client's thread, and the time it had, until nobody was left but slow readers.
+    /// CPU time of the client's thread, and elapsed time, until only slow readers were left.
     pub cpu: Duration,
     pub elapsed: Duration,
 }

@@ -1,5 +1,5 @@
-//! When which request is sent: fixed before the load begins, so that a slow answer delays no later request and both sides
-//! of a comparison get the same ones.
+//! Plans: when which request is sent. A plan is fixed before the load begins, so that a slow answer delays no later
+//! request and both sides of a comparison get the same requests.
 
 use std::time::Duration;
 
@@ -8,27 +8,27 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp};
 
-/// One request.
+/// A request of a plan.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct PlannedRequest {
-    /// Planned send, from the start of the load. Latency counts from here.
+    /// The planned send, from the start of the load. Latency counts from this moment.
     pub at: Duration,
     pub connection: ConnectionChoice,
     /// Index into the plan's paths.
     pub path: usize,
-    /// The connection stays open this long after the answer; zero: the request says `Connection: close`.
+    /// How long the connection stays open after the answer; zero: the request says `Connection: close`.
     pub keep_open: Duration,
-    /// Reads at most 64 KiB every 10 ms.
+    /// The client reads at most 64 KiB every 10 ms.
     pub slow: bool,
-    /// Whether its latency counts: not that of the heavy minority, whose answers are long by design.
+    /// Whether the latency counts. The large answers of the heavy minority take long by design and don't count.
     pub counts: bool,
 }
 
-/// The connection for a request.
+/// The connection on which a request goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum ConnectionChoice {
     New,
-    /// One of the connections that were opened before the load.
+    /// The connection of this index, opened before the load.
     Idle(usize),
 }
 
@@ -37,9 +37,9 @@ pub(crate) enum ConnectionChoice {
 pub(crate) struct Plan {
     pub requests: Vec<PlannedRequest>,
     pub paths: Vec<String>,
-    /// Connections that are opened before, and stay.
+    /// The number of connections that are opened before the load, and stay.
     pub idle: usize,
-    /// Sends the first so many at once, and another after each answer until this time: a closed loop.
+    /// A closed loop: the first so many requests are sent at once, and another after each answer until this time.
     pub closed: Option<(usize, Duration)>,
 }
 
@@ -60,7 +60,7 @@ impl Plan {
         Plan { requests, paths: vec![SMALL.into(), LARGE.into()], idle: 0, closed: None }
     }
 
-    /// `rate` new connections a second, as independent clients send them (a Poisson process).
+    /// `rate` new connections a second, as independent clients open them (a Poisson process).
     pub(crate) fn open(rate: f64, length: Duration, seed: u64) -> Plan {
         Plan::new(arrivals(rate, length, seed).map(|at| PlannedRequest { at, ..PLAIN }).collect())
     }
@@ -68,13 +68,13 @@ impl Plan {
     /// `size` connections at the same moment, every `gap`, and nothing between.
     pub(crate) fn burst(size: usize, gap: Duration, length: Duration) -> Plan {
         let bursts = (length.as_secs_f64() / gap.as_secs_f64()).floor().max(1.0) as u32;
-        // The first one comes after a gap as well: from idle.
+        // The first burst comes after a gap, too, and finds the server idle.
         let times = (1..=bursts).map(|n| gap * n);
         Plan::new(times.flat_map(|at| std::iter::repeat_n(PlannedRequest { at, ..PLAIN }, size)).collect())
     }
 
-    /// Every hundredth request is for a large file, and of these the first and every fifth after it reads slowly: a short round
-    /// has no second.
+    /// Every hundredth request is for a large file. The first of these and every fifth after it are read slowly: a
+    /// short round has a single large request.
     pub(crate) fn minority(rate: f64, length: Duration, seed: u64) -> Plan {
         let mut heavy = 0;
         let requests = arrivals(rate, length, seed).enumerate().map(|(n, at)| {
@@ -99,13 +99,14 @@ impl Plan {
         Plan { idle, ..Plan::new(requests.collect()) }
     }
 
-    /// `count` connections at once; each stays open for `hold` after its answer.
+    /// `count` connections at once; each stays open for `keep_open` after its answer.
     pub(crate) fn storm(count: usize, keep_open: Duration) -> Plan {
         let at = Duration::from_millis(50);
         Plan::new(vec![PlannedRequest { at, keep_open, ..PLAIN }; count])
     }
 
-    /// `clients` clients that send the next request when the last is answered, on new connections or the same.
+    /// A closed loop of `clients` clients: each sends its next request after an answer, on a new connection or the
+    /// same.
     pub(crate) fn closed(clients: usize, keep_alive: bool, length: Duration) -> Plan {
         let keep_open = if keep_alive { Duration::MAX } else { Duration::ZERO };
         Plan { closed: Some((clients, length)), ..Plan::new(vec![PlannedRequest { keep_open, ..PLAIN }; clients]) }

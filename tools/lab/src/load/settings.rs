@@ -1,4 +1,4 @@
-//! How hard, how long and on whom: what every load is told.
+//! The settings that all loads share.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::plan::SMALL;
 
-/// How hard and how long.
+/// How hard a load is, and how long it takes.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub length: Duration,
@@ -38,7 +38,7 @@ impl Settings {
 /// The server that a load goes to, and the surroundings of the client.
 pub(crate) struct Target<'a> {
     pub server: SocketAddr,
-    /// Where ab and wrk may write.
+    /// The directory in which ab and wrk may write.
     pub dir: &'a Path,
     pub seed: u64,
     /// CPUs of the client; empty: all.

@@ -9,15 +9,17 @@ use super::figures::{ClientFigures, SHARES, histogram};
 use super::settings::{Settings, Target};
 use crate::process::{KeptProcess, ProgramSpec};
 
-/// wrk's own report stops at the 99th percentile; a script may say more. Latencies are in microseconds.
+/// A script that prints more than wrk's own report, which stops at the 99th percentile. Latencies are in microseconds.
 fn script() -> String {
     let shares: Vec<String> = SHARES.iter().filter(|q| **q < 1.0).map(|q| format!("{}", q * 100.0)).collect();
     format!(
         "done = function(summary, latency, requests)\n\
          \x20 local e = summary.errors\n\
-         \x20 io.write(string.format('LAB sums %d %d %d %d %d %d\\n', summary.requests, summary.duration, e.connect + e.read + e.write, e.status, e.timeout, latency.max))\n\
+         \x20 io.write(string.format('LAB sums %d %d %d %d %d %d\\n', \
+         summary.requests, summary.duration, e.connect + e.read + e.write, e.status, e.timeout, latency.max))\n\
          \x20 io.write(string.format('LAB mean %.3f\\n', latency.mean))\n\
-         \x20 for _, p in pairs({{ {} }}) do io.write(string.format('LAB q %g %.3f\\n', p, latency:percentile(p))) end\n\
+         \x20 for _, p in pairs({{ {} }}) do \
+         io.write(string.format('LAB q %g %.3f\\n', p, latency:percentile(p))) end\n\
          \x20 for i = 1, #latency do io.write(string.format('LAB n %d %d\\n', latency(i))) end\n\
          end\n",
         shares.join(", ")
@@ -30,7 +32,7 @@ pub(super) fn run(wrk: &Path, settings: &Settings, target: &Target<'_>) -> Resul
     let args = [
         "-t1".into(),
         format!("-c{}", settings.clients),
-        // Whole seconds only: it is ended by a signal.
+        // -d takes whole seconds only: the lab ends wrk earlier by a signal.
         format!("-d{}s", settings.length.as_secs() + 60),
         "--timeout".into(),
         format!("{}s", target.timeout.as_secs().max(1)),
@@ -85,7 +87,8 @@ mod tests {
 
     #[test]
     fn reads_what_the_script_prints() {
-        let output = "Running 1s test\nLAB sums 120000 1000500 0 2 1 9000\nLAB mean 400.5\nLAB q 50 300\nLAB q 99.9 2500\nLAB n 300 119000\nLAB n 2500 1000\n";
+        let output = "Running 1s test\nLAB sums 120000 1000500 0 2 1 9000\nLAB mean 400.5\n\
+                      LAB q 50 300\nLAB q 99.9 2500\nLAB n 300 119000\nLAB n 2500 1000\n";
         let figures = parse(output).unwrap();
         assert_eq!((figures.requests, figures.errors, figures.timed_out), (120_000, 3, 1));
         assert_eq!(

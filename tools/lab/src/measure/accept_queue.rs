@@ -1,4 +1,4 @@
-//! How many connections wait to be accepted, as the kernel's socket diagnostics tell it.
+//! The accept queue of a port: how many connections wait to be accepted, by the kernel's socket diagnostics.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,22 +9,22 @@ use anyhow::Result;
 
 use super::sock_diag::Diagnostics;
 
-/// How often the queue is looked at.
+/// The pause between two samples.
 const GAP: Duration = Duration::from_millis(2);
 
-/// Of all listening sockets of `port` together.
+/// The depth of the accept queues of all listening sockets of `port`, summed up.
 fn depth(diagnostics: &Diagnostics, port: u16) -> Result<u32> {
     Ok(diagnostics.listening(port)?.iter().map(|socket| socket.waiting).sum())
 }
 
-/// Watches the queue of a port from a thread of its own.
+/// A thread that samples the accept queue of a port.
 pub(crate) struct AcceptQueue {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<(u64, u64, u32)>,
 }
 
 impl AcceptQueue {
-    /// `cpus`: where the watching may cost something, because the server is elsewhere.
+    /// Begins to sample, on `cpus`: sampling should not cost the server its CPUs.
     pub(crate) fn watch(port: u16, cpus: Vec<usize>) -> Result<AcceptQueue> {
         let diagnostics = Diagnostics::open()?;
         depth(&diagnostics, port)?;
@@ -46,7 +46,7 @@ impl AcceptQueue {
         Ok(AcceptQueue { stop, thread })
     }
 
-    /// Mean and greatest depth seen.
+    /// Ends the sampling. Returns the mean and the greatest depth; `None` without a sample.
     pub(crate) fn end(self) -> Option<(f64, u32)> {
         self.stop.store(true, Ordering::Relaxed);
         let (looks, sum, most) = self.thread.join().ok()?;

@@ -1,4 +1,4 @@
-//! Who can be woken by a connection, by /proc and socket diagnostics: what the kernel knows, whatever the server says.
+//! Which processes a new connection may wake, by /proc and socket diagnostics: the kernel's view, not the server's.
 
 use std::collections::HashMap;
 use std::fs;
@@ -6,8 +6,8 @@ use std::fs;
 use super::sock_diag::Diagnostics;
 use crate::process::Process;
 
-/// The processes of `tree` that have a TCP listening socket of `port` in one of their epoll sets now: those that the kernel
-/// may wake for a connection. With an accept mutex that is its holder.
+/// The processes that have a TCP listening socket of `port` in one of their epoll sets now: the kernel may wake them
+/// for a connection. With an accept mutex, its holder.
 pub(crate) fn epoll_watchers(processes: &[Process], port: u16) -> Vec<u32> {
     let listening = Diagnostics::open().and_then(|diagnostics| diagnostics.listening(port)).unwrap_or_default();
     let sockets: Vec<String> = listening.iter().map(|socket| format!("socket:[{}]", socket.inode)).collect();

@@ -1,4 +1,4 @@
-//! The server's side of a measurement: two looks and what happened between.
+//! The server's side of a measurement: the difference between a baseline and a second reading.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,47 +11,49 @@ use super::ledger::{Counters, Snapshot};
 use crate::process::{Process, memory_kib, tree};
 use crate::stats::jain;
 
-/// What a load cost the server. What can't be known for a server is missing: only drover has a ledger.
+/// The costs of a load on the side of the server. Figures that are not known of a server are missing: only drover has a
+/// ledger.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ServerFigures {
-    /// User and system time of all its processes, per answered request, microseconds.
+    /// User and system time of all processes per answered request, µs.
     pub cpu_us_per_request: Option<f64>,
     /// CPU time as a share of one CPU.
     pub cpu_share: f64,
-    /// Missing when processes have ended meanwhile: the kernel forgets theirs.
+    /// Missing when processes have ended meanwhile: the kernel forgets their switches.
     pub switches_per_request: Option<f64>,
     pub wakeups_per_accept: Option<f64>,
     pub empty_accepts_per_accept: Option<f64>,
     pub mutex_tries_per_accept: Option<f64>,
-    /// How long the accept mutex was held each time, microseconds.
+    /// How long the accept mutex was held each time, µs.
     pub mutex_hold_us: Option<f64>,
     pub handoffs_per_accept: Option<f64>,
     pub takeovers: Option<f64>,
-    /// Connections that waited to be accepted, mean and most.
+    /// The mean and the greatest depth of the accept queue.
     pub queue_mean: Option<f64>,
     pub queue_max: Option<f64>,
-    /// How long a connection waited to be accepted, on average: mean queue divided by connections a second (Little's law).
+    /// The mean wait for the accept, µs: mean depth of the queue divided by connections a second (Little's law).
     pub accept_delay_us: Option<f64>,
-    /// The same as drover has counted it, in ticks of the kernel: single values are coarse, their mean is not.
+    /// The mean wait for the accept as drover has counted it, µs. The kernel counts in ticks: single values are coarse,
+    /// their mean is not.
     pub accept_delay_counted_us: Option<f64>,
-    /// Upper bound of the bucket of the ledger's histogram that the 99th percentile is in.
+    /// The upper bound of the ledger's histogram bucket that holds the 99th percentile, µs.
     pub accept_delay_p99_us: Option<f64>,
     pub jain_connections: Option<f64>,
     pub jain_requests: Option<f64>,
     /// Proportional set size of all processes, KiB.
     pub memory_kib: Option<f64>,
-    /// What each connection that is open when the load begins has added to it, KiB.
+    /// The memory that each connection of the load idle has added, KiB.
     pub connection_kib: Option<f64>,
     /// Connections that the kernel dropped because a queue was full, on the whole machine.
     pub overflows: Option<f64>,
     pub workers: Vec<WorkerFigures>,
 }
 
-/// The model with a process for each connection: it has no workers that could share anything evenly or not.
+/// The model with a process for each connection: without workers there is no balance.
 const ONE_EACH: &str = "fork";
 
-/// One worker's part.
+/// The share of a worker.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct WorkerFigures {
     pub pid: u32,
@@ -60,7 +62,7 @@ pub(crate) struct WorkerFigures {
     pub requests: Option<u64>,
 }
 
-/// The look before a load.
+/// The readings just before a load.
 pub(crate) struct Baseline {
     root: u32,
     ledger: Option<Ledger>,
@@ -72,18 +74,18 @@ pub(crate) struct Baseline {
     at: std::time::Instant,
 }
 
-/// What others have seen of a load.
+/// Facts about a load that neither /proc nor the ledger tell.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LoadFacts {
     /// Requests with a good answer.
     pub answered: u64,
     /// Connections opened while the load ran.
     pub connections: u64,
-    /// Mean and greatest depth of the accept queue.
+    /// The mean and the greatest depth of the accept queue.
     pub queue: Option<(f64, u32)>,
-    /// CPU time that counts as the server's as well.
+    /// CPU time of the handicap, which counts as the server's.
     pub handicap: Duration,
-    /// Connections that were opened before the load and stayed, and the memory before they were, KiB.
+    /// Connections that were opened before the load and stayed; the memory before they were opened, KiB.
     pub idle: Option<(u64, f64)>,
 }
 
@@ -94,7 +96,7 @@ impl Baseline {
         Baseline { root, ledger, processes, snapshot, respawns, overflows, memory, at: std::time::Instant::now() }
     }
 
-    /// How many processes have died since, as the master has counted them, or as they are missed when there is no ledger.
+    /// How many processes have died since: by the master's count, or without a ledger those that are missing now.
     pub(crate) fn deaths(&self) -> u64 {
         match (&self.ledger, self.respawns) {
             (Some(ledger), Some(before)) => ledger.header().respawns.get().saturating_sub(before),
@@ -106,7 +108,7 @@ impl Baseline {
         }
     }
 
-    /// The look after it.
+    /// Reads everything again; the differences become figures.
     pub(crate) fn figures(self, load: &LoadFacts) -> ServerFigures {
         let seconds = self.at.elapsed().as_secs_f64().max(1e-9);
         let after = tree(self.root);
@@ -143,7 +145,7 @@ impl Baseline {
             .map(|p| WorkerFigures { pid: p.pid, cpu_us: cpu_of(p) as f64 / 1e3, ..WorkerFigures::default() })
             .collect();
         let now = self.ledger.as_ref().map(Snapshot::take);
-        // A model that may have fewer at once has closed the others.
+        // A model with a lower limit has closed the connections above it: divide by those that are open.
         let open = self.snapshot.as_ref().map(|snapshot| snapshot.sums.connections);
         figures.connection_kib = self.memory.zip(load.idle).and_then(|(memory, (idle, before))| {
             let open = open.unwrap_or(idle).min(idle);
@@ -195,7 +197,8 @@ impl ServerFigures {
     }
 }
 
-/// Upper bound of the bucket that the share `q` of all lies in or below; twice the last bound for the one that has none.
+/// The upper bound of the bucket in or below which the share `q` of all lies; for the last bucket, twice its lower
+/// bound.
 fn bound_of(q: f64, buckets: &[u64]) -> f64 {
     let wanted = q * buckets.iter().sum::<u64>() as f64;
     let mut sum = 0;
@@ -206,7 +209,7 @@ fn bound_of(q: f64, buckets: &[u64]) -> f64 {
     bound(at.unwrap_or_default()) as f64
 }
 
-/// ListenOverflows of /proc/net/netstat.
+/// Reads ListenOverflows of /proc/net/netstat.
 fn overflows() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/net/netstat").ok()?;
     let mut lines = text.lines().filter(|line| line.starts_with("TcpExt:"));

@@ -73,7 +73,8 @@ impl Counters {
         Counters { connections: self.connections, ..self.combine(before, u64::saturating_sub) }
     }
 
-    /// The sums of both. Differences below 0, as threads leave them in their slots, wrap and add up to the right sum.
+    /// Adds up. A connection that passes between threads leaves a number below 0 in one slot: it wraps, and the sum is
+    /// right.
     pub(crate) fn plus(self, other: Counters) -> Counters {
         self.combine(other, u64::wrapping_add)
     }

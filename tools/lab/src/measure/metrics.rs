@@ -1,19 +1,20 @@
-//! Every figure that is compared or shown: one entry each.
+//! The metrics: an entry for every figure that is compared or shown.
 
 use super::figures::ServerFigures;
 use crate::load::ClientFigures;
 
-/// One figure of a measurement.
+/// A metric of a measurement.
 pub(crate) struct Metric {
     pub name: &'static str,
     pub title: &'static str,
-    /// Empty for pure numbers.
+    /// The unit; empty for pure numbers.
     pub unit: &'static str,
     pub better: Better,
-    /// Worthless when the client is the bottleneck. CPU per request and balance are not: they count what was done.
+    /// Whether a client that is the bottleneck makes the figure worthless. CPU per request and balance only count what
+    /// was done.
     pub needs_idle_client: bool,
     pub read: fn(&ClientFigures, &ServerFigures) -> Option<f64>,
-    /// What stands for all rounds.
+    /// How the figures of all rounds become one.
     pub across: Across,
 }
 
@@ -21,9 +22,10 @@ pub(crate) struct Metric {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Across {
     Median,
-    /// Bad news is not averaged away.
+    /// The sum of all rounds: a median would hide bad news.
     Sum,
-    /// Of the latencies of all rounds together, where the tool tells them all; else the median.
+    /// The quantile of the latencies of all rounds together, where the tool reports each; otherwise the median of the
+    /// rounds.
     Quantile(f64),
 }
 
@@ -31,7 +33,7 @@ pub(crate) enum Across {
 pub(crate) enum Better {
     Lower,
     Higher,
-    /// Says something, but nobody's worth.
+    /// The figure informs, but is neither good nor bad.
     Neither,
 }
 
@@ -130,7 +132,7 @@ pub(crate) static METRICS: &[Metric] = &[
     sum("overflows", "connections dropped by a full queue", |_, server| server.overflows),
 ];
 
-/// The metric of that name; all names that the lab itself uses exist (there is a test).
+/// The metric of that name. A test shows that all names exist that the lab itself uses.
 pub(crate) fn metric(name: &str) -> Option<&'static Metric> {
     METRICS.iter().find(|metric| metric.name == name)
 }

@@ -1,11 +1,11 @@
-//! What the server's side of a load costs: from /proc, from the kernel's socket diagnostics, and from the ledger.
+//! The server's side of a load: its costs, from /proc, the kernel's socket diagnostics and the ledger.
 
 mod accept_queue;
 mod epoll_watchers;
 mod figures;
 mod ledger;
 mod metrics;
-// Shared with the tests of the server, which look for its sockets among as many others.
+// The tests of the server use the same file, more of it, and need its items public.
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../../../tests/support/sock_diag.rs"]
 mod sock_diag;

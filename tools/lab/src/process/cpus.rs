@@ -1,10 +1,11 @@
-//! The CPUs of this process and of what it starts.
+//! The CPUs that this process and its children may use.
 
 use anyhow::{Context, Result};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
-/// Restricts the calling thread, and what it starts, to `cpus`. Error: the machine has no such CPU, or the lab may not use it.
+/// Restricts the calling thread and its children to `cpus`. Error: the machine has no such CPU, or the lab may not use
+/// it.
 pub(crate) fn pin(cpus: &[usize]) -> Result<()> {
     let mut set = CpuSet::new();
     for cpu in cpus {

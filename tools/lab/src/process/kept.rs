@@ -1,4 +1,4 @@
-//! Processes that the lab starts: on the CPUs they are meant for, in a process group of their own, and gone when the lab is.
+//! Processes that the lab starts: on their own CPUs, in a process group of their own, and gone when the lab is gone.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -17,28 +17,28 @@ use super::cpus::pin;
 use super::tree::tree;
 use crate::interrupt;
 
-/// What a process is started with.
+/// How to start a process.
 #[derive(Clone, Debug)]
 pub(crate) struct ProgramSpec {
     pub program: OsString,
     pub args: Vec<OsString>,
-    /// CPUs it may use; empty: all.
+    /// The CPUs that the process may use; empty: all.
     pub cpus: Vec<usize>,
 }
 
-/// A running process and everything it has forked. Dropping it kills them all.
+/// A running process with all its descendants. Dropping it kills them all.
 ///
-/// Between lab and process stands a keeper (`lab keep`): it sees the lab's death as the end of its standard input, and
-/// kills all its descendants then, so that not even SIGKILL of the lab leaves a server behind.
+/// Between lab and process stands a keeper (`lab keep`). The keeper notices the death of the lab by the end of its
+/// standard input and then kills all its descendants: not even a SIGKILL of the lab leaves a server behind.
 pub(crate) struct KeptProcess {
     keeper: Child,
     pid: u32,
-    /// What the process and its children wrote to their output.
+    /// The file with the output of the process and its descendants.
     output: std::path::PathBuf,
 }
 
 impl KeptProcess {
-    /// Starts `spec`; what it prints goes to the file `output`.
+    /// Starts the process of `spec`; its output goes to the file `output`. Error: it can't be started.
     pub(crate) fn start(spec: &ProgramSpec, output: &Path) -> Result<KeptProcess> {
         let lab = std::env::current_exe().context("where the lab itself is")?;
         let mut command = Command::new(lab);
@@ -61,17 +61,17 @@ impl KeptProcess {
         Ok(kept)
     }
 
-    /// The process itself, not the keeper.
+    /// The pid of the process itself, not of the keeper.
     pub(crate) fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Its exit code, when it has ended.
+    /// The exit status of the process, when it has ended.
     pub(crate) fn exit_status(&mut self) -> Option<ExitStatus> {
         self.keeper.try_wait().ok().flatten()
     }
 
-    /// Waits until it ends. Errors: it did not in time, or the person pressed Ctrl-C.
+    /// Waits for the end of the process. Errors: it takes longer than `at_most`; Ctrl-C.
     pub(crate) fn wait(&mut self, at_most: Duration) -> Result<ExitStatus> {
         let deadline = Instant::now() + at_most;
         loop {
@@ -86,11 +86,11 @@ impl KeptProcess {
         }
     }
 
-    /// Lets it work for `length`, then ends it as Ctrl-C would; ab and wrk print their figures then. The share of a CPU that it
-    /// used while it worked: starting and ending would dilute that. Errors: it does not end within `more`, or the person pressed
-    /// Ctrl-C.
+    /// Lets the process work for `length`, then interrupts it (SIGINT, on which ab and wrk print their figures).
+    /// Returns the share of a CPU that it used while it worked, without start and end. Errors: it takes longer than
+    /// `more` to end; Ctrl-C.
     pub(crate) fn run_for(&mut self, length: Duration, more: Duration) -> Result<f64> {
-        // On a busy machine a program may be slow to start; before it catches the signal it would die of it without a word.
+        // A program that is slow to start has no handler yet, and SIGINT would kill it without a word.
         let patience = Instant::now() + more;
         while !catches_interrupt(self.pid) && self.exit_status().is_none() && Instant::now() < patience {
             interrupt::check()?;
@@ -103,10 +103,10 @@ impl KeptProcess {
         while Instant::now() < end && self.exit_status().is_none() {
             interrupt::check()?;
             std::thread::sleep(end.saturating_duration_since(Instant::now()).min(Duration::from_millis(5)));
-            // It may end before its time.
+            // The process may end before its time: keep the last reading.
             last = look().or(last);
         }
-        // Not reaped before its keeper has said so, and the keeper lives: the number is still its own.
+        // The pid is still its own: the keeper lives, and has not reaped it.
         if self.exit_status().is_none() {
             kill(Pid::from_raw(self.pid as i32), Signal::SIGINT).ok();
         }
@@ -114,7 +114,7 @@ impl KeptProcess {
         Ok(begin.zip(last).map_or(0.0, |(begin, last)| share(begin, last)))
     }
 
-    /// What it has printed so far.
+    /// The output so far.
     pub(crate) fn output(&self) -> String {
         std::fs::read_to_string(&self.output).unwrap_or_default()
     }
@@ -122,13 +122,13 @@ impl KeptProcess {
 
 impl Drop for KeptProcess {
     fn drop(&mut self) {
-        // The keeper sees its end, and ends only when nobody is left.
+        // The keeper notices the end of its standard input, and ends when all descendants have.
         drop(self.keeper.stdin.take());
         self.keeper.wait().ok();
     }
 }
 
-/// The share of a CPU used between two looks at a clock and a CPU clock.
+/// The share of a CPU used between two readings of a clock and a CPU clock.
 fn share(begin: (Instant, Duration), last: (Instant, Duration)) -> f64 {
     let elapsed = last.0.saturating_duration_since(begin.0).as_secs_f64();
     last.1.saturating_sub(begin.1).as_secs_f64() / elapsed.max(1e-9)
@@ -142,18 +142,18 @@ fn catches_interrupt(pid: u32) -> bool {
         .is_some_and(|mask| mask & 1 << (Signal::SIGINT as u32 - 1) != 0)
 }
 
-/// The life of a keeper: starts the program, says its pid, waits for its end or for the end of standard input.
+/// The life of a keeper: starts the program, prints its pid, waits for its end or for the end of standard input.
 pub(crate) fn keep(cpus: &[usize], output: &Path, command: &[OsString]) -> Result<i32> {
     if !cpus.is_empty() {
         pin(cpus)?;
     }
-    // A server that makes itself a daemon leaves the group and its parent; it stays a descendant all the same.
+    // A server that becomes a daemon leaves its group and its parent; as a descendant of a subreaper it is still found.
     set_child_subreaper(true).context("PR_SET_CHILD_SUBREAPER")?;
     let file = std::fs::File::create(output).with_context(|| output.display().to_string())?;
     let [program, args @ ..] = command else { bail!("no program to keep") };
-    // Before there is anything to leave behind.
+    // The watcher must run before there is a process to leave behind.
     std::thread::spawn(|| {
-        // Nobody writes to it: the read ends when the lab does.
+        // Standard input carries no data: the read returns when the lab has ended.
         std::io::stdin().read_to_end(&mut Vec::new()).ok();
         end_descendants();
         std::process::exit(1);
@@ -168,12 +168,12 @@ pub(crate) fn keep(cpus: &[usize], output: &Path, command: &[OsString]) -> Resul
     };
     say(&child.id().to_string());
     let status = child.wait()?;
-    // A master that died by itself leaves workers behind.
+    // A master that dies leaves its workers behind.
     end_descendants();
     Ok(status.code().unwrap_or(1))
 }
 
-/// Kills what this process has started and what these have, until nobody is left: one may fork while it is looked at.
+/// Kills the descendants of this process until there are none: a process may fork while the tree is read.
 fn end_descendants() {
     let own = std::process::id();
     loop {
@@ -188,13 +188,13 @@ fn end_descendants() {
     }
 }
 
-/// Whether it has ended, and nobody has asked how.
+/// Whether the process has ended; also true of a zombie.
 fn is_dead(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with(['Z', 'X']))
 }
 
-/// Tells the lab. `println!` would panic when the lab is gone, and leave the program running.
+/// Prints a line for the lab. `println!` would panic when the lab is gone, and leave the program running.
 fn say(line: &str) {
     writeln!(std::io::stdout(), "{line}").ok();
 }

@@ -1,4 +1,4 @@
-//! Processes: those that the lab starts, where they run, and what /proc says of them.
+//! Processes: starting them, pinning them, reading /proc.
 
 mod cpus;
 mod kept;
@@ -11,13 +11,14 @@ pub(crate) use cpus::{pin, usable_cpus};
 pub(crate) use kept::{KeptProcess, ProgramSpec, keep};
 pub(crate) use tree::{Process, memory_kib, tree};
 
-/// Allows this process, and what it starts, as many descriptors as it may have: thousands of clients need one each.
+/// Raises the soft limit of descriptors to the hard limit, for this process and its children: each client needs a
+/// descriptor.
 pub(crate) fn raise_descriptors() -> Result<()> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("setrlimit")
 }
 
-/// Finds a program in PATH and the places where servers live.
+/// Finds a program in PATH and in the usual directories of servers.
 pub(crate) fn find(program: &str) -> Option<std::path::PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let more = ["/usr/sbin", "/usr/local/sbin", "/sbin"].map(Into::into);

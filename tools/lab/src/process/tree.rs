@@ -1,19 +1,19 @@
-//! The processes of a server, by /proc.
+//! A process and its descendants, read from /proc.
 
 use std::fs;
 
 use nix::unistd::SysconfVar;
 
-/// One process, with its threads.
+/// The figures of a process and its threads.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Process {
     pub pid: u32,
-    /// CPU time of all its threads, ns (/proc/PID/task/TID/schedstat: exact where utime and stime count ticks).
+    /// CPU time of all threads, ns (/proc/PID/task/TID/schedstat: exact, where utime and stime count ticks).
     pub cpu_ns: u64,
-    /// CPU time of the children that it has waited for, ns, in steps of a tick (10 ms).
+    /// CPU time of reaped children, ns, in steps of a tick (10 ms).
     pub reaped_cpu_ns: u64,
     pub switches: u64,
-    /// Page faults of the children that it has waited for: there are some as soon as there is one.
+    /// Page faults of reaped children: over 0 as soon as one child was reaped.
     pub reaped_faults: u64,
 }
 
@@ -50,8 +50,8 @@ fn process(pid: u32) -> Option<Process> {
     Some(process)
 }
 
-/// cutime and cstime, ns, and cminflt: fields 16, 17 and 11 of /proc/PID/stat, counted from the end of the name, which may hold
-/// spaces.
+/// Reads cutime and cstime, ns, and cminflt: fields 16, 17 and 11 of /proc/PID/stat, counted from behind the name,
+/// which may hold spaces.
 fn reaped(pid: u32) -> Option<(u64, u64)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
@@ -60,7 +60,7 @@ fn reaped(pid: u32) -> Option<(u64, u64)> {
     Some((ticks * (1_000_000_000 / per_second), fields.get(8)?.parse().ok()?))
 }
 
-/// Memory that would come free if the processes ended: their proportional set size, KiB.
+/// The memory that would be freed if the processes ended: their proportional set size, KiB.
 pub(crate) fn memory_kib(processes: &[Process]) -> Option<f64> {
     let pss = |pid: u32| -> Option<f64> {
         let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;

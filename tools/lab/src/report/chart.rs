@@ -9,7 +9,7 @@ const LEFT: f64 = 84.0;
 const RIGHT: f64 = 24.0;
 const COLOURS: usize = 8;
 
-/// Text that can't end the text it is put into.
+/// Escapes text for HTML and for attributes in double quotes.
 pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -20,7 +20,7 @@ pub(super) fn stroke(n: usize) -> String {
     format!("stroke:var(--c{});stroke-dasharray:{}", n % COLOURS, DASHES[n % 4])
 }
 
-/// The key: a piece of line for each name.
+/// The key of a chart: a piece of line for each name.
 pub(super) fn key(names: &[String]) -> String {
     let items = names.iter().enumerate().map(|(n, name)| {
         let line = format!("<line x1='1' y1='6' x2='35' y2='6' stroke-width='3' style='{}'/>", stroke(n));
@@ -42,13 +42,13 @@ fn mark(n: usize, x: f64, y: f64) -> String {
     }
 }
 
-/// Latency over the share of requests, both logarithmic: the right half is the slowest per cent, which a linear
-/// axis would hide. `series`: for each side (share, µs).
+/// A chart of latency over the share of requests, both logarithmic: the right half is the slowest per cent, which a
+/// linear axis would hide. `series`: for each side pairs (share, µs).
 pub(super) fn latency(title: &str, series: &[Vec<(f64, f64)>]) -> String {
     const HEIGHT: f64 = 300.0;
     const TOP: f64 = 12.0;
     const BOTTOM: f64 = 44.0;
-    // Shares are shown by how many are slower: one in two, one in ten ...
+    // The axis shows shares by how many requests are slower: one in two, one in ten ...
     const TICKS: [(f64, &str); 6] =
         [(0.0, "all"), (0.5, "50 %"), (0.9, "90 %"), (0.99, "99 %"), (0.999, "99.9 %"), (0.9999, "99.99 %")];
     let points = || series.iter().flatten().filter(|(q, us)| *us > 0.0 && *q <= 1.0);
@@ -57,7 +57,7 @@ pub(super) fn latency(title: &str, series: &[Vec<(f64, f64)>]) -> String {
         return String::new();
     };
     let (low, high) = (10f64.powf(low.log10().floor()), 10f64.powf(high.log10().ceil()).max(low * 10.0));
-    // The longest of all stands one step right of the last share that was measured.
+    // The longest latency stands a step right of the last share that was measured.
     let rank = |q: f64| -(1.0 - q).log10();
     let last = points().map(|p| p.0).filter(|q| *q < 1.0).map(rank).fold(1.0, f64::max);
     let span = last + 0.4;
@@ -89,7 +89,7 @@ pub(super) fn latency(title: &str, series: &[Vec<(f64, f64)>]) -> String {
     svg + "</svg></div>"
 }
 
-/// Microseconds over the number of workers, both logarithmic.
+/// A chart of microseconds over the number of workers, both logarithmic.
 pub(super) fn growth(title: &str, series: &[Vec<(f64, f64)>]) -> String {
     const HEIGHT: f64 = 300.0;
     const TOP: f64 = 12.0;
@@ -139,7 +139,7 @@ fn line(svg: &mut String, n: usize, at: Vec<(f64, f64)>) {
     at.iter().for_each(|(x, y)| svg.push_str(&mark(n, *x, *y)));
 }
 
-/// One line of a chart of differences.
+/// A row of a chart of differences.
 pub(super) struct Difference {
     pub label: String,
     pub middle: f64,
@@ -147,12 +147,12 @@ pub(super) struct Difference {
     pub series: usize,
 }
 
-/// Differences with their intervals, in per cent, around zero.
+/// A chart of differences with their intervals, in per cent, around zero.
 pub(super) fn differences(title: &str, rows: &[Difference]) -> String {
     const ROW: f64 = 44.0;
     let height = ROW * rows.len() as f64 + 34.0;
     let ends = rows.iter().flat_map(|row| row.interval.map_or([row.middle; 2], |(low, high)| [low, high]));
-    // Beyond twice as much, and an arrow at the edge: a scale for the wildest would hide all others.
+    // The axis ends at ±100 %, with an arrow for values beyond: a scale for the wildest would hide all others.
     let most = ends.map(f64::abs).fold(0.02, f64::max).min(1.0);
     let x = |v: f64| 20.0 + (WIDTH - 40.0) * (v.clamp(-most, most) + most) / (2.0 * most);
     let mut svg = open(height, title);
@@ -214,7 +214,7 @@ pub(super) fn differences(title: &str, rows: &[Difference]) -> String {
     svg + "</svg></div>"
 }
 
-/// Shares of the whole as pieces of a bar for each name, the greatest first.
+/// A chart of shares: a bar for each name, in pieces, the greatest first.
 pub(super) fn shares(title: &str, rows: &[(String, Vec<f64>)]) -> String {
     const ROW: f64 = 54.0;
     let height = ROW * rows.len() as f64 + 4.0;
@@ -251,7 +251,8 @@ pub(super) fn shares(title: &str, rows: &[(String, Vec<f64>)]) -> String {
 fn open(height: f64, title: &str) -> String {
     let title = escape(title);
     format!(
-        "<div class='chart'><svg viewBox='0 0 {WIDTH} {height}' role='img' aria-label=\"{title}\"><title>{title}</title>"
+        "<div class='chart'><svg viewBox='0 0 {WIDTH} {height}' role='img' \
+         aria-label=\"{title}\"><title>{title}</title>"
     )
 }
 

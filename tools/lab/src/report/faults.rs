@@ -1,4 +1,4 @@
-//! What `lab fault` has seen.
+//! The reports of `lab fault`.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::html::page;
 use super::text::{number, time};
 use crate::results::{FaultResults, FaultRow as Row};
 
-/// fault.json and fault.html.
+/// Writes fault.json and fault.html.
 pub(crate) fn write_faults(results: &FaultResults, dir: &Path) -> Result<()> {
     std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
     std::fs::write(dir.join("fault.json"), serde_json::to_vec_pretty(results)?)?;
@@ -30,7 +30,7 @@ fn cells(row: &Row) -> [String; 5] {
 
 const HEADINGS: [&str; 5] = ["lost", "delayed", "longest", "back in", "before"];
 
-/// For a terminal of 80 columns.
+/// A table for a terminal of 80 columns.
 pub(crate) fn fault_table(results: &FaultResults) -> String {
     let mut out = format!("{:<21} {:<15}", "", "");
     for (heading, width) in HEADINGS.iter().zip([9, 8, 9, 9, 8]) {
@@ -53,8 +53,9 @@ pub(crate) fn fault_table(results: &FaultResults) -> String {
     }
     let _ = write!(
         out,
-        "\n{} new connections a second, {} workers. lost: no answer in 3 s, refused or cut\noff, of all after the fault. delayed: \
-         over 50 ms. back in: from the fault until\nhalf a second without either. before: longest wait before the fault.\n",
+        "\n{} new connections a second, {} workers. lost: no answer in 3 s, refused or cut\noff, of all after the \
+         fault. delayed: over 50 ms. back in: from the fault until\nhalf a second without either. before: longest wait \
+         before the fault.\n",
         number(results.rate),
         results.workers
     );
@@ -74,8 +75,9 @@ fn html(results: &FaultResults) -> String {
     let mut body = format!("<h1>{}</h1>\n", escape(&headline));
     let _ = writeln!(
         body,
-        "<p>{} new connections a second, {} workers. Lost: no answer within 3 s. Delayed: answered after more than 50 ms. Back in: from \
-         the fault until nothing was lost or delayed for half a second. Before: the longest wait before the fault. A slow process runs 10 ms of every 100.</p>",
+        "<p>{} new connections a second, {} workers. Lost: no answer within 3 s. Delayed: answered after more than 50 \
+         ms. Back in: from the fault until nothing was lost or delayed for half a second. Before: the longest wait \
+         before the fault. A slow process runs 10 ms of every 100.</p>",
         number(results.rate),
         results.workers
     );

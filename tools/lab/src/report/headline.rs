@@ -1,9 +1,10 @@
-//! The verdict in a sentence.
+//! The headline: all verdicts in a sentence.
 
 use super::text::{Rating, rating};
 use crate::results::Results;
 
-/// Of one other side it counts the verdicts; more are named, the better ones first.
+/// The headline of a comparison. With a single other side it counts the verdicts; with several it names the sides, the
+/// better ones first.
 pub(super) fn headline(results: &Results) -> String {
     let Some((first, others)) = results.sides.split_first() else { return "Nothing was measured".to_owned() };
     match others {
@@ -16,7 +17,7 @@ pub(super) fn headline(results: &Results) -> String {
     }
 }
 
-/// How many of the questions about `side` were answered how.
+/// How many of the questions about a side were answered how.
 struct Tally {
     better: usize,
     worse: usize,
@@ -98,8 +99,8 @@ mod tests {
         ];
         assert_eq!(
             headline(&results(&["accept_mutex", "exclusive", "fork", "herd"], &answers)),
-            "Against accept_mutex: better in some questions and worse in none: exclusive; worse in some and better in none: fork; \
-             without verdict: herd"
+            "Against accept_mutex: better in some questions and worse in none: exclusive; worse in some and better in \
+             none: fork; without verdict: herd"
         );
     }
 

@@ -1,4 +1,4 @@
-//! report.html: one file, verdict first.
+//! report.html: a single file, verdict first.
 
 use std::fmt::Write;
 
@@ -14,7 +14,8 @@ const STYLE: &str = include_str!("style.css");
 /// A page around `body`.
 pub(super) fn page(title: &str, body: &str) -> String {
     format!(
-        "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n<meta name='viewport' content='width=device-width'>\n\
+        "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n<meta name='viewport' \
+         content='width=device-width'>\n\
          <title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
         escape(title)
     )
@@ -31,7 +32,7 @@ pub(super) fn html(results: &Results) -> String {
     page("drover lab: comparison", &body)
 }
 
-/// The answer in a sentence for each other side, then in a card for each question.
+/// The verdicts: a sentence, then a card for each question, or a table when there are several other sides.
 fn verdicts(results: &Results) -> String {
     let mut out = format!("<h1>{}</h1>\n", escape(&super::headline::headline(results)));
     if let Some(why) = &results.stopped {
@@ -54,8 +55,8 @@ fn class(conclusion: &Conclusion) -> &'static str {
     }
 }
 
-/// For each load a row for each side and a column for each question: many cards would be nothing to look at, and many columns
-/// would not fit.
+/// A table for each load, with a row for each side and a column for each question: so many cards would be unreadable,
+/// so many columns too wide.
 fn matrix(results: &Results) -> String {
     let Some((first, others)) = results.sides.split_first() else { return String::new() };
     let mut out = String::from("<div class='matrices'>\n");
@@ -154,7 +155,8 @@ fn section(results: &Results, load: &LoadNotes) -> String {
     out + &costs(results, load)
 }
 
-/// Quantiles of all rounds together, or, where the tool does not tell all latencies, the medians of theirs and the longest.
+/// Quantiles of all rounds together; where the tool does not report each latency, the medians of the rounds' quantiles
+/// and the longest of all.
 fn distribution(results: &Results, load: &str, side: &str) -> Vec<(f64, f64)> {
     if let Some(all) = results.latencies(load, side) {
         return all.quantiles.clone();
@@ -167,7 +169,7 @@ fn distribution(results: &Results, load: &str, side: &str) -> Vec<(f64, f64)> {
     SHARES.iter().filter_map(|q| of(*q)).collect()
 }
 
-/// Mean shares of the busiest, the second, ... of the workers in each round.
+/// Mean shares of the busiest worker, the second busiest and so on, over all rounds.
 fn balance(results: &Results, load: &str, side: &str) -> Option<(String, Vec<f64>)> {
     let mut sums: Vec<f64> = Vec::new();
     for m in results.measurements_of(load, side) {
@@ -177,7 +179,7 @@ fn balance(results: &Results, load: &str, side: &str) -> Option<(String, Vec<f64
         sums.resize(sums.len().max(parts.len()), 0.0);
         parts.iter().enumerate().for_each(|(n, part)| sums[n] += part / all.max(1.0));
     }
-    // The processes of fork come and go: there is nothing to balance.
+    // The processes of fork come and go: there is no balance to show.
     let jain = results.figure(load, side, "jain_requests").filter(|_| sums.iter().sum::<f64>() > 0.0)?;
     Some((format!("{side}: Jain's index {}", text::number(jain)), sums))
 }
@@ -203,12 +205,13 @@ fn costs(results: &Results, load: &LoadNotes) -> String {
         median(&shares).map_or("<td>–</td>".to_owned(), |share| format!("<td>{:.0} %</td>", share * 100.0))
     });
     let _ = writeln!(out, "<tr><td>client CPU</td>{}</tr>", client.collect::<String>());
-    out + "</table></div>\n<p class='soft'>Medians of the rounds; latencies are of all rounds together (ab tells only percentiles: medians of \
-           these, and the longest in whole milliseconds), and what went wrong is summed up. –: not known. Only drover has a ledger, and the kernel forgets the context switches of \
-           processes that have ended, as those of fork have.</p>\n"
+    out + "</table></div>\n<p class='soft'>Medians of the rounds; latencies are of all rounds together (ab tells only \
+           percentiles: medians of these, and the longest in whole milliseconds), and what went wrong is summed up. –: \
+           not known. Only drover has a ledger, and the kernel forgets the context switches of processes that have \
+           ended, as those of fork have.</p>\n"
 }
 
-/// What `lab check` has found on this machine.
+/// The known facts that `lab check` has looked for on this machine.
 fn checks(results: &Results) -> String {
     if results.checks.is_empty() {
         return String::new();
@@ -227,14 +230,14 @@ fn checks(results: &Results) -> String {
 fn method(results: &Results) -> String {
     let (m, e) = (&results.method, &results.environment);
     let mut out = format!(
-        "<h2>Method</h2>\n<p>{} rounds; in each, every load is put on every side for {} s, the sides directly after each other, in \
-         random order, each on a freshly started and warmed-up server. A difference is the median of the rounds' paired \
-         differences; its interval ({:.2} %, corrected for the number of questions) is the bootstrap's, and never narrower than the \
-         distribution-free one; errors are judged by their sums. A difference below {} % is none{}. There is no verdict when the client \
-         used over 90 % of its CPU or shared it with the server (for rates and latencies), or when the difference drifts from the first \
-         rounds to the last. Latency of \
-         the lab's own loads counts from the planned send to the first byte. Under burst, minority and storm drover has a page of its \
-         ledger as well, which makes it count how long connections wait for their accept.</p>\n<ul>",
+        "<h2>Method</h2>\n<p>{} rounds; in each, every load is put on every side for {} s, the sides directly after \
+         each other, in random order, each on a freshly started and warmed-up server. A difference is the median of \
+         the rounds' paired differences; its interval ({:.2} %, corrected for the number of questions) is the \
+         bootstrap's, and never narrower than the distribution-free one; errors are judged by their sums. A difference \
+         below {} % is none{}. There is no verdict when the client used over 90 % of its CPU or shared it with the \
+         server (for rates and latencies), or when the difference drifts from the first rounds to the last. Latency of \
+         the lab's own loads counts from the planned send to the first byte. Under burst, minority and storm drover \
+         has a page of its ledger as well, which makes it count how long connections wait for their accept.</p>\n<ul>",
         m.rounds,
         m.seconds,
         m.level * 100.0,

@@ -1,4 +1,4 @@
-//! What the lab says about what it measured.
+//! Reports: everything that the lab prints, draws and writes for people.
 
 mod chart;
 mod csv;
@@ -23,7 +23,7 @@ pub(crate) use text::{Rating, cell, difference, number, rating, time, wrapped};
 
 use crate::results::Results;
 
-/// Writes all files into `dir`.
+/// Writes results.json, report.html and results.csv into `dir`.
 pub(crate) fn write(results: &Results, dir: &Path) -> Result<()> {
     let put = |name: &str, bytes: Vec<u8>| {
         let path = dir.join(name);
@@ -34,7 +34,7 @@ pub(crate) fn write(results: &Results, dir: &Path) -> Result<()> {
     put("results.csv", csv::csv(results)?)
 }
 
-/// Prints for the person. A reader that has gone, such as head(1), is no error.
+/// Prints to standard output. A reader that has gone, such as head(1), is no error.
 pub(crate) fn print(text: &str) -> Result<()> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("standard output"),
@@ -42,7 +42,7 @@ pub(crate) fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Where they are.
+/// The names of the files that `write` leaves.
 pub(crate) fn files(dir: &Path) -> String {
     format!("{0}/report.html  {0}/results.json  {0}/results.csv", dir.display())
 }

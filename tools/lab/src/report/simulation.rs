@@ -1,4 +1,5 @@
-//! What `lab simulate` has calculated, marked as such, and how far it was from what could be measured.
+//! The reports of `lab simulate`: the calculated figures, marked as such, and their errors where they could be
+//! measured.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -11,7 +12,7 @@ use super::text::{number, time, wrapped};
 use crate::results::{Checked, Figures, SimulatedRow, Simulation, TRUSTED};
 use crate::stats::median;
 
-/// simulation.json and simulation.html.
+/// Writes simulation.json and simulation.html.
 pub(crate) fn write_simulation(simulation: &Simulation, dir: &Path) -> Result<()> {
     std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
     std::fs::write(dir.join("simulation.json"), serde_json::to_vec_pretty(simulation)?)?;
@@ -30,7 +31,7 @@ fn cells(row: &SimulatedRow) -> [String; 4] {
     if row.overloaded { [cpu, "full".to_owned(), "full".to_owned(), jain] } else { [cpu, p50, p99, jain] }
 }
 
-/// The error of a figure, or what there is to say instead.
+/// The error of a figure in a few letters: nothing when there is no figure, "n.c." not checked, "?" not to be trusted.
 fn error(error: Option<f64>, figure: &str) -> String {
     match error {
         _ if figure == "–" || figure == "full" => String::new(),
@@ -40,7 +41,7 @@ fn error(error: Option<f64>, figure: &str) -> String {
     }
 }
 
-/// The rate in a few letters.
+/// A rate in a few letters.
 fn rate(rate: f64) -> String {
     match rate {
         rate if rate >= 1e6 => format!("{}M", number(rate / 1e6)),
@@ -49,7 +50,7 @@ fn rate(rate: f64) -> String {
     }
 }
 
-/// Errors of a figure, or of all: the one in the middle, the greatest, and how many there are.
+/// The median error, the greatest error and the number of errors, over these figures of all checks.
 fn summary(simulation: &Simulation, figures: std::ops::Range<usize>) -> Option<(f64, f64, usize)> {
     let errors: Vec<f64> =
         simulation.checked.iter().flat_map(|checked| checked.errors()[figures.clone()].to_vec()).flatten().collect();
@@ -66,7 +67,7 @@ fn summaries(simulation: &Simulation) -> Vec<String> {
     of("all", 0..HEADINGS.len()).into_iter().chain(each).collect()
 }
 
-/// The models whose figure is further off than it may be.
+/// The models with a figure whose error is over the limit, for each such figure.
 fn untrusted(simulation: &Simulation) -> Vec<String> {
     let of = |(n, name): (usize, &&str)| {
         let far = |checked: &&Checked| checked.errors()[n].is_some_and(|error| error > TRUSTED);
@@ -85,7 +86,7 @@ fn cpus(simulation: &Simulation) -> String {
     }
 }
 
-/// For a terminal of 80 columns.
+/// A table for a terminal of 80 columns.
 pub(crate) fn simulation_table(simulation: &Simulation) -> String {
     let mut out = String::from("MEASURED here, and what the simulation makes of the same arrivals:\n\n");
     let _ = writeln!(
@@ -115,9 +116,10 @@ pub(crate) fn simulation_table(simulation: &Simulation) -> String {
     }
     let _ = writeln!(
         out,
-        "\nSIMULATED, a CPU for each worker, {:.0} % busy; {} % of the connections cost\n{} times as much, latency is that of \
-         the others.\n±: greatest error where it was checked, with 2 and 8 workers on {}.\n?: over {:.0} %. n.c.: not checked here. full: more arrives than can\nbe served. What more CPUs \
-         change in the kernel is not checked either.\n",
+        "\nSIMULATED, a CPU for each worker, {:.0} % busy; {} % of the connections cost\n{} times as much, latency is \
+         that of the others.\n±: greatest error where it was checked, with 2 and 8 workers on {}.\n?: over {:.0} %. \
+         n.c.: not checked here. full: more arrives than can\nbe served. What more CPUs change in the kernel is not \
+         checked either.\n",
         simulation.utilisation * 100.0,
         number(simulation.heavy * 100.0),
         number(simulation.heavy_factor),
@@ -141,14 +143,15 @@ fn html(simulation: &Simulation) -> String {
     let mut body = String::from("<h1>Simulated: more workers than this machine has CPUs</h1>\n");
     let _ = writeln!(
         body,
-        "<p class='banner'>A simulation. Only the check below was measured, with 2 and 8 workers on {}. It knows who is woken and \
-         who waits for whom; it does not know the locks and cache lines that more CPUs fight for in the kernel.</p>",
+        "<p class='banner'>A simulation. Only the check below was measured, with 2 and 8 workers on {}. It knows who \
+         is woken and who waits for whom; it does not know the locks and cache lines that more CPUs fight for in the \
+         kernel.</p>",
         cpus(simulation)
     );
     let _ = writeln!(
         body,
-        "<p>Each worker has a CPU of its own, {:.0} % busy. {} % of the connections cost {} times as much; latency is that of the \
-         others, as clients here would see it: {} of it are their own and the way.</p>",
+        "<p>Each worker has a CPU of its own, {:.0} % busy. {} % of the connections cost {} times as much; latency is \
+         that of the others, as clients here would see it: {} of it are their own and the way.</p>",
         simulation.utilisation * 100.0,
         number(simulation.heavy * 100.0),
         number(simulation.heavy_factor),
@@ -208,8 +211,8 @@ fn check(simulation: &Simulation) -> String {
     };
     let headings = ["model", "workers", "load", HEADINGS[0], HEADINGS[1], HEADINGS[2], HEADINGS[3]];
     format!(
-        "<h2>Check: measured / simulated</h2>\n<p>Nothing was calibrated with these; the simulation got the very arrivals that were \
-         measured.</p>\n{}",
+        "<h2>Check: measured / simulated</h2>\n<p>Nothing was calibrated with these; the simulation got the very \
+         arrivals that were measured.</p>\n{}",
         table(&headings, simulation.checked.iter().map(row))
     )
 }
@@ -237,8 +240,8 @@ fn rows(simulation: &Simulation) -> String {
     });
     let headings = ["model", "workers", "load", HEADINGS[0], HEADINGS[1], HEADINGS[2], HEADINGS[3]];
     format!(
-        "<h2>All figures (simulated)</h2>\n<p>±: the greatest error where the model was checked. ?: over {:.0} %, not to be trusted. \
-         Full: more arrives than can be served.</p>\n{}",
+        "<h2>All figures (simulated)</h2>\n<p>±: the greatest error where the model was checked. ?: over {:.0} %, not \
+         to be trusted. Full: more arrives than can be served.</p>\n{}",
         TRUSTED * 100.0,
         table(&headings, rows)
     )
@@ -280,7 +283,7 @@ mod tests {
         let words = |n: usize| rows[n].split_whitespace().collect::<Vec<_>>();
         assert_eq!(words(0)[3..], ["1.23", "ms", "?", "123", "ms", "±0%", "4.57", "s", "±0%", "0.12", "±23%"]);
         assert_eq!(words(1)[3..8], ["1.23", "ms", "?", "full", "full"]);
-        // Nothing was checked of this model.
+        // No check was made of this model.
         assert_eq!(rows[2].matches("n.c.").count(), 4, "{}", rows[2]);
         assert!(table.contains("NOT TO BE TRUSTED: CPU/request of leader_follower") && table.contains("SIMULATED"));
         let html = html(&simulation());

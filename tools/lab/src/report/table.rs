@@ -1,4 +1,4 @@
-//! The table for a terminal of 80 columns.
+//! The table of a comparison for a terminal of 80 columns.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use super::text::{self, number};
 use crate::measure::metric;
 use crate::results::{Conclusion, LoadNotes, Results};
 
-/// Heading, width, metric.
+/// Columns: heading, width, name of the metric.
 const COLUMNS: &[(&str, usize, &str)] = &[
     ("req/s", 7, "rate"),
     ("CPU µs", 7, "cpu_us_per_request"),
@@ -20,7 +20,7 @@ const COLUMNS: &[(&str, usize, &str)] = &[
 ];
 const NAME: usize = 18;
 
-/// Every load with its sides and the conclusions; no line is longer than 80 columns.
+/// The table: every load with its sides and conclusions.
 pub(crate) fn table(results: &Results) -> String {
     let mut out = String::new();
     for load in results.loads.iter().filter(|load| results.measurements.iter().any(|m| m.load == load.name)) {
@@ -66,7 +66,7 @@ fn cell(name: &str, value: f64) -> String {
     number(value)
 }
 
-/// A line for each side and a column for each question, and why there is no verdict where there is none.
+/// A row for each side and a column for each question; below them the reasons why there is no verdict.
 fn write_matrix(out: &mut String, results: &Results, load: &LoadNotes, conclusions: &[&Conclusion]) {
     const WIDTH: usize = 15;
     let Some((first, others)) = results.sides.split_first().filter(|_| !conclusions.is_empty()) else { return };

@@ -4,7 +4,7 @@ use crate::measure::{Across, Better, Metric, metric};
 use crate::results::{Conclusion, Results};
 use crate::stats::Verdict;
 
-/// Three significant digits, without noise.
+/// A number with three significant digits.
 pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         v if v >= 100.0 => format!("{value:.0}"),
@@ -14,7 +14,7 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
-/// Microseconds as they are read best.
+/// Microseconds in the unit that reads best.
 pub(crate) fn time(us: f64) -> String {
     match us {
         us if us >= 1e6 => format!("{} s", number(us / 1e6)),
@@ -33,7 +33,7 @@ pub(super) fn value(metric: &Metric, value: f64) -> String {
 }
 
 pub(super) fn percent(share: f64) -> String {
-    // Nothing is "-0.0 %".
+    // Adding 0.0 turns -0.0 into 0.0.
     let percent = (share * 1000.0).round() / 10.0 + 0.0;
     match percent.abs() {
         0.0 => "0.0 %".to_owned(),
@@ -42,7 +42,7 @@ pub(super) fn percent(share: f64) -> String {
     }
 }
 
-/// How a verdict looks: the sign says it without colour.
+/// A verdict as good or bad news; reports show it by a sign and a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rating {
     Better,
@@ -92,7 +92,7 @@ pub(super) fn heading(name: &str) -> &str {
     }
 }
 
-/// One word, or the reason why there is none.
+/// The verdict in words, or the reason why there is none.
 pub(super) fn verdict(conclusion: &Conclusion) -> String {
     let why = match (conclusion.comparison.verdict, rating(conclusion)) {
         (Verdict::Undecided, _) => return "undecided".to_owned(),
@@ -112,13 +112,14 @@ pub(super) fn verdict(conclusion: &Conclusion) -> String {
     format!("no verdict: {why}")
 }
 
-/// What "no difference" means here; nothing for results that don't say.
+/// A sentence that tells how large a difference may be and still count as none; `None` for results without that limit.
 pub(super) fn sameness(results: &Results) -> Option<String> {
     let same = results.method.same? * 100.0;
     Some(format!("no difference: {same} % at most; undecided: more is possible"))
 }
 
-/// `-3.1 % [-4.0, -2.2]`, or `3 -> 12` of what is counted; nothing of what was not measured.
+/// The difference in words: `-3.1 % [-4.0, -2.2]`, or `3 -> 12` for a metric that is summed up; empty when nothing was
+/// measured.
 pub(crate) fn difference(conclusion: &Conclusion) -> String {
     let c = &conclusion.comparison;
     match (c.total_a.zip(c.total_b), c.interval) {
@@ -129,7 +130,7 @@ pub(crate) fn difference(conclusion: &Conclusion) -> String {
     }
 }
 
-/// The same for a column of a table: with the sign, and where it is undecided how far it may be either way.
+/// The difference for a column of a table, with its sign; an undecided one shows its interval.
 pub(crate) fn cell(conclusion: &Conclusion) -> String {
     let c = &conclusion.comparison;
     let said = match (c.verdict, c.interval) {

@@ -15,25 +15,25 @@ use crate::stats::{Comparison, median};
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Results {
     pub schema: String,
-    /// False: interrupted, or a server died; what was measured until then is here.
+    /// False: interrupted, or a server died; the measurements until then are here.
     pub complete: bool,
-    /// Why it is not complete.
+    /// Why the comparison is not complete.
     pub stopped: Option<String>,
     pub environment: Environment,
     pub method: MethodNotes,
     pub sides: Vec<SideNotes>,
     pub loads: Vec<LoadNotes>,
     pub measurements: Vec<Measurement>,
-    /// Of all rounds together, for loads whose tool tells every latency.
+    /// Latencies of all rounds together, for loads whose tool reports each.
     #[serde(default)]
     pub latencies: Vec<Latencies>,
     pub conclusions: Vec<Conclusion>,
-    /// What `lab check` found on this machine.
+    /// The facts that `lab check` looked for on this machine.
     #[serde(default)]
     pub checks: Vec<Check>,
 }
 
-/// How it was measured.
+/// How a comparison was measured.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct MethodNotes {
     pub workers: u32,
@@ -45,9 +45,9 @@ pub(crate) struct MethodNotes {
     pub client_cpus: Vec<usize>,
     pub seed: u64,
     pub level: f64,
-    /// Smallest relative difference that is called one.
+    /// The smallest relative difference that counts as a difference.
     pub least: f64,
-    /// "No difference" is said when no greater one is possible.
+    /// The verdict "no difference" requires that no greater relative difference is possible.
     #[serde(default)]
     pub same: Option<f64>,
     /// Server and client had a CPU in common.
@@ -70,11 +70,11 @@ pub(crate) struct LoadNotes {
     pub questions: Vec<String>,
 }
 
-/// One side under one load in one round.
+/// A measurement: a side under a load in a round.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Measurement {
     pub round: u32,
-    /// Place in the order of the round.
+    /// Position in the order of the round.
     pub position: usize,
     pub load: String,
     pub side: String,
@@ -82,17 +82,18 @@ pub(crate) struct Measurement {
     pub server: ServerFigures,
 }
 
-/// The latencies of one side under one load: rounds are short, and only together do they show the slowest of ten thousand.
+/// The latencies of a side under a load, all rounds together: a single round is too short to show the slowest of ten
+/// thousand.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Latencies {
     pub load: String,
     pub side: String,
     pub requests: u64,
-    /// (share of requests, no slower than this, µs).
+    /// Pairs (share of requests, no slower than this in µs).
     pub quantiles: Vec<(f64, f64)>,
 }
 
-/// The answer to one question.
+/// The answer to a question: how side `b` differs from side `a` in a metric under a load.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Conclusion {
     pub load: String,
@@ -109,7 +110,7 @@ impl Results {
         self.measurements.iter().filter(move |m| m.load == load && m.side == side)
     }
 
-    /// What stands for all rounds of one figure: their median, their sum, or a quantile of all latencies.
+    /// The figure of all rounds: their median, their sum, or a quantile of all latencies.
     pub(crate) fn figure(&self, load: &str, side: &str, metric: &str) -> Option<f64> {
         let metric = crate::measure::metric(metric)?;
         let values: Vec<f64> =
@@ -118,7 +119,7 @@ impl Results {
             Across::Sum => (!values.is_empty()).then(|| values.iter().sum()),
             Across::Quantile(share) => match self.latencies(load, side) {
                 Some(all) => all.quantiles.iter().find(|(q, _)| (q - share).abs() < 1e-9).map(|(_, us)| *us),
-                // The longest of all rounds, and not of a middling one.
+                // The longest of all rounds, not that of the round in the middle.
                 None if share == 1.0 => values.into_iter().reduce(f64::max),
                 None => median(&values),
             },
@@ -126,7 +127,7 @@ impl Results {
         }
     }
 
-    /// What `load` is, and who has measured it.
+    /// The description of `load`, with the tool that measured it.
     pub(crate) fn about(&self, load: &LoadNotes) -> String {
         match self.measurements.iter().find(|m| m.load == load.name).map(|m| m.client.tool.as_str()) {
             Some("lab") | None => load.about.clone(),
@@ -134,12 +135,12 @@ impl Results {
         }
     }
 
-    /// The latencies of all rounds together.
+    /// The latencies of all rounds together, where the tool reports each.
     pub(crate) fn latencies(&self, load: &str, side: &str) -> Option<&Latencies> {
         self.latencies.iter().find(|all| all.load == load && all.side == side)
     }
 
-    /// Error: not readable, or of another version.
+    /// Reads results.json. Errors: not readable, or of another version.
     pub(crate) fn read(path: &Path) -> Result<Results> {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
         let schema: Schema = serde_json::from_str(&text).with_context(|| path.display().to_string())?;

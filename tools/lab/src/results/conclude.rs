@@ -1,4 +1,4 @@
-//! From measurements to conclusions.
+//! Conclusions from measurements.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::comparison::{Conclusion, Measurement, Results};
 use crate::measure::{Across, Metric, metric};
 use crate::stats::{Comparison, Method, Verdict, compare, compare_sums};
 
-/// A client above this share of its CPU is the bottleneck.
+/// A client that uses more than this share of its CPU is the bottleneck.
 pub(super) const CLIENT_BOUND: f64 = 0.9;
 
 /// Answers the questions of each load: every other side against the first.
@@ -35,7 +35,7 @@ pub(crate) fn conclude(results: &mut Results, seed: u64) {
     results.conclusions = conclusions;
 }
 
-/// One question, from the rounds in which both sides were measured.
+/// Answers a question from the rounds in which both sides were measured.
 fn answer(metric: &Metric, pairs: &[(&Measurement, &Measurement)], shared_cpu: bool, method: Method) -> Comparison {
     let of = |m: &Measurement| (metric.read)(&m.client, &m.server);
     let figures: Vec<(f64, f64)> = pairs.iter().filter_map(|(a, b)| of(a).zip(of(b))).collect();
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use crate::results::{LoadNotes, SideNotes};
 
-    /// The verdicts on `question`, from rounds that `change` has made what they are.
+    /// The verdict on `question`, from twenty rounds, each altered by `change`.
     fn verdict(question: &str, shared_cpu: bool, change: impl Fn(u32, &mut Measurement)) -> Verdict {
         let side = |name: &str| SideNotes { name: name.to_owned(), ..SideNotes::default() };
         let mut results = Results { sides: vec![side("herd"), side("fork")], ..Results::default() };

@@ -1,8 +1,8 @@
-//! fault.json: what became of connections when a process of a server stopped, died or crawled.
+//! fault.json: the losses of clients when a process of a server is stopped, killed or slowed.
 
 use serde::{Deserialize, Serialize};
 
-/// fault.json.
+/// The content of fault.json.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct FaultResults {
     pub schema: String,
@@ -12,22 +12,22 @@ pub(crate) struct FaultResults {
     pub rows: Vec<FaultRow>,
 }
 
-/// One fault in one server.
+/// The effect of a fault on a server.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct FaultRow {
     pub side: String,
     pub fault: String,
     pub target: String,
-    /// Why it was not done: the model has no such process.
+    /// Why the fault was not injected: the model has no such process.
     pub skipped: Option<String>,
     /// Connections that were planned after the fault.
     pub connections: usize,
-    /// Of these: not answered within 3 s, refused, or cut off.
+    /// How many of `connections` were not answered within 3 s, refused, or cut off.
     pub lost: usize,
-    /// Of these: answered, but after more than 50 ms.
+    /// How many of `connections` were answered, but after more than 50 ms.
     pub delayed: usize,
     pub longest_ms: f64,
-    /// From the fault until all is as before; missing: not within the time of observation.
+    /// From the fault until connections are neither lost nor delayed; missing: not while the load lasted.
     pub recovered_ms: Option<f64>,
     /// The longest wait before the fault, to compare with.
     pub before_ms: f64,

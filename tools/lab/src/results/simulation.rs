@@ -1,20 +1,20 @@
-//! simulation.json: what `lab simulate` has calculated, and how far it was from what could be measured.
+//! simulation.json: the figures that `lab simulate` has calculated, and their errors where they could be measured.
 
 use serde::{Deserialize, Serialize};
 
-/// simulation.json.
+/// The content of simulation.json.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Simulation {
     pub schema: String,
-    /// Always true: nothing in `rows` was measured.
+    /// Always true: `rows` holds no measurement.
     pub simulated: bool,
-    /// CPUs that the servers had while they were measured: what more would change is not checked.
+    /// The number of CPUs of the measured servers: the effect of more is not checked.
     pub checked_cpus: usize,
     /// CPU time of the steps on this machine.
     pub costs: Vec<Cost>,
-    /// Median time from client to server and back, in all latencies, µs.
+    /// Median time from client to server and back, part of every latency, µs.
     pub path_us: f64,
-    /// Simulated against measured, at points that nothing was calibrated with.
+    /// Simulated and measured figures, at points that were not used for the calibration.
     pub checked: Vec<Checked>,
     /// Share of each worker's CPU that is busy.
     pub utilisation: f64,
@@ -23,7 +23,7 @@ pub(crate) struct Simulation {
     pub rows: Vec<SimulatedRow>,
 }
 
-/// What the steps cost under one model.
+/// The CPU time of the steps under a model.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Cost {
     pub model: String,
@@ -31,26 +31,26 @@ pub(crate) struct Cost {
     pub costs: Costs,
 }
 
-/// What is measured, simulated and compared.
+/// The figures that are measured, simulated and compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Figures {
     /// CPU time per request, µs.
     pub cpu_us: f64,
-    /// As clients see it, from the send to the first byte, of connections that are not heavy.
+    /// Latency as clients see it, from the send to the first byte, of connections that are not heavy, µs.
     pub p50_us: f64,
     pub p99_us: f64,
-    /// Jain's index of connections; `None` when there are no workers.
+    /// Jain's index of connections; `None` without workers.
     pub jain: Option<f64>,
 }
 
 impl Figures {
-    /// In the order in which they are shown.
+    /// All figures, in the order in which reports show them.
     pub(crate) fn all(&self) -> [Option<f64>; 4] {
         [Some(self.cpu_us), Some(self.p50_us), Some(self.p99_us), self.jain]
     }
 }
 
-/// One model at one size. Simulated.
+/// The simulated figures of a model with a number of workers.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct SimulatedRow {
     pub model: String,
@@ -58,17 +58,18 @@ pub(crate) struct SimulatedRow {
     pub rate: f64,
     #[serde(flatten)]
     pub figures: Figures,
-    /// More arrived than could be served: latencies say nothing but that.
+    /// More connections arrived than could be served: the latencies say only that.
     pub overloaded: bool,
-    /// With more CPUs than here, those that lost the accept mutex sleep while others could be served: the check can't see that.
+    /// The latencies of an accept mutex with more workers than CPUs here are not checked: with more CPUs, workers that
+    /// lost the mutex sleep while connections wait for them.
     pub unchecked_latency: bool,
 }
 
-/// Over this, a figure is not to be trusted.
+/// A relative error over this makes a figure untrustworthy.
 pub(crate) const TRUSTED: f64 = 0.35;
 
 impl Checked {
-    /// |simulated - measured| / measured, in the order of `Figures::all`.
+    /// The relative errors |simulated - measured| / measured, in the order of `Figures::all`.
     pub(crate) fn errors(&self) -> [Option<f64>; 4] {
         let (simulated, measured) = (self.simulated.all(), self.measured.all());
         std::array::from_fn(|n| Some((simulated[n]? - measured[n]?).abs() / measured[n]?))
@@ -86,29 +87,29 @@ impl Simulation {
     }
 }
 
-/// One point, measured and simulated.
+/// The measured and simulated figures of a point.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Checked {
     pub model: String,
     pub workers: u32,
-    /// Connections a second, and the share of heavy ones.
+    /// Connections a second, and the share of heavy connections.
     pub rate: f64,
     pub heavy: f64,
     pub measured: Figures,
     pub simulated: Figures,
 }
 
-/// CPU time of the steps under one model, microseconds.
+/// The CPU time of each step under a model, µs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Costs {
-    /// What a worker does for a connection: accept or take over, receive, send, close.
+    /// A worker's steps for a connection: accept or take over, receive, send, close.
     pub serve: f64,
     /// Going to sleep and being woken.
     pub wake: f64,
     /// Being woken for nothing.
     pub spurious: f64,
-    /// What a dispatcher does for a connection.
+    /// A dispatcher's steps for a connection.
     pub dispatch: f64,
-    /// What a heavy connection costs beyond the others.
+    /// The additional cost of a heavy connection.
     pub heavy: f64,
 }

@@ -1,4 +1,4 @@
-//! The conf that a side is measured with. The same for all that drover and nginx have in common.
+//! The conf of a side. drover and nginx get the same one where both know the directives.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -7,19 +7,19 @@ use anyhow::{Context, Result, bail};
 
 use super::side::{Program, Side};
 
-/// What all sides have in common.
+/// How to start a server, whatever its program.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerSpec {
     pub workers: u32,
     pub worker_connections: u32,
     pub cpus: Vec<usize>,
-    /// The files to be served.
+    /// The directory of the files to be served.
     pub site: PathBuf,
-    /// A conf of the person's own: `$port`, `$site`, `$dir`, `$workers`, `$connections` and `$dispatch` are replaced.
+    /// The conf of `--conf`: `$port`, `$site`, `$dir`, `$workers`, `$connections` and `$dispatch` are replaced.
     pub template: Option<String>,
 }
 
-/// What a conf says of `daemon`: a server of the lab must stay with its keeper.
+/// The argument of `daemon` in a conf. A server that becomes a daemon would escape the lab.
 pub(crate) fn daemon_argument(conf: &str) -> Option<&str> {
     let lines = conf.lines().map(|line| line.split('#').next().unwrap_or_default());
     let mut directives = lines.flat_map(|line| line.split(';'));
@@ -41,7 +41,7 @@ fn page(size: usize) -> Vec<u8> {
 }
 
 impl Side {
-    /// The text of its conf. Error: h2o was given parameters.
+    /// The text of the conf. Error: parameters for h2o.
     pub(crate) fn conf(&self, spec: &ServerSpec, address: SocketAddr, dir: &Path) -> Result<String> {
         let events = self.events();
         match self.program {
@@ -63,7 +63,7 @@ impl Side {
         }
     }
 
-    /// What goes into the events block.
+    /// The directives of the events block that make the side.
     fn events(&self) -> String {
         match self.program {
             Program::Drover => {
@@ -86,16 +86,19 @@ impl Side {
                 .concat(),
             _ => String::new(),
         };
-        // A page that shows the times makes it count them.
+        // drover counts accept delays when one of its pages shows them: a page of the ledger.
         let ledger = match self.program {
             Program::Drover if self.counts_delays => "        location = /ledger {\n            ledger;\n        }\n",
             _ => "",
         };
         format!(
-            "{user}\ndaemon off;\nworker_processes {};\nworker_rlimit_nofile 65536;\npid {dir}/pid;\nerror_log {dir}/error.log warn;\n\
+            "{user}\ndaemon off;\nworker_processes {};\nworker_rlimit_nofile 65536;\n\
+             pid {dir}/pid;\nerror_log {dir}/error.log warn;\n\
              events {{\n    worker_connections {};\n    {events}\n}}\n\
-             http {{\n{temporary}    access_log off;\n    sendfile on;\n    tcp_nopush on;\n    keepalive_timeout 75s;\n    keepalive_requests 1000000000;\n\
-             \x20   types {{ text/html html; }}\n    server {{\n        listen {address} backlog=4096;\n        root {};\n{ledger}    }}\n}}\n",
+             http {{\n{temporary}    access_log off;\n    sendfile on;\n    tcp_nopush on;\n\
+             \x20   keepalive_timeout 75s;\n    keepalive_requests 1000000000;\n\
+             \x20   types {{ text/html html; }}\n\
+             \x20   server {{\n        listen {address} backlog=4096;\n        root {};\n{ledger}    }}\n}}\n",
             spec.workers,
             spec.worker_connections,
             spec.site.display(),

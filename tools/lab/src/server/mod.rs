@@ -30,8 +30,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts `side` in a new directory below `work` and waits until it answers. Errors: it is not installed, does not know the
-    /// model, ends at once, or answers nothing: with what it printed.
+    /// Starts `side` in a new directory below `work`, and waits until the server answers. Errors: it is not installed,
+    /// does not know the model, ends at once, or does not answer; each with the output of the server.
     pub(crate) fn start(side: &Side, spec: &ServerSpec, work: &Path) -> Result<Server> {
         let dir = tempfile::Builder::new().prefix("server-").tempdir_in(work)?.keep();
         let address = free_address()?;
@@ -51,12 +51,12 @@ impl Server {
         Ok(Server { kept, address, ledger, dir })
     }
 
-    /// The master.
+    /// The pid of the master.
     pub(crate) fn pid(&self) -> u32 {
         self.kept.pid()
     }
 
-    /// Error: it has ended, with the last of what it said.
+    /// Error: the server has ended; with the last lines of its output.
     pub(crate) fn check(&mut self) -> Result<()> {
         let Some(status) = self.kept.exit_status() else { return Ok(()) };
         let log = std::fs::read_to_string(self.dir.join("error.log")).unwrap_or_default();
@@ -68,13 +68,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Its processes die with `kept`; what they wrote has been read.
+        // The processes die with `kept`, and their output has been read.
         std::fs::remove_dir_all(&self.dir).ok();
     }
 }
 
 impl Side {
-    /// Error: its program is not there.
+    /// Error: the program of the side is not installed.
     pub(crate) fn is_installed(&self) -> Result<()> {
         program(self).map(drop)
     }
@@ -87,7 +87,7 @@ fn program(side: &Side) -> Result<std::ffi::OsString> {
         path.map(Into::into)
     };
     match (side.program, &side.binary) {
-        // drover is linked into the lab: what is measured is what was built with it.
+        // drover is linked into the lab: the build that is measured is the build of the lab.
         (Program::Drover, None) => Ok(std::env::current_exe()?.into()),
         (Program::Drover, Some(binary)) => Ok(binary.into()),
         (Program::Nginx, _) => installed("nginx"),
@@ -111,7 +111,8 @@ fn arguments(side: &Side, spec: &ServerSpec, conf: &Path, dir: &Path) -> Vec<std
     args.into_iter().map(Into::into).collect()
 }
 
-/// A port that is free now. Another program may take it before the server does; then the start fails, and says so.
+/// An address with a free port. Another program may take the port before the server does; then the server reports it
+/// and the start fails.
 fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
@@ -132,7 +133,7 @@ fn answers(kept: &mut KeptProcess, address: SocketAddr) -> Result<()> {
     }
 }
 
-/// Asks for the small page; the status of the answer.
+/// Asks for the small page. Returns the status of the answer.
 fn ask(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;

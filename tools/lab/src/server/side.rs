@@ -1,4 +1,4 @@
-//! Who is compared: a model of drover, or another server, with parameters.
+//! Sides of a comparison: a model of drover, or another server, with parameters.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,20 +14,20 @@ pub(crate) enum Program {
     H2o,
 }
 
-/// `MODEL[:PARAMETER=VALUE ...]` of drover, or `nginx[:DIRECTIVE=VALUE ...]`, or `h2o`.
+/// A side. On the command line: `MODEL[:PARAMETER=VALUE ...]` of drover, `nginx[:DIRECTIVE=VALUE ...]`, or `h2o`.
 #[derive(Clone, Debug)]
 pub(crate) struct Side {
     pub name: String,
     pub program: Program,
-    /// The model, for drover.
+    /// The name of drover's model.
     pub model: String,
     /// Parameters of the model, or directives of nginx's events block.
     pub params: Vec<String>,
-    /// A drover other than the one that is linked into the lab.
+    /// The binary of `--drover`, which replaces the drover that is linked into the lab.
     pub binary: Option<PathBuf>,
-    /// How much more CPU the lab makes it use (0.05: a twentieth): to see whether the lab finds it.
+    /// How much more CPU time the lab makes the side use (0.05: a twentieth), to see whether the lab finds that.
     pub handicap: f64,
-    /// drover counts how long connections wait for their accept.
+    /// Whether drover counts how long connections wait for their accept.
     pub counts_delays: bool,
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn models() -> Vec<&'static str> {
 }
 
 impl Side {
-    /// Error: no such model or server; says which may have been meant.
+    /// Parses a side. Error: no such model or server; says which may have been meant.
     pub(crate) fn parse(text: &str) -> Result<Side> {
         let mut words = text.split([':', ' ']).filter(|word| !word.is_empty());
         let name = words.next().unwrap_or("");
@@ -62,7 +62,7 @@ impl Side {
         })
     }
 
-    /// `a,b,c`; `all` stands for all models. The same side twice is told apart by a number.
+    /// Parses `a,b,c`; `all` stands for all models. Repeated sides get a number.
     pub(crate) fn list(text: &str) -> Result<Vec<Side>> {
         let names = text.split(',').map(str::trim).flat_map(|name| if name == "all" { models() } else { vec![name] });
         let mut sides: Vec<Side> = Vec::new();

@@ -1,10 +1,11 @@
-//! The percentile bootstrap of a median (B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13), made
-//! honest for few values.
+//! The percentile bootstrap of a median (B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13),
+//! made honest for few values.
 //!
-//! From a dozen values the bootstrap alone promises too much: of runs of A against A with six questions each it called 8 %
-//! different where 5 % were allowed. The interval is therefore never narrower than the distribution-free one, which lies between
-//! two order statistics and keeps its level whatever the values are distributed like (W. Conover, Practical Nonparametric
-//! Statistics, 3.2). Signed ranks and trimmed means were tried: with one disturbed round in twenty they find less.
+//! From a dozen values the bootstrap alone promises too much: of runs of A against A with six questions each it called
+//! 8 % different where 5 % were allowed. The interval is therefore never narrower than the distribution-free one, which
+//! lies between two order statistics and keeps its level whatever the distribution of the values (W. Conover, Practical
+//! Nonparametric Statistics, 3.2). Signed ranks and trimmed means were tried: with one disturbed round in twenty they
+//! find less.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -14,7 +15,7 @@ use super::median_in_place;
 
 const RESAMPLES: usize = 2_000;
 
-/// Where the true value lies, at the level that was asked for.
+/// An interval that holds the true value with the probability that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Interval {
     pub low: f64,
@@ -46,8 +47,9 @@ pub(super) fn interval(values: &[f64], level: f64, seed: u64) -> Option<Interval
     Some(Interval { low: medians[tail].min(least), high: medians[RESAMPLES - 1 - tail].max(most) })
 }
 
-/// How many of `n` sorted values may be left out at either end so that the median of the population lies between the others with
-/// probability `level`: it is missed when too many fair coins fall the same way. `None`: not even all values suffice.
+/// How many of `n` sorted values may be left out at either end so that the others enclose the median of the population
+/// with probability `level`. The median is missed when too many fair coins fall the same way. `None`: not even all
+/// values suffice.
 fn rank(n: usize, level: f64) -> Option<usize> {
     let allowed = (1.0 - level) / 2.0;
     let mut term = 0.5f64.powi(i32::try_from(n).ok()?);
@@ -70,7 +72,7 @@ mod tests {
 
     #[test]
     fn ranks_are_those_of_the_tables() {
-        // 12 values: P(at most one head) = 13/4096, twice that is 0.63 %.
+        // 12 values: P(at most one head) = 13/4096; twice that is 0.63 %.
         assert_eq!((rank(12, 0.99), rank(12, 0.995), rank(12, 0.95)), (Some(1), Some(0), Some(2)));
         assert_eq!((rank(5, 0.95), rank(6, 0.95), rank(0, 0.9)), (None, Some(0), None));
     }

@@ -1,29 +1,29 @@
-//! One side against another, from rounds in which both were measured.
+//! Compares two sides by the rounds in which both were measured.
 
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::interval;
 use super::{Interval, drifts, median};
 
-/// How a verdict is come by.
+/// The parameters of a comparison.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Method {
     /// Probability that the interval holds the true difference; for several questions at once see `level_for`.
     pub level: f64,
-    /// Relative difference below which nobody would choose by it, e.g. 0.01.
+    /// The smallest relative difference by which people would choose, e.g. 0.01.
     pub least: f64,
-    /// Relative difference that can't be excluded although nothing was found: up to this it counts as none, e.g. 0.1.
+    /// The greatest relative difference that may remain possible when "no difference" is said, e.g. 0.1.
     pub same: f64,
     pub seed: u64,
 }
 
-/// The level of each interval. Bonferroni: with `questions` asked at once, a run in which nothing differs calls anything different
-/// in at most one case of fifty. (One of twenty would let two of twenty runs be wrong in every fourth series.)
+/// The level of each interval by Bonferroni: with `questions` asked at once, at most one run in fifty without any
+/// difference calls something different. (One in twenty would let two of twenty runs be wrong in every fourth series.)
 pub(crate) fn level_for(questions: usize) -> f64 {
     1.0 - 0.02 / questions.max(1) as f64
 }
 
-/// What can be said about a difference.
+/// The verdict on a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Verdict {
@@ -31,13 +31,13 @@ pub(crate) enum Verdict {
     Lower,
     /// The second side's figure is higher.
     Higher,
-    /// The interval spans zero, or the difference is too small to choose by, and a great one is excluded.
+    /// The interval spans zero, or the difference is below `least`; a difference over `same` is excluded.
     NoDifference,
-    /// The interval spans zero, or the difference is too small to choose by, but it may be great all the same.
+    /// The interval spans zero, or the difference is below `least`; a difference over `same` is possible.
     Undecided,
-    /// The client had no CPU to spare: the figure says what the client can do.
+    /// The client had no CPU to spare: the figure shows the limit of the client.
     ClientBound,
-    /// Server and client had to share a CPU: the figure says how they did.
+    /// Server and client had to share a CPU: the figure shows how they shared it.
     SharedCpu,
     /// The difference changed from the first rounds to the last.
     Drift,
@@ -45,17 +45,17 @@ pub(crate) enum Verdict {
     TooFewRounds,
     /// The rounds have too few requests for such a percentile.
     TooFewRequests,
-    /// Nobody tells the figure of one of the sides.
+    /// The figure of a side is unknown.
     NotKnown,
 }
 
-/// The second side against the first, for one figure.
+/// The second side against the first, for a single metric.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Comparison {
-    /// Missing when it was not measured.
+    /// Missing when the figure was not measured.
     pub median_a: Option<f64>,
     pub median_b: Option<f64>,
-    /// Sums of all rounds, of what is counted.
+    /// Sums of all rounds, for metrics that are summed up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_a: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,15 +69,15 @@ pub(crate) struct Comparison {
 }
 
 impl Comparison {
-    /// One that says nothing but why.
+    /// A comparison without a result; `verdict` is the reason.
     pub(crate) fn without_verdict(verdict: Verdict, pairs: usize, level: f64) -> Comparison {
         let (median_a, median_b, total_a, total_b) = (None, None, None, None);
         Comparison { median_a, median_b, total_a, total_b, difference: 0.0, interval: None, level, pairs, verdict }
     }
 }
 
-/// Compares the figures of rounds: `pairs` holds (first side, second side), in the order of the rounds.
-/// `blocked`: why there can be no verdict, whatever the figures are.
+/// Compares the figures of rounds. `pairs` holds (first side, second side), in the order of the rounds. `blocked`: a
+/// reason why there can be no verdict, whatever the figures are.
 pub(crate) fn compare(pairs: &[(f64, f64)], blocked: Option<Verdict>, method: Method) -> Comparison {
     let pairs: Vec<(f64, f64)> = pairs.iter().copied().filter(|(a, b)| a.is_finite() && b.is_finite()).collect();
     let (a, b): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
@@ -88,7 +88,7 @@ pub(crate) fn compare(pairs: &[(f64, f64)], blocked: Option<Verdict>, method: Me
     let verdict = match (interval, blocked) {
         (None, _) => Verdict::TooFewRounds,
         (_, Some(blocked)) => blocked,
-        // Of one run in a hundred in which nothing drifts it is said at most, whatever the number of questions.
+        // At this level a drift is reported falsely in at most one run of a hundred, whatever the number of questions.
         _ if drifts(&differences, (1.0 + method.level) / 2.0, method.least) => Verdict::Drift,
         (Some(interval), None) => judge(difference, interval, method),
     };
@@ -108,8 +108,8 @@ fn judge(difference: f64, interval: Interval, method: Method) -> Verdict {
     }
 }
 
-/// The logarithm of the ratio: as far from zero when a and b change places. Two zeros don't differ, and between zero and
-/// something is a factor of two.
+/// The logarithm of the ratio, which changes only its sign when a and b change places. Two zeros don't differ; between
+/// zero and another number the ratio is taken to be two.
 fn relative(a: f64, b: f64) -> f64 {
     match (a > 0.0, b > 0.0) {
         (true, true) => (b / a).ln(),
@@ -133,8 +133,8 @@ mod tests {
         Method { level: level_for(QUESTIONS), least: 0.01, same: 0.1, seed }
     }
 
-    /// Rounds as a real machine gives them: a level that both sides share, noise of 4 % of their own, and now and then a
-    /// round that something else disturbed.
+    /// Rounds as a real machine gives them: a level that both sides share, noise of 4 % for each side, and now and then
+    /// a disturbed round.
     fn rounds(factor: f64, seed: u64) -> Vec<(f64, f64)> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let (shared, own) = (LogNormal::new(3.0, 0.05).unwrap(), LogNormal::new(0.0, 0.04).unwrap());

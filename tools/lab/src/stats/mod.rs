@@ -1,8 +1,8 @@
-//! What numbers of repeated rounds allow to be said, and what not.
+//! Statistics of repeated rounds: medians, intervals, verdicts.
 
 mod bootstrap;
 mod compare;
-// Shared with the tests of the server, which need its items public.
+// The tests of the server use the same file, and need its items public.
 #[allow(unreachable_pub)]
 #[path = "../../../../tests/support/fairness.rs"]
 mod fairness;
@@ -15,13 +15,13 @@ pub(crate) use fairness::jain;
 pub(crate) use totals::compare_sums;
 pub(crate) use trend::drifts;
 
-/// The middle of `values`; `None` when there are none.
+/// The median of `values`; `None` when there are none.
 pub(crate) fn median(values: &[f64]) -> Option<f64> {
     let mut finite: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
     (!finite.is_empty()).then(|| median_in_place(&mut finite))
 }
 
-/// The middle of at least one value, whose order is lost.
+/// The median of at least one value. Changes the order of the values.
 fn median_in_place(values: &mut [f64]) -> f64 {
     let odd = values.len() % 2 == 1;
     let (below, middle, _) = values.select_nth_unstable_by(values.len() / 2, f64::total_cmp);

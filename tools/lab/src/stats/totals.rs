@@ -1,12 +1,12 @@
-//! What happens now and then, such as an error, is judged by its sum: the median of the rounds is mostly zero.
+//! Rare events, such as errors, are judged by their sum: the median of the rounds is mostly zero.
 
 use super::{Comparison, Method, Verdict, compare};
 
-/// Compares the sums of counts: `pairs` holds (first side, second side), round by round.
+/// Compares the sums of counts. `pairs` holds (first side, second side), round by round.
 ///
-/// When nothing differs, each round's difference might as well have had the other sign, and the sum of all is seldom far from zero
-/// (Fisher's randomisation test, exact). Rounds and not events are what falls one way or the other: events come in clusters, and
-/// taken for independent they would call chance a difference.
+/// Without a difference between the sides, each round's difference might as well have the other sign, and the sum is
+/// seldom far from zero (Fisher's randomisation test, exact). Signs are drawn for rounds, not for events: events come
+/// in clusters, and taken as independent they would call chance a difference.
 pub(crate) fn compare_sums(pairs: &[(f64, f64)], method: Method) -> Comparison {
     let by_median = compare(pairs, None, method);
     let (a, b) = pairs.iter().fold((0.0, 0.0), |(a, b), pair| (a + pair.0, b + pair.1));
@@ -28,7 +28,8 @@ pub(crate) fn compare_sums(pairs: &[(f64, f64)], method: Method) -> Comparison {
     Comparison { total_a: Some(a), total_b: Some(b), interval: None, verdict, ..by_median }
 }
 
-/// The sum of `differences` with signs by chance is farther from zero than this with probability `allowed` at most.
+/// The smallest distance from zero that the sum of `differences`, with random signs, exceeds with probability `allowed`
+/// at most.
 fn reach(differences: &[u64], allowed: f64) -> u64 {
     let most: u64 = differences.iter().sum();
     // The probability of each sum, shifted by `most`.
@@ -41,7 +42,7 @@ fn reach(differences: &[u64], allowed: f64) -> u64 {
             chance[at + step] += p / 2.0;
         }
     }
-    // Both tails, from the ends inwards.
+    // The probabilities of both tails, from the ends inwards.
     let tails = (0..=most).rev().scan(0.0, |sum, distance| {
         let (low, high) = (chance[(most - distance) as usize], chance[(most + distance) as usize]);
         *sum += if distance == 0 { high } else { low + high };
@@ -60,7 +61,7 @@ mod tests {
         Method { level: 0.99, least: 0.01, same: 0.1, seed: 1 }
     }
 
-    /// Twenty rounds; the second side has one error in the first `n`.
+    /// Twenty rounds; the second side has an error in each of the first `n`.
     fn rare(n: usize) -> Vec<(f64, f64)> {
         (0..20).map(|round| (0.0, if round < n { 1.0 } else { 0.0 })).collect()
     }

@@ -1,12 +1,13 @@
-//! Whether what is compared changed while it was measured.
+//! Trends: whether a difference changes while it is measured.
 
 use super::median;
 
-/// True when `values`, in the order of the rounds, rise or fall more than chance explains (Mann-Kendall, at `level`: 0.99 is
-/// wrong in one case of a hundred), and the change from the first third to the last is over `least`, and over half of the median.
+/// True when `values`, in the order of the rounds, rise or fall more than chance explains (Mann-Kendall, at `level`:
+/// 0.99 is wrong once in a hundred), and the change from the first third to the last is over `least` and over half of
+/// the median.
 ///
-/// It is asked of the paired differences. A machine that gets slower for both sides does not mislead: they are measured directly
-/// after each other, and asked of each side it gave alarms on every machine that others use as well.
+/// Tested are the paired differences. A machine that becomes slower for both sides does not mislead: the sides are
+/// measured directly after each other. Tested for each side, it raised alarms on every machine that others use as well.
 pub(crate) fn drifts(values: &[f64], level: f64, least: f64) -> bool {
     let third = values.len() / 3;
     let (Some(first), Some(middle), Some(last)) =
@@ -18,12 +19,12 @@ pub(crate) fn drifts(values: &[f64], level: f64, least: f64) -> bool {
     change > least.max(middle.abs() / 2.0) && chance(mann_kendall(values)) < 1.0 - level
 }
 
-/// How probable a standardised statistic this far from zero, or farther, is when there is no trend.
+/// The probability of a standardised statistic at least this far from zero when there is no trend.
 fn chance(z: f64) -> f64 {
     libm::erfc(z.abs() / std::f64::consts::SQRT_2)
 }
 
-/// The standardised Mann-Kendall statistic, without a correction for ties: with ties it says "no trend" rather too often.
+/// The standardised Mann-Kendall statistic, without a correction for ties: with ties it finds too few trends.
 fn mann_kendall(values: &[f64]) -> f64 {
     let n = values.len() as f64;
     let s: f64 = values

@@ -1,9 +1,9 @@
-//! The result of `lab advise`.
+//! The advice of `lab advise`.
 
-/// An advice, and the evidence for it.
+/// An advice with the evidence for it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Advice {
-    /// `None`: not enough evidence.
+    /// The model; `None`: not enough evidence.
     pub model: Option<String>,
     /// Sentences for the person.
     pub reasons: Vec<String>,

@@ -1,4 +1,4 @@
-//! Advice from the ledger of a running drover: two looks at its JSON view.
+//! Advice from the ledger of a running drover: two readings of its JSON view.
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -11,13 +11,13 @@ use super::advice::Advice;
 use crate::report::number;
 use crate::stats::jain;
 
-/// Fewer accepts than this between the looks are chance.
+/// Fewer accepts than this between the readings are chance.
 const LEAST_ACCEPTS: f64 = 200.0;
-/// Below this many new connections a second no model costs a hundredth of a CPU.
+/// With fewer new connections a second than this, no model costs a hundredth of a CPU.
 const FEW: f64 = 100.0;
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Reads `http://HOST:PORT/PATH`, the place of a `ledger;` directive.
+/// Reads `http://HOST:PORT/PATH`, a location with a `ledger;` directive. Errors: no answer, no ledger, another version.
 pub(super) fn read(url: &str) -> Result<Value> {
     let rest = url.strip_prefix("http://").context("--ledger wants http://HOST:PORT/PATH")?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -43,7 +43,8 @@ pub(super) fn read(url: &str) -> Result<Value> {
     }
 }
 
-/// The living processes of a look: of the generation that is in service, or of older ones; of that role, or of all.
+/// The living processes of a reading, of the generation that is in service or of older ones (`in_service`); of a role,
+/// or of all.
 fn processes<'a>(reading: &'a Value, role: Option<&str>, in_service: bool) -> Vec<&'a Value> {
     let all = reading["processes"].as_array().into_iter().flatten();
     let of_role = all.filter(|process| role.is_none_or(|role| process["role"] == role));
@@ -54,13 +55,13 @@ fn count(counters: &Value, name: &str) -> f64 {
     counters[name].as_f64().unwrap_or(0.0)
 }
 
-/// What `process` has counted since the first look.
+/// The increase of a counter of `process` since the first reading.
 fn since(first: &Value, process: &Value, name: &str) -> f64 {
     let before = first["processes"].as_array().into_iter().flatten().find(|old| old["pid"] == process["pid"]);
     count(process, name) - before.map_or(0.0, |old| count(old, name))
 }
 
-/// Why two looks can't be compared.
+/// Why two readings can't be compared.
 fn changed(first: &Value, second: &Value) -> Option<&'static str> {
     if first["started_unix_ms"] != second["started_unix_ms"] {
         Some("drover was started again while it was watched: watch it again")
@@ -71,7 +72,7 @@ fn changed(first: &Value, second: &Value) -> Option<&'static str> {
     }
 }
 
-/// What happened between two looks.
+/// The activity between two readings.
 struct Activity {
     model: String,
     seconds: f64,
@@ -81,13 +82,13 @@ struct Activity {
     wakeups: f64,
     connections: f64,
     workers: usize,
-    /// Of accepts, and of the connections that are open.
+    /// Jain's index of the accepts, and of the open connections.
     jain_accepts: Option<f64>,
     jain_open: Option<f64>,
 }
 
 impl Activity {
-    /// Of the conf that is in service: workers of older ones only finish what they have.
+    /// The activity of the conf that is in service: workers of older confs only finish their connections.
     fn between(first: &Value, second: &Value) -> Result<Activity> {
         let ms = second["time_unix_ms"].as_f64().context("time_unix_ms")?
             - first["time_unix_ms"].as_f64().context("time_unix_ms")?;
@@ -132,7 +133,7 @@ impl Activity {
     }
 }
 
-/// The rules. Each names the figure that it rests on.
+/// The rules. Each reason names the figure that it rests on.
 pub(super) fn advise(first: &Value, second: &Value) -> Result<Advice> {
     if let Some(why) = changed(first, second) {
         return Ok(Advice { reasons: vec![why.to_owned()], ..Advice::default() });
@@ -152,7 +153,8 @@ pub(super) fn advise(first: &Value, second: &Value) -> Result<Advice> {
         say(
             "accept_handoff",
             format!(
-                "connections stay open and are unevenly spread (Jain's index {index}): hand the next one to the worker with the fewest"
+                "connections stay open and are unevenly spread (Jain's index {index}): hand the next one to the worker \
+                 with the fewest"
             ),
         );
     } else if activity.accepts < LEAST_ACCEPTS {
@@ -172,7 +174,8 @@ pub(super) fn advise(first: &Value, second: &Value) -> Result<Advice> {
         say(
             "exclusive",
             format!(
-                "{} new connections a second, nearly all for few workers (Jain's index {index}): others may be idle while these are busy",
+                "{} new connections a second, nearly all for few workers (Jain's index {index}): others may be idle \
+                 while these are busy",
                 number(rate)
             ),
         );
@@ -189,16 +192,16 @@ mod tests {
     use serde_json::json;
 
     fn ledger(model: &str, seconds: u64, workers: &[(u64, u64)], empty: u64) -> Value {
-        let processes: Vec<Value> = workers
-            .iter()
-            .enumerate()
-            .map(
-                |(pid, (accepts, open))| json!({"pid": pid, "role": "worker", "generation": 2, "accepts": accepts, "connections": open}),
-            )
-            .collect();
+        let process = |(pid, (accepts, open)): (usize, &(u64, u64))| {
+            let mut process = json!({"pid": pid, "role": "worker", "generation": 2});
+            (process["accepts"], process["connections"]) = (json!(accepts), json!(open));
+            process
+        };
+        let processes: Vec<Value> = workers.iter().enumerate().map(process).collect();
         let accepts: u64 = workers.iter().map(|(accepts, _)| accepts).sum();
         json!({
-            "schema": 1, "generation": 2, "started_unix_ms": 5, "time_unix_ms": seconds * 1000, "dispatch": {"model": model}, "processes": processes,
+            "schema": 1, "generation": 2, "started_unix_ms": 5, "time_unix_ms": seconds * 1000,
+            "dispatch": {"model": model}, "processes": processes,
             "totals": {"accepts": accepts, "requests": accepts, "wakeups": accepts + empty, "empty_accepts": empty},
         })
     }

@@ -9,18 +9,18 @@ use crate::results::{Conclusion, Results};
 use crate::server::models;
 use crate::stats::Verdict;
 
-/// Answers about one side, against the first.
+/// The answers about a side, against the first.
 #[derive(Default)]
 struct Score {
     better: Vec<String>,
     worse: Vec<String>,
     /// Without a verdict, although more rounds might give one.
     undecided: Vec<String>,
-    /// Without any verdict.
+    /// The number of questions without a verdict.
     unknown: usize,
 }
 
-/// The side that is better in something and worse in nothing; otherwise says between what one has to choose.
+/// Advises the side that is better in something and worse in nothing; otherwise lays open the trade.
 pub(super) fn advise(results: &Results) -> Advice {
     let Some(first) = results.sides.first().map(|side| side.name.as_str()) else { return Advice::default() };
     let score = score(results);
@@ -66,7 +66,7 @@ fn figure(c: &Conclusion) -> (String, String) {
     (format!("{} {}, {}", c.b, title(c), c.load), cell(c))
 }
 
-/// Other servers can't be chosen by a directive.
+/// Whether a side is a model: other servers can't be chosen by a directive.
 fn is_model(side: &str) -> bool {
     models().iter().any(|model| side.split([':', '#']).next() == Some(model))
 }
@@ -101,7 +101,7 @@ fn choose(first: &str, scores: &BTreeMap<&str, Score>, advice: &mut Advice) {
     });
 }
 
-/// `exclusive:rotate=0#2` as the conf has it.
+/// A side as the arguments of `dispatch`: `exclusive:rotate=0#2` becomes `exclusive rotate=0`.
 fn directive(side: &str) -> String {
     side.split('#').next().unwrap_or(side).replace(':', " ")
 }

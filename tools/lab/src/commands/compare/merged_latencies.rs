@@ -7,12 +7,12 @@ use hdrhistogram::Histogram;
 use crate::load::quantiles;
 use crate::results::{Latencies, Measurement};
 
-/// Histograms by load and side. `None`: a round's tool did not tell all latencies.
+/// Histograms by load and side. `None`: the tool of a round did not report each latency.
 #[derive(Default)]
 pub(super) struct MergedLatencies(BTreeMap<(String, String), Option<Histogram<u64>>>);
 
 impl MergedLatencies {
-    /// Takes the latencies out of a measurement.
+    /// Moves the latencies out of a measurement.
     pub(super) fn take_from(&mut self, measurement: &mut Measurement) {
         let key = (measurement.load.clone(), measurement.side.clone());
         let new = measurement.client.latencies.take();

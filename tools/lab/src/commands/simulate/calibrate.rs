@@ -1,4 +1,4 @@
-//! The costs of the steps, measured on this machine; and whether the simulation gives back what was measured elsewhere.
+//! Calibrates the costs of the steps on this machine, and checks the simulation at other points.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -9,26 +9,27 @@ use super::models::{FORK, Simulated};
 use crate::results::{Checked, Cost, Costs, Figures};
 use crate::stats::{jain, median};
 
-/// So few connections a second that nearly every one finds its worker asleep, and so many that caches stay warm.
+/// A rate in connections a second at which nearly each finds its worker asleep, while caches stay warm.
 const LIGHT: f64 = 2000.0;
 const BURST: usize = 24;
-/// One in twenty-five is heavy: the slowest hundredth of the others is what had to wait for them.
+/// The share of heavy connections in a check: one in twenty-five, so that the slowest hundredth of the others are those
+/// that waited for a heavy one.
 const HEAVY: f64 = 0.04;
-/// So many are heavy where their cost is measured: it stands out clearly.
+/// The share of heavy connections where their cost is measured: so many that the cost stands out clearly.
 const MIXED: f64 = 0.2;
-/// Workers for what depends on their number.
+/// The number of workers where costs depend on it.
 const SIZE: u32 = 4;
-/// What the check measures: sizes, rates and mixtures that nothing was calibrated with.
+/// The points of the check: workers, rate and share of heavy connections that were not used for the calibration.
 const CHECKS: [(u32, f64, f64); 2] = [(2, 1500.0, 0.0), (8, 2500.0, HEAVY)];
 
-/// What the steps cost here.
+/// The costs of the steps on this machine.
 pub(super) struct Calibration {
     pub costs: Vec<Cost>,
-    /// From the client to the server and back, with all that clients do: samples, µs.
+    /// Samples of the time from the client to the server and back, with the client's own work, µs.
     pub path_us: Vec<f64>,
 }
 
-/// fork costs ten times what the others do.
+/// A factor for rates: a connection costs fork ten times as much as the other models.
 fn pace(model: &str) -> f64 {
     if model == FORK { 0.3 } else { 1.0 }
 }
@@ -37,7 +38,7 @@ fn open(model: &'static str, workers: u32, rate: f64, heavy: f64) -> Point {
     Point { model, workers, load: SliceLoad::Open { rate: rate * pace(model), heavy } }
 }
 
-/// The first of them say what all models have in common, the others what each costs.
+/// The points of the calibration: the first give what all models have in common, the others the costs of each model.
 pub(super) fn points(chosen: &[Simulated]) -> Vec<Point> {
     let mut points = vec![
         open("exclusive", 1, LIGHT, 0.0),
@@ -53,9 +54,9 @@ pub(super) fn points(chosen: &[Simulated]) -> Vec<Point> {
 }
 
 impl Calibration {
-    /// From what was seen of `points`. Waking: a lone connection against one in a burst. Waking for nothing: what each worker
-    /// adds to a herd. A dispatcher's part: what it uses for each connection of a burst. The way of a request: what the client
-    /// waited beyond the server's part.
+    /// Calibrates by the slices of `points`. Waking: a lone connection against a connection of a burst. Waking for
+    /// nothing: what each worker adds to a herd. Dispatching: the dispatcher's CPU time per connection of a burst.
+    /// Path: what the client waited beyond the server's part.
     pub(super) fn new(chosen: &[Simulated], seen: &[Vec<Slice>]) -> Calibration {
         let [one, burst, mixed, herd, herds, models @ ..] = seen else { unreachable!("as many as points") };
         let cpu = |slices: &Vec<Slice>| interquartile_mean(slices.iter().map(|slice| slice.cpu).collect());
@@ -66,9 +67,10 @@ impl Calibration {
         let (models, bursts) = models.split_at(chosen.len());
         let mut bursts = bursts.iter();
         let costs = chosen.iter().zip(models).map(|(model, seen)| {
-            // What a herd's idle workers do is counted for each of them.
+            // The simulation counts the wakeups of a herd's idle workers by themselves: a lone worker gives the cost
+            // without them.
             let all = cpu(if model.name == "herd" { herd } else { seen });
-            // Who is awake already is not woken.
+            // A worker that is awake already needs no wakeup.
             let asleep = (1.0 - LIGHT * pace(model.name) * all / 1e6).clamp(0.0, 1.0);
             let burst = if model.rule.has_dispatcher() { bursts.next() } else { None };
             let dispatch =
@@ -78,7 +80,7 @@ impl Calibration {
             let costs = Costs { serve, wake, spurious, dispatch, heavy };
             Cost { model: model.name.to_owned(), costs }
         });
-        // A herd of one is nothing but one worker.
+        // A herd of one worker works as exclusive does: more samples.
         let path_us = [one, herd].into_iter().flat_map(|seen| {
             let served = cpu(seen);
             typical(seen).into_iter().flat_map(|slice| &slice.latencies).map(move |us| (us - served).max(0.0))
@@ -91,7 +93,8 @@ impl Calibration {
         self.costs.iter().find(|cost| cost.model == model.name).map(|cost| cost.costs).unwrap_or_default()
     }
 
-    /// What clients see of those that were `served` in one piece of a simulated run. The other figures of it are unknown.
+    /// The latencies and shares that clients see of `served`, the connections of a simulated slice. Its other figures
+    /// are unknown.
     pub(super) fn client_view(
         &self,
         model: &Simulated,
@@ -112,7 +115,7 @@ impl Calibration {
     }
 }
 
-/// The quarter of the slices whose slowest hundredth is nearest to that of the slice in the middle.
+/// The typical quarter of the slices: those whose 99th percentile is nearest to the median of the slices.
 fn typical(slices: &[Slice]) -> Vec<&Slice> {
     let mut sorted: Vec<&Slice> = slices.iter().collect();
     sorted.sort_by(|a, b| a.quantile(0.99).unwrap_or(0.0).total_cmp(&b.quantile(0.99).unwrap_or(0.0)));
@@ -120,7 +123,7 @@ fn typical(slices: &[Slice]) -> Vec<&Slice> {
     sorted[cut..sorted.len() - cut].to_vec()
 }
 
-/// What is measured only to be compared with.
+/// The points of the check.
 pub(super) fn check_points(chosen: &[Simulated]) -> Vec<Point> {
     let of = |model: &Simulated| CHECKS.map(|(workers, rate, heavy)| open(model.name, workers, rate, heavy));
     chosen.iter().flat_map(of).collect()
@@ -152,7 +155,7 @@ pub(super) fn check(
     each.collect()
 }
 
-/// The same slices, simulated: one after the other, with a second between.
+/// Simulates the same slices one after the other, a second apart.
 fn replay(calibration: &Calibration, model: &Simulated, setup: Setup, seen: &[Slice]) -> Vec<Slice> {
     const APART: f64 = 1e6;
     let mut rng = ChaCha8Rng::seed_from_u64(setup.seed);
@@ -173,7 +176,7 @@ fn replay(calibration: &Calibration, model: &Simulated, setup: Setup, seen: &[Sl
     starts.iter().zip(ends).map(slice).collect()
 }
 
-/// Of CPU time the mean of the middle half of the slices, of the others their median.
+/// The figures of slices: the interquartile mean of the CPU time, the medians of all others.
 pub(super) fn figures(model: &Simulated, slices: &[Slice]) -> Figures {
     let typical =
         |figure: &dyn Fn(&Slice) -> Option<f64>| median(&slices.iter().filter_map(figure).collect::<Vec<f64>>());

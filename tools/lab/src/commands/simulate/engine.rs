@@ -1,7 +1,7 @@
 //! A discrete-event simulation: connections arrive, processes wake, take turns on CPUs, serve and go to sleep.
 //!
-//! What is simulated is who is woken, who waits for whom, and what that costs. What is not: locks and cache lines in the kernel
-//! that more CPUs fight for, so that a queue shared by many looks better here than it may be.
+//! Simulated are wakeups, queues and their costs. Locks and cache lines that more CPUs fight for in the kernel are not:
+//! a queue shared by many workers looks better here than it may be.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -14,19 +14,19 @@ use rand_distr::{Distribution, Exp};
 use super::models::Rule;
 use crate::results::Costs;
 
-/// What is simulated.
+/// The parameters of a simulation.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Setup {
     pub rule: Rule,
     pub workers: usize,
-    /// In each worker; each serves a connection at a time.
+    /// Threads in each worker; each serves a connection at a time.
     pub threads: usize,
     pub cpus: usize,
     pub costs: Costs,
     pub seed: u64,
 }
 
-/// A connection that comes.
+/// The arrival of a connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Arrival {
     /// Microseconds from the beginning.
@@ -46,7 +46,7 @@ pub(super) fn poisson(rate: f64, heavy: f64, count: usize, seed: u64) -> impl It
     })
 }
 
-/// What came out.
+/// The result of a simulation.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SimulatedRun {
     /// In the order in which they were served.
@@ -57,30 +57,30 @@ pub(super) struct SimulatedRun {
 /// A connection that was served.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Served {
-    /// When it came, µs.
+    /// The time of the arrival, µs.
     pub at: f64,
-    /// From then to the end of service, µs.
+    /// From the arrival to the end of service, µs.
     pub latency: f32,
     pub worker: u16,
     pub heavy: bool,
 }
 
-/// A worker that lost the accept mutex looks again after this (`accept_mutex_delay`), µs.
+/// A worker that lost the accept mutex tries again after this (`accept_mutex_delay`).
 const MUTEX_DELAY_US: f64 = 500_000.0;
-/// How long a process keeps a CPU while others wait for it, µs: the scheduler's base slice.
+/// How long a process keeps a CPU while others wait for it: the scheduler's base slice.
 const TIME_SLICE_US: f64 = 3_000.0;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Event {
     /// The process has ended a step of its work.
     Step(usize),
-    /// The worker that was told has woken up and taken its connection.
+    /// The worker that was notified has woken up and taken its connection.
     Taken,
     /// The process has slept long enough.
     Timer(usize, u64),
 }
 
-/// In order of time; events of the same time in order of their making.
+/// A scheduled event: time, number, event. Events of the same time come in the order of their numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Scheduled(f64, u64, Event);
 
@@ -106,14 +106,14 @@ struct Connection {
 
 #[derive(Clone, Debug, Default)]
 struct Process {
-    /// Its own connections: accepted for it, or hashed to its socket.
+    /// Connections for this process alone: passed to it, or hashed to its socket.
     queue: VecDeque<Connection>,
     awake: bool,
-    /// Has done nothing since it was woken.
+    /// True until the process has done something since it was woken.
     just_woken: bool,
     serving: Option<Connection>,
     sleeps: u64,
-    /// When it got its CPU.
+    /// When the process got its CPU.
     since: f64,
 }
 
@@ -124,16 +124,16 @@ struct Simulator {
     scheduled_count: u64,
     events: BinaryHeap<Reverse<Scheduled>>,
     processes: Vec<Process>,
-    /// Waiting for each CPU; the first has it.
+    /// The processes that wait for each CPU; the first of them has it.
     cpus: Vec<VecDeque<usize>>,
-    /// Connections that nobody has accepted.
+    /// Connections that wait to be accepted.
     backlog: VecDeque<Connection>,
-    /// Somebody has been told of a connection, and has not taken it.
+    /// A worker has been notified of a connection, and has not taken it.
     notified: bool,
-    /// Accepted by the dispatcher for whoever is free.
+    /// Connections that the dispatcher has accepted for any worker.
     shared_queue: VecDeque<Connection>,
     holder: Option<usize>,
-    /// Order in which waiting workers are woken.
+    /// The order in which waiting workers are woken.
     order: VecDeque<usize>,
     since_rotation: Vec<u32>,
     next_worker: usize,
@@ -190,7 +190,7 @@ impl Simulator {
         simulator
     }
 
-    /// The next event. `more`: connections are still to come.
+    /// Handles the next event. `more`: connections are still to come.
     fn next(&mut self, more: bool) {
         let Some(Reverse(Scheduled(time, _, event))) = self.events.pop() else { return };
         self.now = time;
@@ -214,7 +214,7 @@ impl Simulator {
         self.events.push(Reverse(Scheduled(time, self.scheduled_count, event)));
     }
 
-    /// The process after the last worker's last thread.
+    /// The index of the dispatcher: behind the last thread of the last worker.
     fn dispatcher(&self) -> usize {
         self.setup.workers * self.setup.threads
     }
@@ -234,7 +234,7 @@ impl Simulator {
                 }
             }
             Rule::WakeAll => {
-                // They race: which one comes first is chance.
+                // All workers race for the connection: the winner is chance.
                 let mut all: Vec<usize> = (0..self.setup.workers).collect();
                 all.shuffle(&mut self.rng);
                 all.into_iter().for_each(|worker| self.wake(worker));
@@ -262,13 +262,13 @@ impl Simulator {
         }
     }
 
-    /// The process gets its CPU.
+    /// Runs the process on its CPU from now on.
     fn run_on_cpu(&mut self, process: usize) {
         self.processes[process].since = self.now;
         self.step(process);
     }
 
-    /// The process looks for work.
+    /// Lets the process take a connection, or find nothing.
     fn step(&mut self, process: usize) {
         let just_woken = std::mem::take(&mut self.processes[process].just_woken);
         let costs = self.setup.costs;
@@ -290,7 +290,7 @@ impl Simulator {
         self.schedule(self.now + cost, Event::Step(process));
     }
 
-    /// A connection that the process may have now.
+    /// The connection that the process takes now, by the rule of the model.
     fn next_connection(&mut self, process: usize) -> Option<Connection> {
         match self.setup.rule {
             Rule::Notify if process == self.dispatcher() => {
@@ -380,7 +380,7 @@ impl Simulator {
             self.schedule(self.now + MUTEX_DELAY_US, Event::Timer(process, sleeps));
         }
         self.give_cpu(cpu);
-        // What came while it was going to sleep wakes it again: readiness is a level, not an edge.
+        // A connection that came while the process went to sleep wakes it again: readiness is a level, not an edge.
         if self.has_more_work(process) {
             self.wake(process);
         }

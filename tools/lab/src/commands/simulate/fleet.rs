@@ -1,6 +1,7 @@
-//! Measurements for the simulation: all servers stand ready, and get short slices of load by turns, in random order.
+//! Measurements for the simulation: all servers stand ready, and get short slices of load in turn, in random order.
 //!
-//! Machines that others use as well change their speed from second to second. By turns, it changes for all alike.
+//! Machines that others use as well change their speed from second to second. In turn, all servers see the same
+//! changes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,13 +20,14 @@ use crate::load::{Ending, Outcome, Plan, Run, Settings, run_beside};
 use crate::process::tree;
 use crate::server::{Server, ServerSpec};
 
-/// Of load on one point.
+/// The length of a slice of load.
 const SLICE: Duration = Duration::from_millis(120);
-/// Before each slice, uncounted: the server's code is in the caches again.
+/// An uncounted load before each slice: it brings the server's code back into the caches.
 const WARM_UP: Duration = Duration::from_millis(10);
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Answers like any small page, after a millisecond in the regex engine, which tries every way to split the letters.
+/// A page that answers like any small page, but after a millisecond in the regex engine, which tries every way to split
+/// the letters.
 const HEAVY: &str = "/heavy/aaaaaaaaaaaa/";
 const CONF: &str = r#"daemon off; worker_processes $workers; worker_rlimit_nofile 65536; pid $dir/pid; $user
 error_log $dir/error.log warn;
@@ -36,7 +38,7 @@ http { access_log off; keepalive_timeout 75s; types { text/html html; }
         location / { try_files $uri /1k.html; } } }
 "#;
 
-/// One way to put load on one model.
+/// A point of measurement: a load on a model with a number of workers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Point {
     pub model: &'static str,
@@ -48,26 +50,27 @@ pub(super) struct Point {
 pub(super) enum SliceLoad {
     /// New connections a second, the share `heavy` of them for the heavy page.
     Open { rate: f64, heavy: f64 },
-    /// So many at once, every 20 ms: all but the first find their worker awake.
+    /// So many connections at once, every 20 ms: all but the first find their worker awake.
     Bursts(usize),
 }
 
-/// What was seen in one slice.
+/// The figures of a slice of load.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slice {
     /// CPU time per request of all processes, µs.
     pub cpu: f64,
-    /// Of this, the dispatcher's.
+    /// The dispatcher's part of `cpu`.
     pub dispatcher: f64,
-    /// From the send to the first byte, of those that are not heavy, sorted; µs.
+    /// From the send to the first byte, of requests that are not heavy, sorted; µs.
     pub latencies: Vec<f64>,
-    /// As they were sent.
+    /// The requests at the times of their sends.
     pub arrivals: Vec<Arrival>,
     /// Requests of each worker.
     pub shares: Vec<f64>,
 }
 
-/// Mean of the middle half: slices in which the machine stood still don't count, and a clock that ticks coarsely does no harm.
+/// The interquartile mean: it ignores slices in which the machine stood still, and evens out a clock that ticks
+/// coarsely.
 pub(super) fn interquartile_mean(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let cut = values.len() / 4;
@@ -78,7 +81,7 @@ pub(super) fn interquartile_mean(mut values: Vec<f64>) -> f64 {
 /// Servers that stand ready.
 pub(super) struct Fleet {
     servers: BTreeMap<(&'static str, u32), Server>,
-    // After the servers: its directory is removed when they are gone.
+    // Behind the servers: the directory is removed when they are gone.
     pub bench: Bench,
 }
 
@@ -149,7 +152,7 @@ fn plan(load: SliceLoad, seed: u64) -> Plan {
             let mut plan = Plan::open(rate, SLICE, seed);
             let page = plan.paths.len();
             plan.paths.push(HEAVY.to_owned());
-            // Regularly rather than by chance: every slice costs the same.
+            // Heavy requests come at regular places, not by chance: every slice costs the same.
             let every = if heavy > 0.0 { (1.0 / heavy).round() as usize } else { usize::MAX };
             for request in plan.requests.iter_mut().skip(every / 2).step_by(every) {
                 (request.path, request.counts) = (page, false);
@@ -173,7 +176,7 @@ impl Slice {
         let us = |time: Duration| time.as_secs_f64() * 1e6;
         let requests = run.outcomes.len().max(1) as f64;
         let spent = |pick: fn(&Usage) -> u64| pick(after).saturating_sub(pick(before)) as f64 / 1e3 / requests;
-        // In the order of the plan, as `late` is.
+        // `late` is in the order of the plan, too.
         let sent = plan.requests.iter().zip(&run.late);
         let latency = |outcome: &Outcome| Some(us(outcome.first_byte?.saturating_sub(*run.late.get(outcome.request)?)));
         let mut latencies: Vec<f64> = run.outcomes.iter().filter(|o| o.counts).filter_map(latency).collect();
@@ -191,12 +194,12 @@ impl Slice {
     }
 }
 
-/// What a server has used and done so far.
+/// The CPU time and the requests of a server so far.
 #[derive(Default)]
 struct Usage {
     cpu_ns: u64,
     dispatcher_ns: u64,
-    /// Of each worker, by pid.
+    /// The requests of each worker, by pid.
     requests: BTreeMap<u32, u64>,
 }
 

@@ -1,9 +1,9 @@
-//! What distinguishes the models, as far as the simulation knows them.
+//! The differences between the models, as far as the simulation knows them.
 
-/// Who is told of a new connection.
+/// Which process is woken for a new connection, or gets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
-    /// The holder of the accept mutex alone; who loses it looks again after `accept_mutex_delay`.
+    /// The holder of the accept mutex alone; workers without it try again after `accept_mutex_delay`.
     Mutex,
     /// Every waiting worker.
     WakeAll,
@@ -11,11 +11,11 @@ pub(super) enum Rule {
     WakeFirst { rotate: u32 },
     /// The worker whose socket the kernel picks, by a hash.
     Hash,
-    /// A dispatcher, who gives it to the workers in turn.
+    /// A dispatcher, which passes connections to the workers in turn.
     RoundRobin,
-    /// A dispatcher, who tells the workers in turn, the next when the last has taken its connection.
+    /// A dispatcher, which notifies the workers in turn, the next when the last has taken its connection.
     Notify,
-    /// A dispatcher, who puts it where any worker takes it.
+    /// A dispatcher, which puts connections into a queue that all workers take from.
     SharedQueue,
 }
 
@@ -24,7 +24,7 @@ pub(super) enum Rule {
 pub(super) struct Simulated {
     pub name: &'static str,
     pub rule: Rule,
-    /// Threads of a worker that serve; drover's defaults.
+    /// The threads of a worker that serve, by drover's defaults.
     pub threads: usize,
 }
 
@@ -34,7 +34,8 @@ const fn single_threaded(name: &'static str, rule: Rule) -> Simulated {
 
 pub(super) static SIMULATED: &[Simulated] = &[
     single_threaded("accept_mutex", Rule::Mutex),
-    // Who has accepted gives the sockets to the one that has waited longest; while one is awake the next is its deputy.
+    // The worker that has accepted hands the sockets to the worker that has waited longest; while that one is awake,
+    // the next is its deputy.
     single_threaded("accept_handoff", Rule::WakeFirst { rotate: 1 }),
     single_threaded("herd", Rule::WakeAll),
     single_threaded("exclusive", Rule::WakeFirst { rotate: 16 }),
@@ -51,7 +52,8 @@ pub(super) static SIMULATED: &[Simulated] = &[
     single_threaded(FORK, Rule::SharedQueue),
 ];
 
-/// A process for each connection: what it costs is of another order, and there are no workers to be even or not.
+/// The model with a process for each connection: its costs are of another order, and without workers there is no
+/// balance.
 pub(super) const FORK: &str = "fork";
 
 impl Rule {

@@ -1,4 +1,4 @@
-//! One connection of the client.
+//! A connection of the client.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,13 +9,13 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::load::outcome::{Ending, Outcome};
 use crate::load::plan::PlannedRequest;
 
-/// What a slow client takes at a time.
+/// The most that a slow client reads before it pauses.
 const SLOW_READ: usize = 64 * 1024;
 const HEAD_LIMIT: usize = 16 * 1024;
 
 pub(super) struct Connection {
     pub stream: TcpStream,
-    /// Raised with each request: what refers to an older one is void.
+    /// Raised with each request: deadlines and pauses of an older request have a lower number and are void.
     pub generation: u64,
     pub keep_open: Duration,
     current: Option<Current>,
@@ -29,7 +29,7 @@ struct Current {
     sent: usize,
     first_byte: Option<Instant>,
     response: Response,
-    /// What a slow client may still read before it pauses.
+    /// How many bytes may be read before the next pause.
     allowance: usize,
 }
 
@@ -38,16 +38,16 @@ enum Response {
     Body(u64),
 }
 
-/// How far a connection got.
+/// How far `progress` got.
 pub(super) enum Progress {
     Waits,
-    /// Goes on after a pause.
+    /// The slow client pauses before its next read.
     ReadsSlowly,
     Ends(Ending),
 }
 
 impl Connection {
-    /// Starts to connect.
+    /// Begins to connect.
     pub(super) fn open(server: SocketAddr) -> io::Result<Connection> {
         let socket = Socket::new(Domain::for_address(server), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
         socket.set_tcp_nodelay(true)?;
@@ -59,7 +59,7 @@ impl Connection {
         Ok(Connection { stream: socket.into(), generation: 0, keep_open: Duration::ZERO, current: None })
     }
 
-    /// Connects, and has one request answered. Blocks.
+    /// Connects, sends `request` and reads the answer. Blocks.
     pub(super) fn open_established(server: SocketAddr, request: &[u8], timeout: Duration) -> io::Result<Connection> {
         let mut stream = TcpStream::connect_timeout(&server, timeout)?;
         stream.set_nodelay(true)?;
@@ -107,7 +107,7 @@ impl Connection {
         }
     }
 
-    /// Sends and receives until it would block; `buffer` is anybody's.
+    /// Sends and receives until the socket would block. `buffer` is scratch space.
     pub(super) fn progress(&mut self, request: &[u8], buffer: &mut [u8]) -> Progress {
         let Some(current) = &mut self.current else { return Progress::Waits };
         while current.sent < request.len() {
@@ -143,7 +143,7 @@ impl Connection {
         }
     }
 
-    /// The request is done with.
+    /// Ends the request that is under way, if there is one.
     pub(super) fn end(&mut self, ending: Ending, start: Instant) -> Option<Outcome> {
         let current = self.current.take()?;
         Some(Outcome {
@@ -157,7 +157,7 @@ impl Connection {
 }
 
 impl Response {
-    /// Takes in what has come; says how it ended when that was all.
+    /// Parses more bytes of the response. Returns the ending when the response is complete or bad.
     fn feed(&mut self, bytes: &[u8]) -> Option<Ending> {
         match self {
             Response::Body(left) => {
@@ -181,7 +181,7 @@ impl Response {
     }
 }
 
-/// Status and Content-Length.
+/// Parses the status and Content-Length of a response head.
 fn parse(head: &[u8]) -> Option<(u16, u64)> {
     let head = std::str::from_utf8(head).ok()?;
     let status = head.split(' ').nth(1)?.parse().ok()?;

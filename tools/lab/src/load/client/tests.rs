@@ -6,7 +6,7 @@ use std::thread;
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
-/// A server that lets a connection wait for what `pause` says, by its number.
+/// Starts a server that accepts connection number `n` after `pause(n)`.
 fn server(pause: fn(usize) -> Duration) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -47,8 +47,8 @@ fn every_planned_request_has_an_outcome() {
 
 #[test]
 fn a_stall_is_seen_by_all_that_were_planned_during_it() {
-    // The server stops for 200 ms at the tenth connection: at 500/s about a hundred requests are planned meanwhile. A closed
-    // loop would see one slow request.
+    // The server stops for 200 ms at the tenth connection: at 500/s about a hundred requests are planned meanwhile. A
+    // closed loop would see a single slow request.
     let plan = Plan::open(500.0, Duration::from_millis(600), 5);
     let run = go(&plan, server(|n| Duration::from_millis(if n == 10 { 200 } else { 0 })));
     let slow = run.outcomes.iter().filter(|o| o.first_byte.is_some_and(|t| t > Duration::from_millis(20))).count();
@@ -121,7 +121,7 @@ fn slow_readers_do_not_dilute_the_time_of_the_load() {
     plan.requests[1].slow = true;
     let begin = Instant::now();
     let run = go(&plan, address);
-    // 64 KiB every 10 ms: the slow one takes 640 ms.
+    // A slow client reads 64 KiB every 10 ms: 4 MiB take 640 ms.
     assert!(run.outcomes.iter().all(|o| o.ending == Ending::Answered), "{:?}", run.outcomes);
     assert!(run.elapsed + Duration::from_millis(200) < begin.elapsed(), "{:?} of {:?}", run.elapsed, begin.elapsed());
 }

@@ -7,7 +7,7 @@ fn setup(rule: Rule, workers: usize) -> Setup {
     Setup { rule, workers, threads: 1, cpus: workers + 1, costs, seed: 1 }
 }
 
-/// `utilisation` of each worker's CPU.
+/// Arrivals that keep each worker's CPU busy for the share `utilisation`.
 fn load(setup: &Setup, utilisation: f64) -> impl Iterator<Item = Arrival> + use<> {
     poisson(utilisation * setup.workers as f64 / 25.0 * 1e6, 0.0, 20_000, 1)
 }
@@ -18,7 +18,7 @@ fn fairness(run: &SimulatedRun, workers: usize) -> f64 {
     jain(&shares).unwrap()
 }
 
-/// Share of the busiest worker in each piece of `length` connections, on average.
+/// The share of the busiest worker in each piece of `length` connections, on average.
 fn busiest(run: &SimulatedRun, length: usize) -> f64 {
     let share = |piece: &[Served]| {
         let mut counts = std::collections::BTreeMap::<u16, usize>::new();
@@ -29,7 +29,7 @@ fn busiest(run: &SimulatedRun, length: usize) -> f64 {
     shares.iter().sum::<f64>() / shares.len() as f64
 }
 
-/// Latency of the share `q` of those that are not heavy.
+/// The latency below which the share `q` of the connections that are not heavy lies.
 fn quantile(run: &SimulatedRun, q: f64) -> f64 {
     let mut latencies: Vec<f32> = run.served.iter().filter(|s| !s.heavy).map(|s| s.latency).collect();
     latencies.sort_by(f32::total_cmp);
@@ -58,7 +58,8 @@ fn every_model_of_drover_is_simulated() {
 
 #[test]
 fn one_worker_is_the_queue_of_the_textbooks() {
-    // Poisson arrivals, constant service: M/D/1. Without waking, the mean time in the system is s + s·rho / (2·(1 - rho)).
+    // Poisson arrivals, constant service: M/D/1. Without waking, the mean time in the system is s + s·rho / (2·(1 -
+    // rho)).
     let costs = Costs { serve: 20.0, ..Costs::default() };
     let setup = Setup { costs, ..setup(Rule::Hash, 1) };
     for rho in [0.3, 0.6, 0.8] {
@@ -72,7 +73,7 @@ fn one_worker_is_the_queue_of_the_textbooks() {
 #[test]
 fn what_is_known_of_the_models_comes_out() {
     for workers in [8, 64, 256] {
-        // A second and a half, of which one worker would be busy for a twentieth.
+        // A second and a half: one worker would be busy for a twentieth of it.
         let light = |rule| fairness(&simulate(setup(rule, workers), poisson(2000.0, 0.0, 3000, 1)), workers);
         let even = 1.0 / workers as f64;
         let most = busiest(&simulate(setup(Rule::Mutex, workers), poisson(2000.0, 0.0, 3000, 1)), 30);
@@ -88,7 +89,7 @@ fn what_is_known_of_the_models_comes_out() {
 fn a_herd_costs_more_the_larger_it_is() {
     let cost = |rule, workers| simulate(setup(rule, workers), poisson(200.0, 0.0, 5000, 1)).cpu_us_per_request;
     for workers in [4, 16, 64, 256] {
-        // One is woken for the connection, all the others for nothing.
+        // Each connection wakes one worker for work, and all others for nothing.
         let expected = cost(Rule::WakeAll, 1) + 3.0 * (workers - 1) as f64;
         let herd = cost(Rule::WakeAll, workers);
         assert!((herd - expected).abs() < expected * 0.02, "{workers}: {herd} instead of {expected}");
@@ -98,7 +99,8 @@ fn a_herd_costs_more_the_larger_it_is() {
 
 #[test]
 fn reuseport_has_the_worst_tail_when_some_are_busy() {
-    // One in a hundred costs fifty times as much. Those that hash to its socket wait for it; a shared queue is served by others.
+    // A connection in a hundred costs fifty times as much. Connections that hash to the socket of its worker wait for
+    // it; from a shared queue other workers take them.
     for workers in [8, 64, 256] {
         let tail = |rule| {
             let costs = Costs { heavy: 1000.0, ..setup(rule, workers).costs };
@@ -118,7 +120,7 @@ fn a_dispatcher_is_the_limit_of_what_it_serves() {
         let setup = Setup { costs, ..setup(rule, 64) };
         quantile(&simulate(setup, load(&setup, 0.5)), 0.5)
     };
-    // 64 workers at half their speed take 1.3 million connections a second, a dispatcher 0.2.
+    // 64 workers at half their speed serve 1.3 million connections a second, a dispatcher 0.2 million.
     assert!(half(Rule::SharedQueue, costs) > 10_000.0 && half(Rule::RoundRobin, costs) > 10_000.0);
     assert!(half(Rule::Notify, costs) > half(Rule::RoundRobin, costs), "one after the other takes longer still");
     assert!(half(Rule::WakeFirst { rotate: 16 }, costs) < 50.0);

@@ -1,33 +1,33 @@
-//! Which `error_log` lines go where.
+//! The error logs of a conf: which `error_log` lines write to which files.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::{Files, Level, LogFile};
+use super::{Files, Level, LogFile, LogRef, log_ref};
 use crate::conf::{self, Span};
 use crate::os::users::Credentials;
 use crate::os::{Failure, daemon};
 
-/// One `error_log` directive.
+/// An `error_log` directive.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// The file.
     pub to: To,
-    /// The least grave level that is written.
+    /// The least grave level that is written there.
     pub level: Level,
-    /// Where the conf names the file.
+    /// The place of the file's name in the conf.
     pub span: Span,
 }
 
-/// Two that say the same are one log.
+/// Targets that differ in their place only are one log.
 impl PartialEq for Target {
     fn eq(&self, other: &Target) -> bool {
         (&self.to, self.level) == (&other.to, other.level)
     }
 }
 
-/// Where an `error_log` writes.
+/// The file of an `error_log`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum To {
     /// `error_log stderr`.
@@ -45,39 +45,7 @@ impl To {
     }
 }
 
-/// An error log of the current configuration, cheap to copy and to ask for its level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogRef {
-    id: u32,
-    /// 0: the main log, whose level is asked for when needed.
-    level: u8,
-}
-
-impl LogRef {
-    /// The `error_log` of the main context.
-    pub const fn main() -> Self {
-        Self { id: 0, level: 0 }
-    }
-
-    /// Whether this log writes events of `level`, or they are shown on standard error during the start.
-    pub fn takes(self, level: Level) -> bool {
-        let limit = if self.level == 0 { MAIN_LEVEL.load(Ordering::Relaxed) } else { self.level };
-        level as u8 <= limit || (level <= Level::Warn && super::line::is_startup())
-    }
-
-    pub(super) fn id(self) -> u32 {
-        self.id
-    }
-}
-
-impl Default for LogRef {
-    fn default() -> Self {
-        Self::main()
-    }
-}
-
-static MAIN_LEVEL: AtomicU8 = AtomicU8::new(Level::Notice as u8);
-/// This process is a daemon.
+/// Whether this process is a daemon, whose standard error goes to the main log.
 static STDERR_TAKEN: AtomicBool = AtomicBool::new(false);
 static CURRENT: RwLock<Option<Arc<Logs>>> = RwLock::new(None);
 
@@ -96,14 +64,14 @@ pub struct Logs {
 }
 
 impl Logs {
-    /// Opens the main context's error log.
+    /// Opens the main context's error log. To be called before root's powers are given up.
     pub fn open(main: &[Target]) -> Result<Self, conf::Error> {
         let logs = Self::default();
         logs.error_log(main)?;
         Ok(logs)
     }
 
-    /// The same, but what the main context says (its default) stands for `instead`: for `-e`.
+    /// Opens `instead` in the place of the main context's error log, `main`: for `-e`.
     pub fn open_instead(main: &[Target], instead: &[Target]) -> Result<Self, conf::Error> {
         let logs = Self::open(instead)?;
         {
@@ -115,7 +83,8 @@ impl Logs {
         Ok(logs)
     }
 
-    /// The error log that writes to `targets` (a scope's `error_log` value), opened now unless it is open already.
+    /// The error log that writes to `targets` (a scope's `error_log` value), opened now unless it is open already. To
+    /// be called before root's powers are given up.
     pub fn error_log(&self, targets: &[Target]) -> Result<LogRef, conf::Error> {
         let mut logs = self.error_logs.lock().unwrap_or_else(PoisonError::into_inner);
         let id = match logs.iter().position(|l| l.targets == targets) {
@@ -134,30 +103,31 @@ impl Logs {
             return Ok(LogRef::main());
         }
         let level = targets.iter().map(|t| t.level).max().unwrap_or(Level::Emerg);
-        Ok(LogRef { id: id as u32, level: level as u8 })
+        Ok(LogRef::new(id as u32, level))
     }
 
-    /// The log file at `path`, shared with whoever else writes there: for access logs.
+    /// The log file at `path`, shared with other logs that write there: for access logs.
     pub fn file(&self, path: &Path) -> Result<Arc<LogFile>, Failure> {
         self.files.open(path)
     }
 
-    /// From now on events go to these logs.
+    /// Sends all events to these logs from now on.
     pub fn make_current(self: &Arc<Self>) {
         let main = self.get(0);
         let level = main.and_then(|l| l.outputs.iter().map(|(_, level)| *level).max()).unwrap_or(Level::Emerg);
-        MAIN_LEVEL.store(level as u8, Ordering::Relaxed);
+        log_ref::set_main_level(level);
         *CURRENT.write().unwrap_or_else(PoisonError::into_inner) = Some(self.clone());
         self.follow();
     }
 
-    /// The paths of logs that this process's terminal shows.
+    /// The paths of logs that end on this process's terminal.
     pub fn on_terminal(&self) -> Vec<PathBuf> {
         self.files.on_terminal()
     }
 
-    /// Lets standard error, which a daemon has no terminal for, go to the main error log, unless that is standard error itself
-    /// (ngx_log_redirect_stderr), and takes the terminal from the logs. It stays so after reloads and reopening.
+    /// For a daemon, which has no terminal: lets standard error go to the main error log, unless that log is standard
+    /// error itself (ngx_log_redirect_stderr), and logs on the terminal to /dev/null. Reloads and reopened logs keep to
+    /// that.
     pub fn take_over_stderr(&self) -> Result<(), Failure> {
         let Some(main) = self.get(0) else { return Ok(()) };
         STDERR_TAKEN.store(true, Ordering::Relaxed);
@@ -177,7 +147,7 @@ impl Logs {
         }
     }
 
-    /// Reopens every file, the master's part with the workers' user as `owner`; logs what failed.
+    /// Reopens every file and logs failures. `owner`: see [`LogFile::reopen`].
     pub fn reopen(&self, owner: Option<&Credentials>) {
         for failure in self.files.reopen(owner) {
             super::emerg!("{failure}");

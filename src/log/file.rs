@@ -1,4 +1,4 @@
-//! Log files: opened once a path, appended to with one write, reopened in place.
+//! Log files: each path is opened once, lines are appended with one write, a file is reopened in place.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal};
@@ -17,32 +17,32 @@ use crate::os::time::monotonic_ms;
 use crate::os::users::Credentials;
 use crate::os::{ErrnoText, Failure, Shared};
 
-/// A file that lines are appended to, by any number of threads and processes.
+/// A file to which any number of threads and processes append lines.
 #[derive(Debug)]
 pub struct LogFile {
     path: PathBuf,
-    /// Its number never changes: reopening puts another file behind it.
+    /// The descriptor's number never changes: reopening puts another file behind it.
     fd: OwnedFd,
     std: Option<StdStream>,
     sink: Sink,
     state: Shared<FileState>,
 }
 
-/// What takes the bytes.
+/// The kind of file that takes the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sink {
     File,
-    /// Whole or not at all goes in what is no longer than PIPE_BUF: lines of several processes stay whole.
+    /// Takes up to PIPE_BUF bytes whole or not at all: lines of several processes stay whole.
     Pipe,
     Socket,
 }
 
-/// Bytes that a pipe takes as one (PIPE_BUF).
+/// Bytes that a pipe takes whole (PIPE_BUF).
 const ATOMIC: usize = 4096;
 
 impl LogFile {
-    /// Opens for appending, made when missing (mode 0644, less the umask). /dev/stdout and /dev/stderr are this process's own
-    /// streams, also when they are sockets or somebody else's pipes, which open(2) refuses.
+    /// Opens a file for appending, and creates a missing one (mode 0644, less the umask). /dev/stdout and /dev/stderr
+    /// are this process's own streams, even when they are sockets or another user's pipes, which open(2) refuses.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let std = std_stream(path);
         let fd = match std {
@@ -57,8 +57,8 @@ impl LogFile {
         Ok(file)
     }
 
-    /// An earlier run may have died after the beginning of a line. What is in the middle of a line for a moment only is
-    /// being written by the workers of the conf before this one.
+    /// Ends the last line of the file, which a run that died may have left without its end. A line without its end for
+    /// a moment only is being written by the workers of the conf before this one.
     fn look_at_end(&self) {
         let is_cut = || self.sink == Sink::File && ends_in_a_line(&self.path).unwrap_or(false);
         if is_cut() {
@@ -69,14 +69,14 @@ impl LogFile {
         }
     }
 
-    /// Where it was opened.
+    /// The path that was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Appends `bytes`, whole lines, so that those of several processes don't mix, and returns how many bytes were
-    /// taken, which are whole lines, too: logging never waits for whoever reads a pipe, a terminal or a socket. Errors:
-    /// a full disk, a reader that is gone; nothing was taken.
+    /// Appends `bytes`, whole lines, so that the lines of several processes don't mix. Returns how many bytes were
+    /// taken, whole lines as well: logging never waits for the reader of a pipe, a terminal or a socket. Errors, when
+    /// nothing was taken: a full disk, a reader that is gone.
     pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut done = 0;
         while done < bytes.len() {
@@ -99,8 +99,8 @@ impl LogFile {
         Ok(done)
     }
 
-    /// `lines` could not be written because of `error`. The first process to which that happens within a minute says
-    /// so.
+    /// Counts `lines` that could not be written because of `error`. The first process that loses lines within a minute
+    /// logs that.
     pub fn lose(&self, lines: u64, error: &io::Error) {
         self.state.lose(lines);
         if let Some(lines) = self.state.loss_to_say(monotonic_ms) {
@@ -109,8 +109,8 @@ impl LogFile {
         }
     }
 
-    /// `n` bytes of `lines` are written. The line that ends among the others is kept, to be written before anything
-    /// else. Returns how many bytes are taken with that.
+    /// Takes note that `n` bytes of `lines` are written. The rest of a line that was cut there is kept, to be written
+    /// before anything else. Returns how many bytes are taken with that rest.
     fn whole_lines(&self, lines: &[u8], n: usize) -> usize {
         let (done, left) = lines.split_at(n);
         if left.is_empty() || done.last().is_none_or(|byte| *byte == b'\n') {
@@ -122,13 +122,13 @@ impl LogFile {
     }
 
     fn keep_rest(&self, rest: &[u8]) {
-        // The process that has it in hand has seen another line cut, and the disk is full for both.
+        // A process that holds the rest has another cut line there, and the disk is full for both.
         if let Some(held) = self.state.hold() {
             held.set(rest);
         }
     }
 
-    /// Writes the rest of the line that was cut. False: not all of it could be written yet.
+    /// Writes the rest of the line that was cut. False: some of the rest is still to be written.
     fn write_rest(&self) -> io::Result<bool> {
         let Some(held) = self.state.hold() else { return Ok(false) };
         let rest = held.get();
@@ -139,7 +139,7 @@ impl LogFile {
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) => {
-                // The beginning went with the reader.
+                // The beginning of the line has gone with the reader.
                 if error.kind() == io::ErrorKind::BrokenPipe {
                     held.set(b"");
                 }
@@ -152,7 +152,7 @@ impl LogFile {
         loop {
             let wrote = match self.sink {
                 Sink::File | Sink::Pipe => nix::unistd::write(&self.fd, bytes),
-                // It may be a duplicate, whose other holders expect to wait.
+                // Without O_NONBLOCK: the descriptor may be a duplicate, whose other holders expect to wait.
                 Sink::Socket => send(self.fd.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL),
             };
             match wrote {
@@ -162,8 +162,9 @@ impl LogFile {
         }
     }
 
-    /// Opens the path again (after a rotation) and puts the new file in the old one's place; on an error the old one stays. A
-    /// master that is root gives the file to the workers' `owner`, who must be able to reopen it too (ngx_reopen_files).
+    /// Opens the path again, after a rotation, and puts the new file in the old one's place; on an error the old file
+    /// stays. `owner`: the user to whom a master that is root gives the file, because the workers must be able to
+    /// reopen it as well (ngx_reopen_files).
     pub fn reopen(&self, owner: Option<&Credentials>) -> Result<(), Failure> {
         if self.std.is_some() {
             return Ok(());
@@ -173,7 +174,7 @@ impl LogFile {
             give_to(&file, &self.path, owner)?;
         }
         if self.state.has_rest() {
-            // The last chance for the old file; the new one must not begin with it.
+            // The rest of a line belongs to the old file; the new file must not begin with it.
             let _ = self.write_rest();
             self.keep_rest(b"");
         }
@@ -184,7 +185,7 @@ impl LogFile {
         self.std.is_some() && self.fd.is_terminal()
     }
 
-    /// True when lines end up on this process's standard error.
+    /// Whether the file is this process's standard error.
     pub fn is_stderr(&self) -> bool {
         self.std == Some(StdStream::Error)
     }
@@ -215,7 +216,7 @@ fn sink_of(fd: &OwnedFd) -> io::Result<Sink> {
     })
 }
 
-/// As many whole lines as fit into `max` bytes; if not even one does, all of that one.
+/// The whole lines that fit into `max` bytes; the whole first line if even that is longer.
 fn lines_up_to(max: usize, bytes: &[u8]) -> &[u8] {
     let Some(head) = bytes.get(..max) else { return bytes };
     let end = memchr::memrchr(b'\n', head).or_else(|| memchr::memchr(b'\n', bytes));
@@ -223,7 +224,7 @@ fn lines_up_to(max: usize, bytes: &[u8]) -> &[u8] {
 }
 
 fn append(path: &Path) -> io::Result<File> {
-    // O_NONBLOCK: a FIFO without a reader is an error at once (ENXIO) and not a server that hangs.
+    // O_NONBLOCK: a FIFO without a reader is an error (ENXIO), and does not hang the server.
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     OpenOptions::new().append(true).create(true).mode(0o644).custom_flags(flags.bits()).open(path)
 }
@@ -236,17 +237,17 @@ fn ends_in_a_line(path: &Path) -> io::Result<bool> {
     Ok(byte != *b"\n")
 }
 
-/// Whether `path` is a symbolic link that neither root nor this user made: whoever can write to a directory of logs
-/// could have any file given away with it.
+/// Whether `path` is a symbolic link that neither root nor this user made: with such a link, a user who can write to a
+/// directory of logs could have root give away any file.
 fn is_foreign_link(path: &Path) -> bool {
     let is_ours = |uid| uid == 0 || uid == nix::unistd::geteuid().as_raw();
     std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink() && !is_ours(meta.uid()))
 }
 
-/// Gives a log to the workers' user.
+/// Gives a log file to the workers' user.
 fn give_to(file: &File, path: &Path, owner: &Credentials) -> Result<(), Failure> {
     let meta = file.metadata().map_err(|e| Failure::on_path("fstat", path, e))?;
-    // A device, a FIFO or a terminal serves others, too; where a link leads is for who made it to say.
+    // A device, a FIFO or a terminal serves other programs as well.
     if !meta.is_file() || is_foreign_link(path) {
         return Ok(());
     }
@@ -265,14 +266,14 @@ fn give_to(file: &File, path: &Path, owner: &Credentials) -> Result<(), Failure>
     Ok(())
 }
 
-/// The log files of one configuration: each path is open once, whoever writes to it.
+/// The log files of a conf: each path is open once, however many logs write to it.
 #[derive(Debug, Default)]
 pub struct Files {
     open: Mutex<Vec<Arc<LogFile>>>,
 }
 
 impl Files {
-    /// The log file at `path`, opened now unless it is open already. Call it before privileges drop.
+    /// The log file at `path`, opened now unless it is open already. To be called before root's powers are given up.
     pub fn open(&self, path: &Path) -> Result<Arc<LogFile>, Failure> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = open.iter().find(|f| f.path == path) {
@@ -283,13 +284,13 @@ impl Files {
         Ok(file)
     }
 
-    /// The paths of those that are this process's standard output or error, and a terminal.
+    /// The paths of files that are this process's standard output or error, and a terminal.
     pub fn on_terminal(&self) -> Vec<PathBuf> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.iter().filter(|f| f.is_on_terminal()).map(|f| f.path.clone()).collect()
     }
 
-    /// Sends to /dev/null from now on what was for a terminal.
+    /// Lets files that are a terminal write to /dev/null from now on.
     pub fn leave_terminal(&self) -> Result<(), Failure> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.iter().filter(|f| f.is_on_terminal()).try_for_each(|f| {
@@ -299,7 +300,7 @@ impl Files {
         })
     }
 
-    /// Reopens them all, and returns what failed.
+    /// Reopens all files and returns the failures.
     pub fn reopen(&self, owner: Option<&Credentials>) -> Vec<Failure> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.iter().filter_map(|f| f.reopen(owner).err()).collect()

@@ -2,34 +2,22 @@
 
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::field::{Field, Visit};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
+use super::startup::is_startup;
 use super::{Level, Logs};
 use crate::os::process;
 use crate::os::time::LocalTime;
 
-/// Longest line, so that one write to a pipe is atomic (PIPE_BUF). nginx cuts at 2048.
+/// Bytes of the longest line: a write of that length to a pipe is atomic (PIPE_BUF). nginx cuts at 2048.
 const MAX_LINE: usize = 4096;
-
-/// While the program starts, errors and warnings are also shown on standard error as `drover: [emerg] ...` (ngx_use_stderr).
-static STARTUP: AtomicBool = AtomicBool::new(true);
-
-/// Says whether the program is still talking to whoever started it.
-pub fn set_startup(on: bool) {
-    STARTUP.store(on, Ordering::Relaxed);
-}
-
-pub(super) fn is_startup() -> bool {
-    STARTUP.load(Ordering::Relaxed)
-}
 
 /// Installs the subscriber, once for this process and all its children; a second call changes nothing.
 pub fn init() {
-    // An error means that one is installed already.
+    // An error means that a subscriber is installed already.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Output));
 }
 
@@ -43,7 +31,7 @@ struct Parts {
     connection: u64,
     message: String,
     context: String,
-    picture: String,
+    snippet: String,
     line: String,
 }
 
@@ -58,17 +46,17 @@ impl Visit for Parts {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing to a String fails only when the value's own formatting does: what it wrote until then is kept.
+        // Writing to a String fails only when the value's own formatting does; the text so far is kept.
         let _ = match field.name() {
             "message" => write!(Escaped(&mut self.message), "{value:?}"),
             "context" => write!(Escaped(&mut self.context), "{value:?}"),
-            "picture" if is_startup() => write!(self.picture, "{value:?}"),
+            "snippet" if is_startup() => write!(self.snippet, "{value:?}"),
             _ => Ok(()),
         };
     }
 }
 
-/// Keeps one event on one line: a decoded path or a header may hold line feeds and escape sequences.
+/// Keeps an event on one line: a decoded path or a header may hold line feeds and escape sequences.
 struct Escaped<'a>(&'a mut String);
 
 impl fmt::Write for Escaped<'_> {
@@ -96,12 +84,12 @@ impl<S: tracing::Subscriber> Layer<S> for Output {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
         // Fails only while the thread ends.
         let _ = PARTS.try_with(|cell| {
-            // Taken already: an event while this one is being formatted. There is nothing sensible to write.
+            // An event that is sent while another is being formatted is lost.
             let Ok(mut parts) = cell.try_borrow_mut() else { return };
             let parts = &mut *parts;
             parts.message.clear();
             parts.context.clear();
-            parts.picture.clear();
+            parts.snippet.clear();
             event.record(parts);
             write_event(parts);
         });
@@ -112,26 +100,27 @@ fn write_event(parts: &mut Parts) {
     let level = Level::from_number(parts.severity);
     let told = is_startup() && level <= Level::Warn;
     if told {
-        let rest = if parts.picture.is_empty() { &parts.context } else { &parts.picture };
+        let rest = if parts.snippet.is_empty() { &parts.context } else { &parts.snippet };
         eprint(format_args!("[{level}] {}{rest}", parts.message));
     }
     let Some(log) = Logs::current().and_then(|logs| logs.get(parts.log)) else { return };
     format_line(parts, level, LocalTime::now(), process::id(), process::thread_id());
     for (file, limit) in &log.outputs {
         if level <= *limit && !(told && file.is_stderr()) {
-            // A log that can't be written has nowhere to complain.
+            // The failure of a log has no other log to go to.
             let _ = file.write(parts.line.as_bytes());
         }
     }
 }
 
-/// `drover: ...` on standard error; a closed one is nobody's problem.
+/// Writes `drover: ...` to standard error. A closed standard error is no failure.
 fn eprint(text: fmt::Arguments<'_>) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "drover: {text}");
 }
 
-/// `2026/11/20 10:00:00 [error] 123#0: *7 message, client: ...` (ngx_log_error_core). The thread is 0 in a process's first thread.
+/// `2026/11/20 10:00:00 [error] 123#0: *7 message, client: ...` (ngx_log_error_core). The thread number is 0 in a
+/// process's first thread.
 fn format_line(parts: &mut Parts, level: Level, now: LocalTime, pid: i32, thread: i32) {
     let line = &mut parts.line;
     line.clear();

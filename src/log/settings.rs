@@ -3,7 +3,7 @@
 use super::{Level, Target, To};
 use crate::conf::{self, Contexts, Entry, Setting};
 
-/// What this module reads.
+/// The directives of this layer.
 pub static DIRECTIVES: &[&dyn Entry] = &[&ERROR_LOG];
 
 pub static ERROR_LOG: Setting<Vec<Target>> = Setting::many(&["error_log"], |a, targets: &mut Vec<Target>| {

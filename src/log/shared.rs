@@ -1,34 +1,34 @@
-//! Memory of the processes that append to one log file: the rest of a line that was cut in two, because the disk was
-//! full, which whoever writes next writes first; and how many lines nobody could write.
+//! Memory shared by the processes that append to a log file: the rest of a line that a full disk has cut, which the
+//! next writer writes first; and the number of lines that were lost.
 
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 
 use crate::os::{process, shareable};
 
-/// Longest rest of a line that is kept, bytes; of a longer one only the line's end is.
+/// Bytes of the longest rest that is kept; of a longer rest the line feed alone is kept.
 const REST_MAX: usize = 64 << 10;
 
-/// How often the loss of lines is said, ms.
+/// The loss of lines is logged at most once in this time, ms.
 const SAY_EVERY_MS: u64 = 60_000;
 
 shareable! {
-    /// Shared by the process that has opened the file and its children.
+    /// The state of a log file, shared by the process that has opened it and its children.
     #[derive(Debug)]
     pub struct FileState {
-        /// The process that has `len` and `rest` in hand; 0: none.
+        /// The process that may change `len` and `rest`; 0: none.
         holder: AtomicU32,
         len: AtomicU32,
         rest: [AtomicU8; REST_MAX],
-        /// Lines that were lost since that was last said.
+        /// Lines lost since the loss was logged last.
         lost: AtomicU64,
-        /// Before that it is not said again, ms of the monotonic clock.
+        /// The time before which a loss is not logged again, ms of the monotonic clock.
         say_from_ms: AtomicU64,
     }
 }
 
-/// The right to change the rest. Given back when dropped.
-pub struct Held<'a>(&'a FileState);
+/// The right to change the rest. Dropping gives the right back.
+pub struct RestGuard<'a>(&'a FileState);
 
 impl FileState {
     /// Whether the file ends in the middle of a line.
@@ -36,16 +36,16 @@ impl FileState {
         self.len.load(Acquire) > 0
     }
 
-    /// `None`: another process, or another thread, has the rest in hand.
-    pub fn hold(&self) -> Option<Held<'_>> {
+    /// Takes the right to change the rest. `None`: another process, or another thread, has it.
+    pub fn hold(&self) -> Option<RestGuard<'_>> {
         let own = process::id() as u32;
         let take_from = |holder| self.holder.compare_exchange(holder, own, AcqRel, Acquire);
         let is_taken = match take_from(0) {
             Ok(_) => true,
-            // Its holder has died with it in hand.
+            // A holder that has died can't give the right back.
             Err(holder) => !process::is_alive(holder as process::Pid) && take_from(holder).is_ok(),
         };
-        is_taken.then_some(Held(self))
+        is_taken.then_some(RestGuard(self))
     }
 
     /// Counts lines that could not be written.
@@ -53,7 +53,7 @@ impl FileState {
         self.lost.fetch_add(lines, Relaxed);
     }
 
-    /// How many lines were lost, if that is to be said now: by one process, once a minute.
+    /// The number of lost lines, if this process is to log it now: one process does, once a minute.
     pub fn loss_to_say(&self, now_ms: impl FnOnce() -> u64) -> Option<u64> {
         if self.lost.load(Relaxed) == 0 {
             return None;
@@ -65,14 +65,14 @@ impl FileState {
     }
 }
 
-impl Held<'_> {
-    /// The part of the cut line that is still to be written.
+impl RestGuard<'_> {
+    /// The rest of the cut line, still to be written.
     pub fn get(&self) -> Vec<u8> {
         let len = self.0.len.load(Acquire) as usize;
         self.0.rest.iter().take(len).map(|byte| byte.load(Relaxed)).collect()
     }
 
-    /// Replaces it.
+    /// Replaces the rest.
     pub fn set(&self, rest: &[u8]) {
         let rest = if rest.len() > REST_MAX { b"\n" } else { rest };
         self.0.rest.iter().zip(rest).for_each(|(to, from)| to.store(*from, Relaxed));
@@ -80,7 +80,7 @@ impl Held<'_> {
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for RestGuard<'_> {
     fn drop(&mut self) {
         self.0.holder.store(0, Release);
     }

@@ -1,12 +1,12 @@
-use super::line::{Output, set_startup};
 use super::*;
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tracing_subscriber::layer::SubscriberExt;
 
 struct Somewhere(LogRef);
 
-impl Place for Somewhere {
+impl Origin for Somewhere {
     fn log(&self) -> LogRef {
         self.0
     }
@@ -37,7 +37,7 @@ fn with_logs(main: Level, body: impl FnOnce(&Logs, &Path)) -> Vec<String> {
     std::fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// Without the time and the process.
+/// The level and the text of a line, without time and process.
 fn tail(line: &str) -> String {
     let (time, rest) = line.split_at(19);
     assert!(time.bytes().enumerate().all(|(i, b)| match i {

@@ -122,7 +122,7 @@ impl fmt::Display for LoadError {
         match self {
             Self::Conf(error) => {
                 f.write_str(&error.sentence())?;
-                log::Place::context(&InConf(error), f)
+                log::Origin::context(&InConf(error), f)
             }
             Self::Failed(failure) => failure.fmt(f),
             Self::Other(text) => f.write_str(text),
@@ -265,12 +265,12 @@ pub fn log_warnings(conf: &Conf) {
 /// A place in the conf, which whoever starts the program is shown.
 struct InConf<'e>(&'e conf::Error);
 
-impl log::Place for InConf<'_> {
+impl log::Origin for InConf<'_> {
     fn context(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.help_text().map_or(Ok(()), |help| write!(f, ": {help}"))
     }
 
-    fn picture(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn snippet(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.snippet())
     }
 }

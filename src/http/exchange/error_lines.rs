@@ -5,7 +5,7 @@ use crate::http::message::field::Id;
 use crate::http::message::reject::Reject;
 use crate::http::message::request::{Blame, Field, Head};
 use crate::http::site::regex::MatchError;
-use crate::log::{self, Level, LogRef, Place};
+use crate::log::{self, Level, LogRef, Origin};
 use crate::os::ErrnoText;
 use std::fmt;
 use std::io;
@@ -22,7 +22,7 @@ fn here<'a>(ex: &'a Exchange, cx: &'a Cx<'a>) -> Here<'a> {
     Here { ex, cx, doing: String::new() }
 }
 
-impl Place for Here<'_> {
+impl Origin for Here<'_> {
     fn log(&self) -> LogRef {
         self.ex.location_of(self.cx).error_log
     }

@@ -3,7 +3,7 @@
 use super::close::{DELIVERY_CHECK_MS, LINGER_MS, LINGER_PAUSE_MS};
 use super::{BATCH_MAX, Engine};
 use crate::http::exchange::ConnInfo;
-use crate::log::{self, LogRef, Place};
+use crate::log::{self, LogRef, Origin};
 use crate::os::{Addr, ErrnoText, Socket};
 use crate::serve::connection::{Conn, Need, Phase, State};
 use crate::serve::output::{Flush, SendOptions};
@@ -21,7 +21,7 @@ struct Here<'a> {
     server: &'a Server,
 }
 
-impl Place for Here<'_> {
+impl Origin for Here<'_> {
     fn log(&self) -> LogRef {
         self.server.error_log
     }

@@ -72,17 +72,16 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
+use super::lease::{Watch, log_takeover};
+use super::model::{Always, Hooks, Kind, Life, Loop, Model, Seat, Setup, Wait, listen_if_possible, workers};
+use super::sockets::{Rotation, log_epoll_failure};
 use seats::{Peer, Seats};
 
-use super::herd::{Always, listen_if_possible};
-use super::lease::{Watch, log_takeover};
-use super::rotation::Rotation;
-use super::{Hooks, Kind, Life, Loop, Model, Seat, Setup, Wait, report, workers};
 use crate::event::monotonic_ms;
 use crate::os::Poller;
 use crate::shm::MutexState;
 
-pub static KIND: Kind = Kind {
+pub(super) static KIND: Kind = Kind {
     name: "accept_handoff",
     params: &[],
     about: "An accept mutex that is handed on: having accepted, its holder gives it to the worker with the fewest \
@@ -188,7 +187,7 @@ impl Handoff {
         if seat.pid.load(Ordering::Relaxed) != pid {
             seat.pid.store(pid, Ordering::Release);
         }
-        state.listening.set_lent(seat.armed.load(Ordering::Relaxed) != 0);
+        state.listening.set_armed_by_model(seat.armed.load(Ordering::Relaxed) != 0);
     }
 
     /// This worker, as its peers see it.
@@ -265,7 +264,7 @@ impl Handoff {
         let deputy = &self.seats.table.coordination.deputy;
         let _ = deputy.compare_exchange(self.seat + 1, 0, Ordering::Relaxed, Ordering::Relaxed);
         self.seats.disarm(self.seat, state);
-        state.listening.set_lent(false);
+        state.listening.set_armed_by_model(false);
         // Partner: the fence in `hand_off`. A peer that has made this worker the holder at the same moment may have
         // found its set armed still.
         fence(Ordering::SeqCst);
@@ -283,7 +282,7 @@ impl Handoff {
         if !self.seats.is_armed(self.seat) || !deputy.is_some_and(stands_by) {
             let (deputy, _) = self.next_two();
             self.seats.arm_holder_and_deputy(self.seat, deputy, state);
-            state.listening.set_lent(true);
+            state.listening.set_armed_by_model(true);
         }
         self.watch.on_held(state.pid, now)
     }
@@ -372,13 +371,13 @@ impl Handoff {
             && deputy.compare_exchange(0, self.seat + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
         {
             self.seats.arm(self.seat, state);
-            state.listening.set_lent(true);
+            state.listening.set_armed_by_model(true);
             return;
         }
         let (is_armed, is_rush) = (self.seats.is_armed(self.seat), self.seats.is_rush(state));
         if is_rush && !is_armed && !self.has_too_many(state) {
             self.seats.arm(self.seat, state);
-            state.listening.set_lent(true);
+            state.listening.set_armed_by_model(true);
         } else if !is_rush && is_armed && !self.is_deputy() {
             self.stand_down(state);
         }
@@ -404,7 +403,7 @@ fn is_too_many(own: u32, least: u32) -> bool {
 
 impl Hooks for Handoff {
     fn before_wait(&mut self, state: &mut Loop) -> Wait {
-        if !state.may_listen() {
+        if !state.resume_listening() {
             self.withdraw(state);
             return listen_if_possible(state);
         }
@@ -429,7 +428,7 @@ impl Hooks for Handoff {
         Wait { at_most_ms: self.watch.on_lost(state.pid, seen, now, BACKUP_LEASES), posts: true }
     }
 
-    fn may_accept(&mut self, state: &mut Loop) -> bool {
+    fn before_accepts(&mut self, state: &mut Loop) -> bool {
         self.is_holder(state) || self.step_in(state)
     }
 
@@ -478,7 +477,7 @@ impl Hooks for Handoff {
 
     fn stop_listening(&mut self, state: &mut Loop) {
         self.withdraw(state);
-        report(state.listening.disarm_all(&state.poller));
+        log_epoll_failure(state.listening.disarm_all(&state.poller));
     }
 
     /// The mutex holder may be asleep in epoll_wait: re-arms its set so that it wakes.

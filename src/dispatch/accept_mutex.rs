@@ -19,12 +19,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::herd::{Always, listen_if_possible};
 use super::lease::{SharedMutex, Watch, log_takeover};
-use super::{Hooks, Kind, Life, Loop, Model, Seat, Setup, Wait, report, workers};
+use super::model::{Always, Hooks, Kind, Life, Loop, Model, Seat, Setup, Wait, listen_if_possible, workers};
+use super::sockets::log_epoll_failure;
 use crate::event::monotonic_ms;
 
-pub static KIND: Kind = Kind {
+pub(super) static KIND: Kind = Kind {
     name: "accept_mutex",
     params: &[],
     about: "nginx's accept mutex: the workers take turns, and only the one that holds the mutex watches the listening \
@@ -120,7 +120,7 @@ impl Competing {
 
 impl Hooks for Competing {
     fn before_wait(&mut self, state: &mut Loop) -> Wait {
-        if !state.may_listen() {
+        if !state.resume_listening() {
             self.resign(state);
             return listen_if_possible(state);
         }
@@ -134,14 +134,14 @@ impl Hooks for Competing {
         }
         let (at_most_ms, is_holder) = self.compete(state);
         if !is_holder {
-            if self.is_listening && report(state.listening.disarm_shared(&state.poller)) {
+            if self.is_listening && log_epoll_failure(state.listening.disarm_shared(&state.poller)) {
                 self.is_listening = false;
             }
             return Wait { at_most_ms, posts: false };
         }
         state.tally.mutex_takes.add(1);
         self.acquired_at = Some(Instant::now());
-        if !self.is_listening && !report(state.listening.arm(&state.poller)) {
+        if !self.is_listening && !log_epoll_failure(state.listening.arm(&state.poller)) {
             self.release(state);
             return Wait { at_most_ms: Some(state.options.accept_mutex_delay_ms), posts: false };
         }
@@ -149,7 +149,7 @@ impl Hooks for Competing {
         Wait { at_most_ms, posts: true }
     }
 
-    fn may_accept(&mut self, state: &mut Loop) -> bool {
+    fn before_accepts(&mut self, state: &mut Loop) -> bool {
         if self.acquired_at.is_some() && self.shared.mutex().holder() != Some(state.pid) {
             // Another worker has taken the mutex over, so this one must not free it. The next try fails and removes the
             // sockets.
@@ -166,7 +166,7 @@ impl Hooks for Competing {
     /// Leaves the mutex to another worker, which may have the descriptors or slots that this one lacks
     /// (ngx_event_accept, EMFILE).
     fn stop_listening(&mut self, state: &mut Loop) {
-        if report(state.listening.disarm_all(&state.poller)) {
+        if log_epoll_failure(state.listening.disarm_all(&state.poller)) {
             self.is_listening = false;
         }
         self.release(state);

@@ -1,19 +1,24 @@
-//! `exclusive`: every worker watches every listening socket with EPOLLEXCLUSIVE, so that a connection wakes one of them.
+//! `exclusive`: every worker watches every listening socket with EPOLLEXCLUSIVE, so that a connection wakes one of
+//! them. In the field: nginx since 1.11.3 (`accept_mutex off`, its default).
 //!
-//! Each queues up behind the others again every `rotate` connections, and when it is over its load limit (see
-//! `rotation.rs`).
+//! - `plan`: `worker_processes` workers, no dispatcher.
+//! - `life`: the event loop, with the hooks `Rotating`; a lone worker always listens.
+//! - The loop: the sockets stay in the epoll set. A worker queues up behind the others again after every `rotate`
+//!   connections, and when it is over its load limit (see `Rotation`).
+//! - `child_died`: nothing to mend; the kernel closes the sockets of a dead worker.
 
 use std::io;
 use std::sync::Arc;
 
-use super::bell::{listen_to, tell};
-use super::herd::{Always, listen_if_possible};
-use super::rotation::Rotation;
-use super::{Hooks, Kind, Life, Loop, Model, Param, Seat, Setup, Takes, Wait, report, workers};
+use super::model::{
+    Always, Hooks, Kind, Life, Loop, Model, Param, Seat, Setup, Takes, Wait, listen_if_possible, workers,
+};
+use super::sockets::{Rotation, log_epoll_failure};
+use super::waker::{wake, watch_waker};
 use crate::event::{Ready, Source};
 use crate::os::EventFd;
 
-pub static KIND: Kind = Kind {
+pub(super) static KIND: Kind = Kind {
     name: "exclusive",
     params: &[ROTATE],
     about: "Every worker watches the listening socket with EPOLLEXCLUSIVE: one connection wakes one of those that are \
@@ -27,12 +32,12 @@ const ROTATE: Param = Param { name: "rotate", takes: Takes::Number(0, 1_000_000)
 struct Exclusive {
     workers: u32,
     rotate: u64,
-    gong: Arc<EventFd>,
+    workers_waker: Arc<EventFd>,
 }
 
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
-    let gong = Arc::new(EventFd::new()?);
-    Ok(Arc::new(Exclusive { workers: setup.workers, rotate: setup.param(&ROTATE), gong }))
+    let workers_waker = Arc::new(EventFd::new()?);
+    Ok(Arc::new(Exclusive { workers: setup.workers, rotate: setup.param(&ROTATE), workers_waker }))
 }
 
 impl Model for Exclusive {
@@ -41,46 +46,48 @@ impl Model for Exclusive {
     }
 
     fn life(&self, _seat: Seat) -> Life {
-        // As in nginx, a lone worker needs no EPOLLEXCLUSIVE, and no re-adding.
+        // A lone worker needs no EPOLLEXCLUSIVE and no rotation, as in nginx.
         if self.workers < 2 {
             return Life::Loop(Box::new(Always));
         }
-        Life::Loop(Box::new(Rotating::new(self.rotate, self.gong.clone())))
+        Life::Loop(Box::new(Rotating::new(self.rotate, self.workers_waker.clone())))
     }
 }
 
-/// Watches the sockets that are shared with other workers exclusively, and its own as they are.
+/// Watches the sockets that are shared with other workers exclusively, and the worker's own sockets plainly.
 pub(super) struct Rotating {
     rotation: Rotation,
-    /// Rung by a worker that was woken for a connection and can't take it.
-    gong: Arc<EventFd>,
-    hears_gong: bool,
+    /// Wakes all workers. Woken by a worker that was woken for a connection and can't take it: the kernel wakes no
+    /// other for it.
+    workers_waker: Arc<EventFd>,
+    is_waker_watched: bool,
 }
 
 impl Rotating {
-    /// Queues up again every so many connections; 0: never. `gong`: one for all workers.
-    pub fn new(every: u64, gong: Arc<EventFd>) -> Rotating {
-        Rotating { rotation: Rotation::new(every), gong, hears_gong: false }
+    /// Queues up again every so many connections; 0: never. `workers_waker`: the same for all workers.
+    pub(super) fn new(every: u64, workers_waker: Arc<EventFd>) -> Rotating {
+        Rotating { rotation: Rotation::new(every), workers_waker, is_waker_watched: false }
     }
 }
 
 impl Hooks for Rotating {
     fn before_wait(&mut self, state: &mut Loop) -> Wait {
-        if !self.hears_gong {
-            self.hears_gong = report(listen_to(&self.gong, Source::Model(0), &state.poller));
+        if !self.is_waker_watched {
+            self.is_waker_watched =
+                log_epoll_failure(watch_waker(&self.workers_waker, Source::Model(0), &state.poller));
         }
         state.listening.set_exclusive();
         listen_if_possible(state)
     }
 
-    /// Sockets that are put in anew are looked at once more.
+    /// Another worker was woken in vain. A connection that waits is reported anew for sockets that are put in anew.
     fn own_event(&mut self, state: &mut Loop, _n: u32, _ready: Ready) {
-        report(state.listening.move_all_to_back(&state.poller));
+        log_epoll_failure(state.listening.move_all_to_back(&state.poller));
     }
 
     fn declined(&mut self, state: &mut Loop) {
         if state.listening.has_shared() {
-            tell(&self.gong);
+            wake(&self.workers_waker);
         }
     }
 
@@ -88,9 +95,9 @@ impl Hooks for Rotating {
         if state.listening.is_own(n) || self.rotation.is_never() {
             return;
         }
-        if self.rotation.is_due(n, count) || state.accept_disabled > 0 {
+        if self.rotation.count(n, count) || state.accept_disabled > 0 {
             state.tally.rotations.add(1);
-            report(state.listening.move_to_back(n, &state.poller));
+            log_epoll_failure(state.listening.move_to_back(n, &state.poller));
         }
     }
 }

@@ -1,8 +1,34 @@
-//! `fork`: a dispatcher accepts, and forks a child for each connection, which serves it to its end and exits.
+//! `fork`: a dispatcher accepts, and forks a child for each connection, which serves that connection to its end and
+//! exits. In the field: inetd, the concurrent server of UNPv1 30.5, OpenSSH's sshd, PostgreSQL's postmaster.
 //!
-//! The children count in slots of the ledger that the dispatcher has claimed, and that pass from child to child, so that no
-//! total is lost when one dies. Children whose dispatcher has died go on; its successor finds them by those slots, and passes
-//! signals on to them. The master, which adopts them, reaps them.
+//! - `plan`: one dispatcher.
+//! - `life`: `ForkingDispatcher::run`; a child's is `child::live`.
+//! - The loop: the dispatcher's own; it arms the sockets unless `fork_max` children exist or it pauses.
+//! - `child_died` (of the dispatcher): nothing to mend. Its children go on, as orphans; the successor finds them by
+//!   their slots in the ledger, counts them, and passes signals on to them. The master, which adopts them, reaps them.
+//!
+//! The children count in slots of the ledger that the dispatcher has claimed, and that pass from child to child, so
+//! that no total is lost when a child dies.
+//!
+//! # The dispatcher, edge by edge
+//!
+//! ```text
+//! state      event                                  method                       next
+//! Accepting  a connection is accepted               fork                         Accepting
+//! Accepting  `fork_max` children exist              accept                       Full: not listening, an idle child is
+//!                                                                                asked for room
+//! Full       a child ends                           reap, withdraw_room_request  Accepting
+//! Accepting  descriptors have run out               accept, pause                Paused for accept_mutex_delay, an
+//!                                                                                idle child is asked for room
+//! Accepting  fork fails, or no slot is free         hold                         Paused, with the connection held
+//! Paused     the pause is over, or a child ends     prepare_to_wait              Accepting, after the held connection
+//!                                                                                is forked for
+//! any        QUIT                                   obey                         Leaving: children get QUIT, the end
+//!                                                                                when none is left
+//! any        TERM, or Leaving for                   terminate                    Ending: children get TERM
+//!            worker_shutdown_timeout
+//! Ending     ENDING_PATIENCE_MS are over            escalate                     Ending: children get KILL
+//! ```
 
 mod child;
 
@@ -10,12 +36,11 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use super::accepting::{Refusal, refusal};
-use super::bell::{hear, tell};
-use super::{
-    Command, Kind, Life, Listening, Model, Param, ProcessContext, Seat, Setup, Takes, announce_shutdown, next_command,
-    report,
+use super::model::{
+    Command, Kind, Life, Model, Param, ProcessContext, Seat, Setup, Takes, announce_shutdown, next_command,
 };
+use super::sockets::{AcceptError, Listening, log_epoll_failure};
+use super::waker::{reset, wake};
 use crate::event::{Shutdown, Source};
 use crate::log;
 use crate::os::process::{self, Exit, Pid};
@@ -24,7 +49,7 @@ use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, Poller, parent};
 use crate::serve::{Conn, Engine, Shortage};
 use crate::shm::{Role, Tally};
 
-pub static KIND: Kind = Kind {
+pub(super) static KIND: Kind = Kind {
     name: "fork",
     params: &[MAX],
     about: "A dispatcher accepts, and forks a process for each connection. There are `fork_max=N` of them at most: at the \
@@ -32,22 +57,22 @@ pub static KIND: Kind = Kind {
     make,
 };
 
-/// Bounded by the slots of the ledger, each child having one, for two generations.
+/// At most 1500: each child has a slot of the ledger, which has room for two generations.
 const MAX: Param = Param { name: "fork_max", takes: Takes::Number(1, 1500), default: 512 };
 
-/// How often a dispatcher that waits for the end of orphans looks for it, ms.
-const ORPHANS_LOOK_MS: u64 = 100;
+/// How often a dispatcher that waits for the end of orphans checks the ledger for it, ms.
+const ORPHANS_POLL_MS: u64 = 100;
 
 /// How long children have to obey TERM before they are killed, ms; the master would kill the dispatcher after 1.6 s.
 const ENDING_PATIENCE_MS: u64 = 800;
 
 struct Forking {
     max: usize,
-    room: Arc<EventFd>,
+    room_request: Arc<EventFd>,
 }
 
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
-    Ok(Arc::new(Forking { max: setup.param(&MAX) as usize, room: Arc::new(EventFd::new()?) }))
+    Ok(Arc::new(Forking { max: setup.param(&MAX) as usize, room_request: Arc::new(EventFd::new()?) }))
 }
 
 impl Model for Forking {
@@ -56,30 +81,33 @@ impl Model for Forking {
     }
 
     fn life(&self, _seat: Seat) -> Life {
-        let (max, room) = (self.max, self.room.clone());
-        Life::Own(Box::new(move |context| Dispatcher::new(context, max, room).map(Dispatcher::run)))
+        let (max, room_request) = (self.max, self.room_request.clone());
+        Life::Own(Box::new(move |context| {
+            ForkingDispatcher::new(context, max, room_request).map(ForkingDispatcher::run)
+        }))
     }
 }
 
-struct Dispatcher {
+/// The state of the dispatcher's process.
+struct ForkingDispatcher {
     context: ProcessContext,
-    /// Made once: each child has a copy.
+    /// Made once, so that each child has a copy by the fork.
     engine: Engine,
     poller: Poller,
     listening: Listening,
     max: usize,
-    /// Readable while clients wait that cannot be accepted: an idle child that reads it makes room.
-    room: Arc<EventFd>,
+    /// Woken while clients wait that cannot be accepted. The idle child that resets it makes room.
+    room_request: Arc<EventFd>,
     is_room_wanted: bool,
     shortage: Shortage,
     children: HashMap<Pid, Child>,
-    /// Slots that no child uses now.
-    resting: Vec<Arc<Tally>>,
-    /// Children of a dispatcher that has died.
+    /// Slots of the ledger that no child uses now.
+    spare_slots: Vec<Arc<Tally>>,
+    /// The living children of a dispatcher that has died.
     orphans: Vec<Pid>,
-    /// Accepted, but the fork has failed: tried again after the pause.
+    /// A connection whose fork has failed; tried again after the pause.
     held: Option<Conn>,
-    /// No accept and no fork until then, ms of the clock.
+    /// The end of a pause, without accepts and forks, ms of the clock.
     pause_until: u64,
     shutdown: Shutdown,
     /// When the children have not obeyed the last signal soon enough, ms of the clock.
@@ -87,14 +115,14 @@ struct Dispatcher {
 }
 
 struct Child {
-    /// Its slot.
+    /// The child's slot in the ledger.
     tally: Arc<Tally>,
-    /// The count of its slot when the child got it.
+    /// The slot's `reused_connections` when the child got the slot.
     reused: u64,
 }
 
-impl Dispatcher {
-    fn new(mut context: ProcessContext, max: usize, room: Arc<EventFd>) -> Result<Dispatcher, Failure> {
+impl ForkingDispatcher {
+    fn new(mut context: ProcessContext, max: usize, room_request: Arc<EventFd>) -> Result<ForkingDispatcher, Failure> {
         let poller = Poller::new().map_err(|e| Failure::new("epoll_create()", e))?;
         poller
             .add(&context.signals, Source::Signals.key(), Interest::READ)
@@ -105,16 +133,16 @@ impl Dispatcher {
         let is_child = |slot: &&crate::shm::Slot| slot.role() == Role::Worker && slot.generation() == generation;
         let orphans = context.tally.ledger().live().filter(is_child).filter_map(|slot| slot.pid());
         let orphans = orphans.filter(|pid| *pid != context.pid).map(|pid| pid as Pid).collect();
-        Ok(Dispatcher {
+        Ok(ForkingDispatcher {
             engine,
             poller,
             listening,
             max,
-            room,
+            room_request,
             is_room_wanted: false,
             shortage: Shortage::of(format!("{max} processes (fork_max)")),
             children: HashMap::new(),
-            resting: Vec::new(),
+            spare_slots: Vec::new(),
             orphans,
             held: None,
             pause_until: 0,
@@ -126,7 +154,11 @@ impl Dispatcher {
 
     fn run(mut self) {
         let mut events = Events::with_capacity(64);
-        while !self.is_done() {
+        loop {
+            self.forget_dead_orphans();
+            if self.is_done() {
+                break;
+            }
             self.engine.clock.update();
             let timeout = self.prepare_to_wait();
             if let Err(error) = self.poller.wait(&mut events, timeout) {
@@ -154,12 +186,9 @@ impl Dispatcher {
         self.engine.clock.now_ms()
     }
 
-    fn is_done(&mut self) -> bool {
-        if !self.shutdown.has_begun() {
-            return false;
-        }
-        self.forget_dead_orphans();
-        self.children.is_empty() && self.orphans.is_empty() && self.held.is_none()
+    /// Whether the shutdown is complete.
+    fn is_done(&self) -> bool {
+        self.shutdown.has_begun() && self.children.is_empty() && self.orphans.is_empty() && self.held.is_none()
     }
 
     /// Does what is due, listens if that is possible, and returns how long to wait, ms.
@@ -167,7 +196,7 @@ impl Dispatcher {
         let now = self.now();
         let until = self.shutdown_deadline;
         if until.is_some_and(|until| now >= until) {
-            self.lose_patience();
+            self.escalate();
         }
         let is_paused = now < self.pause_until;
         if !is_paused && let Some(conn) = self.held.take() {
@@ -175,28 +204,29 @@ impl Dispatcher {
         }
         let is_paused = is_paused || self.held.is_some();
         if !is_paused && self.is_room_wanted && self.has_room() {
-            self.call_off_room();
+            self.withdraw_room_request();
         }
-        // Nobody tells when an orphan dies.
-        let is_to_look = !self.orphans.is_empty() && (self.is_room_wanted || self.shutdown.has_begun());
-        if is_to_look && self.has_room() {
-            self.call_off_room();
+        // The death of an orphan is no event for this process.
+        let watches_orphans = !self.orphans.is_empty() && (self.is_room_wanted || self.shutdown.has_begun());
+        if watches_orphans && self.has_room() {
+            self.withdraw_room_request();
         }
         if !is_paused && !self.is_room_wanted && !self.listening.is_closed() {
-            report(self.listening.arm(&self.poller));
+            log_epoll_failure(self.listening.arm(&self.poller));
         }
         self.context.tally.listening.set(self.listening.is_armed().into());
         let pause = is_paused.then_some(self.pause_until);
-        let look = is_to_look.then_some(now + ORPHANS_LOOK_MS);
-        [until.filter(|at| *at > now), pause, look].into_iter().flatten().min().map(|at| at.saturating_sub(now))
+        let poll_orphans = watches_orphans.then_some(now + ORPHANS_POLL_MS);
+        [until.filter(|at| *at > now), pause, poll_orphans].into_iter().flatten().min().map(|at| at.saturating_sub(now))
     }
 
-    fn has_room(&mut self) -> bool {
-        self.forget_dead_orphans();
+    /// Whether another child may be forked.
+    fn has_room(&self) -> bool {
         self.children.len() + self.orphans.len() < self.max
     }
 
-    /// The master frees an orphan's slot when it has reaped it, if it lives.
+    /// Forgets orphans that have ended: the master has reaped them and freed their slots. When the master is dead too,
+    /// the process table is asked.
     fn forget_dead_orphans(&mut self) {
         if !self.orphans.is_empty() {
             let ledger = self.context.tally.ledger();
@@ -206,20 +236,20 @@ impl Dispatcher {
         }
     }
 
-    /// There is room: no idle child has to make it.
-    fn call_off_room(&mut self) {
+    /// Tells idle children that there is room again.
+    fn withdraw_room_request(&mut self) {
         if std::mem::take(&mut self.is_room_wanted) {
-            hear(&self.room);
+            reset(&self.room_request);
         }
     }
 
     fn accept(&mut self, n: u32) {
         loop {
             if !self.has_room() {
-                // Whoever waits, waits in the backlog; an idle child that hears of it makes room.
+                // Clients wait in the backlog until an idle child makes room.
                 self.is_room_wanted = true;
-                tell(&self.room);
-                report(self.listening.disarm_all(&self.poller));
+                wake(&self.room_request);
+                log_epoll_failure(self.listening.disarm_all(&self.poller));
                 return;
             }
             let Some(listener) = self.listening.get(n) else { return };
@@ -229,16 +259,16 @@ impl Dispatcher {
                     let conn = self.engine.open(socket, peer, n as usize);
                     self.fork(conn);
                 }
-                Err(error) => match refusal(&error, &self.context.tally) {
-                    Refusal::ClientGone => {}
-                    Refusal::NobodyWaits => return,
-                    Refusal::Other => return self.pause(),
-                    refusal @ Refusal::OutOfFiles(_) => {
-                        refusal.complain();
+                Err(error) => match AcceptError::count(&error, &self.context.tally) {
+                    AcceptError::ClientGone => {}
+                    AcceptError::NoneWaits => return,
+                    AcceptError::Other => return self.pause(),
+                    error @ AcceptError::OutOfFiles(_) => {
+                        error.log_out_of_files();
                         self.pause();
-                        // Where the system has none left, an idle child leaves some.
+                        // If the system has none left, an idle child's end releases some.
                         self.is_room_wanted = true;
-                        return tell(&self.room);
+                        return wake(&self.room_request);
                     }
                 },
             }
@@ -248,15 +278,16 @@ impl Dispatcher {
         }
     }
 
+    /// Stops accepting and forking for `accept_mutex_delay`.
     fn pause(&mut self) {
         self.pause_until = self.now() + self.context.options.accept_mutex_delay_ms;
-        report(self.listening.disarm_all(&self.poller));
+        log_epoll_failure(self.listening.disarm_all(&self.poller));
     }
 
-    /// Gives the connection to a child of its own. This process's copy is closed, unless there is no child: then it is kept, and the
-    /// fork is tried again.
+    /// Forks a child for the connection, and closes this process's copy. When that fails the connection is held, and
+    /// the fork is tried again later.
     fn fork(&mut self, conn: Conn) {
-        let tally = match self.rested_slot() {
+        let tally = match self.take_spare_slot() {
             Ok(tally) => tally,
             Err(error) => {
                 log::alert!("a connection waits for a slot in the ledger ({})", ErrnoText(&error));
@@ -266,25 +297,27 @@ impl Dispatcher {
         match process::fork() {
             Ok(process::Fork::Child) => child::live(self, conn, tally),
             Ok(process::Fork::Parent(pid)) => {
-                // Either of the two says so first.
+                // Parent and child both record the child's pid in the slot; whichever runs first wins.
                 tally.pass_on(self.context.pid, pid as u32);
                 self.children.insert(pid, Child { reused: tally.reused_connections.get(), tally });
             }
             Err(error) => {
                 log::alert!("fork() failed while a connection waits for its process ({})", ErrnoText(&error));
-                self.resting.push(tally);
+                self.spare_slots.push(tally);
                 self.hold(conn);
             }
         }
     }
 
+    /// Keeps the connection until the pause is over.
     fn hold(&mut self, conn: Conn) {
         self.held = Some(conn);
         self.pause();
     }
 
-    fn rested_slot(&mut self) -> io::Result<Arc<Tally>> {
-        match self.resting.pop() {
+    /// A slot of the ledger for a new child. Error: the ledger has no free slot.
+    fn take_spare_slot(&mut self) -> io::Result<Arc<Tally>> {
+        match self.spare_slots.pop() {
             Some(tally) => Ok(tally),
             None => {
                 let number = self.children.len() as u32;
@@ -301,47 +334,50 @@ impl Dispatcher {
                 Command::Reopen => {
                     log::notice!("reopening logs");
                     self.context.engines.logs.reopen(None);
-                    self.tell_children(Signal::SIGUSR1);
+                    self.signal_children(Signal::SIGUSR1);
                 }
                 Command::Quit if !self.shutdown.has_begun() => {
                     announce_shutdown("dispatcher process");
-                    report(self.listening.close(&self.poller));
+                    log_epoll_failure(self.listening.close(&self.poller));
                     let timeout = self.context.shutdown_timeout_ms;
                     (self.shutdown, self.shutdown_deadline) =
                         (Shutdown::Graceful, (timeout > 0).then(|| self.now() + timeout));
-                    self.tell_children(Signal::SIGQUIT);
+                    self.signal_children(Signal::SIGQUIT);
                 }
                 Command::Quit => {}
-                Command::Terminate => self.end(),
+                Command::Terminate => self.terminate(),
             }
         }
     }
 
-    fn end(&mut self) {
+    /// Begins the fast shutdown.
+    fn terminate(&mut self) {
         (self.shutdown, self.shutdown_deadline) = (Shutdown::Fast, Some(self.now() + ENDING_PATIENCE_MS));
-        report(self.listening.close(&self.poller));
+        log_epoll_failure(self.listening.close(&self.poller));
         self.held = None;
-        self.tell_children(Signal::SIGTERM);
+        self.signal_children(Signal::SIGTERM);
     }
 
-    fn lose_patience(&mut self) {
+    /// The shutdown's deadline is over: graceful becomes fast, and TERM becomes KILL.
+    fn escalate(&mut self) {
         if self.shutdown == Shutdown::Fast {
             self.shutdown_deadline = None;
-            self.tell_children(Signal::SIGKILL);
+            self.signal_children(Signal::SIGKILL);
         } else {
-            self.end();
+            self.terminate();
         }
     }
 
-    /// The children that are not reaped, and the orphans that the master has not: nobody else can have their ids.
-    fn tell_children(&mut self, signal: Signal) {
+    /// Signals the children and the orphans. None of them is reaped yet, so no other process can have their pids.
+    fn signal_children(&mut self, signal: Signal) {
         self.forget_dead_orphans();
         for pid in self.children.keys().chain(&self.orphans) {
-            // One that is gone is reaped soon.
+            // Fails for a child that has ended and is not reaped yet.
             let _ = send(*pid, signal);
         }
     }
 
+    /// Reaps the children that have ended, and takes their slots back.
     fn reap(&mut self) {
         while let Some((pid, exit)) = process::reap() {
             let Some(Child { tally, reused }) = self.children.remove(&pid) else { continue };
@@ -357,12 +393,12 @@ impl Dispatcher {
                 self.shortage.say(self.now());
             }
             tally.pass_on(pid as u32, self.context.pid);
-            self.resting.push(tally);
+            self.spare_slots.push(tally);
             if self.is_room_wanted && self.held.is_none() {
-                // Whatever there was too little of.
+                // The child has left what was short: a descriptor, memory, a process.
                 self.pause_until = 0;
             }
-            self.call_off_room();
+            self.withdraw_room_request();
         }
     }
 }

@@ -1,23 +1,45 @@
-//! `leader_follower`: the threads of a worker share one epoll set, and one of them at a time, the leader, waits on it, with room
-//! for one event. Before it handles the event it lets a follower lead; then it follows again. No event passes from
-//! thread to thread, and successive requests of one connection may be served by different threads.
+//! `leader_follower`: the threads of a worker share one epoll set, and one of them at a time, the leader, waits on it,
+//! with room for one event. Before it handles the event it promotes a follower to the leader. In the field: the
+//! Leader/Followers pattern of POSA2, as in ACE and TAO.
+//!
+//! - `plan`: `worker_processes` workers, no dispatcher.
+//! - `life`: `live`, a group of `worker_threads` threads.
+//! - The loop: `PoolThread::run`; the leader arms the sockets before it waits, and accepts while it leads.
+//! - `child_died`: nothing to mend; the kernel closes the sockets of a dead worker.
+//!
+//! No event passes from thread to thread, and successive requests of one connection may be served by different threads.
+//!
+//! # A thread, edge by edge
+//!
+//! ```text
+//! state       event                                   method                    next
+//! Following   the leadership is free                  follow                    Leading
+//! Following   a command, or log lines are due         follow                    Following
+//! Leading     an event of a connection                lead, promote_follower    Processing
+//! Leading     an event of a socket                    accept, promote_follower  Processing the last connection that
+//!                                                                               was accepted
+//! Leading     an earlier deadline, a waker            lead, promote_follower    Following
+//! Leading     the process shuts down, no connection   LeaderFollowers::end      the end of all threads
+//!             is left
+//! Processing  the event is handled                    run                       Following
+//! Following   the process shuts down fast             follow                    the end
+//! ```
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::accepting::{DrainingQueue, Refusal, refusal};
-use super::bell::{hear, listen_to, tell};
-use super::crew::{Crew, Member, crews, tally_of};
-use super::rotation::Rotation;
-use super::{AcceptOptions, Kind, Listening, Model, Param, ProcessContext, Setup, Takes, report};
+use super::model::{AcceptOptions, Kind, Model, Param, ProcessContext, Setup};
+use super::sockets::{AcceptError, Accepted, DrainingQueue, Listening, Rotation, log_epoll_failure};
+use super::threads::{ThreadControl, ThreadGroup, tally_of, threaded_workers, worker_threads};
+use super::waker::{reset, wake, watch_waker};
 use crate::event::{Shutdown, Source};
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, Poller, Ready};
 use crate::serve::{Arrived, Engine, SharedDriver};
 use crate::shm::Tally;
 
-pub static KIND: Kind = Kind {
+pub(super) static KIND: Kind = Kind {
     name: "leader_follower",
     params: &[THREADS],
     about: "In every worker `worker_threads=N` threads share one epoll set. One waits for one event, lets the next thread \
@@ -25,181 +47,186 @@ pub static KIND: Kind = Kind {
     make,
 };
 
-const THREADS: Param = Param { name: "worker_threads", takes: Takes::Number(1, 1024), default: 4 };
+const THREADS: Param = worker_threads(4);
 
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
-    let (threads, gong) = (setup.param(&THREADS) as usize, Arc::new(EventFd::new()?));
-    crews(setup, threads, move |context| live(context, threads, gong.clone()))
+    let (threads, workers_waker) = (setup.param(&THREADS) as usize, Arc::new(EventFd::new()?));
+    threaded_workers(setup, threads, move |context| live(context, threads, workers_waker.clone()))
 }
 
-fn live(mut context: ProcessContext, threads: usize, gong: Arc<EventFd>) -> Result<(), Failure> {
+fn live(mut context: ProcessContext, threads: usize, workers_waker: Arc<EventFd>) -> Result<(), Failure> {
     let threads = context.threads(threads, 2);
-    let crew = Crew::new(threads)?;
-    let team = Arc::new(Team::new(&mut context, gong)?);
+    let group = ThreadGroup::new(threads)?;
+    let shared = Arc::new(LeaderFollowers::new(&mut context, workers_waker)?);
     for number in 0..threads {
         let engine = context.engines.engine(tally_of(&context, number)?)?;
-        let thread = Thread {
-            member: crew.member(number),
-            team: team.clone(),
+        let thread = PoolThread {
+            control: group.control(number),
+            shared: shared.clone(),
             options: context.options,
             shutdown: Shutdown::No,
         };
-        crew.spawn(number, move || thread.run(engine))?;
+        group.spawn(number, move || thread.run(engine))?;
     }
-    crew.command(&context, || team.wake_all());
+    group.supervise(&context, || shared.wake_all());
     Ok(())
 }
 
-const WAKE: Source = Source::Model(0);
-const GONG: Source = Source::Model(1);
+const LEADER_WAKER: Source = Source::Model(0);
+const WORKERS_WAKER: Source = Source::Model(1);
 
-/// What the threads share.
-struct Team {
+/// The connections, the epoll set and the leadership, which the threads of a process share.
+struct LeaderFollowers {
     poller: Poller,
     driver: SharedDriver,
-    /// The process's.
+    /// The process's slot in the ledger.
     tally: Arc<Tally>,
-    /// Wakes the leader.
-    wake: EventFd,
-    /// Rung by the leader of a worker that was woken for a connection and can't take it.
-    gong: Arc<EventFd>,
-    /// The lead, while nobody has it.
-    lead: Mutex<Free>,
-    /// The lead is free, or there is something to heed.
-    come: Condvar,
+    /// Wakes the leader of this process.
+    leader_waker: EventFd,
+    /// Wakes the leaders of all workers. Woken by a leader that was woken for a connection and can't take it.
+    workers_waker: Arc<EventFd>,
+    succession: Mutex<Succession>,
+    /// Signalled when the leadership is free, or there is a command to obey.
+    changed: Condvar,
 }
 
-struct Free {
-    lead: Option<Lead>,
+/// Who leads next.
+struct Succession {
+    /// The leadership, while no thread has it.
+    lead: Option<Leadership>,
     /// The process has no connections left, and takes no new ones.
     is_over: bool,
 }
 
-/// Who has this leads.
-struct Lead {
+/// The listening sockets and the right to wait for them: the thread that owns this is the leader.
+struct Leadership {
     listening: Listening,
     events: Events,
     rotation: Rotation,
-    /// What is still to be taken from sockets that no other process has, by a process that leaves.
+    /// The backlogs that a leaving process still accepts from.
     draining: Vec<DrainingQueue>,
     /// Out of descriptors until then, ms of the clock.
     pause_until: u64,
 }
 
-/// What the leader has got to do.
+/// The event that the leader has got, to be handled once another thread leads.
 enum Job {
     Serve(Arrived),
-    GoOn { key: u64, ready: Ready },
+    Resume { key: u64, ready: Ready },
     Nothing,
 }
 
-impl Team {
-    fn new(context: &mut ProcessContext, gong: Arc<EventFd>) -> Result<Team, Failure> {
+impl LeaderFollowers {
+    fn new(context: &mut ProcessContext, workers_waker: Arc<EventFd>) -> Result<LeaderFollowers, Failure> {
         let poller = Poller::new().map_err(|e| Failure::new("epoll_create()", e))?;
-        let wake = EventFd::new().map_err(|e| Failure::new("eventfd()", e))?;
-        poller.add(&wake, WAKE.key(), Interest::READ).map_err(|e| Failure::new("epoll_ctl()", e))?;
-        listen_to(&gong, GONG, &poller).map_err(|e| Failure::new("epoll_ctl()", e))?;
+        let leader_waker = EventFd::new().map_err(|e| Failure::new("eventfd()", e))?;
+        poller.add(&leader_waker, LEADER_WAKER.key(), Interest::READ).map_err(|e| Failure::new("epoll_ctl()", e))?;
+        watch_waker(&workers_waker, WORKERS_WAKER, &poller).map_err(|e| Failure::new("epoll_ctl()", e))?;
         let mut listening = Listening::new(&std::mem::take(&mut context.listeners)).with_own(&context.is_own);
-        // Between processes one is woken; within this one only the leader waits.
+        // The kernel wakes one of the workers' leaders; of a worker's threads only the leader waits.
         listening.set_exclusive();
-        // Room for one event: the next one is for the next leader.
+        // Room for one event: the next event is for the next leader.
         let (events, rotation) = (Events::with_capacity(1), Rotation::default());
-        let lead = Lead { listening, events, rotation, draining: Vec::new(), pause_until: 0 };
+        let lead = Leadership { listening, events, rotation, draining: Vec::new(), pause_until: 0 };
         let driver = SharedDriver::new(context.capacity(), context.tally.clone());
-        let free = Free { lead: Some(lead), is_over: false };
-        Ok(Team {
+        let succession = Succession { lead: Some(lead), is_over: false };
+        Ok(LeaderFollowers {
             poller,
             driver,
             tally: context.tally.clone(),
-            wake,
-            gong,
-            lead: Mutex::new(free),
-            come: Condvar::new(),
+            leader_waker,
+            workers_waker,
+            succession: Mutex::new(succession),
+            changed: Condvar::new(),
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Free> {
-        self.lead.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Succession> {
+        self.succession.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a follower lead.
-    fn promote(&self, lead: Lead) {
+    /// Gives the leadership to a follower.
+    fn promote_follower(&self, lead: Leadership) {
         self.lock().lead = Some(lead);
-        self.come.notify_one();
+        self.changed.notify_one();
     }
 
-    fn drain_queues(&self, lead: &mut Lead, engine: &mut Engine) {
+    /// Accepts from the backlogs that are to be drained, as far as there are slots.
+    fn drain_queues(&self, lead: &mut Leadership, engine: &mut Engine) {
         for queue in &mut lead.draining {
             while let Some(key) = self.driver.reserve() {
-                let Some((socket, peer)) = queue.next(&engine.tally) else {
+                let Some(Accepted { socket, peer, listener }) = queue.next(&engine.tally) else {
                     self.driver.release(key);
                     break;
                 };
-                let arrived = Arrived { key, socket, peer, listener: queue.listener as usize };
-                // The one who leads looks at the timers before it waits.
+                let arrived = Arrived { key, socket, peer, listener };
+                // No need to wake the leader for the timers: this thread leads, and sets its timeout after this.
                 let _ = self.driver.accept(engine, arrived, &self.poller);
             }
         }
         lead.draining.retain(|queue| !queue.is_drained());
     }
 
+    /// Ends all threads.
     fn end(&self) {
         self.lock().is_over = true;
-        self.come.notify_all();
+        self.changed.notify_all();
     }
 
+    /// Wakes the leader and the followers, to obey a command.
     fn wake_all(&self) {
-        tell(&self.wake);
+        wake(&self.leader_waker);
         let _free = self.lock();
-        self.come.notify_all();
+        self.changed.notify_all();
     }
 }
 
-struct Thread {
-    member: Member,
-    team: Arc<Team>,
+/// A thread that leads, handles what it has got, and follows.
+struct PoolThread {
+    control: ThreadControl,
+    shared: Arc<LeaderFollowers>,
     options: AcceptOptions,
     shutdown: Shutdown,
 }
 
-impl Thread {
+impl PoolThread {
     fn run(mut self, mut engine: Engine) {
         while let Some(mut lead) = self.follow(&mut engine) {
             let job = self.lead(&mut lead, &mut engine);
-            self.team.promote(lead);
-            let (driver, poller) = (&self.team.driver, &self.team.poller);
-            let wake = match job {
+            self.shared.promote_follower(lead);
+            let (driver, poller) = (&self.shared.driver, &self.shared.poller);
+            let wakes_leader = match job {
                 Job::Serve(arrived) => driver.accept(&mut engine, arrived, poller).0,
-                Job::GoOn { key, ready } => driver.ready(&mut engine, key, ready, poller).0,
+                Job::Resume { key, ready } => driver.ready(&mut engine, key, ready, poller).0,
                 Job::Nothing => false,
             };
-            if wake {
-                tell(&self.team.wake);
+            if wakes_leader {
+                wake(&self.shared.leader_waker);
             }
             engine.end_of_turn();
         }
         if self.shutdown == Shutdown::Fast {
-            self.team.driver.close_all(&mut engine);
+            self.shared.driver.close_all(&mut engine);
         }
         engine.flush_logs();
     }
 
-    /// Waits until there is nobody else who leads; `None`: it is over.
-    fn follow(&mut self, engine: &mut Engine) -> Option<Lead> {
+    /// Waits until the leadership is free, and takes it; `None`: the thread must end.
+    fn follow(&mut self, engine: &mut Engine) -> Option<Leadership> {
         loop {
-            if self.member.is_called() {
-                self.shutdown = self.member.heed(Some(engine));
+            if self.control.has_command() {
+                self.shutdown = self.control.obey(Some(engine));
             }
             {
-                let mut free = self.team.lock();
-                if free.is_over || self.shutdown == Shutdown::Fast {
+                let mut succession = self.shared.lock();
+                if succession.is_over || self.shutdown == Shutdown::Fast {
                     return None;
                 }
-                if let Some(lead) = free.lead.take() {
+                if let Some(lead) = succession.lead.take() {
                     return Some(lead);
                 }
-                if !self.member.is_called() {
-                    self.sleep(free, engine);
+                if !self.control.has_command() {
+                    self.sleep(succession, engine);
                 }
             }
             engine.clock.update();
@@ -207,45 +234,46 @@ impl Thread {
         }
     }
 
-    /// Waits for the lead, for something to heed, or until log lines are due.
-    fn sleep(&self, free: MutexGuard<'_, Free>, engine: &Engine) {
+    /// Waits for the leadership, for a command, or until log lines are due.
+    fn sleep(&self, succession: MutexGuard<'_, Succession>, engine: &Engine) {
         let now = engine.clock.now_ms();
         match engine.next_upkeep().map(|at| Duration::from_millis(at.saturating_sub(now))) {
-            None => drop(self.team.come.wait(free)),
-            Some(timeout) => drop(self.team.come.wait_timeout(free, timeout)),
+            None => drop(self.shared.changed.wait(succession)),
+            Some(timeout) => drop(self.shared.changed.wait_timeout(succession, timeout)),
         }
     }
 
-    /// Leads until there is one thing to do.
-    fn lead(&mut self, lead: &mut Lead, engine: &mut Engine) -> Job {
-        let team = self.team.clone();
+    /// Waits for one event as the leader, and returns what is to be done. Begins the shutdown of the sockets, and ends
+    /// the threads when it is complete.
+    fn lead(&mut self, lead: &mut Leadership, engine: &mut Engine) -> Job {
+        let shared = self.shared.clone();
         engine.clock.update();
-        team.driver.expire(engine, &team.poller);
+        shared.driver.expire(engine, &shared.poller);
         if self.shutdown != Shutdown::No && !lead.listening.is_closed() {
             lead.draining = lead.listening.queues_to_drain();
-            report(lead.listening.close(&team.poller));
-            team.driver.drain(engine.clock.now_ms());
+            log_epoll_failure(lead.listening.close(&shared.poller));
+            shared.driver.drain(engine.clock.now_ms());
         }
-        team.drain_queues(lead, engine);
-        if self.shutdown != Shutdown::No && team.driver.live() == 0 {
-            team.end();
+        shared.drain_queues(lead, engine);
+        if self.shutdown != Shutdown::No && shared.driver.live() == 0 {
+            shared.end();
             return Job::Nothing;
         }
         let is_paused = engine.clock.now_ms() < lead.pause_until;
-        let (now, room_from) = (engine.clock.now_ms(), team.driver.room_from());
+        let (now, room_from) = (engine.clock.now_ms(), shared.driver.room_from());
         let has_room = room_from.is_some_and(|from| from <= now);
         if !is_paused && has_room {
-            report(lead.listening.arm(&team.poller));
+            log_epoll_failure(lead.listening.arm(&shared.poller));
         }
         let pause = is_paused.then_some(lead.pause_until);
-        let until = [team.driver.next_deadline(), engine.next_upkeep(), pause, room_from.filter(|_| !has_room)];
+        let until = [shared.driver.next_deadline(), engine.next_upkeep(), pause, room_from.filter(|_| !has_room)];
         let timeout = until.into_iter().flatten().min().map(|at| at.saturating_sub(now));
-        // An order that comes from here on makes the wait short.
-        if self.member.is_called() {
+        // A command that comes from here on wakes the leader by `leader_waker`.
+        if self.control.has_command() {
             return Job::Nothing;
         }
-        team.tally.listening.set(lead.listening.is_armed().into());
-        if let Err(error) = team.poller.wait(&mut lead.events, timeout) {
+        shared.tally.listening.set(lead.listening.is_armed().into());
+        if let Err(error) = shared.poller.wait(&mut lead.events, timeout) {
             log::alert!("epoll_wait() failed ({})", ErrnoText(&error));
         }
         engine.clock.update();
@@ -253,24 +281,24 @@ impl Thread {
         let event = lead.events.iter().next();
         match event.map(|(key, ready)| (Source::of(key), ready)) {
             Some((Source::Listener(n), _)) => self.accept(lead, engine, n),
-            Some((Source::Connection(key), ready)) => Job::GoOn { key, ready },
-            Some((GONG, _)) => {
-                // Sockets that are put in anew are looked at once more.
-                report(lead.listening.move_all_to_back(&team.poller));
+            Some((Source::Connection(key), ready)) => Job::Resume { key, ready },
+            Some((WORKERS_WAKER, _)) => {
+                // A connection that waits is reported anew for sockets that are put in anew.
+                log_epoll_failure(lead.listening.move_all_to_back(&shared.poller));
                 Job::Nothing
             }
             Some((Source::Model(_), _)) => {
-                hear(&team.wake);
+                reset(&shared.leader_waker);
                 Job::Nothing
             }
             Some((Source::Signals, _)) | None => Job::Nothing,
         }
     }
 
-    /// Accepts while still leading: a follower would be woken by the same connection. With multi_accept all that wait are taken,
-    /// and all but one are left to the followers.
-    fn accept(&self, lead: &mut Lead, engine: &mut Engine, n: u32) -> Job {
-        let (driver, poller) = (&self.team.driver, &self.team.poller);
+    /// Accepts while still leading: a follower would be woken by the same connection. With multi_accept all connections
+    /// that wait: the thread starts each when it accepts the next, and returns the last.
+    fn accept(&self, lead: &mut Leadership, engine: &mut Engine, n: u32) -> Job {
+        let (driver, poller) = (&self.shared.driver, &self.shared.poller);
         engine.tally.wakeups.add(1);
         let mut job = Job::Nothing;
         loop {
@@ -287,32 +315,32 @@ impl Thread {
             match accepted {
                 Ok((socket, peer)) => {
                     engine.tally.accepts.add(1);
-                    if !lead.listening.is_own(n) && lead.rotation.is_due(n, 1) {
+                    if !lead.listening.is_own(n) && lead.rotation.count(n, 1) {
                         engine.tally.rotations.add(1);
-                        report(lead.listening.move_to_back(n, poller));
+                        log_epoll_failure(lead.listening.move_to_back(n, poller));
                     }
                     let arrived = Job::Serve(Arrived { key, socket, peer, listener: n as usize });
                     if let Job::Serve(earlier) = std::mem::replace(&mut job, arrived) {
-                        // The one who leads looks at the timers before it waits.
+                        // No need to wake the leader for the timers: the next one reads them before it waits.
                         let _ = driver.accept(engine, earlier, poller);
                     }
                 }
-                Err(error) => match refusal(&error, &engine.tally) {
-                    Refusal::ClientGone if self.options.multi_accept => continue,
-                    Refusal::ClientGone | Refusal::NobodyWaits => return job,
-                    Refusal::OutOfFiles(_) if driver.release_descriptors(engine) => continue,
-                    refusal @ (Refusal::OutOfFiles(_) | Refusal::Other) => {
-                        refusal.complain();
+                Err(error) => match AcceptError::count(&error, &engine.tally) {
+                    AcceptError::ClientGone if self.options.multi_accept => continue,
+                    AcceptError::ClientGone | AcceptError::NoneWaits => return job,
+                    AcceptError::OutOfFiles(_) if driver.release_descriptors(engine) => continue,
+                    error @ (AcceptError::OutOfFiles(_) | AcceptError::Other) => {
+                        error.log_out_of_files();
                         self.stop_listening(lead, &job);
                         let delayed = engine.clock.now_ms() + self.options.accept_mutex_delay_ms;
-                        // A connection that may be closed then leaves its descriptor.
+                        // An idle connection that may be closed earlier leaves its descriptor.
                         let from = driver.room_from().filter(|from| *from > engine.clock.now_ms());
                         lead.pause_until = from.map_or(delayed, |from| from.min(delayed));
                         return job;
                     }
                 },
             }
-            // At once, and not when the next connection comes: one that woke this process would wake no other.
+            // Now, and not when the next connection comes: that would wake this process, and no other.
             if driver.room_from().is_none_or(|from| from > engine.clock.now_ms()) {
                 self.stop_listening(lead, &job);
                 return job;
@@ -323,11 +351,12 @@ impl Thread {
         }
     }
 
-    /// Others are told, when `job` is not the connection that this process was woken for: it has woken no other.
-    fn stop_listening(&self, lead: &mut Lead, job: &Job) {
-        report(lead.listening.disarm_all(&self.team.poller));
+    /// Disarms the sockets. If `job` is not the connection that this process was woken for, wakes the other workers:
+    /// the kernel has woken none of them for it.
+    fn stop_listening(&self, lead: &mut Leadership, job: &Job) {
+        log_epoll_failure(lead.listening.disarm_all(&self.shared.poller));
         if matches!(job, Job::Nothing) {
-            tell(&self.team.gong);
+            wake(&self.shared.workers_waker);
         }
     }
 }

@@ -40,8 +40,8 @@
 use std::io;
 use std::sync::Arc;
 
-use super::Loop;
-use super::bell::{WAKE_GRACE_MS, listen_to, tell};
+use super::model::Loop;
+use super::waker::{WAKE_GRACE_MS, wake, watch_waker};
 use crate::event::Source;
 use crate::log;
 use crate::os::{ErrnoText, EventFd};
@@ -110,7 +110,7 @@ impl SharedMutex {
 
     fn wake(&self, number: u32) {
         if let Some(waker) = self.wakers.get(number as usize) {
-            tell(waker);
+            wake(waker);
         }
     }
 }
@@ -137,7 +137,7 @@ impl Watch {
     /// Adds the worker's waker to its epoll set. Called each turn, because a loop that lacks memory may fail at first.
     pub fn watch_waker(&mut self, state: &Loop) {
         let Some(waker) = self.shared.wakers.get(self.seat as usize).filter(|_| !self.is_waker_watched) else { return };
-        match listen_to(waker, WAKER, &state.poller) {
+        match watch_waker(waker, WAKER, &state.poller) {
             Ok(()) => self.is_waker_watched = true,
             // Where the set is the seat's, a predecessor may have added the waker.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.is_waker_watched = true,

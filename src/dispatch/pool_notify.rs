@@ -1,26 +1,47 @@
-//! `pool_notify`: a dispatcher watches the listening sockets, and tells the worker of its choice that a connection waits; the worker
-//! accepts it (half-sync/half-async).
+//! `pool_notify`: a dispatcher watches the listening sockets, and tells the worker of its choice that a connection
+//! waits; the worker accepts it. In the field: the half-sync/half-async pattern of POSA2; UNPv1 30.9 describes pools
+//! whose parent keeps count of the children.
 //!
-//! Nobody is told twice: a socket is watched for one event (EPOLLONESHOT), and again when the worker that was told has answered,
-//! whatever it found: the client may be gone, or the connection taken by the process of another generation. A worker that dies
-//! answers with its death. One that is stopped, or hangs, answers late: then another is told, and the late one nothing more until
-//! it has answered.
+//! - `plan`: one dispatcher, `worker_processes` workers. Without a master, one worker that always listens.
+//! - `life`: `Dispatcher::run` with `NotifyPolicy`; for a worker the event loop with the hooks `Notified`.
+//! - The loop: a worker watches its channel instead of the sockets, and answers each message when it has tried to
+//!   accept.
+//! - `child_died`: the master wakes the dispatcher and the workers; the dispatcher notices which messages the dead
+//!   worker left.
+//!
+//! A connection is told of once: a socket is watched for one event (EPOLLONESHOT), and again when the worker that was
+//! told has answered, whatever it found: the client may be gone, or a process of another generation may have accepted
+//! the connection.
+//!
+//! # A notice, edge by edge
+//!
+//! ```text
+//! state  event                                  method                           next
+//! none   a socket is readable, a worker has     on_readable, notify_one_worker   open: the socket is disarmed
+//!        room
+//! none   a socket is readable, no worker has    Dispatcher::request_room         none: all sockets are disarmed until
+//!        room                                                                    there is room
+//! open   the worker has answered, or is dead    before_wait, Notice::is_settled  settled: the socket is rearmed
+//! open   no answer within PATIENCE_MS           before_wait                      late: the socket is rearmed, another
+//!                                                                                worker is told
+//! late   the worker has answered, or is dead    before_wait, Notice::is_settled  settled: the worker may be told again
+//! ```
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::fence;
 
-use super::bell::listen_to;
-use super::herd::lone_worker;
-use super::pool::{Chooser, Desk, POLICY, Shared, Way};
-use super::{Hooks, Kind, Life, Loop, Model, Seat, Setup, Wait, report};
+use super::model::{Hooks, Kind, Life, Loop, Model, Seat, Setup, Wait, lone_worker};
+use super::pool::{Chooser, DispatchPolicy, Dispatcher, POLICY, PoolShared};
+use super::sockets::log_epoll_failure;
+use super::waker::watch_waker;
 use crate::event::{Ready, Source, monotonic_ms};
 use crate::log;
 use crate::os::{ErrnoText, Interest};
 use crate::shm::Role;
 
-pub static KIND: Kind = Kind {
+pub(super) static KIND: Kind = Kind {
     name: "pool_notify",
     params: &[POLICY],
     about: "A dispatcher watches the listening sockets, and tells a worker, chosen by `pool_policy` as for pool_pass, that a \
@@ -28,14 +49,14 @@ pub static KIND: Kind = Kind {
     make,
 };
 
-/// How long an answer may take before somebody else is told, ms: as long as `accept_mutex_lease` is by default.
+/// How long an answer may take before another worker is told, ms: as long as `accept_mutex_lease` is by default.
 const PATIENCE_MS: u64 = 100;
 
-const LANE: Source = Source::Model(0);
-const GONG: Source = Source::Model(1);
+const CHANNEL: Source = Source::Model(0);
+const WORKERS_WAKER: Source = Source::Model(1);
 
 struct PoolNotify {
-    shared: Arc<Shared>,
+    shared: Arc<PoolShared>,
     chooser: Chooser,
 }
 
@@ -43,7 +64,7 @@ fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
     if setup.is_alone {
         return Ok(lone_worker());
     }
-    let shared = Arc::new(Shared::new(setup, setup.workers)?);
+    let shared = Arc::new(PoolShared::new(setup, setup.workers)?);
     Ok(Arc::new(PoolNotify { shared, chooser: Chooser::new(setup) }))
 }
 
@@ -55,11 +76,16 @@ impl Model for PoolNotify {
     fn life(&self, seat: Seat) -> Life {
         let (shared, chooser) = (self.shared.clone(), self.chooser.clone());
         match seat.role {
-            Role::Worker => Life::Loop(Box::new(Told { shared, seat: seat.number, hears: false, hears_gong: false })),
+            Role::Worker => Life::Loop(Box::new(Notified {
+                shared,
+                seat: seat.number,
+                is_channel_watched: false,
+                is_waker_watched: false,
+            })),
             Role::Dispatcher => Life::Own(Box::new(move |context| {
-                let mut desk = Desk::new(context, shared, chooser)?;
-                desk.listening.set_oneshot();
-                desk.run(Telling::default());
+                let mut dispatcher = Dispatcher::new(context, shared, chooser)?;
+                dispatcher.listening.set_oneshot();
+                dispatcher.run(NotifyPolicy::default());
                 Ok(())
             })),
         }
@@ -70,75 +96,81 @@ impl Model for PoolNotify {
     }
 }
 
-/// What the dispatcher knows.
+/// Tells a worker of each connection, and waits for its answer.
 #[derive(Default)]
-struct Telling {
+struct NotifyPolicy {
     open: Vec<Notice>,
-    /// Not answered in time.
+    /// The notices that were not answered in time.
     late: Vec<Notice>,
 }
 
-/// Word that has not been answered.
+/// A message to a worker that has not been answered.
 #[derive(Clone, Copy, Debug)]
 struct Notice {
+    /// Index of the socket at which a connection waits.
     listener: u32,
-    /// The worker's seat, and lane.
+    /// The worker's seat, which is the number of its channel.
     seat: u32,
+    /// The worker that was told.
     pid: u32,
+    /// The message's number.
     number: u64,
-    /// When it is late, ms of the clock.
+    /// When the answer is late, ms of the clock.
     until: u64,
 }
 
 impl Notice {
-    fn is_settled(&self, shared: &Shared) -> bool {
-        shared.has_taken(self.seat, self.number) || shared.worker(self.seat) != Some(self.pid)
+    /// Whether the worker has answered, or is dead.
+    fn is_settled(&self, shared: &PoolShared) -> bool {
+        shared.has_taken(self.seat, self.number) || shared.living_worker(self.seat) != Some(self.pid)
     }
 }
 
-impl Telling {
-    /// Tells the best worker that can be told.
-    fn tell_one(&mut self, desk: &mut Desk, listener: u32) {
-        let mut but = self.spared();
-        while let Some(seat) = desk.choose(&but) {
-            let number = desk.next_number(seat);
-            match desk.tell(seat, number, listener) {
+impl NotifyPolicy {
+    /// Tells the best worker whose channel has room.
+    fn notify_one_worker(&mut self, dispatcher: &mut Dispatcher, listener: u32) {
+        let mut excluded = self.excluded();
+        while let Some(seat) = dispatcher.choose(&excluded) {
+            let number = dispatcher.next_number(seat);
+            match dispatcher.notify(seat, number, listener) {
                 Ok(()) => {
-                    desk.sent(seat, number);
-                    let (pid, until) = (desk.shared.worker(seat).unwrap_or(0), monotonic_ms() + PATIENCE_MS);
+                    dispatcher.count_sent(seat, number);
+                    let (pid, until) =
+                        (dispatcher.shared.living_worker(seat).unwrap_or(0), monotonic_ms() + PATIENCE_MS);
                     return self.open.push(Notice { listener, seat, pid, number, until });
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => log::alert!("sendmsg() to a worker failed ({})", ErrnoText(&error)),
             }
-            but.push(seat);
+            excluded.push(seat);
         }
-        desk.want_room();
+        dispatcher.request_room();
     }
 }
 
-impl Way for Telling {
-    fn spared(&self) -> Vec<u32> {
+impl DispatchPolicy for NotifyPolicy {
+    fn excluded(&self) -> Vec<u32> {
         self.late.iter().map(|notice| notice.seat).collect()
     }
 
-    fn come(&mut self, desk: &mut Desk, n: u32) {
-        // When there is room again all sockets are watched again, those too whose connection somebody has been told of.
+    fn on_readable(&mut self, dispatcher: &mut Dispatcher, n: u32) {
+        // When there is room again all sockets are armed again, also a socket of whose connection a worker has been
+        // told.
         if !self.open.iter().any(|notice| notice.listener == n) {
-            self.tell_one(desk, n);
+            self.notify_one_worker(dispatcher, n);
         }
     }
 
-    fn look(&mut self, desk: &mut Desk) -> Option<u64> {
+    fn before_wait(&mut self, dispatcher: &mut Dispatcher) -> Option<u64> {
         let now = monotonic_ms();
-        let (shared, late) = (desk.shared.clone(), &mut self.late);
+        let (shared, late) = (dispatcher.shared.clone(), &mut self.late);
         late.retain(|notice| !notice.is_settled(&shared));
         self.open.retain(|notice| {
             let is_late = now >= notice.until;
             let is_over = is_late || notice.is_settled(&shared);
             if is_over {
-                // What waits is reported now, or again.
-                report(desk.listening.rearm(notice.listener, &desk.poller));
+                // A connection that waits at the socket is reported now, or again.
+                log_epoll_failure(dispatcher.listening.rearm(notice.listener, &dispatcher.poller));
             }
             if is_late && !notice.is_settled(&shared) {
                 late.push(*notice);
@@ -149,34 +181,35 @@ impl Way for Telling {
     }
 }
 
-/// A worker's part.
-struct Told {
-    shared: Arc<Shared>,
+/// A worker's hooks: it accepts when the dispatcher tells it to.
+struct Notified {
+    shared: Arc<PoolShared>,
     seat: u32,
-    /// The lane is in the epoll set.
-    hears: bool,
-    hears_gong: bool,
+    is_channel_watched: bool,
+    is_waker_watched: bool,
 }
 
-impl Hooks for Told {
+impl Hooks for Notified {
     fn before_wait(&mut self, state: &mut Loop) -> Wait {
-        if !self.hears
-            && let Some(lane) = self.shared.lane(self.seat)
+        if !self.is_channel_watched
+            && let Some(channel) = self.shared.channel(self.seat)
         {
-            self.hears = report(state.poller.add(lane, LANE.key(), Interest::READ));
+            self.is_channel_watched = log_epoll_failure(state.poller.add(channel, CHANNEL.key(), Interest::READ));
         }
-        if !self.hears_gong {
-            self.hears_gong = report(listen_to(&self.shared.gong, GONG, &state.poller));
+        if !self.is_waker_watched {
+            self.is_waker_watched =
+                log_epoll_failure(watch_waker(&self.shared.workers_waker, WORKERS_WAKER, &state.poller));
         }
         self.shared.set_capacity(self.seat, state.driver.capacity());
-        // As in `pool::Intake`.
+        // The ledger's number of connections was stored before. Partner: the SeqCst store in
+        // `Dispatcher::request_room`.
         fence(SeqCst);
         if self.shared.is_room_wanted() {
             state.driver.make_room();
             state.tally.connections.set(state.driver.live() as u64);
         }
-        if state.may_listen() {
-            self.shared.rest(self.seat, 0);
+        if state.resume_listening() {
+            self.shared.set_paused(self.seat, 0);
             self.shared.offer_room();
         }
         let now = state.driver.clock().now_ms();
@@ -185,16 +218,16 @@ impl Hooks for Told {
     }
 
     fn own_event(&mut self, state: &mut Loop, n: u32, _ready: Ready) {
-        if Source::Model(n) == GONG {
-            // It wakes the worker for what it does before each wait.
+        if Source::Model(n) == WORKERS_WAKER {
+            // The worker is woken for `before_wait` alone.
             return;
         }
-        let Some(lane) = self.shared.lane(self.seat) else { return };
-        match lane.take() {
-            Ok(parcel) => {
-                state.accept_from(parcel.listener, self);
+        let Some(channel) = self.shared.channel(self.seat) else { return };
+        match channel.take() {
+            Ok(message) => {
+                state.accept_from(message.listener, self);
                 state.tally.connections.set(state.driver.live() as u64);
-                self.shared.answer(self.seat, parcel.number);
+                self.shared.answer(self.seat, message.number);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => log::alert!("recvmsg() from the dispatcher failed ({})", ErrnoText(&error)),
@@ -202,14 +235,14 @@ impl Hooks for Told {
     }
 
     fn stop_listening(&mut self, state: &mut Loop) {
-        // Out of slots is what the ledger says already.
+        // A worker without slots need not say so: the dispatcher reads its number of connections in the ledger.
         if state.is_out_of_files() {
-            self.shared.rest(self.seat, state.pid);
+            self.shared.set_paused(self.seat, state.pid);
         }
     }
 
     fn leave(&mut self, state: &mut Loop) {
-        report(state.listening.close(&state.poller));
+        log_epoll_failure(state.listening.close(&state.poller));
         self.shared.leave(self.seat, state.pid);
     }
 }

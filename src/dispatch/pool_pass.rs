@@ -1,13 +1,22 @@
-//! `pool_pass`: a dispatcher accepts, and passes each connection to the worker of its choice, along that worker's pair of sockets
-//! (half-sync/half-reactor).
+//! `pool_pass`: a dispatcher accepts, and passes each connection to the worker of its choice, along that worker's
+//! channel. In the field: the half-sync/half-reactive pattern of POSA2, the descriptor-passing server of UNPv1 30.9,
+//! Node's cluster module (SCHED_RR).
+//!
+//! - `plan`: one dispatcher, `worker_processes` workers. Without a master, one worker that always listens.
+//! - `life`: `Dispatcher::run` with `PassPolicy`; for a worker the event loop with the hooks `ChannelReader`.
+//! - The loop: a worker watches its channel instead of the sockets.
+//! - `child_died`: the master wakes the dispatcher and the workers. Connections in flight to a dead worker are its
+//!   successor's.
+//!
+//! See `pool/` for messages, room and leaving.
 
 use std::io;
 use std::sync::Arc;
 
-use super::pool::{POLICY, Reading, passing_pool};
-use super::{Kind, Model, Setup};
+use super::model::{Kind, Model, Setup};
+use super::pool::{POLICY, Readers, passing_pool};
 
-pub static KIND: Kind = Kind {
+pub(super) static KIND: Kind = Kind {
     name: "pool_pass",
     params: &[POLICY],
     about: "A dispatcher accepts, and passes each connection to a worker (SCM_RIGHTS), chosen by `pool_policy`: \
@@ -16,5 +25,5 @@ pub static KIND: Kind = Kind {
 };
 
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
-    passing_pool(setup, Reading::Alone)
+    passing_pool(setup, Readers::One)
 }

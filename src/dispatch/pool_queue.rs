@@ -1,15 +1,21 @@
-//! `pool_queue`: a dispatcher accepts, and puts each connection on one pair of sockets, from which all workers take: who is free takes
-//! the next (a shared work queue).
+//! `pool_queue`: a dispatcher accepts, and puts each connection on one channel, from which all workers take: a worker
+//! that is free takes the next. In the field: the shared work queue of a thread pool, between processes.
 //!
-//! A worker without free slots stops reading the queue; one over 7/8 of its connections does as long as others are not.
+//! - `plan`: one dispatcher, `worker_processes` workers. Without a master, one worker that always listens.
+//! - `life`: `Dispatcher::run` with `PassPolicy`; for a worker the event loop with the hooks `ChannelReader`.
+//! - The loop: a worker watches the channel with EPOLLEXCLUSIVE. A worker without free slots stops watching it; a
+//!   worker over 7/8 of its connections does so as long as others are below.
+//! - `child_died`: the master wakes the dispatcher and the workers. Other workers take what is in flight.
+//!
+//! See `pool/` for messages, room and leaving.
 
 use std::io;
 use std::sync::Arc;
 
-use super::pool::{Reading, passing_pool};
-use super::{Kind, Model, Setup};
+use super::model::{Kind, Model, Setup};
+use super::pool::{Readers, passing_pool};
 
-pub static KIND: Kind = Kind {
+pub(super) static KIND: Kind = Kind {
     name: "pool_queue",
     params: &[],
     about: "A dispatcher accepts, and puts each connection on a queue (SCM_RIGHTS) from which all workers take: who is free \
@@ -18,5 +24,5 @@ pub static KIND: Kind = Kind {
 };
 
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
-    passing_pool(setup, Reading::Together)
+    passing_pool(setup, Readers::All)
 }

@@ -1,17 +1,41 @@
-//! `prefork`: every thread of every worker waits for a connection on the shared socket, serves that one to its end, and
-//! waits again. Clients beyond the number of threads wait in the backlog: that is the model's nature.
+//! `prefork`: every thread of every worker waits for a connection on the shared sockets, serves that connection to its
+//! end with blocking I/O, and waits again. In the field: Apache's prefork MPM (one thread a process) and worker MPM,
+//! UNPv1 30.6 "pre-forked server, no locking around accept".
 //!
-//! So that an idle keep-alive client does not keep others out, a thread whose client asks for nothing looks at the
-//! backlog as well. When a connection waits there and no thread is free, it takes that one, and leaves the idle one.
+//! - `plan`: `worker_processes` workers, no dispatcher.
+//! - `life`: `live`, a group of `worker_threads` serving threads.
+//! - The loop: none; a thread waits for the sockets in an epoll set of its own (`SharedListeners`).
+//! - `child_died`: nothing to mend; the kernel closes the sockets of a dead worker.
+//!
+//! Clients beyond the number of threads wait in the backlog: that is the model's nature. So that an idle keep-alive
+//! client does not keep others out, a thread whose client asks for nothing watches the backlog as well. When a
+//! connection waits there and no thread is free, the thread accepts that connection and closes the idle one.
+//!
+//! # A serving thread, edge by edge
+//!
+//! ```text
+//! state                   event                                 method            next
+//! Waiting                 epoll reports a connection            accept_announced  Serving
+//! Waiting                 descriptors have run out              pause             Waiting, after accept_mutex_delay
+//! Serving                 the connection ends                   run               Waiting, or Serving the connection
+//!                                                                                 that is held
+//! Serving an idle client  a connection waits, a thread is free  make_room         Serving, asked again after
+//!                                                                                 WAKE_GRACE_MS
+//! Serving an idle client  a connection waits, no thread is      make_room         Serving the connection that is held
+//!                         free
+//! Waiting, Serving        the process shuts down gracefully     heed              Draining: the thread's own backlogs,
+//!                                                                                 then the end
+//! any                     the process shuts down fast           heed              the end
+//! ```
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use super::accepting::Refusal;
-use super::crew::{Crew, Member, crews, tally_of};
-use super::door::{Door, Visitor};
-use super::{Kind, Model, Param, ProcessContext, Setup, Takes, report};
+use super::model::{Kind, Model, Param, ProcessContext, Setup};
+use super::sockets::{AcceptError, Accepted, log_epoll_failure};
+use super::threads::{SharedListeners, ThreadControl, ThreadGroup, tally_of, threaded_workers, worker_threads};
+use super::waker::WAKE_GRACE_MS;
 use crate::event::{Shutdown, Source};
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, poll};
@@ -19,7 +43,7 @@ use crate::serve::blocking::{self, Interrupts, Room};
 use crate::serve::{Engine, Shortage};
 use crate::shm::{Role, Tally};
 
-pub static KIND: Kind = Kind {
+pub(super) static KIND: Kind = Kind {
     name: "prefork",
     params: &[THREADS],
     about: "Every worker waits for a connection, serves it to its end with blocking I/O, and waits for the next; \
@@ -27,76 +51,75 @@ pub static KIND: Kind = Kind {
     make,
 };
 
-/// Slots of the ledger bound it from above: each serving thread has one.
-const THREADS: Param = Param { name: "worker_threads", takes: Takes::Number(1, 1024), default: 16 };
+const THREADS: Param = worker_threads(16);
 
-/// How long a thread with an idle client leaves a new connection to the threads that are free, ms, and how often: after that
-/// they are taken to be stopped.
-const GRACE_MS: u64 = 10;
+/// How often a thread with an idle client leaves a new connection to the threads that are free, for `WAKE_GRACE_MS`
+/// each time: after that they are taken to be stopped.
 const GRACES: u32 = 5;
 
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
-    let (threads, gong) = (setup.param(&THREADS) as usize, Arc::new(EventFd::new()?));
-    crews(setup, threads, move |context| live(context, threads, &gong))
+    let (threads, workers_waker) = (setup.param(&THREADS) as usize, Arc::new(EventFd::new()?));
+    threaded_workers(setup, threads, move |context| live(context, threads, &workers_waker))
 }
 
-fn live(mut context: ProcessContext, threads: usize, gong: &Arc<EventFd>) -> Result<(), Failure> {
+fn live(mut context: ProcessContext, threads: usize, workers_waker: &Arc<EventFd>) -> Result<(), Failure> {
     // An eventfd, a poller, which has three, and a connection.
     let threads = context.threads(threads, 5);
-    let crew = Crew::new(threads)?;
-    let listeners = std::mem::take(&mut context.listeners);
+    let group = ThreadGroup::new(threads)?;
+    let sockets = std::mem::take(&mut context.listeners);
     let shortage = Arc::new(Shortage::of(format!("{threads} worker_threads")));
     for number in 0..threads {
         let engine = context.engines.engine(tally_of(&context, number)?)?;
-        let door = Door::new(&listeners, &context.is_own, gong.clone());
-        let door = door.map_err(|e| Failure::new("an epoll set of listening sockets", e))?;
+        let listeners = SharedListeners::new(&sockets, &context.is_own, workers_waker.clone());
+        let listeners = listeners.map_err(|e| Failure::new("an epoll set of listening sockets", e))?;
         let pause_ms = context.options.accept_mutex_delay_ms;
-        let station = Station::new(crew.member(number), door, &engine, shortage.clone(), pause_ms)?;
-        crew.spawn(number, move || station.run(engine))?;
+        let thread = ServingThread::new(group.control(number), listeners, &engine, shortage.clone(), pause_ms)?;
+        group.spawn(number, move || thread.run(engine))?;
     }
-    drop(listeners);
+    drop(sockets);
     context.tally.listening.set(1);
-    crew.command(&context, || {});
+    group.supervise(&context, || {});
     Ok(())
 }
 
-/// One serving thread.
-struct Station {
-    member: Member,
-    /// Its set has the call in it, too.
-    door: Door,
+/// A thread that accepts a connection, serves it to its end, and accepts the next.
+struct ServingThread {
+    control: ThreadControl,
+    /// The epoll set of these has the thread's waker as well.
+    listeners: SharedListeners,
     events: Events,
     tally: Arc<Tally>,
-    /// The process's.
+    /// Shared by the threads of the process.
     shortage: Arc<Shortage>,
     shutdown: Shutdown,
-    /// Accepted in the place of an idle client.
-    held: Option<Visitor>,
+    /// A connection that was accepted in the place of an idle one, and is served next.
+    held: Option<Accepted>,
+    /// How often the present idle client has been left in peace.
     graces: u32,
     /// How long a thread without descriptors waits, ms.
     pause_ms: u64,
 }
 
-impl Station {
+impl ServingThread {
     fn new(
-        member: Member,
-        door: Door,
+        control: ThreadControl,
+        listeners: SharedListeners,
         engine: &Engine,
         shortage: Arc<Shortage>,
         pause_ms: u64,
-    ) -> Result<Station, Failure> {
-        let watched = door.poller().add(member.call(), Source::Model(0).key(), Interest::READ);
+    ) -> Result<ServingThread, Failure> {
+        let watched = listeners.poller().add(control.waker(), Source::Model(0).key(), Interest::READ);
         watched.map_err(|e| Failure::new("epoll_ctl()", e))?;
         let (events, tally) = (Events::with_capacity(64), engine.tally.clone());
         let shutdown = Shutdown::No;
-        Ok(Station { member, door, events, tally, shortage, shutdown, held: None, graces: 0, pause_ms })
+        Ok(ServingThread { control, listeners, events, tally, shortage, shutdown, held: None, graces: 0, pause_ms })
     }
 
     fn run(mut self, mut engine: Engine) {
-        while let Some(visitor) = self.next(&mut engine) {
+        while let Some(accepted) = self.next(&mut engine) {
             self.tally.connections.set(1);
             engine.clock.update();
-            let mut conn = engine.open(visitor.socket, visitor.peer, visitor.listener);
+            let mut conn = engine.open(accepted.socket, accepted.peer, accepted.listener);
             blocking::serve(&mut engine, &mut conn, &mut self);
             drop(conn);
             self.tally.connections.set(0);
@@ -104,14 +127,14 @@ impl Station {
         engine.flush_logs();
     }
 
-    /// Waits for the next client; `None`: there will be no more.
-    fn next(&mut self, engine: &mut Engine) -> Option<Visitor> {
+    /// Waits for the next connection; `None`: there will be no more.
+    fn next(&mut self, engine: &mut Engine) -> Option<Accepted> {
         loop {
             match self.shutdown {
                 Shutdown::Fast => return None,
                 Shutdown::Graceful => {
-                    let next = self.held.take().or_else(|| self.door.next_to_drain(&self.tally));
-                    if next.is_some() || !self.door.is_draining() {
+                    let next = self.held.take().or_else(|| self.listeners.next_to_drain(&self.tally));
+                    if next.is_some() || !self.listeners.is_draining() {
                         return next;
                     }
                     self.pause();
@@ -126,14 +149,14 @@ impl Station {
             self.wait(timeout);
             engine.clock.update();
             self.tally.turns.add(1);
-            // First the clients: a connection that has woken this thread wakes no other.
-            if let Err(refusal) = self.take()
+            // Before commands: a connection that has woken this thread wakes no other.
+            if let Err(error) = self.accept_announced()
                 && !engine.close_files()
             {
-                refusal.complain();
+                error.log_out_of_files();
                 self.pause();
             }
-            if self.member.is_called() {
+            if self.control.has_command() {
                 self.heed(engine);
             }
             engine.end_of_turn();
@@ -141,18 +164,19 @@ impl Station {
     }
 
     fn wait(&mut self, timeout: Option<u64>) {
-        self.door.wait(&mut self.events, timeout);
+        self.listeners.wait(&mut self.events, timeout);
     }
 
-    /// Until descriptors may be there, or there is something to heed.
+    /// Waits for a command, or until descriptors may be there again.
     fn pause(&self) {
-        if let Err(error) = poll([Some((self.member.call(), Interest::READ))], Some(self.pause_ms)) {
+        if let Err(error) = poll([Some((self.control.waker(), Interest::READ))], Some(self.pause_ms)) {
             log::alert!("poll() failed ({})", ErrnoText(&error));
         }
     }
 
-    /// Accepts one of those that the last wait has announced. Errors: nothing can be accepted for some time.
-    fn take(&mut self) -> Result<(), Refusal> {
+    /// Accepts a connection that the last wait has announced, if it is there still, into `held`. Errors: nothing can be
+    /// accepted for some time.
+    fn accept_announced(&mut self) -> Result<(), AcceptError> {
         let listeners = self.events.iter().filter_map(|(key, _)| match Source::of(key) {
             Source::Listener(n) => Some(n),
             _ => None,
@@ -162,61 +186,61 @@ impl Station {
             if !std::mem::replace(&mut is_woken, true) {
                 self.tally.wakeups.add(1);
             }
-            match self.door.accept(n, &self.tally) {
-                Ok(visitor) => {
-                    self.held = Some(visitor);
+            match self.listeners.accept(n, &self.tally) {
+                Ok(accepted) => {
+                    self.held = Some(accepted);
                     return Ok(());
                 }
-                Err(Refusal::NobodyWaits | Refusal::ClientGone) => {}
-                Err(refusal @ (Refusal::OutOfFiles(_) | Refusal::Other)) => return Err(refusal),
+                Err(AcceptError::NoneWaits | AcceptError::ClientGone) => {}
+                Err(error @ (AcceptError::OutOfFiles(_) | AcceptError::Other)) => return Err(error),
             }
         }
         Ok(())
     }
 
     /// Whether another thread, of any process of this generation, has no client.
-    fn is_somebody_free(&self) -> bool {
+    fn is_a_thread_free(&self) -> bool {
         let generation = self.tally.generation();
         let serving = |slot: &&crate::shm::Slot| slot.role() == Role::Worker && slot.generation() == generation;
         self.tally.ledger().live().filter(serving).any(|slot| slot.connections.get() == 0)
     }
 }
 
-impl Interrupts for Station {
+impl Interrupts for ServingThread {
     fn call(&self) -> BorrowedFd<'_> {
-        self.member.call()
+        self.control.waker()
     }
 
     fn heed(&mut self, engine: &mut Engine) -> Shutdown {
-        self.shutdown = self.member.heed(Some(engine));
+        self.shutdown = self.control.obey(Some(engine));
         if self.shutdown != Shutdown::No {
-            report(self.door.leave());
+            log_epoll_failure(self.listeners.leave());
         }
         self.shutdown
     }
 
     fn crowd(&self) -> Option<BorrowedFd<'_>> {
-        (self.shutdown == Shutdown::No).then(|| self.door.poller().as_fd())
+        (self.shutdown == Shutdown::No).then(|| self.listeners.poller().as_fd())
     }
 
     fn is_crowded(&mut self) -> bool {
         self.wait(Some(0));
         let is_socket = |(key, _)| matches!(Source::of(key), Source::Listener(_));
-        self.events.iter().any(is_socket) && !self.is_somebody_free()
+        self.events.iter().any(is_socket) && !self.is_a_thread_free()
     }
 
     fn make_room(&mut self) -> Room {
-        if self.graces < GRACES && self.is_somebody_free() {
+        if self.graces < GRACES && self.is_a_thread_free() {
             self.graces += 1;
-            return Room::KeepFor(GRACE_MS);
+            return Room::KeepFor(WAKE_GRACE_MS);
         }
         self.graces = 0;
         self.wait(Some(0));
-        match self.take() {
+        match self.accept_announced() {
             Ok(()) if self.held.is_some() => Room::Give,
             Ok(()) => Room::Keep,
-            // Its descriptor is what the other one needs.
-            Err(Refusal::OutOfFiles(_)) => Room::Give,
+            // The new connection needs the descriptor of the idle one.
+            Err(AcceptError::OutOfFiles(_)) => Room::Give,
             Err(_) => Room::KeepFor(self.pause_ms),
         }
     }

@@ -1,22 +1,29 @@
-//! `reuseport`: every worker has a listening socket of its own (SO_REUSEPORT), and the kernel chooses one for each connection.
+//! `reuseport`: every worker has a listening socket of its own (SO_REUSEPORT), and the kernel chooses one for each
+//! connection. In the field: nginx's `listen ... reuseport`, Envoy, HAProxy's shards.
 //!
-//! The master makes the sockets, before the fork, and keeps them by their number over reloads: worker 3 of the next generation
-//! goes on with the queue of worker 3. A queue has one reader, so nobody competes and nobody is woken for nothing; and
-//! nobody helps a worker that is slow. When workers become fewer, the master steers new connections away from the sockets
-//! that are too many, and their workers take out what waits in them before they leave (`master::sockets::steer`).
+//! - `plan`: `worker_processes` workers, no dispatcher.
+//! - `life`: the event loop, with the hooks `exclusive::Rotating`; a lone worker always listens.
+//! - The loop: a worker's own sockets stay in its epoll set.
+//! - `child_died`: nothing to mend: the master keeps the sockets, and the successor on the seat goes on with their
+//!   backlogs.
 //!
-//! A Unix socket can't be each worker's own: it is watched as under `exclusive`.
+//! The master makes the sockets, before the fork, and keeps them by their number over reloads: worker 3 of the next
+//! generation goes on with the queue of worker 3. A queue has one reader, so nobody competes and nobody is woken for
+//! nothing; and nobody helps a worker that is slow. When workers become fewer, the master steers new connections away
+//! from the sockets that are too many, and their workers take out what waits in them before they leave
+//! (`master::sockets::steer`).
+//!
+//! Unix sockets have no SO_REUSEPORT that spreads connections: all workers share them, as under `exclusive`.
 
 use std::io;
 use std::sync::Arc;
 
 use super::exclusive::Rotating;
-use super::herd::Always;
-use super::rotation::Rotation;
-use super::{Kind, Life, Model, Param, Seat, Setup, Sockets, Takes, workers};
+use super::model::{Always, Kind, Life, Model, Param, Seat, Setup, Sockets, Takes, workers};
+use super::sockets::Rotation;
 use crate::os::EventFd;
 
-pub static KIND: Kind = Kind {
+pub(super) static KIND: Kind = Kind {
     name: "reuseport",
     params: &[CPU],
     about: "Every worker has a listening socket of its own for each address (SO_REUSEPORT), and the kernel spreads \
@@ -30,12 +37,12 @@ const CPU: Param = Param { name: "cpu", takes: Takes::Number(0, 1), default: 0 }
 struct Reuseport {
     workers: u32,
     by_cpu: bool,
-    gong: Arc<EventFd>,
+    workers_waker: Arc<EventFd>,
 }
 
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
-    let gong = Arc::new(EventFd::new()?);
-    Ok(Arc::new(Reuseport { workers: setup.workers, by_cpu: setup.param(&CPU) == 1, gong }))
+    let workers_waker = Arc::new(EventFd::new()?);
+    Ok(Arc::new(Reuseport { workers: setup.workers, by_cpu: setup.param(&CPU) == 1, workers_waker }))
 }
 
 impl Model for Reuseport {
@@ -47,7 +54,7 @@ impl Model for Reuseport {
         if self.workers < 2 {
             return Life::Loop(Box::new(Always));
         }
-        Life::Loop(Box::new(Rotating::new(Rotation::EVERY, self.gong.clone())))
+        Life::Loop(Box::new(Rotating::new(Rotation::EVERY, self.workers_waker.clone())))
     }
 
     fn sockets(&self) -> Sockets {

@@ -3,7 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use super::{AcceptOptions, Kind, MODELS, Model, Param, Setup, Takes};
+use super::MODELS;
+use super::model::{AcceptOptions, Kind, Model, Param, Setup, Takes};
 use crate::conf::{self, Args, Conf, Contexts, Entry, Error, Scope, Section, Setting, did_you_mean, parse_count};
 use crate::shm::Ledger;
 
@@ -204,8 +205,8 @@ impl Choice {
         self.kind.name
     }
 
-    /// Makes what the processes of a generation share; before the fork. `workers`: how many; `None`: there is one process, and
-    /// no master.
+    /// Makes what the processes of a generation share; before the fork. `workers`: how many; `None`: there is one
+    /// process, and no master.
     pub fn make(
         &self,
         workers: Option<u32>,

@@ -63,7 +63,7 @@ fn run_posted_accepts(state: &mut Loop, hooks: &mut dyn Hooks) {
     if state.posted.waiting().0 == 0 {
         return;
     }
-    if !hooks.may_accept(state) {
+    if !hooks.before_accepts(state) {
         state.posted.retain_accepts(|n| state.listening.is_own(n));
         // Who has other things to do was not woken in vain.
         if state.posted.waiting() == (0, 0) {

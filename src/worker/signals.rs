@@ -61,7 +61,7 @@ impl LoopControl for WorkerSignals {
                 state.drain_queues();
                 let now = state.driver.clock().now_ms();
                 let is_late = self.shutdown_deadline.is_some_and(|deadline| now >= deadline);
-                (state.driver.live() == 0 && hooks.may_end(state)) || is_late
+                (state.driver.live() == 0 && hooks.finish(state)) || is_late
             }
         };
         if !is_over {

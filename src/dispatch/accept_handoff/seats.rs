@@ -37,7 +37,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use crate::dispatch::lease::SharedMutex;
-use crate::dispatch::{Loop, Setup, report};
+use crate::dispatch::model::{Loop, Setup};
+use crate::dispatch::sockets::log_epoll_failure;
 use crate::os::{Poller, SharedMap, shareable};
 use crate::shm::{AcceptMutex, MAX_WORKERS};
 
@@ -161,14 +162,14 @@ impl Seats {
     pub(super) fn arm(&self, number: u32, state: &Loop) {
         let (Some(seat), Some(set)) = (self.seat(number), self.sets.get(number as usize)) else { return };
         seat.armed.store(self.table.coordination.arms.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
-        report(state.listening.lend(set));
+        log_epoll_failure(state.listening.arm_in(set));
     }
 
     /// Takes the sockets out of the set of seat `number`.
     pub(super) fn disarm(&self, number: u32, state: &Loop) {
         let (Some(seat), Some(set)) = (self.seat(number), self.sets.get(number as usize)) else { return };
         seat.armed.store(0, Ordering::Relaxed);
-        report(state.listening.take_back(set));
+        log_epoll_failure(state.listening.disarm_in(set));
     }
 
     /// When connections wait: puts the sockets into the set of seat `number` anew, so that epoll reports those

@@ -4,9 +4,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::Dispatcher;
-use crate::dispatch::bell::hear;
-use crate::dispatch::{Command, next_command};
+use super::ForkingDispatcher;
+use crate::dispatch::model::{Command, next_command};
+use crate::dispatch::waker::reset;
 use crate::event::Shutdown;
 use crate::log::{self, Logs};
 use crate::os::signals::Signals;
@@ -15,8 +15,9 @@ use crate::serve::blocking::{self, Interrupts, Room};
 use crate::serve::{Conn, Engine};
 use crate::shm::{Role, Tally};
 
-/// Serves `conn` and exits. What the dispatcher watches is left as it is: the epoll set is the dispatcher's too.
-pub(super) fn live(dispatcher: &mut Dispatcher, mut conn: Conn, tally: Arc<Tally>) -> ! {
+/// Serves `conn` and exits. For the child, directly after the fork. The dispatcher's epoll set is shared by the fork,
+/// so it is left as it is.
+pub(super) fn live(dispatcher: &mut ForkingDispatcher, mut conn: Conn, tally: Arc<Tally>) -> ! {
     let served = catch_unwind(AssertUnwindSafe(|| {
         let tally = own_slot(dispatcher, tally);
         if let Err(error) = parent::watch_parent(dispatcher.context.pid as i32) {
@@ -28,14 +29,14 @@ pub(super) fn live(dispatcher: &mut Dispatcher, mut conn: Conn, tally: Arc<Tally
         let engine = &mut dispatcher.engine;
         engine.tally = tally.clone();
         engine.clock.update();
-        let mut watch = Watch {
-            // A signalfd shows the signals of the process that polls it.
+        let mut interrupts = ChildInterrupts {
+            // The dispatcher's signalfd, which shows a process that polls it the signals of that process.
             signals: &dispatcher.context.signals,
             logs: &dispatcher.context.engines.logs,
-            room: &dispatcher.room,
+            room_request: &dispatcher.room_request,
             shutdown: Shutdown::No,
         };
-        blocking::serve(engine, &mut conn, &mut watch);
+        blocking::serve(engine, &mut conn, &mut interrupts);
         drop(conn);
         engine.flush_logs();
         tally.connections.set(0);
@@ -43,27 +44,28 @@ pub(super) fn live(dispatcher: &mut Dispatcher, mut conn: Conn, tally: Arc<Tally
     process::exit_now(if served.is_ok() { 0 } else { 101 })
 }
 
-/// The slot that the dispatcher has given along; another one, if that died too soon.
-fn own_slot(dispatcher: &Dispatcher, tally: Arc<Tally>) -> Arc<Tally> {
+/// The slot that the dispatcher has given to the child; another slot, if the dispatcher has died before the hand-over.
+fn own_slot(dispatcher: &ForkingDispatcher, tally: Arc<Tally>) -> Arc<Tally> {
     let (pid, context) = (process::id() as u32, &dispatcher.context);
     if tally.pass_on(context.pid, pid) {
         return tally;
     }
     match context.tally.ledger().claim(pid, Role::Worker, 0) {
         Ok(tally) => Arc::new(tally.of_generation(context.tally.generation())),
-        // It would count in a slot of somebody else.
+        // The child must not count in the slot of another process.
         Err(_) => process::exit_now(1),
     }
 }
 
-struct Watch<'a> {
+/// The interrupts of a child: the master's commands, passed on by the dispatcher, and its requests for room.
+struct ChildInterrupts<'a> {
     signals: &'a Signals,
     logs: &'a Logs,
-    room: &'a EventFd,
+    room_request: &'a EventFd,
     shutdown: Shutdown,
 }
 
-impl Interrupts for Watch<'_> {
+impl Interrupts for ChildInterrupts<'_> {
     fn call(&self) -> BorrowedFd<'_> {
         self.signals.as_fd()
     }
@@ -85,19 +87,20 @@ impl Interrupts for Watch<'_> {
     }
 
     fn crowd(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.room.as_fd())
+        Some(self.room_request.as_fd())
     }
 
     fn is_crowded(&mut self) -> bool {
-        poll([Some((self.room.as_fd(), Interest::READ))], Some(0)).is_ok_and(|[ready]| ready != Ready::empty())
+        poll([Some((self.room_request.as_fd(), Interest::READ))], Some(0)).is_ok_and(|[ready]| ready != Ready::empty())
     }
 
-    /// Of all idle children one reads what the dispatcher has written.
+    /// The request is for one child: the first idle one that resets the eventfd.
     fn make_room(&mut self) -> Room {
-        if hear(self.room) > 0 { Room::Give } else { Room::Keep }
+        if reset(self.room_request) > 0 { Room::Give } else { Room::Keep }
     }
 
-    /// The dispatcher says it, when it has found out: the children would each say it once a second.
+    /// Counts, and leaves the log line to the dispatcher (`ForkingDispatcher::reap`): the children would each log it
+    /// once a second.
     fn count_reuse(&self, tally: &Tally, _now_ms: u64) {
         tally.reused_connections.add(1);
     }

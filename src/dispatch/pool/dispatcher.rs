@@ -1,70 +1,78 @@
-//! The life of a dispatcher: it waits, hands on what comes by way of its model, and obeys.
+//! The dispatcher of a pool: it waits for connections, lets the model's policy hand them to the workers, and obeys the
+//! master.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use super::policy::Candidate;
-use super::{Chooser, MOST_IN_FLIGHT, Shared};
-use crate::dispatch::bell::{listen_to, tell};
-use crate::dispatch::{Command, Listening, ProcessContext, announce_shutdown, next_command, report};
+use super::{Chooser, MOST_IN_FLIGHT, PoolShared};
+use crate::dispatch::model::{Command, ProcessContext, announce_shutdown, next_command};
+use crate::dispatch::sockets::{Listening, log_epoll_failure};
+use crate::dispatch::waker::{wake, watch_waker};
 use crate::event::{Shutdown, Source, monotonic_ms};
 use crate::log;
 use crate::os::{ErrnoText, Events, Failure, Interest, Poller};
 use crate::shm::Slot;
 
-const BELL: Source = Source::Model(0);
+const DISPATCHER_WAKER: Source = Source::Model(0);
 
-/// What a kind of pool does with the connections that wait.
-pub(in crate::dispatch) trait Way {
+/// How a kind of pool hands connections to the workers.
+pub(crate) trait DispatchPolicy {
     /// Connections wait at socket `n`.
-    fn come(&mut self, desk: &mut Desk, n: u32);
+    fn on_readable(&mut self, dispatcher: &mut Dispatcher, n: u32);
 
-    /// Before each wait, and after somebody has rung. When it must be asked again, ms of the clock.
-    fn look(&mut self, desk: &mut Desk) -> Option<u64>;
+    /// Called before each wait, which ends when a worker wakes the dispatcher. Returns when it must be called again, ms
+    /// of the clock.
+    fn before_wait(&mut self, dispatcher: &mut Dispatcher) -> Option<u64>;
 
-    /// Lanes that are not to be used now.
-    fn spared(&self) -> Vec<u32> {
+    /// The channels along which nothing may be sent now.
+    fn excluded(&self) -> Vec<u32> {
         Vec::new()
     }
 
-    /// Whether it holds a connection that no worker has been given.
-    fn holds(&self) -> bool {
+    /// Whether the policy holds a connection that it could not pass on.
+    fn holds_connection(&self) -> bool {
         false
     }
 }
 
-/// What the dispatcher has before it.
-pub(in crate::dispatch) struct Desk {
-    pub context: ProcessContext,
-    pub poller: Poller,
-    pub listening: Listening,
-    pub shared: Arc<Shared>,
+/// The state of the dispatcher's process, apart from the policy.
+pub(crate) struct Dispatcher {
+    pub(crate) context: ProcessContext,
+    pub(crate) poller: Poller,
+    pub(crate) listening: Listening,
+    pub(crate) shared: Arc<PoolShared>,
     chooser: Chooser,
-    /// Where the workers' slots were found last, by seat.
+    /// The indices of the workers' slots in the ledger, where they were found last, by seat.
     hints: Vec<usize>,
     candidates: Vec<Candidate>,
-    /// Nobody has a free slot: what comes stays in the backlog.
+    /// No worker has a free slot: connections stay in the backlog.
     is_room_wanted: bool,
-    /// Nothing is accepted until then, ms of the clock.
+    /// The end of a pause, without accepts, ms of the clock.
     pause_until: u64,
     shutdown: Shutdown,
     /// When a graceful shutdown becomes a fast one, whatever the process holds, ms of the clock.
     shutdown_deadline: Option<u64>,
 }
 
-impl Desk {
-    /// For the dispatcher's process.
-    pub fn new(mut context: ProcessContext, shared: Arc<Shared>, mut chooser: Chooser) -> Result<Desk, Failure> {
+impl Dispatcher {
+    /// For the dispatcher's process. Errors: no descriptors or memory left.
+    pub(crate) fn new(
+        mut context: ProcessContext,
+        shared: Arc<PoolShared>,
+        mut chooser: Chooser,
+    ) -> Result<Dispatcher, Failure> {
         let poller = Poller::new().map_err(|e| Failure::new("epoll_create()", e))?;
         poller
             .add(&context.signals, Source::Signals.key(), Interest::READ)
             .map_err(|e| Failure::new("epoll_ctl() for the signalfd", e))?;
-        listen_to(&shared.bell, BELL, &poller).map_err(|e| Failure::new("epoll_ctl() for an eventfd", e))?;
+        watch_waker(&shared.dispatcher_waker, DISPATCHER_WAKER, &poller)
+            .map_err(|e| Failure::new("epoll_ctl() for an eventfd", e))?;
         chooser.seed(monotonic_ms() ^ u64::from(context.pid) << 32);
-        // What a predecessor wanted.
+        // A dead predecessor may have waited for room.
         shared.table.room_wanted.store(0, SeqCst);
-        Ok(Desk {
+        Ok(Dispatcher {
             listening: Listening::new(&std::mem::take(&mut context.listeners)),
             poller,
             chooser,
@@ -79,12 +87,12 @@ impl Desk {
         })
     }
 
-    /// Lives until the orders say that it is enough.
-    pub fn run(mut self, mut way: impl Way) {
+    /// Runs until the master's commands end the process.
+    pub(crate) fn run(mut self, mut policy: impl DispatchPolicy) {
         let mut events = Events::with_capacity(64);
         loop {
-            let deadline = self.prepare(&mut way);
-            if self.shutdown == Shutdown::Fast || (self.shutdown == Shutdown::Graceful && !way.holds()) {
+            let deadline = self.prepare(&mut policy);
+            if self.shutdown == Shutdown::Fast || (self.shutdown == Shutdown::Graceful && !policy.holds_connection()) {
                 break;
             }
             let timeout = deadline.map(|at| at.saturating_sub(monotonic_ms()));
@@ -99,73 +107,79 @@ impl Desk {
                         if !std::mem::replace(&mut is_woken, true) {
                             self.context.tally.wakeups.add(1);
                         }
-                        way.come(&mut self, n);
+                        policy.on_readable(&mut self, n);
                     }
-                    BELL => self.is_room_wanted = false,
+                    DISPATCHER_WAKER => self.is_room_wanted = false,
                     _ => self.obey(),
                 }
             }
         }
-        if way.holds() {
+        if policy.holds_connection() {
             log::warn!("an accepted connection is closed, the dispatcher has to end before a worker has room for it");
         }
         log::notice!("exiting");
     }
 
-    /// Does what is due. Returns until when to wait at most, ms of the clock.
-    fn prepare(&mut self, way: &mut impl Way) -> Option<u64> {
+    /// Everything that must be done before a wait; arms the sockets if the process can accept. Returns until when to
+    /// wait at most, ms of the clock.
+    fn prepare(&mut self, policy: &mut impl DispatchPolicy) -> Option<u64> {
         let now = monotonic_ms();
         if self.shutdown_deadline.is_some_and(|until| now >= until) {
             self.shutdown = Shutdown::Fast;
         }
-        let looked = way.look(self);
-        if !way.holds() {
+        let policy_deadline = policy.before_wait(self);
+        if !policy.holds_connection() {
             self.confirm();
         }
-        if self.is_room_wanted && self.has_room(&way.spared()) {
+        if self.is_room_wanted && self.has_room(&policy.excluded()) {
             self.is_room_wanted = false;
         }
         let is_paused = now < self.pause_until;
-        if !is_paused && !self.is_room_wanted && !way.holds() && !self.listening.is_closed() {
-            report(self.listening.arm(&self.poller));
+        if !is_paused && !self.is_room_wanted && !policy.holds_connection() && !self.listening.is_closed() {
+            log_epoll_failure(self.listening.arm(&self.poller));
         }
         self.context.tally.listening.set(self.listening.is_armed().into());
-        // Who has room rings. Should a bell be lost with a worker that dies, this is how long it takes.
+        // A worker that has room wakes the dispatcher. This limits the wait in case that worker has died before it
+        // could.
         let backstop = self.is_room_wanted.then(|| now + self.context.options.accept_mutex_delay_ms);
-        [looked, self.shutdown_deadline, is_paused.then_some(self.pause_until), backstop].into_iter().flatten().min()
+        [policy_deadline, self.shutdown_deadline, is_paused.then_some(self.pause_until), backstop]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
-    /// Sees which workers leave, and says so: nothing is passed to them from now on.
+    /// Confirms to the workers that leave that no message will be sent to them. Only while the policy holds no
+    /// connection.
     fn confirm(&self) {
         for seat in 0..self.shared.workers {
-            let place = self.shared.place(seat);
-            let leaving = place.leaving.load(SeqCst);
-            if place.confirmed.load(Relaxed) != leaving {
-                place.confirmed.store(leaving, SeqCst);
+            let record = self.shared.record(seat);
+            let leaving = record.leaving.load(SeqCst);
+            if record.confirmed.load(Relaxed) != leaving {
+                record.confirmed.store(leaving, SeqCst);
             }
         }
     }
 
-    /// The lane along which to pass the next connection, none of `but`; `None`: there is none whose workers have room.
-    pub fn choose(&mut self, but: &[u32]) -> Option<u32> {
+    /// The channel for the next connection, none of `excluded`; `None`: no worker has room.
+    pub(crate) fn choose(&mut self, excluded: &[u32]) -> Option<u32> {
         self.candidates.clear();
-        for lane in 0..self.shared.lanes.len() as u32 {
-            if let Some(load) = self.load(lane).filter(|_| !but.contains(&lane)) {
-                self.candidates.push((lane, load));
+        for channel in 0..self.shared.channels.len() as u32 {
+            if let Some(load) = self.load(channel).filter(|_| !excluded.contains(&channel)) {
+                self.candidates.push((channel, load));
             }
         }
         self.chooser.choose(&self.candidates)
     }
 
-    /// How loaded a lane is; `None`: nothing may be passed along it.
-    fn load(&mut self, lane: u32) -> Option<u64> {
-        let (mut load, mut slots) = (self.shared.in_flight(lane), 0);
+    /// The load of a channel: connections of its workers, and messages in flight; `None`: nothing may be sent along it.
+    fn load(&mut self, channel: u32) -> Option<u64> {
+        let (mut load, mut slots) = (self.shared.in_flight(channel), 0);
         if load >= MOST_IN_FLIGHT {
             return None;
         }
-        for seat in self.shared.seats_of(lane) {
+        for seat in self.shared.seats_of(channel) {
             let Some(hint) = self.hints.get_mut(seat as usize) else { continue };
-            if let Some(slot) = self.shared.willing(seat, hint) {
+            if let Some(slot) = self.shared.available_worker(seat, hint) {
                 load += slot.connections.get();
                 slots += self.shared.capacity(seat);
             }
@@ -173,67 +187,69 @@ impl Desk {
         (load < slots).then_some(load)
     }
 
-    /// Some lane to a living worker, whether or not that has room: it was to be passed before the worker was told that nothing comes.
-    pub fn any_lane(&mut self) -> Option<u32> {
-        let is_alive = |lane: &u32| {
-            self.shared.seats_of(*lane).any(|seat| {
-                let confirmed = self.shared.place(seat).confirmed.load(Relaxed);
-                self.shared.worker(seat).is_some_and(|pid| pid != confirmed)
+    /// In a graceful shutdown: a channel to a living worker that is not confirmed yet, whether or not it has room. For
+    /// a connection that the policy holds, which must be sent before the workers' leaving is confirmed.
+    pub(crate) fn any_channel(&mut self) -> Option<u32> {
+        let is_alive = |channel: &u32| {
+            self.shared.seats_of(*channel).any(|seat| {
+                let confirmed = self.shared.record(seat).confirmed.load(Relaxed);
+                self.shared.living_worker(seat).is_some_and(|pid| pid != confirmed)
             })
         };
-        (self.shutdown == Shutdown::Graceful).then(|| (0..self.shared.lanes.len() as u32).find(is_alive)).flatten()
+        (self.shutdown == Shutdown::Graceful).then(|| (0..self.shared.channels.len() as u32).find(is_alive)).flatten()
     }
 
-    pub fn now(&self) -> u64 {
-        monotonic_ms()
+    /// Whether any worker has room; mutable for the hints alone.
+    fn has_room(&mut self, excluded: &[u32]) -> bool {
+        (0..self.shared.channels.len() as u32)
+            .any(|channel| !excluded.contains(&channel) && self.load(channel).is_some())
     }
 
-    fn has_room(&mut self, but: &[u32]) -> bool {
-        (0..self.shared.lanes.len() as u32).any(|lane| !but.contains(&lane) && self.load(lane).is_some())
-    }
-
-    /// Whether there may be connections that wait for a request.
+    /// Whether there may be connections that wait for a request, and could be closed for others. Mutable for the hints
+    /// alone.
     fn has_idle_clients(&mut self) -> bool {
         let (shared, hints) = (&self.shared, &mut self.hints);
         let waits = |slot: &Slot| slot.connections.get() > slot.reading.get().saturating_add(slot.writing.get());
-        (0..).zip(hints).any(|(seat, hint)| shared.willing(seat, hint).is_some_and(waits))
+        (0..).zip(hints).any(|(seat, hint)| shared.available_worker(seat, hint).is_some_and(waits))
     }
 
-    /// Nobody has room: stops listening until somebody rings.
-    pub fn want_room(&mut self) {
+    /// No worker has room: stops listening until a worker wakes the dispatcher.
+    pub(crate) fn request_room(&mut self) {
         self.is_room_wanted = true;
-        self.shared.count_again();
+        self.shared.recount_sent();
         self.shared.table.room_wanted.store(1, SeqCst);
         if self.has_idle_clients() {
-            // Whoever serves them makes room, when it is awake.
-            tell(&self.shared.gong);
+            // Their workers make room when they are awake.
+            wake(&self.shared.workers_waker);
         }
-        // `prepare` looks once more: a slot may have become free before its worker could see that it is wanted.
-        report(self.listening.disarm_all(&self.poller));
+        // `prepare` looks for room once more: a slot may have become free before its worker could see that it is
+        // wanted.
+        log_epoll_failure(self.listening.disarm_all(&self.poller));
     }
 
-    /// Out of descriptors, or worse: nothing is accepted for a while.
-    pub fn pause(&mut self) {
+    /// Stops accepting for `accept_mutex_delay`, after an error such as EMFILE.
+    pub(crate) fn pause(&mut self) {
         self.pause_until = monotonic_ms() + self.context.options.accept_mutex_delay_ms;
-        report(self.listening.disarm_all(&self.poller));
+        log_epoll_failure(self.listening.disarm_all(&self.poller));
     }
 
-    /// The number of the next message along a lane.
-    pub fn next_number(&self, lane: u32) -> u64 {
-        self.shared.place(lane).passed.get() + 1
+    /// The number of the next message along a channel.
+    pub(crate) fn next_number(&self, channel: u32) -> u64 {
+        self.shared.record(channel).sent.get() + 1
     }
 
     /// Tells the worker on `seat` that connections wait. Errors: those of `FdChannel::tell`.
-    pub fn tell(&self, seat: u32, number: u64, listener: u32) -> io::Result<()> {
-        self.shared.lane(seat).map_or(Ok(()), |lane| lane.tell(number, listener))
+    pub(crate) fn notify(&self, seat: u32, number: u64, listener: u32) -> io::Result<()> {
+        self.shared.channel(seat).map_or(Ok(()), |channel| channel.tell(number, listener))
     }
 
-    /// Message `number` is on its way.
-    pub fn sent(&self, lane: u32, number: u64) {
-        self.shared.place(lane).passed.set(number);
+    /// Counts message `number`, which was sent along `channel`.
+    pub(crate) fn count_sent(&self, channel: u32, number: u64) {
+        self.shared.record(channel).sent.set(number);
         self.context.tally.handoffs.add(1);
     }
 
+    /// Carries out the master's commands.
     fn obey(&mut self) {
         while let Some(command) = next_command(&self.context.signals) {
             match command {
@@ -243,7 +259,7 @@ impl Desk {
                 }
                 Command::Quit if !self.shutdown.has_begun() => {
                     announce_shutdown("dispatcher process");
-                    report(self.listening.close(&self.poller));
+                    log_epoll_failure(self.listening.close(&self.poller));
                     self.shutdown = Shutdown::Graceful;
                     let timeout = self.context.shutdown_timeout_ms;
                     self.shutdown_deadline = (timeout > 0).then(|| monotonic_ms() + timeout);

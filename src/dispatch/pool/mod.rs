@@ -1,56 +1,123 @@
-//! What the process pools have in common: a dispatcher that watches the listening sockets, workers that serve, and between them pairs of
-//! SEQPACKET sockets and a table in shared memory. All of that is made by the master and kept by seat: a process that takes a dead
-//! one's seat takes its ends of the pairs as well, with what is in flight in them.
+//! The process pools: a dispatcher that watches the listening sockets, workers that serve, and between them channels
+//! (pairs of SEQPACKET sockets) and a table in shared memory. The master makes all of them before the fork, and they
+//! belong to a seat: a process that takes a dead one's seat takes its ends of the channels as well, with the messages
+//! in flight in them.
 //!
-//! A worker's load is what the ledger says it has open, and what has been passed to it and not taken yet. The dispatcher passes
-//! nothing to a worker without free slots. When there is none in any, it asks for room: it stops listening, so that the surplus
-//! waits in the backlog and wakes nobody, and the first worker that has a slot again rings the dispatcher's bell.
+//! - `pool_notify`: a channel for each worker, along which the dispatcher tells that a connection waits
+//!   (`NotifyPolicy`).
+//! - `pool_pass`: a channel for each worker, along which the dispatcher passes accepted connections (`PassPolicy`,
+//!   `ChannelReader`).
+//! - `pool_queue`: one channel for all workers (the same, with `Readers::All`).
 //!
-//! A worker that leaves says so in the table, and the dispatcher, when it has seen that, confirms it: nothing more will be passed. The
-//! worker ends when it has taken what was under way and served it; until then no dispatcher of its generation may be without that
-//! confirmation.
+//! # A message, edge by edge
+//!
+//! ```text
+//! state      event                              method                              next
+//! none       a connection waits at a socket, a  DispatchPolicy::on_readable,        in flight
+//!            worker has room                    Dispatcher::count_sent
+//! none       no worker has room                 Dispatcher::request_room            none: the dispatcher stops
+//!                                                                                   listening
+//! in flight  the worker reads it                ChannelReader::take_one, or         taken
+//!                                               Notified::own_event and `answer`
+//! in flight  the worker dies                    Model::child_died                   in flight: its successor on the
+//!                                                                                   seat takes it
+//! in flight  a worker dies while it takes it    Dispatcher::request_room,           gone, with its connection
+//!                                               `recount_sent`
+//! in flight  the last process of the            PoolShared::ended                   gone, counted in the log
+//!            generation ends
+//! ```
+//!
+//! # Room, edge by edge
+//!
+//! The load of a worker: the connections that it has open by the ledger, and the messages in flight to it. The
+//! dispatcher sends nothing to a worker without free slots.
+//!
+//! ```text
+//! dispatcher  event                              method                             next
+//! listening   no worker has room for the next    request_room: `room_wanted` = 1,   wants room: the surplus waits in
+//!             connection                         workers with idle clients are      the backlog
+//!                                                woken
+//! wants room  a worker has a free slot           PoolShared::offer_room:            listening
+//!                                                `room_wanted` = 0, the dispatcher
+//!                                                is woken
+//! wants room  accept_mutex_delay is over         prepare: looks for room itself,    listening, or wants room
+//!                                                in case that worker has died
+//! ```
+//!
+//! # The leaving of a worker, edge by edge
+//!
+//! ```text
+//! worker     event                                 method                                next
+//! serving    QUIT                                  PoolShared::leave: `leaving` = pid,   leaving: still takes messages
+//!                                                  the dispatcher is woken
+//! leaving    the dispatcher has seen that          Dispatcher::confirm: `confirmed` =    confirmed
+//!                                                  pid, no message will be sent from
+//!                                                  now on
+//! leaving    no dispatcher is alive                PoolShared::is_confirmed              confirmed
+//! confirmed  no message is in flight, no           ChannelReader::finish                 ended
+//!            connection is open
+//! ```
+//!
+//! # The atomics: who writes, who reads, in which order
+//!
+//! ```text
+//! atomic                 writer                         reader                          ordering, and its partner
+//! Table::room_wanted     dispatcher: 1, 0 at its        workers, each turn              SeqCst: 1, then the workers'
+//!                        start; workers: swap to 0                                      connections are read;
+//!                                                                                       connections written,
+//!                                                                                       fence(SeqCst), then
+//!                                                                                       `room_wanted` is read
+//! SeatRecord::sent       dispatcher                     dispatcher                      Relaxed
+//! SeatRecord::taken      worker, after `connections`    dispatcher                      Relaxed: a load that is off by
+//!                        in the ledger                                                  one for a moment does no harm
+//! SeatRecord::leaving    worker                         dispatcher                      SeqCst store, then the waker /
+//!                                                                                       SeqCst load
+//! SeatRecord::confirmed  dispatcher, after all its      worker, before it reads its     SeqCst / SeqCst
+//!                        messages to the seat are sent  channel for the last time
+//! SeatRecord::paused     worker                         dispatcher                      SeqCst / Relaxed: a hint
+//! SeatRecord::capacity   worker                         dispatcher                      Relaxed: a hint
+//! ```
 
+mod channel_reader;
 mod dispatcher;
-mod intake;
-mod passing;
+mod pass;
 mod policy;
 
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
 
-pub(super) use dispatcher::{Desk, Way};
-use intake::Intake;
-pub(super) use intake::Reading;
-pub(super) use passing::passing_pool;
+use channel_reader::ChannelReader;
+pub(super) use channel_reader::Readers;
+pub(super) use dispatcher::{DispatchPolicy, Dispatcher};
+pub(super) use pass::passing_pool;
 pub(super) use policy::{Chooser, POLICY};
 
-use super::bell::tell;
-use super::{Loop, Seat, Setup, workers};
+use super::model::{Loop, Seat, Setup, dispatcher_and_workers};
+use super::waker::wake;
 use crate::log;
 use crate::os::{EventFd, FdChannel, SharedMap, parent, process, shareable};
-use crate::shm::{Counter, Ledger, Role, Slot};
+use crate::shm::{Counter, Ledger, MAX_WORKERS, Role, Slot};
 
-/// As many as `worker_processes` may say.
-const SEATS: usize = 1024;
-
-/// So many connections, or words of them, may be under way to a worker: one that is stopped or hung holds no more than these.
+/// How many messages may be in flight along a channel: a worker that is stopped or hung holds no more connections than
+/// these.
 const MOST_IN_FLIGHT: u64 = 256;
 
 shareable! {
-    /// What dispatcher and worker say to each other, by the worker's seat. On lines of its own.
+    /// The shared numbers of a worker's seat, on cache lines of their own.
     #[derive(Debug)]
     #[repr(align(128))]
-    struct Place {
-        /// Written by the dispatcher: how many messages were sent along the lane of this number.
-        passed: Counter,
-        /// Written by the worker: how many it has taken; with a lane of its own, the number of the last one.
+    struct SeatRecord {
+        /// Written by the dispatcher: how many messages were sent along the channel of this number.
+        sent: Counter,
+        /// Written by the worker: how many messages it has taken; with a channel of its own, the number of the last
+        /// one.
         taken: Counter,
-        /// The worker that leaves.
+        /// The pid of the worker that leaves.
         leaving: AtomicU32,
-        /// The dispatcher has seen that this worker leaves.
+        /// The pid of the worker of which the dispatcher has seen that it leaves.
         confirmed: AtomicU32,
-        /// The worker that has no descriptors left and wants nothing for a while.
-        resting: AtomicU32,
+        /// The pid of the worker that has no descriptors left and wants no messages for a while; 0: none.
+        paused: AtomicU32,
         /// Written by the worker: how many connections it can have; 0: it has not begun.
         capacity: Counter,
     }
@@ -61,18 +128,17 @@ shareable! {
     struct Table {
         /// 1: the dispatcher waits for room.
         room_wanted: AtomicU32,
-        places: [Place; SEATS],
+        records: [SeatRecord; MAX_WORKERS],
     }
 }
 
-/// What the processes of one generation share.
-pub(super) struct Shared {
+/// The table, the channels and the wakers, which the processes of one generation share.
+pub(super) struct PoolShared {
     table: SharedMap<Table>,
-    lanes: Vec<FdChannel>,
-    /// Rung for the dispatcher.
-    bell: EventFd,
-    /// Rung for all workers.
-    pub gong: EventFd,
+    channels: Vec<FdChannel>,
+    dispatcher_waker: EventFd,
+    /// Wakes all workers.
+    pub(super) workers_waker: EventFd,
     ledger: Ledger,
     generation: u32,
     workers: u32,
@@ -80,17 +146,18 @@ pub(super) struct Shared {
     slots: u64,
 }
 
-impl Shared {
-    /// One lane for each worker, or one for all of them. Errors: no descriptors left.
-    pub fn new(setup: &Setup<'_>, lanes: u32) -> io::Result<Shared> {
-        if setup.workers as usize > SEATS {
-            return Err(io::Error::other(format!("no more than {SEATS} workers in a pool")));
+impl PoolShared {
+    /// With a channel for each worker, or one channel for all of them. For the master, before the fork. Errors: no
+    /// descriptors left, or too many workers.
+    pub(crate) fn new(setup: &Setup<'_>, channels: u32) -> io::Result<PoolShared> {
+        if setup.workers as usize > MAX_WORKERS {
+            return Err(io::Error::other(format!("no more than {MAX_WORKERS} workers in a pool")));
         }
-        Ok(Shared {
+        Ok(PoolShared {
             table: SharedMap::create("drover-pool")?,
-            lanes: (0..lanes).map(|_| FdChannel::new()).collect::<io::Result<_>>()?,
-            bell: EventFd::new()?,
-            gong: EventFd::new()?,
+            channels: (0..channels).map(|_| FdChannel::new()).collect::<io::Result<_>>()?,
+            dispatcher_waker: EventFd::new()?,
+            workers_waker: EventFd::new()?,
             ledger: setup.ledger.clone(),
             generation: setup.generation,
             workers: setup.workers,
@@ -98,151 +165,161 @@ impl Shared {
         })
     }
 
-    pub fn plan(&self) -> Vec<Seat> {
-        let mut seats = vec![Seat { role: Role::Dispatcher, number: 0 }];
-        seats.extend(workers(self.workers));
-        seats
+    /// The plan of every pool: a dispatcher and the workers.
+    pub(crate) fn plan(&self) -> Vec<Seat> {
+        dispatcher_and_workers(self.workers)
     }
 
-    /// For the master: somebody is dead. The others look what that means for them.
-    pub fn child_died(&self, seat: Seat) {
+    /// Wakes the dispatcher and the workers when a worker is dead, to find out what that means for them. For the
+    /// master.
+    pub(crate) fn child_died(&self, seat: Seat) {
         if seat.role == Role::Worker {
-            tell(&self.bell);
-            tell(&self.gong);
+            wake(&self.dispatcher_waker);
+            wake(&self.workers_waker);
         }
     }
 
-    /// For the master: the last process of the generation has ended.
-    pub fn ended(&self) {
-        let taken = self.lanes.iter().flat_map(|lane| std::iter::from_fn(|| lane.take().ok()));
-        let count = taken.filter(|parcel| parcel.connection.is_some()).count();
+    /// Closes the connections in flight, and says in the log how many. For the master, when the last process of the
+    /// generation has ended.
+    pub(crate) fn ended(&self) {
+        let taken = self.channels.iter().flat_map(|channel| std::iter::from_fn(|| channel.take().ok()));
+        let count = taken.filter(|message| message.connection.is_some()).count();
         if count > 0 {
             log::warn!("{count} accepted connections were closed, no worker is left to serve them");
         }
     }
 
-    fn place(&self, seat: u32) -> &Place {
-        &self.table.places[seat as usize % SEATS]
+    fn record(&self, seat: u32) -> &SeatRecord {
+        &self.table.records[seat as usize % MAX_WORKERS]
     }
 
     /// How many connections the worker on `seat` can have.
     fn capacity(&self, seat: u32) -> u64 {
-        match self.place(seat).capacity.get() {
+        match self.record(seat).capacity.get() {
             0 => self.slots,
             capacity => capacity,
         }
     }
 
-    /// For a worker: it can have so many.
-    pub fn set_capacity(&self, seat: u32, capacity: usize) {
-        let place = self.place(seat);
-        if place.capacity.get() != capacity as u64 {
-            place.capacity.set(capacity as u64);
+    /// Writes down how many connections the worker on `seat` can have. For that worker.
+    pub(crate) fn set_capacity(&self, seat: u32, capacity: usize) {
+        let record = self.record(seat);
+        if record.capacity.get() != capacity as u64 {
+            record.capacity.set(capacity as u64);
         }
     }
 
-    /// The lane that leads to the worker on `seat`.
-    fn lane_of(&self, seat: u32) -> usize {
-        if self.lanes.len() == 1 { 0 } else { seat as usize }
+    /// The number of the channel that leads to the worker on `seat`.
+    fn channel_of(&self, seat: u32) -> usize {
+        if self.channels.len() == 1 { 0 } else { seat as usize }
     }
 
-    /// The seats that take from a lane.
-    fn seats_of(&self, lane: u32) -> std::ops::Range<u32> {
-        if self.lanes.len() == 1 { 0..self.workers } else { lane..lane + 1 }
+    /// The channel that leads to the worker on `seat`.
+    pub(crate) fn channel(&self, seat: u32) -> Option<&FdChannel> {
+        self.channels.get(self.channel_of(seat))
     }
 
-    /// How many messages are under way along a lane.
-    fn in_flight(&self, lane: u32) -> u64 {
-        let taken = self.seats_of(lane).map(|seat| self.place(seat).taken.get());
-        let taken = taken.fold(0, u64::wrapping_add);
-        let count = self.place(lane).passed.get().wrapping_sub(taken);
-        // One that was taken before it was counted.
+    /// The seats whose workers take from a channel.
+    fn seats_of(&self, channel: u32) -> std::ops::Range<u32> {
+        if self.channels.len() == 1 { 0..self.workers } else { channel..channel + 1 }
+    }
+
+    /// How many messages the workers have taken from a channel.
+    fn taken_from(&self, channel: u32) -> u64 {
+        self.seats_of(channel).map(|seat| self.record(seat).taken.get()).fold(0, u64::wrapping_add)
+    }
+
+    /// How many messages are in flight along a channel.
+    fn in_flight(&self, channel: u32) -> u64 {
+        let count = self.record(channel).sent.get().wrapping_sub(self.taken_from(channel));
+        // A worker may take a message before the dispatcher has counted it in `sent`: the difference wraps, and stands
+        // for 0.
         if count > u64::MAX / 2 { 0 } else { count }
     }
 
-    /// For the dispatcher: when a lane is empty, nothing is under way, whatever a worker that died while it took something has left
-    /// uncounted.
-    fn count_again(&self) {
-        for (n, _) in self.lanes.iter().enumerate().filter(|(_, lane)| !lane.has_waiting()) {
-            let (n, passed) = (n as u32, &self.place(n as u32).passed);
-            let taken = self.seats_of(n).map(|seat| self.place(seat).taken.get());
-            passed.set(taken.fold(0, u64::wrapping_add));
+    /// Corrects `sent` of the channels that are empty: a worker that has died while it took a message has not counted
+    /// it. For the dispatcher.
+    fn recount_sent(&self) {
+        for (n, _) in self.channels.iter().enumerate().filter(|(_, channel)| !channel.has_waiting()) {
+            self.record(n as u32).sent.set(self.taken_from(n as u32));
         }
     }
 
-    /// The living worker on `seat`, unless it leaves or rests. `hint`: where its slot was found last.
-    fn willing(&self, seat: u32, hint: &mut usize) -> Option<&Slot> {
-        let is_it = |slot: &Slot| {
-            slot.role() == Role::Worker && slot.number() == seat && slot.generation() == self.generation && {
-                let (pid, place) = (slot.pid().unwrap_or(0), self.place(seat));
-                place.leaving.load(Relaxed) != pid && place.resting.load(Relaxed) != pid
+    /// The slot in the ledger of the living worker on `seat`, unless it leaves or is paused. `hint`: the slot's index
+    /// when it was found last.
+    fn available_worker(&self, seat: u32, hint: &mut usize) -> Option<&Slot> {
+        let matches = |slot: &Slot| {
+            self.is_worker_on(seat, slot) && {
+                let (pid, record) = (slot.pid().unwrap_or(0), self.record(seat));
+                record.leaving.load(Relaxed) != pid && record.paused.load(Relaxed) != pid
             }
         };
-        let (at, slot) = self.ledger.find(*hint, is_it)?;
+        let (at, slot) = self.ledger.find(*hint, matches)?;
         *hint = at;
         Some(slot)
     }
 
-    pub fn lane(&self, seat: u32) -> Option<&FdChannel> {
-        self.lanes.get(self.lane_of(seat))
+    /// The pid of the living worker on `seat`, whatever it does.
+    pub(crate) fn living_worker(&self, seat: u32) -> Option<u32> {
+        self.ledger.find(0, |slot| self.is_worker_on(seat, slot)).and_then(|(_, slot)| slot.pid())
     }
 
-    /// Whether the worker on `seat`, which has a lane of its own, has taken message `number`.
-    pub fn has_taken(&self, seat: u32, number: u64) -> bool {
-        self.place(seat).taken.get() >= number
+    fn is_worker_on(&self, seat: u32, slot: &Slot) -> bool {
+        slot.role() == Role::Worker && slot.number() == seat && slot.generation() == self.generation
     }
 
-    /// For such a worker: it has done with message `number`, and the dispatcher waits for that.
-    pub fn answer(&self, seat: u32, number: u64) {
-        self.place(seat).taken.set(number);
-        tell(&self.bell);
+    /// Whether the worker on `seat`, which has a channel of its own, has taken message `number`.
+    pub(crate) fn has_taken(&self, seat: u32, number: u64) -> bool {
+        self.record(seat).taken.get() >= number
     }
 
-    /// For a worker: `pid` wants nothing for a while; 0: that is over.
-    pub fn rest(&self, seat: u32, pid: u32) {
-        let resting = &self.place(seat).resting;
-        if resting.load(Relaxed) != pid {
-            resting.store(pid, SeqCst);
+    /// The worker on `seat`, which has a channel of its own, is done with message `number`: wakes the dispatcher, which
+    /// waits for that. For that worker.
+    pub(crate) fn answer(&self, seat: u32, number: u64) {
+        self.record(seat).taken.set(number);
+        wake(&self.dispatcher_waker);
+    }
+
+    /// Worker `pid` on `seat` wants no messages until this is called with 0. For that worker.
+    pub(crate) fn set_paused(&self, seat: u32, pid: u32) {
+        let paused = &self.record(seat).paused;
+        if paused.load(Relaxed) != pid {
+            paused.store(pid, SeqCst);
         }
     }
 
-    /// For a worker: `pid` leaves.
-    pub fn leave(&self, seat: u32, pid: u32) {
-        self.place(seat).leaving.store(pid, SeqCst);
-        tell(&self.bell);
+    /// Worker `pid` on `seat` leaves: wakes the dispatcher to confirm that. For that worker.
+    pub(crate) fn leave(&self, seat: u32, pid: u32) {
+        self.record(seat).leaving.store(pid, SeqCst);
+        wake(&self.dispatcher_waker);
     }
 
-    /// The living worker on `seat`, whatever it does.
-    pub fn worker(&self, seat: u32) -> Option<u32> {
-        let is_it =
-            |slot: &Slot| slot.role() == Role::Worker && slot.number() == seat && slot.generation() == self.generation;
-        self.ledger.find(0, is_it).and_then(|(_, slot)| slot.pid())
-    }
-
-    /// Whether nothing more will come for the worker that has said it leaves.
+    /// Whether no message will be sent any more to worker `pid` on `seat`, which leaves: the dispatcher has confirmed
+    /// it, or is dead.
     fn is_confirmed(&self, seat: u32, pid: u32) -> bool {
         let is_dispatcher = |slot: &Slot| slot.role() == Role::Dispatcher && slot.generation() == self.generation;
         let dispatcher = self.ledger.find(0, is_dispatcher).and_then(|(_, slot)| slot.pid());
-        // Nobody frees the slot of a dead one when the master is dead as well.
+        // A dead dispatcher's slot is not freed when the master is dead as well.
         let is_gone = |pid: u32| parent::is_orphan() && !process::is_running(pid as i32);
-        self.place(seat).confirmed.load(SeqCst) == pid || dispatcher.is_none_or(is_gone)
+        self.record(seat).confirmed.load(SeqCst) == pid || dispatcher.is_none_or(is_gone)
     }
 
-    pub fn is_room_wanted(&self) -> bool {
+    /// Whether the dispatcher waits for room.
+    pub(crate) fn is_room_wanted(&self) -> bool {
         self.table.room_wanted.load(SeqCst) != 0
     }
 
-    /// For a worker: when it can make the room that the dispatcher waits for, ms of the clock; `None`: it has some, or
-    /// it can't.
-    pub fn wanted_room_from(&self, state: &Loop) -> Option<u64> {
+    /// When a full worker can make the room that the dispatcher waits for, ms of the clock; `None`: it has room, can't
+    /// make any, or none is wanted.
+    pub(crate) fn wanted_room_from(&self, state: &Loop) -> Option<u64> {
         let is_full = state.driver.free() == 0 && self.is_room_wanted();
         is_full.then(|| state.driver.room_from()).flatten()
     }
 
-    /// For a worker that has a free slot: the dispatcher may wait for that.
-    pub fn offer_room(&self) {
+    /// Wakes the dispatcher if it waits for room. For a worker that has a free slot.
+    pub(crate) fn offer_room(&self) {
         if self.is_room_wanted() && self.table.room_wanted.swap(0, SeqCst) != 0 {
-            tell(&self.bell);
+            wake(&self.dispatcher_waker);
         }
     }
 }

@@ -1,8 +1,7 @@
-//! `pool_policy`: which worker gets the next connection.
+//! `pool_policy`: the choice of the worker that gets the next connection.
+use crate::dispatch::model::{Param, Setup, Takes};
 
-use crate::dispatch::{Param, Setup, Takes};
-
-pub(in crate::dispatch) const POLICY: Param = Param {
+pub(crate) const POLICY: Param = Param {
     name: "pool_policy",
     takes: Takes::Word(&["round_robin", "random", "least_connections", "two_choices"]),
     default: 0,
@@ -13,25 +12,25 @@ enum Policy {
     RoundRobin,
     Random,
     LeastConnections,
-    /// The better of two taken at random (Mitzenmacher 2001).
+    /// The less loaded of two taken at random (Mitzenmacher 2001).
     TwoChoices,
 }
 
-/// A lane to which something may be passed, and how loaded who takes from it is.
-pub(in crate::dispatch) type Candidate = (u32, u64);
+/// A channel that has room, and the load of the workers that read it.
+pub(crate) type Candidate = (u32, u64);
 
 /// Chooses by a policy.
 #[derive(Clone, Debug)]
-pub(in crate::dispatch) struct Chooser {
+pub(crate) struct Chooser {
     policy: Policy,
-    /// The lane after the last one chosen.
+    /// The channel after the last one chosen.
     next: u32,
     random: SplitMix,
 }
 
 impl Chooser {
-    /// What the parameter of a model says.
-    pub fn new(setup: &Setup<'_>) -> Chooser {
+    /// By the model's parameter `pool_policy`.
+    pub(crate) fn new(setup: &Setup<'_>) -> Chooser {
         let policy = match setup.param(&POLICY) {
             1 => Policy::Random,
             2 => Policy::LeastConnections,
@@ -42,32 +41,32 @@ impl Chooser {
     }
 
     /// Makes the random choices of this process differ from those of others.
-    pub fn seed(&mut self, seed: u64) {
+    pub(crate) fn seed(&mut self, seed: u64) {
         self.random = SplitMix(seed);
     }
 
-    /// One of the candidates, which come in the order of their lanes.
-    pub fn choose(&mut self, candidates: &[Candidate]) -> Option<u32> {
-        let lane = match self.policy {
-            Policy::RoundRobin => self.first_in_turn(candidates),
+    /// Chooses a channel of the candidates, which are in the order of their channels; `None`: there is no candidate.
+    pub(crate) fn choose(&mut self, candidates: &[Candidate]) -> Option<u32> {
+        let channel = match self.policy {
+            Policy::RoundRobin => self.first_from_next(candidates),
             Policy::Random => self.any(candidates),
             Policy::LeastConnections => {
-                // Among equals, turn by turn: those that come before the next one are a round later.
+                // Equal loads take turns: the channels before `next` come after the others.
                 let next = self.next;
-                candidates.iter().min_by_key(|(lane, load)| (*load, *lane < next, *lane)).copied()
+                candidates.iter().min_by_key(|(channel, load)| (*load, *channel < next, *channel)).copied()
             }
             Policy::TwoChoices => {
                 let (first, second) = (self.any(candidates), self.any(candidates));
                 [first, second].into_iter().flatten().min_by_key(|(_, load)| *load)
             }
         };
-        let (lane, _) = lane?;
-        self.next = lane + 1;
-        Some(lane)
+        let (channel, _) = channel?;
+        self.next = channel + 1;
+        Some(channel)
     }
 
-    fn first_in_turn(&self, candidates: &[Candidate]) -> Option<Candidate> {
-        candidates.iter().find(|(lane, _)| *lane >= self.next).or(candidates.first()).copied()
+    fn first_from_next(&self, candidates: &[Candidate]) -> Option<Candidate> {
+        candidates.iter().find(|(channel, _)| *channel >= self.next).or(candidates.first()).copied()
     }
 
     fn any(&mut self, candidates: &[Candidate]) -> Option<Candidate> {
@@ -76,7 +75,8 @@ impl Chooser {
     }
 }
 
-/// Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014. Good enough to spread load; no secret depends on it.
+/// A generator of random numbers (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014). Good
+/// enough to spread load; no secret depends on it.
 #[derive(Clone, Debug)]
 struct SplitMix(u64);
 
@@ -97,9 +97,9 @@ mod tests {
         Chooser { policy, next: 0, random: SplitMix(7) }
     }
 
-    /// How many of `count` connections, none of which ends, each lane gets.
-    fn spread(policy: Policy, lanes: usize, count: usize) -> Vec<u64> {
-        let (mut chooser, mut loads) = (chooser(policy), vec![0; lanes]);
+    /// How many of `count` connections, none of which ends, each channel gets.
+    fn spread(policy: Policy, channels: usize, count: usize) -> Vec<u64> {
+        let (mut chooser, mut loads) = (chooser(policy), vec![0; channels]);
         for _ in 0..count {
             let candidates: Vec<Candidate> = loads.iter().enumerate().map(|(n, load)| (n as u32, *load)).collect();
             loads[chooser.choose(&candidates).unwrap() as usize] += 1;
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_no_candidate_is_passed_over() {
+    fn channels_that_are_no_candidates_are_passed_over() {
         let mut chooser = chooser(Policy::RoundRobin);
         let chosen: Vec<_> = (0..4).map(|_| chooser.choose(&[(0, 9), (2, 9), (3, 9)]).unwrap()).collect();
         assert_eq!(chosen, [0, 2, 3, 0]);

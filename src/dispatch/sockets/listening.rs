@@ -4,48 +4,53 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use super::accepting::DrainingQueue;
+use super::DrainingQueue;
 use crate::event::Source;
-use crate::os::{Interest, Listener, Poller, Ready, poll};
+use crate::log;
+use crate::os::{ErrnoText, Interest, Listener, Poller, Ready, poll};
 
-/// The sockets, by the index that the conf gave them.
+/// The listening sockets, by the index that the conf gave them. "Armed" sockets are in the process's epoll set.
+///
+/// Errors of all methods are those of epoll_ctl: memory or descriptors have run out. The caller logs them by
+/// `log_epoll_failure` and tries again in the next turn.
 #[derive(Debug)]
 pub struct Listening {
     sockets: Vec<Watched>,
     interest: Interest,
-    /// The model itself keeps the shared ones in epoll sets, and this process's set has them.
-    is_lent: bool,
+    /// The model itself keeps the shared sockets in epoll sets by `arm_in`, and this process's set has them.
+    is_armed_by_model: bool,
 }
 
 #[derive(Debug)]
 struct Watched {
     listener: Arc<Listener>,
     is_armed: bool,
-    /// It belongs to this process alone (reuseport): nobody competes for it.
+    /// No other process has the socket (reuseport), so none competes for its connections.
     is_own: bool,
 }
 
 impl Listening {
-    /// All sockets, none of them watched yet.
+    /// All sockets, none of them armed yet, all shared with other processes.
     pub fn new(listeners: &[Arc<Listener>]) -> Listening {
         let sockets =
             listeners.iter().map(|listener| Watched { listener: listener.clone(), is_armed: false, is_own: false });
-        Listening { sockets: sockets.collect(), interest: Interest::READ, is_lent: false }
+        Listening { sockets: sockets.collect(), interest: Interest::READ, is_armed_by_model: false }
     }
 
-    /// Says which of them no other process has.
+    /// Says for each socket whether no other process has it.
     pub fn with_own(mut self, is_own: &[bool]) -> Listening {
         self.sockets.iter_mut().zip(is_own).for_each(|(socket, is_own)| socket.is_own = *is_own);
         self
     }
 
-    /// What waits in those that no other process has.
-    pub fn queues_to_drain(&self) -> Vec<DrainingQueue> {
+    /// The backlogs of the sockets that no other process has.
+    pub(crate) fn queues_to_drain(&self) -> Vec<DrainingQueue> {
         let own = (0..).zip(&self.sockets).filter(|(_, socket)| socket.is_own);
         own.map(|(n, socket)| DrainingQueue::of(n, socket.listener.clone())).collect()
     }
 
-    /// Puts this process's own sockets into the epoll set: they are watched whoever may accept from the others.
+    /// Puts this process's own sockets into the epoll set, which are armed whether or not the process may accept from
+    /// the shared ones.
     pub fn arm_own(&mut self, poller: &Poller) -> io::Result<()> {
         for (n, socket) in self.sockets.iter_mut().enumerate().filter(|(_, s)| s.is_own && !s.is_armed) {
             poller.add(&socket.listener, Source::Listener(n as u32).key(), Interest::READ)?;
@@ -87,7 +92,7 @@ impl Listening {
         self.disarm(poller, |socket| !socket.is_own)
     }
 
-    /// Takes all sockets out.
+    /// Takes all sockets out of the epoll set.
     pub fn disarm_all(&mut self, poller: &Poller) -> io::Result<()> {
         self.disarm(poller, |_| true)
     }
@@ -100,7 +105,8 @@ impl Listening {
         Ok(())
     }
 
-    /// Takes socket `n` out and puts it in again, behind the other processes that watch it.
+    /// Takes the shared socket `n` out of the epoll set and puts it in again, behind the other processes that watch it.
+    /// A connection that waits is reported anew.
     pub fn move_to_back(&mut self, n: u32, poller: &Poller) -> io::Result<()> {
         if let Some(socket) = self.sockets.get_mut(n as usize).filter(|s| s.is_armed && !s.is_own) {
             poller.delete(&socket.listener)?;
@@ -111,20 +117,21 @@ impl Listening {
         Ok(())
     }
 
-    /// The same with all of them.
+    /// Moves all shared sockets to the back.
     pub fn move_all_to_back(&mut self, poller: &Poller) -> io::Result<()> {
         (0..self.sockets.len() as u32).try_for_each(|n| self.move_to_back(n, poller))
     }
 
-    /// Closes all sockets, for this process. They must be taken out first: epoll forgets a socket only when its last descriptor in any
-    /// process is closed.
+    /// Closes this process's descriptors of all sockets, having taken them out of the epoll set: epoll forgets a socket
+    /// only when its last descriptor in any process is closed.
     pub fn close(&mut self, poller: &Poller) -> io::Result<()> {
         let disarmed = self.disarm_all(poller);
         self.sockets.clear();
         disarmed
     }
 
-    /// Closes this process's descriptors and leaves the epoll set alone: for a child that was forked with a copy of both.
+    /// Closes this process's descriptors and leaves the epoll set alone: for a child that was forked with a copy of
+    /// both.
     pub fn forget(&mut self) {
         self.sockets.clear();
     }
@@ -134,7 +141,7 @@ impl Listening {
         self.sockets.get(n as usize).map(|socket| &*socket.listener)
     }
 
-    /// Whether socket `n` is this process's alone.
+    /// Whether no other process has socket `n`.
     pub fn is_own(&self, n: u32) -> bool {
         self.sockets.get(n as usize).is_some_and(|socket| socket.is_own)
     }
@@ -144,9 +151,9 @@ impl Listening {
         self.sockets.iter().any(|socket| !socket.is_own)
     }
 
-    /// Puts the shared sockets into a set, whosever it is, behind all others that watch them exclusively. Those that are there stay
-    /// where they are.
-    pub fn lend(&self, poller: &Poller) -> io::Result<()> {
+    /// Puts the shared sockets into the epoll set of any process, behind the other sets that watch them exclusively.
+    /// Sockets that are there already stay where they are.
+    pub fn arm_in(&self, poller: &Poller) -> io::Result<()> {
         self.shared().try_for_each(|(n, listener)| {
             match poller.add(listener, Source::Listener(n).key(), Interest::READ | Interest::EXCLUSIVE) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
@@ -155,40 +162,51 @@ impl Listening {
         })
     }
 
-    /// Takes the shared sockets out of a set, whosever it is. It is no error if they aren't there.
-    pub fn take_back(&self, poller: &Poller) -> io::Result<()> {
+    /// Takes the shared sockets out of the epoll set of any process. Sockets that aren't there are no error.
+    pub fn disarm_in(&self, poller: &Poller) -> io::Result<()> {
         self.shared().try_for_each(|(_, listener)| match poller.delete(listener) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         })
     }
 
-    /// For who shows it: this process's set has the shared sockets, though `arm` did not put them there.
-    pub fn set_lent(&mut self, is_lent: bool) {
-        self.is_lent = is_lent;
+    /// Notes for the ledger whether this process's set has the shared sockets by `arm_in`.
+    pub fn set_armed_by_model(&mut self, is_armed: bool) {
+        self.is_armed_by_model = is_armed;
     }
 
     fn shared(&self) -> impl Iterator<Item = (u32, &Listener)> {
         (0..).zip(&self.sockets).filter(|(_, socket)| !socket.is_own).map(|(n, socket)| (n, &*socket.listener))
     }
 
-    /// Whether connections wait in the backlog of any that is shared: a look that takes nothing and wakes nobody.
+    /// Whether connections wait in the backlog of a shared socket. Asked of poll(2), which accepts nothing and wakes no
+    /// other process.
     pub fn has_waiting(&self) -> bool {
         let waits = |(_, listener): (u32, &Listener)| {
-            let looked = poll([Some((listener.as_fd(), Interest::READ))], Some(0));
-            looked.is_ok_and(|[ready]| ready.contains(Ready::READ))
+            let polled = poll([Some((listener.as_fd(), Interest::READ))], Some(0));
+            polled.is_ok_and(|[ready]| ready.contains(Ready::READ))
         };
         self.shared().any(waits)
     }
 
-    /// Whether the epoll set watches any of them.
+    /// Whether the epoll set has any of the sockets.
     pub fn is_armed(&self) -> bool {
-        self.is_lent || self.sockets.iter().any(|s| s.is_armed)
+        self.is_armed_by_model || self.sockets.iter().any(|s| s.is_armed)
     }
 
+    /// Whether the process has closed its sockets, or never had any.
     pub fn is_closed(&self) -> bool {
         self.sockets.is_empty()
     }
+}
+
+/// Logs that epoll_ctl has failed, which it does when memory or descriptors run out. Returns whether it succeeded;
+/// otherwise the loop goes on, and the caller tries again in the next turn.
+pub(crate) fn log_epoll_failure(result: io::Result<()>) -> bool {
+    if let Err(error) = &result {
+        log::alert!("epoll_ctl() for a listening socket failed ({})", ErrnoText(error));
+    }
+    result.is_ok()
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ pub enum Command {
     ChildDied,
 }
 
-/// The next command that waits. A process whose master has died quits by itself, and terminates when its patience is over:
-/// no master is left to reload or to end it.
+/// The next command that waits. A process whose master has died quits by itself, and terminates when its patience is
+/// over: no master is left to reload or to end it.
 pub fn next_command(signals: &Signals) -> Option<Command> {
     loop {
         match signals.next() {

@@ -1,0 +1,130 @@
+//! The listening sockets of a process whose threads accept by themselves.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::dispatch::sockets::{AcceptError, Accepted, DrainingQueue, Rotation, log_epoll_failure};
+use crate::dispatch::waker::{wake, watch_waker};
+use crate::event::Source;
+use crate::log;
+use crate::os::{ErrnoText, EventFd, Events, Interest, Listener, Poller};
+use crate::shm::Tally;
+
+/// The number by which the set knows the workers' waker; 0 is the thread's own waker.
+const WORKERS_WAKER: Source = Source::Model(1);
+
+/// A thread's descriptors of the listening sockets, and the epoll set in which the thread waits for them.
+///
+/// A connection wakes one thread of all those that sleep (EPOLLEXCLUSIVE), and no other. So a thread lets go of its
+/// sockets only between two waits, when it has looked for the connection that it was woken for: a socket that another
+/// thread closed meanwhile would leave that connection to no thread. The sockets are closed when the last thread of the
+/// process has let go.
+///
+/// Not a blocking accept, which would wake one thread as well: O_NONBLOCK belongs to the socket, which other processes
+/// share, and during a reload some of them may run an event loop.
+pub(crate) struct SharedListeners {
+    listeners: Vec<Arc<Listener>>,
+    /// For each socket, whether no other process has it.
+    is_own: Vec<bool>,
+    poller: Poller,
+    /// Woken by a thread that was woken for a connection and can't take it: the kernel wakes no other thread for that
+    /// connection.
+    workers_waker: Arc<EventFd>,
+    rotation: Rotation,
+    /// The backlogs that a leaving process still accepts from.
+    draining: Vec<DrainingQueue>,
+}
+
+impl SharedListeners {
+    /// A thread's share of the sockets. `workers_waker`: the same for all processes of the generation. Error: no
+    /// descriptors left.
+    pub(crate) fn new(
+        listeners: &[Arc<Listener>],
+        is_own: &[bool],
+        workers_waker: Arc<EventFd>,
+    ) -> io::Result<SharedListeners> {
+        let poller = Poller::new()?;
+        watch_waker(&workers_waker, WORKERS_WAKER, &poller)?;
+        for (n, socket) in listeners.iter().enumerate() {
+            watch(&poller, n as u32, socket)?;
+        }
+        Ok(SharedListeners {
+            listeners: listeners.to_vec(),
+            is_own: is_own.to_vec(),
+            poller,
+            workers_waker,
+            rotation: Rotation::default(),
+            draining: Vec::new(),
+        })
+    }
+
+    /// The epoll set, for other sources that the thread waits for.
+    pub(crate) fn poller(&self) -> &Poller {
+        &self.poller
+    }
+
+    /// Waits until a socket or another source of the set is ready, for `timeout` ms at most; `None`: for ever.
+    pub(crate) fn wait(&self, events: &mut Events, timeout: Option<u64>) {
+        if let Err(error) = self.poller.wait(events, timeout) {
+            log::alert!("epoll_wait() failed ({})", ErrnoText(&error));
+        }
+        if events.iter().any(|(key, _)| Source::of(key) == WORKERS_WAKER) {
+            // A connection that waits is reported anew for sockets that are put in anew.
+            log_epoll_failure((0..).zip(&self.listeners).try_for_each(|(n, socket)| self.move_to_back(n, socket)));
+        }
+    }
+
+    fn is_own(&self, n: u32) -> bool {
+        self.is_own.get(n as usize).is_some_and(|is_own| *is_own)
+    }
+
+    /// Takes a socket out of the set and puts it in again, behind the other threads that watch it.
+    fn move_to_back(&self, n: u32, socket: &Listener) -> io::Result<()> {
+        self.poller.delete(socket).and_then(|()| watch(&self.poller, n, socket))
+    }
+
+    /// Accepts from socket `n`. Errors are counted in `tally`, and logged except for OutOfFiles. When this thread can't
+    /// accept what it was woken for, it wakes the other workers.
+    pub(crate) fn accept(&mut self, n: u32, tally: &Tally) -> Result<Accepted, AcceptError> {
+        let listener = self.listeners.get(n as usize).ok_or(AcceptError::NoneWaits)?;
+        match listener.accept() {
+            Ok((socket, peer)) => {
+                tally.accepts.add(1);
+                if !self.is_own(n) && self.rotation.count(n, 1) {
+                    tally.rotations.add(1);
+                    log_epoll_failure(self.move_to_back(n, listener));
+                }
+                Ok(Accepted { socket, peer, listener: n as usize })
+            }
+            Err(error) => {
+                let error = AcceptError::count(&error, tally);
+                if matches!(error, AcceptError::OutOfFiles(_) | AcceptError::Other) {
+                    wake(&self.workers_waker);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Lets go of the sockets, for the shutdown of the process. Those that no other process has are kept until their
+    /// backlogs are drained.
+    pub(crate) fn leave(&mut self) -> io::Result<()> {
+        let own = (0..).zip(&self.listeners).zip(&self.is_own).filter(|(_, is_own)| **is_own);
+        self.draining.extend(own.map(|((n, socket), _)| DrainingQueue::of(n, socket.clone())));
+        self.listeners.drain(..).try_for_each(|socket| self.poller.delete(&socket))
+    }
+
+    /// Whether a backlog is still to be drained, as far as is known.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.iter().any(|queue| !queue.is_drained())
+    }
+
+    /// The next connection of the backlogs that are to be drained; `None`: there is none, or no descriptor for it.
+    pub(crate) fn next_to_drain(&mut self, tally: &Tally) -> Option<Accepted> {
+        self.draining.iter_mut().find_map(|queue| queue.next(tally))
+    }
+}
+
+fn watch(poller: &Poller, n: u32, socket: &Listener) -> io::Result<()> {
+    poller.add(socket, Source::Listener(n).key(), Interest::READ | Interest::EXCLUSIVE)
+}

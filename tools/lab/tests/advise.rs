@@ -1,21 +1,17 @@
 //! `lab advise` with a real drover, under load and without, and with a real comparison.
 
+mod support;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-fn lab(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_lab")).args(args).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
+use support::{lab, text};
 
 /// A running drover with its ledger at /ledger.
 struct Drover {
@@ -27,7 +23,7 @@ impl Drover {
     fn start(dir: &Path, dispatch: &str) -> Drover {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         std::fs::write(dir.join("index.html"), "<p>here</p>").unwrap();
-        let user = if nix::unistd::geteuid().is_root() { "user root;" } else { "" };
+        let user = support::user();
         let conf = format!(
             "{user} daemon off; worker_processes 2; pid {dir}/pid; error_log {dir}/error.log;\n\
              events {{ dispatch {dispatch}; }}\n\
@@ -36,7 +32,7 @@ impl Drover {
             dir = dir.display()
         );
         std::fs::write(dir.join("conf"), conf).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+        let mut command = support::command(dir);
         command.args(["drover", "-c"]).arg(dir.join("conf")).stdin(Stdio::null());
         let drover = Drover { master: command.spawn().unwrap(), port };
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -61,7 +57,7 @@ impl Drover {
     }
 
     fn advice(&self) -> String {
-        let output = lab(&["advise", "--seconds", "1", "--ledger", &self.url("/ledger")]);
+        let output = lab(Path::new("."), &["advise", "--seconds", "1", "--ledger", &self.url("/ledger")]);
         assert!(output.status.success(), "{}", text(&output.stderr));
         let advice = text(&output.stdout);
         assert!(advice.lines().all(|line| line.chars().count() <= 80), "{advice}");
@@ -135,12 +131,12 @@ fn what_is_no_ledger_is_explained() {
         (["--results", "/nonexistent/results.json"], "/nonexistent/results.json: No such file or directory"),
         (["--results", &other], "schema \"drover-lab/0\", but this lab reads"),
     ] {
-        let output = lab(&["advise", args[0], args[1]]);
+        let output = lab(dir.path(), &["advise", args[0], args[1]]);
         assert!(!output.status.success(), "{args:?}");
         let said = text(&output.stderr);
         assert!(said.contains(expected) && !said.contains("watching"), "{args:?}: {said}");
     }
-    let neither = lab(&["advise"]);
+    let neither = lab(dir.path(), &["advise"]);
     assert!(text(&neither.stderr).contains("say what to rely on"), "{neither:?}");
 }
 
@@ -149,9 +145,9 @@ fn two_rounds_of_a_comparison_are_not_enough_evidence() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out").display().to_string();
     let args = ["compare", "--models", "exclusive,herd", "--loads", "open", "--rounds", "2", "--seconds", "0.2"];
-    let compared = lab(&[&args[..], &["--rate", "300", "--workers", "2", "--out", &out]].concat());
+    let compared = lab(dir.path(), &[&args[..], &["--rate", "300", "--workers", "2", "--out", &out]].concat());
     assert!(compared.status.success(), "{}", text(&compared.stderr));
-    let output = lab(&["advise", "--results", &format!("{out}/results.json")]);
+    let output = lab(dir.path(), &["advise", "--results", &format!("{out}/results.json")]);
     let advice = text(&output.stdout);
     assert!(advice.starts_with("Not enough evidence.\n") && advice.contains("questions have no verdict"), "{advice}");
     assert!(advice.lines().all(|line| line.chars().count() <= 80), "{advice}");

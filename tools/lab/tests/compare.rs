@@ -1,15 +1,10 @@
-//! The lab from outside, with the real servers.
+//! `lab compare` with the real servers.
 
-use std::path::Path;
-use std::process::{Command, Output};
+mod support;
 
-fn lab(dir: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_lab")).current_dir(dir).args(args).output().unwrap()
-}
+use std::process::Command;
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
+use support::{json, lab, text};
 
 #[test]
 fn two_models_are_measured_and_reported() {
@@ -20,8 +15,7 @@ fn two_models_are_measured_and_reported() {
     let table = text(&output.stdout);
     assert!(table.contains("accept_mutex") && table.contains("too few"), "{table}");
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
-    let results: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(dir.path().join("out/results.json")).unwrap()).unwrap();
+    let results = json(&dir.path().join("out/results.json"));
     assert_eq!((&results["schema"], &results["complete"]), (&"drover-lab/1".into(), &true.into()));
     let versions = results["environment"]["versions"].to_string();
     assert!(versions.contains("drover version: drover/") && versions.contains("linked into the lab"), "{versions}");
@@ -46,8 +40,8 @@ fn two_models_are_measured_and_reported() {
     // A reader that has gone is no error.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let mut unread = Command::new(env!("CARGO_BIN_EXE_lab"));
-    unread.current_dir(dir.path()).args(["report", "out/results.json", "--out", "again"]).stdout(writer);
+    let mut unread = support::command(dir.path());
+    unread.args(["report", "out/results.json", "--out", "again"]).stdout(writer);
     let output = unread.output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
 }
@@ -59,8 +53,7 @@ fn other_servers_are_measured_beside_drover() {
     let more = ["--loads", "open,short,keepalive,idle", "--idle", "50", "--models", "herd", "--against", "nginx,h2o"];
     let output = lab(dir.path(), &[&args[..], &more].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let results: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(dir.path().join("out/results.json")).unwrap()).unwrap();
+    let results = json(&dir.path().join("out/results.json"));
     let measurements = results["measurements"].as_array().unwrap();
     assert_eq!(measurements.len(), 12);
     for m in measurements {
@@ -70,8 +63,7 @@ fn other_servers_are_measured_beside_drover() {
         // The kernel tells the depth of the queue for every server.
         assert_eq!(m["server"]["accept_delay_us"].is_null(), m["load"] == "idle", "{m}");
     }
-    let missing = Command::new(env!("CARGO_BIN_EXE_lab"))
-        .current_dir(dir.path())
+    let missing = support::command(dir.path())
         .env("PATH", "/nonexistent")
         .args(["compare", "--models", "herd", "--against", "h2o", "--out", "none"])
         .output()
@@ -86,8 +78,7 @@ fn delays_are_counted_where_they_matter_and_switches_of_the_dead_are_not_guessed
     let args = ["compare", "--rounds", "1", "--seconds", "0.2", "--workers", "2", "--out", "out"];
     let output = lab(dir.path(), &[&args[..], &["--loads", "burst,open", "--models", "herd,fork"]].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let results: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(dir.path().join("out/results.json")).unwrap()).unwrap();
+    let results = json(&dir.path().join("out/results.json"));
     for m in results["measurements"].as_array().unwrap() {
         let is_counted = m["server"]["accept_delay_counted_us"].is_f64() && m["server"]["accept_delay_p99_us"].is_f64();
         assert_eq!(is_counted, m["load"] == "burst", "{m}");
@@ -109,8 +100,7 @@ fn a_low_limit_of_descriptors_is_no_error_of_the_server() {
     );
     let output = Command::new("sh").current_dir(dir.path()).args(["-c", &command]).output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let results: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(dir.path().join("out/results.json")).unwrap()).unwrap();
+    let results = json(&dir.path().join("out/results.json"));
     let client = &results["measurements"][0]["client"];
     assert_eq!((&client["requests"], &client["errors"]), (&328.into(), &0.into()), "{client}");
 }

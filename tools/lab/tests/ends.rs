@@ -1,11 +1,15 @@
 //! However a measurement ends, its results are kept and no process is left running.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+mod support;
+
+use std::path::Path;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use support::{json, text};
 
 /// Ends a test that hangs. The tests don't depend on how long anything takes.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -13,8 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Starts a comparison that would take minutes, with its temporary files in `dir`.
 fn start(dir: &Path) -> Child {
     std::fs::create_dir(dir.join("tmp")).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_lab"))
-        .current_dir(dir)
+    support::command(dir)
         .env("TMPDIR", dir.join("tmp"))
         .args(["compare", "--loads", "open", "--rate", "200", "--seconds", "0.3", "--rounds", "200", "--workers", "2"])
         .args(["--models", "exclusive,herd", "--out", "out"])
@@ -57,8 +60,7 @@ fn master(dir: &Path) -> Option<u32> {
 }
 
 fn measured(dir: &Path) -> serde_json::Value {
-    let results: PathBuf = dir.join("out/results.json");
-    serde_json::from_slice(&std::fs::read(results).unwrap()).unwrap()
+    json(&dir.join("out/results.json"))
 }
 
 #[test]
@@ -69,7 +71,7 @@ fn an_interrupted_measurement_is_kept() {
     until("another server", || master(dir.path()).filter(|pid| *pid != first));
     kill(Pid::from_raw(lab.id() as i32), Signal::SIGINT).unwrap();
     let output = lab.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
     let results = measured(dir.path());
     assert_eq!(results["complete"], false);
     assert!(!results["measurements"].as_array().unwrap().is_empty());
@@ -85,7 +87,7 @@ fn a_server_that_dies_ends_the_measurement_with_its_name() {
     let second = until("another server", || master(dir.path()).filter(|pid| *pid != first));
     kill(Pid::from_raw(second as i32), Signal::SIGKILL).unwrap();
     let output = lab.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("round ") && said.contains("under open"), "{said}");
     assert_eq!(measured(dir.path())["complete"], false);
@@ -108,7 +110,7 @@ fn workers_that_die_end_the_measurement_although_they_are_replaced() {
         std::thread::sleep(Duration::from_millis(100));
         lab.try_wait().unwrap()
     });
-    let said = String::from_utf8_lossy(&lab.wait_with_output().unwrap().stderr).into_owned();
+    let said = text(&lab.wait_with_output().unwrap().stderr);
     assert!(said.contains("of the server died while it was measured") && said.contains("round "), "{said}");
     assert_eq!(measured(dir.path())["complete"], false);
 }
@@ -125,15 +127,14 @@ fn a_killed_lab_leaves_no_server() {
 
 /// Compares with a conf of the person's own, which holds `daemon`.
 fn own_conf(dir: &Path, daemon: &str) -> std::process::Output {
-    let user = if nix::unistd::geteuid().is_root() { "user root;" } else { "" };
+    let user = support::user();
     let conf = format!(
         "{user} {daemon} worker_processes $workers; pid $dir/pid; error_log $dir/error.log; events {{ $dispatch }}\n\
          http {{ access_log off; server {{ listen 127.0.0.1:$port; root $site; }} }}\n"
     );
     std::fs::write(dir.join("own.conf"), conf).unwrap();
     std::fs::create_dir(dir.join("tmp")).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_lab"))
-        .current_dir(dir)
+    support::command(dir)
         .env("TMPDIR", dir.join("tmp"))
         .args(["compare", "--loads", "open", "--rate", "200", "--seconds", "0.1", "--rounds", "1", "--workers", "1"])
         .args(["--models", "exclusive", "--conf", "own.conf", "--out", "out"])
@@ -145,7 +146,7 @@ fn own_conf(dir: &Path, daemon: &str) -> std::process::Output {
 fn a_conf_without_daemon_off_leaves_no_server() {
     let dir = tempfile::tempdir().unwrap();
     let output = own_conf(dir.path(), "");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}", text(&output.stderr));
     until("everything to be gone", || processes(dir.path()).is_empty().then_some(()));
 }
 
@@ -153,7 +154,7 @@ fn a_conf_without_daemon_off_leaves_no_server() {
 fn a_conf_that_makes_a_daemon_is_refused_and_leaves_no_server() {
     let dir = tempfile::tempdir().unwrap();
     let output = own_conf(dir.path(), "daemon on;");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = text(&output.stderr);
     assert!(!output.status.success() && said.contains("daemon off"), "{said}");
     until("everything to be gone", || processes(dir.path()).is_empty().then_some(()));
 }

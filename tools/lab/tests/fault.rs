@@ -1,24 +1,19 @@
 //! `lab fault` with real processes.
 
+mod support;
+
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
+use support::{json, lab, text};
 
 /// Runs `lab fault` with two workers. Returns the rows of fault.json.
 fn fault(dir: &Path, args: &[&str]) -> Vec<Value> {
-    let output = Command::new(env!("CARGO_BIN_EXE_lab"))
-        .current_dir(dir)
-        .arg("fault")
-        .args(args)
-        .args(["--workers", "2", "--rate", "100", "--out", "out"])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    let output = lab(dir, &[&["fault"], args, &["--workers", "2", "--rate", "100", "--out", "out"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
-    let json = std::fs::read(dir.join("out/fault.json")).unwrap();
-    let results: Value = serde_json::from_slice(&json).unwrap();
+    let results = json(&dir.join("out/fault.json"));
     assert_eq!(results["complete"], true);
     let html = std::fs::read_to_string(dir.join("out/fault.html")).unwrap();
     assert!(html.contains("connection") && !html.contains("http://"), "{html}");

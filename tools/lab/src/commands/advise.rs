@@ -13,7 +13,7 @@ use clap::Args;
 
 use self::advice::Advice;
 use crate::interrupt;
-use crate::report::{print, wrapped};
+use crate::report::{item, print};
 use crate::results::Results;
 
 /// The command line of `lab advise`.
@@ -54,7 +54,7 @@ fn show(advice: &Advice) -> String {
         Some(model) => format!("dispatch {model};\n"),
         None => "Not enough evidence.\n".to_owned(),
     };
-    advice.reasons.iter().for_each(|reason| out.push_str(&wrapped(&format!("- {reason}"))));
+    advice.reasons.iter().for_each(|reason| out.push_str(&item(&format!("- {reason}"))));
     if !advice.figures.is_empty() {
         out.push_str("\nRelied on:\n");
         advice.figures.iter().for_each(|(name, value)| out.push_str(&format!("  {name:<44}{value:>12}\n")));

@@ -1,13 +1,12 @@
 //! ab, ApacheBench: a connection for each request, in a closed loop.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use super::figures::{ClientFigures, SHARES};
 use super::settings::{Settings, Target};
-use crate::process::{KeptProcess, ProgramSpec};
+use super::tool;
 
 pub(super) fn run(ab: &Path, settings: &Settings, target: &Target<'_>) -> Result<ClientFigures> {
     let table = target.dir.join("ab.csv");
@@ -28,14 +27,7 @@ pub(super) fn run(ab: &Path, settings: &Settings, target: &Target<'_>) -> Result
         table.display().to_string(),
         target.url(),
     ];
-    let spec = ProgramSpec {
-        program: ab.into(),
-        args: args.into_iter().map(Into::into).collect(),
-        cpus: target.cpus.to_vec(),
-    };
-    let mut kept = KeptProcess::start(&spec, &target.dir.join("ab.out"))?;
-    let cpu_share = kept.run_for(settings.length, target.timeout + Duration::from_secs(5))?;
-    let output = kept.output();
+    let (output, cpu_share) = tool::run(ab, args, settings, target)?;
     let mut figures = parse(&output).with_context(|| format!("ab failed: {}", output.trim()))?;
     figures.quantiles.extend(parse_table(&std::fs::read_to_string(&table).unwrap_or_default()));
     finish(&mut figures.quantiles);

@@ -7,6 +7,7 @@ mod loads;
 mod outcome;
 mod plan;
 mod settings;
+mod tool;
 mod wrk;
 
 pub(crate) use client::{Client, run_beside};

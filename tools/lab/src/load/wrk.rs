@@ -1,13 +1,12 @@
 //! wrk: keep-alive connections in a closed loop.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use super::figures::{ClientFigures, SHARES, histogram};
 use super::settings::{Settings, Target};
-use crate::process::{KeptProcess, ProgramSpec};
+use super::tool;
 
 /// A script that prints more than wrk's own report, which stops at the 99th percentile. Latencies are in microseconds.
 fn script() -> String {
@@ -40,14 +39,7 @@ pub(super) fn run(wrk: &Path, settings: &Settings, target: &Target<'_>) -> Resul
         lua.display().to_string(),
         target.url(),
     ];
-    let spec = ProgramSpec {
-        program: wrk.into(),
-        args: args.into_iter().map(Into::into).collect(),
-        cpus: target.cpus.to_vec(),
-    };
-    let mut kept = KeptProcess::start(&spec, &target.dir.join("wrk.out"))?;
-    let cpu_share = kept.run_for(settings.length, target.timeout + Duration::from_secs(5))?;
-    let output = kept.output();
+    let (output, cpu_share) = tool::run(wrk, args, settings, target)?;
     let mut figures = parse(&output).with_context(|| format!("wrk failed: {}", output.trim()))?;
     (figures.cpu_share, figures.connections) = (cpu_share, settings.clients as u64);
     Ok(figures)

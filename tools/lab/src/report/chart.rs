@@ -42,94 +42,100 @@ fn mark(n: usize, x: f64, y: f64) -> String {
     }
 }
 
-/// A chart of latency over the share of requests, both logarithmic: the right half is the slowest per cent, which a
-/// linear axis would hide. `series`: for each side pairs (share, µs).
+/// The height of a chart of curves, and the room above and below its curves.
+const HEIGHT: f64 = 300.0;
+const TOP: f64 = 12.0;
+const BOTTOM: f64 = 44.0;
+
+/// The vertical axis of a chart of curves: microseconds, logarithmic, in whole decades.
+struct Decades {
+    low: f64,
+    high: f64,
+}
+
+impl Decades {
+    /// The decades around `times`; `None` without a time.
+    fn around(times: impl Iterator<Item = f64> + Clone) -> Option<Decades> {
+        let (low, high) = (times.clone().reduce(f64::min)?, times.reduce(f64::max)?);
+        let (low, high) = (10f64.powf(low.log10().floor()), 10f64.powf(high.log10().ceil()).max(low * 10.0));
+        Some(Decades { low, high })
+    }
+
+    fn y(&self, us: f64) -> f64 {
+        TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - (us / self.low).log10() / (self.high / self.low).log10())
+    }
+
+    fn draw(&self, svg: &mut String) {
+        let mut decade = self.low;
+        while decade <= self.high * 1.01 {
+            let y = self.y(decade);
+            let _ = write!(svg, "<line class='grid' x1='{LEFT}' y1='{y:.1}' x2='{:.1}' y2='{y:.1}'/>", WIDTH - RIGHT);
+            let label = time(decade).replace(".00", "").replace(".0", "");
+            let _ = write!(svg, "<text x='{:.1}' y='{:.1}' text-anchor='end'>{label}</text>", LEFT - 6.0, y + 4.0);
+            decade *= 10.0;
+        }
+    }
+}
+
+/// A chart of latency over the share of requests, both logarithmic: the right half is the slowest per cent, which a linear
+/// axis would hide. `series`: for each side pairs (share, µs).
 pub(super) fn latency(title: &str, series: &[Vec<(f64, f64)>]) -> String {
-    const HEIGHT: f64 = 300.0;
-    const TOP: f64 = 12.0;
-    const BOTTOM: f64 = 44.0;
     // The axis shows shares by how many requests are slower: one in two, one in ten ...
     const TICKS: [(f64, &str); 6] =
         [(0.0, "all"), (0.5, "50 %"), (0.9, "90 %"), (0.99, "99 %"), (0.999, "99.9 %"), (0.9999, "99.99 %")];
     let points = || series.iter().flatten().filter(|(q, us)| *us > 0.0 && *q <= 1.0);
-    let (Some(low), Some(high)) = (points().map(|p| p.1).reduce(f64::min), points().map(|p| p.1).reduce(f64::max))
-    else {
-        return String::new();
-    };
-    let (low, high) = (10f64.powf(low.log10().floor()), 10f64.powf(high.log10().ceil()).max(low * 10.0));
+    let Some(decades) = Decades::around(points().map(|p| p.1)) else { return String::new() };
     // The longest latency stands a step right of the last share that was measured.
     let rank = |q: f64| -(1.0 - q).log10();
     let last = points().map(|p| p.0).filter(|q| *q < 1.0).map(rank).fold(1.0, f64::max);
     let span = last + 0.4;
     let x = |q: f64| LEFT + (WIDTH - LEFT - RIGHT) * if q < 1.0 { rank(q) } else { span } / span;
-    let y = |us: f64| TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - (us / low).log10() / (high / low).log10());
     let mut svg = open(HEIGHT, title);
-    for (q, label) in TICKS
-        .iter()
-        .filter(|(q, _)| rank(*q) <= last + 0.05 && span - rank(*q) > span / 9.0)
-        .copied()
-        .chain([(1.0, "longest")])
-    {
-        let x = x(q);
-        let _ = write!(svg, "<line class='grid' x1='{x:.1}' y1='{TOP}' x2='{x:.1}' y2='{:.1}'/>", HEIGHT - BOTTOM);
-        let anchor = if q == 1.0 { "end" } else { "middle" };
-        let x = if q == 1.0 { WIDTH - 2.0 } else { x };
-        let _ = write!(svg, "<text x='{x:.1}' y='{:.1}' text-anchor='{anchor}'>{label}</text>", HEIGHT - BOTTOM + 18.0);
+    let is_shown = |q: f64| rank(q) <= last + 0.05 && span - rank(q) > span / 9.0;
+    for (q, label) in TICKS.into_iter().filter(|(q, _)| is_shown(*q)) {
+        column(&mut svg, x(q), x(q), "middle", label);
     }
-    let _ = write!(
-        svg,
-        "<text class='soft' x='{:.1}' y='{:.1}' text-anchor='middle'>share of requests that are no slower</text>",
-        (LEFT + WIDTH) / 2.0,
-        HEIGHT - 6.0
-    );
-    decades(&mut svg, low, high, y);
+    column(&mut svg, x(1.0), WIDTH - 2.0, "end", "longest");
+    caption(&mut svg, "share of requests that are no slower");
+    decades.draw(&mut svg);
     for (n, side) in series.iter().enumerate() {
-        line(&mut svg, n, side.iter().filter(|(_, us)| *us > 0.0).map(|(q, us)| (x(*q), y(*us))).collect());
+        let shown = side.iter().filter(|(_, us)| *us > 0.0);
+        line(&mut svg, n, shown.map(|(q, us)| (x(*q), decades.y(*us))).collect());
     }
     svg + "</svg></div>"
 }
 
 /// A chart of microseconds over the number of workers, both logarithmic.
 pub(super) fn growth(title: &str, series: &[Vec<(f64, f64)>]) -> String {
-    const HEIGHT: f64 = 300.0;
-    const TOP: f64 = 12.0;
-    const BOTTOM: f64 = 44.0;
     let points = || series.iter().flatten().filter(|(n, us)| *n > 0.0 && *us > 0.0);
-    let (Some(low), Some(high)) = (points().map(|p| p.1).reduce(f64::min), points().map(|p| p.1).reduce(f64::max))
-    else {
-        return String::new();
-    };
-    let (low, high) = (10f64.powf(low.log10().floor()), 10f64.powf(high.log10().ceil()).max(low * 10.0));
+    let Some(decades) = Decades::around(points().map(|p| p.1)) else { return String::new() };
     let most = points().map(|p| p.0).fold(2.0, f64::max);
     let x = |n: f64| LEFT + (WIDTH - LEFT - RIGHT) * n.log2() / most.log2();
-    let y = |us: f64| TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - (us / low).log10() / (high / low).log10());
     let mut svg = open(HEIGHT, title);
     let mut workers = 1.0;
     while workers <= most {
-        let x = x(workers);
-        let _ = write!(svg, "<line class='grid' x1='{x:.1}' y1='{TOP}' x2='{x:.1}' y2='{:.1}'/>", HEIGHT - BOTTOM);
-        let _ = write!(svg, "<text x='{x:.1}' y='{:.1}' text-anchor='middle'>{workers}</text>", HEIGHT - BOTTOM + 18.0);
+        column(&mut svg, x(workers), x(workers), "middle", &workers.to_string());
         workers *= 2.0;
     }
-    let middle = (LEFT + WIDTH) / 2.0;
-    let _ =
-        write!(svg, "<text class='soft' x='{middle:.1}' y='{:.1}' text-anchor='middle'>workers</text>", HEIGHT - 6.0);
-    decades(&mut svg, low, high, y);
+    caption(&mut svg, "workers");
+    decades.draw(&mut svg);
     for (n, side) in series.iter().enumerate() {
-        line(&mut svg, n, side.iter().map(|(workers, us)| (x(*workers), y(*us))).collect());
+        line(&mut svg, n, side.iter().map(|(workers, us)| (x(*workers), decades.y(*us))).collect());
     }
     svg + "</svg></div>"
 }
 
-fn decades(svg: &mut String, low: f64, high: f64, y: impl Fn(f64) -> f64) {
-    let mut decade = low;
-    while decade <= high * 1.01 {
-        let y = y(decade);
-        let _ = write!(svg, "<line class='grid' x1='{LEFT}' y1='{y:.1}' x2='{:.1}' y2='{y:.1}'/>", WIDTH - RIGHT);
-        let label = time(decade).replace(".00", "").replace(".0", "");
-        let _ = write!(svg, "<text x='{:.1}' y='{:.1}' text-anchor='end'>{label}</text>", LEFT - 6.0, y + 4.0);
-        decade *= 10.0;
-    }
+/// A vertical line of the grid at `x`, with its label below at `label_x`.
+fn column(svg: &mut String, x: f64, label_x: f64, anchor: &str, label: &str) {
+    let _ = write!(svg, "<line class='grid' x1='{x:.1}' y1='{TOP}' x2='{x:.1}' y2='{:.1}'/>", HEIGHT - BOTTOM);
+    let y = HEIGHT - BOTTOM + 18.0;
+    let _ = write!(svg, "<text x='{label_x:.1}' y='{y:.1}' text-anchor='{anchor}'>{label}</text>");
+}
+
+/// The caption of the horizontal axis.
+fn caption(svg: &mut String, text: &str) {
+    let (x, y) = ((LEFT + WIDTH) / 2.0, HEIGHT - 6.0);
+    let _ = write!(svg, "<text class='soft' x='{x:.1}' y='{y:.1}' text-anchor='middle'>{text}</text>");
 }
 
 fn line(svg: &mut String, n: usize, at: Vec<(f64, f64)>) {

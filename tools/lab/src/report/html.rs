@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::chart::{self, Difference, escape};
 use super::text::{self, Rating};
 use crate::load::SHARES;
-use crate::measure::{METRICS, metric};
+use crate::measure::METRICS;
 use crate::results::{Conclusion, LoadNotes, Results};
 use crate::stats::median;
 
@@ -111,16 +111,12 @@ fn cards(results: &Results) -> String {
             "<li class='{class}'><b>{}: {}</b>{} <span class='figure'>{}</span><br><span class='soft'>{}</span></li>",
             escape(&conclusion.b),
             text::verdict(conclusion),
-            escape(title(conclusion)),
+            escape(text::title(conclusion)),
             text::difference(conclusion),
             escape(&format!("{}, against {}", conclusion.load, conclusion.a)),
         );
     }
     out + "</ul>\n"
-}
-
-fn title(conclusion: &Conclusion) -> &str {
-    metric(&conclusion.metric).map_or(conclusion.metric.as_str(), |metric| metric.title)
 }
 
 fn section(results: &Results, load: &LoadNotes) -> String {
@@ -132,7 +128,7 @@ fn section(results: &Results, load: &LoadNotes) -> String {
         .filter(|c| c.load == load.name)
         .map(|c| Difference {
             // The reason stands above; here it would not fit on a narrow page.
-            label: format!("{}: {}, {}", c.b, title(c), text::verdict(c).split(':').next().unwrap_or_default()),
+            label: format!("{}: {}, {}", c.b, text::title(c), text::verdict(c).split(':').next().unwrap_or_default()),
             middle: c.comparison.difference,
             interval: c.comparison.interval.map(|i| (i.low, i.high)),
             series: names.iter().position(|name| *name == c.b).unwrap_or(0),

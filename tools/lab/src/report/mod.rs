@@ -19,7 +19,7 @@ pub(crate) use faults::{fault_table, write_faults};
 pub(crate) use progress::progress;
 pub(crate) use simulation::{simulation_table, write_simulation};
 pub(crate) use table::table;
-pub(crate) use text::{Rating, cell, difference, number, rating, time, wrapped};
+pub(crate) use text::{Rating, cell, difference, item, number, rating, time, title};
 
 use crate::results::Results;
 

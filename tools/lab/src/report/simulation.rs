@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::chart::{self, escape};
 use super::html::page;
-use super::text::{number, time, wrapped};
+use super::text::{item, number, time};
 use crate::results::{Checked, Figures, SimulatedRow, Simulation, TRUSTED};
 use crate::stats::median;
 
@@ -112,7 +112,7 @@ pub(crate) fn simulation_table(simulation: &Simulation) -> String {
     out.push('\n');
     summaries(simulation).iter().for_each(|line| out.push_str(&format!("{line}\n")));
     for line in untrusted(simulation) {
-        out.push_str(&wrapped(&format!("NOT TO BE TRUSTED: {line}")));
+        out.push_str(&item(&format!("NOT TO BE TRUSTED: {line}")));
     }
     let _ = writeln!(
         out,

@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use super::text::{self, number};
-use crate::measure::metric;
 use crate::results::{Conclusion, LoadNotes, Results};
 
 /// Columns: heading, width, name of the metric.
@@ -19,6 +18,7 @@ const COLUMNS: &[(&str, usize, &str)] = &[
     ("err", 5, "errors"),
 ];
 const NAME: usize = 18;
+const WIDTH_OF_TERMINAL: usize = 80;
 
 /// The table: every load with its sides and conclusions.
 pub(crate) fn table(results: &Results) -> String {
@@ -27,7 +27,7 @@ pub(crate) fn table(results: &Results) -> String {
         write_load(&mut out, results, load);
     }
     if let Some(sameness) = text::sameness(results).filter(|_| !results.conclusions.is_empty()) {
-        wrap(&mut out, &sameness, "  ");
+        out.push_str(&text::wrap(&sameness, "  ", WIDTH_OF_TERMINAL));
     }
     if results.measurements.is_empty() {
         out.push_str("Nothing was measured.\n");
@@ -36,7 +36,7 @@ pub(crate) fn table(results: &Results) -> String {
 }
 
 fn write_load(out: &mut String, results: &Results, load: &LoadNotes) {
-    wrap(out, &format!("{}: {}", load.name, results.about(load)), "  ");
+    out.push_str(&text::wrap(&format!("{}: {}", load.name, results.about(load)), "  ", WIDTH_OF_TERMINAL));
     let _ = write!(out, "  {:NAME$}", "");
     for (heading, width, _) in COLUMNS {
         let _ = write!(out, "{heading:>width$}");
@@ -89,35 +89,14 @@ fn write_matrix(out: &mut String, results: &Results, load: &LoadNotes, conclusio
         open.map(|c| format!("? {}: {}", text::heading(&c.metric), text::verdict(c))).collect();
     reasons.sort();
     reasons.dedup();
-    reasons.iter().for_each(|reason| wrap(out, reason, "    "));
+    reasons.iter().for_each(|reason| out.push_str(&text::wrap(reason, "    ", WIDTH_OF_TERMINAL)));
 }
 
 fn write_conclusion(out: &mut String, conclusion: &Conclusion) {
-    let title = metric(&conclusion.metric).map_or(conclusion.metric.as_str(), |metric| metric.title);
     let sign = text::sign(conclusion);
-    let found = [title, &text::difference(conclusion)].join(" ");
+    let found = [text::title(conclusion), &text::difference(conclusion)].join(" ");
     let line = format!("{sign} {}: {}: {}", conclusion.b, found.trim_end(), text::verdict(conclusion));
-    wrap(out, &line, "    ");
-}
-
-/// Appends `text` in lines of at most 80 columns; the first is not indented more than the others by two.
-fn wrap(out: &mut String, text: &str, indent: &str) {
-    let mut width = indent.len().saturating_sub(2);
-    out.push_str(&indent[..width]);
-    for (n, word) in text.split(' ').enumerate() {
-        let long = word.chars().count();
-        if n > 0 && width + 1 + long > 80 {
-            out.push('\n');
-            out.push_str(indent);
-            width = indent.len();
-        } else if n > 0 {
-            out.push(' ');
-            width += 1;
-        }
-        out.push_str(word);
-        width += long;
-    }
-    out.push('\n');
+    out.push_str(&text::wrap(&line, "    ", WIDTH_OF_TERMINAL));
 }
 
 #[cfg(test)]

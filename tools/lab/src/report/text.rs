@@ -143,18 +143,36 @@ pub(crate) fn cell(conclusion: &Conclusion) -> String {
     format!("{} {said}", sign(conclusion)).trim_end().to_owned()
 }
 
-/// In lines for a terminal of 80 columns; those after the first further in.
-pub(crate) fn wrapped(text: &str) -> String {
-    let mut lines = vec![" ".to_owned()];
-    for word in text.split(' ') {
-        let last = lines.len() - 1;
-        if lines[last].chars().count() + 1 + word.chars().count() > 79 {
-            lines.push(format!("    {word}"));
-        } else {
-            lines[last] += &format!(" {word}");
+/// The title of the metric of a conclusion.
+pub(crate) fn title(conclusion: &Conclusion) -> &str {
+    metric(&conclusion.metric).map_or(conclusion.metric.as_str(), |metric| metric.title)
+}
+
+/// Breaks `text` into lines of at most `columns` columns, each ended by a line feed. All lines but the first begin with
+/// `indent`; the first is indented by two columns less.
+pub(crate) fn wrap(text: &str, indent: &str, columns: usize) -> String {
+    let mut width = indent.len().saturating_sub(2);
+    let mut out = indent[..width].to_owned();
+    for (n, word) in text.split(' ').enumerate() {
+        let length = word.chars().count();
+        if n > 0 && width + 1 + length > columns {
+            out.push('\n');
+            out.push_str(indent);
+            width = indent.len();
+        } else if n > 0 {
+            out.push(' ');
+            width += 1;
         }
+        out.push_str(word);
+        width += length;
     }
-    lines.join("\n") + "\n"
+    out.push('\n');
+    out
+}
+
+/// An item of a list, in lines for a terminal of 80 columns.
+pub(crate) fn item(text: &str) -> String {
+    wrap(text, "    ", 79)
 }
 
 #[cfg(test)]

@@ -28,6 +28,11 @@ pub(crate) fn daemon_argument(conf: &str) -> Option<&str> {
 
 const LARGE: usize = 8 * 1024 * 1024;
 
+/// `user root;` when the lab runs as root: its directories are closed to other users.
+pub(crate) fn user_directive() -> &'static str {
+    if nix::unistd::geteuid().is_root() { "user root;" } else { "" }
+}
+
 /// Writes the files that the loads ask for.
 pub(crate) fn write_site(site: &Path) -> Result<()> {
     std::fs::create_dir_all(site)?;
@@ -79,7 +84,7 @@ impl Side {
     }
 
     fn nginx_like(&self, spec: &ServerSpec, address: SocketAddr, dir: &Path, events: &str) -> String {
-        let user = if nix::unistd::geteuid().is_root() { "user root;" } else { "" };
+        let user = user_directive();
         let temporary = match self.program {
             Program::Nginx => ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
                 .map(|kind| format!("    {kind}_temp_path {}/{kind};\n", dir.display()))

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use drover::shm::Ledger;
 
-pub(crate) use self::conf::{ServerSpec, daemon_argument, write_site};
+pub(crate) use self::conf::{ServerSpec, daemon_argument, user_directive, write_site};
 pub(crate) use self::side::{Program, Side, models};
 use crate::interrupt;
 use crate::load;

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::advice::Advice;
-use crate::measure::metric;
-use crate::report::{Rating, cell, difference, rating};
+use crate::report::{Rating, cell, difference, rating, title};
 use crate::results::{Conclusion, Results};
 use crate::server::models;
 use crate::stats::Verdict;
@@ -56,10 +55,6 @@ fn score(results: &Results) -> BTreeMap<&str, Score> {
         }
     }
     scores
-}
-
-fn title(c: &Conclusion) -> &str {
-    metric(&c.metric).map_or(c.metric.as_str(), |metric| metric.title)
 }
 
 fn figure(c: &Conclusion) -> (String, String) {

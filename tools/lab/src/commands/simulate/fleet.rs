@@ -18,7 +18,7 @@ use crate::bench::Bench;
 use crate::interrupt;
 use crate::load::{Ending, Outcome, Plan, Run, Settings, run_beside};
 use crate::process::tree;
-use crate::server::{Server, ServerSpec};
+use crate::server::{Server, ServerSpec, user_directive};
 
 /// The length of a slice of load.
 const SLICE: Duration = Duration::from_millis(120);
@@ -90,8 +90,7 @@ impl Fleet {
     pub(super) fn start(common: &Common, points: &[Point]) -> Result<Fleet> {
         let workers = points.iter().map(|point| point.workers).max().unwrap_or(1);
         let bench = Bench::new(common, Settings { workers, ..Settings::DEFAULT }, None)?;
-        let user = if nix::unistd::geteuid().is_root() { "user root;" } else { "" };
-        let template = Some(CONF.replace("$user", user));
+        let template = Some(CONF.replace("$user", user_directive()));
         let mut servers = BTreeMap::new();
         for point in points {
             if servers.contains_key(&(point.model, point.workers)) {

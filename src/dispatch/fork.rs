@@ -390,7 +390,7 @@ impl ForkingDispatcher {
                 counter.set(0);
             }
             if tally.reused_connections.get() > reused {
-                self.shortage.say(self.now());
+                self.shortage.log(self.now());
             }
             tally.pass_on(pid as u32, self.context.pid);
             self.spare_slots.push(tally);

@@ -39,7 +39,7 @@ use super::waker::WAKE_GRACE_MS;
 use crate::event::{Shutdown, Source};
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, poll};
-use crate::serve::blocking::{self, Interrupts, Room};
+use crate::serve::blocking::{self, Eviction, Interrupts};
 use crate::serve::{Engine, Shortage};
 use crate::shm::{Role, Tally};
 
@@ -138,7 +138,7 @@ impl ServingThread {
                         return next;
                     }
                     self.pause();
-                    self.heed(engine);
+                    self.obey(engine);
                     continue;
                 }
                 Shutdown::No if self.held.is_some() => return self.held.take(),
@@ -157,7 +157,7 @@ impl ServingThread {
                 self.pause();
             }
             if self.control.has_command() {
-                self.heed(engine);
+                self.obey(engine);
             }
             engine.end_of_turn();
         }
@@ -207,11 +207,11 @@ impl ServingThread {
 }
 
 impl Interrupts for ServingThread {
-    fn call(&self) -> BorrowedFd<'_> {
+    fn waker(&self) -> BorrowedFd<'_> {
         self.control.waker()
     }
 
-    fn heed(&mut self, engine: &mut Engine) -> Shutdown {
+    fn obey(&mut self, engine: &mut Engine) -> Shutdown {
         self.shutdown = self.control.obey(Some(engine));
         if self.shutdown != Shutdown::No {
             log_epoll_failure(self.listeners.leave());
@@ -219,33 +219,33 @@ impl Interrupts for ServingThread {
         self.shutdown
     }
 
-    fn crowd(&self) -> Option<BorrowedFd<'_>> {
+    fn backlog(&self) -> Option<BorrowedFd<'_>> {
         (self.shutdown == Shutdown::No).then(|| self.listeners.poller().as_fd())
     }
 
-    fn is_crowded(&mut self) -> bool {
+    fn check_backlog(&mut self) -> bool {
         self.wait(Some(0));
         let is_socket = |(key, _)| matches!(Source::of(key), Source::Listener(_));
         self.events.iter().any(is_socket) && !self.is_a_thread_free()
     }
 
-    fn make_room(&mut self) -> Room {
+    fn decide_eviction(&mut self) -> Eviction {
         if self.graces < GRACES && self.is_a_thread_free() {
             self.graces += 1;
-            return Room::KeepFor(WAKE_GRACE_MS);
+            return Eviction::AskAgainIn(WAKE_GRACE_MS);
         }
         self.graces = 0;
         self.wait(Some(0));
         match self.accept_announced() {
-            Ok(()) if self.held.is_some() => Room::Give,
-            Ok(()) => Room::Keep,
+            Ok(()) if self.held.is_some() => Eviction::Now,
+            Ok(()) => Eviction::No,
             // The new connection needs the descriptor of the idle one.
-            Err(AcceptError::OutOfFiles(_)) => Room::Give,
-            Err(_) => Room::KeepFor(self.pause_ms),
+            Err(AcceptError::OutOfFiles(_)) => Eviction::Now,
+            Err(_) => Eviction::AskAgainIn(self.pause_ms),
         }
     }
 
-    fn count_reuse(&self, tally: &Tally, now_ms: u64) {
-        self.shortage.reuse(1, tally, now_ms);
+    fn shortage(&self) -> Option<&Shortage> {
+        Some(&self.shortage)
     }
 }

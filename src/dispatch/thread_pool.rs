@@ -41,7 +41,7 @@ use super::waker::{reset, wake};
 use crate::event::{Shutdown, Source};
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, poll};
-use crate::serve::blocking::{self, Interrupts, Room};
+use crate::serve::blocking::{self, Eviction, Interrupts};
 use crate::serve::{Engine, Shortage};
 use crate::shm::Tally;
 
@@ -267,35 +267,35 @@ impl ServingThread {
 }
 
 impl Interrupts for ServingThread {
-    fn call(&self) -> BorrowedFd<'_> {
+    fn waker(&self) -> BorrowedFd<'_> {
         self.control.waker()
     }
 
-    fn heed(&mut self, engine: &mut Engine) -> Shutdown {
+    fn obey(&mut self, engine: &mut Engine) -> Shutdown {
         self.shutdown = self.control.obey(Some(engine));
         self.shutdown
     }
 
-    fn crowd(&self) -> Option<BorrowedFd<'_>> {
+    fn backlog(&self) -> Option<BorrowedFd<'_>> {
         Some(self.queue.backlog.as_fd())
     }
 
-    fn is_crowded(&mut self) -> bool {
+    fn check_backlog(&mut self) -> bool {
         self.queue.lock().has_backlog()
     }
 
-    fn make_room(&mut self) -> Room {
+    fn decide_eviction(&mut self) -> Eviction {
         let mut inner = self.queue.lock();
         if inner.has_backlog() {
             self.held = self.queue.pop(&mut inner);
         }
         self.gives_descriptor = self.held.is_none() && std::mem::take(&mut inner.is_starved);
         self.queue.update_backlog(&mut inner);
-        if self.held.is_some() || self.gives_descriptor { Room::Give } else { Room::Keep }
+        if self.held.is_some() || self.gives_descriptor { Eviction::Now } else { Eviction::No }
     }
 
-    fn count_reuse(&self, tally: &Tally, now_ms: u64) {
-        self.queue.shortage.reuse(1, tally, now_ms);
+    fn shortage(&self) -> Option<&Shortage> {
+        Some(&self.queue.shortage)
     }
 }
 

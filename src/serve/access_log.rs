@@ -44,7 +44,7 @@ pub static ACCESS_LOG: Setting<Vec<AccessLog>> = Setting::many(&["access_log"], 
     }
     Ok(())
 })
-.contexts(Contexts::HTTP.union(Contexts::SERVER).union(Contexts::LOCATION))
+.contexts(Contexts::HTTP_ALL)
 .args(1, 6)
 .syntax("PATH [FORMAT] [buffer=SIZE] [flush=TIME] [if=CONDITION] | off")
 .default("off")

@@ -1,48 +1,49 @@
-//! The blocking driver: one thread, one connection, and poll(2) between the steps of the same engine that the event driver
-//! uses.
+//! The blocking driver: one thread, one connection, and poll(2) between the steps of the same engine that the event
+//! driver uses.
 //!
-//! A step never blocks, so that every timeout holds, and orders from outside are heard, whatever the client does: the
+//! A step never blocks, so that every timeout holds, and commands of the master are obeyed, whatever the client does: the
 //! thread sleeps here and nowhere else.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::connection::{Conn, LULL_MS, Need, Unfinished};
 use super::engine::Engine;
+use super::shortage::{Shortage, count_reused};
 use crate::event::Shutdown;
 use crate::log;
 use crate::os::{ErrnoText, Interest, Ready, poll};
-use crate::shm::Tally;
 
-/// What else a thread listens to while it waits for its client.
+/// The events besides those of its client that a serving thread waits for, and what it makes of them.
 pub trait Interrupts {
-    /// Readable when there is something to `heed`.
-    fn call(&self) -> BorrowedFd<'_>;
+    /// Readable when there is a command to `obey`.
+    fn waker(&self) -> BorrowedFd<'_>;
 
-    /// Hears what the call is about.
-    fn heed(&mut self, engine: &mut Engine) -> Shutdown;
+    /// Carries out the commands that wait, and sets `Engine::shutdown`. Returns how far the shutdown has gone.
+    fn obey(&mut self, engine: &mut Engine) -> Shutdown;
 
-    /// Readable while clients wait for somebody to serve them; `None`: nobody can wait.
-    fn crowd(&self) -> Option<BorrowedFd<'_>>;
+    /// Readable while clients wait for a thread; `None`: none can wait.
+    fn backlog(&self) -> Option<BorrowedFd<'_>>;
 
-    /// Whether a client waits whom nobody is free to serve.
-    fn is_crowded(&mut self) -> bool;
+    /// Finds out whether a client waits whom no thread is free to serve.
+    fn check_backlog(&mut self) -> bool;
 
-    /// The same is asked when the client that is being served has not asked for anything in a while: whether it must go.
-    fn make_room(&mut self) -> Room;
+    /// Decides whether the client that is being served must go. To be asked when clients wait, and this client has asked
+    /// for nothing in a while. `Eviction::Now` may have taken the client to be served next.
+    fn decide_eviction(&mut self) -> Eviction;
 
-    /// The connection is closed for that reason: counts it in `tally`, and logs it. `now_ms`: the time of the clock.
-    fn count_reuse(&self, tally: &Tally, now_ms: u64);
+    /// The shortage to log when a connection is closed for another; `None`: another process logs it.
+    fn shortage(&self) -> Option<&Shortage>;
 }
 
-/// Whether an idle connection stays open.
+/// Whether an idle connection is closed for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Room {
-    /// It stays.
-    Keep,
-    /// It stays; the question is asked again after that many milliseconds.
-    KeepFor(u64),
-    /// It is closed.
-    Give,
+pub enum Eviction {
+    /// The connection stays.
+    No,
+    /// The connection stays; the question is asked again after that many milliseconds.
+    AskAgainIn(u64),
+    /// The connection is closed.
+    Now,
 }
 
 /// Serves one connection to its end.
@@ -54,14 +55,14 @@ pub fn serve(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interru
 fn converse(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrupts) {
     let mut need = step(engine, conn, false);
     let mut idle_since = engine.clock.now_ms();
-    // When the crowd is looked at next, and whether it has been seen since the last answer.
-    let (mut crowd_from, mut is_wanted) = (0, false);
+    // When the backlog is watched again, and whether clients have waited in it since the last answer.
+    let (mut backlog_from, mut is_wanted) = (0, false);
     while need != Need::Close {
-        let woken = wait(engine, conn, need, interrupts, crowd_from);
+        let woken = wait(engine, conn, need, interrupts, backlog_from);
         engine.clock.update();
         engine.tally.turns.add(1);
-        if woken.is_called {
-            match interrupts.heed(engine) {
+        if woken.has_command {
+            match interrupts.obey(engine) {
                 Shutdown::Fast => break,
                 Shutdown::Graceful => conn.shorten_idle(idle_since + LULL_MS),
                 Shutdown::No => {}
@@ -69,27 +70,27 @@ fn converse(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrup
         }
         let now = engine.clock.now_ms();
         if need == Need::Turn || !woken.conn.is_empty() {
-            if (is_wanted || woken.is_crowded) && interrupts.is_crowded() {
+            if (is_wanted || woken.has_waiting) && interrupts.check_backlog() {
                 engine.is_full = true;
             }
             need = step(engine, conn, woken.conn.intersects(Ready::HUP | Ready::ERROR));
-            (idle_since, is_wanted, crowd_from) = (now, false, 0);
+            (idle_since, is_wanted, backlog_from) = (now, false, 0);
         } else if now >= conn.deadline_ms {
             need = match engine.timed_out(conn) {
                 Need::Close => Need::Close,
                 _ => step(engine, conn, false),
             };
-        } else if woken.is_crowded && now < idle_since + conn.lull_ms() {
-            (is_wanted, crowd_from) = (true, idle_since + conn.lull_ms());
-        } else if woken.is_crowded && conn.unfinished() != Unfinished::Nothing {
-            crowd_from = now + LULL_MS;
-        } else if woken.is_crowded {
-            match interrupts.make_room() {
-                Room::Keep => {}
-                Room::KeepFor(ms) => crowd_from = now + ms,
-                Room::Give => {
+        } else if woken.has_waiting && now < idle_since + conn.lull_ms() {
+            (is_wanted, backlog_from) = (true, idle_since + conn.lull_ms());
+        } else if woken.has_waiting && conn.unfinished() != Unfinished::Nothing {
+            backlog_from = now + LULL_MS;
+        } else if woken.has_waiting {
+            match interrupts.decide_eviction() {
+                Eviction::No => {}
+                Eviction::AskAgainIn(ms) => backlog_from = now + ms,
+                Eviction::Now => {
                     conn.say_goodbye();
-                    interrupts.count_reuse(&engine.tally, now);
+                    count_reused(1, &engine.tally, interrupts.shortage(), now);
                     break;
                 }
             }
@@ -107,26 +108,26 @@ fn step(engine: &mut Engine, conn: &mut Conn, hung_up: bool) -> Need {
 
 struct Woken {
     conn: Ready,
-    is_called: bool,
-    is_crowded: bool,
+    has_command: bool,
+    has_waiting: bool,
 }
 
-fn wait(engine: &Engine, conn: &Conn, need: Need, interrupts: &impl Interrupts, crowd_from: u64) -> Woken {
+fn wait(engine: &Engine, conn: &Conn, need: Need, interrupts: &impl Interrupts, backlog_from: u64) -> Woken {
     let now = engine.clock.now_ms();
     let interest = if need == Need::Write { Interest::WRITE } else { Interest::READ };
     let socket = (need != Need::Turn).then(|| (conn.socket.as_fd(), interest));
     let is_idle = matches!(need, Need::Idle | Need::Linger);
-    let crowd = interrupts.crowd().filter(|_| is_idle && now >= crowd_from).map(|fd| (fd, Interest::READ));
-    let ask_again = (is_idle && now < crowd_from).then_some(crowd_from);
+    let backlog = interrupts.backlog().filter(|_| is_idle && now >= backlog_from).map(|fd| (fd, Interest::READ));
+    let ask_again = (is_idle && now < backlog_from).then_some(backlog_from);
     let until = [Some(conn.deadline_ms), engine.next_upkeep(), ask_again].into_iter().flatten().min();
     let timeout = if need == Need::Turn { Some(0) } else { until.map(|at| at.saturating_sub(now)) };
-    match poll([socket, Some((interrupts.call(), Interest::READ)), crowd], timeout) {
-        Ok([conn, call, crowd]) => Woken { conn, is_called: !call.is_empty(), is_crowded: !crowd.is_empty() },
+    match poll([socket, Some((interrupts.waker(), Interest::READ)), backlog], timeout) {
+        Ok([conn, waker, backlog]) => Woken { conn, has_command: !waker.is_empty(), has_waiting: !backlog.is_empty() },
         Err(error) => {
             // Out of kernel memory: the step that follows finds out what the client wants, and costs no more than time.
             log::alert!("poll() failed ({})", ErrnoText(&error));
             std::thread::sleep(std::time::Duration::from_millis(1));
-            Woken { conn: Ready::READ, is_called: true, is_crowded: false }
+            Woken { conn: Ready::READ, has_command: true, has_waiting: false }
         }
     }
 }

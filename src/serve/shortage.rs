@@ -1,12 +1,12 @@
-//! Counts and logs that connections are closed to make room for others.
+//! The count and the log of connections that are closed for others: each eviction, whatever the driver, ends here.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::log;
 use crate::shm::Tally;
 
-/// The log is told no more often than this, ms.
-const SAID_EVERY_MS: u64 = 1_000;
+/// A shortage is logged no more often than this, ms.
+const LOGGED_EVERY_MS: u64 = 1_000;
 
 /// How many connections a process may have.
 #[derive(Clone, Debug)]
@@ -29,35 +29,38 @@ impl Capacity {
     }
 }
 
-/// A process has one, which its threads share.
+/// The thing a process is short of. The threads of the process share it.
 #[derive(Debug)]
 pub struct Shortage {
     /// The thing that is short, as the log calls it.
     of: String,
-    /// When the log was told last, ms of the clock; 0: never.
-    said_ms: AtomicU64,
+    /// When the shortage was logged last, ms of the clock; 0: never.
+    logged_ms: AtomicU64,
 }
 
 impl Shortage {
-    /// How many of the thing there are.
+    /// `what`: the thing, with the number there is.
     pub fn of(what: impl Into<String>) -> Shortage {
-        Shortage { of: what.into(), said_ms: AtomicU64::new(0) }
+        Shortage { of: what.into(), logged_ms: AtomicU64::new(0) }
     }
 
-    /// `count` connections have been closed.
-    pub fn reuse(&self, count: u64, tally: &Tally, now_ms: u64) {
-        if count > 0 {
-            tally.reused_connections.add(count);
-            self.say(now_ms);
-        }
-    }
-
-    /// The same where somebody else has counted (`ngx_drain_connections`).
-    pub fn say(&self, now_ms: u64) {
-        let said = self.said_ms.load(Relaxed);
-        let is_due = said == 0 || now_ms.saturating_sub(said) >= SAID_EVERY_MS;
-        if is_due && self.said_ms.compare_exchange(said, now_ms, Relaxed, Relaxed).is_ok() {
+    /// Logs that connections are closed for others, in nginx's words (`ngx_drain_connections`).
+    pub fn log(&self, now_ms: u64) {
+        let logged = self.logged_ms.load(Relaxed);
+        let is_due = logged == 0 || now_ms.saturating_sub(logged) >= LOGGED_EVERY_MS;
+        if is_due && self.logged_ms.compare_exchange(logged, now_ms, Relaxed, Relaxed).is_ok() {
             log::warn!("{} are not enough, reusing connections", self.of);
         }
+    }
+}
+
+/// Counts `count` connections that have been closed for others, and logs why. `None`: another process logs the shortage.
+pub(super) fn count_reused(count: u64, tally: &Tally, shortage: Option<&Shortage>, now_ms: u64) {
+    if count == 0 {
+        return;
+    }
+    tally.reused_connections.add(count);
+    if let Some(shortage) = shortage {
+        shortage.log(now_ms);
     }
 }

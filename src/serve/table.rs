@@ -2,7 +2,7 @@
 
 use super::connection::{Conn, LULL_MS, Unfinished};
 use super::reusable::ReusableList;
-use super::shortage::{Capacity, Shortage};
+use super::shortage::{Capacity, Shortage, count_reused};
 use crate::event::{Slots, Timers};
 use crate::shm::Tally;
 
@@ -110,7 +110,7 @@ impl<T: Record> Table<T> {
     pub fn make_room(&mut self, now_ms: u64, tally: &Tally) {
         if self.is_short() {
             let count = self.evict(now_ms);
-            self.of_slots.reuse(count, tally, now_ms);
+            count_reused(count, tally, Some(&self.of_slots), now_ms);
         }
     }
 
@@ -127,7 +127,7 @@ impl<T: Record> Table<T> {
     /// Closes connections, when no descriptor is left. False: there were none to be closed.
     pub fn release_descriptors(&mut self, now_ms: u64, tally: &Tally) -> bool {
         let count = self.evict(now_ms);
-        self.of_descriptors.reuse(count, tally, now_ms);
+        count_reused(count, tally, Some(&self.of_descriptors), now_ms);
         count > 0
     }
 

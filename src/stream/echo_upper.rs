@@ -1,6 +1,6 @@
-//! `echo_upper`: what comes goes back, its ASCII letters in upper case.
+//! `echo_upper`: sends back what comes, with ASCII letters in upper case.
 
-use super::Step;
+use super::step::Step;
 
 /// Answers a chunk, which is whatever arrived together.
 pub fn answer(input: &[u8], out: &mut Vec<u8>, enough: usize) -> Step {

@@ -1,15 +1,15 @@
-//! `json_rpc`: frames of a 4-byte little-endian length and that many bytes of JSON. A call `{"in": "ping", "params": P}` is
-//! answered `{"out": "pong", "result": P}` in the same framing; what is no such call gets `{"error": {"code": ..., "message": ...}}`
-//! and is the last.
+//! `json_rpc`: frames of a 4-byte little-endian length and that many bytes of JSON.
+//!
+//! A call `{"in": "ping", "params": P}` is answered `{"out": "pong", "result": P}` in the same framing. A frame that is no such
+//! call gets `{"error": {"code": ..., "message": ...}}` and is the last.
 //!
 //! `params` is checked to be JSON and sent back as it was written, without being taken apart: numbers of any size keep all
 //! their digits, and serde_json skips over nested values without recursion, so that no depth can exhaust the stack.
 
-use super::Step;
+use super::step::{Fault, Step};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::fmt;
 
 /// Bytes of the length in front of a frame.
 pub const PREFIX: usize = 4;
@@ -23,38 +23,6 @@ struct Call<'a> {
     name: Cow<'a, str>,
     #[serde(borrow, default)]
     params: Option<&'a RawValue>,
-}
-
-/// Why a client gets an error and no further answer.
-#[derive(Debug)]
-pub enum Fault {
-    /// The frame is announced longer than `rpc_max_frame`.
-    TooLarge { length: usize, max: usize },
-    /// The frame holds no JSON object with a string `in`.
-    Malformed(Option<serde_json::Error>),
-    /// There is no such call.
-    Unknown(String),
-}
-
-impl Fault {
-    fn code(&self) -> &'static str {
-        match self {
-            Fault::TooLarge { .. } => "frame_too_large",
-            Fault::Malformed(_) => "malformed_call",
-            Fault::Unknown(_) => "unknown_call",
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Fault::TooLarge { length, max } => write!(f, "frame of {length} bytes, at most {max} are allowed"),
-            Fault::Malformed(Some(error)) => write!(f, "malformed call: {error}"),
-            Fault::Malformed(None) => f.write_str("malformed call: not an object"),
-            Fault::Unknown(name) => write!(f, "unknown call \"{}\"", name.escape_debug()),
-        }
-    }
 }
 
 /// Answers the whole frames of `input`. A frame that is still arriving costs a look at its length.
@@ -74,7 +42,7 @@ pub fn answer(input: &[u8], out: &mut Vec<u8>, enough: usize, max_frame: usize) 
         }
         step.answered += 1;
         if let Some(fault) = &step.fault {
-            complain(fault, out);
+            write_error(fault, out);
             break;
         }
     }
@@ -99,7 +67,7 @@ fn reply(frame: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn complain(fault: &Fault, out: &mut Vec<u8>) {
+fn write_error(fault: &Fault, out: &mut Vec<u8>) {
     let error = serde_json::json!({ "error": { "code": fault.code(), "message": fault.to_string() } });
     framed(out, |out| out.extend_from_slice(error.to_string().as_bytes()));
 }
@@ -278,7 +246,8 @@ mod tests {
         ) {
             let bytes: Vec<u8> = calls.iter().flat_map(frame).collect();
             let whole = feed(&[&bytes], MAX);
-            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).chain([0, bytes.len()]).collect();
+            let cuts = cuts.iter().map(|cut| cut.index(bytes.len() + 1));
+            let mut cuts: Vec<usize> = cuts.chain([0, bytes.len()]).collect();
             cuts.sort_unstable();
             let pieces: Vec<&[u8]> = cuts.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect();
             prop_assert_eq!(&feed(&pieces, enough), &whole);
@@ -288,7 +257,10 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_answered_in_frames(bytes in prop::collection::vec(any::<u8>(), 0..400), json in any::<Vec<u8>>()) {
+        fn any_bytes_are_answered_in_frames(
+            bytes in prop::collection::vec(any::<u8>(), 0..400),
+            json in any::<Vec<u8>>(),
+        ) {
             let (all, answered, _) = feed(&[&bytes], MAX);
             prop_assert_eq!(frames(&all).len(), answered as usize);
             call(json);

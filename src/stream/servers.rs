@@ -1,13 +1,14 @@
 //! The `stream` block, compiled: its listening sockets, and the server behind each address.
 
-use super::Service;
+use super::step::Step;
+use super::{echo_upper, json_rpc};
 use crate::conf::{self, Conf, Contexts, Entry, Listen, ListenSocket, Node, Scope, Section, Setting};
 use crate::log::LogRef;
 use crate::os::{Addr, ListenOptions};
 
-const EVERYWHERE: Contexts = Contexts::STREAM.union(Contexts::STREAM_SERVER);
+const STREAM_ALL: Contexts = Contexts::STREAM.union(Contexts::STREAM_SERVER);
 
-/// As large as `rpc_max_frame` may be: an answer is somewhat longer than its call, and its length must fit into 4 bytes.
+/// The largest `rpc_max_frame`: an answer is somewhat longer than its call, and its length must fit into 4 bytes.
 const LARGEST_FRAME: u64 = 1 << 30;
 
 pub static STREAM: Section = Section::new("stream")
@@ -34,17 +35,11 @@ pub static LISTEN: Setting<Vec<Listen>> = Setting::many(&["listen"], |args, list
     );
 
 pub static TCP_NODELAY: Setting<bool> = Setting::flag("tcp_nodelay")
-    .contexts(EVERYWHERE)
+    .contexts(STREAM_ALL)
     .default("on")
     .about("Whether small packets leave at once. Set on the listening socket, from which connections inherit it.");
 
-pub static SERVICE: Setting<Option<Service>> = Setting::many(&["echo_upper", "json_rpc"], |args, service: &mut Option<Service>| {
-    if service.is_some() {
-        return Err(args.duplicate("is duplicate"));
-    }
-    *service = Some(if args.name() == "echo_upper" { Service::EchoUpper } else { Service::JsonRpc });
-    Ok(())
-})
+pub static SERVICE: Setting<Option<Service>> = Setting::many(&["echo_upper", "json_rpc"], service)
 .contexts(Contexts::STREAM_SERVER)
 .args(0, 0)
 .local()
@@ -59,27 +54,35 @@ pub static RPC_MAX_FRAME: Setting<u64> = Setting::one("rpc_max_frame", |args| ma
     size @ 1..=LARGEST_FRAME => Ok(size),
     _ => Err(args.bad(0, "\"rpc_max_frame\" must be between 1 and 1g")),
 })
-.contexts(EVERYWHERE)
+.contexts(STREAM_ALL)
 .args(1, 1)
 .syntax("SIZE")
 .default("64k")
 .about("How long the JSON of a `json_rpc` frame may be; a longer one is answered with an error and a close.");
 
 pub static IDLE_TIMEOUT: Setting<u64> =
-    Setting::one("idle_timeout", positive_time).contexts(EVERYWHERE).args(1, 1).syntax("TIME").default("10m").about(
+    Setting::one("idle_timeout", positive_time).contexts(STREAM_ALL).args(1, 1).syntax("TIME").default("10m").about(
         "How long a client may neither send anything nor take what is sent to it, before its connection is closed.",
     );
 
 pub static RPC_FRAME_TIMEOUT: Setting<u64> = Setting::one("rpc_frame_timeout", positive_time)
-    .contexts(EVERYWHERE)
+    .contexts(STREAM_ALL)
     .args(1, 1)
     .syntax("TIME")
     .default("60s")
     .about("How long the whole of a `json_rpc` frame may take to arrive.");
 
-/// What this module reads.
+/// The directives of `stream`.
 pub static DIRECTIVES: &[&dyn Entry] =
     &[&STREAM, &SERVER, &LISTEN, &TCP_NODELAY, &SERVICE, &RPC_MAX_FRAME, &IDLE_TIMEOUT, &RPC_FRAME_TIMEOUT];
+
+fn service(args: &mut conf::Args, service: &mut Option<Service>) -> Result<(), conf::Error> {
+    if service.is_some() {
+        return Err(args.duplicate("is duplicate"));
+    }
+    *service = Some(if args.name() == "echo_upper" { Service::EchoUpper } else { Service::JsonRpc });
+    Ok(())
+}
 
 fn positive_time(args: &mut conf::Args) -> Result<u64, conf::Error> {
     match args.time_ms(0)? {
@@ -97,7 +100,14 @@ pub struct Servers {
     servers: Vec<Server>,
 }
 
-/// One `server`.
+/// The use a server makes of its connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    EchoUpper,
+    JsonRpc,
+}
+
+/// A `server` block.
 #[derive(Debug)]
 pub struct Server {
     pub service: Service,
@@ -168,8 +178,17 @@ impl Server {
         Ok(Server { service, scope: node.scope.clone(), error_log: LogRef::main() })
     }
 
+    /// Answers the whole chunks or frames of `input` behind what `out` holds, until `out` holds `enough` bytes: then its
+    /// reader must take them first. `out` grows beyond that by one answer at most.
+    pub fn answer(&self, input: &[u8], out: &mut Vec<u8>, enough: usize) -> Step {
+        match self.service {
+            Service::EchoUpper => echo_upper::answer(input, out, enough),
+            Service::JsonRpc => json_rpc::answer(input, out, enough, self.max_frame()),
+        }
+    }
+
     /// `rpc_max_frame`, bytes.
-    pub fn max_frame(&self) -> usize {
+    fn max_frame(&self) -> usize {
         *self.scope.get(&RPC_MAX_FRAME) as usize
     }
 
@@ -184,7 +203,7 @@ impl Server {
     }
 }
 
-/// Two servers listen where there can be one socket.
+/// The error of two servers that listen where there can be one socket.
 fn duplicate(listen: &Listen, addr: &Addr, first: conf::Span, how: &str) -> conf::Error {
     conf::Error::at(listen.span, format!("duplicate \"{}\" address and port pair", listen.addr))
         .help_at(first, format!("{addr} is {how} in {{place}} already"))

@@ -11,8 +11,8 @@ use crate::event::Shutdown;
 use crate::log::{self, Logs};
 use crate::os::signals::Signals;
 use crate::os::{ErrnoText, EventFd, Interest, Ready, parent, poll, process, set_title};
-use crate::serve::blocking::{self, Interrupts, Room};
-use crate::serve::{Conn, Engine};
+use crate::serve::blocking::{self, Eviction, Interrupts};
+use crate::serve::{Conn, Engine, Shortage};
 use crate::shm::{Role, Tally};
 
 /// Serves `conn` and exits. For the child, directly after the fork. The dispatcher's epoll set is shared by the fork,
@@ -66,11 +66,11 @@ struct ChildInterrupts<'a> {
 }
 
 impl Interrupts for ChildInterrupts<'_> {
-    fn call(&self) -> BorrowedFd<'_> {
+    fn waker(&self) -> BorrowedFd<'_> {
         self.signals.as_fd()
     }
 
-    fn heed(&mut self, engine: &mut Engine) -> Shutdown {
+    fn obey(&mut self, engine: &mut Engine) -> Shutdown {
         while let Some(command) = next_command(self.signals) {
             match command {
                 Command::Terminate => self.shutdown = Shutdown::Fast,
@@ -86,22 +86,21 @@ impl Interrupts for ChildInterrupts<'_> {
         self.shutdown
     }
 
-    fn crowd(&self) -> Option<BorrowedFd<'_>> {
+    fn backlog(&self) -> Option<BorrowedFd<'_>> {
         Some(self.room_request.as_fd())
     }
 
-    fn is_crowded(&mut self) -> bool {
+    fn check_backlog(&mut self) -> bool {
         poll([Some((self.room_request.as_fd(), Interest::READ))], Some(0)).is_ok_and(|[ready]| ready != Ready::empty())
     }
 
     /// The request is for one child: the first idle one that resets the eventfd.
-    fn make_room(&mut self) -> Room {
-        if reset(self.room_request) > 0 { Room::Give } else { Room::Keep }
+    fn decide_eviction(&mut self) -> Eviction {
+        if reset(self.room_request) > 0 { Eviction::Now } else { Eviction::No }
     }
 
-    /// Counts, and leaves the log line to the dispatcher (`ForkingDispatcher::reap`): the children would each log it
-    /// once a second.
-    fn count_reuse(&self, tally: &Tally, _now_ms: u64) {
-        tally.reused_connections.add(1);
+    /// The dispatcher logs the shortage (`ForkingDispatcher::reap`): the children would each log it once a second.
+    fn shortage(&self) -> Option<&Shortage> {
+        None
     }
 }

@@ -14,46 +14,46 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Interrupts that the test raises.
-struct Desk {
-    call: EventFd,
-    crowd: EventFd,
+struct Events {
+    waker: EventFd,
+    backlog: EventFd,
     shutdown: Mutex<Shutdown>,
-    room: Mutex<Vec<Room>>,
+    evictions: Mutex<Vec<Eviction>>,
     heard: AtomicUsize,
     asked: AtomicUsize,
-    is_crowded: AtomicBool,
+    is_stuck: AtomicBool,
 }
 
-struct Raised(Arc<Desk>);
+struct Raised(Arc<Events>);
 
 impl Interrupts for Raised {
-    fn call(&self) -> BorrowedFd<'_> {
-        self.0.call.as_fd()
+    fn waker(&self) -> BorrowedFd<'_> {
+        self.0.waker.as_fd()
     }
-    fn heed(&mut self, engine: &mut Engine) -> Shutdown {
-        self.0.call.drain().unwrap();
+    fn obey(&mut self, engine: &mut Engine) -> Shutdown {
+        self.0.waker.drain().unwrap();
         let shutdown = *self.0.shutdown.lock().unwrap();
         engine.shutdown = shutdown;
         self.0.heard.fetch_add(1, Ordering::SeqCst);
         shutdown
     }
-    fn crowd(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.0.crowd.as_fd())
+    fn backlog(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.0.backlog.as_fd())
     }
-    fn is_crowded(&mut self) -> bool {
-        self.0.is_crowded.load(Ordering::SeqCst)
+    fn check_backlog(&mut self) -> bool {
+        self.0.is_stuck.load(Ordering::SeqCst)
     }
-    fn make_room(&mut self) -> Room {
+    fn decide_eviction(&mut self) -> Eviction {
         self.0.asked.fetch_add(1, Ordering::SeqCst);
-        self.0.room.lock().unwrap().pop().unwrap_or(Room::KeepFor(1))
+        self.0.evictions.lock().unwrap().pop().unwrap_or(Eviction::AskAgainIn(1))
     }
-    fn count_reuse(&self, tally: &Tally, _now_ms: u64) {
-        tally.reused_connections.add(1);
+    fn shortage(&self) -> Option<&Shortage> {
+        None
     }
 }
 
 /// A client, and a thread that serves it; the thread's value is the number of times it has waited.
-fn served(conf: &str) -> (TcpStream, Arc<Desk>, JoinHandle<u64>) {
+fn served(conf: &str) -> (TcpStream, Arc<Events>, JoinHandle<u64>) {
     let registry = Registry::new(&[crate::http::DIRECTIVES, crate::serve::DIRECTIVES].concat());
     let conf = conf::parse(&registry, &format!("http {{ server {{ {conf} }} }}")).unwrap();
     let site = Arc::new(Site::new(&conf).unwrap());
@@ -62,16 +62,16 @@ fn served(conf: &str) -> (TcpStream, Arc<Desk>, JoinHandle<u64>) {
     client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let socket = Socket::from(OwnedFd::from(listener.accept().unwrap().0));
     socket.set_nonblocking(true).unwrap();
-    let desk = Arc::new(Desk {
-        call: EventFd::new().unwrap(),
-        crowd: EventFd::new().unwrap(),
+    let events = Arc::new(Events {
+        waker: EventFd::new().unwrap(),
+        backlog: EventFd::new().unwrap(),
         shutdown: Mutex::new(Shutdown::No),
-        room: Mutex::default(),
+        evictions: Mutex::default(),
         heard: AtomicUsize::new(0),
         asked: AtomicUsize::new(0),
-        is_crowded: AtomicBool::new(false),
+        is_stuck: AtomicBool::new(false),
     });
-    let mut raised = Raised(desk.clone());
+    let mut raised = Raised(events.clone());
     let thread = std::thread::spawn(move || {
         let tally = Arc::new(Ledger::create().unwrap().claim(1, Role::Worker, 0).unwrap());
         let mut engine = Engine::new(site, Arc::default(), Clock::new(), AccessLogs::default(), tally);
@@ -80,7 +80,7 @@ fn served(conf: &str) -> (TcpStream, Arc<Desk>, JoinHandle<u64>) {
         serve(&mut engine, &mut conn, &mut raised);
         engine.tally.turns.get()
     });
-    (client, desk, thread)
+    (client, events, thread)
 }
 
 fn ask(client: &mut TcpStream, request: &str) -> String {
@@ -130,28 +130,28 @@ fn a_client_that_never_finishes_its_request_is_told_so() {
 
 #[test]
 fn an_idle_client_makes_room_for_the_crowd_and_a_busy_one_does_not() {
-    let (mut client, desk, thread) = served(HELLO);
-    desk.room.lock().unwrap().extend([Room::Give, Room::KeepFor(1), Room::Keep]);
-    desk.crowd.notify().unwrap();
+    let (mut client, events, thread) = served(HELLO);
+    events.evictions.lock().unwrap().extend([Eviction::Now, Eviction::AskAgainIn(1), Eviction::No]);
+    events.backlog.notify().unwrap();
     client.write_all(b"GET / HTTP/1.1\r\n").unwrap();
     client.write_all(b"Host: a\r\n").unwrap();
-    assert_eq!(desk.asked.load(Ordering::SeqCst), 0, "in the middle of a request it is not asked");
+    assert_eq!(events.asked.load(Ordering::SeqCst), 0, "in the middle of a request it is not asked");
     assert!(ask(&mut client, "\r\n").ends_with("hello!"));
     assert!(is_closed(&mut client));
     thread.join().unwrap();
-    assert_eq!(desk.asked.load(Ordering::SeqCst), 3);
+    assert_eq!(events.asked.load(Ordering::SeqCst), 3);
 }
 
 #[test]
 fn a_process_that_leaves_finishes_an_exchange_and_one_that_ends_does_not() {
     for (shutdown, answer) in [(Shutdown::Graceful, "Connection: close"), (Shutdown::Fast, "")] {
-        let (mut client, desk, thread) = served(HELLO);
+        let (mut client, events, thread) = served(HELLO);
         assert!(ask(&mut client, GET).ends_with("hello!"));
         client.write_all(b"GET / HTTP/1.1\r\n").unwrap();
-        *desk.shutdown.lock().unwrap() = shutdown;
-        desk.call.notify().unwrap();
+        *events.shutdown.lock().unwrap() = shutdown;
+        events.waker.notify().unwrap();
         // Else the whole request may be there before the call is heard.
-        while desk.heard.load(Ordering::SeqCst) == 0 {
+        while events.heard.load(Ordering::SeqCst) == 0 {
             assert!(!thread.is_finished() || shutdown == Shutdown::Fast);
             std::thread::yield_now();
         }
@@ -165,21 +165,21 @@ fn a_process_that_leaves_finishes_an_exchange_and_one_that_ends_does_not() {
 
 #[test]
 fn an_idle_client_is_closed_when_the_process_leaves() {
-    let (mut client, desk, thread) = served(HELLO);
+    let (mut client, events, thread) = served(HELLO);
     assert!(ask(&mut client, GET).ends_with("hello!"));
-    *desk.shutdown.lock().unwrap() = Shutdown::Graceful;
-    desk.call.notify().unwrap();
+    *events.shutdown.lock().unwrap() = Shutdown::Graceful;
+    events.waker.notify().unwrap();
     assert!(is_closed(&mut client));
     thread.join().unwrap();
 }
 
 #[test]
 fn a_request_that_came_before_the_end_was_heard_of_is_answered() {
-    let (mut client, desk, thread) = served(HELLO);
+    let (mut client, events, thread) = served(HELLO);
     assert!(ask(&mut client, GET).contains("Connection: keep-alive"));
     client.write_all(GET.as_bytes()).unwrap();
-    *desk.shutdown.lock().unwrap() = Shutdown::Graceful;
-    desk.call.notify().unwrap();
+    *events.shutdown.lock().unwrap() = Shutdown::Graceful;
+    events.waker.notify().unwrap();
     let mut rest = String::new();
     client.read_to_string(&mut rest).unwrap();
     assert!(rest.ends_with("hello!"), "{rest}");
@@ -188,13 +188,13 @@ fn a_request_that_came_before_the_end_was_heard_of_is_answered() {
 
 #[test]
 fn a_client_that_goes_on_asking_in_a_crowd_is_told_with_its_next_answer() {
-    let (mut client, desk, thread) = served(HELLO);
+    let (mut client, events, thread) = served(HELLO);
     assert!(ask(&mut client, GET).contains("Connection: keep-alive"));
-    desk.crowd.notify().unwrap();
+    events.backlog.notify().unwrap();
     assert!(ask(&mut client, GET).contains("Connection: keep-alive"), "somebody else is free");
-    desk.is_crowded.store(true, Ordering::SeqCst);
+    events.is_stuck.store(true, Ordering::SeqCst);
     assert!(ask(&mut client, GET).contains("Connection: close"));
     assert!(is_closed(&mut client));
     thread.join().unwrap();
-    assert_eq!(desk.asked.load(Ordering::SeqCst), 0, "no silence was long enough to ask");
+    assert_eq!(events.asked.load(Ordering::SeqCst), 0, "no silence was long enough to ask");
 }

@@ -9,8 +9,8 @@ use crate::http::exchange::{Body, Cx, Exchange, Found, Part};
 use crate::http::message::conditional::{self, ModifiedSince, Outcome, Preconditions, Validators};
 use crate::http::message::date;
 use crate::http::message::field::Id;
+use crate::http::message::head::Method;
 use crate::http::message::range::{self, ByteRange, Multipart, Ranges};
-use crate::http::message::request::Method;
 use crate::http::message::status;
 use std::borrow::Cow;
 

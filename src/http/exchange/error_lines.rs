@@ -2,8 +2,8 @@
 
 use crate::http::exchange::{Cx, Exchange};
 use crate::http::message::field::Id;
+use crate::http::message::head::{Blame, Field, Head};
 use crate::http::message::reject::Reject;
-use crate::http::message::request::{Blame, Field, Head};
 use crate::http::site::regex::MatchError;
 use crate::log::{self, Level, LogRef, Origin};
 use crate::os::ErrnoText;
@@ -124,7 +124,7 @@ pub fn method_refused(ex: &Exchange, cx: &Cx) {
 /// Content-Length says that the body is too large.
 pub fn body_too_large(ex: &Exchange, cx: &Cx) {
     let length = match ex.head.framing {
-        crate::http::message::request::Framing::Length(length) => length,
+        crate::http::message::head::Framing::Length(length) => length,
         _ => 0,
     };
     log::error!(at: here(ex, cx), "client intended to send too large body: {length} bytes");

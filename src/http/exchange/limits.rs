@@ -2,7 +2,7 @@
 
 use crate::conf::{self, Contexts, Scope, Setting};
 use crate::http::exchange::Cx;
-use crate::http::message::request;
+use crate::http::message::head::Limits;
 use crate::http::site::{Location, Server};
 
 const EVERYWHERE: Contexts = Contexts::HTTP.union(Contexts::SERVER).union(Contexts::LOCATION);
@@ -146,17 +146,17 @@ pub static CLIENT_MAX_BODY_SIZE: Setting<u64> = Setting::one("client_max_body_si
     .default("1m")
     .about("The largest body a request may have (else 413); 0: any size.");
 
-/// Bytes; a [`request::Span`] counts in 32 bits.
+/// Bytes; a [`Span`](crate::http::message::head::Span) counts in 32 bits.
 const LARGEST_HEAD: u64 = 1 << 30;
 
 /// The limits on a request's head; those of the listening socket's default server, since the name is not known yet.
-pub(in crate::http) fn head_limits(server: &Server) -> request::Limits {
+pub(in crate::http) fn head_limits(server: &Server) -> Limits {
     let large = server.scope.get(&LARGE_CLIENT_HEADER_BUFFERS);
     let first = *server.scope.get(&CLIENT_HEADER_BUFFER_SIZE);
-    request::Limits {
+    Limits {
         line: large.size.max(first).min(LARGEST_HEAD) as usize,
         head: first.saturating_add(large.size.saturating_mul(large.number)).min(LARGEST_HEAD) as usize,
-        ..request::Limits::default()
+        ..Limits::default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The variables: one line each in a table. A log field is a variable.
 
 use crate::http::exchange::{Cx, Exchange};
-use crate::http::message::request::Method;
+use crate::http::message::head::Method;
 use crate::http::phases::files;
 use crate::os::Addr;
 use std::io::Write;

@@ -2,7 +2,7 @@
 
 use crate::http::message::date;
 use crate::http::message::field::Id;
-use crate::http::message::request::{Head, Method};
+use crate::http::message::head::{Head, Method};
 use std::borrow::Cow;
 use std::fmt;
 

@@ -1,14 +1,16 @@
 //! A request as it comes and the pieces of a response: head, fields, host, uri, body, dates, ranges, conditions, types. Knows
 //! no site.
 
-pub mod body;
 pub mod conditional;
 pub mod date;
 pub mod field;
+pub mod head;
 pub mod host;
 pub mod mime;
 pub mod range;
 pub mod reject;
 pub mod request;
+pub mod request_body;
+mod request_line;
 pub mod status;
 pub mod uri;

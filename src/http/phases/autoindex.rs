@@ -8,7 +8,7 @@ use crate::http::exchange::action::{Kind, Listed};
 use crate::http::exchange::error_lines;
 use crate::http::exchange::{Cx, Exchange, Flow};
 use crate::http::message::date;
-use crate::http::message::request::Method;
+use crate::http::message::head::Method;
 use crate::http::message::uri::{self, Escape};
 use crate::http::phases::files::Purpose;
 use crate::os::time::LocalTime;

@@ -3,7 +3,7 @@
 use crate::conf::{self, Contexts, Setting};
 use crate::http::answer::response::Answer;
 use crate::http::exchange::{Cx, Exchange, Flow};
-use crate::http::message::request::{Form, Method};
+use crate::http::message::head::{Form, Method};
 use crate::http::phases::files;
 use crate::http::site::template::Template;
 

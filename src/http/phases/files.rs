@@ -6,7 +6,7 @@ use crate::conf::{self, Contexts, Setting};
 use crate::http::answer::response::{self, Answer};
 use crate::http::exchange::error_lines;
 use crate::http::exchange::{Cx, Exchange, Flow, Found, Kind};
-use crate::http::message::request::Method;
+use crate::http::message::head::Method;
 use crate::http::message::uri::{self, Escape};
 use crate::http::phases::autoindex;
 use crate::http::site::template::Template;

@@ -13,7 +13,7 @@ mod stub_status;
 use crate::conf::{Args, Contexts, Entry, Error, Scope, Setting};
 use crate::http::answer::response::{self, Answer};
 use crate::http::exchange::{Cx, Exchange};
-use crate::http::message::request::Method;
+use crate::http::message::head::Method;
 use snapshot::Snapshot;
 
 /// All views.

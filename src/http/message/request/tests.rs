@@ -1,4 +1,5 @@
 use super::*;
+use crate::http::message::head::{Form, Method};
 use proptest::prelude::*;
 
 fn parse_all(bytes: &[u8]) -> Result<(Head, Parse), Reject> {

@@ -1,9 +1,10 @@
 //! The parsers of `http`, one by one.
 
 use crate::target::Target;
-use drover::http::message::body::Body;
+use drover::http::message::head::{Framing, Head, Limits};
 use drover::http::message::range::{self, ByteRange, Multipart, Ranges};
-use drover::http::message::request::{self, Framing, Head, Limits, Parse};
+use drover::http::message::request::{self, Parse};
+use drover::http::message::request_body::RequestBody;
 use drover::http::message::uri::{self, Escape};
 use drover::http::site::regex::{Captures, Regex};
 
@@ -92,7 +93,7 @@ pub const CHUNKED: Target = Target {
 
 /// A body that arrives byte by byte is decoded like a body that arrives at once.
 fn chunked(input: &[u8]) {
-    let body = || Body::new(Framing::Chunked, 1 << 20);
+    let body = || RequestBody::new(Framing::Chunked, 1 << 20);
     let (Ok(mut whole), Ok(mut pieces)) = (body(), body()) else { panic!("chunks are allowed") };
     let at_once = whole.feed(input);
     let (mut at, mut content) = (0, 0);

@@ -1,8 +1,8 @@
 //! The request line, by the rules of nginx's ngx_http_parse_request_line.
 
-use super::{Form, Head, Limits, Method, Span, Version};
-use crate::http::message::host;
-use crate::http::message::reject::Reject;
+use super::head::{Form, Head, Limits, Method, Span, Version};
+use super::host;
+use super::reject::Reject;
 
 /// Parses the request line; returns where the field lines start, or `None` while it is incomplete.
 pub(super) fn parse(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Option<usize>, Reject> {

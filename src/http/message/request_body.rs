@@ -1,7 +1,7 @@
 //! The request body: read to its end and dropped, within limits.
 
+use crate::http::message::head::Framing;
 use crate::http::message::reject::Reject;
-use crate::http::message::request::Framing;
 
 /// Bytes of one chunk-size line, with its extensions.
 const MAX_SIZE_LINE: u32 = 4096;
@@ -11,7 +11,7 @@ const MAX_TRAILERS: u32 = 8192;
 /// keep a connection busy without ever reaching client_max_body_size.
 const MAX_EXCESS: u64 = 16 << 10;
 
-/// What [`Body::feed`] did with the bytes.
+/// What [`RequestBody::feed`] did with the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fed {
     /// Bytes that belong to the body; the rest is the next request.
@@ -24,7 +24,7 @@ pub struct Fed {
 
 /// A request body on its way in. A counter for Content-Length, a strict decoder for chunks (RFC 9112 section 7.1).
 #[derive(Clone, Debug)]
-pub struct Body {
+pub struct RequestBody {
     state: State,
     /// Content announced by chunks so far.
     total: u64,
@@ -56,7 +56,7 @@ enum State {
     Done,
 }
 
-impl Body {
+impl RequestBody {
     /// A body with this framing and at most `max` bytes of content (client_max_body_size; 0: any).
     ///
     /// # Errors
@@ -178,12 +178,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn chunked(bytes: &[u8]) -> Result<Fed, Reject> {
-        Body::new(Framing::Chunked, 1000)?.feed(bytes)
+        RequestBody::new(Framing::Chunked, 1000)?.feed(bytes)
     }
 
     #[test]
     fn content_length_counts_down() {
-        let mut body = Body::new(Framing::Length(10), 10).unwrap();
+        let mut body = RequestBody::new(Framing::Length(10), 10).unwrap();
         assert_eq!(body.expected(), 10);
         assert_eq!(body.feed(b"1234"), Ok(Fed { consumed: 4, content: 4, done: false }));
         assert_eq!(body.feed(b""), Ok(Fed { consumed: 0, content: 0, done: false }));
@@ -193,19 +193,19 @@ mod tests {
 
     #[test]
     fn no_body_is_done_at_once() {
-        assert!(Body::new(Framing::None, 0).unwrap().is_done());
-        assert!(Body::new(Framing::Length(0), 1).unwrap().is_done());
+        assert!(RequestBody::new(Framing::None, 0).unwrap().is_done());
+        assert!(RequestBody::new(Framing::Length(0), 1).unwrap().is_done());
     }
 
     #[test]
     fn the_size_limit() {
-        assert_eq!(Body::new(Framing::Length(11), 10).unwrap_err(), Reject::BodyTooLarge);
-        assert!(Body::new(Framing::Length(i64::MAX as u64), 0).is_ok());
-        let mut body = Body::new(Framing::Chunked, 10).unwrap();
+        assert_eq!(RequestBody::new(Framing::Length(11), 10).unwrap_err(), Reject::BodyTooLarge);
+        assert!(RequestBody::new(Framing::Length(i64::MAX as u64), 0).is_ok());
+        let mut body = RequestBody::new(Framing::Chunked, 10).unwrap();
         assert!(body.feed(b"a\r\n0123456789\r\n").is_ok());
         assert_eq!(body.feed(b"1\r\n"), Err(Reject::ChunkedBodyTooLarge));
         assert_eq!(chunked(b"7fffffffffffffff\r\n"), Err(Reject::ChunkedBodyTooLarge));
-        assert!(Body::new(Framing::Chunked, 0).unwrap().feed(b"7fffffffffffffff\r\nx").is_ok());
+        assert!(RequestBody::new(Framing::Chunked, 0).unwrap().feed(b"7fffffffffffffff\r\nx").is_ok());
     }
 
     #[test]
@@ -286,7 +286,7 @@ mod tests {
             let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
             cuts.push(bytes.len());
             cuts.sort_unstable();
-            let mut body = Body::new(Framing::Chunked, 0).unwrap();
+            let mut body = RequestBody::new(Framing::Chunked, 0).unwrap();
             let (mut at, mut content) = (0, 0);
             for cut in cuts {
                 let fed = body.feed(&bytes[at..cut.max(at)]).unwrap();

@@ -1,0 +1,240 @@
+//! The head of a request, whatever its framing: method, target, host, fields, and how its body ends.
+//!
+//! A head holds no borrow of the buffer: it holds spans, and the bytes must stay where they were.
+
+use crate::http::message::field::Id;
+use std::borrow::Cow;
+
+/// A piece of the buffer the head was parsed from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    pub start: u32,
+    pub len: u32,
+}
+
+impl Span {
+    /// From `start` up to, not including, `end`. Buffers are far below 4 GiB (see [`Limits::head`]).
+    pub fn new(start: usize, end: usize) -> Self {
+        Self { start: start as u32, len: end.saturating_sub(start) as u32 }
+    }
+
+    /// The bytes; none when the buffer is not the one the span was made for.
+    pub fn of(self, buf: &[u8]) -> &[u8] {
+        buf.get(self.start as usize..self.end()).unwrap_or_default()
+    }
+
+    pub fn end(self) -> usize {
+        self.start as usize + self.len as usize
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
+    /// The span of `part`, which is a piece of `buf`.
+    pub(super) fn within(buf: &[u8], part: &[u8]) -> Self {
+        let start = (part.as_ptr() as usize).wrapping_sub(buf.as_ptr() as usize);
+        Self::new(start, start.wrapping_add(part.len()))
+    }
+}
+
+/// What a head may be at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of the request line, and of each field line: the size of one large_client_header_buffers buffer.
+    pub line: usize,
+    /// Bytes of the whole head: all large_client_header_buffers buffers together.
+    pub head: usize,
+    /// Field lines.
+    pub fields: usize,
+    /// Keep fields with `_` in their name (underscores_in_headers).
+    pub underscores: bool,
+}
+
+impl Default for Limits {
+    /// nginx's defaults, and at most 1000 fields.
+    fn default() -> Self {
+        Self { line: 8 << 10, head: 32 << 10, fields: 1000, underscores: false }
+    }
+}
+
+/// The request method.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    #[default]
+    Get,
+    Head,
+    Post,
+    Put,
+    Delete,
+    Options,
+    Trace,
+    Connect,
+    Patch,
+    /// Any other well-formed one; its text is [`Head::method_text`].
+    Other,
+}
+
+/// HTTP/1.0, or 1.1, which also stands for any later minor version (RFC 9110 section 6.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    Http10,
+    #[default]
+    Http11,
+}
+
+/// The form of the request target (RFC 9112 section 3.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    #[default]
+    Origin,
+    Absolute,
+    /// CONNECT only, and the only one there; it has no path.
+    Authority,
+    /// OPTIONS only; the path is `*`.
+    Asterisk,
+}
+
+/// How the end of the body is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Framing {
+    #[default]
+    None,
+    Length(u64),
+    Chunked,
+}
+
+/// One field line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    pub name: Span,
+    pub value: Span,
+    pub id: Option<Id>,
+}
+
+/// The part of the head that is to blame when it's refused, for the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Blame {
+    #[default]
+    None,
+    /// This line.
+    Line(Span),
+    /// A field that must not come twice, and the one before it.
+    Second { field: Field, first: Field },
+}
+
+/// A parsed request head. Spans point into the buffer that was parsed.
+#[derive(Clone, Debug, Default)]
+pub struct Head {
+    pub method: Method,
+    pub method_text: Span,
+    /// The request line without its line end ($request); set as soon as the line is complete, also when it's refused.
+    pub line: Span,
+    pub form: Form,
+    /// The whole request target.
+    pub target: Span,
+    /// The target from its path on; empty in absolute-form with neither path nor query.
+    pub(super) uri: Span,
+    pub(super) path: Span,
+    pub(super) query: Option<Span>,
+    pub version: Version,
+    /// The version as the client wrote it ($server_protocol).
+    pub version_text: Span,
+    pub fields: Vec<Field>,
+    /// Index + 1 into `fields` of the first field of each known name.
+    pub(super) known: [u16; Id::COUNT],
+    pub framing: Framing,
+    /// The client wants the connection to stay open (RFC 9112 section 9.3).
+    pub keep_alive: bool,
+    /// The client waits for `100 Continue` before it sends the body.
+    pub expect_continue: bool,
+    /// The validated host the request is for, without port and trailing dot, in the client's case; empty if none was sent.
+    pub host: Span,
+    pub blame: Blame,
+    /// Where the request line starts, after the empty lines before it.
+    pub(super) start: usize,
+    /// Where the field lines start; 0 until the request line is complete.
+    pub(super) fields_at: usize,
+    /// Up to here there is no end of the line, then of the head: work not to repeat when the head dribbles in.
+    pub(super) scanned: usize,
+}
+
+impl Head {
+    /// Makes it ready for the next request; keeps the capacity of `fields`.
+    pub fn clear(&mut self) {
+        let mut fields = std::mem::take(&mut self.fields);
+        fields.clear();
+        *self = Self { fields, ..Self::default() };
+    }
+
+    /// The raw path: not decoded, not normalised, without the query. `/` for an absolute-form target without a path.
+    pub fn path<'a>(&self, buf: &'a [u8]) -> &'a [u8] {
+        if self.path.is_empty() { b"/" } else { self.path.of(buf) }
+    }
+
+    /// The target from its path on, as it came ($request_uri). `/` for an absolute-form target that ends with its host,
+    /// as in nginx: `return 301 https://other$request_uri` needs a slash there.
+    pub fn uri<'a>(&self, buf: &'a [u8]) -> &'a [u8] {
+        match self.uri.of(buf) {
+            [] if self.form == Form::Absolute => b"/",
+            uri => uri,
+        }
+    }
+
+    /// The query without `?`: `None` if there was no `?`.
+    pub fn query<'a>(&self, buf: &'a [u8]) -> Option<&'a [u8]> {
+        self.query.map(|span| span.of(buf))
+    }
+
+    /// The first value of a known field.
+    pub fn known<'a>(&self, buf: &'a [u8], id: Id) -> Option<&'a [u8]> {
+        let index = usize::from(self.known[id as usize]).checked_sub(1)?;
+        self.fields.get(index).map(|field| field.value.of(buf))
+    }
+
+    /// The values of every field of a known name, in order.
+    pub fn all<'a>(&self, buf: &'a [u8], id: Id) -> impl Iterator<Item = &'a [u8]> {
+        let first = usize::from(self.known[id as usize]).checked_sub(1).unwrap_or(self.fields.len());
+        self.fields.iter().skip(first).filter(move |f| f.id == Some(id)).map(|f| f.value.of(buf))
+    }
+
+    /// The value of a list field: its lines, joined (RFC 9110 section 5.3).
+    pub fn list<'a>(&self, buf: &'a [u8], id: Id) -> Option<Cow<'a, [u8]>> {
+        let mut lines = self.all(buf, id);
+        let mut list = Cow::Borrowed(lines.next()?);
+        for line in lines {
+            let list = list.to_mut();
+            list.extend_from_slice(b", ");
+            list.extend_from_slice(line);
+        }
+        Some(list)
+    }
+
+    /// The first value of any field, by its name in any case.
+    pub fn get<'a>(&self, buf: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+        let same = |f: &&Field| f.name.of(buf).eq_ignore_ascii_case(name);
+        self.fields.iter().find(same).map(|f| f.value.of(buf))
+    }
+
+    /// The values of every field of a name as in `$http_NAME`: in lower case, with `_` for `-`.
+    pub fn all_of_variable<'a>(&'a self, buf: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        let same = |byte: &u8, wanted: &u8| match byte {
+            b'-' => *wanted == b'_',
+            _ => byte.to_ascii_lowercase() == *wanted,
+        };
+        let matches = move |f: &&Field| {
+            f.name.len as usize == name.len() && f.name.of(buf).iter().zip(name).all(|(a, b)| same(a, b))
+        };
+        self.fields.iter().filter(matches).map(|f| f.value.of(buf))
+    }
+
+    /// The request line has come in full (client_header_timeout's text and `$request` depend on it).
+    pub fn has_line(&self) -> bool {
+        self.fields_at > 0
+    }
+
+    /// Nothing but empty lines so far: an idle connection.
+    pub fn is_untouched(&self, buf: &[u8]) -> bool {
+        self.fields_at == 0 && self.start >= buf.len()
+    }
+}

@@ -2,10 +2,12 @@
 //! on, for others to look at.
 
 use crate::conf::{self, Span};
+use crate::http::exchange::HttpConf;
 use crate::http::phases::error_page::ERROR_PAGE;
-use crate::http::phases::files::{ROOT, Rest, Root, TRY_FILES};
 use crate::http::phases::returns::RETURN;
-use crate::http::site::{Location, Pattern, Site};
+use crate::http::phases::try_files::TRY_FILES;
+use crate::http::site::root::{ROOT, Root, UriTail};
+use crate::http::site::{Location, Pattern};
 
 /// A path that files are served from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,10 +35,10 @@ pub enum RootKind {
 }
 
 /// `@name` in `try_files` and `error_page` that no location has in any server where it counts.
-pub(super) fn unknown_names(site: &Site) -> Vec<conf::Error> {
+pub(super) fn unknown_names(conf: &HttpConf) -> Vec<conf::Error> {
     let mut missing: Vec<(Span, &str, Option<&str>)> = Vec::new();
     let mut known: Vec<Span> = Vec::new();
-    for (server, locations) in site.servers_with_locations() {
+    for (server, locations) in conf.servers_with_locations() {
         for (name, span) in locations.iter().flat_map(named_targets) {
             if server.locations.named(name).is_some() {
                 known.push(span);
@@ -61,12 +63,13 @@ fn named_targets(location: &Location) -> impl Iterator<Item = (&str, Span)> {
     try_files.into_iter().chain(location.scope.get(&ERROR_PAGE).iter().filter_map(|page| page.named()))
 }
 
-impl Site {
+impl HttpConf {
     /// The roots and aliases that the conf says and that requests lead to, each path once.
     pub fn roots(&self) -> Vec<NamedRoot<'_>> {
         let mut roots: Vec<NamedRoot> = Vec::new();
         for (server, locations) in self.servers_with_locations() {
-            let answers = |location: &Location| location.scope.get(&RETURN).is_some() || location.view.is_some();
+            let answers =
+                |location: &Location| location.scope.get(&RETURN).is_some() || self.handler(location).is_some();
             if locations.first().is_some_and(answers) {
                 continue;
             }
@@ -89,13 +92,13 @@ impl Location {
         let root: &Root = self.scope.get(&ROOT);
         self.scope.span_of(&ROOT)?;
         let (path, (said, span)) = (root.literal()?, root.said());
-        let kind = match (&self.rest, &self.pattern) {
-            (Rest::All, _) => RootKind::Directory,
-            (Rest::Nothing, _) | (_, Pattern::Exact(_)) => RootKind::Any,
-            (Rest::Behind(_), _) if path.ends_with('/') => RootKind::Directory,
-            (Rest::Behind(_), _) => RootKind::Beginning,
+        let kind = match (&self.uri_tail, &self.pattern) {
+            (UriTail::Whole, _) => RootKind::Directory,
+            (UriTail::Nothing, _) | (_, Pattern::Exact(_)) => RootKind::Any,
+            (UriTail::After(_), _) if path.ends_with('/') => RootKind::Directory,
+            (UriTail::After(_), _) => RootKind::Beginning,
         };
-        let directive = if self.rest == Rest::All { "root" } else { "alias" };
+        let directive = if self.uri_tail == UriTail::Whole { "root" } else { "alias" };
         Some(NamedRoot { directive, path, said, span, kind })
     }
 }

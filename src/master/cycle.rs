@@ -8,7 +8,7 @@ use super::children::name_of;
 use super::sockets::{self, Bound};
 use crate::conf::Conf;
 use crate::dispatch::{AcceptOptions, Choice, Model, Seat, Sockets};
-use crate::http::site::Site;
+use crate::http::HttpConf;
 use crate::log::{self, Logs};
 use crate::os::users::Credentials;
 use crate::os::{Addr, ErrnoText, Failure, parent, process, set_title};
@@ -33,7 +33,7 @@ pub struct Cycle {
     /// What was said.
     pub conf: Conf,
     /// Its sites.
-    pub site: Arc<Site>,
+    pub site: Arc<HttpConf>,
     /// Its servers without HTTP.
     pub streams: Arc<Servers>,
     /// Every log file, open.

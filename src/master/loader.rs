@@ -11,7 +11,7 @@ use super::settings::{MASTER_PROCESS, PID, PidPath, USER, WORKER_PROCESSES};
 use super::sockets::{self, Bound, InUse, Inherited, Wanted};
 use crate::conf::{self, Conf, Input, Registry};
 use crate::dispatch::{Choice, Sockets, acceptors};
-use crate::http::site::Site;
+use crate::http::HttpConf;
 use crate::log::{self, ERROR_LOG, Level, Logs, Target, To};
 use crate::os::users::{Credentials, LookupError, is_root};
 use crate::os::{Addr, Failure};
@@ -78,7 +78,7 @@ pub struct Loader {
 pub struct Read {
     /// What was said.
     pub conf: Conf,
-    site: Site,
+    site: HttpConf,
     streams: Servers,
     choice: Choice,
     user: Option<Credentials>,
@@ -139,12 +139,12 @@ impl Loader {
     fn read_for(&self, passed: Vec<Addr>) -> Result<Read, LoadError> {
         let mut conf = conf::load(&self.registry, self.source.input(), &self.options)?;
         conf.passed = passed;
-        let mut site = Site::new(&conf).map_err(|e| conf.explain(e))?;
+        let mut site = HttpConf::new(&conf).map_err(|e| conf.explain(e))?;
         let streams = Servers::new(&conf, &site.sockets).map_err(|e| conf.explain(e))?;
         check_formats(&conf, &site).map_err(|e| conf.explain(e))?;
         let choice = Choice::of(&conf).map_err(|e| conf.explain(e))?;
         let user = user(&conf, &self.source)?;
-        site.warnings.drain(..).for_each(|warning| conf.warn(warning));
+        site.take_warnings().into_iter().for_each(|warning| conf.warn(warning));
         Ok(Read { conf, site, streams, choice, user })
     }
 

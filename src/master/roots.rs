@@ -13,8 +13,8 @@ use std::time::Duration;
 use nix::unistd::{AccessFlags, Uid, User, eaccess};
 
 use crate::conf::{self, did_you_mean};
+use crate::http::HttpConf;
 use crate::http::lint::{NamedRoot, RootKind};
-use crate::http::site::Site;
 use crate::os::ErrnoText;
 use crate::os::in_child::in_child;
 use crate::os::users::Credentials;
@@ -44,7 +44,7 @@ pub struct Places {
 }
 
 /// Warnings about the roots of `site`. `user`: the account that the workers become.
-pub fn check(site: &Site, user: Option<&Credentials>, places: &Places) -> Vec<conf::Error> {
+pub fn check(site: &HttpConf, user: Option<&Credentials>, places: &Places) -> Vec<conf::Error> {
     let roots = site.roots();
     if roots.is_empty() {
         return Vec::new();

@@ -2,9 +2,9 @@
 
 use crate::conf::{self, Contexts, Setting, Span};
 use crate::event::Clock;
-use crate::http::exchange::log_format::LogFormat;
+use crate::http::HttpConf;
 use crate::http::exchange::{Cx, Exchange};
-use crate::http::site::Site;
+use crate::http::site::log_format::LogFormat;
 use crate::http::site::template::Template;
 use crate::log::LogFile;
 use std::io;
@@ -123,7 +123,7 @@ impl AccessLog {
 struct FormatsUsed(Vec<(String, Span)>);
 
 /// Fails with nginx's `unknown log format "x"` for the first format that no log_format defines.
-pub fn check_formats(conf: &conf::Conf, site: &Site) -> Result<(), conf::Error> {
+pub fn check_formats(conf: &conf::Conf, site: &HttpConf) -> Result<(), conf::Error> {
     let Some(used) = conf.notes::<FormatsUsed>() else { return Ok(()) };
     let known = || site.log_formats().iter().map(|format| format.name.as_str());
     let Some((name, span)) = used.0.iter().find(|(name, _)| known().all(|known| known != name)) else {
@@ -164,7 +164,10 @@ pub struct AccessLogs {
 
 impl AccessLogs {
     /// Sets up the logs of `site`; `open` yields the file of one.
-    pub fn new<E>(site: &Site, mut open: impl FnMut(&AccessLog) -> Result<Arc<LogFile>, E>) -> Result<AccessLogs, E> {
+    pub fn new<E>(
+        site: &HttpConf,
+        mut open: impl FnMut(&AccessLog) -> Result<Arc<LogFile>, E>,
+    ) -> Result<AccessLogs, E> {
         let mut logs = AccessLogs::default();
         let mut known: Vec<(*const AccessLog, usize)> = Vec::new();
         for location in site.locations() {

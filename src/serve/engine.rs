@@ -9,7 +9,7 @@
 macro_rules! cx {
     ($engine:ident, $conn:ident, $input:expr) => {
         Cx {
-            site: &$engine.site,
+            conf: &$engine.site,
             clock: &$engine.clock,
             conn: &$conn.info,
             leaving: $engine.shutdown.has_begun(),
@@ -32,9 +32,9 @@ use super::file_cache::FileCache;
 use super::session::{INPUT_SIZE, Session};
 use super::settings::SENDFILE;
 use crate::event::{Clock, Shutdown};
+use crate::http::HttpConf;
 use crate::http::exchange::limits;
 use crate::http::exchange::{ConnInfo, Cx};
-use crate::http::site::Site;
 use crate::os::{Addr, Socket};
 use crate::shm::Tally;
 use crate::stream::Servers;
@@ -49,7 +49,7 @@ const POOL_MAX: usize = 1024;
 /// The things that all connections of one worker, or of one thread, share.
 #[derive(Debug)]
 pub struct Engine {
-    pub site: Arc<Site>,
+    pub site: Arc<HttpConf>,
     /// The `stream` block; its sockets follow those of the site.
     pub streams: Arc<Servers>,
     pub clock: Clock,
@@ -69,7 +69,13 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub fn new(site: Arc<Site>, streams: Arc<Servers>, clock: Clock, logs: AccessLogs, tally: Arc<Tally>) -> Engine {
+    pub fn new(
+        site: Arc<HttpConf>,
+        streams: Arc<Servers>,
+        clock: Clock,
+        logs: AccessLogs,
+        tally: Arc<Tally>,
+    ) -> Engine {
         let files = FileCache::new(site.locations().iter().all(|location| *location.scope.get(&SENDFILE)));
         Engine {
             site,

@@ -213,7 +213,7 @@ fn duplicate(listen: &Listen, addr: &Addr, first: conf::Span, how: &str) -> conf
 mod tests {
     use super::*;
     use crate::conf::{Registry, parse};
-    use crate::http::site::Site;
+    use crate::http::HttpConf;
 
     fn registry() -> Registry {
         Registry::new(&[&[DIRECTIVES][..], crate::http::DIRECTIVES].concat())
@@ -221,7 +221,7 @@ mod tests {
 
     fn servers(text: &str) -> Result<Servers, String> {
         let conf = parse(&registry(), text).map_err(|error| error.to_string())?;
-        let site = Site::new(&conf).map_err(|error| conf.explain(error).to_string())?;
+        let site = HttpConf::new(&conf).map_err(|error| conf.explain(error).to_string())?;
         Servers::new(&conf, &site.sockets).map_err(|error| conf.explain(error).to_string())
     }
 

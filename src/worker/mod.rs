@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use crate::conf::Conf;
 use crate::dispatch::{AcceptOptions, Engines, Hooks, Life, Listening, Loop, Model, ProcessContext, Seat};
 use crate::event::Source;
-use crate::http::site::Site;
+use crate::http::HttpConf;
 use crate::log::{self, Logs};
 use crate::os::signals::Signals;
 use crate::os::users::Credentials;
@@ -35,7 +35,7 @@ pub struct Start<'a> {
     /// The child's slot in the ledger.
     pub tally: Tally,
     pub conf: &'a Conf,
-    pub site: Arc<Site>,
+    pub site: Arc<HttpConf>,
     pub streams: Arc<Servers>,
     /// The listening sockets, those of the site, then those of the streams; and whether each is this process's alone.
     pub sockets: Vec<(Arc<Listener>, bool)>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{AcceptOptions, Seat};
 use crate::event::Clock;
-use crate::http::site::Site;
+use crate::http::HttpConf;
 use crate::log::{self, Logs};
 use crate::os::signals::Signals;
 use crate::os::{Failure, Listener, limits};
@@ -67,7 +67,7 @@ impl ProcessContext {
 /// Makes engines: each serving thread has its own.
 #[derive(Clone)]
 pub struct Engines {
-    pub site: Arc<Site>,
+    pub site: Arc<HttpConf>,
     pub streams: Arc<Servers>,
     pub logs: Arc<Logs>,
 }

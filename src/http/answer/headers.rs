@@ -1,13 +1,12 @@
 //! Header fields that the conf adds: `add_header` and `expires`, as nginx's `ngx_http_headers_filter_module.c`.
 
+use super::fields::Fields;
 use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Cx, Exchange};
 use crate::http::message::date;
 use crate::http::site::template::Template;
 
-const EVERYWHERE: Contexts = Contexts::HTTP.union(Contexts::SERVER).union(Contexts::LOCATION);
-
-/// One `add_header`.
+/// The value of an `add_header`.
 #[derive(Debug)]
 pub struct AddHeader {
     name: String,
@@ -33,7 +32,7 @@ pub static ADD_HEADER: Setting<Vec<AddHeader>> = Setting::many(
         Ok(())
     },
 )
-.contexts(EVERYWHERE)
+.contexts(Contexts::HTTP_ALL)
 .args(2, 3)
 .syntax("NAME VALUE [always]")
 .about(
@@ -55,7 +54,7 @@ pub enum Expires {
     Modified(i64),
     /// Seconds since midnight.
     Daily(i64),
-    /// One of the above, known when the variables are.
+    /// A value with variables: parsed for each exchange.
     Variable {
         template: Template,
         modified: bool,
@@ -78,7 +77,7 @@ pub static EXPIRES: Setting<Expires> = Setting::one("expires", |args| {
     }
     Expires::parse(&text, modified).map_err(|what| bad(args, i, what))
 })
-.contexts(EVERYWHERE)
+.contexts(Contexts::HTTP_ALL)
 .args(1, 2)
 .syntax("[modified] TIME | @TIME | epoch | max | off")
 .default("off")
@@ -166,14 +165,15 @@ impl AddHeader {
     }
 }
 
-/// Appends the fields of `expires` and `add_header`, but for one that has been `written` in the place of the response's
-/// own. `head`: where in `out` the head begins, whose lines are variables of the next.
-pub(in crate::http) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, head: usize, written: Option<Own>) {
+/// Header filter: the fields of `expires` and `add_header`, but for those that the response has already in the place of its
+/// own. The lines of the head, from `start` on, are variables of the next.
+pub(super) fn filter_header(ex: &mut Exchange, cx: &Cx, fields: &Fields, out: &mut Vec<u8>, start: usize) {
+    let written = fields.etag.map(|_| ETAG);
     let status = ex.response.status;
     let scope = &ex.location_of(cx).scope;
     let keep = |ex: &mut Exchange, out: &[u8]| {
-        if cx.site.keeps_heads() {
-            ex.response.keep(&out[head..]);
+        if cx.conf.keeps_heads() {
+            ex.response.keep(&out[start..]);
         }
     };
     if is_safe(status) {
@@ -189,13 +189,13 @@ pub(in crate::http) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, head
     };
     for header in headers.iter().filter(|header| header.applies(status) && !replaced(header)) {
         keep(ex, out);
-        let start = out.len();
+        let line = out.len();
         out.extend_from_slice(header.name.as_bytes());
         out.extend_from_slice(b": ");
         let value = out.len();
         header.value(ex, cx, out);
         if out.len() == value {
-            out.truncate(start);
+            out.truncate(line);
         } else {
             out.extend_from_slice(b"\r\n");
         }

@@ -1,5 +1,11 @@
-//! From an answer to bytes: the head, its fields, redirects, the built-in pages.
+//! From an answer to bytes: conditions, ranges, the head and its fields, redirects, the built-in pages.
 
+pub mod conditions;
+mod fields;
+mod head;
 pub mod headers;
+pub mod pages;
+pub mod ranges;
 pub mod redirect;
 pub mod response;
+pub mod server_tokens;

@@ -1,46 +1,38 @@
 //! The Location of a redirect: absolute or as it is.
 
+use super::headers::no_line_breaks;
 use crate::conf::{self, Contexts, Setting};
-use crate::http::answer::headers::no_line_breaks;
 use crate::http::exchange::{Cx, Exchange};
 use std::io::Write;
 
-const EVERYWHERE: Contexts = Contexts::HTTP.union(Contexts::SERVER).union(Contexts::LOCATION);
-
-pub static ABSOLUTE_REDIRECT: Setting<bool> = Setting::one("absolute_redirect", |args| args.flag(0))
-    .contexts(EVERYWHERE)
-    .args(1, 1)
-    .syntax("on | off")
+pub static ABSOLUTE_REDIRECT: Setting<bool> = Setting::flag("absolute_redirect")
+    .contexts(Contexts::HTTP_ALL)
     .default("on")
     .about("Whether redirects to a path name scheme, host and port too.");
 
-pub static PORT_IN_REDIRECT: Setting<bool> = Setting::one("port_in_redirect", |args| args.flag(0))
-    .contexts(EVERYWHERE)
-    .args(1, 1)
-    .syntax("on | off")
+pub static PORT_IN_REDIRECT: Setting<bool> = Setting::flag("port_in_redirect")
+    .contexts(Contexts::HTTP_ALL)
     .default("on")
     .about("Whether absolute redirects name the port the client connected to, when it is not 80.");
 
-pub static SERVER_NAME_IN_REDIRECT: Setting<bool> = Setting::one("server_name_in_redirect", |args| args.flag(0))
-    .contexts(EVERYWHERE)
-    .args(1, 1)
-    .syntax("on | off")
+pub static SERVER_NAME_IN_REDIRECT: Setting<bool> = Setting::flag("server_name_in_redirect")
+    .contexts(Contexts::HTTP_ALL)
     .default("off")
     .about("Whether absolute redirects name the server's first name, not the host that the request names.");
 
 /// A Location to be sent.
 #[derive(Debug)]
-pub struct Location {
+pub struct LocationField {
     pub text: Vec<u8>,
     /// Scheme and host were put in front; nginx then sends the field earlier.
     pub completed: bool,
 }
 
 /// The Location for `target`, as nginx's header filter makes it.
-pub(in crate::http) fn absolute(ex: &Exchange, cx: &Cx, mut target: Vec<u8>) -> Location {
+pub(in crate::http) fn absolute(ex: &Exchange, cx: &Cx, mut target: Vec<u8>) -> LocationField {
     no_line_breaks(&mut target);
     let scope = &ex.location_of(cx).scope;
-    let as_it_is = |text| Location { text, completed: false };
+    let as_it_is = |text| LocationField { text, completed: false };
     if target.first() != Some(&b'/') || !*scope.get(&ABSOLUTE_REDIRECT) {
         return as_it_is(target);
     }
@@ -60,17 +52,17 @@ pub(in crate::http) fn absolute(ex: &Exchange, cx: &Cx, mut target: Vec<u8>) -> 
     } else {
         return as_it_is(target);
     }
-    let port = cx.site.bound_addr(cx.conn.bound).port();
+    let port = cx.conf.bound_addr(cx.conn.bound).port();
     if let Some(port) = port.filter(|port| *port != 80 && *scope.get(&PORT_IN_REDIRECT)) {
         let _ = write!(out, ":{port}");
     }
     out.extend_from_slice(&target);
-    Location { text: out, completed: true }
+    LocationField { text: out, completed: true }
 }
 
 /// The address the client connected to, if it is known without a system call.
 fn local_ip(cx: &Cx) -> Option<std::net::IpAddr> {
-    let bound = cx.site.bound_addr(cx.conn.bound);
+    let bound = cx.conf.bound_addr(cx.conn.bound);
     let addr = cx.conn.local.as_ref().unwrap_or(bound);
     addr.ip().filter(|ip| !ip.is_unspecified())
 }

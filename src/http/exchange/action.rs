@@ -1,23 +1,23 @@
-//! What passes between an exchange and who drives it: actions out, findings in.
+//! The words between an exchange and its driver: actions out, findings in.
 
 use crate::http::message::conditional::EntityTag;
 use crate::http::message::date;
 pub use crate::os::file::Kind;
 
-/// What the driver is to do next.
+/// The driver's next step. `path()`, `opened()` and `listed()` are methods of [`Exchange`](super::state::Exchange).
 #[derive(Debug)]
 pub enum Action {
     /// Read more of the request.
     Read,
-    /// Open the file named by [`Exchange::path`](crate::http::exchange::Exchange::path) and report with [`Exchange::opened`](crate::http::exchange::Exchange::opened).
+    /// Open the file at `path()` and report with `opened()`.
     Open,
-    /// The same, but to know what is there is enough: it need not be readable.
+    /// Find out what is at `path()`, which need not be readable, and report with `opened()`.
     Look,
-    /// List that directory and report with [`Exchange::listed`](crate::http::exchange::Exchange::listed).
+    /// List the directory at `path()` and report with `listed()`.
     List,
-    /// Send what was appended to the output, then this; then go on with [`crate::http::exchange::Exchange::sent`].
+    /// Send the bytes that were appended to the output, then this; `after()` tells what follows.
     Send(Body),
-    /// Close the connection without a word.
+    /// Close the connection without a response.
     Close,
 }
 
@@ -26,13 +26,13 @@ pub enum Action {
 pub enum Body {
     /// Nothing more.
     None,
-    /// These bytes of the file last opened.
+    /// Bytes `start` up to, not including, `end` of the file last opened.
     File { start: u64, end: u64 },
     /// Several ranges of that file, each behind a head of its own, and the closing boundary.
     Parts { parts: Vec<Part>, close: Vec<u8> },
 }
 
-/// One part of a `multipart/byteranges` body.
+/// A part of a `multipart/byteranges` body: a head, then bytes of the file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Part {
     pub head: Vec<u8>,
@@ -40,14 +40,14 @@ pub struct Part {
     pub end: u64,
 }
 
-/// What an [`Action::Open`] found.
+/// The file that an [`Action::Open`] or [`Action::Look`] has found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found {
     pub kind: Kind,
     pub len: u64,
     /// Last modification, seconds since 1970.
     pub mtime: i64,
-    /// Made once, when the file is opened, for every response that sends them.
+    /// Made once, when the file is opened, for every response with this field.
     pub etag: EntityTag,
     pub last_modified: [u8; date::LEN],
 }
@@ -68,7 +68,7 @@ pub struct Listed {
     pub mtime: i64,
 }
 
-/// What follows on the connection once a response has been queued.
+/// The next step on the connection once a response has been queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum After {
     /// The next request.

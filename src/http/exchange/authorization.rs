@@ -1,13 +1,14 @@
 //! `Authorization: Basic`, as far as the log needs it.
 
-use crate::http::exchange::{Cx, Exchange};
+use super::cx::{Cx, Known};
+use super::state::Exchange;
 use crate::http::message::field::Id;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 /// Appends the user's name, as nginx's `ngx_http_auth_basic_user` finds it.
-pub(in crate::http) fn user(ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) -> bool {
+fn user(ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) -> bool {
     let Some(value) = ex.head.known(cx.input, Id::Authorization) else { return false };
     let Some((scheme, encoded)) = value.split_at_checked(6) else { return false };
     if !scheme.eq_ignore_ascii_case(b"Basic ") {
@@ -33,6 +34,9 @@ fn decode(encoded: &[u8]) -> Option<Vec<u8>> {
     let end = memchr::memchr(b'=', encoded).unwrap_or(encoded.len());
     BASE64.decode(&encoded[..end]).ok()
 }
+
+/// The variables that this file computes.
+pub static VARIABLES: &[Known] = &[Known::client("remote_user", "the user that Authorization: Basic names", user)];
 
 #[cfg(test)]
 mod tests {

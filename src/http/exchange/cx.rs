@@ -1,32 +1,185 @@
-//! What an exchange sees around it: the site, the time, its connection, the ledger.
+//! What surrounds an exchange: the conf with the functions bound to it, the time, the connection, the ledger.
 
+use super::flow::Flow;
+use super::state::Exchange;
+use crate::conf;
 use crate::event::Clock;
-use crate::http::site::Site;
+use crate::http::message::head::Method;
+use crate::http::site::{HttpBlock, Location, Server};
 use crate::os::Addr;
 use crate::shm::Ledger;
 
-/// What an exchange sees around it.
+/// The surroundings of an exchange.
 pub struct Cx<'a> {
-    pub site: &'a Site,
+    pub conf: &'a HttpConf,
     pub clock: &'a Clock,
     pub conn: &'a ConnInfo,
     /// The worker is leaving: no keep-alive.
     pub leaving: bool,
     /// Others wait for the place of this connection: no keep-alive, unless its client has sent more already.
     pub is_full: bool,
-    /// What the processes of the service have counted.
+    /// The counters of all processes of the service.
     pub ledger: Option<&'a Ledger>,
     /// The connection's unread bytes, from the first byte of this exchange's request on.
     pub input: &'a [u8],
 }
 
-/// What is known of the connection an exchange came in by.
+/// The whole `http` block, ready for exchanges: compiled, with the functions that the rooms above bind to it.
+#[derive(Debug)]
+pub struct HttpConf {
+    block: HttpBlock,
+    /// The variables that templates use, by their numbers.
+    variables: Vec<Variable>,
+    /// The content handlers, by the locations' indices.
+    handlers: Vec<Option<&'static Handler>>,
+    keeps_heads: bool,
+    shows_times: bool,
+}
+
+/// A variable of the tables. Its function appends the value, or says `false` when there is none.
+pub struct Known {
+    pub(in crate::http) name: &'static str,
+    /// The value, for the reference.
+    pub about: &'static str,
+    /// The value may hold bytes that the client chose, and so is escaped in logs.
+    pub(super) is_foreign: bool,
+    pub(super) get: Get,
+}
+
+type Get = fn(&Exchange, &Cx, &mut Vec<u8>) -> bool;
+
+/// A variable that a template uses, bound to its value.
+#[derive(Debug, Clone)]
+pub enum Variable {
+    Known(&'static Known),
+    /// `$http_NAME`: a request header field.
+    Header(String),
+    /// `$sent_http_NAME`: a response header field.
+    Sent(String),
+    /// `$arg_NAME`: a parameter of the query.
+    Arg(String),
+    /// `$cookie_NAME`.
+    Cookie(String),
+    /// `$1` to `$9`.
+    Capture(usize),
+    /// A named group of a regex of the conf.
+    Named(String),
+}
+
+/// A content handler: a location that has one answers with it, not with files (`clcf->handler` in nginx).
+pub struct Handler {
+    /// The directive, for messages.
+    pub name: &'static str,
+    pub(in crate::http) run: fn(&mut Exchange, &Cx) -> Flow,
+    /// The content is for clients on this machine, unless the location itself has a rule.
+    pub(in crate::http) is_private: bool,
+    /// The content shows how long requests and accepts take, which is measured only where somebody looks.
+    pub(in crate::http) shows_times: bool,
+}
+
+impl std::fmt::Debug for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "${}", self.name)
+    }
+}
+
+impl std::fmt::Debug for Handler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl HttpConf {
+    /// Joins a compiled block with its variables, by their numbers, and its handlers, by the locations' indices.
+    pub(in crate::http) fn bind(
+        block: HttpBlock,
+        variables: Vec<Variable>,
+        handlers: Vec<Option<&'static Handler>>,
+    ) -> HttpConf {
+        let keeps_heads = variables.iter().any(|variable| matches!(variable, Variable::Sent(_)));
+        let shows_times = handlers.iter().flatten().any(|handler| handler.shows_times);
+        HttpConf { block, variables, handlers, keeps_heads, shows_times }
+    }
+
+    /// The content handler of a location.
+    pub(in crate::http) fn handler(&self, location: &Location) -> Option<&'static Handler> {
+        self.handlers.get(location.index).copied().flatten()
+    }
+
+    /// The variable of a number that the conf's own templates hold.
+    pub(super) fn variable(&self, number: usize) -> Option<&Variable> {
+        self.variables.get(number)
+    }
+
+    /// Adds a warning: the conf works, but can't be meant so.
+    pub(in crate::http) fn warn(&mut self, warnings: impl IntoIterator<Item = conf::Error>) {
+        self.block.warnings.extend(warnings);
+    }
+
+    /// The warnings, which are said once.
+    pub fn take_warnings(&mut self) -> Vec<conf::Error> {
+        std::mem::take(&mut self.block.warnings)
+    }
+
+    /// Opens the error logs that the conf names.
+    pub fn set_error_logs<E>(
+        &mut self,
+        open: impl FnMut(&conf::Scope) -> Result<crate::log::LogRef, E>,
+    ) -> Result<(), E> {
+        self.block.set_error_logs(open)
+    }
+
+    /// Whether heads are kept for `$sent_http_*`.
+    pub fn keeps_heads(&self) -> bool {
+        self.keeps_heads
+    }
+
+    /// Whether a connection of this socket must ask which address it came in by, which costs a system call.
+    pub fn wants_local_address(&self, socket: usize) -> bool {
+        self.block.variables.is_used("server_addr") || self.block.is_shared(socket)
+    }
+
+    /// Whether a new connection is asked how long it has waited, which costs a system call.
+    pub fn wants_accept_delay(&self) -> bool {
+        self.shows_times || self.block.variables.is_used("accept_delay")
+    }
+
+    /// Whether a page of the conf shows the histograms of times.
+    pub fn shows_times(&self) -> bool {
+        self.shows_times
+    }
+}
+
+impl std::ops::Deref for HttpConf {
+    type Target = HttpBlock;
+
+    fn deref(&self) -> &HttpBlock {
+        &self.block
+    }
+}
+
+impl Exchange {
+    pub(in crate::http) fn server_of<'a>(&self, cx: &Cx<'a>) -> &'a Server {
+        cx.conf.server(self.target.server)
+    }
+
+    pub(in crate::http) fn location_of<'a>(&self, cx: &Cx<'a>) -> &'a Location {
+        cx.conf.location(self.target.location)
+    }
+
+    /// Whether the client expects no body; also when its request line was refused before the method was known.
+    pub(in crate::http) fn is_head(&self, cx: &Cx) -> bool {
+        self.head.method == Method::Head || (self.account.head_len == 0 && cx.input.starts_with(b"HEAD "))
+    }
+}
+
+/// The connection that an exchange came in by.
 #[derive(Debug, Clone)]
 pub struct ConnInfo {
     pub peer: Addr,
     /// The address the client connected to, when a variable of the conf asks for it or the socket is bound to one.
     pub local: Option<Addr>,
-    /// The listen address it came in by, as [`Site::bound`] tells.
+    /// The listen address that the connection came in by, as [`HttpBlock::bound`] tells.
     pub bound: usize,
     /// Number of the connection in this worker, `$connection`.
     pub number: u64,
@@ -34,9 +187,9 @@ pub struct ConnInfo {
     pub requests: u32,
     /// When the connection was accepted, in ms of the loop's clock.
     pub opened_ms: u64,
-    /// How long it waited to be accepted, ms; only where the conf shows it.
+    /// How long the connection waited to be accepted, ms; only where the conf shows it.
     pub accept_delay_ms: Option<u32>,
-    /// As what the ledger counts it.
+    /// The state under which the ledger counts this connection.
     pub published: Stage,
 }
 
@@ -48,12 +201,12 @@ impl ConnInfo {
     }
 }
 
-/// Where a connection stands, as nginx's stub_status tells it.
+/// The state of a connection, as in nginx's stub_status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// For a request to begin.
+    /// No request has begun.
     Waiting,
-    /// A part of a request is there.
+    /// Part of a request is there.
     Reading,
     /// A response is on its way.
     Writing,

@@ -1,20 +1,30 @@
-//! What an exchange writes to the error log, in nginx's words: every message in one place.
+//! The lines of exchanges in the error log, in nginx's words: every message in one place.
 
-use crate::http::exchange::{Cx, Exchange};
+use super::cx::Cx;
+use super::state::Exchange;
+use crate::conf::{self, Contexts, Setting};
 use crate::http::message::field::Id;
-use crate::http::message::head::{Blame, Field, Head};
-use crate::http::message::reject::Reject;
+use crate::http::message::head::{Blame, Field, Framing, Head};
+use crate::http::message::reject::{Phase, Reject};
 use crate::http::site::regex::MatchError;
 use crate::log::{self, Level, LogRef, Origin};
 use crate::os::ErrnoText;
 use std::fmt;
 use std::io;
 
+/// Whether a missing file is worth a line in the error log.
+pub static LOG_NOT_FOUND: Setting<bool> = Setting::flag("log_not_found")
+    .contexts(Contexts::HTTP_ALL)
+    .default("on")
+    .about("Whether a file that is not found is worth a line in the error log.");
+
+pub static DIRECTIVES: &[&dyn conf::Entry] = &[&LOG_NOT_FOUND];
+
 /// An exchange as a place of the error log.
 struct Here<'a> {
     ex: &'a Exchange,
     cx: &'a Cx<'a>,
-    /// What was being done, ends the message: `while reading client request line`.
+    /// The end of the message: `while reading client request line`.
     doing: String,
 }
 
@@ -31,7 +41,7 @@ impl Origin for Here<'_> {
         self.cx.conn.number
     }
 
-    /// As nginx's `ngx_http_log_error_handler`.
+    /// The fields of nginx's `ngx_http_log_error_handler`.
     fn context(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.doing.is_empty() {
             write!(f, " {}", self.doing)?;
@@ -117,14 +127,14 @@ pub fn rejected(ex: &Exchange, cx: &Cx, reject: Reject) {
 
 /// The request's method is one that no conf can allow.
 pub fn method_refused(ex: &Exchange, cx: &Cx) {
-    let doing = crate::http::message::reject::Phase::Headers.to_string();
+    let doing = Phase::Headers.to_string();
     log::info!(at: Here { ex, cx, doing }, "client sent {} method", Text(ex.head.method_text.of(cx.input)));
 }
 
 /// Content-Length says that the body is too large.
 pub fn body_too_large(ex: &Exchange, cx: &Cx) {
     let length = match ex.head.framing {
-        crate::http::message::head::Framing::Length(length) => length,
+        Framing::Length(length) => length,
         _ => 0,
     };
     log::error!(at: here(ex, cx), "client intended to send too large body: {length} bytes");
@@ -133,13 +143,13 @@ pub fn body_too_large(ex: &Exchange, cx: &Cx) {
 /// A file could not be opened.
 pub fn open_failed(ex: &Exchange, cx: &Cx, errno: i32) {
     let missing = matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG);
-    let wanted = *ex.location_of(cx).scope.get(&crate::http::phases::files::LOG_NOT_FOUND);
+    let wanted = *ex.location_of(cx).scope.get(&LOG_NOT_FOUND);
     if missing && !wanted {
         return;
     }
     let level = if missing || errno == libc::EACCES { Level::Error } else { Level::Crit };
     let error = io::Error::from_raw_os_error(errno);
-    log::emit!(level, at: here(ex, cx), "open() \"{}\" failed ({})", Text(&ex.path), ErrnoText(&error));
+    log::emit!(level, at: here(ex, cx), "open() \"{}\" failed ({})", Text(&ex.target.path), ErrnoText(&error));
 }
 
 /// The directory at the path can't be listed.
@@ -147,22 +157,22 @@ pub fn list_failed(ex: &Exchange, cx: &Cx, errno: i32) {
     let is_usual = matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG | libc::EACCES);
     let level = if is_usual { Level::Error } else { Level::Crit };
     let error = io::Error::from_raw_os_error(errno);
-    log::emit!(level, at: here(ex, cx), "opendir() \"{}\" failed ({})", Text(&ex.path), ErrnoText(&error));
+    log::emit!(level, at: here(ex, cx), "opendir() \"{}\" failed ({})", Text(&ex.target.path), ErrnoText(&error));
 }
 
 /// The uri leads out of the alias's directory.
 pub fn outside_of_alias(ex: &Exchange, cx: &Cx) {
-    log::error!(at: here(ex, cx), "\"{}\" leads out of the \"alias\" of its location, whose prefix does not end in a slash", Text(&ex.uri));
+    log::error!(at: here(ex, cx), "\"{}\" leads out of the \"alias\" of its location, whose prefix does not end in a slash", Text(&ex.target.uri));
 }
 
 /// A uri that ends in a slash has no index.
 pub fn directory_forbidden(ex: &Exchange, cx: &Cx) {
-    log::error!(at: here(ex, cx), "directory index of \"{}\" is forbidden", Text(&ex.path));
+    log::error!(at: here(ex, cx), "directory index of \"{}\" is forbidden", Text(&ex.target.path));
 }
 
-/// What was found is neither file nor directory.
+/// The path leads to something that is neither file nor directory.
 pub fn not_regular(ex: &Exchange, cx: &Cx) {
-    log::crit!(at: here(ex, cx), "\"{}\" is not a regular file", Text(&ex.path));
+    log::crit!(at: here(ex, cx), "\"{}\" is not a regular file", Text(&ex.target.path));
 }
 
 /// `deny` fits the client.
@@ -172,7 +182,7 @@ pub fn forbidden_by_rule(ex: &Exchange, cx: &Cx) {
 
 /// The conf sends the exchange in circles.
 pub fn redirect_cycle(ex: &Exchange, cx: &Cx) {
-    log::error!(at: here(ex, cx), "rewrite or internal redirection cycle while internally redirecting to \"{}\"", Text(&ex.uri));
+    log::error!(at: here(ex, cx), "rewrite or internal redirection cycle while internally redirecting to \"{}\"", Text(&ex.target.uri));
 }
 
 /// The conf names a location that the server does not have.
@@ -188,7 +198,7 @@ pub fn regex_failed(ex: &Exchange, cx: &Cx, text: &[u8], error: &MatchError) {
 
 /// A file that was found can't be read.
 pub fn unreadable(ex: &Exchange, cx: &Cx) {
-    log::alert!(at: here(ex, cx), "pread() \"{}\" failed: the file is shorter than it was", Text(&ex.path));
+    log::alert!(at: here(ex, cx), "pread() \"{}\" failed: the file is shorter than it was", Text(&ex.target.path));
 }
 
 /// The client went away in the middle of a request.
@@ -198,7 +208,7 @@ pub fn closed_early(ex: &Exchange, cx: &Cx) {
 
 /// The client was too slow to send a body.
 pub fn body_timed_out(ex: &Exchange, cx: &Cx) {
-    timed_out(Here { ex, cx, doing: crate::http::message::reject::Phase::Body.to_string() });
+    timed_out(Here { ex, cx, doing: Phase::Body.to_string() });
 }
 
 /// The client was too slow to take a response.

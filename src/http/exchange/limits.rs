@@ -1,11 +1,10 @@
 //! How much and how long: buffers, body size, timeouts, keep-alive.
 
+use super::cx::Cx;
 use crate::conf::{self, Contexts, Scope, Setting};
-use crate::http::exchange::Cx;
 use crate::http::message::head::Limits;
 use crate::http::site::{Location, Server};
 
-const EVERYWHERE: Contexts = Contexts::HTTP.union(Contexts::SERVER).union(Contexts::LOCATION);
 const SERVERS: Contexts = Contexts::HTTP.union(Contexts::SERVER);
 
 /// The two values of `keepalive_timeout`.
@@ -13,7 +12,7 @@ const SERVERS: Contexts = Contexts::HTTP.union(Contexts::SERVER);
 pub struct KeepaliveTimeout {
     /// How long an idle connection is kept, ms; 0: not at all.
     pub idle_ms: u64,
-    /// What the `Keep-Alive` header field promises, seconds.
+    /// The promise of the `Keep-Alive` header field, seconds.
     pub header_s: Option<u64>,
 }
 
@@ -21,7 +20,7 @@ pub static KEEPALIVE_TIMEOUT: Setting<KeepaliveTimeout> = Setting::one("keepaliv
     let header_ms = if args.len() == 2 { Some(args.time_ms(1)?) } else { None };
     Ok(KeepaliveTimeout { idle_ms: args.time_ms(0)?, header_s: header_ms.map(|ms| ms / 1000) })
 })
-.contexts(EVERYWHERE)
+.contexts(Contexts::HTTP_ALL)
 .args(1, 2)
 .syntax("TIMEOUT [HEADER_TIMEOUT]")
 .default("75s")
@@ -30,52 +29,38 @@ pub static KEEPALIVE_TIMEOUT: Setting<KeepaliveTimeout> = Setting::one("keepaliv
      the client as `Keep-Alive: timeout=`.",
 );
 
-pub static KEEPALIVE_REQUESTS: Setting<u64> = Setting::one("keepalive_requests", |args| args.count(0))
-    .contexts(EVERYWHERE)
-    .args(1, 1)
-    .syntax("NUMBER")
+pub static KEEPALIVE_REQUESTS: Setting<u64> = Setting::count("keepalive_requests")
+    .contexts(Contexts::HTTP_ALL)
     .default("1000")
     .about("Requests that one connection may carry before it is closed.");
 
-pub static KEEPALIVE_TIME: Setting<u64> = Setting::one("keepalive_time", |args| args.time_ms(0))
-    .contexts(EVERYWHERE)
-    .args(1, 1)
-    .syntax("TIME")
+pub static KEEPALIVE_TIME: Setting<u64> = Setting::time_ms("keepalive_time")
+    .contexts(Contexts::HTTP_ALL)
     .default("1h")
     .about("How long one connection may carry requests before it is closed.");
 
-pub static CLIENT_HEADER_TIMEOUT: Setting<u64> = Setting::one("client_header_timeout", |args| args.time_ms(0))
+pub static CLIENT_HEADER_TIMEOUT: Setting<u64> = Setting::time_ms("client_header_timeout")
     .contexts(SERVERS)
-    .args(1, 1)
-    .syntax("TIME")
     .default("60s")
     .about("How long a client may take to send the whole head of a request; then 408 and close.");
 
-pub static CLIENT_BODY_TIMEOUT: Setting<u64> = Setting::one("client_body_timeout", |args| args.time_ms(0))
-    .contexts(EVERYWHERE)
-    .args(1, 1)
-    .syntax("TIME")
+pub static CLIENT_BODY_TIMEOUT: Setting<u64> = Setting::time_ms("client_body_timeout")
+    .contexts(Contexts::HTTP_ALL)
     .default("60s")
     .about("How long a client may pause while it sends the body of a request.");
 
-pub static SEND_TIMEOUT: Setting<u64> = Setting::one("send_timeout", |args| args.time_ms(0))
-    .contexts(EVERYWHERE)
-    .args(1, 1)
-    .syntax("TIME")
+pub static SEND_TIMEOUT: Setting<u64> = Setting::time_ms("send_timeout")
+    .contexts(Contexts::HTTP_ALL)
     .default("60s")
     .about("How long a client may pause while it takes a response.");
 
-pub static RESET_TIMEDOUT_CONNECTION: Setting<bool> = Setting::one("reset_timedout_connection", |args| args.flag(0))
-    .contexts(EVERYWHERE)
-    .args(1, 1)
-    .syntax("on | off")
+pub static RESET_TIMEDOUT_CONNECTION: Setting<bool> = Setting::flag("reset_timedout_connection")
+    .contexts(Contexts::HTTP_ALL)
     .default("off")
     .about("Whether a connection that timed out is reset, which frees its memory in the kernel at once.");
 
-pub static CLIENT_HEADER_BUFFER_SIZE: Setting<u64> = Setting::one("client_header_buffer_size", |args| args.size(0))
+pub static CLIENT_HEADER_BUFFER_SIZE: Setting<u64> = Setting::size("client_header_buffer_size")
     .contexts(SERVERS)
-    .args(1, 1)
-    .syntax("SIZE")
     .default("1k")
     .about("How long a request's head may be before it counts against large_client_header_buffers.");
 
@@ -139,13 +124,6 @@ pub(in crate::http) fn check(scope: &Scope) -> Result<(), conf::Error> {
     }
 }
 
-pub static CLIENT_MAX_BODY_SIZE: Setting<u64> = Setting::one("client_max_body_size", |args| args.size(0))
-    .contexts(EVERYWHERE)
-    .args(1, 1)
-    .syntax("SIZE")
-    .default("1m")
-    .about("The largest body a request may have (else 413); 0: any size.");
-
 /// Bytes; a [`Span`](crate::http::message::head::Span) counts in 32 bits.
 const LARGEST_HEAD: u64 = 1 << 30;
 
@@ -167,11 +145,6 @@ pub(in crate::http) fn may_keep_alive(cx: &Cx, location: &Location) -> bool {
         && cx.clock.now_ms().saturating_sub(cx.conn.opened_ms) < *location.scope.get(&KEEPALIVE_TIME)
 }
 
-/// The largest body allowed here, bytes; 0 is no limit.
-pub(in crate::http) fn max_body(location: &Location) -> u64 {
-    *location.scope.get(&CLIENT_MAX_BODY_SIZE)
-}
-
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[
     &KEEPALIVE_TIMEOUT,
     &KEEPALIVE_REQUESTS,
@@ -183,5 +156,4 @@ pub static DIRECTIVES: &[&dyn conf::Entry] = &[
     &CLIENT_HEADER_BUFFER_SIZE,
     &LARGE_CLIENT_HEADER_BUFFERS,
     &CONNECTION_POOL_SIZE,
-    &CLIENT_MAX_BODY_SIZE,
 ];

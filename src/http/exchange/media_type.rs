@@ -1,11 +1,10 @@
 //! `types` and `default_type`: the media type of a response by the extension of its uri.
 
+use super::cx::Cx;
+use super::state::Exchange;
 use crate::conf::{self, Contexts, Setting};
-use crate::http::exchange::{Cx, Exchange};
 use crate::http::message::mime::Types;
 use std::sync::{Arc, LazyLock};
-
-const EVERYWHERE: Contexts = Contexts::HTTP.union(Contexts::SERVER).union(Contexts::LOCATION);
 
 /// The text of the table that holds where no `types` block does.
 pub const BUILT_IN: &str = include_str!("../../../conf/mime.types");
@@ -76,7 +75,7 @@ pub static TYPES: Setting<Table> = Setting::many(&["types"], |args, table: &mut 
     }
     Ok(())
 })
-.contexts(EVERYWHERE)
+.contexts(Contexts::HTTP_ALL)
 .args(0, 0)
 .takes_block()
 .syntax("{ TYPE EXTENSION ...; ... }")
@@ -86,7 +85,7 @@ pub static TYPES: Setting<Table> = Setting::many(&["types"], |args, table: &mut 
 );
 
 pub static DEFAULT_TYPE: Setting<String> = Setting::one("default_type", |args| Ok(args.str(0)?.to_owned()))
-    .contexts(EVERYWHERE)
+    .contexts(Contexts::HTTP_ALL)
     .args(1, 1)
     .syntax("TYPE")
     .default("text/plain")
@@ -95,7 +94,7 @@ pub static DEFAULT_TYPE: Setting<String> = Setting::one("default_type", |args| O
 /// The media type of the response to the current uri; empty: none is sent.
 pub(in crate::http) fn of<'a>(ex: &Exchange, cx: &Cx<'a>) -> &'a [u8] {
     let scope = &ex.location_of(cx).scope;
-    scope.get(&TYPES).get(&ex.uri).map_or_else(|| scope.get(&DEFAULT_TYPE).as_bytes(), str::as_bytes)
+    scope.get(&TYPES).get(&ex.target.uri).map_or_else(|| scope.get(&DEFAULT_TYPE).as_bytes(), str::as_bytes)
 }
 
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&TYPES, &DEFAULT_TYPE];
@@ -106,7 +105,7 @@ mod tests {
     use crate::conf::{Registry, parse};
 
     fn table(text: &str) -> impl Fn(&str) -> Option<String> + use<> {
-        let conf = parse(&Registry::new(&[DIRECTIVES, crate::http::site::DIRECTIVES]), text).unwrap();
+        let conf = parse(&Registry::new(&[DIRECTIVES, crate::http::site::block::DIRECTIVES]), text).unwrap();
         let http = conf.root.children.into_iter().next().unwrap();
         move |name: &str| http.scope.get(&TYPES).get(format!("/{name}").as_bytes()).map(str::to_owned)
     }

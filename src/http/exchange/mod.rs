@@ -1,16 +1,28 @@
-//! One request and its response: its state, its variables, its lines in the logs, its limits.
+//! One request and its response: the state, the answer, variables and texts, lines in the logs, limits. Knows no phase.
 
+pub mod access_line;
 pub mod action;
-mod authorization;
-pub mod cx;
+mod answer;
+pub mod authorization;
+mod body;
+mod cx;
 pub mod error_lines;
+mod evaluate;
+pub mod file_path;
+mod flow;
 pub mod limits;
-pub mod log_format;
 pub mod media_type;
+mod parts;
+mod response;
 mod state;
 pub mod variables;
 
 pub use action::{Action, After, Body, Found, Kind, Listed, Part};
-pub use cx::{ConnInfo, Cx, Stage};
+pub use answer::Answer;
+pub use cx::{ConnInfo, Cx, Handler, HttpConf, Known, Stage};
+pub(in crate::http) use file_path::directory;
+pub(in crate::http) use flow::{Flow, Lookup, LookupKind};
+pub use response::Response;
 pub use state::Exchange;
-pub(in crate::http) use state::Flow;
+pub(in crate::http) use state::Progress;
+pub(in crate::http) use variables::bind;

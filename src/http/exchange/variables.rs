@@ -1,103 +1,95 @@
-//! The variables: one line each in a table. A log field is a variable.
+//! The variables: an entry each in a table. A log field is a variable. A room whose code computes a value has a table of
+//! its own beside that code; the top of `http` lists the tables, and they are bound to the names that a conf uses.
 
-use crate::http::exchange::{Cx, Exchange};
+use super::cx::{Cx, Known, Variable};
+use super::state::Exchange;
+use crate::conf;
+use crate::http::message::field::Id;
 use crate::http::message::head::Method;
-use crate::http::phases::files;
+use crate::http::site::template::VariableNames;
 use crate::os::Addr;
 use std::io::Write;
 
-type Get = fn(&Exchange, &Cx, &mut Vec<u8>) -> bool;
+impl Known {
+    /// A variable whose value may hold bytes that a client sent.
+    pub(in crate::http) const fn client(
+        name: &'static str,
+        about: &'static str,
+        get: fn(&Exchange, &Cx, &mut Vec<u8>) -> bool,
+    ) -> Known {
+        Known { name, about, is_foreign: true, get }
+    }
 
-/// One variable of the table. Its function appends the value, or says `false` when there is none.
-pub struct Variable {
-    pub name: &'static str,
-    /// What it holds, for the reference.
-    pub about: &'static str,
-    /// The value may hold bytes that the client chose, and so is escaped in logs.
-    foreign: bool,
-    get: Get,
-}
-
-/// A variable as a template names it.
-#[derive(Clone)]
-pub enum Var {
-    Known(&'static Variable),
-    /// `$http_NAME`: a request header field.
-    Header(String),
-    /// `$sent_http_NAME`: a response header field.
-    Sent(String),
-    /// `$arg_NAME`: a parameter of the query.
-    Arg(String),
-    /// `$cookie_NAME`.
-    Cookie(String),
-    /// `$1` to `$9`.
-    Capture(usize),
-    /// A named group of a regex of the conf.
-    Named(String),
-}
-
-impl std::fmt::Debug for Var {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Var::Known(variable) => write!(f, "${}", variable.name),
-            Var::Header(name) => write!(f, "$http_{name}"),
-            Var::Sent(name) => write!(f, "$sent_http_{name}"),
-            Var::Arg(name) => write!(f, "$arg_{name}"),
-            Var::Cookie(name) => write!(f, "$cookie_{name}"),
-            Var::Capture(n) => write!(f, "${n}"),
-            Var::Named(name) => write!(f, "${name}"),
-        }
+    /// A variable whose value never holds bytes that a client sent.
+    pub(in crate::http) const fn ours(
+        name: &'static str,
+        about: &'static str,
+        get: fn(&Exchange, &Cx, &mut Vec<u8>) -> bool,
+    ) -> Known {
+        Known { name, about, is_foreign: false, get }
     }
 }
 
-impl Var {
-    /// The variable of this name; one that no table knows may be a named group.
-    pub fn find(name: &str) -> Var {
-        if let Some(variable) = VARIABLES.iter().find(|variable| variable.name == name) {
-            return Var::Known(variable);
+/// Binds the names that a conf uses to the variables of `tables`, to the families of names such as `http_NAME`, and to the
+/// named groups of the conf's regexes.
+///
+/// # Errors
+/// nginx's `unknown "x" variable` for the first name that nothing defines.
+pub(in crate::http) fn bind(names: &VariableNames, tables: &[&'static [Known]]) -> Result<Vec<Variable>, conf::Error> {
+    let known = || tables.iter().copied().flatten();
+    let bind_one = |(name, span): (&str, conf::Span)| {
+        if let Some(variable) = known().find(|variable| variable.name == name) {
+            return Ok(Variable::Known(variable));
         }
+        if let Some(variable) = Variable::of_family(name) {
+            return Ok(variable);
+        }
+        if names.captured().iter().any(|captured| captured == name) {
+            return Ok(Variable::Named(name.to_owned()));
+        }
+        let all = known().map(|variable| variable.name).chain(names.captured().iter().map(String::as_str));
+        let error = conf::Error::at(span, format!("unknown \"{name}\" variable"));
+        Err(match conf::did_you_mean(name, all) {
+            Some(near) => error.help(format!("did you mean \"${near}\"?")),
+            None => error,
+        })
+    };
+    names.used().map(bind_one).collect()
+}
+
+impl Variable {
+    /// The variable of a family of names: `$1`, `$http_NAME` and the like.
+    fn of_family(name: &str) -> Option<Variable> {
         if let [digit @ b'1'..=b'9'] = name.as_bytes() {
-            return Var::Capture(usize::from(digit - b'0'));
+            return Some(Variable::Capture(usize::from(digit - b'0')));
         }
-        let family = ["sent_http_", "http_", "arg_", "cookie_"].into_iter().find_map(|prefix| {
-            let rest = name.strip_prefix(prefix)?;
-            Some((prefix, rest.to_ascii_lowercase()))
-        });
-        match family {
-            Some(("sent_http_", rest)) => Var::Sent(rest),
-            Some(("http_", rest)) => Var::Header(rest),
-            Some(("arg_", rest)) => Var::Arg(rest),
-            Some((_, rest)) => Var::Cookie(rest),
-            None => Var::Named(name.to_owned()),
-        }
+        let rest = |prefix| Some(name.strip_prefix(prefix)?.to_ascii_lowercase());
+        let sent = || rest("sent_http_").map(Variable::Sent);
+        let header = || rest("http_").map(Variable::Header);
+        let arg = || rest("arg_").map(Variable::Arg);
+        sent().or_else(header).or_else(arg).or_else(|| rest("cookie_").map(Variable::Cookie))
     }
 
     /// Appends the value. `false`: there is none.
-    pub fn get(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) -> bool {
+    pub(super) fn get(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) -> bool {
         match self {
-            Var::Known(variable) => (variable.get)(ex, cx, out),
-            Var::Header(name) => header(ex, cx, name, out),
-            Var::Sent(name) => join(out, b", ", ex.response.sent(name.as_bytes())),
-            Var::Arg(name) => put(out, argument(&ex.args, name.as_bytes())),
-            Var::Cookie(name) => put(out, cookie(ex, cx, name.as_bytes())),
-            Var::Capture(n) => put(out, ex.captures.get(*n)),
-            Var::Named(name) => put(out, ex.captures.name(name)),
+            Variable::Known(variable) => (variable.get)(ex, cx, out),
+            Variable::Header(name) => header(ex, cx, name, out),
+            Variable::Sent(name) => join(out, b", ", ex.response.sent(name.as_bytes())),
+            Variable::Arg(name) => put(out, argument(&ex.target.args, name.as_bytes())),
+            Variable::Cookie(name) => put(out, cookie(ex, cx, name.as_bytes())),
+            Variable::Capture(n) => put(out, ex.target.captured.get(*n)),
+            Variable::Named(name) => put(out, ex.target.captured.name(name)),
         }
     }
 
     /// Whether the client may have chosen the value.
-    pub fn is_foreign(&self) -> bool {
-        !matches!(self, Var::Known(variable) if !variable.foreign)
+    pub(super) fn is_foreign(&self) -> bool {
+        !matches!(self, Variable::Known(variable) if !variable.is_foreign)
     }
 }
 
-/// The name nearest to a misspelt one.
-pub fn nearest<'n>(name: &str, captured: &'n [String]) -> Option<&'n str> {
-    let known = VARIABLES.iter().map(|variable| variable.name);
-    crate::conf::did_you_mean(name, known.chain(captured.iter().map(String::as_str)))
-}
-
-fn put(out: &mut Vec<u8>, value: Option<&[u8]>) -> bool {
+pub(super) fn put(out: &mut Vec<u8>, value: Option<&[u8]>) -> bool {
     let Some(value) = value else { return false };
     out.extend_from_slice(value);
     true
@@ -131,7 +123,7 @@ fn argument<'a>(args: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 }
 
 fn cookie<'a>(ex: &'a Exchange, cx: &Cx<'a>, name: &[u8]) -> Option<&'a [u8]> {
-    ex.head.all(cx.input, crate::http::message::field::Id::Cookie).find_map(|line| {
+    ex.head.all(cx.input, Id::Cookie).find_map(|line| {
         line.split(|&byte| byte == b';').find_map(|pair| {
             let pair = pair.trim_ascii_start();
             let at = memchr::memchr(b'=', pair)?;
@@ -180,82 +172,99 @@ fn request_id(cx: &Cx, out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Whether a template that uses this one needs the address the client connected to.
-pub fn needs_local_address(name: &str) -> bool {
-    name == "server_addr"
-}
-
-macro_rules! variables {
-    ($($name:ident $foreign:ident $about:literal: $get:expr;)*) => {
-        &[$(Variable { name: stringify!($name), about: $about, foreign: variables!(@$foreign), get: $get }),*]
-    };
-    (@client) => { true };
-    (@ours) => { false };
-}
-
-/// The table. `client`: the value may hold what a client sent; `ours`: never.
-pub static VARIABLES: &[Variable] = variables! {
-    accept_delay ours "seconds with ms from the connection's handshake to its accept, in ticks of the kernel (4 ms at 250 Hz)": |_, cx, out| {
-        cx.conn.accept_delay_ms.is_some_and(|ms| seconds(out, ms.into()))
-    };
-    args client "the query": |ex, _, out| !ex.args.is_empty() && put(out, Some(&ex.args));
-    binary_remote_addr client "the client's address, 4 or 16 bytes": |_, cx, out| match cx.conn.peer.ip() {
+/// The variables of the exchange itself.
+pub static VARIABLES: &[Known] = &[
+    Known::ours(
+        "accept_delay",
+        "seconds with ms from the connection's handshake to its accept, in ticks of the kernel (4 ms at 250 Hz)",
+        |_, cx, out| cx.conn.accept_delay_ms.is_some_and(|ms| seconds(out, ms.into())),
+    ),
+    Known::client("args", "the query", |ex, _, out| !ex.target.args.is_empty() && put(out, Some(&ex.target.args))),
+    Known::client("binary_remote_addr", "the client's address, 4 or 16 bytes", |_, cx, out| match cx.conn.peer.ip() {
         Some(std::net::IpAddr::V4(ip)) => put(out, Some(&ip.octets())),
         Some(std::net::IpAddr::V6(ip)) => put(out, Some(&ip.octets())),
         None => put(out, Some(b"unix:")),
-    };
-    body_bytes_sent ours "bytes sent, without the head": |ex, _, out| number(out, ex.bytes_sent.saturating_sub(ex.head_sent));
-    bytes_sent ours "bytes sent": |ex, _, out| number(out, ex.bytes_sent);
-    connection ours "number of the connection in its worker": |_, cx, out| number(out, cx.conn.number);
-    connection_requests ours "number of this request on its connection": |_, cx, out| number(out, cx.conn.requests.into());
-    content_length client "the request's Content-Length": |ex, cx, out| put(out, ex.head.get(cx.input, b"content-length"));
-    content_type client "the request's Content-Type": |ex, cx, out| header(ex, cx, "content_type", out);
-    document_root ours "the root or alias": |ex, cx, out| {
-        ex.location_of(cx).scope.get(&files::ROOT).document_root(ex, cx, out);
-        true
-    };
-    document_uri client "same as $uri": |ex, _, out| put(out, Some(&ex.uri));
-    gzip_ratio ours "none: nothing is compressed": |_, _, _| false;
-    host client "host of the target, else of Host, else the server's name": host;
-    hostname ours "name of the machine": |_, cx, out| put(out, Some(cx.site.hostname.as_bytes()));
-    https ours "\"on\" under TLS, else empty": |_, _, _| true;
-    is_args ours "\"?\" if there is a query, else empty": |ex, _, out| put(out, Some(if ex.args.is_empty() { b"" } else { b"?" }));
-    limit_rate ours "0: no limit": |_, _, out| number(out, 0);
-    msec ours "now, in seconds since 1970 with ms": |_, cx, out| seconds(out, cx.clock.unix_ms());
-    nginx_version ours "drover's version": |_, _, out| put(out, Some(env!("CARGO_PKG_VERSION").as_bytes()));
-    pid ours "pid of the worker": |_, _, out| number(out, std::process::id().into());
-    pipe ours "\"p\" if the request was pipelined, else \".\"": |ex, _, out| put(out, Some(if ex.pipelined { b"p" } else { b"." }));
-    query_string client "same as $args": |ex, _, out| !ex.args.is_empty() && put(out, Some(&ex.args));
-    remote_addr client "the client's address": |_, cx, out| ip(out, &cx.conn.peer);
-    remote_port ours "the client's port": |_, cx, out| cx.conn.peer.port().is_some_and(|port| number(out, port.into()));
-    remote_user client "the user that Authorization: Basic names": |ex, cx, out| crate::http::exchange::authorization::user(ex, cx, out);
-    request client "the request line": |ex, cx, out| !ex.head.line.is_empty() && put(out, Some(ex.head.line.of(cx.input)));
-    request_completion ours "\"OK\" if the response was sent whole, else empty": |ex, _, out| put(out, Some(if ex.is_complete() { b"OK" } else { b"" }));
-    request_filename client "path of the file for $uri": |ex, cx, out| {
-        let mut path = Vec::new();
-        files::map(ex, cx, ex.location_of(cx), &mut path);
-        put(out, Some(&path))
-    };
-    request_id ours "32 random hex digits": |_, cx, out| request_id(cx, out);
-    request_length ours "bytes of the request's head and body": |ex, _, out| number(out, ex.head_len() as u64 + ex.body_bytes);
-    request_method client "GET, HEAD ...": |ex, cx, out| match ex.head.method_text.of(cx.input) {
-        // An error page is got, whatever the client has asked for.
-        _ if ex.internal && ex.head.method == Method::Get => put(out, Some(b"GET")),
+    }),
+    Known::ours("body_bytes_sent", "bytes sent, without the head", |ex, _, out| {
+        number(out, ex.account.bytes_sent.saturating_sub(ex.account.head_sent))
+    }),
+    Known::ours("bytes_sent", "bytes sent", |ex, _, out| number(out, ex.account.bytes_sent)),
+    Known::ours("connection", "number of the connection in its worker", |_, cx, out| number(out, cx.conn.number)),
+    Known::ours("connection_requests", "number of this request on its connection", |_, cx, out| {
+        number(out, cx.conn.requests.into())
+    }),
+    Known::client("content_length", "the request's Content-Length", |ex, cx, out| {
+        put(out, ex.head.get(cx.input, b"content-length"))
+    }),
+    Known::client("content_type", "the request's Content-Type", |ex, cx, out| header(ex, cx, "content_type", out)),
+    Known::client("document_uri", "same as $uri", |ex, _, out| put(out, Some(&ex.target.uri))),
+    Known::ours("gzip_ratio", "none: nothing is compressed", |_, _, _| false),
+    Known::client("host", "host of the target, else of Host, else the server's name", host),
+    Known::ours("hostname", "name of the machine", |_, cx, out| put(out, Some(cx.conf.hostname.as_bytes()))),
+    Known::ours("https", "\"on\" under TLS, else empty", |_, _, _| true),
+    Known::ours("is_args", "\"?\" if there is a query, else empty", |ex, _, out| {
+        put(out, Some(if ex.target.args.is_empty() { b"" } else { b"?" }))
+    }),
+    Known::ours("limit_rate", "0: no limit", |_, _, out| number(out, 0)),
+    Known::ours("msec", "now, in seconds since 1970 with ms", |_, cx, out| seconds(out, cx.clock.unix_ms())),
+    Known::ours("nginx_version", "drover's version", |_, _, out| put(out, Some(env!("CARGO_PKG_VERSION").as_bytes()))),
+    Known::ours("pid", "pid of the worker", |_, _, out| number(out, std::process::id().into())),
+    Known::ours("pipe", "\"p\" if the request was pipelined, else \".\"", |ex, _, out| {
+        put(out, Some(if ex.account.is_pipelined { b"p" } else { b"." }))
+    }),
+    Known::client("query_string", "same as $args", |ex, _, out| {
+        !ex.target.args.is_empty() && put(out, Some(&ex.target.args))
+    }),
+    Known::client("remote_addr", "the client's address", |_, cx, out| ip(out, &cx.conn.peer)),
+    Known::ours("remote_port", "the client's port", |_, cx, out| {
+        cx.conn.peer.port().is_some_and(|port| number(out, port.into()))
+    }),
+    Known::client("request", "the request line", |ex, cx, out| {
+        !ex.head.line.is_empty() && put(out, Some(ex.head.line.of(cx.input)))
+    }),
+    Known::ours("request_completion", "\"OK\" if the response was sent whole, else empty", |ex, _, out| {
+        put(out, Some(if ex.account.is_cut_short { b"" } else { b"OK" }))
+    }),
+    Known::ours("request_id", "32 random hex digits", |_, cx, out| request_id(cx, out)),
+    Known::ours("request_length", "bytes of the request's head and body", |ex, _, out| {
+        number(out, ex.account.head_len as u64 + ex.account.body_bytes)
+    }),
+    Known::client("request_method", "GET, HEAD ...", |ex, cx, out| match ex.head.method_text.of(cx.input) {
+        // An error page is fetched with GET, whatever the client has asked for.
+        _ if ex.target.is_internal && ex.head.method == Method::Get => put(out, Some(b"GET")),
         text => !text.is_empty() && put(out, Some(text)),
-    };
-    request_time ours "seconds with ms since the request's first byte": |ex, cx, out| seconds(out, cx.clock.now_ms().saturating_sub(ex.started_ms));
-    request_uri client "the target as it came, from its path on, with its query": |ex, cx, out| put(out, Some(ex.head.uri(cx.input)));
-    scheme ours "http": |_, _, out| put(out, Some(b"http"));
-    server_addr ours "the address the client connected to": |_, cx, out| cx.conn.local.as_ref().is_some_and(|addr| ip(out, addr));
-    server_name ours "first name of the server": |ex, cx, out| put(out, Some(ex.server_of(cx).name.as_bytes()));
-    server_port ours "the port the client connected to": |_, cx, out| cx.site.bound_addr(cx.conn.bound).port().is_some_and(|port| number(out, port.into()));
-    server_protocol client "HTTP/1.0 or HTTP/1.1": |ex, cx, out| put(out, Some(ex.head.version_text.of(cx.input)));
-    status ours "status of the response": |ex, _, out| {
-        let status = if ex.response.status == 0 { ex.error_status } else { ex.response.status };
+    }),
+    Known::ours("request_time", "seconds with ms since the request's first byte", |ex, cx, out| {
+        seconds(out, cx.clock.now_ms().saturating_sub(ex.account.started_ms))
+    }),
+    Known::client("request_uri", "the target as it came, from its path on, with its query", |ex, cx, out| {
+        put(out, Some(ex.head.uri(cx.input)))
+    }),
+    Known::ours("scheme", "http", |_, _, out| put(out, Some(b"http"))),
+    Known::ours("server_addr", "the address the client connected to", |_, cx, out| {
+        cx.conn.local.as_ref().is_some_and(|addr| ip(out, addr))
+    }),
+    Known::ours("server_name", "first name of the server", |ex, cx, out| {
+        put(out, Some(ex.server_of(cx).name.as_bytes()))
+    }),
+    Known::ours("server_port", "the port the client connected to", |_, cx, out| {
+        cx.conf.bound_addr(cx.conn.bound).port().is_some_and(|port| number(out, port.into()))
+    }),
+    Known::client("server_protocol", "HTTP/1.0 or HTTP/1.1", |ex, cx, out| {
+        put(out, Some(ex.head.version_text.of(cx.input)))
+    }),
+    Known::ours("status", "status of the response", |ex, _, out| {
+        let status = if ex.response.status == 0 { ex.error.status } else { ex.response.status };
         let _ = write!(out, "{status:03}");
         true
-    };
-    time_iso8601 ours "local time, 2026-11-20T10:00:00+00:00": |_, cx, out| put(out, Some(cx.clock.iso8601().as_bytes()));
-    time_local ours "local time, 20/Nov/2026:10:00:00 +0000": |_, cx, out| put(out, Some(cx.clock.log_time().as_bytes()));
-    uri client "the path, normalised, as internal redirects change it": |ex, _, out| put(out, Some(&ex.uri));
-};
+    }),
+    Known::ours("time_iso8601", "local time, 2026-11-20T10:00:00+00:00", |_, cx, out| {
+        put(out, Some(cx.clock.iso8601().as_bytes()))
+    }),
+    Known::ours("time_local", "local time, 20/Nov/2026:10:00:00 +0000", |_, cx, out| {
+        put(out, Some(cx.clock.log_time().as_bytes()))
+    }),
+    Known::client("uri", "the path, normalised, as internal redirects change it", |ex, _, out| {
+        put(out, Some(&ex.target.uri))
+    }),
+];

@@ -23,7 +23,7 @@ pub struct Fed {
 }
 
 /// A request body on its way in. A counter for Content-Length, a strict decoder for chunks (RFC 9112 section 7.1).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RequestBody {
     state: State,
     /// Content announced by chunks so far.
@@ -35,7 +35,7 @@ pub struct RequestBody {
     excess: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
     /// This much content is left; nothing follows it.
     Length(u64),
@@ -53,6 +53,7 @@ enum State {
     TrailerLine,
     TrailerLf,
     LastLf,
+    #[default]
     Done,
 }
 
@@ -70,11 +71,6 @@ impl RequestBody {
             Framing::Chunked => State::Size(None),
         };
         Ok(Self { state, total: 0, max, line: 0, excess: 0 })
-    }
-
-    /// No body.
-    pub fn none() -> Self {
-        Self { state: State::Done, total: 0, max: 0, line: 0, excess: 0 }
     }
 
     /// Nothing more is to come.

@@ -3,30 +3,25 @@
 use std::io::Write;
 
 use crate::conf::{self, Contexts, Setting};
-use crate::http::answer::response::{self, Answer};
-use crate::http::exchange::action::{Kind, Listed};
-use crate::http::exchange::error_lines;
-use crate::http::exchange::{Cx, Exchange, Flow};
+use crate::http::answer::conditions;
+use crate::http::exchange::{Answer, Cx, Exchange, Flow, Kind, Listed, Lookup, error_lines};
 use crate::http::message::date;
 use crate::http::message::head::Method;
 use crate::http::message::uri::{self, Escape};
-use crate::http::phases::files::Purpose;
 use crate::os::time::LocalTime;
 
-const EVERYWHERE: Contexts = Contexts::HTTP.union(Contexts::SERVER).union(Contexts::LOCATION);
-
-pub static AUTOINDEX: Setting<bool> = Setting::flag("autoindex").contexts(EVERYWHERE).default("off").about(
+pub static AUTOINDEX: Setting<bool> = Setting::flag("autoindex").contexts(Contexts::HTTP_ALL).default("off").about(
     "Whether a uri that ends in a slash, and leads to a directory without an index file, gets a list of what the directory \
      holds. Names that begin with a dot are not listed.",
 );
 
 pub static AUTOINDEX_EXACT_SIZE: Setting<bool> = Setting::flag("autoindex_exact_size")
-    .contexts(EVERYWHERE)
+    .contexts(Contexts::HTTP_ALL)
     .default("on")
     .about("Whether `autoindex` gives sizes in bytes, not rounded to kilobytes, megabytes and gigabytes.");
 
 pub static AUTOINDEX_LOCALTIME: Setting<bool> = Setting::flag("autoindex_localtime")
-    .contexts(EVERYWHERE)
+    .contexts(Contexts::HTTP_ALL)
     .default("off")
     .about("Whether `autoindex` gives times in this machine's time zone, not in UTC.");
 
@@ -35,20 +30,23 @@ pub static DIRECTIVES: &[&dyn conf::Entry] = &[&AUTOINDEX, &AUTOINDEX_EXACT_SIZE
 /// The column in which times begin, counted from the names: longer names are cut.
 const NAME_LEN: usize = 50;
 
-/// Asks for what is in the directory of the exchange's path, if the location lists.
-pub(in crate::http) fn list(ex: &mut Exchange, cx: &Cx) -> Option<Flow> {
-    let is_on = *ex.location_of(cx).scope.get(&AUTOINDEX) && matches!(ex.head.method, Method::Get | Method::Head);
+/// Phase: asks for the entries of the directory, if the location lists.
+pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
+    let is_on = ex.target.uri.ends_with(b"/")
+        && *ex.location_of(cx).scope.get(&AUTOINDEX)
+        && matches!(ex.head.method, Method::Get | Method::Head);
     if !is_on {
-        return None;
+        return Flow::Next;
     }
-    if ex.path.len() > 1 && ex.path.ends_with(b"/") {
-        ex.path.pop();
+    ex.map_uri_to_path(cx);
+    if ex.target.path.len() > 1 && ex.target.path.ends_with(b"/") {
+        ex.target.path.pop();
     }
-    Some(Flow::Lookup(Purpose::List))
+    Lookup::list()
 }
 
-/// The answer to what was found, or to the `errno` of opendir(3) or stat(2).
-pub(in crate::http) fn listed(ex: &Exchange, cx: &Cx, result: Result<Vec<Listed>, i32>) -> Flow {
+/// The page of the entries, or the answer to the `errno` of opendir(3) or stat(2).
+pub(super) fn listed(ex: &mut Exchange, cx: &Cx, _: usize, result: Result<Vec<Listed>, i32>) -> Flow {
     let mut entries = match result {
         Ok(entries) => entries,
         Err(errno) => {
@@ -63,7 +61,7 @@ pub(in crate::http) fn listed(ex: &Exchange, cx: &Cx, result: Result<Vec<Listed>
     entries.sort_by(|a, b| (a.kind != Kind::Dir, &a.name).cmp(&(b.kind != Kind::Dir, &b.name)));
     let scope = &ex.location_of(cx).scope;
     let (exact, local) = (*scope.get(&AUTOINDEX_EXACT_SIZE), *scope.get(&AUTOINDEX_LOCALTIME));
-    Flow::Answer(response::text(ex, cx, page(&ex.uri, &entries, exact, local), Some("text/html")))
+    Flow::Answer(conditions::text(ex, cx, page(&ex.target.uri, &entries, exact, local), Some("text/html")))
 }
 
 fn page(uri: &[u8], entries: &[Listed], exact: bool, local: bool) -> Vec<u8> {

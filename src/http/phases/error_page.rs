@@ -1,13 +1,11 @@
 //! `error_page`: another answer in the place of an error, as nginx's `ngx_http_special_response_handler`.
 
 use crate::conf::{self, Contexts, Setting};
-use crate::http::answer::response::Answer;
-use crate::http::exchange::{Cx, Exchange, Flow};
+use crate::http::exchange::{Answer, Cx, Exchange, Flow};
 use crate::http::message::head::{Form, Method};
-use crate::http::phases::files;
 use crate::http::site::template::Template;
 
-/// One `error_page`.
+/// The value of an `error_page`.
 #[derive(Debug)]
 pub struct ErrorPage {
     statuses: Vec<u16>,
@@ -18,14 +16,12 @@ pub struct ErrorPage {
     span: conf::Span,
 }
 
-const EVERYWHERE: Contexts = Contexts::HTTP.union(Contexts::SERVER).union(Contexts::LOCATION);
-
 /// The pages of this scope.
 pub static ERROR_PAGE: Setting<Vec<ErrorPage>> = Setting::many(&["error_page"], |args, pages: &mut Vec<ErrorPage>| {
     pages.push(ErrorPage::parse(args)?);
     Ok(())
 })
-.contexts(EVERYWHERE)
+.contexts(Contexts::HTTP_ALL)
 .args(2, usize::MAX)
 .syntax("CODE ... [=[CODE]] URI")
 .about(
@@ -34,15 +30,13 @@ pub static ERROR_PAGE: Setting<Vec<ErrorPage>> = Setting::many(&["error_page"], 
 );
 
 /// Whether an error of an error page may have an error page.
-pub static RECURSIVE_ERROR_PAGES: Setting<bool> = Setting::one("recursive_error_pages", |args| args.flag(0))
-    .contexts(EVERYWHERE)
-    .args(1, 1)
-    .syntax("on | off")
+pub static RECURSIVE_ERROR_PAGES: Setting<bool> = Setting::flag("recursive_error_pages")
+    .contexts(Contexts::HTTP_ALL)
     .default("off")
     .about("Whether an error met while an error page is made may have an error page of its own.");
 
 impl ErrorPage {
-    /// The named location that it leads to, without the `@`, and where it stands.
+    /// The named location that the page leads to, without the `@`, and its place.
     pub(in crate::http) fn named(&self) -> Option<(&str, conf::Span)> {
         let name = std::str::from_utf8(self.target.as_text()?).ok()?;
         Some((name.strip_prefix('@')?, self.span))
@@ -68,7 +62,7 @@ impl ErrorPage {
         for i in 0..codes {
             let text = args.str(i)?;
             match conf::parse_count(text) {
-                // That is nginx's own code for a client that left.
+                // 499 is nginx's own code for a client that left.
                 Some(499) | None => return Err(args.bad(i, format!("invalid value \"{text}\""))),
                 Some(status @ 300..=599) => statuses.push(status as u16),
                 Some(_) => return Err(args.bad(i, format!("value \"{text}\" must be between 300 and 599"))),
@@ -78,18 +72,18 @@ impl ErrorPage {
     }
 }
 
-/// Where the conf sends an exchange that failed with `status`; `None`: the built-in page it is.
-pub(in crate::http) fn find(ex: &mut Exchange, cx: &Cx, status: u16) -> Option<Flow> {
-    if ex.in_error_page {
+/// Where the conf sends an exchange that failed with `status`; `None`: to the built-in page.
+pub(super) fn find(ex: &mut Exchange, cx: &Cx, status: u16) -> Option<Flow> {
+    if ex.error.is_final {
         return None;
     }
     let location = ex.location_of(cx);
     let page = location.scope.get(&ERROR_PAGE).iter().find(|page| page.statuses.contains(&status))?;
     // The location that the error is met in decides about its page's own errors, not that of the page.
-    ex.in_error_page = !*location.scope.get(&RECURSIVE_ERROR_PAGES);
+    ex.error.is_final = !*location.scope.get(&RECURSIVE_ERROR_PAGES);
     // A 2xx to CONNECT would promise a tunnel (RFC 9110, 9.3.6).
     let may_overwrite = |code: &u16| ex.head.form != Form::Authority || *code >= 300;
-    ex.error_status = page.overwrite.filter(may_overwrite).unwrap_or(status);
+    ex.error.status = page.overwrite.filter(may_overwrite).unwrap_or(status);
     let mut target = Vec::new();
     page.target.eval(ex, cx, &mut target);
     match target.first() {
@@ -97,18 +91,18 @@ pub(in crate::http) fn find(ex: &mut Exchange, cx: &Cx, status: u16) -> Option<F
             if ex.head.method != Method::Head {
                 ex.head.method = Method::Get;
             }
-            files::set_uri(ex, &target);
-            Some(ex.redirect_to(cx))
+            ex.target.set_uri(&target);
+            Some(Flow::Redirect)
         }
-        Some(b'@') => Some(ex.enter_named(cx, &String::from_utf8_lossy(&target[1..]))),
+        Some(b'@') => Some(Flow::Named(String::from_utf8_lossy(&target[1..]).into_owned())),
         _ => {
             // nginx looks for no page in the place of this redirect.
-            ex.in_error_page = true;
-            let status = match ex.error_status {
+            ex.error.is_final = true;
+            let status = match ex.error.status {
                 status @ (301 | 302 | 303 | 307 | 308) => status,
                 _ => 302,
             };
-            ex.error_status = 0;
+            ex.error.status = 0;
             Some(Flow::Answer(Answer::Redirect { status, target }))
         }
     }

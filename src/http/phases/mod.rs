@@ -1,7 +1,15 @@
-//! The phases that a request passes, one file a module of nginx's, with its directives.
+//! The phases that a request passes, one file a module of nginx's, with its directives. `walk.rs` knows their order.
 
 pub mod access;
+mod alias;
 pub mod autoindex;
+pub mod body_limit;
 pub mod error_page;
-pub mod files;
+pub mod index;
+pub mod internal;
+mod open_failed;
 pub mod returns;
+mod static_files;
+pub mod target;
+pub mod try_files;
+mod walk;

@@ -1,11 +1,11 @@
 //! `return`, as in nginx's `ngx_http_rewrite_module.c`.
 
 use crate::conf::{self, Contexts, Scope, Setting};
-use crate::http::answer::response::{self, Answer};
-use crate::http::exchange::{Cx, Exchange};
+use crate::http::answer::conditions;
+use crate::http::exchange::{Answer, Cx, Exchange, Flow};
 use crate::http::site::template::Template;
 
-/// What `return` says.
+/// The value of a `return`.
 #[derive(Debug)]
 pub struct Return {
     status: u16,
@@ -45,27 +45,50 @@ impl Return {
     }
 }
 
-/// The answer of a `return` that closes the connection without a response: nothing of the request changes it, and its
-/// body is not looked at.
-pub(in crate::http) fn silence(scope: &Scope) -> Option<Answer> {
-    let conf = scope.get(&RETURN).as_ref()?;
-    Some(Answer::failure(conf.status)).filter(|answer| matches!(answer, Answer::Close(_)))
+/// Phase, before the location is known: the server's own `return`.
+pub(super) fn in_server(ex: &mut Exchange, cx: &Cx) -> Flow {
+    let scope = &ex.server_of(cx).scope;
+    answer(ex, cx, scope)
 }
 
-/// The answer that the `return` of this scope gives, if it has one: `ngx_http_send_response`.
-pub(in crate::http) fn answer(ex: &mut Exchange, cx: &Cx, scope: &Scope) -> Option<Answer> {
-    let conf = scope.get(&RETURN).as_ref()?;
+/// Phase: a `return` that closes the connection without a response. Nothing of the request changes it, and its body is not
+/// looked at.
+pub(super) fn close(ex: &mut Exchange, cx: &Cx) -> Flow {
+    let conf = location_scope(ex, cx).and_then(|scope| scope.get(&RETURN).as_ref());
+    match conf.map(|conf| Answer::failure(conf.status)) {
+        Some(answer @ Answer::Close(_)) => Flow::Answer(answer),
+        _ => Flow::Next,
+    }
+}
+
+/// Phase: the location's `return`.
+pub(super) fn in_location(ex: &mut Exchange, cx: &Cx) -> Flow {
+    match location_scope(ex, cx) {
+        Some(scope) => answer(ex, cx, scope),
+        None => Flow::Next,
+    }
+}
+
+/// The scope of the location, unless that stands for the server itself.
+fn location_scope<'a>(ex: &Exchange, cx: &Cx<'a>) -> Option<&'a Scope> {
+    let location = ex.location_of(cx);
+    Some(&location.scope).filter(|_| location.index != ex.server_of(cx).own)
+}
+
+/// The answer of the scope's `return`, if there is one: `ngx_http_send_response`.
+fn answer(ex: &mut Exchange, cx: &Cx, scope: &Scope) -> Flow {
+    let Some(conf) = scope.get(&RETURN) else { return Flow::Next };
     // In an error page the status is that of the error.
-    let status = if ex.error_status == 0 { conf.status } else { ex.error_status };
+    let status = if ex.error.status == 0 { conf.status } else { ex.error.status };
     ex.response.status = status;
     let mut text = Vec::new();
     if let Some(template) = &conf.text {
         template.eval(ex, cx, &mut text);
     }
-    Some(match conf.status {
+    Flow::Answer(match conf.status {
         code @ (301 | 302 | 303 | 307 | 308) => Answer::Redirect { status: code, target: text },
         code if matches!(code, 408 | 444 | 499) || code >= 400 && conf.text.is_none() => Answer::failure(code),
-        _ if status == 200 => response::text(ex, cx, text, None),
+        _ if status == 200 => conditions::text(ex, cx, text, None),
         _ => Answer::Text { status, body: text, media_type: None },
     })
 }

@@ -1,7 +1,7 @@
 //! What the regexes of a conf have captured for one exchange: the groups of the last one that fitted, and the named groups
 //! of all.
 
-use crate::http::site::regex::{Captures, Regex};
+use super::regex::{Captures, Regex};
 
 /// Reused: [`Captured::clear`] keeps the memory.
 #[derive(Debug, Default)]

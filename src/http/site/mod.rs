@@ -1,10 +1,18 @@
-//! The `http` block, compiled: sockets, servers, names, locations, regexes. Knows no request.
+//! The `http` block, compiled: sockets, servers, names, locations, regexes, root, texts with variables. Knows no request.
 
-mod block;
+pub mod block;
+mod bound;
 pub mod captured;
 pub mod listen;
+pub mod location;
+pub mod log_format;
 pub mod regex;
+pub mod root;
 pub mod route;
+pub mod server;
+pub mod server_name;
 pub mod template;
 
-pub use block::{DIRECTIVES, HTTP, LOCATION, Location, Pattern, SERVER, SERVER_NAME, Server, ServerName, Site};
+pub use block::HttpBlock;
+pub use location::{Location, Pattern};
+pub use server::Server;

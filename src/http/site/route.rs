@@ -1,6 +1,6 @@
 //! Which server and which location a request belongs to: the matching alone, for any value kept with a name or pattern.
 
-use crate::http::site::regex::{Captures, MatchError, Regex};
+use super::regex::{Captures, MatchError, Regex};
 use foldhash::HashMap;
 
 /// What matched.

@@ -1,9 +1,10 @@
-//! Text with `$variables`, compiled once when the conf is read and filled in for each exchange.
+//! Text with `$variables`, compiled once when the conf is read. An exchange fills it in (`exchange/evaluate.rs`).
 //! The syntax is nginx's (`src/http/ngx_http_script.c`): `$name`, `${name}`, `$1` to `$9`.
+//!
+//! A template holds numbers in the place of names, as in nginx (`ngx_http_get_variable_index`): [`VariableNames`] gives
+//! them out while the conf is read; when it has been read, each name is bound to its value's function.
 
 use crate::conf;
-use crate::http::exchange::variables::{self, Var};
-use crate::http::exchange::{Cx, Exchange};
 
 /// A compiled text. The empty template yields the empty text.
 #[derive(Debug, Default, Clone)]
@@ -12,80 +13,53 @@ pub struct Template {
 }
 
 #[derive(Debug, Clone)]
-enum Part {
+pub(in crate::http) enum Part {
     Text(Vec<u8>),
-    Var(Var),
+    /// The number that [`VariableNames`] has given to a variable's name.
+    Variable(usize),
 }
 
-/// The variable names of one conf: those that templates use and no table knows, and those that regexes capture.
-/// Compared when the whole conf has been read, because a capture may be defined below its use.
-#[derive(Debug, Default)]
-pub struct Names {
+/// The names of variables in one conf: those that templates use, numbered, and the named groups of regexes.
+///
+/// A group may be defined below its use: names are looked up when the whole conf has been read.
+#[derive(Debug, Default, Clone)]
+pub struct VariableNames {
+    /// Each name, and the place of its first use.
     used: Vec<(String, conf::Span)>,
     captured: Vec<String>,
-    server_addr: bool,
-    accept_delay: bool,
-    sent_headers: bool,
 }
 
-impl Names {
+impl VariableNames {
     /// Makes the named groups of a regex known as variables.
     pub fn capture<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
         self.captured.extend(names.map(str::to_owned));
     }
 
-    fn note(&mut self, template: &Template, span: conf::Span) {
-        for part in &template.parts {
-            match part {
-                Part::Var(Var::Named(name)) => self.used.push((name.clone(), span)),
-                Part::Var(Var::Sent(_)) => self.sent_headers = true,
-                Part::Var(Var::Known(variable)) => {
-                    self.server_addr |= variable.name == "server_addr";
-                    self.accept_delay |= variable.name == "accept_delay";
-                }
-                _ => {}
-            }
-        }
+    /// The names that templates use, in the order of their numbers, and the places of their first use.
+    pub fn used(&self) -> impl Iterator<Item = (&str, conf::Span)> {
+        self.used.iter().map(|(name, span)| (name.as_str(), *span))
     }
 
-    /// Fails with nginx's `unknown "x" variable` for the first name that nothing defines.
-    /// `captured`: named groups besides those noted.
-    pub fn check(&self, captured: &[String]) -> Result<(), conf::Error> {
-        let captured = [captured, &self.captured].concat();
-        let Some((name, span)) = self.used.iter().find(|(name, _)| !captured.contains(name)) else {
-            return Ok(());
-        };
-        let near = variables::nearest(name, &captured);
-        let error = conf::Error::at(*span, format!("unknown \"{name}\" variable"));
-        Err(match near {
-            Some(near) => error.help(format!("did you mean \"${near}\"?")),
-            None => error,
+    /// The named groups.
+    pub fn captured(&self) -> &[String] {
+        &self.captured
+    }
+
+    /// Whether a template uses the variable.
+    pub fn is_used(&self, name: &str) -> bool {
+        self.used.iter().any(|(used, _)| used == name)
+    }
+
+    fn number(&mut self, name: &str, span: conf::Span) -> usize {
+        let known = self.used.iter().position(|(used, _)| used == name);
+        known.unwrap_or_else(|| {
+            self.used.push((name.to_owned(), span));
+            self.used.len() - 1
         })
-    }
-
-    /// Whether a template asks for the address a connection came in by, which costs a system call on a wildcard socket.
-    pub fn needs_local_address(&self) -> bool {
-        self.server_addr
-    }
-
-    /// Whether a template asks how long a connection waited to be accepted, which costs a system call.
-    pub fn needs_accept_delay(&self) -> bool {
-        self.accept_delay
-    }
-
-    /// Whether a template asks for response header fields.
-    pub fn needs_heads(&self) -> bool {
-        self.sent_headers
     }
 }
 
 impl Template {
-    /// A text without variables.
-    pub fn text(text: impl Into<Vec<u8>>) -> Template {
-        let text = text.into();
-        Template { parts: if text.is_empty() { Vec::new() } else { vec![Part::Text(text)] } }
-    }
-
     /// Compiles argument `i` of a directive. Errors: a `$` without a name, `${` without `}`.
     pub fn parse(args: &mut conf::Args, i: usize) -> Result<Template, conf::Error> {
         let text = args.str(i)?;
@@ -95,26 +69,24 @@ impl Template {
     /// Compiles `text`, which stands in argument `i`.
     pub fn parse_text(args: &mut conf::Args, i: usize, text: &str) -> Result<Template, conf::Error> {
         let span = args.span(i);
-        let template = Template::compile(text).map_err(|why| args.bad(i, why))?;
-        args.notes::<Names>().note(&template, span);
-        Ok(template)
+        Template::compile(text, span, args.notes()).map_err(|why| args.bad(i, why))
     }
 
-    /// Compiles a text. Errors: what is wrong with it.
-    pub(in crate::http) fn compile(text: &str) -> Result<Template, String> {
+    /// Compiles a text. Errors: the reason, in nginx's words.
+    pub(super) fn compile(text: &str, span: conf::Span, names: &mut VariableNames) -> Result<Template, String> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some(at) = rest.find('$') {
             push_text(&mut parts, &rest[..at]);
             let (name, after) = split_name(&rest[at + 1..])?;
-            parts.push(Part::Var(Var::find(name)));
+            parts.push(Part::Variable(names.number(name, span)));
             rest = after;
         }
         push_text(&mut parts, rest);
         Ok(Template { parts })
     }
 
-    /// Puts `more` behind it.
+    /// Adds the parts of `more`.
     pub fn append(&mut self, more: Template) {
         self.parts.extend(more.parts);
     }
@@ -128,49 +100,17 @@ impl Template {
         }
     }
 
-    /// The names of the variables of the table that it holds.
-    pub fn variables(&self) -> impl Iterator<Item = &'static str> {
-        self.parts.iter().filter_map(|part| match part {
-            Part::Var(Var::Known(variable)) => Some(variable.name),
-            _ => None,
-        })
+    /// Whether the text holds the variable `name`. `names`: of the conf that the text stands in.
+    pub fn uses(&self, names: &VariableNames, name: &str) -> bool {
+        let is_it = |part: &Part| match part {
+            Part::Variable(number) => names.used.get(*number).is_some_and(|(used, _)| used == name),
+            Part::Text(_) => false,
+        };
+        self.parts.iter().any(is_it)
     }
 
-    /// Appends the filled-in text to `out`; a variable without a value adds nothing.
-    pub fn eval(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
-        for part in &self.parts {
-            match part {
-                Part::Text(text) => out.extend_from_slice(text),
-                Part::Var(var) => {
-                    var.get(ex, cx, out);
-                }
-            }
-        }
-    }
-
-    /// As [`Template::eval`], with each variable's value passed through `escape`, and `missing` where there is none:
-    /// what a log line needs.
-    pub fn eval_escaped(
-        &self,
-        ex: &Exchange,
-        cx: &Cx,
-        out: &mut Vec<u8>,
-        missing: &[u8],
-        escape: fn(&mut Vec<u8>, usize),
-    ) {
-        for part in &self.parts {
-            match part {
-                Part::Text(text) => out.extend_from_slice(text),
-                Part::Var(var) => {
-                    let start = out.len();
-                    if !var.get(ex, cx, out) {
-                        out.extend_from_slice(missing);
-                    } else if var.is_foreign() {
-                        escape(out, start);
-                    }
-                }
-            }
-        }
+    pub(in crate::http) fn parts(&self) -> &[Part] {
+        &self.parts
     }
 }
 

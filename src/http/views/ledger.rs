@@ -23,9 +23,10 @@
 
 use super::json::Json;
 use super::snapshot::Process;
-use super::{PLACES, Page, Snapshot, View, about, said};
+use super::snapshot::Snapshot;
+use super::view::{self, PLACES, Page, View, about, said};
 use crate::conf::Setting;
-use crate::http::exchange::Exchange;
+use crate::http::exchange::{Exchange, Handler};
 use crate::shm::Sums;
 use crate::shm::histogram::{ACCEPT_DELAY_BUCKETS, REQUEST_TIME_BUCKETS, bound};
 
@@ -36,7 +37,10 @@ pub static LEDGER: Setting<bool> = Setting::one("ledger", said).contexts(PLACES)
     about!("Answers with all counters of the service, and of each of its processes, as JSON with a schema version."),
 );
 
-pub(super) static VIEW: View = View { setting: &LEDGER, shows_times: true, write };
+pub(super) static VIEW: View = View {
+    setting: &LEDGER,
+    handler: Handler { name: "ledger", run: |ex, cx| view::answer(ex, cx, write), is_private: true, shows_times: true },
+};
 
 pub(super) fn write(_: &Exchange, snapshot: &Snapshot) -> Page {
     let mut json = Json::default();

@@ -4,9 +4,10 @@
 //! each living process; a respawned one has a new `pid` and starts at 0.
 
 use super::snapshot::Process;
-use super::{PLACES, Page, Snapshot, View, about, said};
+use super::snapshot::Snapshot;
+use super::view::{self, PLACES, Page, View, about, said};
 use crate::conf::Setting;
-use crate::http::exchange::Exchange;
+use crate::http::exchange::{Exchange, Handler};
 use crate::shm::Sums;
 use crate::shm::histogram::bound;
 use std::fmt::{Display, Write};
@@ -17,7 +18,15 @@ pub static METRICS: Setting<bool> =
         "Answers with all counters of the service, and of each of its processes, for Prometheus (text format 0.0.4)."
     ));
 
-pub(super) static VIEW: View = View { setting: &METRICS, shows_times: true, write };
+pub(super) static VIEW: View = View {
+    setting: &METRICS,
+    handler: Handler {
+        name: "metrics",
+        run: |ex, cx| view::answer(ex, cx, write),
+        is_private: true,
+        shows_times: true,
+    },
+};
 
 fn write(_: &Exchange, snapshot: &Snapshot) -> Page {
     let mut text = Text(String::with_capacity(16 << 10));

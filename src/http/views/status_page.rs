@@ -1,8 +1,10 @@
 //! `status_page`: a page that shows the ledger as it changes. It asks its own location, with `?json`, for the numbers.
 
-use super::{PLACES, Page, Snapshot, View, about, ledger, said};
+use super::ledger;
+use super::snapshot::Snapshot;
+use super::view::{self, PLACES, Page, View, about, said};
 use crate::conf::Setting;
-use crate::http::exchange::Exchange;
+use crate::http::exchange::{Exchange, Handler};
 
 pub static STATUS_PAGE: Setting<bool> =
     Setting::one("status_page", said).contexts(PLACES).args(0, 0).syntax("").local().about(about!(
@@ -10,12 +12,20 @@ pub static STATUS_PAGE: Setting<bool> =
          with the numbers that the page shows, as \"ledger\" does."
     ));
 
-pub(super) static VIEW: View = View { setting: &STATUS_PAGE, shows_times: true, write };
+pub(super) static VIEW: View = View {
+    setting: &STATUS_PAGE,
+    handler: Handler {
+        name: "status_page",
+        run: |ex, cx| view::answer(ex, cx, write),
+        is_private: true,
+        shows_times: true,
+    },
+};
 
 static HTML: &str = include_str!("status_page.html");
 
 fn write(ex: &Exchange, snapshot: &Snapshot) -> Page {
-    if ex.args == b"json" {
+    if ex.target.args == b"json" {
         return ledger::write(ex, snapshot);
     }
     Page { media_type: "text/html; charset=utf-8", body: HTML.as_bytes().to_vec() }

@@ -1,8 +1,9 @@
 //! `stub_status`: nginx's page (`ngx_http_stub_status_module.c`), byte for byte.
 
-use super::{PLACES, Page, Snapshot, View, about};
+use super::snapshot::Snapshot;
+use super::view::{self, PLACES, Page, View, about};
 use crate::conf::Setting;
-use crate::http::exchange::Exchange;
+use crate::http::exchange::{Exchange, Handler};
 
 pub static STUB_STATUS: Setting<bool> = Setting::one("stub_status", |args| {
     // nginx takes any word here, "off" as well, and shows the page all the same.
@@ -17,7 +18,15 @@ pub static STUB_STATUS: Setting<bool> = Setting::one("stub_status", |args| {
      handled: those for which there is no room stay in the backlog."
 ));
 
-pub(super) static VIEW: View = View { setting: &STUB_STATUS, shows_times: false, write };
+pub(super) static VIEW: View = View {
+    setting: &STUB_STATUS,
+    handler: Handler {
+        name: "stub_status",
+        run: |ex, cx| view::answer(ex, cx, write),
+        is_private: true,
+        shows_times: false,
+    },
+};
 
 fn write(_: &Exchange, snapshot: &Snapshot) -> Page {
     let sums = &snapshot.totals;

@@ -1,14 +1,14 @@
 use crate::conf::{self, Registry};
 use crate::event::Clock;
-use crate::http::exchange::{Action, ConnInfo, Cx, Exchange, Stage};
-use crate::http::site::Site;
+use crate::http::exchange::{Action, ConnInfo, Cx, Exchange, HttpConf, Stage};
+
 use crate::os::Addr;
 use crate::shm::{Ledger, Role, Sums, Tally};
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// A site, a ledger with two workers, and the worker of this process.
 struct Desk {
-    site: Site,
+    conf: HttpConf,
     clock: Clock,
     ledger: Ledger,
     own: Tally,
@@ -32,8 +32,8 @@ impl Desk {
         let own = ledger.claim(std::process::id(), Role::Worker, 1).unwrap();
         let other = ledger.claim(1, Role::Worker, 0).unwrap();
         let peer = Addr::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 5)));
-        let (site, clock) = (Site::new(&conf).unwrap(), Clock::new());
-        Desk { site, clock, ledger, own, other, peer, published: Stage::Waiting }
+        let (conf, clock) = (HttpConf::new(&conf).unwrap(), Clock::new());
+        Desk { conf, clock, ledger, own, other, peer, published: Stage::Waiting }
     }
 
     fn from(mut self, peer: &str) -> Desk {
@@ -45,9 +45,9 @@ impl Desk {
     fn ask(&self, method: &str, target: &str) -> (String, String) {
         let request = format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n");
         let conn = ConnInfo { published: self.published, ..ConnInfo::new(self.peer.clone(), None, 0, 1, 0) };
-        let (site, clock) = (&self.site, &self.clock);
+        let (conf, clock) = (&self.conf, &self.clock);
         let cx = Cx {
-            site,
+            conf,
             clock,
             conn: &conn,
             leaving: false,
@@ -146,7 +146,7 @@ fn a_view_is_not_inherited_and_has_its_location_for_itself() {
     assert_eq!(Desk::new().status("GET", "/page/in"), "404");
     let registry = Registry::new(crate::http::DIRECTIVES);
     let conf = |text: &str| conf::parse(&registry, &format!("http {{ server {{ location / {{ {text} }} }} }}"));
-    let error = Site::new(&conf("metrics; stub_status;").unwrap()).unwrap_err();
+    let error = HttpConf::new(&conf("metrics; stub_status;").unwrap()).unwrap_err();
     assert!(error.to_string().contains("\"metrics\" conflicts with \"stub_status\""), "{error}");
     assert!(conf("stub_status off;").is_err());
 }
@@ -156,7 +156,7 @@ fn times_are_measured_only_for_who_shows_them() {
     let registry = Registry::new(crate::http::DIRECTIVES);
     let wants = |text: &str| {
         let conf = conf::parse(&registry, &format!("http {{ {text} }}")).unwrap();
-        let site = Site::new(&conf).unwrap();
+        let site = HttpConf::new(&conf).unwrap();
         (site.shows_times(), site.wants_accept_delay())
     };
     assert_eq!(wants("server { location / { stub_status; } }"), (false, false));

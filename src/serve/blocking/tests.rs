@@ -1,7 +1,7 @@
 use super::*;
 use crate::conf::{self, Registry};
 use crate::event::Clock;
-use crate::http::site::Site;
+use crate::http::HttpConf;
 use crate::os::{Addr, EventFd, Socket};
 use crate::serve::access_log::AccessLogs;
 use crate::shm::{Ledger, Role};
@@ -56,7 +56,7 @@ impl Interrupts for Raised {
 fn served(conf: &str) -> (TcpStream, Arc<Events>, JoinHandle<u64>) {
     let registry = Registry::new(&[crate::http::DIRECTIVES, crate::serve::DIRECTIVES].concat());
     let conf = conf::parse(&registry, &format!("http {{ server {{ {conf} }} }}")).unwrap();
-    let site = Arc::new(Site::new(&conf).unwrap());
+    let site = Arc::new(HttpConf::new(&conf).unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();

@@ -144,9 +144,10 @@ impl Engine {
     fn begin_next(&self, conn: &mut Conn, session: &mut Session) {
         conn.state = State::Request;
         self.reset(session);
-        session.ex.pipelined = session.start < session.input.len();
+        let is_pipelined = session.start < session.input.len();
+        session.ex.set_pipelined(is_pipelined);
         session.has_answered = true;
-        conn.is_pipelining |= session.ex.pipelined;
+        conn.is_pipelining |= is_pipelined;
         conn.undelivered = Default::default();
         conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::CLIENT_HEADER_TIMEOUT);
     }

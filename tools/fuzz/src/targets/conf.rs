@@ -2,7 +2,7 @@
 
 use crate::target::Target;
 use drover::conf::{self, Registry};
-use drover::http::site::Site;
+use drover::http::HttpConf;
 use drover::stream::Servers;
 
 pub const CONF: Target = Target {
@@ -90,7 +90,7 @@ fn load(registry: &Registry, input: &[u8]) {
     let built_in = &[("mime.types", "types { text/html html; }")];
     let options = conf::Options { prefix: "/nowhere".to_owned(), built_in, ..conf::Options::default() };
     let error = match conf::load(registry, conf::Input::text("fuzz", &text), &options) {
-        Ok(conf) => match Site::new(&conf) {
+        Ok(conf) => match HttpConf::new(&conf) {
             Ok(site) => Servers::new(&conf, &site.sockets).err().map(|error| conf.explain(error)),
             Err(error) => Some(conf.explain(error)),
         },

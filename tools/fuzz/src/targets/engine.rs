@@ -3,7 +3,7 @@
 use crate::target::Target;
 use drover::conf;
 use drover::event::Clock;
-use drover::http::site::Site;
+use drover::http::HttpConf;
 use drover::os::{Addr, Socket};
 use drover::serve::access_log::AccessLogs;
 use drover::serve::{Engine, Need};
@@ -111,7 +111,7 @@ fn engine(dir: &Path) -> Engine {
     }
     let registry = drover::cli::registry();
     let conf = conf::parse(&registry, &CONF.replace('%', dir.to_str().expect("UTF-8"))).expect("a conf");
-    let site = Arc::new(Site::new(&conf).expect("a site"));
+    let site = Arc::new(HttpConf::new(&conf).expect("a site"));
     let tally = Ledger::create().and_then(|ledger| ledger.claim(1, Role::Worker, 0)).expect("a ledger");
     Engine::new(site, Arc::default(), Clock::new(), AccessLogs::default(), Arc::new(tally))
 }

@@ -1,15 +1,15 @@
 use super::*;
 use crate::conf::{self, Registry};
 use crate::event::Clock;
-use crate::http::exchange::{Body, ConnInfo, Kind};
-use crate::http::site::Site;
+use crate::http::exchange::{After, Body, ConnInfo, HttpConf, Kind};
+
 use crate::os::Addr;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// A site, the files it would find, and one connection.
 struct Desk {
-    site: Site,
+    conf: HttpConf,
     files: HashMap<&'static str, Found>,
     clock: Clock,
     conn: ConnInfo,
@@ -37,7 +37,7 @@ impl Desk {
         clock.set(1_000, 1_700_000_000_000);
         let conn = ConnInfo { requests: 1, ..ConnInfo::new(addr(5), Some(addr(80)), 0, 7, 0) };
         Desk {
-            site: Site::new(&conf).unwrap(),
+            conf: HttpConf::new(&conf).unwrap(),
             files: files.iter().map(|(path, kind)| (*path, Found::new(*kind, 10, 1_700_000_000))).collect(),
             clock,
             conn,
@@ -46,7 +46,7 @@ impl Desk {
 
     fn cx<'d>(&'d self, input: &'d [u8]) -> Cx<'d> {
         Cx {
-            site: &self.site,
+            conf: &self.conf,
             clock: &self.clock,
             conn: &self.conn,
             leaving: false,
@@ -501,7 +501,7 @@ fn a_target_that_is_refused_leaves_no_uri() {
 fn an_unknown_variable_is_an_error_with_a_suggestion() {
     let registry = Registry::new(crate::http::DIRECTIVES);
     let conf = conf::parse(&registry, "http { server { return 200 $remote_adr; } }").unwrap();
-    let error = Site::new(&conf).unwrap_err();
+    let error = HttpConf::new(&conf).unwrap_err();
     assert_eq!(error.message(), "unknown \"remote_adr\" variable");
     assert_eq!(error.help_text(), Some("did you mean \"$remote_addr\"?"));
 }

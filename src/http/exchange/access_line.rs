@@ -1,87 +1,17 @@
-//! `log_format`: what an access log line says, as nginx's `ngx_http_log_module.c`.
+//! The text of an access log line: a `log_format`, filled in for one exchange, with escaped values.
 
-use crate::conf::{self, Contexts, Setting};
-use crate::http::exchange::{Cx, Exchange};
-use crate::http::site::template::Template;
+use super::cx::Cx;
+use super::state::Exchange;
+use crate::http::site::log_format::{Escape, LogFormat};
 use std::io::Write;
-
-/// nginx's built-in format.
-pub const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \
-                            \"$http_referer\" \"$http_user_agent\"";
-
-/// One `log_format`.
-#[derive(Debug, Clone)]
-pub struct LogFormat {
-    pub name: String,
-    /// Where the conf names it.
-    span: conf::Span,
-    template: Template,
-    escape: Escape,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Escape {
-    Default,
-    Json,
-    None,
-}
-
-/// All formats of a conf; `combined` is always the first.
-#[derive(Debug)]
-pub struct LogFormats(pub Vec<LogFormat>);
-
-impl Default for LogFormats {
-    fn default() -> LogFormats {
-        let template = Template::compile(COMBINED).unwrap_or_default();
-        LogFormats(vec![LogFormat {
-            name: "combined".to_owned(),
-            span: conf::Span::NOWHERE,
-            template,
-            escape: Escape::Default,
-        }])
-    }
-}
-
-pub static LOG_FORMAT: Setting<LogFormats> = Setting::many(&["log_format"], |args, formats: &mut LogFormats| {
-    let name = args.str(0)?.to_owned();
-    if let Some(first) = formats.0.iter().find(|format| format.name == name) {
-        let error = args.bad(0, format!("duplicate \"log_format\" name \"{name}\""));
-        return Err(match first.span {
-            conf::Span::NOWHERE => error.help("this format is built in"),
-            span => error.first_at(span),
-        });
-    }
-    let (escape, first) = match args.str(1)?.strip_prefix("escape=") {
-        None => (Escape::Default, 1),
-        Some("default") => (Escape::Default, 2),
-        Some("json") => (Escape::Json, 2),
-        Some("none") => (Escape::None, 2),
-        Some(other) => return Err(args.bad(1, format!("unknown log format escaping \"{other}\""))),
-    };
-    let mut template = Template::default();
-    for i in first..args.len() {
-        // Each by itself: a name at the end of a text does not go on in the next.
-        template.append(Template::parse(args, i)?);
-    }
-    formats.0.push(LogFormat { name, span: args.span(0), template, escape });
-    Ok(())
-})
-.contexts(Contexts::HTTP)
-.args(2, usize::MAX)
-.syntax("NAME [escape=default | json | none] TEXT ...")
-.about(
-    "Names a format for access_log; the texts are joined. `combined` is always there: `$remote_addr - $remote_user \
-     [$time_local] \"$request\" $status $body_bytes_sent \"$http_referer\" \"$http_user_agent\"`. `escape=json` makes \
-     every value fit for a JSON string: a byte that is no part of a UTF-8 character becomes `\\u00XX`, XX being its number.",
-);
 
 impl LogFormat {
     /// Appends one line, without its line end.
     pub fn write(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
-        match self.escape {
-            Escape::Default => self.template.eval_escaped(ex, cx, out, b"-", escape_default),
-            Escape::Json => self.template.eval_escaped(ex, cx, out, b"", escape_json),
-            Escape::None => self.template.eval(ex, cx, out),
+        match self.escape() {
+            Escape::Default => self.template().eval_escaped(ex, cx, out, b"-", escape_default),
+            Escape::Json => self.template().eval_escaped(ex, cx, out, b"", escape_json),
+            Escape::None => self.template().eval(ex, cx, out),
         }
     }
 }
@@ -125,8 +55,6 @@ fn push_json(byte: u8, out: &mut Vec<u8>) {
         _ => out.push(byte),
     }
 }
-
-pub static DIRECTIVES: &[&dyn conf::Entry] = &[&LOG_FORMAT];
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,92 @@
+//! Conditional requests, as in nginx's `ngx_http_not_modified_filter_module.c`: `etag`, `if_modified_since`, and the answers
+//! they lead to.
+
+use super::{headers, ranges};
+use crate::conf::{self, Contexts, Setting};
+use crate::http::exchange::{Answer, Cx, Exchange, Found};
+use crate::http::message::conditional::{self, ModifiedSince, Outcome, Preconditions, Validators};
+use crate::http::message::date;
+use crate::http::message::field::Id;
+use crate::http::message::head::Method;
+use std::borrow::Cow;
+
+pub static ETAG: Setting<bool> = Setting::flag("etag")
+    .contexts(Contexts::HTTP_ALL)
+    .default("on")
+    .about("Whether files have an entity tag, made of their modification time and size.");
+
+pub static IF_MODIFIED_SINCE: Setting<ModifiedSince> = Setting::one("if_modified_since", |args| {
+    use ModifiedSince::{Before, Exact, Off};
+    args.one_of(0, &[("off", Off), ("exact", Exact), ("before", Before)])
+})
+.contexts(Contexts::HTTP_ALL)
+.args(1, 1)
+.syntax("off | exact | before")
+.default("exact")
+.about("When If-Modified-Since gets a 304: never, when the times are equal, or when the file is not newer.");
+
+/// The answer to a request for a file: the file, ranges of it, 304, 412 or 416.
+pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> Answer {
+    let scope = &ex.location_of(cx).scope;
+    if !matches!(ex.error.status, 0 | 200) {
+        return Answer::File(found);
+    }
+    let sent = sent_etag(ex, cx, 200, etag(ex, cx, &found));
+    let validators = Validators { etag: sent.as_deref(), modified: sent_time(ex, cx, Some(found.mtime)) };
+    let head = &ex.head;
+    match Preconditions::of(head, cx.input).evaluate(validators, *scope.get(&IF_MODIFIED_SINCE)) {
+        Outcome::Proceed => {}
+        Outcome::NotModified => return Answer::NotModified(Some(found)),
+        Outcome::PreconditionFailed => return Answer::Error(412),
+    }
+    // RFC 9110, 14.2: Range has a meaning for GET only.
+    let Some(wanted) = head.known(cx.input, Id::Range).filter(|_| head.method == Method::Get) else {
+        return Answer::File(found);
+    };
+    if !conditional::range_applies(head.known(cx.input, Id::IfRange), validators) {
+        return Answer::File(found);
+    }
+    ranges::choose(ex, cx, found, wanted)
+}
+
+/// A text made here, with status 200, unless the conditions of the request have it otherwise. It has no validators but
+/// those that `add_header` says, and with none there is no date that If-Unmodified-Since could be compared with.
+pub(in crate::http) fn text(ex: &Exchange, cx: &Cx, body: Vec<u8>, media_type: Option<&'static str>) -> Answer {
+    let etag = sent_etag(ex, cx, 200, None);
+    let validators = Validators { etag: etag.as_deref(), modified: sent_time(ex, cx, None) };
+    let mode = *ex.location_of(cx).scope.get(&IF_MODIFIED_SINCE);
+    match Preconditions::of(&ex.head, cx.input).evaluate(validators, mode) {
+        Outcome::Proceed => Answer::Text { status: 200, body, media_type },
+        Outcome::NotModified => Answer::NotModified(None),
+        Outcome::PreconditionFailed => Answer::Error(412),
+    }
+}
+
+pub(super) fn etag<'f>(ex: &Exchange, cx: &Cx, found: &'f Found) -> Option<&'f [u8]> {
+    let scope = &ex.location_of(cx).scope;
+    scope.get(&ETAG).then(|| found.etag.as_bytes())
+}
+
+/// The entity tag that goes out with this status: the response's own, or the value that `add_header` has in its place. A
+/// client knows no other, so this one counts in conditions (RFC 9110, 8.8).
+pub(super) fn sent_etag<'e>(ex: &Exchange, cx: &Cx, status: u16, own: Option<&'e [u8]>) -> Option<Cow<'e, [u8]>> {
+    match headers::ETAG.replacement(ex, cx, status) {
+        None => own.map(Cow::Borrowed),
+        Some(said) => Some(said).filter(|said| !said.is_empty()).map(Cow::Owned),
+    }
+}
+
+/// The Last-Modified that goes out with a 200, likewise; `None` also when it is no date.
+fn sent_time(ex: &Exchange, cx: &Cx, own: Option<i64>) -> Option<i64> {
+    match headers::LAST_MODIFIED.replacement(ex, cx, 200) {
+        None => own,
+        Some(said) => date::parse(&said),
+    }
+}
+
+/// The value of Last-Modified for a file. A time that has not come yet, of a file from elsewhere, is replaced by that of the response (RFC 9110, 8.8.2.1).
+pub(super) fn last_modified<'f>(cx: &'f Cx, found: &'f Found) -> &'f [u8] {
+    if found.mtime > cx.clock.unix_s() as i64 { cx.clock.http_date() } else { &found.last_modified }
+}
+
+pub static DIRECTIVES: &[&dyn conf::Entry] = &[&ETAG, &IF_MODIFIED_SINCE];

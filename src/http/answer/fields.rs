@@ -1,0 +1,14 @@
+//! The fields of a head that depend on the kind of answer.
+
+use crate::http::message::range::ByteRange;
+
+/// The fields of a head that depend on the kind of answer.
+#[derive(Default)]
+pub(super) struct Fields<'a> {
+    pub content_type: Option<&'a [u8]>,
+    pub content_length: Option<u64>,
+    pub last_modified: Option<&'a [u8]>,
+    pub etag: Option<&'a [u8]>,
+    pub accept_ranges: bool,
+    pub content_range: Option<(ByteRange, u64)>,
+}

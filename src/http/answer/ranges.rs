@@ -1,0 +1,50 @@
+//! Ranges of a file, as in nginx's `ngx_http_range_filter_module.c`: `max_ranges`, the choice of ranges, their fields.
+
+use super::fields::Fields;
+use crate::conf::{self, Contexts, Setting};
+use crate::http::exchange::{Answer, Cx, Exchange, Found};
+use crate::http::message::range::{self, Ranges};
+
+pub static MAX_RANGES: Setting<Option<u64>> =
+    Setting::one("max_ranges", |args| args.count(0).map(Some)).contexts(Contexts::HTTP_ALL).args(1, 1).syntax("NUMBER").about(
+        "The most ranges a request may ask for, else it gets the whole file; 0: Range is ignored. By default as many as are \
+         worth it: the whole file is sent when the ranges' bytes and 256 for each are more than the file's and 4096.",
+    );
+
+/// The answer with the ranges of the file that a Range field asks for.
+pub(super) fn choose(ex: &mut Exchange, cx: &Cx, found: Found, wanted: &[u8]) -> Answer {
+    let max = *ex.location_of(cx).scope.get(&MAX_RANGES);
+    match range::parse(wanted, found.len, max, &mut ex.response.ranges) {
+        Ranges::Satisfiable => {}
+        Ranges::Ignored => ex.response.ranges.clear(),
+        Ranges::Unsatisfiable => {
+            ex.response.ranges.clear();
+            ex.response.unsatisfied = Some(found.len);
+            return Answer::Error(416);
+        }
+    }
+    Answer::File(found)
+}
+
+/// Whether the location answers requests for ranges.
+pub(super) fn are_accepted(ex: &Exchange, cx: &Cx) -> bool {
+    *ex.location_of(cx).scope.get(&MAX_RANGES) != Some(0)
+}
+
+/// Header filter: `Accept-Ranges`, `Content-Range`.
+pub(super) fn filter_header(ex: &mut Exchange, _: &Cx, fields: &Fields, out: &mut Vec<u8>, _: usize) {
+    if fields.accept_ranges {
+        out.extend_from_slice(b"Accept-Ranges: bytes\r\n");
+    }
+    if let Some((range, size)) = fields.content_range {
+        out.extend_from_slice(b"Content-Range: ");
+        range::content_range(out, range, size);
+        out.extend_from_slice(b"\r\n");
+    } else if let (416, Some(size)) = (ex.response.status, ex.response.unsatisfied) {
+        out.extend_from_slice(b"Content-Range: ");
+        range::content_range_unsatisfied(out, size);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+pub static DIRECTIVES: &[&dyn conf::Entry] = &[&MAX_RANGES];

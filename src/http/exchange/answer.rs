@@ -1,0 +1,31 @@
+//! The answer that a phase gives, before it is bytes.
+
+use super::action::Found;
+
+/// The way an exchange ends.
+#[derive(Debug)]
+pub enum Answer {
+    /// The file found, or the ranges of it that [`Response`](super::response::Response) has.
+    File(Found),
+    /// 304, for the file found or for a text.
+    NotModified(Option<Found>),
+    /// A status with the built-in page, unless the conf has another.
+    Error(u16),
+    /// `target`: a uri of this server, or a URL.
+    Redirect { status: u16, target: Vec<u8> },
+    /// A text made by a phase; without a media type of its own it has that of the uri's extension.
+    Text { status: u16, body: Vec<u8>, media_type: Option<&'static str> },
+    /// The connection is closed without a response (`return 444`); the log has this status.
+    Close(u16),
+}
+
+impl Answer {
+    /// The answer to a status that the conf says and that is no redirect: nginx closes the connection without a response for
+    /// some of them.
+    pub(in crate::http) fn failure(status: u16) -> Answer {
+        match status {
+            408 | 444 | 499 => Answer::Close(status),
+            status => Answer::Error(status),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! From a uri to a path of the file system: nginx's `ngx_http_map_uri_to_path`.
+
+use super::cx::{Cx, Known};
+use super::state::Exchange;
+use super::variables::put;
+use crate::http::site::Location;
+use crate::http::site::root::{ROOT, UriTail};
+
+impl Exchange {
+    /// The path of the uri in the current location becomes that of the look-up to come.
+    pub(in crate::http) fn map_uri_to_path(&mut self, cx: &Cx) {
+        let mut path = std::mem::take(&mut self.target.path);
+        map(self, cx, self.location_of(cx), &mut path);
+        self.target.path = path;
+    }
+}
+
+/// Puts the directory of a location's `root` or `alias` into `out`, in the place of what it holds.
+pub(in crate::http) fn directory(ex: &Exchange, cx: &Cx, location: &Location, out: &mut Vec<u8>) {
+    let root = location.scope.get(&ROOT);
+    out.clear();
+    root.path().eval(ex, cx, out);
+    if out.first() != Some(&b'/') {
+        out.splice(0..0, root.prefix().iter().copied().chain(std::iter::once(b'/')));
+    }
+}
+
+fn map(ex: &Exchange, cx: &Cx, location: &Location, out: &mut Vec<u8>) {
+    directory(ex, cx, location, out);
+    let uri = &ex.target.uri;
+    let tail = match location.uri_tail {
+        UriTail::Nothing if !ex.target.add_uri_to_alias => &[],
+        UriTail::After(prefix) => uri.get(prefix..).unwrap_or_default(),
+        UriTail::Nothing | UriTail::Whole => &uri[..],
+    };
+    out.extend_from_slice(tail);
+}
+
+/// The variables that this file computes.
+pub static VARIABLES: &[Known] = &[
+    Known::ours("document_root", "the root or alias", |ex, cx, out| {
+        ex.location_of(cx).scope.get(&ROOT).path().eval(ex, cx, out);
+        true
+    }),
+    Known::client("request_filename", "path of the file for $uri", |ex, cx, out| {
+        let mut path = Vec::new();
+        map(ex, cx, ex.location_of(cx), &mut path);
+        put(out, Some(&path))
+    }),
+];

@@ -1,0 +1,50 @@
+//! What a phase says to the walk: where the request goes next.
+
+use super::answer::Answer;
+
+/// Where a request goes from a phase.
+#[derive(Debug)]
+pub(in crate::http) enum Flow {
+    /// On to the next phase.
+    Next,
+    /// To the client: the request has its answer.
+    Answer(Answer),
+    /// To the location that fits the uri, which the phase has changed: an internal redirect.
+    Redirect,
+    /// To the location `@name` of the server; the uri stays.
+    Named(String),
+    /// To the file system, for the path in the target; then back to the phase.
+    Lookup(Lookup),
+}
+
+/// A question about the target's path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) struct Lookup {
+    pub kind: LookupKind,
+    /// The phase's own mark: it gets the mark back with the result.
+    pub step: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum LookupKind {
+    /// Open the file, to be sent.
+    Open,
+    /// Tell whether something is there, and what; the file need not be readable.
+    Stat,
+    /// List the directory.
+    List,
+}
+
+impl Lookup {
+    pub(in crate::http) fn open() -> Flow {
+        Flow::Lookup(Lookup { kind: LookupKind::Open, step: 0 })
+    }
+
+    pub(in crate::http) fn stat(step: usize) -> Flow {
+        Flow::Lookup(Lookup { kind: LookupKind::Stat, step })
+    }
+
+    pub(in crate::http) fn list() -> Flow {
+        Flow::Lookup(Lookup { kind: LookupKind::List, step: 0 })
+    }
+}

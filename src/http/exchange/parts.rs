@@ -1,0 +1,100 @@
+//! The parts of an exchange: each starts from its `Default` for every request, and keeps the memory of its buffers.
+
+use crate::http::message::request_body::RequestBody;
+use crate::http::site::captured::Captured;
+
+/// Where the request leads.
+#[derive(Debug, Default)]
+pub struct Target {
+    /// The normalised path, as internal redirects change it.
+    pub(in crate::http) uri: Vec<u8>,
+    /// The query, without its `?`.
+    pub(in crate::http) args: Vec<u8>,
+    /// The file system path of the look-up under way.
+    pub(in crate::http) path: Vec<u8>,
+    pub(in crate::http) server: usize,
+    pub(in crate::http) location: usize,
+    pub(in crate::http) captured: Captured,
+    /// An internal redirect led here.
+    pub(in crate::http) is_internal: bool,
+    /// The uri is a name that try_files has found below the alias of a regex location (nginx's `add_uri_to_alias`).
+    pub(in crate::http) add_uri_to_alias: bool,
+    /// Internal redirects so far.
+    pub(in crate::http) redirects: u8,
+}
+
+/// How far the body of the request has come.
+#[derive(Debug, Default)]
+pub struct BodyState {
+    pub(in crate::http) reader: RequestBody,
+    /// A location, or the answer, has set the limit and taken the bytes that came with the head.
+    pub(in crate::http) is_begun: bool,
+    /// Bytes of the body that came with the head.
+    pub(in crate::http) ahead: usize,
+}
+
+/// The numbers that logs and the ledger show of an exchange.
+#[derive(Debug, Default)]
+pub struct Account {
+    /// When the first byte of the request was there, in ms of the loop's clock.
+    pub(in crate::http) started_ms: u64,
+    /// Bytes of the request's head; 0 until the head is whole.
+    pub(in crate::http) head_len: usize,
+    /// Bytes of the request's body that have come in, framing included.
+    pub(in crate::http) body_bytes: u64,
+    /// Bytes of the response that have been queued, head included.
+    pub(in crate::http) bytes_sent: u64,
+    /// Bytes of `bytes_sent` that are head.
+    pub(in crate::http) head_sent: u64,
+    /// The beginning of the request was there before the request in front of it was answered.
+    pub(in crate::http) is_pipelined: bool,
+    /// The response did not go out whole.
+    pub(in crate::http) is_cut_short: bool,
+}
+
+/// The error whose page is being made.
+#[derive(Debug, Default)]
+pub struct ErrorState {
+    /// The status of the error, 0 if there is none.
+    pub(in crate::http) status: u16,
+    /// A further error gets the built-in page.
+    pub(in crate::http) is_final: bool,
+}
+
+/// What becomes of the connection behind the response.
+#[derive(Debug, Default)]
+pub struct Fate {
+    /// The next request may come.
+    pub(in crate::http) keep_alive: bool,
+    /// The client may still be sending: read on for a while before the close.
+    pub(in crate::http) linger: bool,
+}
+
+impl Target {
+    /// Makes it ready for the next request; keeps the memory of its buffers.
+    pub(super) fn reset(&mut self) {
+        let (uri, args, path) = (cleared(&mut self.uri), cleared(&mut self.args), cleared(&mut self.path));
+        let mut captured = std::mem::take(&mut self.captured);
+        captured.clear();
+        *self = Target { uri, args, path, captured, ..Target::default() };
+    }
+
+    /// Splits `target` into uri and query.
+    pub(in crate::http) fn set_uri(&mut self, target: &[u8]) {
+        let (path, query) = match memchr::memchr(b'?', target) {
+            Some(at) => (&target[..at], &target[at + 1..]),
+            None => (target, [].as_slice()),
+        };
+        self.uri.clear();
+        self.uri.extend_from_slice(path);
+        self.args.clear();
+        self.args.extend_from_slice(query);
+    }
+}
+
+/// The buffer, emptied.
+pub(super) fn cleared<T>(buffer: &mut Vec<T>) -> Vec<T> {
+    let mut buffer = std::mem::take(buffer);
+    buffer.clear();
+    buffer
+}

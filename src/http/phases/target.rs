@@ -1,0 +1,71 @@
+//! The target of a request: its server, by the host, and its normalised uri.
+
+use crate::conf::{self, Contexts, Setting};
+use crate::http::exchange::{Cx, Exchange, error_lines};
+use crate::http::message::head::Form;
+use crate::http::message::reject::{Phase, Reject};
+use crate::http::message::uri;
+
+/// Whether runs of slashes count as one.
+pub static MERGE_SLASHES: Setting<bool> = Setting::flag("merge_slashes")
+    .contexts(Contexts::HTTP.union(Contexts::SERVER))
+    .default("on")
+    .about("Whether a run of slashes in a uri counts as one.");
+
+/// The server for the host, and the uri. `Ok(false)`: a regex among the names failed, and the server is the default one.
+pub(super) fn find(ex: &mut Exchange, cx: &Cx) -> Result<bool, Reject> {
+    let input = cx.input;
+    let selected = select_server(ex, cx, ex.head.host.of(input));
+    ex.fate.keep_alive = ex.head.keep_alive;
+    if ex.head.form == Form::Authority {
+        // The bytes behind the head are for the other end of a tunnel: neither a body nor the next request.
+        ex.give_up();
+        ex.body.is_begun = true;
+        return Ok(true);
+    }
+    let path = ex.head.path(input);
+    let merge = *ex.server_of(cx).scope.get(&MERGE_SLASHES);
+    match uri::normalize(path, merge, &mut ex.target.uri) {
+        Ok(normal) if std::ptr::eq(normal, path) => {
+            ex.target.uri.clear();
+            ex.target.uri.extend_from_slice(path);
+        }
+        Ok(_) => {}
+        Err(reject) => {
+            ex.target.uri.clear();
+            return Err(reject);
+        }
+    }
+    if let Some(query) = ex.head.query(input) {
+        ex.target.args.extend_from_slice(query);
+    }
+    Ok(selected)
+}
+
+/// The server whose page a refused request gets: by the host in its head, unless the request line itself is refused.
+pub(super) fn find_for_refused(ex: &mut Exchange, cx: &Cx, reject: Reject) {
+    match ex.head.host.of(cx.input) {
+        host if !host.is_empty() && reject.phase() != Phase::RequestLine => {
+            select_server(ex, cx, host);
+        }
+        _ => set_server(ex, cx, cx.conf.default_server(cx.conn.bound)),
+    }
+}
+
+/// Takes the server for the host. `false`: a regex among the names failed, and the server is the default one.
+fn select_server(ex: &mut Exchange, cx: &Cx, host: &[u8]) -> bool {
+    let selected = cx.conf.select_server(cx.conn.bound, host, &mut ex.target.captured);
+    set_server(ex, cx, *selected.as_ref().unwrap_or(&cx.conf.default_server(cx.conn.bound)));
+    if let Err(error) = &selected {
+        error_lines::regex_failed(ex, cx, host, error);
+    }
+    selected.is_ok()
+}
+
+/// Takes a server, and its own settings for a location.
+pub(super) fn set_server(ex: &mut Exchange, cx: &Cx, server: usize) {
+    ex.target.server = server;
+    ex.target.location = cx.conf.server(server).own;
+}
+
+pub static DIRECTIVES: &[&dyn conf::Entry] = &[&MERGE_SLASHES];

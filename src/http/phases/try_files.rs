@@ -1,0 +1,140 @@
+//! `try_files`, as nginx's `ngx_http_try_files_module.c`.
+
+use crate::conf::{self, Contexts, Setting};
+use crate::http::exchange::{Answer, Cx, Exchange, Flow, Found, Kind, Lookup, directory};
+use crate::http::site::root::UriTail;
+use crate::http::site::template::Template;
+
+/// The names tried before the location's content is looked up.
+pub static TRY_FILES: Setting<Option<TryFiles>> = Setting::one("try_files", TryFiles::parse)
+    .contexts(Contexts::SERVER.union(Contexts::LOCATION))
+    .args(2, usize::MAX)
+    .syntax("FILE ... URI | =CODE | @NAME")
+    .local()
+    .about(
+        "Serves the first of the named files that exists (a name that ends in a slash asks for a directory). The last \
+         argument says what happens when none does: an internal redirect to a uri, a status (408, 444 and 499 close the \
+         connection without a response), or a named location.",
+    );
+
+/// The parsed `try_files`.
+#[derive(Debug)]
+pub struct TryFiles {
+    names: Vec<(Template, bool)>,
+    fallback: Fallback,
+}
+
+#[derive(Debug)]
+enum Fallback {
+    Status(u16),
+    /// A named location, without the `@`, and the place of its name.
+    Named(String, conf::Span),
+    Uri(Template),
+}
+
+impl TryFiles {
+    fn parse(args: &mut conf::Args) -> Result<Option<TryFiles>, conf::Error> {
+        let last = args.len() - 1;
+        let mut names = Vec::with_capacity(last);
+        for i in 0..last {
+            let text = args.str(i)?.to_owned();
+            let dir = text.len() > 1 && text.ends_with('/');
+            let text = if dir { &text[..text.len() - 1] } else { &text[..] };
+            names.push((Template::parse_text(args, i, text)?, dir));
+        }
+        let text = args.str(last)?.to_owned();
+        let fallback = if let Some(code) = text.strip_prefix('=') {
+            match conf::parse_count(code) {
+                // nginx takes this one for a uri.
+                Some(0) => Fallback::Uri(Template::parse(args, last)?),
+                Some(code @ 200..=999) => Fallback::Status(code as u16),
+                _ => return Err(args.bad(last, format!("invalid code \"{text}\""))),
+            }
+        } else if let Some(name) = text.strip_prefix('@') {
+            Fallback::Named(name.to_owned(), args.span(last))
+        } else {
+            Fallback::Uri(Template::parse(args, last)?)
+        };
+        Ok(Some(TryFiles { names, fallback }))
+    }
+
+    /// The named location of the last argument, without the `@`, and its place.
+    pub(in crate::http) fn named(&self) -> Option<(&str, conf::Span)> {
+        match &self.fallback {
+            Fallback::Named(name, span) => Some((name, *span)),
+            _ => None,
+        }
+    }
+}
+
+/// Phase: looks the first name up.
+pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
+    look_up(ex, cx, 0)
+}
+
+/// The name of number `i` has been looked up: it is taken, or the next is tried.
+pub(super) fn opened(ex: &mut Exchange, cx: &Cx, i: usize, result: Result<Found, i32>) -> Flow {
+    let conf = ex.location_of(cx).scope.get(&TRY_FILES).as_ref();
+    let Some((template, is_dir)) = conf.and_then(|conf| conf.names.get(i)) else {
+        return Flow::Answer(Answer::Error(500));
+    };
+    match result {
+        Ok(found) if (found.kind == Kind::Dir) == *is_dir => take(ex, cx, template, *is_dir),
+        _ => look_up(ex, cx, i + 1),
+    }
+}
+
+fn look_up(ex: &mut Exchange, cx: &Cx, i: usize) -> Flow {
+    let location = ex.location_of(cx);
+    let Some(conf) = location.scope.get(&TRY_FILES) else {
+        return Flow::Next;
+    };
+    if let Some((template, _)) = conf.names.get(i) {
+        let mut path = std::mem::take(&mut ex.target.path);
+        directory(ex, cx, location, &mut path);
+        path.extend_from_slice(&try_name(ex, cx, template));
+        ex.target.path = path;
+        return Lookup::stat(i);
+    }
+    match &conf.fallback {
+        Fallback::Status(status) => Flow::Answer(Answer::failure(*status)),
+        Fallback::Named(name, _) => Flow::Named(name.clone()),
+        Fallback::Uri(template) => {
+            let mut name = Vec::new();
+            template.eval(ex, cx, &mut name);
+            ex.target.set_uri(&name);
+            Flow::Redirect
+        }
+    }
+}
+
+/// The name that was found becomes the uri, behind the part of it that `alias` leaves out; the location stays.
+fn take(ex: &mut Exchange, cx: &Cx, template: &Template, is_dir: bool) -> Flow {
+    let name = try_name(ex, cx, template);
+    match ex.location_of(cx).uri_tail {
+        UriTail::Whole => ex.target.uri = name,
+        UriTail::After(prefix) => {
+            ex.target.uri.truncate(prefix);
+            ex.target.uri.extend_from_slice(&name);
+        }
+        // nginx takes over the name of a file only.
+        UriTail::Nothing if is_dir => {}
+        UriTail::Nothing => (ex.target.uri, ex.target.add_uri_to_alias) = (name, true),
+    }
+    Flow::Next
+}
+
+/// The name of a `try_files` argument. One made of the uri begins with the location's prefix, which `alias` leaves out.
+fn try_name(ex: &Exchange, cx: &Cx, template: &Template) -> Vec<u8> {
+    let mut name = Vec::new();
+    template.eval(ex, cx, &mut name);
+    if let UriTail::After(len) = ex.location_of(cx).uri_tail
+        && template.as_text().is_none()
+        && ex.target.uri.get(..len).is_some_and(|prefix| name.starts_with(prefix))
+    {
+        name.drain(..len);
+    }
+    name
+}
+
+pub static DIRECTIVES: &[&dyn conf::Entry] = &[&TRY_FILES];

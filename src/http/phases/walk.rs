@@ -1,0 +1,292 @@
+//! The walk of a request through nginx's phases, and the only place that knows their order.
+//!
+//! A phase is a function that looks at the exchange and says where the request goes next ([`Flow`]); it calls neither the walk
+//! nor another phase. A new phase is a file and a line in [`IN_LOCATION`].
+
+use super::{
+    access, alias, autoindex, body_limit, error_page, index, internal, returns, static_files, target, try_files,
+};
+use crate::http::answer::response;
+use crate::http::exchange::{Action, Answer, Cx, Exchange, Flow, Found, Listed, LookupKind, Progress};
+use crate::http::exchange::{error_lines, limits};
+use crate::http::message::head::Method;
+use crate::http::message::reject::Reject;
+use crate::http::message::request::{self, Parse};
+
+/// The phase before the location is known.
+const IN_SERVER: fn(&mut Exchange, &Cx) -> Flow = returns::in_server;
+
+/// The phases in a location, in nginx's order (`ngx_http_phases`); those of the content are nginx's content handlers.
+static IN_LOCATION: [Phase; 11] = [
+    Phase::new(internal::check),
+    Phase::new(returns::close),
+    Phase::new(body_limit::begin),
+    Phase::new(returns::in_location),
+    Phase::new(access::check),
+    Phase::new(alias::check),
+    Phase::new(try_files::begin).opened(try_files::opened),
+    Phase::new(handle_content),
+    Phase::new(index::begin).opened(index::opened),
+    Phase::new(autoindex::begin).listed(autoindex::listed),
+    Phase::new(static_files::begin).opened(static_files::opened),
+];
+
+/// Internal redirects a request may take, as nginx's `NGX_HTTP_MAX_URI_CHANGES`.
+const MAX_INTERNAL_REDIRECTS: u8 = 10;
+
+/// A phase, with the functions that get the results of its look-ups.
+struct Phase {
+    begin: fn(&mut Exchange, &Cx) -> Flow,
+    opened: GetResult<Found>,
+    listed: GetResult<Vec<Listed>>,
+}
+
+/// Gets the result of a look-up, or an `errno`, with the phase's own mark of the look-up.
+type GetResult<T> = fn(&mut Exchange, &Cx, usize, Result<T, i32>) -> Flow;
+
+impl Phase {
+    const fn new(begin: fn(&mut Exchange, &Cx) -> Flow) -> Phase {
+        Phase { begin, opened: |_, _, _, _| Flow::Next, listed: |_, _, _, _| Flow::Next }
+    }
+
+    /// The function that gets what a path leads to.
+    const fn opened(mut self, opened: GetResult<Found>) -> Phase {
+        self.opened = opened;
+        self
+    }
+
+    /// The function that gets the entries of a directory.
+    const fn listed(mut self, listed: GetResult<Vec<Listed>>) -> Phase {
+        self.listed = listed;
+        self
+    }
+}
+
+impl Exchange {
+    /// Takes the input as far as it goes: parses the head and, once it is whole, walks the request.
+    pub fn request(&mut self, cx: &Cx, out: &mut Vec<u8>) -> Action {
+        let default = cx.conf.default_server(cx.conn.bound);
+        match request::parse(&mut self.head, cx.input, &limits::head_limits(cx.conf.server(default))) {
+            Ok(Parse::Partial) => {
+                // The lines about a client that leaves now are those of this server.
+                target::set_server(self, cx, default);
+                Action::Read
+            }
+            Ok(Parse::Complete(len)) => {
+                self.account.head_len = len;
+                let flow = match target::find(self, cx) {
+                    // Whatever the conf says (nginx: ngx_http_process_request_header).
+                    Ok(_) if matches!(self.head.method, Method::Trace | Method::Connect) => {
+                        error_lines::method_refused(self, cx);
+                        Flow::Answer(self.response.refuse_method())
+                    }
+                    Ok(true) => find_location(self, cx),
+                    Ok(false) => Flow::Answer(Answer::Error(500)),
+                    Err(reject) => return self.reject(cx, out, reject),
+                };
+                walk(self, cx, out, flow)
+            }
+            Err(reject) => self.reject(cx, out, reject),
+        }
+    }
+
+    /// Reports what is at the path of [`Action::Open`] or [`Action::Look`], or the `errno` of the failure.
+    pub fn opened(&mut self, cx: &Cx, result: Result<Found, i32>, out: &mut Vec<u8>) -> Action {
+        let Some((number, phase, step)) = asker(self) else { return Action::Close };
+        let flow = (phase.opened)(self, cx, step, result);
+        let flow = after_phase(self, cx, number, flow);
+        walk(self, cx, out, flow)
+    }
+
+    /// Reports the entries of the directory of [`Action::List`], or the `errno` of the failure.
+    pub fn listed(&mut self, cx: &Cx, result: Result<Vec<Listed>, i32>, out: &mut Vec<u8>) -> Action {
+        let Some((number, phase, step)) = asker(self) else { return Action::Close };
+        let flow = (phase.listed)(self, cx, step, result);
+        let flow = after_phase(self, cx, number, flow);
+        walk(self, cx, out, flow)
+    }
+
+    /// Answers without the request being understood, and gives the connection up.
+    pub fn reject(&mut self, cx: &Cx, out: &mut Vec<u8>, reject: Reject) -> Action {
+        target::find_for_refused(self, cx, reject);
+        error_lines::rejected(self, cx, reject);
+        self.give_up();
+        walk(self, cx, out, Flow::Answer(Answer::Error(reject.status())))
+    }
+
+    /// The client was too slow with its request: 408 if it had begun one (RFC 9110, 15.5.9).
+    pub fn timed_out(&mut self, cx: &Cx, out: &mut Vec<u8>) -> Action {
+        if cx.input.is_empty() || self.progress != Progress::Head {
+            return Action::Close;
+        }
+        self.reject(cx, out, Reject::TimedOut)
+    }
+}
+
+/// Goes where `flow` leads until the driver has something to do.
+fn walk(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut flow: Flow) -> Action {
+    loop {
+        flow = match flow {
+            Flow::Lookup(lookup) => {
+                return match lookup.kind {
+                    LookupKind::Open => Action::Open,
+                    LookupKind::Stat => Action::Look,
+                    LookupKind::List => Action::List,
+                };
+            }
+            Flow::Redirect => redirect(ex, cx),
+            Flow::Named(name) => enter_named(ex, cx, &name),
+            Flow::Answer(answer) => match replace(ex, cx, answer) {
+                Ok(flow) => flow,
+                Err(answer) => return respond(ex, cx, out, answer),
+            },
+            // No phase has content.
+            Flow::Next => Flow::Answer(Answer::Error(404)),
+        }
+    }
+}
+
+/// The server's own phase, then the location for the uri.
+fn find_location(ex: &mut Exchange, cx: &Cx) -> Flow {
+    match IN_SERVER(ex, cx) {
+        Flow::Next => {}
+        flow => return flow,
+    }
+    let server = ex.server_of(cx);
+    match server.locations.find(&ex.target.uri, &mut ex.target.captured.groups) {
+        Ok(Some(found)) => {
+            ex.target.captured.keep_names(found.regex);
+            enter(ex, cx, *found.value)
+        }
+        Ok(None) => enter(ex, cx, server.own),
+        Err(error) => {
+            error_lines::regex_failed(ex, cx, &ex.target.uri, &error);
+            Flow::Answer(Answer::Error(500))
+        }
+    }
+}
+
+fn enter(ex: &mut Exchange, cx: &Cx, location: usize) -> Flow {
+    ex.target.location = location;
+    run_phases(ex, cx, 0)
+}
+
+/// The phases of the location from number `from` on, up to the one that does not say `Next`.
+fn run_phases(ex: &mut Exchange, cx: &Cx, from: usize) -> Flow {
+    for (number, phase) in IN_LOCATION.iter().enumerate().skip(from) {
+        match (phase.begin)(ex, cx) {
+            Flow::Next => {}
+            flow => return note_asker(ex, number, flow),
+        }
+    }
+    Flow::Next
+}
+
+/// Goes on from a phase that has got the result of its look-up and said `flow`.
+fn after_phase(ex: &mut Exchange, cx: &Cx, number: usize, flow: Flow) -> Flow {
+    match flow {
+        Flow::Next => run_phases(ex, cx, number + 1),
+        flow => note_asker(ex, number, flow),
+    }
+}
+
+/// Keeps in mind which phase asks, if it does.
+fn note_asker(ex: &mut Exchange, number: usize, flow: Flow) -> Flow {
+    if let Flow::Lookup(lookup) = flow {
+        ex.progress = Progress::Lookup { phase: number, step: lookup.step };
+    }
+    flow
+}
+
+/// The phase that waits for a result: its number, itself, its mark of the look-up.
+fn asker(ex: &Exchange) -> Option<(usize, &'static Phase, usize)> {
+    let Progress::Lookup { phase, step } = ex.progress else { return None };
+    Some((phase, IN_LOCATION.get(phase)?, step))
+}
+
+/// Phase: the location's own content handler.
+fn handle_content(ex: &mut Exchange, cx: &Cx) -> Flow {
+    match cx.conf.handler(ex.location_of(cx)) {
+        Some(handler) => (handler.run)(ex, cx),
+        None => Flow::Next,
+    }
+}
+
+/// An internal redirect to the changed uri, with nginx's limit against cycles.
+fn redirect(ex: &mut Exchange, cx: &Cx) -> Flow {
+    ex.target.is_internal = true;
+    ex.target.add_uri_to_alias = false;
+    ex.target.redirects += 1;
+    if ex.target.redirects > MAX_INTERNAL_REDIRECTS {
+        error_lines::redirect_cycle(ex, cx);
+        ex.error.is_final = true;
+        return Flow::Answer(Answer::Error(500));
+    }
+    find_location(ex, cx)
+}
+
+/// An internal redirect to the location `@name`.
+fn enter_named(ex: &mut Exchange, cx: &Cx, name: &str) -> Flow {
+    ex.target.redirects += 1;
+    ex.target.is_internal = true;
+    let named = ex.server_of(cx).locations.named(name).copied();
+    match named {
+        Some(location) if ex.target.redirects <= MAX_INTERNAL_REDIRECTS => enter(ex, cx, location),
+        _ => {
+            error_lines::no_named_location(ex, cx, name);
+            ex.error.is_final |= ex.target.redirects > MAX_INTERNAL_REDIRECTS;
+            Flow::Answer(Answer::Error(500))
+        }
+    }
+}
+
+/// Where an answer leads that the conf replaces, with an error page for example; `Err`: the answer stands.
+fn replace(ex: &mut Exchange, cx: &Cx, answer: Answer) -> Result<Flow, Answer> {
+    if matches!(answer, Answer::Close(_)) {
+        return Err(answer);
+    }
+    // No location has begun the body: it is read to its end all the same, or the next request would start in it.
+    if let refused @ Flow::Answer(_) = body_limit::begin_within(ex, cx, 0) {
+        return Ok(refused);
+    }
+    match answer {
+        Answer::Error(status) => {
+            if matches!(status, 400 | 413 | 414 | 500 | 501) {
+                ex.fate.keep_alive = false;
+            }
+            error_page::find(ex, cx, status).ok_or(answer)
+        }
+        Answer::Redirect { status, target } => match error_page::find(ex, cx, status) {
+            Some(flow) => {
+                ex.response.location = Some(target);
+                Ok(flow)
+            }
+            None => Err(Answer::Redirect { status, target }),
+        },
+        answer => Err(answer),
+    }
+}
+
+fn respond(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answer: Answer) -> Action {
+    ex.progress = Progress::Sending;
+    let begin = out.len();
+    if ex.head.expect_continue && !ex.body.reader.is_done() {
+        match answer {
+            Answer::File(_) | Answer::NotModified(_) | Answer::Text { .. } => {
+                out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            }
+            // RFC 9110, 10.1.1: the client may send the body or not, so that the bytes that follow can't be told apart.
+            _ => ex.give_up(),
+        }
+    }
+    let Some(body) = response::write(ex, cx, out, answer) else {
+        ex.progress = Progress::Done;
+        ex.account.is_cut_short = true;
+        return Action::Close;
+    };
+    ex.account.bytes_sent += (out.len() - begin) as u64;
+    Action::Send(body)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! `location`: settings for some uris of a server.
+
+use super::regex::Regex;
+use super::root::{ROOT, UriTail};
+use super::route::Rule;
+use crate::conf::{self, Contexts, Node, Scope, Section, Span};
+use crate::log::LogRef;
+
+pub static LOCATION: Section = Section::new("location")
+    .contexts(Contexts::SERVER.union(Contexts::LOCATION))
+    .inner(Contexts::LOCATION)
+    .args(1, 2)
+    .syntax("[= | ~ | ~* | ^~] URI | @NAME")
+    .about(
+        "Settings for some uris: exactly this one (`=`), those that start so (longest first; `^~` stops before the \
+         regexes), those that a regex fits (`~`, or `~*` without regard to case; the first that does), or those that \
+         an internal redirect sends to `@NAME`.",
+    );
+
+/// A `location`, or the settings of a server itself, where no location fits.
+#[derive(Debug)]
+pub struct Location {
+    pub index: usize,
+    /// The place of the location's name in the conf, or of the server's.
+    pub span: Span,
+    pub scope: Scope,
+    pub pattern: Pattern,
+    pub uri_tail: UriTail,
+    pub error_log: LogRef,
+}
+
+/// The uris that a location is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pattern {
+    Server,
+    Exact(Vec<u8>),
+    Prefix(Vec<u8>),
+    Regex,
+    Named,
+}
+
+impl Location {
+    /// The location of `node`. `outer`: the location around it, whose alias holds for the inner one as it is.
+    pub(super) fn new(index: usize, node: &Node, pattern: Pattern, outer: Option<&Location>) -> Location {
+        let (scope, span) = (node.scope.clone(), node.span);
+        let uri_tail = match outer {
+            Some(outer) if !scope.set_here(&ROOT) => outer.uri_tail,
+            _ => uri_tail(&scope, &pattern),
+        };
+        Location { index, span, scope, pattern, uri_tail, error_log: LogRef::main() }
+    }
+}
+
+/// The part of a uri that the root or alias of `scope` puts behind its path, if a location of this `pattern` says it.
+fn uri_tail(scope: &Scope, pattern: &Pattern) -> UriTail {
+    match pattern {
+        _ if !scope.get(&ROOT).is_alias() => UriTail::Whole,
+        Pattern::Prefix(prefix) | Pattern::Exact(prefix) => UriTail::After(prefix.len()),
+        Pattern::Regex => UriTail::Nothing,
+        Pattern::Server | Pattern::Named => UriTail::Whole,
+    }
+}
+
+/// Fails where nginx does not let a location stand in another (`ngx_http_core_location`).
+pub(super) fn check_nested(rule: &Rule, name: &str, outer: &Rule, outer_name: &str) -> Result<(), String> {
+    match (outer, rule) {
+        (Rule::Exact(_), _) => Err(format!("location \"{name}\" cannot be inside the exact location \"{outer_name}\"")),
+        (Rule::Named(_), _) => Err(format!("location \"{name}\" cannot be inside the named location \"{outer_name}\"")),
+        (_, Rule::Named(_)) => Err(format!("named location \"{name}\" can be on the server level only")),
+        (_, Rule::Exact(_) | Rule::Prefix { .. }) if !name.starts_with(outer_name) => {
+            Err(format!("location \"{name}\" is outside location \"{outer_name}\""))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How a location's arguments are written: the modifier stands apart or glued to its uri. The text is its name in messages.
+pub(super) fn parse_rule(node: &Node) -> Result<(Rule, Pattern, &str), conf::Error> {
+    let (modifier, text, span) = match node.args.as_slice() {
+        [modifier, text] => {
+            if !matches!(modifier.text.as_str(), "=" | "^~" | "~" | "~*") {
+                let message = format!("invalid location modifier \"{}\"", modifier.text);
+                return Err(conf::Error::at(modifier.span, message).help("one of =, ^~, ~, ~*"));
+            }
+            (modifier.text.as_str(), text.text.as_str(), text.span)
+        }
+        [only] => {
+            let modifiers = ["=", "^~", "~*", "~", "@"];
+            let modifier = modifiers.into_iter().find(|modifier| only.text.starts_with(modifier)).unwrap_or("");
+            (modifier, &only.text[modifier.len()..], only.span)
+        }
+        _ => return Err(conf::Error::at(node.span, "invalid number of arguments in \"location\" directive")),
+    };
+    let path = text.as_bytes().to_vec();
+    let (rule, pattern) = match modifier {
+        "=" => (Rule::Exact(path.clone()), Pattern::Exact(path)),
+        "~" | "~*" => {
+            let regex = Regex::new(text, modifier == "~*").map_err(|error| conf::Error::at(span, error))?;
+            (Rule::Regex(regex), Pattern::Regex)
+        }
+        "@" => (Rule::Named(text.to_owned()), Pattern::Named),
+        modifier => (Rule::Prefix { path: path.clone(), no_regex: modifier == "^~" }, Pattern::Prefix(path)),
+    };
+    let name = match node.args.as_slice() {
+        [only] if modifier == "@" => &only.text,
+        _ => text,
+    };
+    Ok((rule, pattern, name))
+}
+
+pub static DIRECTIVES: &[&dyn conf::Entry] = &[&LOCATION];

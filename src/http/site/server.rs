@@ -1,0 +1,23 @@
+//! `server`: a virtual server.
+
+use super::route::Locations;
+use crate::conf::{self, Contexts, Scope, Section};
+
+pub static SERVER: Section = Section::new("server")
+    .contexts(Contexts::HTTP)
+    .inner(Contexts::SERVER)
+    .args(0, 0)
+    .about("One virtual server: where it listens, what names it answers to, its locations.");
+
+/// A `server` of the conf.
+#[derive(Debug)]
+pub struct Server {
+    pub scope: Scope,
+    /// The first of its names, `$server_name`.
+    pub name: String,
+    pub(in crate::http) locations: Locations<usize>,
+    /// The location that stands for the server itself, where no other fits.
+    pub own: usize,
+}
+
+pub static DIRECTIVES: &[&dyn conf::Entry] = &[&SERVER];

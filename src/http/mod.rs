@@ -1,36 +1,50 @@
 //! Bytes in, actions out. No socket, no file, no clock of its own: time comes in as an argument.
 //!
-//! The way of a request through the rooms, each of which uses only those above it here:
+//! The way of a request through the rooms:
 //!
-//! - [`message`]: `request.rs` parses the head into a `head.rs`, with `request_line.rs`, `field.rs`, `host.rs`; `uri.rs`
-//!   normalises the path; `request_body.rs` finds the end of the body.
-//! - [`site`]: `block.rs` is the `http` block, compiled. `bound.rs` finds the server for the host, `route.rs` the location for
-//!   the uri, `root.rs` the directory of its files.
-//! - [`exchange`]: `state.rs` holds the request and its response while they are made, `cx.rs` their surroundings. `flow.rs` is
-//!   what a phase says, `answer.rs` its answer, `action.rs` the words between an exchange and its driver.
-//! - [`answer`]: `conditions.rs` and `ranges.rs` make an answer of a file; `response.rs` writes an answer, with the head of
-//!   `head.rs` and the fields of `headers.rs`.
-//! - [`phases`]: `walk.rs` leads the request through the other files there, in nginx's order.
-//! - [`views`]: content handlers that show the ledger.
+//! 1. `message/request.rs` parses its bytes into a `message/head.rs`, with `request_line.rs`, `field.rs`, `host.rs`.
+//! 2. `phases/walk.rs` leads it from here on. The request itself is an `exchange/state.rs`; `exchange/cx.rs` has its
+//!    surroundings.
+//! 3. `phases/target.rs` finds its server (`site/bound.rs`) and normalises its path (`message/uri.rs`); the walk finds its
+//!    location (`site/route.rs`).
+//! 4. The phases look at it in nginx's order, a file each. One says where it goes next (`exchange/flow.rs`).
+//! 5. `phases/static_files.rs` asks the driver (`serve`) for the file, by an `exchange/action.rs`. `exchange/file_path.rs`
+//!    makes the path, of `site/root.rs`.
+//! 6. `answer/conditions.rs` and `answer/ranges.rs` make the file an `exchange/answer.rs`; `phases/error_page.rs` may send the
+//!    request on to another uri instead.
+//! 7. `answer/response.rs` writes the answer, with the head of `answer/head.rs`. The driver sends it, drops the rest of the
+//!    request's body (`exchange/body.rs`) and writes the access log line (`exchange/access_line.rs`).
 //!
-//! The files at the top see all rooms: `compile.rs` makes the conf of a generation, `lint.rs` looks it over, `compat.rs` knows
-//! nginx's other directives. Each directive stands beside the code that reads it.
+//! Each directive stands beside the code that reads it. A room uses only those above it here (`tests/layering/` compares):
 
+// The empty lines keep rustfmt from sorting.
+
+/// A request as it comes, and the pieces of a response. Knows no site.
 pub mod message;
 
+/// The `http` block, compiled. Knows no request.
 pub mod site;
 
+/// One request and its response while they are made. Knows no phase.
 pub mod exchange;
 
+/// From an answer to bytes.
 pub mod answer;
 
+/// The phases that a request passes, a file each, with their directives; the walk knows their order.
 pub mod phases;
 
+/// Content handlers that show the ledger.
 pub mod views;
 
+/// nginx's directives that drover does not have: accepted without effect, or refused with the reason.
 pub mod compat;
-mod compile;
+
+/// Confs that load, and can only fail.
 pub mod lint;
+
+/// From a loaded conf to the conf of a generation.
+mod compile;
 
 pub use exchange::HttpConf;
 

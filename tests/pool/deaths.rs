@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 
 use crate::support::client::{Client, Nothing};
 use crate::support::server::Server;
-use crate::support::{PATIENCE, proc, until, until_true};
+use crate::support::{AT_ONCE, PATIENCE, proc, until, until_true};
 use crate::{ALL, PASSING, counted, pids, pool};
 
 fn signal(pid: i32, signal: Signal) {
@@ -28,10 +28,10 @@ fn clients(server: &Server, ledger: &Ledger, each: usize) -> Vec<(i32, Client)> 
     found
 }
 
-fn answers_within_a_second(server: &Server) {
+fn answers_at_once(server: &Server) {
     let start = Instant::now();
     assert_eq!(server.connect().get("/").text(), "hello");
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn a_dispatcher_that_is_killed_takes_nobody_along() {
         for _ in 0..3 {
             let dispatcher = pids(&ledger, Role::Dispatcher)[0];
             signal(dispatcher, Signal::SIGKILL);
-            answers_within_a_second(&server);
+            answers_at_once(&server);
             until("another one", || pids(&ledger, Role::Dispatcher).first().filter(|pid| **pid != dispatcher).copied());
         }
         served.iter_mut().for_each(|(_, client)| assert_eq!(client.get("/").text(), "hello", "{model}"));
@@ -79,7 +79,7 @@ fn a_worker_that_is_killed_takes_only_its_own_along() {
             let mut served = clients(&server, &ledger, 2);
             signal(victim, Signal::SIGKILL);
             for _ in 0..6 {
-                answers_within_a_second(&server);
+                answers_at_once(&server);
             }
             for (owner, client) in &mut served {
                 match *owner == victim {
@@ -121,20 +121,22 @@ fn a_worker_that_is_stopped_does_not_stop_the_service() {
         );
         let victim = pids(&ledger, Role::Worker)[0];
         signal(victim, Signal::SIGSTOP);
-        let mut answered = 0;
         let mut waiting = Vec::new();
         for _ in 0..20 {
             let mut client = server.connect();
             client.patience(Duration::from_millis(500)).send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-            match client.response() {
-                Ok(response) => answered += usize::from(response.text() == "hello"),
-                Err(_) => waiting.push(client),
+            if client.response().is_err() {
+                waiting.push(client);
             }
         }
-        assert!(answered >= 18, "{model}: {answered} of 20");
+        // Some may have been slow.
+        until_true("all but a handful are answered", || {
+            waiting.retain_mut(|client| client.patience(Duration::from_millis(10)).response() == Err(Nothing::Silent));
+            waiting.len() <= 2
+        });
         signal(victim, Signal::SIGCONT);
         for client in &mut waiting {
-            assert_eq!(client.patience(Duration::from_secs(5)).response().expect("at last").text(), "hello");
+            assert_eq!(client.patience(PATIENCE).response().expect("at last").text(), "hello");
         }
     }
 }

@@ -45,7 +45,7 @@ fn the_surplus_waits_and_costs_nothing() {
     let mut asking: Vec<Client> = Vec::new();
     let mut first_to_wait = loop {
         let mut client = server.connect();
-        client.patience(Duration::from_millis(500)).send(PAIR);
+        client.patience(Duration::from_secs(2)).send(PAIR);
         match client.response() {
             Ok(_) => asking.push(client),
             Err(nothing) => break (client, nothing),

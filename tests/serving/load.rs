@@ -20,10 +20,10 @@ fn no_request_fails(workers: usize, events: &str) {
 
     for url in [&small, &big] {
         let run = tools::wrk(&["-t1", "-c40", "-d1s", url]);
-        assert!(run.complete > 100 && run.failed == 0, "{}", run.report);
+        assert!(run.complete > 0 && run.failed == 0, "{}", run.report);
     }
     let run = tools::wrk(&["-t1", "-c40", "-d1s", "-H", "Connection: close", &small]);
-    assert!(run.complete > 100 && run.failed == 0, "{}", run.report);
+    assert!(run.complete > 0 && run.failed == 0, "{}", run.report);
 }
 
 #[test]

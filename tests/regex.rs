@@ -30,7 +30,7 @@ impl Random {
     }
 }
 
-/// What sites write most.
+/// Constructs that configurations of sites use most.
 const PLAIN: &str =
     r"a b A B 1 / \. - _ . \w \d \s \W [ab] [^a] [a-b1] [\w.-] [[:alpha:]_] [^/] [^\d\n] [A-B] \x61 \/ \-";
 const ASSERTIONS: &str = r"^ $ $ $ \b \B \A \z \Z";
@@ -88,7 +88,7 @@ fn text(random: &mut Random) -> Vec<u8> {
     text
 }
 
-/// What each group holds; `None`: the group took no part.
+/// The text of each group; `None`: the group took no part in the match.
 type Groups = Vec<Option<Vec<u8>>>;
 
 /// The names of the groups, and for each text its groups; `None` without a match, PCRE2's number where it fails.

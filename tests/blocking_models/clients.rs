@@ -1,4 +1,4 @@
-//! Who is served when, and by whom.
+//! The order in which clients are served, and the processes and threads that serve them.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -129,7 +129,7 @@ fn a_full_queue_stops_accepting_and_loses_nobody() {
     let server = start("thread_pool worker_threads=1 queue=1", 1, "");
     let mut clients: Vec<Client> = (0..5).map(|_| begun(&server)).collect();
     let workers = server.workers();
-    // One is served, one is in the queue.
+    // The thread serves one client, and the queue holds another.
     until_true("the queue is full", || proc::connections(&workers, server.port())[&workers[0]] == 2);
     assert_eq!(clients[4].patience(SILENCE).response(), Err(Nothing::Silent));
     assert_eq!(proc::connections(&workers, server.port())[&workers[0]], 2);
@@ -180,7 +180,7 @@ fn each_connection_has_a_process_of_its_own_and_leaves_no_zombie() {
 
 #[test]
 fn threads_are_as_many_as_the_conf_says() {
-    // One more listens to the signals, and one more accepts for the pool.
+    // In addition a thread listens to the signals in each process, and one accepts for the pool.
     for (model, threads) in [
         ("prefork worker_threads=3", 4),
         ("thread_pool worker_threads=3", 5),
@@ -222,7 +222,7 @@ fn timeouts_hold() {
     };
     each(ALL.into_iter().chain(TWO_AT_A_TIME), |model| {
         let server = start(model, 1, "keepalive_timeout 400ms; client_header_timeout 400ms;");
-        // Those who wait for events sleep without a limit when this one comes.
+        // Threads that wait for events sleep without a limit when this client comes.
         let since = Instant::now();
         is_closed_in_time(&mut server.connect(), since, &format!("{model}: a client that says nothing"));
         let since = Instant::now();

@@ -28,7 +28,7 @@ fn whichever_process_is_killed_the_service_answers_at_once() {
                 client.response().is_ok_and(|response| response.text() == "hello")
             });
             assert!(killed.elapsed() < AT_ONCE, "{model}: {:?}", killed.elapsed());
-            // Those of other processes notice nothing.
+            // Clients of other processes notice nothing.
             let before = bystanders.len();
             bystanders.retain_mut(|client| {
                 client.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -193,7 +193,8 @@ fn nothing_spins_whether_idle_or_overloaded() {
         let server = start(model, 2, "keepalive_timeout 60s;");
         let mut idle: Vec<Client> = (0..2).map(|_| server.connect()).collect();
         idle.iter_mut().for_each(hello);
-        // More than the small ones can take: the surplus waits in the backlog, behind clients in the middle of a request.
+        // More than the small ones can take: the surplus waits in the backlog, behind clients in the middle of a
+        // request.
         let _busy: Vec<Client> = (0..8).map(|_| begun(&server)).collect();
         thread::sleep(SILENCE);
         let (before, time) = (proc::cpu_ticks(server.pid()), Duration::from_secs(2));

@@ -1,4 +1,4 @@
-//! What is special to the models whose threads or processes block: prefork, thread_pool, fork, leader_follower.
+//! The models whose threads or processes block: prefork, thread_pool, fork, leader_follower.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -51,7 +51,8 @@ fn each(models: impl IntoIterator<Item = &'static str>, test: impl Fn(&str) + Sy
 }
 
 /// Sends the beginning of a first request: who serves this client is busy with it until `finish`.
-/// A client that has begun to ask before the next one comes: one that waits for its turn while this one is idle takes its place.
+/// A client that has begun to ask before the next one comes: one that waits for its turn while this one is idle takes
+/// its place.
 fn begun(server: &Server) -> Client {
     let mut client = server.connect();
     begin(&mut client);

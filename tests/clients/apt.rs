@@ -16,7 +16,7 @@ const PACKAGES: usize = 60;
 fn repository(root: &Path, size: usize) {
     let build = root.join("build");
     fs::create_dir_all(build.join("DEBIAN")).expect("mkdir");
-    // What dpkg-deb can't compress.
+    // Noise, which dpkg-deb can't compress.
     let payload: Vec<u8> = (0..size as u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect();
     fs::write(build.join("payload"), payload).expect("the payload");
     let first = root.join("drover-test-0_1_all.deb");
@@ -52,8 +52,10 @@ impl Apt<'_> {
         fs::write(dir.join("etc/sources.list"), source).expect("sources.list");
         let at = dir.display();
         let settings = format!(
-            "Dir::Etc \"{at}/etc\";\nDir::Etc::parts \"none\";\nDir::Etc::main \"none\";\nDir::Etc::sourceparts \"none\";\n\
-             Dir::State \"{at}/state\";\nDir::State::status \"{at}/status\";\nDir::Cache \"{at}/cache\";\nDir::Log \"{at}\";\n\
+            "Dir::Etc \"{at}/etc\";\nDir::Etc::parts \"none\";\nDir::Etc::main \"none\";\n\
+            Dir::Etc::sourceparts \"none\";\n\
+             Dir::State \"{at}/state\";\nDir::State::status \"{at}/status\";\nDir::Cache \"{at}/cache\";\n\
+             Dir::Log \"{at}\";\n\
              APT::Sandbox::User \"root\";\nDebug::NoLocking \"true\";\nAcquire::http::Proxy \"false\";\n\
              Acquire::Retries \"0\";\nAcquire::Languages \"none\";\n"
         );

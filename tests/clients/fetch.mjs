@@ -1,7 +1,9 @@
-// Loops of fetches, over one pool of connections or each over its own: fetch.mjs UNDICI URL pool|own LOOPS TIMES FIRST LULL
+// Loops of fetches, over one pool of connections or each over its own.
+// Usage: fetch.mjs UNDICI URL pool|own LOOPS TIMES FIRST LULL
 //
-// A server may close a connection that has said nothing for FIRST ms, or nothing for LULL ms since its last answer. Where this
-// process gets to its next request so late that it crosses the close, it must try again: such failures are counted apart.
+// A server may close a connection that has said nothing for FIRST ms, or nothing for LULL ms since its last answer.
+// Where this process gets to its next request so late that it crosses the close, it must try again: such failures are
+// counted apart.
 
 import { subscribe } from "node:diagnostics_channel";
 

@@ -41,7 +41,7 @@ fn run(command: &mut Command) -> String {
     stdout.into_owned()
 }
 
-/// What `client` returns, while the server is reloaded again and again. At least two reloads happen.
+/// Runs `client` while the server is reloaded again and again, at least twice, and returns the client's result.
 fn while_reloading<T: Send>(server: &Server, client: impl FnOnce() -> T + Send) -> T {
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {

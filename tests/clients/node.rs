@@ -28,8 +28,7 @@ fn autocannon_loses_no_response() {
         let number = |name: &str| result[name].as_u64();
         let seen = ["errors", "timeouts", "mismatches", "non2xx", "resets"].map(number);
         assert_eq!(seen, [Some(0); 5], "{}: {result}", kind.name);
-        // What it has sent behind the last request of a connection it does not send again: eight at each of thirty
-        // ends.
+        // autocannon does not repeat the requests behind the last one of a connection: eight at each of thirty ends.
         assert!(number("2xx").is_some_and(|n| n >= 30_000 - 8 * 30), "{}: {result}", kind.name);
     }
 }

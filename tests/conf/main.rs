@@ -1,5 +1,5 @@
-//! The conf's lexer and checks against the real nginx: the same text, the same sentence. nginx shows how it understood a word
-//! in `invalid value "WORD"`, which makes it an oracle for quotes, escapes and braces.
+//! The conf's lexer and checks against the real nginx: the same text, the same sentence. nginx shows how it
+//! understood a word in `invalid value "WORD"`, which makes it an oracle for quotes, escapes and braces.
 
 use drover::conf::{self, Contexts, Entry, Input, OneOf, Options, Registry, Section, Setting};
 use proptest::prelude::*;
@@ -38,7 +38,7 @@ static TYPES: Setting<Vec<usize>> =
 static DIRECTIVES: &[&dyn Entry] =
     &[&EVENTS, &HTTP, &IF_MODIFIED_SINCE, &SENDFILE, &CLIENT_MAX_BODY_SIZE, &SEND_TIMEOUT, &KEEPALIVE_REQUESTS, &TYPES];
 
-/// What nginx says about a conf file; `None` when it is fine.
+/// nginx's complaint about a conf file; `None` when the file is fine.
 fn nginx(conf: &Path) -> Option<String> {
     let dir = conf.parent().unwrap().display();
     let globals = format!("pid {dir}/pid; error_log stderr;");
@@ -78,7 +78,10 @@ proptest! {
     }
 
     #[test]
-    fn times_and_sizes_are_nginxs(name in "send_timeout|client_max_body_size|keepalive_requests", value in "[0-9]{0,3}[yMwdhmskKGg ]{0,2}[0-9]{0,2}(m|s|ms|h|d)?|[0-9]{17,22}[kms]?") {
+    fn times_and_sizes_are_nginxs(
+        name in "send_timeout|client_max_body_size|keepalive_requests",
+        value in "[0-9]{0,3}[yMwdhmskKGg ]{0,2}[0-9]{0,2}(m|s|ms|h|d)?|[0-9]{17,22}[kms]?"
+    ) {
         let (ours, theirs) = opinions(format!("events {{}} http {{ {name} \"{value}\"; }}\n").as_bytes());
         prop_assert_eq!(ours, theirs);
     }

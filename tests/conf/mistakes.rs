@@ -4,7 +4,7 @@ use crate::support;
 use std::path::Path;
 use std::process::Command;
 
-/// What `-t` says with the level `emerg` or `warn`, a line each, without its time and process.
+/// The complaints of `-t` with the level `emerg` or `warn`, a line each, without time and process.
 fn complaints(mut program: Command, dir: &Path, text: &str) -> Vec<String> {
     let file = dir.join("c.conf");
     std::fs::write(&file, text.replace("%dir%", &dir.display().to_string())).unwrap();

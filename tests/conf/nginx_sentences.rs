@@ -1,4 +1,4 @@
-//! What `drover -t` says about a bad conf, word for word.
+//! The complaints of `drover -t` about a bad conf, word for word.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ fn complaint(text: &str) -> String {
     said.stderr.replace(&dir.path().display().to_string(), "DIR")
 }
 
-/// What nginx says about it, in its first line, and drover must say as well.
+/// The first line of nginx's complaint, which must be drover's as well.
 fn nginx_says(text: &str) -> String {
     let dir = tempfile::tempdir().expect("a temporary directory");
     fs::write(dir.path().join("site.conf"), text).expect("write");
@@ -79,7 +79,8 @@ fn what_is_refused_says_what_to_do() {
 #[test]
 fn carriage_returns_and_missing_blanks_are_fine() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let text = "pid off;error_log stderr;\r\nevents{worker_connections 64;}\r\nhttp{access_log off;server{return 200 \"a;b{c}\";}}\r\n";
+    let text = "pid off;error_log stderr;\r\nevents{worker_connections 64;}\r\n\
+                http{access_log off;server{return 200 \"a;b{c}\";}}\r\n";
     fs::write(dir.path().join("site.conf"), text.replace("server{", "server{listen 127.0.0.1:1;")).expect("write");
     let said = drover_in(dir.path(), &["-t", "-c", "site.conf"]);
     assert_eq!(said.code, Some(0), "{}", said.stderr);

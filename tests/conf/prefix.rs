@@ -10,7 +10,8 @@ use std::process::{Child, Command};
 /// nginx's layout: PREFIX/conf/nginx.conf and PREFIX/html; PREFIX/other/nginx.conf is the same conf in another place.
 fn layout() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let conf = "user root; daemon off; pid off; events {}\nhttp { server {\n listen unix:%dir%/socket;\n location / {\n root html;\n}}}\n";
+    let conf = "user root; daemon off; pid off; events {}\nhttp { server {\n listen unix:%dir%/socket;\n \
+                location / {\n root html;\n}}}\n";
     let conf = conf.replace("%dir%", &dir.path().display().to_string());
     for sub in ["conf", "other", "html", "elsewhere/html"] {
         fs::create_dir_all(dir.path().join(sub)).unwrap();
@@ -29,7 +30,7 @@ fn drover(cwd: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// What `-t` says, the directory called DIR.
+/// The complaints of `-t`, with the directory called DIR.
 fn said(dir: &Path, cwd: &str, args: &[&str]) -> String {
     let output = drover(&dir.join(cwd), args).args(["-t", "-q", "-e", "stderr"]).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap().replace(&dir.display().to_string(), "DIR");

@@ -135,7 +135,7 @@ fn a_difference_is_found() {
     assert!(seen >= found && same > 0, "{seen} of {} differ, {found} are plain 200", left.len());
 }
 
-/// What the error log says of a refused request, up to where it says who the client was.
+/// The line of the error log about a refused request, up to the name of the client.
 fn reason_in_log(server: &support::server::Server, request: &str) -> String {
     let before = server.read("error.log").len();
     server.connect().send(request).response().expect("an answer");

@@ -1,4 +1,4 @@
-//! What is sent: a site is a conf and its probes; a probe is a few steps on one connection.
+//! The bytes that are sent: a site is a conf and its probes; a probe is a few steps on one connection.
 
 /// A conf (placeholders as in `support::server`) and what to ask of it.
 pub struct Site {

@@ -1,4 +1,4 @@
-//! What came back, with placeholders where no two servers can agree.
+//! Received bytes as text, with placeholders where no two servers can agree.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::probe::{Probe, Site, Step};
 use crate::support::client::{Client, Nothing, Response};
 use crate::support::server::{Product, Server, Setup};
 
-/// One probe's conversation, a line each: responses, the end, log lines.
+/// The conversation of a probe, a line each: responses, the end, log lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transcript {
     pub lines: Vec<String>,
@@ -102,7 +102,7 @@ fn without_product(line: &str, product: usize) -> String {
     fields.collect::<Vec<_>>().join(" ")
 }
 
-/// One more request tells an open connection from a closed one without waiting for either.
+/// Another request tells an open connection from a closed one without waiting for either.
 fn fate(client: &mut Client) -> (&'static str, Option<Response>) {
     client.send("GET /still-open HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     match client.response() {

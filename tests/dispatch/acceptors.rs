@@ -1,4 +1,5 @@
-//! Who accepts, asserted from /proc: whose epoll set holds the listening socket, who holds the connections.
+//! Acceptors as /proc shows them: the processes that have the listening socket in their epoll set, and those that
+//! hold the connections.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

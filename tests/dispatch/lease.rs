@@ -16,7 +16,7 @@ use crate::support::{Noise, PATIENCE, best_of, tools, until, until_true};
 
 const LEASE: Duration = Duration::from_millis(100);
 
-/// What a connection may take that comes while nobody lives who would accept it.
+/// The most that an answer may take to a connection that comes while no process lives that would accept it.
 const PROMISED: Duration = LEASE.saturating_add(Duration::from_millis(50));
 
 /// The models with an accept mutex.

@@ -89,8 +89,8 @@ fn workers_and_sockets_may_become_fewer_and_more_without_a_lost_connection() {
     assert_eq!(wrong, [""; 0], "of {} requests", asked.load(Ordering::Relaxed));
 }
 
-/// Clients wait in the queues of workers that are stopped; the last worker is killed, if asked for; a reload leaves one worker. All are
-/// served.
+/// Clients wait in the queues of workers that are stopped; the last worker is killed, if `kills`; a reload leaves one
+/// worker. All clients are served.
 fn shrink(model: &str, listen: &str, connections: usize, kills: bool) {
     let conf = |workers| {
         let events = format!("worker_connections {connections};");
@@ -149,7 +149,7 @@ fn a_next_binary_with_fewer_workers_leaves_nobody_waiting_in_the_sockets_that_ar
         let pid: i32 = server.read("server.pid").trim().parse().ok()?;
         (pid != server.pid() && children(pid).len() == 2).then_some(pid)
     });
-    // Whoever connects from now on is not for the last two.
+    // From now on no connection goes to the sockets of the last two workers.
     let mut clients: Vec<Client> = (0..40).map(|_| server.connect()).collect();
     clients.iter_mut().for_each(|client| assert_eq!(client.get("/index.html").status, 200));
     let held = connections(&workers[2..], server.port());

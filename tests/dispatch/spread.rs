@@ -39,7 +39,7 @@ fn open(server: &Server, count: usize, pause: Duration) -> Vec<Client> {
     clients
 }
 
-/// What has been counted since `before`, once `accepts` connections are among it.
+/// The counts since `before`, once `accepts` connections are among them.
 fn counted(ledger: &Ledger, before: &Sums, accepts: u64) -> Sums {
     until("all accepts are counted", || {
         let now = ledger.sums();
@@ -75,8 +75,8 @@ fn handed_on_the_mutex_spreads_long_lived_connections_evenly() {
     }
 }
 
-/// How often the kernel has woken the workers. A worker that finds nothing left goes back to sleep inside epoll_wait, so its own
-/// counters don't show that.
+/// How often the kernel has woken the workers. A worker that finds nothing left goes back to sleep inside epoll_wait,
+/// so its own counters don't show that.
 fn sleeps(server: &Server) -> u64 {
     server.workers().into_iter().map(proc::sleeps).sum()
 }
@@ -99,8 +99,8 @@ fn the_herd_wakes_all_workers_for_a_connection_and_the_others_wake_one() {
         match model {
             // A worker that is kept from its CPU is not asleep when the next connection comes, and need not be woken.
             "herd" => best_of(8, Noise::TakesAway, 5.0, || measure().1),
-            // The connection, its request and its end are up to three events. A worker that is awake may see a connection
-            // that another has been woken for: a few in a hundred.
+            // The connection, its request and its end are up to three events. A worker that is awake may see a
+            // connection that another has been woken for: a few in a hundred.
             _ => best_of(8, Noise::Adds, 1.0, || {
                 let (wakeups, sleeps) = measure();
                 (wakeups / 1.1).max(sleeps / 4.0)
@@ -133,8 +133,8 @@ fn ask(mut stream: impl Read + Write, request: &str, end: &str) {
     }
 }
 
-/// Whoever watches a socket that others watch, too, queues up behind them again and again: the kernel would always wake
-/// the first.
+/// A worker that shares its listening socket queues up behind the others again and again: the kernel would always
+/// wake the first in the queue.
 #[test]
 fn a_shared_socket_wakes_all_workers_in_turn() {
     const HELLO: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -166,7 +166,7 @@ fn a_shared_socket_wakes_all_workers_in_turn() {
             ("stream over Unix", &|| ask(unix("stream"), "hello", "HELLO")),
         ];
         for (name, connection) in sockets {
-            // There the kernel spreads connections by a hash.
+            // With reuseport the kernel spreads TCP connections by a hash.
             if model == "reuseport" && name.ends_with("TCP") {
                 continue;
             }

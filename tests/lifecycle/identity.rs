@@ -28,7 +28,7 @@ fn conf(main: &str) -> Conf {
     crate::conf(1).surroundings(&surroundings)
 }
 
-/// What is said where the workers can't become `www-data`.
+/// The message where the workers can't become `www-data`.
 fn refusal(program: &str) -> &'static str {
     match program {
         "setpriv" => {
@@ -66,8 +66,9 @@ fn the_default_user_is_tried_as_well() {
     let Some(&(program, args)) = ways().first().filter(|way| **way == POWERLESS) else { return };
     let mut server = Setup::new(Product::Drover, conf("")).via(program, args).spawn();
     assert_eq!(server.wait().code(), Some(1));
-    let expected = "drover: [emerg] setgid(65534) failed (1: Operation not permitted): to become \"nobody\" takes CAP_SETUID \
-                    and CAP_SETGID, start drover with them, or let the workers stay what the master is with \"user root;\"\n";
+    let expected = "drover: [emerg] setgid(65534) failed (1: Operation not permitted): to become \"nobody\" takes \
+                    CAP_SETUID and CAP_SETGID, start drover with them, or let the workers stay what the master is \
+                    with \"user root;\"\n";
     assert_eq!(said(&server), expected);
 }
 

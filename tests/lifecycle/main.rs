@@ -1,5 +1,5 @@
-//! The service from start to end, as the one who runs it sees it: what the command line and a start say, whom the service
-//! runs as and where it listens, reloads, upgrades, deaths, and the end. In the order of a service's life:
+//! The service from start to end, as its operator sees it: options, messages, accounts, addresses, reloads, upgrades,
+//! deaths, the end. In the order of a service's life:
 
 #[path = "../support/mod.rs"]
 mod support;

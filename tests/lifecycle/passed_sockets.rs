@@ -61,7 +61,7 @@ fn write(dir: &TempDir, servers: &str) {
     fs::write(dir.path().join("s.conf"), text).unwrap();
 }
 
-/// As systemd does it: LISTEN_PID is the process itself.
+/// The command imitates systemd, which sets LISTEN_PID to the id of the process itself.
 fn command(dir: &std::path::Path, count: u32) -> Command {
     let script = format!(
         "exec 3<&0 4>&1; export LISTEN_FDS={count} LISTEN_PID=$$; exec {} -c {} < /dev/null > /dev/null",

@@ -168,7 +168,7 @@ fn a_child_from_before_the_start_is_none_of_the_master_s() {
          http {{ access_log off; server {{ listen 127.0.0.1:{port}; location / {{ return 200 x; }} }} }}"
     );
     fs::write(dir.path().join("s.conf"), text).unwrap();
-    // As an entry point of a container may do it.
+    // The entry point of a container may start a helper in this way.
     let script = format!("sleep 60 & echo $!; exec {} -p . -c s.conf", Product::Drover.binary().display());
     let mut command = Command::new("sh");
     command.args(["-c", &script]).current_dir(dir.path()).stdout(Stdio::piped()).process_group(0);
@@ -278,7 +278,8 @@ fn a_site_is_styled_without_types_and_without_the_file_that_has_them() {
         assert_eq!((sent.status, sent.header("Content-Type")), (200, Some("text/css")));
         let path = server.conf_path();
         let said = drover_in(server.dir(), &["-t", "-p", ".", "-c", path.to_str().expect("UTF-8")]);
-        let notice = "drover: [notice] there is no \"/etc/no-such-server/mime.types\", the built-in mime.types takes its place in ";
+        let notice = "drover: [notice] there is no \"/etc/no-such-server/mime.types\", \
+                      the built-in mime.types takes its place in ";
         assert_eq!(said.stderr.matches(notice).count(), conf.matches(include).count(), "{}", said.stderr);
     }
 }

@@ -1,4 +1,5 @@
-//! A start in the foreground and in the background: what a person at a terminal sees, and how a daemon is told what to do.
+//! A start in the foreground and in the background: what a person at a terminal sees, and how a daemon is told what
+//! to do.
 
 use std::fs;
 use std::net::TcpListener;
@@ -74,7 +75,8 @@ fn a_daemon_says_how_it_ends_and_leaves_the_terminal_alone() {
     let line =
         format!("drover: serving on http://127.0.0.1:{port}/ in the background (process {pid}; \"{stop}\" ends it)\n");
     assert!(shown.ends_with(&line), "{shown}");
-    let warning = "[warn] a daemon leaves the terminal, and what it logs there goes nowhere: log to a file, or leave \"daemon\" off";
+    let warning = "[warn] a daemon leaves the terminal, and what it logs there goes nowhere: log to a file, \
+                   or leave \"daemon\" off";
     let place = format!("(\"/dev/stderr\", \"/dev/stdout\") in {}/site.conf:1\n", dir.path().display());
     assert!(shown.contains(&format!("drover: {warning} {place}")), "{shown}");
     until_true("two workers", || proc::children(pid).len() == 2);

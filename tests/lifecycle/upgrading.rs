@@ -132,7 +132,7 @@ fn process_1_is_not_replaced() {
 
 #[test]
 fn a_service_manager_s_main_process_is_not_replaced() {
-    // As systemd says whom it has started.
+    // systemd says in this variable which process it has started.
     let marked = ["-c", "SYSTEMD_EXEC_PID=$$ exec \"$@\"", "sh"];
     let mut server = Setup::new(Product::Drover, in_foreground()).via("sh", &marked).start();
     assert_refuses(&server, server.pid(), "");

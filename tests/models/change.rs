@@ -11,7 +11,8 @@ use crate::service::{Service, Want, Wire};
 use crate::support::client::Client;
 use crate::support::{proc, until, until_true};
 
-/// Under load, with more workers and with fewer: no request fails, nobody of the old generation stays, no descriptor leaks.
+/// Under load, with more workers and with fewer: no request fails, nobody of the old generation stays, no descriptor
+/// leaks.
 pub fn reload(kind: &'static Kind) {
     let want = |workers| Want::of(kind).workers(workers);
     let service = want(2).start();
@@ -110,8 +111,8 @@ pub fn upgrade(kind: &'static Kind) {
     service.assert_gone();
 }
 
-/// An upgrade is taken back, in the order of nginx's documentation: the workers that are called back don't disturb those that were
-/// sent away and still serve.
+/// An upgrade is taken back, in the order of nginx's documentation: the workers that are called back don't disturb
+/// those that were sent away and still serve.
 pub fn take_back(kind: &'static Kind) {
     let service = Want::of(kind).start();
     let mut begun: Vec<Client> = (0..6).map(|_| service.connect()).collect();

@@ -26,8 +26,8 @@ fn answers(client: &mut Client) -> bool {
     client.response().is_ok_and(|response| response.text() == "hello")
 }
 
-/// Each child, one after another: its clients lose their connections, and nobody else does; the service answers at once;
-/// somebody takes its place.
+/// Each child, one after another: its clients lose their connections, and nobody else does; the service answers at
+/// once; somebody takes its place.
 pub fn kill(kind: &'static Kind) {
     let service = Want::of(kind).start();
     let mut clients: Vec<Client> = (0..12).map(|_| keep_alive(&service)).collect();
@@ -64,8 +64,8 @@ pub fn kill(kind: &'static Kind) {
     service.end_after_harm();
 }
 
-/// Whoever is stopped keeps those waiting whom it has taken; who comes later is served by others, where the model promises that.
-/// When it continues, everybody is served.
+/// A stopped process keeps the clients waiting that it has accepted; later ones are served by others, where the model
+/// promises that. When it continues, all are served.
 pub fn stop(kind: &'static Kind) {
     let service = Want::of(kind).workers(3).start();
     for victim in service.workers() {
@@ -109,7 +109,7 @@ pub fn orphans(kind: &'static Kind) {
     assert!(log.contains(&format!("the master process {} has died, no more", service.pid())), "{log}");
 }
 
-/// As above, and a client never ends; the dispatcher, where there is one, dies as well.
+/// The master is killed while a client never ends its request; the dispatcher, if the model has one, dies as well.
 pub fn orphans_without_end(kind: &'static Kind) {
     let mut service = Want::of(kind).main("worker_shutdown_timeout 1s;").start();
     let mut begun = keep_alive(&service);

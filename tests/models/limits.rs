@@ -39,7 +39,8 @@ pub fn overload(kind: &'static Kind) {
     service.end();
 }
 
-/// A worker without a free slot leaves the next connection to one that has some, and idle clients make room for one that waits.
+/// A worker without a free slot leaves the next connection to one that has some, and idle clients make room for one
+/// that waits.
 pub fn last_places(kind: &'static Kind) {
     const PLACES: usize = 8;
     let want = Want::of(kind).events("worker_connections 8;").param("worker_threads", PLACES as u64);
@@ -81,7 +82,8 @@ pub fn last_places(kind: &'static Kind) {
 pub fn no_descriptors(kind: &'static Kind) {
     let service = Want::of(kind).start();
     let workers = service.pids(Role::Worker);
-    // Where each worker has a socket of its own, the kernel has chosen already; and where there are no workers, nobody is spared.
+    // Where each worker has a socket of its own, the kernel has chosen already; and where there are no workers,
+    // nobody is spared.
     if workers.is_empty() || Mechanism::of(kind).is_some_and(|m| m.own_sockets) {
         return service.end();
     }

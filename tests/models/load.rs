@@ -13,7 +13,7 @@ use crate::support::until_true;
 /// Between the requests of one client: several tests share two CPUs.
 const PACE: Duration = Duration::from_millis(1);
 
-/// What one client does until it is told to stop.
+/// The work of a client until it is told to stop.
 type Body = fn(&Shared, SocketAddr);
 
 /// Requests on a connection before its client closes it.
@@ -122,7 +122,8 @@ fn kept(shared: &Shared, addr: SocketAddr) {
             client.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
             let response = match client.response() {
                 Ok(response) if response.text() == target => response,
-                // Closed as idle before the request came (RFC 9112 section 9.3.1): a client asks again on a new connection.
+                // Closed as idle before the request came (RFC 9112 section 9.3.1): a client asks again on a new
+                // connection.
                 Err(Nothing::Closed) if number > 0 => break,
                 other => return shared.failed(format!("{target}: {other:?}")),
             };
@@ -146,7 +147,7 @@ fn echo(shared: &Shared, addr: SocketAddr) {
             let text = format!("echo{connection}-{number}");
             match wire.echo(&text) {
                 Ok(answer) if answer == text.to_uppercase() => {}
-                // As above.
+                // RFC 9112 section 9.3.1, as for `kept`.
                 Err(_) if number > 0 => break,
                 other => return shared.failed(format!("{text}: {other:?}")),
             }

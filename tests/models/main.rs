@@ -1,6 +1,6 @@
-//! What must hold in every dispatch model: one body of cases over `drover::dispatch::MODELS`, so that a model that is added to
-//! the list is tested by being there. Each test is called `MODEL::CASE`: `cargo test --test models herd::` runs all cases of one
-//! model, `cargo test --test models ::reload` one case of all.
+//! The promises that every dispatch model keeps: one body of cases over `drover::dispatch::MODELS`, so that a model
+//! that is added to the list is tested by being there. Each test is called `MODEL::CASE`: `cargo test --test models
+//! herd::` runs all cases of one model, `cargo test --test models ::reload` one case of all.
 
 #[path = "../support/mod.rs"]
 mod support;

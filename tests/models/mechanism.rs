@@ -9,14 +9,14 @@ use crate::service::{Service, Want};
 use crate::support::client::Client;
 use crate::support::{Noise, best_of, proc, until, until_true};
 
-/// What is told of a model. One that is not in the table has to serve as all do, that is what the other cases are about.
+/// The mechanism of a model. A model that is not in the table has to serve as all do: the other cases test that.
 pub struct Mechanism {
     model: &'static str,
-    /// Who has the listening sockets in an epoll set.
+    /// The processes that have the listening sockets in an epoll set.
     watched_by: By,
-    /// Who accepts.
+    /// The processes that accept.
     accepted_by: Role,
-    /// There is one.
+    /// Whether the model has a dispatcher.
     pub dispatcher: bool,
     /// Threads of a worker apart from the one that hears the signals: none, or `worker_threads` and so many more.
     threads: Option<usize>,
@@ -24,7 +24,7 @@ pub struct Mechanism {
     forks: bool,
     /// Each worker has a listening socket of its own.
     pub own_sockets: bool,
-    /// How many are woken by one connection.
+    /// The number of workers that a connection wakes.
     wakes: Wakes,
     /// While a worker is stopped, whoever connects is served by the others.
     pub spares_a_stopped_worker: bool,
@@ -32,7 +32,7 @@ pub struct Mechanism {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum By {
-    /// One worker at a time.
+    /// A single worker at a time: the holder of the mutex.
     OneWorker,
     /// The holder of the mutex, with a deputy behind it; all know all epoll sets.
     HolderAndDeputy,
@@ -42,9 +42,9 @@ enum By {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wakes {
-    /// More than one, for nothing.
+    /// Several workers, all but one of them in vain.
     Many,
-    /// One.
+    /// A single worker.
     One,
 }
 
@@ -73,7 +73,7 @@ static TABLE: &[Mechanism] = &[
     // The kernel has chosen the socket before anybody is asked.
     Mechanism { model: "reuseport", own_sockets: true, spares_a_stopped_worker: false, ..PLAIN },
     Mechanism { model: "pool_notify", accepted_by: Role::Worker, spares_a_stopped_worker: false, ..DISPATCHED },
-    // What was passed to a worker is that worker's.
+    // A connection that was passed to a worker is not taken back.
     Mechanism { model: "pool_pass", spares_a_stopped_worker: false, ..DISPATCHED },
     Mechanism { model: "pool_queue", ..DISPATCHED },
     Mechanism { model: "prefork", threads: Some(0), ..PLAIN },
@@ -91,7 +91,7 @@ impl Mechanism {
 pub fn mechanism(kind: &'static Kind) {
     const WORKERS: usize = 4;
     const CLIENTS: usize = 10;
-    // One worker alone may take all of them.
+    // A single worker may get all of them.
     const THREADS: usize = CLIENTS + 2;
     let Some(expected) = Mechanism::of(kind) else { return };
     let service = Want::of(kind).workers(WORKERS).param("worker_threads", THREADS as u64).start();
@@ -148,7 +148,7 @@ pub fn mechanism(kind: &'static Kind) {
     service.end();
 }
 
-/// One connection after another, with eight workers asleep.
+/// Wakeups by connections that come one after another, with eight workers asleep.
 pub fn wakeups(kind: &'static Kind) {
     let Some(expected) = Mechanism::of(kind) else { return };
     let service = Want::of(kind).workers(8).start();
@@ -186,8 +186,8 @@ fn count_wakeups(service: &Service) -> (f64, f64) {
     let sleeps = || service.workers().into_iter().map(proc::sleeps).sum::<u64>();
     let (before, slept) = (service.sums(), sleeps());
     for _ in 0..CONNECTIONS {
-        // A worker that is still busy with the last connection would find the next one by itself, beside the worker that is
-        // woken.
+        // A worker that is still busy with the last connection would find the next one by itself, beside the worker
+        // that is woken.
         until_true("all are asleep", || service.workers().into_iter().all(proc::is_asleep));
         assert_eq!(service.connect().get("/").text(), "hello");
     }

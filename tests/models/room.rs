@@ -18,7 +18,7 @@ const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\
 /// Longer than anybody is listened to who must make room.
 const LULL: Duration = Duration::from_millis(600);
 
-/// One worker, or dispatcher, with so many places.
+/// A service whose only worker or dispatcher has this many places.
 fn small(kind: &'static Kind, places: usize) -> Want {
     let want = Want::of(kind).workers(1).events(&format!("worker_connections {places};"));
     want.param("worker_threads", places as u64).param("fork_max", places as u64).param("queue", 4)
@@ -130,7 +130,7 @@ pub fn descriptors_run_out(kind: &'static Kind) {
         assert_eq!(client.get("/n/").text(), "/n/");
         idle.push(client);
     }
-    // There may be numbers between those that are taken.
+    // Some numbers below the limit may be free.
     assert!(service.sums().reused_connections >= 3, "{:?}", service.sums());
     service.end_after_harm();
 }

@@ -119,7 +119,7 @@ impl Service {
         self.ledger.sums()
     }
 
-    /// Who counts in the ledger, by pid.
+    /// The processes that count in the ledger, by pid.
     pub fn processes(&self) -> Vec<Process> {
         let process = |slot: &Slot| {
             let pid = slot.pid()? as i32;
@@ -138,7 +138,7 @@ impl Service {
         self.processes().into_iter().filter(|process| process.role == role).map(|process| process.pid).collect()
     }
 
-    /// What the processes of a role count together.
+    /// The sums over the processes of a role.
     pub fn sums_of(&self, role: Role) -> Sums {
         let mut sums = Sums::default();
         self.ledger.live().filter(|slot| slot.role() == role).for_each(|slot| sums.add(slot));
@@ -163,7 +163,8 @@ impl Service {
         });
     }
 
-    /// Returns when the children sleep: those that have just been forked open descriptors and start threads until they do.
+    /// Returns when the children sleep: those that have just been forked open descriptors and start threads until
+    /// they do.
     #[track_caller]
     pub fn wait_until_at_rest(&self) {
         let mut times = 0;
@@ -185,14 +186,13 @@ impl Service {
         ([127, 0, 0, 1], self.ports()[port - 1]).into()
     }
 
-    /// Nobody is dead and unreaped.
+    /// Asserts that every dead child has been reaped.
     #[track_caller]
     pub fn assert_no_zombies(&self) {
         until_true("no zombies", || proc::zombies(self.pid()).is_empty());
     }
 
-    /// What must hold at the end of every case: no zombies, an end with exit code 0, nobody left behind, nothing alarming in
-    /// the log.
+    /// The end of every case: no zombies, exit code 0, no process left behind, nothing alarming in the log.
     #[track_caller]
     pub fn end(self) {
         for level in ["[alert]", "[crit]", "[emerg]"] {

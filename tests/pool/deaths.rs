@@ -95,7 +95,7 @@ fn a_worker_that_is_killed_takes_only_its_own_along() {
     }
 }
 
-/// What was passed to a worker that dies before it took it is its successor's.
+/// Connections that were passed to a worker that dies before it has taken them go to its successor.
 #[test]
 fn what_is_under_way_outlives_the_worker() {
     for model in PASSING {
@@ -110,7 +110,8 @@ fn what_is_under_way_outlives_the_worker() {
     }
 }
 
-/// A worker that is stopped keeps what it has been given, but gets no more than a handful, and the others serve the rest.
+/// A worker that is stopped keeps what it has been given, but gets no more than a handful, and the others serve the
+/// rest.
 #[test]
 fn a_worker_that_is_stopped_does_not_stop_the_service() {
     for model in ALL {

@@ -16,7 +16,7 @@ fn signal(pid: i32, signal: Signal) {
     kill(Pid::from_raw(pid), signal).expect("a signal to a child");
 }
 
-/// What was passed and not taken when the service was told to end is served.
+/// Connections that were passed, and not taken yet when the service is told to end, are served.
 #[test]
 fn quit_serves_what_is_under_way() {
     for model in PASSING {
@@ -53,7 +53,7 @@ fn a_worker_does_not_leave_before_its_dispatcher_knows() {
     }
 }
 
-/// One worker is told to leave, by whoever: the others serve, and a successor takes its place.
+/// A worker alone is told to leave: the others serve, and a successor takes its place.
 #[test]
 fn a_worker_that_leaves_alone_is_replaced() {
     for model in ALL {

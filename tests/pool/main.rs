@@ -13,7 +13,7 @@ use support::conf::Conf;
 use support::server::Server;
 use support::until;
 
-/// Those in which the dispatcher accepts.
+/// The models in which the dispatcher accepts.
 const PASSING: [&str; 2] = ["pool_pass", "pool_queue"];
 const ALL: [&str; 3] = ["pool_notify", "pool_pass", "pool_queue"];
 
@@ -26,7 +26,7 @@ fn pool(workers: usize, events: &str) -> (Server, Ledger) {
     (server, ledger)
 }
 
-/// What the living processes of a role have counted, by their numbers.
+/// The counts of the living processes of a role, in the order of their numbers.
 fn counted(ledger: &Ledger, role: Role) -> Vec<Sums> {
     let mut slots: Vec<_> = ledger.live().filter(|slot| slot.role() == role).collect();
     slots.sort_by_key(|slot| slot.number());

@@ -1,4 +1,4 @@
-//! Who gets how much, what it costs, and what happens when there is too much.
+//! The distribution of connections over the workers, its cost, and overload.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn each_connection_is_passed_once_and_served_by_who_got_it() {
                 assert_eq!(server.connect().get("/").text(), "hello");
             }
             connections(&ledger, 0);
-            // It counts when it has passed, and the client may be served before that.
+            // The dispatcher counts a connection after passing it, when the client may have been served already.
             until_true("each is passed", || counted(&ledger, Role::Dispatcher)[0].handoffs == 100);
             let (dispatcher, workers) = (&counted(&ledger, Role::Dispatcher)[0], counted(&ledger, Role::Worker));
             assert_eq!((dispatcher.accepts, dispatcher.handoffs, dispatcher.requests), (100, 100, 0), "{model}");
@@ -52,7 +52,7 @@ fn each_connection_is_passed_once_and_served_by_who_got_it() {
     }
 }
 
-/// One word for each connection, one accept for each word: nobody is told twice.
+/// Each connection makes one message, and each message one accept: no worker is told twice.
 #[test]
 fn each_connection_is_told_of_once_and_accepted_by_who_was_told() {
     let (server, ledger) = pool(3, "dispatch pool_notify;");
@@ -67,7 +67,7 @@ fn each_connection_is_told_of_once_and_accepted_by_who_was_told() {
         "{told:?}, accepts {:?}",
         workers.iter().map(|sums| (sums.accepts, sums.empty_accepts)).collect::<Vec<_>>()
     );
-    // Who answers late is replaced, and may then find nothing.
+    // A worker that answers late is replaced by another, and may then find no connection.
     let empty: u64 = workers.iter().map(|sums| sums.empty_accepts).sum();
     assert_eq!((told.0, told.1), (0, 99 + empty));
     assert!(told.2 <= 99 + empty, "{dispatcher:?}");
@@ -108,7 +108,7 @@ fn least_connections_makes_good_for_those_that_end() {
     let (server, ledger) = pool(2, "dispatch pool_pass pool_policy=least_connections;");
     let mut clients = stay(&server, 40);
     let mut n = 0;
-    // Those of one worker: the connections took turns.
+    // The clients of one worker leave: the connections took turns.
     clients.retain(|_| {
         n += 1;
         n % 2 == 0
@@ -118,7 +118,8 @@ fn least_connections_makes_good_for_those_that_end() {
     assert_eq!(connections(&ledger, 40), [20, 20]);
 }
 
-/// Connections with a request under way are not closed for others: the surplus waits, nothing spins, and all are served.
+/// Connections with a request under way are not closed for others: the surplus waits, nothing spins, and all are
+/// served.
 #[test]
 fn the_surplus_waits_in_the_backlog_and_costs_nothing() {
     for model in ALL {

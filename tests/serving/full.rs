@@ -41,7 +41,7 @@ fn idle_connections_make_room() {
 fn the_surplus_waits_and_costs_nothing() {
     let server = small_server("accept_mutex off;");
     let worker = server.wait_for_workers(1)[0];
-    // One connection more than there is room for has to wait: find out how many there is room for.
+    // The connection behind the last that there is room for has to wait: this finds out how many there is room for.
     let mut asking: Vec<Client> = Vec::new();
     let mut first_to_wait = loop {
         let mut client = server.connect();

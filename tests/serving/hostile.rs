@@ -9,8 +9,8 @@ use crate::support::server::{Product, Server, Setup};
 
 const PATIENT: &str = "GET /mid HTTP/1.1\r\nHost: localhost\r\n";
 
-/// What a client has sent beyond its last answer must not turn the close into a reset, which would take the answers that
-/// it has not read yet.
+/// Requests behind the last answer must not turn the close into a reset, which would take the answers that the client
+/// has not read yet.
 #[test]
 fn answers_reach_a_client_that_asks_past_the_last_request() {
     let server =
@@ -41,8 +41,8 @@ fn more_files_than_descriptors() {
     assert_eq!(server.connect().get("/").text(), "hello");
 }
 
-/// Each read ends in the middle of a request, so that the connection is never idle: the time for a header begins anew with
-/// each of them all the same.
+/// Each read ends in the middle of a request, so that the connection is never idle: the time for a header begins anew
+/// with each of them all the same.
 #[test]
 fn a_client_that_never_pauses_is_not_too_slow() {
     let server = Server::drover(
@@ -64,7 +64,8 @@ fn a_client_that_never_pauses_is_not_too_slow() {
     }
 }
 
-/// Whoever reads the access log from a pipe may stop reading: the service goes on, and the lines that are read are whole.
+/// The reader of an access log in a pipe may stop reading: the service goes on, and the lines that are read are
+/// whole.
 #[test]
 fn a_log_that_nobody_reads_stops_nobody() {
     let conf = Conf::workers(1).access_log("/dev/stdout").server("keepalive_requests 1000000;");

@@ -30,7 +30,9 @@ for line in open(sys.argv[1], 'rb').read().splitlines(keepends=True):
 #[test]
 fn every_line_of_json_parses() {
     const REQUESTS: usize = 400;
-    let format = r#"log_format json escape=json '{"request":"$request","uri":"$uri","args":"$args","agent":"$http_user_agent","host":"$http_host","user":"$remote_user","cookie":"$cookie_a","status":$status}';"#;
+    let format = r#"log_format json escape=json '{"request":"$request","uri":"$uri","args":"$args",'
+                    '"agent":"$http_user_agent","host":"$http_host","user":"$remote_user",'
+                    '"cookie":"$cookie_a","status":$status}';"#;
     let mut server = Server::drover(Conf::workers(1).http(format).access_log("%dir%/access.log json"));
     let mut runner = TestRunner::deterministic();
     let bytes = proptest::collection::vec(any::<u8>(), 1..60);
@@ -69,7 +71,7 @@ fn every_line_of_json_parses() {
     assert!(python.lines().last().is_some_and(|agent| agent == "caf\u{e9} \u{e9}"), "{python}");
 }
 
-/// Whoever reads the log knows which file it was.
+/// The log names the file.
 #[test]
 fn a_file_that_is_truncated_while_it_is_sent_is_named() {
     const HUGE: u64 = 64 << 20;
@@ -134,7 +136,7 @@ fn alerts(server: &Server) -> Vec<String> {
     server.error_log().lines().filter(|line| line.contains("[alert]")).map(str::to_owned).collect()
 }
 
-/// Whoever reads a pipe may go, and another may come.
+/// The reader of a pipe may go, and another may come.
 #[test]
 fn a_reader_that_is_gone_costs_lines_until_there_is_another() {
     let dir = tempfile::tempdir().expect("a directory");

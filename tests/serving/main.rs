@@ -1,5 +1,5 @@
-//! Requests and answers, as clients of all kinds see them: lists of directories, hard regexes, slow and hostile clients, more
-//! of them than there is room for; and what an answer costs in system calls.
+//! Requests and answers, as clients of all kinds see them: lists of directories, hard regexes, slow and hostile
+//! clients, more of them than there is room for; and what an answer costs in system calls.
 
 #[path = "../support/mod.rs"]
 mod support;

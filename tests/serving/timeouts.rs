@@ -29,7 +29,7 @@ fn takes_at_least<T>(least: Duration, wait: impl FnOnce() -> T) -> T {
 #[test]
 fn a_header_that_does_not_come_ends_the_connection() {
     let server = server("client_header_timeout 300ms;");
-    // Who has begun a request is told why it ends (RFC 9110 15.5.9); nginx is silent then, too.
+    // A client that has begun a request is told why it ends (RFC 9110 15.5.9); nginx is silent then, too.
     for beginning in ["GET / HT", "GET / HTTP/1.1\r\nHost: loc"] {
         let mut client = server.connect();
         let answer = takes_at_least(Duration::from_millis(250), || client.send(beginning).response());
@@ -119,7 +119,7 @@ fn a_response_that_the_end_of_the_worker_cuts_short_is_logged() {
     }
 }
 
-/// Whoever deletes files wants their room on the disk back.
+/// A deleted file takes up room on the disk until it is closed.
 #[test]
 fn a_deleted_file_that_nobody_asks_for_is_closed() {
     for dispatch in ["exclusive", "prefork", "thread_pool", "leader_follower"] {

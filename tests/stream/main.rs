@@ -1,5 +1,5 @@
-//! The two services of `stream` over the real binary: every dispatch model, pipelined, slow, oversized and malformed frames,
-//! clients that don't read, drain, the counts in the ledger, and the clients in tools/.
+//! The two services of `stream` over the real binary: every dispatch model, pipelined, slow, oversized and malformed
+//! frames, clients that don't read, drain, the counts in the ledger, and the clients in tools/.
 
 #[path = "../support/mod.rs"]
 mod support;

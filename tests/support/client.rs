@@ -40,9 +40,9 @@ impl Response {
 pub enum Nothing {
     /// The server closed or reset the connection first.
     Closed,
-    /// It neither answered nor closed within the time allowed.
+    /// The server neither answered nor closed within the time allowed.
     Silent,
-    /// What came is not HTTP/1.x.
+    /// The answer is not HTTP/1.x.
     Garbage,
 }
 
@@ -98,8 +98,8 @@ impl Client {
         self.response().unwrap_or_else(|nothing| panic!("GET {target}: {nothing:?}"))
     }
 
-    /// Gets `/` and sends the beginning of a second request along: when this returns, the server has a request under way
-    /// on this connection and may not take it for an idle one. [`finish`](Client::finish) sends the rest.
+    /// Gets `/` and sends the beginning of a second request along: when this returns, the server has a request under
+    /// way on this connection and may not take it for an idle one. [`finish`](Client::finish) sends the rest.
     #[track_caller]
     pub fn begin(&mut self) -> &mut Client {
         self.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: local");

@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
-/// One virtual server on the first port, with the document root and no access log: what the parts add comes behind that.
-/// The text holds the placeholders that [`super::server`] fills in.
+/// A conf with a virtual server on the first port, with the document root and no access log, to which the parts are
+/// added. The text holds the placeholders that [`super::server`] fills in.
 #[derive(Clone)]
 pub struct Conf {
     surroundings: String,

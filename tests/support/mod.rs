@@ -1,5 +1,5 @@
-//! The common ground of the integration tests: the real binary (or nginx) in a directory of its own, raw exchanges over TCP,
-//! and the kernel's word on the processes behind them.
+//! The common ground of the integration tests: the real binary (or nginx) in a directory of its own, raw exchanges
+//! over TCP, and the kernel's word on the processes behind them.
 //!
 //! Nothing here sleeps to let something happen: [`until`] polls a condition and fails loudly at its deadline.
 //!
@@ -60,13 +60,14 @@ pub fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
 /// server does by itself after a while, such as the end of an idle connection.
 pub const AT_ONCE: Duration = Duration::from_secs(5);
 
-/// What the other work of a machine does to a measurement. Where it does both, a test must not measure.
+/// The effect of the other work of a machine on a measurement. A figure that it may move in both directions is none
+/// to test.
 #[derive(Clone, Copy, Debug)]
 pub enum Noise {
-    /// It may add to the figure: the least of several rounds is the nearest to the truth, and can be tested for an upper
-    /// limit only.
+    /// Other work may add to the figure: the least of several rounds is the nearest to the truth, and can be tested
+    /// for an upper limit only.
     Adds,
-    /// It may take away from the figure: the greatest of several rounds can be tested for a lower limit only.
+    /// Other work may take away from the figure: the greatest of several rounds can be tested for a lower limit only.
     TakesAway,
 }
 

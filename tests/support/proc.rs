@@ -1,4 +1,4 @@
-//! What the kernel says about a server's processes: children, sockets, epoll sets, CPU time.
+//! Processes as the kernel shows them: children, sockets, epoll sets, CPU time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -89,7 +89,7 @@ pub fn socket_inodes(pid: i32) -> BTreeSet<u64> {
     descriptors(pid).into_iter().filter_map(|(_, target)| inode_in(&target)).collect()
 }
 
-/// What a process has open, as /proc/PID/fd names it: paths, `socket:[N]`, and others.
+/// The open files of a process, as /proc/PID/fd names them: paths, `socket:[N]`, and others.
 pub fn open_files(pid: i32) -> BTreeSet<String> {
     descriptors(pid).into_iter().map(|(_, target)| target).collect()
 }
@@ -99,8 +99,8 @@ pub fn descriptor_count(pid: i32) -> usize {
     descriptors(pid).len()
 }
 
-/// Lets a worker have `count` descriptors at most. Root's power over a worker's limits may be missing in a container, but the worker's
-/// own account has it.
+/// Lets a worker have `count` descriptors at most. Root's power over a worker's limits may be missing in a container,
+/// but the worker's own account has it.
 pub fn limit_descriptors(pid: i32, count: usize) {
     let limit = format!("--nofile={count}");
     let mut command = Command::new(tools::find("setpriv"));
@@ -152,7 +152,7 @@ pub fn holder(pids: &[i32], port: u16, client: u16) -> Option<i32> {
     pids.iter().copied().find(|pid| socket_inodes(*pid).contains(&served.inode.into()))
 }
 
-/// One entry of an epoll set, from /proc/PID/fdinfo.
+/// An entry of an epoll set, from /proc/PID/fdinfo.
 #[derive(Debug, Clone, Copy)]
 pub struct Watch {
     pub inode: u64,

@@ -11,7 +11,7 @@ pub struct Refusal {
     pub argument: u32,
     pub mask: u32,
     pub value: u32,
-    /// What the program gets; 0: the signal SYS, which ends it.
+    /// The error that the program gets; 0: the signal SYS, which ends it.
     pub error: i32,
 }
 

@@ -1,8 +1,8 @@
 //! A server under test: drover's own binary, or Debian's nginx as the oracle, started from a conf text.
 //!
 //! In the text these stand for what differs from run to run: `%main%` and `%http%` (what keeps the server inside its
-//! directory: pid file, logs, account, temporary paths), `%dir%` (that directory), `%root%` (the document root, which two
-//! servers may share), `%port%`, `%port2%`, `%port3%`.
+//! directory: pid file, logs, account, temporary paths), `%dir%` (that directory), `%root%` (the document root, which
+//! two servers may share), `%port%`, `%port2%`, `%port3%`.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -44,7 +44,7 @@ impl Product {
     }
 }
 
-/// What to start; `start` does it.
+/// A server that is to be started, by `start` or `spawn`.
 pub struct Setup {
     product: Product,
     conf: String,
@@ -387,8 +387,8 @@ impl Drop for Server {
     }
 }
 
-/// Three ports nobody listens on, from below the range the kernel takes for outgoing connections, so that no client of a
-/// test that runs at the same time gets one of them as its own.
+/// Three ports nobody listens on, from below the range the kernel takes for outgoing connections, so that no client
+/// of a test that runs at the same time gets one of them as its own.
 fn free_ports() -> [u16; 3] {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let mut ports = [0; 3];

@@ -1,6 +1,6 @@
-//! The kernel's socket diagnostics: TCP sockets in the states that matter, where /proc/net/tcp would list every connection
-//! in TIME_WAIT as well, tens of thousands after a load, and take the longer the more there are. The lab compiles this
-//! file, too.
+//! The kernel's socket diagnostics: TCP sockets in the states that matter, where /proc/net/tcp would list every
+//! connection in TIME_WAIT as well, tens of thousands after a load, and take the longer the more there are. The lab
+//! compiles this file, too.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -26,7 +26,7 @@ pub struct TcpSocket {
     pub port: u16,
     /// The other end's port; 0 for a socket that listens.
     pub peer: u16,
-    /// As /proc/PID/fd names the socket; 0 while no process has it.
+    /// The number by which /proc/PID/fd names the socket; 0 while no process has it.
     pub inode: u32,
     /// Bytes not read yet; of a socket that listens, connections in its accept queue.
     pub waiting: u32,
@@ -81,8 +81,8 @@ fn request(family: u8, state: State) -> Vec<u8> {
     bytes
 }
 
-/// Reads struct inet_diag_msg after each header: ports at 4 and 6 (network order), rqueue at 56, inode at 68. True: that
-/// was the last message.
+/// Reads struct inet_diag_msg after each header: ports at 4 and 6 (network order), rqueue at 56, inode at 68. True:
+/// that was the last message.
 fn read(mut bytes: &[u8], found: &mut Vec<TcpSocket>) -> io::Result<bool> {
     while let (Some(length), Some(kind)) = (u32_at(bytes, 0), u16_at(bytes, 4)) {
         let length = length as usize;

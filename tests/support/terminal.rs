@@ -48,7 +48,7 @@ impl Terminal {
         self.child.id() as i32
     }
 
-    /// Its name below /dev/pts, as /proc/PID/fd shows it.
+    /// The name of the terminal below /dev/pts, as /proc/PID/fd shows it.
     pub fn path(&self) -> &str {
         self.path.to_str().expect("UTF-8")
     }
@@ -67,7 +67,7 @@ impl Terminal {
         String::from_utf8_lossy(&self.shown).replace("\r\n", "\n")
     }
 
-    /// What is shown once it holds `text`.
+    /// Waits until the terminal shows `text`, and returns all that it shows.
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) -> String {
         until(&format!("\"{text}\" on the terminal"), || {

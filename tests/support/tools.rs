@@ -28,7 +28,7 @@ pub fn output(program: &str, args: &[&str]) -> Output {
     Command::new(&path).args(args).output().unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// What a load run saw.
+/// The result of a load run.
 #[derive(Debug, Clone)]
 pub struct Load {
     pub complete: u64,

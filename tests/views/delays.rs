@@ -79,8 +79,8 @@ fn tries(ledger: &Ledger, pid: i32) -> (u64, u64) {
     (slot.mutex_tries.get(), slot.mutex_takes.get())
 }
 
-/// What nginx's accept mutex does to clients when its holder stalls: the other worker looks every accept_mutex_delay, finds
-/// it taken, and goes back to sleep, while the connection waits.
+/// nginx's accept mutex keeps clients waiting when its holder stalls: the other worker looks every
+/// accept_mutex_delay, finds it taken, and goes back to sleep, while the connection waits.
 #[test]
 fn a_stalled_holder_keeps_connections_waiting_and_the_log_tells() {
     let as_nginx = match drover::conf::reference::one(&drover::cli::registry(), "accept_mutex_lease") {

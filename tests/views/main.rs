@@ -1,5 +1,5 @@
-//! What the service tells of itself, seen as its users see it: stub_status beside nginx's own, the ledger's sums beside what
-//! clients have counted, Prometheus' own parser, a browser; and how long connections wait to be accepted.
+//! The service's pages about itself, as their users see them: stub_status beside nginx's own, the ledger's sums
+//! beside the counts of the clients, Prometheus' own parser, a browser; and how long connections wait to be accepted.
 
 #[path = "../support/mod.rs"]
 mod support;

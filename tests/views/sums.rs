@@ -8,7 +8,7 @@ use crate::support::server::Server;
 use crate::support::{proc, until, until_true};
 use crate::{ledger, number, row, viewed};
 
-/// What clients have done, the test's own questions included.
+/// The counts of the clients, the test's own questions included.
 #[derive(Default)]
 struct Done {
     requests: u64,
@@ -16,8 +16,8 @@ struct Done {
 }
 
 impl Done {
-    /// `clients` at once, `connections` each, one after the other, with `requests` on each. (ab and wrk start more than they
-    /// report.)
+    /// `clients` at once, `connections` each, one after the other, with `requests` on each. (ab and wrk start more
+    /// than they report.)
     fn load(&mut self, server: &Server, clients: u64, connections: u64, requests: u64) {
         std::thread::scope(|scope| {
             for _ in 0..clients {
@@ -40,7 +40,7 @@ impl Done {
     fn settled(&mut self, server: &Server) -> Value {
         until("the sums are what the clients have counted", || {
             let json = ledger(server);
-            // One counter is written after the other: whoever looks in between sees the first alone.
+            // The counters are written one after the other: a reader in between sees the first alone.
             let sum = |name| row(&json["totals"], name).iter().sum::<u64>();
             let counts = [number(&json["totals"], "requests"), sum("status"), sum("request_time")];
             let is_right = counts == [self.requests; 3];
@@ -72,7 +72,7 @@ fn all_is_counted_once(events: &str) {
     done.load(&server, 6, 2, 50);
     let json = done.settled(&server);
     assert_eq!(row(&json["totals"], "request_time").iter().sum::<u64>(), done.requests - 1);
-    // Nobody has died: the totals are the sums over the living.
+    // No process has died: the totals are the sums over the living.
     let (mut requests, mut status, mut times) = (0, [0; 5], [0; 27]);
     for process in json["processes"].as_array().expect("processes") {
         requests += number(process, "requests");

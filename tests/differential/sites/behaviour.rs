@@ -1,4 +1,4 @@
-//! What is added to a response, who may have it, and what is said about the server.
+//! Header fields that are added, access that is denied, and the name of the server.
 
 use crate::probe::{Probe, Site, Step, get, head, request};
 use crate::probes;
@@ -85,7 +85,8 @@ pub fn validators() -> Site {
                 location /time/ { alias %root%/; add_header Last-Modified 'Mon, 07 Nov 1994 08:49:37 GMT'; } \
                 location /no-time/ { alias %root%/; add_header Last-Modified ''; } \
                 location /bad-time/ { alias %root%/; add_header Last-Modified yesterday; } \
-                location /tag/ { alias %root%/; add_header X-Before b; add_header ETag '\"v1\"'; add_header X-After a; } \
+                location /tag/ { alias %root%/; add_header X-Before b; add_header ETag '\"v1\"'; \
+                add_header X-After a; } \
                 location /no-tag/ { alias %root%/; add_header ETag ''; } \
                 location /two/ { alias %root%/; add_header ETag '\"v0\"'; add_header ETag '\"v1\"'; \
                     add_header Last-Modified 'Mon, 07 Nov 1994 08:49:37 GMT'; add_header Last-Modified $arg_time; } \
@@ -131,7 +132,8 @@ pub fn variables() -> Site {
                 server { listen 127.0.0.1:%port%; root %root%; access_log %dir%/access.log own; \
                 location / { } \
                 location = /fields { return 200 '$http_x_twice|$http_referer|$http_none'; } \
-                location = /lists { return 200 '$http_cookie|$cookie_a|$cookie_b|$http_x_forwarded_for|$http_user_agent'; } \
+                location = /lists { \
+                return 200 '$http_cookie|$cookie_a|$cookie_b|$http_x_forwarded_for|$http_user_agent'; } \
                 location = /silent { return 444; } \
                 location = /ours { return 200 '$gzip_ratio|$limit_rate|$pipe'; } }";
     let page = "GET /page.html HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -173,8 +175,10 @@ pub fn lines() -> Site {
                 location = /refused { return 200 '$uri|$args'; } \
                 location /sent/ { alias %root%/; expires 1h; add_header X-A a; add_header X-A b$arg_b; \
                     add_header Cache-Control private; add_header X-None $arg_none; \
-                    add_header X-Seen '$sent_http_x_a|$sent_http_x_none|$sent_http_cache_control|$sent_http_content_type'; \
-                    add_header X-Own '$sent_http_content_length|$sent_http_etag|$sent_http_last_modified|$sent_http_connection'; \
+                    add_header X-Seen \
+                    '$sent_http_x_a|$sent_http_x_none|$sent_http_cache_control|$sent_http_content_type'; \
+                    add_header X-Own \
+                    '$sent_http_content_length|$sent_http_etag|$sent_http_last_modified|$sent_http_connection'; \
                     add_header X-Later '$sent_http_x_seen|$sent_http_x_last|$sent_http_accept_ranges'; \
                     add_header X-Last last; } } \
                 server { listen 127.0.0.1:%port%; server_name moved; return 301 https://other.example$request_uri; }";

@@ -1,4 +1,4 @@
-//! What a file turns into: directories, ranges, conditions, paths, types.
+//! Files as responses: directories, ranges, conditions, paths, types.
 
 use super::{DIGITS_ETAG, MODIFIED_TEXT};
 use crate::probe::{Site, get, head, request};
@@ -70,7 +70,8 @@ pub fn files() -> Site {
 }
 
 pub fn ranges() -> Site {
-    let http = "server { listen 127.0.0.1:%port%; root %root%; location / { } location /shown/ { alias %root%/; expires 1h; \
+    let http = "server { listen 127.0.0.1:%port%; root %root%; location / { } location /shown/ { alias %root%/; \
+                expires 1h; \
                 add_header X-Shown yes; } location /many/ { alias %root%/; max_ranges 50; } }";
     let digits = || get("/digits.txt");
     let many = format!("bytes={}", (0..20).map(|i| format!("{}-{}", i * 4, i * 4 + 1)).collect::<Vec<_>>().join(","));
@@ -295,7 +296,8 @@ pub fn paths() -> Site {
 pub fn types() -> Site {
     let http = "server { listen 127.0.0.1:%port%; root %root%; \
                 location / { } \
-                location /own/ { alias %root%/; types { text/x-own html; application/x-own css CSS2; } default_type text/x-default; } \
+                location /own/ { alias %root%/; types { text/x-own html; application/x-own css CSS2; } \
+                default_type text/x-default; } \
                 location /none/ { alias %root%/; types { } default_type text/x-none; } \
                 location /kept/ { alias %root%/; default_type text/plain; } \
                 location /empty-type/ { alias %root%/; types { } default_type ''; } \

@@ -44,7 +44,8 @@ pub fn connection() -> Site {
             "pipelined, 200 404 301 304",
             page("")
                 + "GET /missing HTTP/1.1\r\nHost: localhost\r\n\r\n\
-            GET /dir HTTP/1.1\r\nHost: localhost\r\n\r\nGET /page.html HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: *\r\n\r\n",
+            GET /dir HTTP/1.1\r\nHost: localhost\r\n\r\n\
+            GET /page.html HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: *\r\n\r\n",
             3
         ),
         Probe::raw_many("pipelined, the second is bad", page("") + "BAD\r\n\r\n" + &page(""), 2),
@@ -89,7 +90,8 @@ impl Probe {
     }
 }
 
-/// What follows a CONNECT is meant for a tunnel: each probe waits for an answer to the request behind it, in vain.
+/// The bytes behind a CONNECT are meant for a tunnel: each probe waits for an answer to the request among them, in
+/// vain.
 pub fn connect() -> Site {
     let http = "server { listen 127.0.0.1:%port%; root %root%; location / { } }";
     let connect = |target: &str, fields: &str, behind: &str| {

@@ -1,4 +1,4 @@
-//! What becomes of a uri inside: aliases, the names that index and try_files add, error pages and their targets.
+//! Internal redirects: aliases, the names that index and try_files add, error pages and their targets.
 
 use crate::probe::{Site, get, head, request};
 use crate::probes;
@@ -120,7 +120,8 @@ pub fn pages() -> Site {
                 location = /plain-200 { error_page 404 =200 @text; return 404; } \
                 location = /nowhere { try_files /none @nowhere; } \
                 location = /page-nowhere { error_page 404 @nowhere; return 404; } \
-                location = /nowhere-recursive { recursive_error_pages on; error_page 500 @nowhere; try_files /none @nowhere; } \
+                location = /nowhere-recursive { recursive_error_pages on; error_page 500 @nowhere; \
+                try_files /none @nowhere; } \
                 location = /zero { try_files /none =0; } \
                 location = /201 { try_files /none =201; } location = /204 { try_files /none =204; } \
                 location = /301 { try_files /none =301; } location = /599 { try_files /none =599; } \

@@ -29,7 +29,8 @@ pub fn regexes() -> Site {
         locations.iter().map(|pattern| format!("location ~ '{pattern}' {{ return 200 '[$1][$2]'; }}")).collect();
     let http = format!(
         r"server {{ listen 127.0.0.1:%port%; {conf} location / {{ return 404; }} }}
-          server {{ listen 127.0.0.1:%port%; server_name '~(?<who>[^.]+)\.((?!no)\w+)\.example'; return 200 '$who $2'; }}
+          server {{ listen 127.0.0.1:%port%; server_name '~(?<who>[^.]+)\.((?!no)\w+)\.example';
+                    return 200 '$who $2'; }}
           server {{ listen 127.0.0.1:%port%; server_name '~^((?<left>a+)|(?<right>b+))$'; return 200 '$left-$right'; }}
           server {{ listen 127.0.0.1:%port%; server_name '~^(?J)(?:(?<both>c+)|(?<both>d+))$'; return 200 '[$both]'; }}"
     );

@@ -132,20 +132,26 @@ pub fn returns() -> Site {
     let http = "server { listen 127.0.0.1:%port%; root %root%; server_name localhost; \
                 location = /200 { return 200; } location = /200-text { return 200 'text\\n'; } \
                 location = /200-empty { return 200 ''; } \
-                location = /200-variables { return 200 '$request_method $uri $args $host $scheme $server_name $status\\n'; } \
+                location = /200-variables { \
+                return 200 '$request_method $uri $args $host $scheme $server_name $status\\n'; } \
                 location = /200-braces { return 200 '${uri}x${args}'; } \
                 location = /200-json { default_type application/json; return 200 '{\"a\":1}'; } \
-                location = /201 { return 201 created; } location = /204 { return 204; } location = /204-text { return 204 text; } \
+                location = /201 { return 201 created; } location = /204 { return 204; } \
+                location = /204-text { return 204 text; } \
                 location = /205 { return 205 reset; } location = /299 { return 299 odd; } \
                 location = /300 { return 300; } location = /301 { return 301 /page.html; } \
-                location = /302 { return 302 /page.html?x=$arg_x; } location = /302-host { return 302 http://$host$request_uri; } \
+                location = /302 { return 302 /page.html?x=$arg_x; } \
+                location = /302-host { return 302 http://$host$request_uri; } \
                 location = /303 { return 303 /page.html; } location = /304 { return 304; } \
-                location = /307 { return 307 https://elsewhere.example$request_uri; } location = /308 { return 308 /page.html; } \
+                location = /307 { return 307 https://elsewhere.example$request_uri; } \
+                location = /308 { return 308 /page.html; } \
                 location = /301-none { return 301; } location = /relative { return 301 page.html; } \
                 location = /url { return https://elsewhere.example/; } location = /scheme { return 302 $scheme://x/; } \
                 location = /400 { return 400; } location = /401 { return 401; } location = /402 { return 402; } \
-                location = /403 { return 403; } location = /403-text { return 403 no; } location = /404 { return 404; } \
-                location = /404-text { default_type text/html; return 404 '<b>404</b>'; } location = /405 { return 405; } \
+                location = /403 { return 403; } location = /403-text { return 403 no; } \
+                location = /404 { return 404; } \
+                location = /404-text { default_type text/html; return 404 '<b>404</b>'; } \
+                location = /405 { return 405; } \
                 location = /406 { return 406; } location = /408 { return 408; } location = /409 { return 409; } \
                 location = /410 { return 410; } location = /411 { return 411; } location = /412 { return 412; } \
                 location = /413 { return 413; } location = /414 { return 414; } location = /415 { return 415; } \
@@ -247,7 +253,8 @@ pub fn locations() -> Site {
                 location /prefix { return 200 'prefix'; } \
                 location /prefix/longer { return 200 'longer'; } \
                 location ^~ /static/ { return 200 'no regex'; } \
-                location ^~ /static/nested/ { location ~ \\.png$ { return 200 'nested regex'; } return 200 'nested static'; } \
+                location ^~ /static/nested/ { location ~ \\.png$ { return 200 'nested regex'; } \
+                return 200 'nested static'; } \
                 location ~ \\.png$ { return 200 'png'; } \
                 location ~* \\.(jpe?g|gif)$ { return 200 'picture $1'; } \
                 location ~ ^/user/(?<name>[a-z]+)/(\\d+)$ { return 200 'user $name $1 $2'; } \
@@ -257,7 +264,8 @@ pub fn locations() -> Site {
                 location ~ '^/quoted{1,2}$' { return 200 'quoted'; } \
                 location ~ /\\.(?!well-known) { return 404; } \
                 location /slash/ { return 200 'slash'; } \
-                location /outer/ { location /outer/inner/ { return 200 'inner'; } location ~ \\.txt$ { return 200 'outer txt'; } \
+                location /outer/ { location /outer/inner/ { return 200 'inner'; } \
+                location ~ \\.txt$ { return 200 'outer txt'; } \
                     location = /outer/exact { return 200 'outer exact'; } return 200 'outer'; } \
                 location /aliased { alias %root%/aliased; } \
                 location /alias-dir/ { alias %root%/dir/; } \

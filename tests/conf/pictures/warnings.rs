@@ -1,0 +1,151 @@
+//! Warnings: the configuration is taken, and its author may have meant something else.
+
+use std::path::Path;
+
+use super::{check, in_server, said};
+
+/// `check_in_server` for warnings.
+fn check_warnings(cases: &[(&str, &str, u32, &str, &str)]) {
+    for (line, sentence, column, marked, help) in cases {
+        let (sentence, at) = (format!("{sentence} in c.conf:3"), format!("3:{column}"));
+        check("warn", &[(&in_server(&format!("listen 8097; {line}")), &sentence, &at, marked, help)]);
+    }
+}
+
+#[test]
+fn named_locations_that_are_not_there_are_found() {
+    let missing = "there is no location \"@fallbck\"";
+    check_warnings(&[
+        (
+            "location / { try_files $uri @fallbck; }",
+            missing,
+            43,
+            "@fallbck",
+            "it takes a \"location @fallbck { ... }\" in the same server",
+        ),
+        (
+            "error_page 404 @fallbck; location @fallback { return 200; }",
+            missing,
+            30,
+            "@fallbck",
+            "did you mean \"@fallback\"?",
+        ),
+    ]);
+    let dir = tempfile::tempdir().unwrap();
+    for text in [
+        "events {} http { server { listen 8097; try_files $uri @a; location @a { return 200; } } }",
+        "events {} http { server { listen 8097; \
+         location / { location /b { error_page 404 = @a; } } location @a { } } }",
+        // Another server has it.
+        "events {} http { error_page 404 @a; server { listen 8097; } server { listen 8098; location @a { } } }",
+        // Known with the request only.
+        "events {} http { server { listen 8097; error_page 404 @$arg_x; } }",
+    ] {
+        assert_eq!(said(dir.path(), text), (true, Vec::new()), "{text}");
+    }
+}
+
+fn open_to_all(dir: &Path) {
+    std::fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn roots_that_lead_nowhere_are_found() {
+    let dir = tempfile::tempdir().unwrap();
+    open_to_all(dir.path());
+    let inside = |name: &str| dir.path().join(name).display().to_string();
+    std::fs::create_dir_all(inside("there/deep")).unwrap();
+    std::fs::write(inside("there/file-1"), "").unwrap();
+    let (there, near, file, gone) = (inside("there"), inside("thre"), inside("there/file-1"), inside("no/such"));
+    let of = |path: &str, what: &str| format!("the root \"{path}\" {what}");
+    let alias = |path: &str, what: &str| format!("the alias \"{path}\" {what}");
+    let parent = format!("there is no \"no\" in \"{}\"", dir.path().display());
+    let meant = format!("did you mean \"{there}\"?");
+    let missing = "does not exist";
+    check_warnings(&[
+        (&format!("root {near};"), &of(&near, missing), 20, &near, &meant),
+        (&format!("root {gone};"), &of(&gone, missing), 20, &gone, &parent),
+        (&format!("root {file};"), &of(&file, "is not a directory"), 20, &file, ""),
+        (
+            &format!("location /a {{ alias {gone}/; }}"),
+            &alias(&format!("{gone}/"), missing),
+            35,
+            &format!("{gone}/"),
+            &parent,
+        ),
+        (&format!("location = /a {{ alias {gone}; }}"), &alias(&gone, missing), 37, &gone, &parent),
+        (&format!("location ~ a {{ alias {gone}; }}"), &alias(&gone, missing), 36, &gone, &parent),
+        (
+            &format!("location /a {{ alias {there}/file-2; }}"),
+            &alias(&format!("{there}/file-2"), missing),
+            35,
+            &format!("{there}/file-2"),
+            &format!("did you mean \"{there}/file-1\"?"),
+        ),
+        // Once for two places.
+        (&format!("root {gone}; location /a {{ root {gone}; }}"), &of(&gone, missing), 20, &gone, &parent),
+    ]);
+    for text in [
+        format!("root {there}/;"),
+        format!("root {there}/$host;"),
+        "root $document_uri;".to_owned(),
+        format!("location = /a {{ alias {file}; }}"),
+        format!("location /a {{ alias {file}; }}"),
+        format!("location /file- {{ alias {there}/file-; }}"),
+        format!("location ~ ^/(.*) {{ alias {gone}/$1; }}"),
+        // Nothing is looked for there.
+        format!("return 301 /x; root {gone};"),
+        format!("root {gone}; location / {{ root {there}; }}"),
+        format!("location /a {{ root {gone}; return 200; }}"),
+        format!("location /a {{ root {gone}; stub_status; }}"),
+        format!("location / {{ root {there}; location /a {{ }} }} root {gone};"),
+    ] {
+        assert_eq!(said(dir.path(), &in_server(&format!("listen 8097; {text}"))), (true, Vec::new()), "{text}");
+    }
+    let outer = format!("events {{}} http {{ root {gone}; server {{ listen 8097; root {there}; }} }}");
+    assert_eq!(said(dir.path(), &outer), (true, Vec::new()));
+}
+
+#[test]
+fn roots_that_the_workers_can_not_enter_are_found() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let mode =
+        |name: &str, mode| std::fs::set_permissions(dir.path().join(name), PermissionsExt::from_mode(mode)).unwrap();
+    std::fs::create_dir_all(dir.path().join("closed/html")).unwrap();
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    open_to_all(dir.path());
+    mode("closed", 0o700);
+    mode("file", 0o600);
+    // Without privileges this test can only show that one's own directories are fine.
+    let is_root = nix::unistd::geteuid().is_root();
+    for (text, sentence, help) in [
+        (
+            "root %dir%/closed/html;",
+            "user \"nobody\" can't enter the root \"closed/html\"",
+            "\"closed\" has mode 0700 and belongs to root: chmod o+x, or name another \"user\"",
+        ),
+        (
+            "location = /f { alias %dir%/file; }",
+            "user \"nobody\" can't read the alias \"file\"",
+            "\"file\" has mode 0600 and belongs to root: chmod o+r, or name another \"user\"",
+        ),
+    ] {
+        let (is_fine, messages) = said(dir.path(), &in_server(&format!("listen 8097; {text}")));
+        let found: Vec<_> = messages.iter().map(|said| (said.sentence.as_str(), said.help.as_str())).collect();
+        let sentence = format!("{sentence} in c.conf:3");
+        let expected = [(sentence.as_str(), help)];
+        assert!(is_fine && found == if is_root { &expected[..] } else { &[] }, "{messages:?}");
+        if is_root {
+            let as_root = format!("user root;\n{}", in_server(&format!("listen 8097; {text}")));
+            assert_eq!(said(dir.path(), &as_root), (true, Vec::new()));
+        }
+    }
+    // A group lets in as well.
+    if is_root {
+        std::os::unix::fs::chown(dir.path().join("closed"), None, Some(1)).unwrap();
+        mode("closed", 0o750);
+        let text = format!("user nobody daemon;\n{}", in_server("listen 8097; root %dir%/closed/html;"));
+        assert_eq!(said(dir.path(), &text), (true, Vec::new()));
+    }
+}

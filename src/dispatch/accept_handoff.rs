@@ -148,7 +148,7 @@ impl Model for AcceptHandoff {
     }
 }
 
-/// One worker's hooks.
+/// The hooks of a worker: its role, and what it knows of its peers.
 struct Handoff {
     seats: Seats,
     seat: u32,
@@ -190,7 +190,7 @@ impl Handoff {
         state.listening.set_armed_by_model(seat.armed.load(Ordering::Relaxed) != 0);
     }
 
-    /// This worker, as its peers see it.
+    /// The entry of this worker, as its peers read it.
     fn as_peer(&self, state: &mut Loop) -> Peer {
         let waiting_since_us = state.driver.clock().turn_ns() / 1000;
         Peer { connections: state.driver.live() as u32, waiting_since_us, number: self.seat, pid: state.pid }

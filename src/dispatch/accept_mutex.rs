@@ -63,7 +63,7 @@ impl Model for AcceptMutex {
     }
 }
 
-/// One worker's hooks: it competes for the mutex.
+/// The hooks of a worker that competes for the mutex.
 struct Competing {
     shared: SharedMutex,
     /// `None`: no lease.

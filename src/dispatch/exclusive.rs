@@ -22,8 +22,8 @@ pub(super) static KIND: Kind = Kind {
     name: "exclusive",
     params: &[ROTATE],
     about: "Every worker watches the listening socket with EPOLLEXCLUSIVE: one connection wakes one of those that are \
-            idle. After every `rotate` connections, and when it is over 7/8 of its connections, a worker queues up behind \
-            the others again; `rotate=0`: never.",
+            idle. After every `rotate` connections, and when it is over 7/8 of its connections, a worker queues up \
+            behind the others again; `rotate=0`: never.",
     make,
 };
 

@@ -36,6 +36,8 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
+use child::Inherited;
+
 use super::model::{
     Command, Kind, Life, Model, Param, ProcessContext, Seat, Setup, Takes, announce_shutdown, next_command,
 };
@@ -45,15 +47,15 @@ use crate::event::{Shutdown, Source};
 use crate::log;
 use crate::os::process::{self, Exit, Pid};
 use crate::os::signals::{Signal, send};
-use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, Poller, parent};
+use crate::os::{ErrnoText, EventFd, Events, Failure, Poller, parent};
 use crate::serve::{Conn, Engine, Shortage};
 use crate::shm::{Role, Tally};
 
 pub(super) static KIND: Kind = Kind {
     name: "fork",
     params: &[MAX],
-    about: "A dispatcher accepts, and forks a process for each connection. There are `fork_max=N` of them at most: at the \
-            limit nothing is accepted, and idle connections make room.",
+    about: "A dispatcher accepts, and forks a process for each connection. There are `fork_max=N` of them at most: at \
+            the limit nothing is accepted, and idle connections make room.",
     make,
 };
 
@@ -124,9 +126,7 @@ struct Child {
 impl ForkingDispatcher {
     fn new(mut context: ProcessContext, max: usize, room_request: Arc<EventFd>) -> Result<ForkingDispatcher, Failure> {
         let poller = Poller::new().map_err(|e| Failure::new("epoll_create()", e))?;
-        poller
-            .add(&context.signals, Source::Signals.key(), Interest::READ)
-            .map_err(|e| Failure::new("epoll_ctl() for the signalfd", e))?;
+        context.watch_signals(&poller)?;
         let engine = context.engines.engine(context.tally.clone())?;
         let listening = Listening::new(&std::mem::take(&mut context.listeners));
         let generation = context.tally.generation();
@@ -295,7 +295,10 @@ impl ForkingDispatcher {
             }
         };
         match process::fork() {
-            Ok(process::Fork::Child) => child::live(self, conn, tally),
+            Ok(process::Fork::Child) => {
+                let (context, engine, listening) = (&self.context, &mut self.engine, &mut self.listening);
+                child::live(Inherited { context, engine, listening, room_request: &self.room_request }, conn, tally)
+            }
             Ok(process::Fork::Parent(pid)) => {
                 // Parent and child both record the child's pid in the slot; whichever runs first wins.
                 tally.pass_on(self.context.pid, pid as u32);

@@ -42,8 +42,9 @@ use crate::shm::Tally;
 pub(super) static KIND: Kind = Kind {
     name: "leader_follower",
     params: &[THREADS],
-    about: "In every worker `worker_threads=N` threads share one epoll set. One waits for one event, lets the next thread \
-            wait, and handles the event itself: successive requests of a connection may be served by different threads.",
+    about: "In every worker `worker_threads=N` threads share one epoll set. One waits for one event, lets the next \
+            thread wait, and handles the event itself: successive requests of a connection may be served by different \
+            threads.",
     make,
 };
 
@@ -55,7 +56,7 @@ fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
 }
 
 fn live(mut context: ProcessContext, threads: usize, workers_waker: Arc<EventFd>) -> Result<(), Failure> {
-    let threads = context.threads(threads, 2);
+    let threads = context.affordable_threads(threads, 2);
     let group = ThreadGroup::new(threads)?;
     let shared = Arc::new(LeaderFollowers::new(&mut context, workers_waker)?);
     for number in 0..threads {
@@ -90,7 +91,7 @@ struct LeaderFollowers {
     changed: Condvar,
 }
 
-/// Who leads next.
+/// The order in which threads lead.
 struct Succession {
     /// The leadership, while no thread has it.
     lead: Option<Leadership>,

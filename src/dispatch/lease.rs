@@ -53,26 +53,26 @@ const WAKER: Source = Source::Model(u32::MAX);
 /// The mutex, the watch and the wakers, which the processes of one generation share.
 #[derive(Clone)]
 pub(super) struct SharedMutex {
-    pub ledger: Ledger,
-    pub generation: u32,
+    pub(super) ledger: Ledger,
+    pub(super) generation: u32,
     /// A waker for each seat, made by the master: any process can wake any worker.
     wakers: Arc<Vec<EventFd>>,
 }
 
 impl SharedMutex {
     /// For `workers` seats; by the master, before the fork. Errors: no descriptors left.
-    pub fn new(ledger: &Ledger, generation: u32, workers: u32) -> io::Result<SharedMutex> {
+    pub(super) fn new(ledger: &Ledger, generation: u32, workers: u32) -> io::Result<SharedMutex> {
         let wakers = (0..workers).map(|_| EventFd::new()).collect::<io::Result<Vec<_>>>()?;
         Ok(SharedMutex { ledger: ledger.clone(), generation, wakers: Arc::new(wakers) })
     }
 
     /// The accept mutex of the generation.
-    pub fn mutex(&self) -> AcceptMutex<'_> {
+    pub(super) fn mutex(&self) -> AcceptMutex<'_> {
         self.ledger.mutex_of(self.generation)
     }
 
     /// Wakes the worker that holds the mutex.
-    pub fn wake_holder(&self) {
+    pub(super) fn wake_holder(&self) {
         let Some(pid) = self.mutex().holder() else { return };
         if let Some(slot) = self.ledger.live().find(|slot| slot.pid() == Some(pid)) {
             self.wake(slot.number());
@@ -85,7 +85,7 @@ impl SharedMutex {
 
     /// Frees the mutex and the watch that `pid` held, and wakes a worker that may take them. For the master, after it
     /// has reaped `pid`.
-    pub fn release_after_death(&self, pid: u32) {
+    pub(super) fn release_after_death(&self, pid: u32) {
         let held = self.mutex().force_unlock(pid);
         let watched = self.watch().force_unlock(pid);
         if held || watched {
@@ -94,7 +94,7 @@ impl SharedMutex {
     }
 
     /// Wakes the next living worker after seat `number`, in a circle, whose pid is none of `but`.
-    pub fn wake_next(&self, number: u32, but: &[u32]) {
+    pub(super) fn wake_next(&self, number: u32, but: &[u32]) {
         let seats = self.wakers.len() as u32;
         let is_candidate = |slot: &&Slot| {
             slot.role() == Role::Worker
@@ -115,7 +115,7 @@ impl SharedMutex {
     }
 }
 
-/// One worker's part in the watch. The `on_` methods are called once in each turn, before the wait, by what the
+/// A worker's part in the watch. The `on_` methods are called once in each turn, before the wait, by what the
 /// worker's try to take the mutex came to.
 pub(super) struct Watch {
     shared: SharedMutex,
@@ -130,12 +130,12 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub fn new(shared: SharedMutex, seat: u32, lease_ms: Option<u64>) -> Watch {
+    pub(super) fn new(shared: SharedMutex, seat: u32, lease_ms: Option<u64>) -> Watch {
         Watch { shared, seat, lease_ms, is_waker_watched: false, suspect: None, unwatched: None }
     }
 
     /// Adds the worker's waker to its epoll set. Called each turn, because a loop that lacks memory may fail at first.
-    pub fn watch_waker(&mut self, state: &Loop) {
+    pub(super) fn watch_waker(&mut self, state: &Loop) {
         let Some(waker) = self.shared.wakers.get(self.seat as usize).filter(|_| !self.is_waker_watched) else { return };
         match watch_waker(waker, WAKER, &state.poller) {
             Ok(()) => self.is_waker_watched = true,
@@ -147,7 +147,7 @@ impl Watch {
 
     /// Whether the holder in `seen`, another process, must be taken for dead: its lease is up while connections wait,
     /// now and `WAKE_GRACE_MS` ago. Notes the first such sight.
-    pub fn confirm_expired(&mut self, seen: MutexState, has_waiting: impl FnOnce() -> bool, now: u64) -> bool {
+    pub(super) fn confirm_expired(&mut self, seen: MutexState, has_waiting: impl FnOnce() -> bool, now: u64) -> bool {
         let is_late = |lease_ms| seen.silent_ms(now).is_some_and(|silent| silent > lease_ms);
         if !self.lease_ms.is_some_and(is_late) || !has_waiting() {
             self.suspect = None;
@@ -162,9 +162,9 @@ impl Watch {
         }
     }
 
-    /// Another process holds the mutex. Takes the watch if it is vacant. Returns how long this worker may sleep, ms:
-    /// `backup_leases` leases for a worker that does not watch; `None`: there is no lease.
-    pub fn on_lost(&mut self, pid: u32, mutex: MutexState, now: u64, backup_leases: u64) -> Option<u64> {
+    /// To be called when another process holds the mutex. Takes the watch if it is vacant. Returns how long this worker
+    /// may sleep, ms: `backup_leases` leases for a worker that does not watch; `None`: there is no lease.
+    pub(super) fn on_lost(&mut self, pid: u32, mutex: MutexState, now: u64, backup_leases: u64) -> Option<u64> {
         self.unwatched = None;
         let lease_ms = self.lease_ms?;
         let (word, seen) = (self.shared.watch(), self.shared.watch().state());
@@ -183,9 +183,9 @@ impl Watch {
         })
     }
 
-    /// This process holds the mutex. Wakes another worker when none has watched for a lease. Returns how long this
-    /// worker may sleep, ms; `None`: another watches, or there is no lease.
-    pub fn on_held(&mut self, pid: u32, now: u64) -> Option<u64> {
+    /// To be called when this process holds the mutex. Wakes another worker when none has watched for a lease. Returns
+    /// how long this worker may sleep, ms; `None`: another watches, or there is no lease.
+    pub(super) fn on_held(&mut self, pid: u32, now: u64) -> Option<u64> {
         self.suspect = None;
         let lease_ms = self.lease_ms?;
         let seen = self.shared.watch().state();
@@ -206,25 +206,26 @@ impl Watch {
         Some(lease_ms)
     }
 
-    /// This process has handed the mutex off to `to`. If `to` was the watcher, this process watches instead, and
-    /// neither need be woken.
-    pub fn on_handed_off(&mut self, pid: u32, to: u32, now: u64) {
+    /// To be called when this process has handed the mutex off to `to`. If `to` was the watcher, this process watches
+    /// instead, and neither need be woken.
+    pub(super) fn on_handed_off(&mut self, pid: u32, to: u32, now: u64) {
         self.unwatched = None;
         if self.lease_ms.is_some() {
             self.shared.watch().hand_off(to, pid, now);
         }
     }
 
-    /// This process has taken the mutex from the holder in `from`, which seems to be dead. Wakes another worker, so
-    /// that this holder is watched at once.
-    pub fn on_taken_over(&mut self, pid: u32, from: MutexState) {
+    /// To be called when this process has taken the mutex from the holder in `from`, which seems to be dead. Wakes
+    /// another worker, so that this holder is watched at once.
+    pub(super) fn on_taken_over(&mut self, pid: u32, from: MutexState) {
         self.suspect = None;
         self.shared.watch().unlock(pid);
         self.shared.wake_next(self.seat, &[pid, from.holder().unwrap_or(pid)]);
     }
 
-    /// This process can't take the mutex now. Gives up the watch, and wakes another worker to take it.
-    pub fn resign(&mut self, pid: u32) {
+    /// To be called when this process can't take the mutex now. Gives up the watch, and wakes another worker to take
+    /// it.
+    pub(super) fn resign(&mut self, pid: u32) {
         (self.suspect, self.unwatched) = (None, None);
         if self.shared.watch().unlock(pid) {
             self.shared.wake_next(self.seat, &[pid]);

@@ -6,26 +6,27 @@
 //! descriptors that existed before the fork.
 //!
 //! ```text
-//! accept_mutex      worker 0 ... n-1           each waits in an epoll set of its own for the shared listening sockets;
-//! accept_handoff                               shared: accept mutex and watch (in the ledger), a waker for each worker,
-//!                                              accept_handoff also: a table of loads and roles, all epoll sets
+//! accept_mutex      worker 0 ... n-1     each waits in an epoll set of its own for the shared listening sockets
+//! accept_handoff                         shared: accept mutex and watch (in the ledger), a waker for each worker;
+//!                                        accept_handoff: also a table of loads and roles, and all epoll sets
 //!
-//! herd              worker 0 ... n-1           each waits in an epoll set of its own; shared: the listening sockets
-//! exclusive                                    exclusive also: a waker of all workers
-//! reuseport                                    reuseport: each has its own listening sockets, which the master keeps
+//! herd              worker 0 ... n-1     each waits in an epoll set of its own
+//! exclusive                              shared: the listening sockets; exclusive, reuseport: a waker of all workers
+//! reuseport                              in reuseport each has listening sockets of its own, kept by the master
 //!
-//! pool_notify       dispatcher --FdChannel i-> worker i      i = 0 ... n-1: messages "accept from socket k"
-//! pool_pass         dispatcher --FdChannel i-> worker i      accepted connections (SCM_RIGHTS)
-//! pool_queue        dispatcher --FdChannel---> all workers   accepted connections; whoever is free takes the next
-//!                                              shared: the channels, a table of messages in flight, two wakers
+//! pool_notify       dispatcher --FdChannel i--> worker i       messages: a connection waits at socket k
+//! pool_pass         dispatcher --FdChannel i--> worker i       messages: accepted connections (SCM_RIGHTS)
+//! pool_queue        dispatcher --FdChannel----> all workers    the same; a worker that is free takes the next
+//!                                        shared: the channels, a table of messages in flight, two wakers; of all
+//!                                        processes the dispatcher alone waits for the listening sockets
 //!
-//! prefork           worker 0 ... n-1           each with t serving threads; a thread has an epoll set of the listening sockets
-//! thread_pool       worker 0 ... n-1           each with an acceptor thread, a bounded queue, t serving threads
-//! leader_follower   worker 0 ... n-1           each with t threads that share one epoll set and all connections
-//!                                              shared between the workers: the listening sockets, a waker of all workers
+//! prefork           worker 0 ... n-1     t serving threads each; a thread has an epoll set of the listening sockets
+//! thread_pool       worker 0 ... n-1     an acceptor thread, a bounded queue and t serving threads each
+//! leader_follower   worker 0 ... n-1     t threads each, which share an epoll set and all connections
+//!                                        shared by the workers: the listening sockets, a waker of all workers
 //!
 //! fork              dispatcher --fork--> a process for each connection
-//!                                              shared: an eventfd that asks idle children for room
+//!                                        shared: an eventfd by which the dispatcher asks idle children for room
 //! ```
 //!
 //! # Adding a model

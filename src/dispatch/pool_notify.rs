@@ -44,8 +44,8 @@ use crate::shm::Role;
 pub(super) static KIND: Kind = Kind {
     name: "pool_notify",
     params: &[POLICY],
-    about: "A dispatcher watches the listening sockets, and tells a worker, chosen by `pool_policy` as for pool_pass, that a \
-            connection waits; the worker accepts it.",
+    about: "A dispatcher watches the listening sockets, and tells a worker, chosen by `pool_policy` as for pool_pass, \
+            that a connection waits; the worker accepts it.",
     make,
 };
 

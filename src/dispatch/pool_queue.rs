@@ -18,8 +18,8 @@ use super::pool::{Readers, passing_pool};
 pub(super) static KIND: Kind = Kind {
     name: "pool_queue",
     params: &[],
-    about: "A dispatcher accepts, and puts each connection on a queue (SCM_RIGHTS) from which all workers take: who is free \
-            takes the next.",
+    about: "A dispatcher accepts, and puts each connection on a queue (SCM_RIGHTS) from which all workers take: who \
+            is free takes the next.",
     make,
 };
 

@@ -47,7 +47,8 @@ pub(super) static KIND: Kind = Kind {
     name: "prefork",
     params: &[THREADS],
     about: "Every worker waits for a connection, serves it to its end with blocking I/O, and waits for the next; \
-            `worker_threads=N`: N such threads in each worker. Clients beyond that wait, and idle ones make room for them.",
+            `worker_threads=N`: N such threads in each worker. Clients beyond that wait, and idle ones make room for \
+            them.",
     make,
 };
 
@@ -64,7 +65,7 @@ fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
 
 fn live(mut context: ProcessContext, threads: usize, workers_waker: &Arc<EventFd>) -> Result<(), Failure> {
     // An eventfd, a poller, which has three, and a connection.
-    let threads = context.threads(threads, 5);
+    let threads = context.affordable_threads(threads, 5);
     let group = ThreadGroup::new(threads)?;
     let sockets = std::mem::take(&mut context.listeners);
     let shortage = Arc::new(Shortage::of(format!("{threads} worker_threads")));

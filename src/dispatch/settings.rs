@@ -8,7 +8,7 @@ use super::model::{AcceptOptions, Kind, Model, Param, Setup, Takes};
 use crate::conf::{self, Args, Conf, Contexts, Entry, Error, Scope, Section, Setting, did_you_mean, parse_count};
 use crate::shm::Ledger;
 
-/// What this module reads.
+/// The directives of the `events` block.
 pub static DIRECTIVES: &[&dyn Entry] = &[
     &EVENTS,
     &DISPATCH,
@@ -20,37 +20,38 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     &USE,
 ];
 
-pub static EVENTS: Section = Section::new("events")
+static EVENTS: Section = Section::new("events")
     .contexts(Contexts::MAIN)
     .inner(Contexts::EVENTS)
     .once()
     .required()
     .about("How connections reach the workers.");
 
+/// `dispatch MODEL`; public for the test that compares README with the list of models.
 pub static DISPATCH: Setting<Choice> = Setting::one("dispatch", choice)
     .contexts(Contexts::EVENTS)
     .args(1, usize::MAX)
     .syntax("MODEL [PARAMETER=VALUE ...]")
     .default("exclusive")
     .about(
-        "The rule by which a new connection reaches a worker; these are the models, with their parameters and what those are \
-         by default. Without this line, `accept_mutex on` means `dispatch accept_mutex`, and `accept_mutex off` means \
-         `dispatch exclusive`.",
+        "The rule by which a new connection reaches a worker; these are the models, with their parameters and what \
+         those are by default. Without this line, `accept_mutex on` means `dispatch accept_mutex`, and `accept_mutex \
+         off` means `dispatch exclusive`.",
     )
     .choices(|| MODELS.iter().map(|kind| kind.choice()).collect());
 
-pub static ACCEPT_MUTEX: Setting<bool> = Setting::flag("accept_mutex").contexts(Contexts::EVENTS).default("off").about(
+static ACCEPT_MUTEX: Setting<bool> = Setting::flag("accept_mutex").contexts(Contexts::EVENTS).default("off").about(
     "nginx's spelling of a dispatch model: `on` is `dispatch accept_mutex`. `off` is `dispatch exclusive`, unless a \
          `dispatch` line names another model without this mutex.",
 );
 
-pub static ACCEPT_MUTEX_DELAY: Setting<u64> =
+static ACCEPT_MUTEX_DELAY: Setting<u64> =
     Setting::time_ms("accept_mutex_delay").contexts(Contexts::EVENTS).default("500ms").about(
-        "How long a worker that has lost the accept mutex waits at most until it tries again; also how long a worker without \
-         free descriptors listens to nothing.",
+        "How long a worker that has lost the accept mutex waits at most until it tries again; also how long a worker \
+         without free descriptors listens to nothing.",
     );
 
-pub static ACCEPT_MUTEX_LEASE: Setting<Lease> = Setting::one("accept_mutex_lease", |a| {
+static ACCEPT_MUTEX_LEASE: Setting<Lease> = Setting::one("accept_mutex_lease", |a| {
     if a.str(0)? == "off" {
         return Ok(Lease(None));
     }
@@ -70,12 +71,12 @@ pub static ACCEPT_MUTEX_LEASE: Setting<Lease> = Setting::one("accept_mutex_lease
      wakes for that so often; the others sleep. `off`: as in nginx, only the death of the holder frees the mutex.",
 );
 
-pub static MULTI_ACCEPT: Setting<bool> = Setting::flag("multi_accept")
+static MULTI_ACCEPT: Setting<bool> = Setting::flag("multi_accept")
     .contexts(Contexts::EVENTS)
     .default("off")
     .about("Whether a worker takes all connections that wait when it is woken, or one at a time.");
 
-pub static WORKER_CONNECTIONS: Setting<u64> = Setting::one("worker_connections", |a| match parse_count(a.str(0)?) {
+static WORKER_CONNECTIONS: Setting<u64> = Setting::one("worker_connections", |a| match parse_count(a.str(0)?) {
     Some(n @ 1..=0x00ff_ffff) => Ok(n),
     None => Err(a.bad(0, format!("invalid number \"{}\"", a.str(0)?))),
     Some(_) => Err(a.bad(0, "\"worker_connections\" must be between 1 and 16777215")),
@@ -85,12 +86,12 @@ pub static WORKER_CONNECTIONS: Setting<u64> = Setting::one("worker_connections",
 .syntax("NUMBER")
 .default("512")
 .about(
-    "How many connections a worker can have open at once, if its descriptors (worker_rlimit_nofile) allow as many. Beyond \
-     that, connections that wait for a request, the first one or the next, are closed, the oldest first; what still finds no \
-     place waits in the backlog of the listening socket.",
+    "How many connections a worker can have open at once, if its descriptors (worker_rlimit_nofile) allow as many. \
+     Beyond that, connections that wait for a request, the first one or the next, are closed, the oldest first; what \
+     still finds no place waits in the backlog of the listening socket.",
 );
 
-pub static USE: Setting<bool> = Setting::one("use", |a| match a.str(0)? {
+static USE: Setting<bool> = Setting::one("use", |a| match a.str(0)? {
     "epoll" => Ok(true),
     other => Err(a.bad(0, format!("invalid event type \"{other}\"")).help("this program uses epoll")),
 })
@@ -101,7 +102,7 @@ pub static USE: Setting<bool> = Setting::one("use", |a| match a.str(0)? {
 .about("The method by which events are waited for. There is one.");
 
 impl Kind {
-    /// Its line in the reference.
+    /// The model's line in the reference.
     fn choice(&self) -> conf::Choice {
         let params = self.params.iter().map(|param| format!(" [{}={}]", param.name, param.text(param.default)));
         conf::Choice { usage: format!("{}{}", self.name, params.collect::<String>()), about: self.about }
@@ -125,6 +126,7 @@ impl Default for Choice {
     }
 }
 
+/// Reads the arguments of `dispatch`.
 fn choice(a: &mut Args) -> Result<Choice, Error> {
     let name = a.str(0)?;
     let Some(kind) = MODELS.iter().find(|kind| kind.name == name) else {
@@ -146,6 +148,7 @@ fn choice(a: &mut Args) -> Result<Choice, Error> {
     Ok(Choice { kind, params })
 }
 
+/// Reads argument `i`, a parameter of `kind`.
 fn parameter(a: &Args, i: usize, kind: &'static Kind) -> Result<(&'static Param, u64), Error> {
     let text = a.str(i)?;
     let (name, value) = text.split_once('=').unwrap_or((text, ""));
@@ -160,7 +163,7 @@ fn parameter(a: &Args, i: usize, kind: &'static Kind) -> Result<(&'static Param,
             }
         });
     };
-    // What can be on or off only is on when it is named.
+    // The name of a flag alone stands for `=1`.
     let value = if text == param.name && param.takes == Takes::Number(0, 1) { "1" } else { value };
     match param.takes {
         Takes::Number(least, most) => match parse_count(value) {
@@ -168,7 +171,7 @@ fn parameter(a: &Args, i: usize, kind: &'static Kind) -> Result<(&'static Param,
             _ => Err(bad_value(a, i, name, value).help(format!("a number from {least} to {most}"))),
         },
         Takes::Word(words) => match words.iter().position(|word| *word == value) {
-            Some(place) => Ok((param, place as u64)),
+            Some(index) => Ok((param, index as u64)),
             None => Err(bad_value(a, i, name, value).help(match did_you_mean(value, words.iter().copied()) {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => format!("one of {}", words.join(", ")),
@@ -205,8 +208,8 @@ impl Choice {
         self.kind.name
     }
 
-    /// Makes what the processes of a generation share; before the fork. `workers`: how many; `None`: there is one
-    /// process, and no master.
+    /// Makes the model for a generation of the conf. For the master, before the fork. `workers`: how many; `None`:
+    /// there is one process, and no master. Errors: no descriptors left, or too many workers or threads.
     pub fn make(
         &self,
         workers: Option<u32>,
@@ -220,7 +223,7 @@ impl Choice {
 }
 
 impl AcceptOptions {
-    /// What the `events` block says.
+    /// The settings of the `events` block.
     pub fn of(conf: &Conf) -> AcceptOptions {
         let scope = events(conf);
         AcceptOptions {
@@ -280,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named_with_what_was_meant() {
+    fn mistakes_are_named_with_the_likely_meaning() {
         for (events, message) in [
             ("dispatch exlusive;", "unknown dispatch model \"exlusive\" in conf:2"),
             ("dispatch exlusive;", "did you mean \"exclusive\"?"),

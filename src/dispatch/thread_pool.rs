@@ -48,8 +48,9 @@ use crate::shm::Tally;
 pub(super) static KIND: Kind = Kind {
     name: "thread_pool",
     params: &[THREADS, QUEUE],
-    about: "In every worker one thread accepts, and `worker_threads=N` threads serve with blocking I/O, each one connection \
-            to its end. Between them is a queue of `queue=N` connections; while it is full nothing is accepted.",
+    about: "In every worker one thread accepts, and `worker_threads=N` threads serve with blocking I/O, each one \
+            connection to its end. Between them is a queue of `queue=N` connections; while it is full nothing is \
+            accepted.",
     make,
 };
 
@@ -59,7 +60,7 @@ const QUEUE: Param = Param { name: "queue", takes: Takes::Number(1, 65536), defa
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
     let (threads, queue) = (setup.param(&THREADS) as usize, setup.param(&QUEUE) as usize);
     let workers_waker = Arc::new(EventFd::new()?);
-    // One more thread accepts.
+    // The acceptor is a thread more.
     threaded_workers(setup, threads + 1, move |context| live(context, threads, queue, workers_waker.clone()))
 }
 
@@ -68,9 +69,9 @@ fn live(mut context: ProcessContext, threads: usize, queue: usize, workers_waker
     let listeners = SharedListeners::new(&sockets, &context.is_own, workers_waker);
     let listeners = listeners.map_err(|e| Failure::new("an epoll set of listening sockets", e))?;
     drop(sockets);
-    let queue = context.queue(queue);
+    let queue = context.affordable_queue(queue);
     // Each thread takes an eventfd, its connection, and another in the queue.
-    let threads = context.threads(threads, 3);
+    let threads = context.affordable_threads(threads, 3);
     let group = ThreadGroup::new(threads + 1)?;
     let shortage = Shortage::of(format!("{threads} worker_threads"));
     let queue = Arc::new(Queue::new(queue, shortage, context.tally.clone())?);

@@ -4,6 +4,7 @@ use crate::conf::{self, Args, Contexts, Entry, Setting};
 use crate::os::ErrnoText;
 use crate::os::machine::usable_cpus;
 use crate::os::users::{Credentials, LookupError, is_root};
+use crate::shm::MAX_WORKERS;
 use std::path::PathBuf;
 
 /// What this module reads.
@@ -71,8 +72,7 @@ impl WorkerProcesses {
     }
 }
 
-/// The ledger has 4096 slots: for the workers of two generations and dispatchers.
-const MOST_WORKERS: u32 = 1024;
+const MOST_WORKERS: u32 = MAX_WORKERS as u32;
 
 pub static WORKER_PROCESSES: Setting<WorkerProcesses> = Setting::one("worker_processes", |a| {
     if a.str(0)? == "auto" {

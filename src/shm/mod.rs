@@ -12,5 +12,6 @@ pub use ledger::NAME as LEDGER_NAME;
 pub use ledger::{Header, Ledger, Role, SLOTS, Slot, Sums, Tally};
 pub use text::Text;
 
-/// The highest value of `worker_processes`: tables in shared memory have an entry for each worker.
+/// The highest value of `worker_processes`. The ledger has slots for the workers and dispatchers of two generations,
+/// and other tables in shared memory have an entry for each worker.
 pub const MAX_WORKERS: usize = 1024;

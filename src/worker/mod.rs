@@ -13,12 +13,11 @@ use nix::errno::Errno;
 
 use crate::conf::Conf;
 use crate::dispatch::{AcceptOptions, Engines, Hooks, Life, Listening, Loop, Model, ProcessContext, Seat};
-use crate::event::Source;
 use crate::http::HttpConf;
 use crate::log::{self, Logs};
 use crate::os::signals::Signals;
 use crate::os::users::Credentials;
-use crate::os::{ErrnoText, Failure, Interest, Listener, Poller, limits, machine, parent, process};
+use crate::os::{ErrnoText, Failure, Listener, Poller, limits, machine, parent, process};
 use crate::serve::EventDriver;
 use crate::shm::Tally;
 use crate::stream::Servers;
@@ -130,9 +129,7 @@ fn event_driven(
 ) -> Result<(), Failure> {
     let made = || Poller::new().map(Arc::new).map_err(|e| Failure::new("epoll_create()", e));
     let poller = poller.map_or_else(made, Ok)?;
-    poller
-        .add(&context.signals, Source::Signals.key(), Interest::READ)
-        .map_err(|e| Failure::new("epoll_ctl() for the signalfd", e))?;
+    context.watch_signals(&poller)?;
     let engine = context.engines.engine(context.tally.clone())?;
     let driver = Box::new(EventDriver::new(engine, context.capacity()));
     let listening = Listening::new(&context.listeners).with_own(&context.is_own);

@@ -4,8 +4,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::ForkingDispatcher;
-use crate::dispatch::model::{Command, next_command};
+use crate::dispatch::model::{Command, ProcessContext, next_command};
+use crate::dispatch::sockets::Listening;
 use crate::dispatch::waker::reset;
 use crate::event::Shutdown;
 use crate::log::{self, Logs};
@@ -15,25 +15,33 @@ use crate::serve::blocking::{self, Eviction, Interrupts};
 use crate::serve::{Conn, Engine, Shortage};
 use crate::shm::{Role, Tally};
 
+/// The parts of the dispatcher's state that the child, a copy of the dispatcher, uses.
+pub(super) struct Inherited<'a> {
+    pub(super) context: &'a ProcessContext,
+    pub(super) engine: &'a mut Engine,
+    pub(super) listening: &'a mut Listening,
+    pub(super) room_request: &'a EventFd,
+}
+
 /// Serves `conn` and exits. For the child, directly after the fork. The dispatcher's epoll set is shared by the fork,
 /// so it is left as it is.
-pub(super) fn live(dispatcher: &mut ForkingDispatcher, mut conn: Conn, tally: Arc<Tally>) -> ! {
+pub(super) fn live(inherited: Inherited<'_>, mut conn: Conn, tally: Arc<Tally>) -> ! {
     let served = catch_unwind(AssertUnwindSafe(|| {
-        let tally = own_slot(dispatcher, tally);
-        if let Err(error) = parent::watch_parent(dispatcher.context.pid as i32) {
+        let Inherited { context, engine, listening, room_request } = inherited;
+        let tally = own_slot(context, tally);
+        if let Err(error) = parent::watch_parent(context.pid as i32) {
             log::alert!("prctl(PR_SET_PDEATHSIG) failed ({})", ErrnoText(&error));
         }
         tally.connections.set(1);
         set_title("drover: connection process");
-        dispatcher.listening.forget();
-        let engine = &mut dispatcher.engine;
+        listening.forget();
         engine.tally = tally.clone();
         engine.clock.update();
         let mut interrupts = ChildInterrupts {
             // The dispatcher's signalfd, which shows a process that polls it the signals of that process.
-            signals: &dispatcher.context.signals,
-            logs: &dispatcher.context.engines.logs,
-            room_request: &dispatcher.room_request,
+            signals: &context.signals,
+            logs: &context.engines.logs,
+            room_request,
             shutdown: Shutdown::No,
         };
         blocking::serve(engine, &mut conn, &mut interrupts);
@@ -45,8 +53,8 @@ pub(super) fn live(dispatcher: &mut ForkingDispatcher, mut conn: Conn, tally: Ar
 }
 
 /// The slot that the dispatcher has given to the child; another slot, if the dispatcher has died before the hand-over.
-fn own_slot(dispatcher: &ForkingDispatcher, tally: Arc<Tally>) -> Arc<Tally> {
-    let (pid, context) = (process::id() as u32, &dispatcher.context);
+fn own_slot(context: &ProcessContext, tally: Arc<Tally>) -> Arc<Tally> {
+    let pid = process::id() as u32;
     if tally.pass_on(context.pid, pid) {
         return tally;
     }

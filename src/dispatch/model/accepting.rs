@@ -11,7 +11,7 @@ use crate::dispatch::sockets::AcceptError;
 enum Ended {
     /// No connection waits, or as many were accepted as the model allows.
     Done,
-    /// There is no slot for another connection.
+    /// No slot is left for another connection.
     Full,
     OutOfFiles,
 }

@@ -1,10 +1,10 @@
-//! What the master tells its children, by signals (ngx_worker_process_cycle).
+//! The commands of the master to its children, which come as signals (ngx_worker_process_cycle).
 
 use crate::log;
 use crate::os::signals::{Signal, Signals};
 use crate::os::{ErrnoText, parent, set_title};
 
-/// A signal of the master, or of the kernel, as what it asks for.
+/// A signal of the master or of the kernel, by its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     /// QUIT: finish what is open, then end.
@@ -17,8 +17,8 @@ pub enum Command {
     ChildDied,
 }
 
-/// The next command that waits. A process whose master has died quits by itself, and terminates when its patience is
-/// over: no master is left to reload or to end it.
+/// The next command that waits; `None`: none waits, or the signalfd fails. A process whose master has died quits by
+/// itself, and terminates when its patience is over: no master is left to reload or to end it.
 pub fn next_command(signals: &Signals) -> Option<Command> {
     loop {
         match signals.next() {

@@ -14,15 +14,21 @@ use crate::shm::Tally;
 pub struct Loop {
     /// The epoll set. A model may have made it, and may change it from other processes; this process alone waits on it.
     pub poller: Arc<Poller>,
+    /// The connections.
     pub driver: Box<dyn Driver>,
+    /// The listening sockets.
     pub listening: Listening,
+    /// Events that are put off to a later part of the turn.
     pub posted: Posted,
+    /// The process's slot in the ledger.
     pub tally: Arc<Tally>,
     /// The pid of this process.
     pub pid: u32,
     /// nginx's ngx_accept_disabled: above 0 when less than an eighth of the slots is free.
     pub accept_disabled: i64,
+    /// The settings that every model has.
     pub options: AcceptOptions,
+    /// How far the shutdown of the process has gone.
     pub shutdown: Shutdown,
     pub(super) pause: Pause,
     draining: Vec<DrainingQueue>,

@@ -33,6 +33,7 @@ use crate::shm::Ledger;
 pub struct Kind {
     /// The word in the conf file.
     pub name: &'static str,
+    /// The parameters that the model takes.
     pub params: &'static [Param],
     /// The text of the reference page, one or two sentences.
     pub about: &'static str,
@@ -43,8 +44,11 @@ pub struct Kind {
 
 /// `NAME=VALUE` after the model's name.
 pub struct Param {
+    /// The word before `=`.
     pub name: &'static str,
+    /// The values that the parameter may have.
     pub takes: Takes,
+    /// The value when the conf does not name the parameter.
     pub default: u64,
 }
 
@@ -75,7 +79,9 @@ pub struct Setup<'a> {
     pub is_alone: bool,
     /// Generation of the conf, from 1.
     pub generation: u32,
+    /// The ledger, which outlives generations.
     pub ledger: &'a Ledger,
+    /// The settings that every model has.
     pub options: AcceptOptions,
     /// The parameters that the conf file gives.
     pub params: &'a [(&'static str, u64)],

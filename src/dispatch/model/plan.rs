@@ -5,6 +5,7 @@ use crate::shm::Role;
 /// A place in a model's plan. A process has the seat, and when the process dies its successor gets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Seat {
+    /// The kind of the process.
     pub role: Role,
     /// Number among those of the role, from 0.
     pub number: u32,

@@ -8,7 +8,7 @@ use std::sync::atomic::fence;
 
 use nix::errno::Errno;
 
-use super::PoolShared;
+use super::shared::PoolShared;
 use crate::dispatch::model::{Hooks, Loop, Wait};
 use crate::dispatch::sockets::{Rotation, log_epoll_failure};
 use crate::dispatch::waker::{WAKE_GRACE_MS, wake, watch_waker};

@@ -5,14 +5,14 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-use super::policy::Candidate;
-use super::{Chooser, MOST_IN_FLIGHT, PoolShared};
+use super::policy::{Candidate, Chooser};
+use super::shared::{MOST_IN_FLIGHT, PoolShared};
 use crate::dispatch::model::{Command, ProcessContext, announce_shutdown, next_command};
 use crate::dispatch::sockets::{Listening, log_epoll_failure};
 use crate::dispatch::waker::{wake, watch_waker};
 use crate::event::{Shutdown, Source, monotonic_ms};
 use crate::log;
-use crate::os::{ErrnoText, Events, Failure, Interest, Poller};
+use crate::os::{ErrnoText, Events, Failure, Poller};
 use crate::shm::Slot;
 
 const DISPATCHER_WAKER: Source = Source::Model(0);
@@ -64,9 +64,7 @@ impl Dispatcher {
         mut chooser: Chooser,
     ) -> Result<Dispatcher, Failure> {
         let poller = Poller::new().map_err(|e| Failure::new("epoll_create()", e))?;
-        poller
-            .add(&context.signals, Source::Signals.key(), Interest::READ)
-            .map_err(|e| Failure::new("epoll_ctl() for the signalfd", e))?;
+        context.watch_signals(&poller)?;
         watch_waker(&shared.dispatcher_waker, DISPATCHER_WAKER, &poller)
             .map_err(|e| Failure::new("epoll_ctl() for an eventfd", e))?;
         chooser.seed(monotonic_ms() ^ u64::from(context.pid) << 32);

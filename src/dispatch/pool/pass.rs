@@ -3,7 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
-use super::{ChannelReader, Chooser, DispatchPolicy, Dispatcher, PoolShared, Readers};
+use super::channel_reader::{ChannelReader, Readers};
+use super::dispatcher::{DispatchPolicy, Dispatcher};
+use super::policy::Chooser;
+use super::shared::PoolShared;
 use crate::dispatch::model::{Life, Model, Seat, Setup, lone_worker};
 use crate::dispatch::sockets::{AcceptError, Accepted};
 use crate::event::monotonic_ms;

@@ -1,4 +1,4 @@
-//! What accept4 gives: a connection, or a reason why there is none.
+//! The results of accept4: a connection, or the reason why there is none.
 
 use std::io;
 

@@ -11,14 +11,14 @@ use std::time::Duration;
 use super::socket::own;
 use super::{Addr, Failure, ListenOptions, Listener, retry};
 
-/// How often another process that replaces a file in the directory is waited for, and how long each time.
+/// How often, and how long each time, a start waits for another process that replaces a file in the directory.
 const ATTEMPTS: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Listens at `addr` in place of a Unix socket that a crash has left; `None`: there is none, or a process still has it.
 ///
-/// Two starts may find the same file at once. The directory is locked (flock) from the look to the new socket, so that
-/// none of them removes the socket that the other has just made.
+/// Two starts may find the same file at once. The directory is locked (flock) from the check to the new socket, so that
+/// neither removes the socket that the other has just made.
 pub fn replace_abandoned(addr: &Addr, options: &ListenOptions) -> Result<Option<Listener>, Failure> {
     let Some(path) = addr.path().filter(|path| is_abandoned(path)) else { return Ok(None) };
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -41,11 +41,11 @@ fn lock(directory: &File) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Whether `path` is the file of a socket that no process has any more.
+/// Whether `path` is the file of a socket that no process has open.
 ///
 /// connect(2) looks for the socket first and at its type afterwards: with a datagram socket it answers ECONNREFUSED
-/// when nothing is bound to the file, and EPROTOTYPE for a stream socket, also for one that does not listen yet. No
-/// listening process sees anything of it.
+/// when nothing is bound to the file, and EPROTOTYPE for a stream socket, even one that does not listen yet. A
+/// listening process does not notice.
 fn is_abandoned(path: &Path) -> bool {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
     is_socket && matches!(connect_datagram(path), Err(error) if error.kind() == ErrorKind::ConnectionRefused)

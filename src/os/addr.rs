@@ -1,4 +1,4 @@
-//! Socket addresses: what accept and getsockname return, shown as nginx shows them.
+//! Socket addresses, shown as nginx shows them.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -55,7 +55,7 @@ impl Addr {
         self.ip().is_some_and(|ip| ip.is_unspecified())
     }
 
-    /// The IPv4 address that an IPv6 socket shows as `::ffff:a.b.c.d`, as that of IPv4; any other as it is.
+    /// The address with `::ffff:a.b.c.d`, as which an IPv6 socket shows IPv4 clients, turned into the IPv4 address.
     pub fn unmapped(&self) -> Addr {
         match self {
             Addr::V6(addr) => match addr.ip().to_ipv4_mapped() {
@@ -66,7 +66,7 @@ impl Addr {
         }
     }
 
-    /// All addresses of the same family and port; none for a Unix socket.
+    /// The wildcard address of the same family and port; `None` for a Unix socket.
     pub fn wildcard(&self) -> Option<Addr> {
         match self {
             Addr::V4(addr) => Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, addr.port())).into()),
@@ -130,7 +130,7 @@ impl From<SocketAddr> for Addr {
     }
 }
 
-/// As nginx's ngx_sock_ntop with the port: `1.2.3.4:80`, `[::1]:80`, `unix:/path`.
+/// The form of nginx's ngx_sock_ntop with the port: `1.2.3.4:80`, `[::1]:80`, `unix:/path`.
 impl fmt::Display for Addr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -142,7 +142,7 @@ impl fmt::Display for Addr {
     }
 }
 
-/// Room for any address the kernel may write.
+/// Room for any address that the kernel may write.
 pub(super) struct RawAddr {
     storage: MaybeUninit<libc::sockaddr_storage>,
     len: libc::socklen_t,
@@ -153,7 +153,7 @@ impl RawAddr {
         RawAddr { storage: MaybeUninit::uninit(), len: mem::size_of::<libc::sockaddr_storage>() as libc::socklen_t }
     }
 
-    /// An address that `with_raw` of another process has written.
+    /// Parses an address that `with_raw` of another process wrote.
     pub(super) fn parse(bytes: &[u8]) -> io::Result<Addr> {
         let mut raw = RawAddr { storage: MaybeUninit::zeroed(), len: 0 };
         let len = bytes.len().min(mem::size_of::<libc::sockaddr_storage>());
@@ -183,7 +183,7 @@ impl RawAddr {
         let family = libc::c_int::from(unsafe { (*base).ss_family });
         match family {
             libc::AF_INET if len >= mem::size_of::<libc::sockaddr_in>() => {
-                // SAFETY: the family and the length say that a whole sockaddr_in was written; storage is aligned for it.
+                // SAFETY: family and length say that a whole sockaddr_in was written; storage is aligned for it.
                 let raw = unsafe { &*base.cast::<libc::sockaddr_in>() };
                 let ip = Ipv4Addr::from(raw.sin_addr.s_addr.to_ne_bytes());
                 Ok(Addr::V4(SocketAddrV4::new(ip, u16::from_be(raw.sin_port))))

@@ -12,34 +12,35 @@ use nix::unistd::{dup2_stdin, dup2_stdout, setsid};
 use super::process::{Fork, exit_now, fork};
 use super::signals;
 
-/// The process that a daemon was started as: it waits, so that a shell shows its prompt and a script goes on only when
-/// the daemon serves.
+/// The daemon's end of a pipe to the process that started it. That process waits, so that a shell shows its prompt and
+/// a script goes on only when the daemon serves.
 #[derive(Debug)]
 pub struct Caller(File);
 
 impl Caller {
-    /// Lets the process exit with 0, after it has shown `text` on its standard error. When the daemon ends without this
-    /// call, the process exits with 1.
+    /// Lets the waiting process show `text` on its standard error and exit with 0. When the daemon ends without this
+    /// call, that process exits with 1.
     pub fn release(mut self, text: &str) -> io::Result<()> {
-        // A byte in front says that there is a text, however short.
+        // The byte in front tells an empty text from the daemon's death.
         self.0.write_all(format!("\0{text}").as_bytes())
     }
 }
 
-/// Waits for what the daemon has to say, shows it, and returns the exit code.
+/// Waits for the daemon's text, shows it, and returns the exit code.
 fn wait_for_release(daemon: impl Into<File>) -> i32 {
     let mut said = Vec::new();
     // An error ends the wait as the daemon's death does.
     let _ = daemon.into().read_to_end(&mut said);
     let Some((_, text)) = said.split_first() else { return 1 };
-    // A closed standard error is nobody's problem.
+    // A closed standard error is no failure.
     let _ = io::stderr().write_all(text);
     0
 }
 
-/// Leaves the terminal as ngx_daemon() does: the child leads a session of its own, has no umask and reads and writes
-/// /dev/null. Standard error stays: `error_log stderr` may need it. The caller's process never returns from here: see
-/// [`Caller`]. The child gets the signals that wait for that process: whoever has sent them knows no other.
+/// Leaves the terminal as ngx_daemon() does: returns in a child that leads a session of its own, has no umask, and
+/// reads and writes /dev/null. Standard error stays, since `error_log stderr` may need it. The calling process waits
+/// for [`Caller::release`] and exits. Its pending signals go to the child, because their senders know no other process.
+/// To be called with one thread, and with the handled signals blocked.
 pub fn daemonise() -> io::Result<Caller> {
     let (daemon, caller) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
     if let Fork::Parent(child) = fork()? {
@@ -68,16 +69,16 @@ pub fn leave_terminal() -> io::Result<()> {
     redirect_stderr(File::options().write(true).open("/dev/null")?)
 }
 
-/// True when this process can be reached from a terminal's keyboard and window.
+/// Whether this process has a controlling terminal, whose keyboard and window can reach it.
 pub fn has_terminal() -> bool {
     File::open("/dev/tty").is_ok()
 }
 
-/// Makes `fd` stand for what `new` refers to, in one step: a write by any thread goes to the old or to the new file, never
-/// to neither. Takes a shared reference because the number, which is what `fd` owns, does not change.
+/// Makes `fd` refer to the file of `new`, in one step: a write by any thread goes to the old or to the new file. The
+/// reference is shared because the number, which is all that `fd` owns, does not change.
 pub fn replace_fd(fd: &OwnedFd, new: OwnedFd) -> io::Result<()> {
     loop {
-        // SAFETY: both numbers are owned by the two arguments; dup3 closes what `fd` referred to and `fd` owns the duplicate.
+        // SAFETY: the arguments own both numbers; dup3 closes the old file of `fd`, and `fd` owns the duplicate.
         match Errno::result(unsafe { libc::dup3(new.as_raw_fd(), fd.as_raw_fd(), libc::O_CLOEXEC) }) {
             Ok(_) => return Ok(()),
             Err(Errno::EINTR | Errno::EBUSY) => continue,
@@ -86,8 +87,8 @@ pub fn replace_fd(fd: &OwnedFd, new: OwnedFd) -> io::Result<()> {
     }
 }
 
-/// This process's standard output or error, with close-on-exec: opened once more where that is possible, so that it can be
-/// non-blocking for us alone; else a duplicate, because a socket can't be opened, nor a pipe of another user.
+/// Opens this process's standard output or error once more, so that the new descriptor can be non-blocking by itself;
+/// duplicates a socket or another user's pipe, which can't be opened. Close-on-exec.
 pub fn duplicate_std(number: StdStream) -> io::Result<OwnedFd> {
     let (fd, path) = match number {
         StdStream::Output => (io::stdout().as_fd().try_clone_to_owned()?, c"/proc/self/fd/1"),

@@ -1,4 +1,4 @@
-//! A counter in the kernel by which one process wakes another, or one thread another.
+//! A counter in the kernel by which a process or a thread wakes another.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -15,7 +15,7 @@ impl EventFd {
         Ok(EventFd(Inner::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?))
     }
 
-    /// Makes the descriptor readable. A counter at its limit is readable already, which is all that is wanted.
+    /// Makes the descriptor readable. A counter at its limit, which can't be raised, is readable already.
     pub fn notify(&self) -> io::Result<()> {
         match self.0.write(1) {
             Ok(_) | Err(Errno::EAGAIN) => Ok(()),
@@ -23,7 +23,7 @@ impl EventFd {
         }
     }
 
-    /// Sets the counter back to zero and returns how often `notify` was called since the last time.
+    /// Sets the counter to zero and returns how often `notify` was called since the last `drain`.
     pub fn drain(&self) -> io::Result<u64> {
         match self.0.read() {
             Ok(count) => Ok(count),

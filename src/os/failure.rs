@@ -9,7 +9,7 @@ use std::path::Path;
 pub struct Failure {
     /// The call and its object: `open() "/a/b"`, `bind() to 0.0.0.0:80`.
     pub what: String,
-    /// Its error.
+    /// The error of the call.
     pub error: io::Error,
     /// Advice, as the end of the sentence.
     advice: Option<String>,
@@ -26,7 +26,7 @@ impl Failure {
         Self::new(format!("{call}() \"{}\"", path.display()), error)
     }
 
-    /// The same, and what helps: `... failed (97: Address family not supported by protocol): this kernel has no IPv6`.
+    /// Adds advice: `... failed (97: Address family not supported by protocol): this kernel has no IPv6`.
     pub fn with_advice(self, advice: impl Into<String>) -> Self {
         Self { advice: Some(advice.into()), ..self }
     }
@@ -51,7 +51,7 @@ impl std::error::Error for Failure {
     }
 }
 
-/// An error as nginx shows it: `2: No such file or directory`; one without a number: its text alone.
+/// Shows an error as nginx does, `2: No such file or directory`; an error without a number as its text alone.
 pub struct ErrnoText<'a>(pub &'a io::Error);
 
 impl fmt::Display for ErrnoText<'_> {

@@ -1,4 +1,4 @@
-//! A pair of SEQPACKET sockets along which one process passes connections to another.
+//! A pair of SEQPACKET sockets over which one process passes connections to another.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -13,27 +13,27 @@ use super::addr::RawAddr;
 use super::socket::own;
 use super::{Addr, Interest, Ready, Socket, poll};
 
-/// In front of the peer's address: a number of the sender's own, and the listening socket.
+/// Bytes of a message in front of the peer's address: the sender's number and the index of the listening socket.
 const HEAD: usize = size_of::<u64>() + size_of::<u32>();
-/// Room for any address.
+/// Bytes of the longest message: with room for any address.
 const LONGEST: usize = HEAD + size_of::<libc::sockaddr_storage>();
 
-/// Both ends, neither of which blocks. Made before a fork: whoever has a copy may send or take, each message goes to one taker, and
-/// what is in flight outlives any process as long as another one has the pair.
+/// Both ends of the pair, neither of which blocks. To be made before a fork: each process with a copy may send or take.
+/// Each message goes to one taker. Messages in flight outlive every process as long as another has the pair.
 #[derive(Debug)]
 pub struct FdChannel {
     tx: OwnedFd,
     rx: OwnedFd,
 }
 
-/// What was sent.
+/// A message: a connection, or the notice that connections wait.
 #[derive(Debug)]
 pub struct FdMessage {
-    /// A number of the sender's own.
+    /// The sender's number for the message.
     pub number: u64,
-    /// Index of the listening socket.
+    /// The index of the listening socket.
     pub listener: u32,
-    /// The connection and its peer; `None`: this is only word of one.
+    /// The connection and its peer; `None`: a notice.
     pub connection: Option<(Socket, Addr)>,
 }
 
@@ -44,8 +44,8 @@ impl FdChannel {
         Ok(FdChannel { tx, rx })
     }
 
-    /// Sends a connection; the caller's descriptor may be closed then, or at any time later. Errors: `WouldBlock` when the pair is
-    /// full, ETOOMANYREFS when more descriptors are under way than the user may have, and those of sendmsg(2).
+    /// Sends a connection; afterwards the caller may close its descriptor. Errors: `WouldBlock` when the pair is full,
+    /// ETOOMANYREFS when more descriptors are in flight than the user may have, and those of sendmsg(2).
     pub fn pass(&self, number: u64, listener: u32, socket: &Socket, peer: &Addr) -> io::Result<()> {
         let mut message = [0; LONGEST];
         write_head(&mut message, number, listener);
@@ -59,7 +59,7 @@ impl FdChannel {
         self.send(message.get(..len).unwrap_or_default(), &[ControlMessage::ScmRights(&[socket.as_raw_fd()])])
     }
 
-    /// Sends word that connections wait at a listening socket. Errors: as for `pass`.
+    /// Sends the notice that connections wait at a listening socket. Errors: those of `pass`.
     pub fn tell(&self, number: u64, listener: u32) -> io::Result<()> {
         let mut message = [0; HEAD];
         write_head(&mut message, number, listener);
@@ -76,13 +76,13 @@ impl FdChannel {
         }
     }
 
-    /// Whether there is something to take: a look that wakes nobody.
+    /// Whether a message waits. Takes nothing and wakes no process.
     pub fn has_waiting(&self) -> bool {
         poll([Some((self.as_fd(), Interest::READ))], Some(0)).is_ok_and(|[ready]| ready.contains(Ready::READ))
     }
 
-    /// Takes the next message. Errors: `WouldBlock` when there is none; EMFILE when this process has no descriptor left for the
-    /// connection, which the kernel has closed then; and those of recvmsg(2).
+    /// Takes the next message. Errors: `WouldBlock` when there is none; EMFILE when this process has no descriptor left
+    /// for the connection, which the kernel then closes; and those of recvmsg(2).
     pub fn take(&self) -> io::Result<FdMessage> {
         let mut message = [0; LONGEST];
         let mut control = cmsg_space!([libc::c_int; 1]);
@@ -113,7 +113,7 @@ fn is_cut(received: &Received<'_, '_, '_>) -> bool {
     received.flags.contains(MsgFlags::MSG_CTRUNC)
 }
 
-/// The descriptor that came along; there is room for one.
+/// The descriptor in a message; there is room for one.
 fn descriptor_of(received: &Received<'_, '_, '_>) -> Option<OwnedFd> {
     received.cmsgs().ok()?.find_map(|message| match message {
         // SAFETY: recvmsg has just made it for this process, and it is looked at once.
@@ -135,7 +135,7 @@ fn read_head(message: &[u8; LONGEST]) -> (u64, u32) {
     (u64::from_ne_bytes(number), u32::from_ne_bytes(listener))
 }
 
-/// The end that takes: readable while there is something.
+/// The taking end: readable while a message waits.
 impl AsFd for FdChannel {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.rx.as_fd()

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::retry;
 
-/// What kind of thing a path names.
+/// The kind of object that a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     File,
@@ -15,7 +15,7 @@ pub enum Kind {
     Other,
 }
 
-/// The part of `struct stat` that tells one state of a file from another.
+/// The parts of `struct stat` that tell one state of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meta {
     pub kind: Kind,
@@ -25,7 +25,7 @@ pub struct Meta {
     pub mtime_s: i64,
     /// Nanoseconds within that second.
     pub mtime_ns: u32,
-    /// Last change of contents or attributes, seconds and nanoseconds: it moves even when a copy keeps the mtime.
+    /// Last change of contents or attributes: moves even when a copy keeps the mtime. Seconds since 1970.
     pub ctime_s: i64,
     pub ctime_ns: u32,
     pub dev: u64,
@@ -72,7 +72,7 @@ pub fn open(path: &CStr) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Describes what `path` names, through symbolic links.
+/// Describes the object that `path` names, through symbolic links.
 pub fn stat(path: &CStr) -> io::Result<Meta> {
     let mut raw = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: `path` is NUL-terminated; `raw` has room for one stat, which the call fills when it succeeds.

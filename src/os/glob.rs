@@ -1,4 +1,4 @@
-//! glob(3): the paths that a pattern of the shell fits.
+//! glob(3): the paths that match a pattern of the shell.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::io;
@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-/// The paths that a pattern fits, sorted; none is no error. Directories that can't be read have nothing that fits, as
+/// The paths that match a pattern, sorted; no match is no error. In directories that can't be read nothing matches, as
 /// in nginx (ngx_open_glob).
 ///
 /// # Errors

@@ -12,8 +12,8 @@ use nix::sys::wait::waitpid;
 use super::process::{Fork, exit_now, fork};
 use super::{Failure, Interest, poll};
 
-/// Does `attempt` in a child, with which everything that it has changed ends, and returns what came of it. As for
-/// [`fork`], the caller has one thread.
+/// Runs `attempt` in a child, so that nothing changes in this process, and returns the result. To be called with one
+/// thread, as [`fork`].
 pub fn attempt_in_child(attempt: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
     let report = || match attempt() {
         Ok(()) => String::new(),
@@ -27,10 +27,9 @@ pub fn attempt_in_child(attempt: impl FnOnce() -> Result<(), Failure>) -> Result
     }
 }
 
-/// Does `work` in a child, with which everything that it has changed ends, and returns the text that comes of it. As
-/// for [`fork`], the caller has one thread. A child that takes longer than `patience` is killed and not waited for: a
-/// dead file system may keep it.
-pub fn in_child(work: impl FnOnce() -> String, patience: Option<Duration>) -> Result<String, Failure> {
+/// Runs `work` in a child, so that nothing changes in this process, and returns the text. To be called with one thread,
+/// as [`fork`]. A child that takes longer than `timeout` is killed, and not waited for: a dead file system may hold it.
+pub fn in_child(work: impl FnOnce() -> String, timeout: Option<Duration>) -> Result<String, Failure> {
     let (mut result, mut report) = io::pipe().map_err(|e| Failure::new("pipe()", e))?;
     let pid = match fork().map_err(|e| Failure::new("fork()", e))? {
         Fork::Child => {
@@ -40,9 +39,9 @@ pub fn in_child(work: impl FnOnce() -> String, patience: Option<Duration>) -> Re
         Fork::Parent(pid) => nix::unistd::Pid::from_raw(pid),
     };
     drop(report);
-    let read = read_within(&mut result, patience);
+    let read = read_within(&mut result, timeout);
     if read.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::TimedOut) {
-        // Fails only for a child that has just ended.
+        // Fails for a child that has just ended.
         let _ = kill(pid, Signal::SIGKILL);
     } else {
         while waitpid(pid, None) == Err(Errno::EINTR) {}
@@ -52,9 +51,9 @@ pub fn in_child(work: impl FnOnce() -> String, patience: Option<Duration>) -> Re
     text.strip_suffix('\n').map(str::to_owned).ok_or_else(died)
 }
 
-/// All that comes until the end.
-fn read_within(from: &mut io::PipeReader, patience: Option<Duration>) -> io::Result<String> {
-    let end = patience.map(|patience| Instant::now() + patience);
+/// Reads to the end. Error: `TimedOut`.
+fn read_within(from: &mut io::PipeReader, timeout: Option<Duration>) -> io::Result<String> {
+    let end = timeout.map(|timeout| Instant::now() + timeout);
     let (mut text, mut piece) = (Vec::new(), [0; 512]);
     loop {
         let left = end.map(|end| end.saturating_duration_since(Instant::now()).as_millis() as u64);

@@ -13,7 +13,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use super::process::Pid;
 use super::socket::int_option;
 
-/// Whether another program has left a listening stream socket open for this one under this number.
+/// Whether the program that started this one has left a listening stream socket open under this number.
 pub fn is_listening_socket(number: i32) -> bool {
     if number < 3 {
         return false;
@@ -24,9 +24,9 @@ pub fn is_listening_socket(number: i32) -> bool {
     is(libc::SO_TYPE, |kind| kind == libc::SOCK_STREAM) && is(libc::SO_ACCEPTCONN, |on| on != 0)
 }
 
-/// Takes ownership of a descriptor that another program left open for this one (systemd's LISTEN_FDS, an old binary's list). An
-/// error when it isn't open. Sets close-on-exec. Each number may be taken once: a number that this program opened itself
-/// is refused by the caller, who knows the numbers only from the environment at its start.
+/// Takes ownership of a descriptor that another program left open for this one (systemd's LISTEN_FDS, an old binary's
+/// list), and sets close-on-exec. Errors: the number is not open, or was taken already. The caller must have the number
+/// from the environment, and call before anything else opens descriptors: the number must not be this program's own.
 pub fn take_inherited_fd(number: i32) -> io::Result<OwnedFd> {
     use std::os::fd::FromRawFd;
     use std::sync::Mutex;
@@ -60,7 +60,7 @@ pub fn spawn_inheriting(
     }
     command.envs(env.iter().map(|(k, v)| (OsStr::new(k), v)));
     let numbers: Vec<i32> = keep.iter().map(|fd| fd.as_raw_fd()).collect();
-    // In the child alone, so that nothing else that this process starts meanwhile gets them.
+    // In the child alone: no other program that this process starts meanwhile may get the descriptors.
     let keep_open = move || {
         numbers.iter().try_for_each(|&number| {
             // SAFETY: the child has copies of all descriptors, and its parent keeps these borrowed until the exec.
@@ -70,12 +70,12 @@ pub fn spawn_inheriting(
     };
     // SAFETY: fcntl(2) is async-signal-safe, and nothing is allocated between the fork and the exec.
     unsafe { command.pre_exec(keep_open) };
-    // The handle neither kills nor waits when dropped: the child is reaped with the others.
+    // Dropping the handle neither kills nor waits: the master reaps this child with the others.
     Ok(command.spawn()?.id() as Pid)
 }
 
-/// The program this process runs, to be started again. Linux appends " (deleted)" when the file was replaced: the new one
-/// at that path is what an upgrade wants.
+/// The path of the program that this process runs. Linux appends " (deleted)" when the file was replaced; an upgrade
+/// wants the new file at that path.
 pub fn executable() -> io::Result<PathBuf> {
     let path = fs::read_link("/proc/self/exe")?;
     Ok(match path.to_str().and_then(|s| s.strip_suffix(" (deleted)")) {

@@ -5,18 +5,18 @@ use std::io;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// How many descriptors this process may have open (the soft limit).
+/// The number of descriptors that this process may have open: the soft limit of RLIMIT_NOFILE.
 pub fn max_open_files() -> io::Result<u64> {
     Ok(getrlimit(Resource::RLIMIT_NOFILE)?.0)
 }
 
-/// How many descriptors this process has open. Errors: /proc is not there.
+/// The number of descriptors that this process has open. Error: /proc is not there.
 pub fn open_files() -> io::Result<u64> {
     // The descriptor that reads the list counts itself.
     Ok((fs::read_dir("/proc/self/fd")?.count() as u64).saturating_sub(1))
 }
 
-/// Changes that limit, the soft and the hard one, as nginx does. EPERM: only root may raise the hard limit.
+/// Sets RLIMIT_NOFILE, soft and hard, as nginx does. EPERM: only root may raise the hard limit.
 pub fn set_max_open_files(count: u64) -> io::Result<()> {
     Ok(setrlimit(Resource::RLIMIT_NOFILE, count, count)?)
 }

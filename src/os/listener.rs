@@ -24,13 +24,13 @@ pub struct Keepalive {
 pub struct ListenOptions {
     /// Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn.
     pub backlog: i32,
-    /// Several sockets may listen on the address; the kernel spreads the connections over them.
+    /// Whether several sockets may listen on the address; the kernel spreads the connections over them.
     pub reuseport: bool,
-    /// An IPv6 socket takes no IPv4 connections.
+    /// Whether an IPv6 socket takes IPv6 connections only.
     pub ipv6only: bool,
-    /// Accept a connection only when its first data has arrived (TCP_DEFER_ACCEPT).
+    /// Whether a connection can be accepted only when its first data has arrived (TCP_DEFER_ACCEPT).
     pub deferred: bool,
-    /// Connections send small packets at once (TCP_NODELAY), which they inherit.
+    /// Whether connections send small packets at once (TCP_NODELAY), which they inherit from the socket.
     pub nodelay: bool,
     pub keepalive: Option<Keepalive>,
     /// Room for TCP Fast Open requests; `None`: off.
@@ -62,9 +62,9 @@ impl Default for ListenOptions {
 pub enum Steer {
     /// By a hash of the connection's addresses and ports.
     ByHash,
-    /// The socket with the number of the CPU that took the packet in, modulo how many there are.
+    /// The socket with the number of the CPU that received the packet, modulo the number of sockets.
     ByCpu { sockets: u32 },
-    /// One of the first so many, at random: the others get no new connection.
+    /// A random one among the first `sockets`: the others get no new connection.
     AmongFirst { sockets: u32 },
 }
 
@@ -84,16 +84,16 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds `addr` and listens (ngx_open_listening_sockets). A Unix socket is made readable and writable for all, as
-    /// in nginx. On an error nothing is left of it.
+    /// Binds `addr` and listens (ngx_open_listening_sockets). All users may connect to a Unix socket, as in nginx. An
+    /// error leaves no file behind.
     pub fn open(addr: &Addr, options: &ListenOptions) -> Result<Listener, Failure> {
         let listener = Listener::bind(addr, options)?;
         let listened = listener.set_backlog(options.backlog).map_err(named("listen() to", addr));
         listener.keep_if(listened)
     }
 
-    /// Binds `addr`: clients are refused until `set_backlog`. TCP_NODELAY is set here, because accepted sockets inherit
-    /// it: one system call a socket instead of one a connection.
+    /// Binds `addr`: clients are refused until `set_backlog`. Sets TCP_NODELAY, which accepted sockets inherit: a
+    /// system call for each listening socket instead of each connection.
     pub fn bind(addr: &Addr, options: &ListenOptions) -> Result<Listener, Failure> {
         let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
         // SAFETY: no memory is involved.
@@ -122,13 +122,13 @@ impl Listener {
         if result.is_err()
             && let Some(file) = &self.file
         {
-            // The first error is the one to tell.
+            // The caller gets the first error.
             let _ = file.remove();
         }
         result.map(|()| self)
     }
 
-    /// Takes a socket that somebody else has bound: systemd, or the process that this one replaces.
+    /// Takes a socket that another program has bound: systemd, or the old binary that this one replaces.
     pub fn from_fd(fd: OwnedFd) -> io::Result<Listener> {
         if int_option(&fd, libc::SOL_SOCKET, libc::SO_TYPE)? != libc::SOCK_STREAM {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a stream socket"));
@@ -144,7 +144,7 @@ impl Listener {
         Ok(listener)
     }
 
-    /// Applies what may change while a socket listens, as a reload does with an inherited one
+    /// Sets the options that may change while a socket listens, after a reload or an inheritance
     /// (ngx_configure_listening_sockets).
     pub fn configure(&self, options: &ListenOptions) -> io::Result<()> {
         for (name, value) in [(libc::SO_RCVBUF, options.rcvbuf), (libc::SO_SNDBUF, options.sndbuf)] {
@@ -156,7 +156,8 @@ impl Listener {
             return Ok(());
         }
         if options.reuseport {
-            // Also on a socket that listens already: others may then bind beside it (ngx_open_listening_sockets).
+            // A socket that listens already gets the option as well, so that others may bind beside it
+            // (ngx_open_listening_sockets).
             set_option(self, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1 as libc::c_int)?;
         }
         set_option(self, libc::IPPROTO_TCP, libc::TCP_NODELAY, libc::c_int::from(options.nodelay))?;
@@ -180,7 +181,7 @@ impl Listener {
         Ok(())
     }
 
-    /// Whether it takes the IPv4 clients of its port as well: an IPv6 wildcard without IPV6_V6ONLY.
+    /// Whether the socket takes the IPv4 clients of its port as well: an IPv6 wildcard without IPV6_V6ONLY.
     pub fn is_dual_stack(&self) -> bool {
         let is_v6 = matches!(self.addr, Addr::V6(_)) && self.addr.is_wildcard();
         is_v6 && int_option(self, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY).is_ok_and(|only| only == 0)
@@ -193,13 +194,13 @@ impl Listener {
         Ok(())
     }
 
-    /// How many connections wait to be accepted (of a listening socket tcpi_unacked tells that). Errors: not a TCP socket.
+    /// The number of connections that wait to be accepted: tcpi_unacked of a listening socket. Error: not a TCP socket.
     pub fn queue_length(&self) -> io::Result<u32> {
         Ok(tcp_info(self)?.tcpi_unacked)
     }
 
-    /// Takes the next connection: one accept4, its socket non-blocking and closed on exec. Errors: `WouldBlock` when none waits,
-    /// ECONNABORTED, EMFILE, ENFILE and those of accept(2).
+    /// Accepts the next connection with one accept4; its socket is non-blocking and closed on exec. Errors:
+    /// `WouldBlock` when none waits, ECONNABORTED, EMFILE, ENFILE and others of accept(2).
     pub fn accept(&self) -> io::Result<(Socket, Addr)> {
         let mut raw = RawAddr::new();
         let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
@@ -212,13 +213,13 @@ impl Listener {
         Ok((socket, unsafe { raw.read() }?))
     }
 
-    /// Says which of the sockets that share this one's address (SO_REUSEPORT) a new connection goes to. They count in the order
-    /// in which they began to listen.
+    /// Tells the kernel which of the sockets that share this one's address (SO_REUSEPORT) gets a new connection. The
+    /// sockets are numbered in the order in which they began to listen.
     pub fn steer(&self, steer: Steer) -> io::Result<()> {
         let (load, sockets) = match steer {
             Steer::ByHash => {
                 let detached = set_option(self, libc::SOL_SOCKET, libc::SO_DETACH_REUSEPORT_BPF, 0 as libc::c_int);
-                // ENOENT: there was no program.
+                // ENOENT: no program was attached.
                 return detached.or_else(|e| if e.raw_os_error() == Some(libc::ENOENT) { Ok(()) } else { Err(e) });
             }
             Steer::ByCpu { sockets } => (libc::SKF_AD_CPU, sockets),
@@ -230,27 +231,27 @@ impl Listener {
             step(libc::BPF_ALU | libc::BPF_MOD | libc::BPF_K, sockets.max(1)),
             step(libc::BPF_RET | BPF_A, 0),
         ];
-        // The kernel copies the program; it is there for the length of the call.
+        // The kernel copies the program during the call.
         let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
         set_option(self, libc::SOL_SOCKET, libc::SO_ATTACH_REUSEPORT_CBPF, filter)
     }
 
-    /// Whether others of this user that say the same may bind the port, also with an address that this one excludes
-    /// (SO_REUSEPORT).
+    /// Sets whether other sockets of this user with the same option may bind the port, even with an address that this
+    /// one excludes (SO_REUSEPORT).
     pub fn share_port(&self, on: bool) -> io::Result<()> {
         set_option(self, libc::SOL_SOCKET, libc::SO_REUSEPORT, libc::c_int::from(on))
     }
 
-    /// From now on no new connection comes to this socket: the kernel looks for another one that fits, or refuses. What
-    /// waits in it can be accepted. There is no way back without CAP_NET_RAW.
+    /// Keeps new connections from this socket: the kernel looks for another socket that matches, or refuses.
+    /// Connections that wait can still be accepted. Without CAP_NET_RAW this can't be undone.
     pub fn retire(&self) -> io::Result<()> {
-        // The kernel does not ask whether there is an interface of that number, and sockets look at it with every SYN.
+        // The kernel does not check that the interface exists, and compares its number with that of each SYN.
         const NO_INTERFACE: libc::c_int = libc::c_int::MAX;
         set_option(self, libc::SOL_SOCKET, SO_BINDTOIFINDEX, NO_INTERFACE)
     }
 
-    /// Switches between accepts that return `WouldBlock` (as opened) and accepts that wait. The flag belongs to the socket, so all
-    /// processes that share it are switched.
+    /// Switches between accepts that return `WouldBlock` (as opened) and accepts that wait. The flag belongs to the
+    /// socket: the switch affects all processes that share it.
     pub fn set_nonblocking(&self, on: bool) -> io::Result<()> {
         let mut value = libc::c_int::from(on);
         // SAFETY: FIONBIO reads one int, which is ours.
@@ -258,17 +259,17 @@ impl Listener {
         Ok(())
     }
 
-    /// The address the socket is bound to; the port is the kernel's choice when 0 was asked for.
+    /// The address that the socket is bound to; for port 0, with the port that the kernel chose.
     pub fn addr(&self) -> &Addr {
         &self.addr
     }
 
-    /// The file of a Unix socket; `None`: another kind, or its file is not where it was bound.
+    /// The file of a Unix socket; `None`: another family, or the file is gone.
     pub fn file(&self) -> Option<&SocketFile> {
         self.file.as_ref()
     }
 
-    /// A second descriptor of the same socket.
+    /// Another descriptor of the same socket.
     pub fn try_clone(&self) -> io::Result<Listener> {
         Ok(Listener { fd: self.fd.try_clone()?, addr: self.addr.clone(), file: self.file.clone() })
     }

@@ -1,5 +1,5 @@
-//! Record locks (fcntl(2), "Advisory record locking"): a process holds them, and not its children. They end with it,
-//! and when it closes any descriptor of the file.
+//! Record locks (fcntl(2), "Advisory record locking"). A process holds them, its children do not. A lock ends with the
+//! process, and when the process closes any descriptor of the file.
 
 use std::fs::File;
 use std::io;
@@ -9,8 +9,8 @@ use nix::fcntl::{FcntlArg, fcntl};
 
 use super::process::Pid;
 
-/// Locks the byte at `at`, which need not exist, for this process alone. False: another process has it. Errors: those
-/// of fcntl(2); ENOLCK and others where the file system has no locks.
+/// Locks the byte at `at`, which need not exist, for this process alone. False: another process has the lock. Errors:
+/// those of fcntl(2); ENOLCK and others where the file system has no locks.
 pub fn try_lock_byte(file: &File, at: i64) -> io::Result<bool> {
     match fcntl(file, FcntlArg::F_SETLK(&byte(at, libc::F_WRLCK))) {
         Ok(_) => Ok(true),
@@ -25,8 +25,8 @@ pub fn unlock_byte(file: &File, at: i64) -> io::Result<()> {
     Ok(())
 }
 
-/// Which other process has a byte locked: its id as seen from here, 0 for a process of a pid namespace that can't be
-/// seen.
+/// The other process that has a byte locked, by its id in this pid namespace; 0: a process of a namespace that is not
+/// visible here.
 pub fn holder_of_byte(file: &File, at: i64) -> io::Result<Option<Pid>> {
     let mut lock = byte(at, libc::F_WRLCK);
     fcntl(file, FcntlArg::F_GETLK(&mut lock))?;

@@ -21,8 +21,8 @@ pub fn set_cpus(cpus: &[usize]) -> io::Result<()> {
     Ok(sched_setaffinity(nix::unistd::Pid::from_raw(0), &set)?)
 }
 
-/// How many CPUs' worth of time this process can get: the affinity mask, and the quota of its control groups (v1 and v2)
-/// rounded up. At least 1. For `worker_processes auto`.
+/// The number of CPUs whose time this process can use, at least 1, for `worker_processes auto`: the CPUs of the
+/// affinity mask, and no more than the quota of its control groups (v1 and v2), rounded up.
 pub fn usable_cpus() -> usize {
     let count = cpus().map_or(1, |c| c.len());
     let quota = cgroup_quota(Path::new("/proc/self/cgroup"), Path::new("/proc/self/mountinfo"));
@@ -53,7 +53,8 @@ fn cgroup_quota(cgroup: &Path, mountinfo: &Path) -> Option<f64> {
     least
 }
 
-/// Root within the hierarchy, and mount point, of the cgroup file system that has the cpu controller (proc_pid_mountinfo(5)).
+/// The root within the hierarchy, and the mount point, of the cgroup file system with the cpu controller
+/// (proc_pid_mountinfo(5)).
 fn cgroup_mount(mountinfo: &str, v2: bool) -> Option<(PathBuf, PathBuf)> {
     mountinfo.lines().find_map(|line| {
         let (left, right) = line.split_once(" - ")?;

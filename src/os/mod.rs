@@ -1,7 +1,7 @@
 //! Every line of `unsafe` and every raw system call, behind safe, small types.
 //!
-//! Nothing here decides anything: each type owns one kernel object and offers the calls that the layers below need, with
-//! EINTR retried, flags set once, and errors returned as they came.
+//! The layer decides nothing: each type owns a kernel object and offers the calls that the layers above need. Calls are
+//! repeated on EINTR, flags are set once, and errors are returned as the kernel gave them.
 
 mod abandoned;
 mod addr;
@@ -47,7 +47,7 @@ pub use title::set_title;
 
 use std::io;
 
-/// Runs a system call that reports failure as -1, again when a signal interrupted it.
+/// Makes a system call that reports failure as -1; repeats the call when a signal interrupted it.
 fn retry<T: Copy + Into<i64>>(mut call: impl FnMut() -> T) -> io::Result<T> {
     loop {
         let result = call();

@@ -1,4 +1,4 @@
-//! The end of the master, seen by the processes that it commands.
+//! How the master's processes learn that the master has ended.
 
 use std::io;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
@@ -7,20 +7,22 @@ use std::time::Duration;
 use super::process::{self, Pid};
 use super::signals::{Signal, send};
 
-/// Whose end this process hears of: [`watch_master`], [`watch_parent`].
+/// The master, after [`watch_master`]; 0 before.
 static MASTER: AtomicI32 = AtomicI32::new(0);
+/// The parent, after [`watch_parent`].
 static PARENT: AtomicI32 = AtomicI32::new(0);
-static PATIENCE_S: AtomicU32 = AtomicU32::new(0);
+/// Seconds until the signal ALRM, see [`set_alarm`].
+static TIMEOUT_S: AtomicU32 = AtomicU32::new(0);
 
-/// From now on this process gets the signal IO when `master`, its parent, has ended. Changes of the user end that: to
-/// be called after them. `patience`: how long it goes on at most, in whole seconds, once it has called [`set_alarm`].
-pub fn watch_master(master: Pid, patience: Duration) -> io::Result<()> {
+/// Has the kernel send this process the signal IO when `master`, its parent, has ended. To be called after a change of
+/// the user, which would undo it. `timeout`: the time until the signal ALRM after [`set_alarm`], in whole seconds.
+pub fn watch_master(master: Pid, timeout: Duration) -> io::Result<()> {
     MASTER.store(master, Ordering::Relaxed);
-    PATIENCE_S.store(u32::try_from(patience.as_millis().div_ceil(1000)).unwrap_or(u32::MAX), Ordering::Relaxed);
+    TIMEOUT_S.store(u32::try_from(timeout.as_millis().div_ceil(1000)).unwrap_or(u32::MAX), Ordering::Relaxed);
     watch_parent(master)
 }
 
-/// The same for a child of a process that watches the master, which adopts the child when `parent` ends before it.
+/// [`watch_master`] for a child of a process that has called it: the master adopts the child when `parent` ends first.
 pub fn watch_parent(parent: Pid) -> io::Result<()> {
     PARENT.store(parent, Ordering::Relaxed);
     nix::sys::prctl::set_pdeathsig(Signal::SIGIO)?;
@@ -28,19 +30,19 @@ pub fn watch_parent(parent: Pid) -> io::Result<()> {
     if is_orphan() { send(process::id(), Signal::SIGIO) } else { Ok(()) }
 }
 
-/// Whether the master has ended, and with it whoever commands this process. A parent that the master outlives leaves
-/// its children to it.
+/// Whether the master has ended, so that this process gets no more commands. When a parent ends before the master, the
+/// master adopts its children: they are no orphans.
 pub fn is_orphan() -> bool {
     let (parent, master) = (PARENT.load(Ordering::Relaxed), MASTER.load(Ordering::Relaxed));
     master != 0 && ![parent, master].contains(&process::parent_id())
 }
 
-/// The master, as [`watch_master`] was told.
+/// The master's id; 0 before [`watch_master`].
 pub fn master_id() -> Pid {
     MASTER.load(Ordering::Relaxed)
 }
 
-/// Sends this process the signal ALRM when its patience is over.
+/// Has the kernel send this process the signal ALRM after the timeout of [`watch_master`].
 pub fn set_alarm() {
-    nix::unistd::alarm::set(PATIENCE_S.load(Ordering::Relaxed).max(1));
+    nix::unistd::alarm::set(TIMEOUT_S.load(Ordering::Relaxed).max(1));
 }

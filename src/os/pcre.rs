@@ -15,10 +15,10 @@ use std::cell::RefCell;
 use std::ptr::{self, NonNull};
 use std::slice;
 
-/// Memory of a match for the places it can turn back to, in KiB. A thread keeps the most that a match has needed.
+/// Memory of a match for its backtracking points, in KiB. A thread keeps the most that a match has needed.
 const HEAP_LIMIT_KIB: u32 = 8 << 10;
 
-/// Where a group begins and ends; `None` when the group took no part.
+/// The offsets where a group begins and ends; `None`: the group took no part.
 pub type Group = Option<(usize, usize)>;
 
 /// A compiled pattern.
@@ -34,12 +34,12 @@ unsafe impl Send for Pattern {}
 // SAFETY: as above.
 unsafe impl Sync for Pattern {}
 
-/// Why a pattern does not compile.
+/// The error in a pattern that does not compile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompileError {
     /// PCRE2's own words.
     pub message: String,
-    /// Where the fault was noticed, in bytes.
+    /// The offset where PCRE2 noticed the error, in bytes.
     pub offset: usize,
 }
 
@@ -64,7 +64,7 @@ impl Pattern {
         Ok(pattern)
     }
 
-    /// How many groups there are, without the whole match.
+    /// The number of groups, not counting the whole match.
     pub fn groups(&self) -> usize {
         self.groups
     }
@@ -101,8 +101,8 @@ impl Pattern {
         number
     }
 
-    /// Looks for the first match, with at most `limit` steps at each place where a match can begin. A match leaves its
-    /// groups in `groups`, the whole match first; without one `groups` stays as it was.
+    /// Finds the first match, with at most `limit` steps at each offset where a match can begin. A match fills
+    /// `groups`, the whole match first; otherwise `groups` stays as it was.
     ///
     /// # Errors
     /// PCRE2's number: -47: too many steps; -63: too much memory; -3 to -23: after `(*UTF)`, text that is not UTF-8.
@@ -110,7 +110,7 @@ impl Pattern {
         let wanted = if groups.is_some() { 1 + self.groups } else { 0 };
         BLOCK.with_borrow_mut(|block| {
             let block = Block::with_room_for(block, wanted).ok_or(PCRE2_ERROR_NOMEMORY)?;
-            // An empty slice need not point to memory.
+            // The pointer of an empty slice need not be valid for PCRE2.
             let subject = if text.is_empty() { b"\0" } else { text };
             let (data, context) = (block.data.as_ptr(), block.context.as_ptr());
             // SAFETY: pattern, block and context are alive; the block is this thread's; the text is read within its
@@ -165,7 +165,7 @@ struct Block {
 }
 
 impl Block {
-    /// The thread's block, made anew if it has no room for `groups` groups; `None` without memory.
+    /// The thread's block, replaced by a larger one if it lacks room for `groups` groups; `None`: no memory.
     fn with_room_for(slot: &mut Option<Block>, groups: usize) -> Option<&mut Block> {
         if slot.as_ref().is_none_or(|block| block.room() < groups) {
             *slot = Some(Block::new(groups.max(10))?);

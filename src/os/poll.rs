@@ -1,11 +1,11 @@
-//! poll(2), for threads that wait for one connection and little else.
+//! poll(2), for threads that wait for a connection and little else.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::{Interest, Ready};
 
-/// The kernel's words for the same things are the same numbers, in epoll and in poll.
+/// epoll and poll use the same bits for the same events.
 const _: () = assert!(
     libc::EPOLLIN as i16 == libc::POLLIN
         && libc::EPOLLOUT as i16 == libc::POLLOUT
@@ -13,9 +13,9 @@ const _: () = assert!(
         && libc::EPOLLHUP as i16 == libc::POLLHUP
 );
 
-/// Waits until one of `sources` is ready or `timeout_ms` have passed (`None`: for ever, `Some(0)`: not at all), and says
-/// what each is ready for. A source that is `None` is never ready. Being stopped and continued may end a wait early, with
-/// nothing ready. READ and WRITE are the interests that poll knows.
+/// Waits until one of `sources` is ready or `timeout_ms` have passed (`None`: for ever, `Some(0)`: not at all), and
+/// returns what each is ready for. A source that is `None` is never ready. A stop and a continuation of the process may
+/// end a wait early, with nothing ready. READ and WRITE are the interests that poll knows.
 pub fn poll<const N: usize>(
     sources: [Option<(BorrowedFd<'_>, Interest)>; N],
     timeout_ms: Option<u64>,

@@ -1,11 +1,12 @@
-//! One epoll instance.
+//! An epoll instance.
 //!
-//! `polling::Poller` owns it and adds, modifies and deletes what it can express. Two things go around it, through the same
-//! descriptor:
+//! `polling::Poller` owns the instance, and adds, modifies and deletes sources as far as it can express them. Two
+//! things go around it, through the same descriptor:
 //!
-//! - Waiting. In polling 3.11 one `wait` costs up to five system calls on Linux (timerfd_settime, two epoll_ctl, epoll_wait
+//! - Waiting. In polling 3.11 one `wait` costs up to five system calls on Linux (timerfd_settime, two epoll_ctl,
+//!   epoll_wait
 //!   and an eventfd read); here it is one epoll_wait.
-//! - The flags that polling has no word for: EPOLLEXCLUSIVE, and EPOLLRDHUP, without which an edge-triggered reader
+//! - The flags that polling lacks: EPOLLEXCLUSIVE, and EPOLLRDHUP, without which an edge-triggered reader
 //!   would have to call recv until EAGAIN to learn of a half-closed peer.
 
 use std::io;
@@ -17,24 +18,24 @@ use polling::PollMode;
 use super::retry;
 
 bitflags! {
-    /// What a source is watched for, and how.
+    /// The events that a source is watched for, and how they are reported.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Interest: u32 {
         const READ = libc::EPOLLIN as u32;
         const WRITE = libc::EPOLLOUT as u32;
         /// The peer has closed its sending half.
         const RDHUP = libc::EPOLLRDHUP as u32;
-        /// Report changes, not states.
+        /// Reports changes, not states.
         const EDGE = libc::EPOLLET as u32;
-        /// Of all epoll instances that watch this source, wake one. Only for `add`: epoll_ctl(2) has no MOD for it.
+        /// Wakes one of all epoll instances that watch the source. Only for `add`: epoll_ctl(2) has no MOD for it.
         const EXCLUSIVE = libc::EPOLLEXCLUSIVE as u32;
-        /// Report once, then not again before `modify`.
+        /// Reports once, then not again before `modify`.
         const ONESHOT = libc::EPOLLONESHOT as u32;
     }
 }
 
 bitflags! {
-    /// What a source is ready for.
+    /// The events that a source is ready for.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Ready: u32 {
         const READ = libc::EPOLLIN as u32;
@@ -48,8 +49,8 @@ bitflags! {
 // Keys are 64 bits wide and pass through polling as `usize`.
 const _: () = assert!(usize::BITS == 64);
 
-/// The epoll instance of one process or thread, which alone may wait on it: it would report to each that does. Others may add and
-/// delete what they have a descriptor of, by the same number.
+/// The epoll instance of a process or a thread. No other may wait on it, because each waiter gets the reports. Others
+/// may add and delete sources of which they have a descriptor with the same number.
 #[derive(Debug)]
 pub struct Poller(polling::Poller);
 
@@ -58,8 +59,8 @@ impl Poller {
         Ok(Poller(polling::Poller::new()?))
     }
 
-    /// Watches `fd`; its events carry `key`, which may be anything but `u64::MAX`. The kernel forgets a source by
-    /// itself when the last descriptor of it is closed.
+    /// Watches `fd`; its events carry `key`, which may be anything but `u64::MAX`. The kernel forgets a source when its
+    /// last descriptor is closed.
     pub fn add(&self, fd: impl AsFd, key: u64, interest: Interest) -> io::Result<()> {
         let fd = fd.as_fd();
         match plain(key, interest) {
@@ -69,7 +70,7 @@ impl Poller {
         }
     }
 
-    /// Changes what `fd` is watched for. An edge-triggered source that is ready is reported again.
+    /// Changes the events that `fd` is watched for. An edge-triggered source that is ready is reported again.
     pub fn modify(&self, fd: impl AsFd, key: u64, interest: Interest) -> io::Result<()> {
         let fd = fd.as_fd();
         match plain(key, interest) {
@@ -83,8 +84,8 @@ impl Poller {
         self.0.delete(fd.as_fd())
     }
 
-    /// Waits until a source is ready or `timeout_ms` have passed (`None`: for ever, `Some(0)`: not at all), and replaces
-    /// what `events` held. Being stopped and continued ends a wait early, with no events.
+    /// Waits until a source is ready or `timeout_ms` have passed (`None`: for ever, `Some(0)`: not at all), and
+    /// replaces the contents of `events`. A stop and a continuation of the process end a wait early, with no events.
     pub fn wait(&self, events: &mut Events, timeout_ms: Option<u64>) -> io::Result<()> {
         let timeout = timeout_ms.map_or(-1, |ms| i32::try_from(ms).unwrap_or(i32::MAX));
         events.0.clear();
@@ -120,7 +121,7 @@ impl AsFd for Poller {
     }
 }
 
-/// The interest in polling's words, if it has them.
+/// The interest in polling's terms; `None`: polling can't express it.
 fn plain(key: u64, interest: Interest) -> Option<(polling::Event, PollMode)> {
     if interest.intersects(Interest::RDHUP | Interest::EXCLUSIVE) {
         return None;
@@ -135,7 +136,7 @@ fn plain(key: u64, interest: Interest) -> Option<(polling::Event, PollMode)> {
     Some((polling::Event::new(key as usize, read, write), mode))
 }
 
-/// What one wait has reported; allocated once.
+/// The events that a wait has reported; the memory is allocated once.
 #[derive(Debug)]
 pub struct Events(Vec<libc::epoll_event>);
 
@@ -153,7 +154,7 @@ impl Events {
         self.0.is_empty()
     }
 
-    /// The keys and what their sources are ready for.
+    /// The key of each source that is ready, and its events.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (u64, Ready)> + '_ {
         self.0.iter().map(|event| (event.u64, Ready::from_bits_truncate(event.events)))
     }

@@ -11,17 +11,16 @@ use nix::unistd::{ForkResult, SysconfVar, sysconf};
 /// A process id, as the kernel's `pid_t`.
 pub type Pid = i32;
 
-/// Who returns from [`fork`].
+/// The process that returns from [`fork`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fork {
-    /// The caller, with its child's id.
+    /// The caller, with the child's id.
     Parent(Pid),
     /// The new process.
     Child,
 }
 
-/// fork(2). To be called by processes with one thread: in a child of several threads, locks that the other threads held
-/// stay locked for good.
+/// fork(2). To be called with one thread: locks that other threads held would stay locked in the child for good.
 pub fn fork() -> io::Result<Fork> {
     // SAFETY: the child gets its own copy of every mapping and descriptor, so nothing is owned twice within one address
     // space. glibc makes the allocator usable in the child; other locks are free because the callers have one thread.
@@ -31,7 +30,7 @@ pub fn fork() -> io::Result<Fork> {
     }
 }
 
-/// Ends this process without running destructors or exit handlers of the parent's, which a forked child must not run.
+/// Ends this process without destructors and exit handlers: those of the parent, which a forked child must not run.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: _exit(2) takes an integer and never returns.
     unsafe { libc::_exit(code) }
@@ -46,8 +45,8 @@ pub enum Exit {
     Signal(i32),
 }
 
-/// Takes the status of one child that has ended, if there is one: never blocks. Call it until it returns `None`, since one
-/// SIGCHLD may stand for many children.
+/// Takes the status of a child that has ended, if there is one; never blocks. To be called until it returns `None`,
+/// since one SIGCHLD may stand for many children.
 pub fn reap() -> Option<(Pid, Exit)> {
     loop {
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
@@ -60,19 +59,19 @@ pub fn reap() -> Option<(Pid, Exit)> {
     }
 }
 
-/// The children of the calling thread, dead ones that are not reaped among them; none where /proc does not tell.
+/// The children of the calling thread, with those that are dead and not reaped; none where /proc does not tell.
 pub fn children() -> Vec<Pid> {
     let list = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
     list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
-/// True while a process of this id exists (a zombie counts, as for kill(2)), whoever owns it.
+/// Whether a process with this id exists, of any user; a zombie counts, as for kill(2).
 pub fn is_alive(pid: Pid) -> bool {
     pid > 0 && !matches!(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None), Err(Errno::ESRCH))
 }
 
-/// When a process started, at most two seconds too early; `None` when there is none with this id, when it has ended and
-/// only waits for its parent (a zombie), or where /proc doesn't tell.
+/// The time when a process started, at most two seconds too early; `None`: there is no such process, it is a zombie, or
+/// /proc doesn't tell.
 pub fn started(pid: Pid) -> Option<SystemTime> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // proc_pid_stat(5): field 22, in clock ticks since the boot. The third follows the last ")".
@@ -93,29 +92,29 @@ pub fn name_of(pid: Pid) -> Option<String> {
     Some(String::from_utf8_lossy(&name).trim_end().to_owned())
 }
 
-/// This process's id.
+/// The id of this process.
 pub fn id() -> Pid {
     nix::unistd::getpid().as_raw()
 }
 
-/// The parent's id.
+/// The id of the parent.
 pub fn parent_id() -> Pid {
     nix::unistd::getppid().as_raw()
 }
 
-/// True while a process of this id runs: a dead one that nobody reaps does not.
+/// Whether a process with this id runs; a zombie does not.
 pub fn is_running(pid: Pid) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
     // The name in parentheses may hold anything.
     is_alive(pid) && !stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z')))
 }
 
-/// The calling thread's id; equal to [`id`] in a process's first thread.
+/// The id of the calling thread; equal to [`id`] in a process's first thread.
 pub fn thread_id() -> Pid {
     nix::unistd::gettid().as_raw()
 }
 
-/// Makes this process the parent of whoever is orphaned among its descendants.
+/// Makes this process the parent of its orphaned descendants.
 pub fn adopt_orphans() -> io::Result<()> {
     Ok(nix::sys::prctl::set_child_subreaper(true)?)
 }

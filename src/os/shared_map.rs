@@ -1,4 +1,4 @@
-//! Memory that survives a fork as one thing: a memfd, mapped MAP_SHARED.
+//! Memory that processes share after a fork: a memfd, mapped MAP_SHARED.
 //!
 //! memmap2 0.9 maps anonymous memory MAP_PRIVATE, where each child would write to a copy of its own; a memfd is a file,
 //! so its mapping is shared, and its descriptor can be handed on to another program.
@@ -14,21 +14,22 @@ use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-/// Types that several processes may use at the same time, each at an address of its own. Declared with `shareable!`.
+/// Types that several processes may use at the same time, each at an address of its own; `shareable!` declares them.
 ///
 /// # Safety
 /// The type is `repr(C)`, valid whatever its bytes are, has no pointers, and is changed only through atomics.
 pub unsafe trait Shareable: Sync {}
 
-/// Declares a struct for shared memory: `repr(C)`, and an error unless all of its fields are `Shareable`, down to the
-/// atomics, which makes it so itself.
+/// Declares a struct for shared memory: `repr(C)`, and `Shareable` if all of its fields are, down to the atomics.
 macro_rules! shareable {
-    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$about:meta])* $field_vis:vis $field:ident: $kind:ty,)+ }) => {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident {
+        $($(#[$about:meta])* $field_vis:vis $field:ident: $kind:ty,)+
+    }) => {
         $(#[$meta])*
         #[repr(C)]
         $vis struct $name { $($(#[$about])* $field_vis $field: $kind,)+ }
 
-        // SAFETY: repr(C), and every field is Shareable: any bytes are valid, there are no pointers, only atomics change.
+        // SAFETY: repr(C), and every field is Shareable: all bytes are valid, no pointers, only atomics change.
         unsafe impl $crate::os::Shareable for $name where $($kind: $crate::os::Shareable,)+ {}
     };
     ($(#[$meta:meta])* $vis:vis struct $name:ident[$size:ident] { $($(#[$about:meta])* $field:ident: $kind:ty,)+ }) => {
@@ -43,7 +44,7 @@ macro_rules! shareable {
 }
 pub(crate) use shareable;
 
-/// A `T` in memory that a process shares with its children and nobody else. All bytes are zero at first.
+/// A `T` in memory that a process shares with its children alone. All bytes are zero at first.
 #[derive(Debug)]
 pub struct Shared<T> {
     map: MmapRaw,
@@ -101,9 +102,9 @@ impl<T: Shareable> Deref for Shared<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: the mapping is `size_of::<T>()` bytes long, page-aligned, and lives as long as `self`; `Shareable` promises
-        // that any bytes are a valid `T` and that others change it only atomically. Nobody shrinks the file: the
-        // descriptor is not given to anyone who would.
+        // SAFETY: the mapping is `size_of::<T>()` bytes long, page-aligned, and lives as long as `self`; `Shareable`
+        // promises that any bytes are a valid `T` and that others change it only atomically. No process that has the
+        // descriptor shrinks the file.
         unsafe { &*self.map.as_ptr().cast::<T>() }
     }
 }

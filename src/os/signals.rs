@@ -1,4 +1,4 @@
-//! Signals: blocked for good, and read as data from a signalfd in the same epoll set as everything else.
+//! Signals: blocked for good, and read as data from a signalfd in the same epoll set as the sockets.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,7 +11,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::process::Pid;
 
-/// What master and workers listen to (ngx_process.c, `signals`).
+/// The signals that master and workers handle (ngx_process.c, `signals`).
 pub const HANDLED: &[Signal] = &[
     Signal::SIGHUP,
     Signal::SIGUSR1,
@@ -33,22 +33,22 @@ const ENDING: &[Signal] = &[Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT];
 pub struct Mask(SigSet);
 
 impl Mask {
-    /// Blocks these and no others; what has waited is delivered.
+    /// Blocks these signals and no others; pending ones are delivered.
     pub fn restore(&self) -> io::Result<()> {
         Ok(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.0), None)?)
     }
 }
 
-/// Blocks the handled signals in this thread, and in threads and processes that it starts from now on: they wait until
-/// a [`Signals`] reads them.
+/// Blocks the handled signals in this thread, and in threads and processes that it starts from now on: they stay
+/// pending until a [`Signals`] reads them.
 pub fn block() -> io::Result<Mask> {
     let mut before = SigSet::empty();
     sigprocmask(SigmaskHow::SIG_BLOCK, Some(&HANDLED.iter().copied().collect()), Some(&mut before))?;
     Ok(Mask(before))
 }
 
-/// Sleeps for `time`, or until a signal waits that ends the service. The signal is left there to be read. Signals have
-/// to be blocked. True: there is one.
+/// Sleeps for `time`, or until a signal that ends the service is pending. The signal stays pending. To be called with
+/// the handled signals blocked. True: such a signal is pending.
 pub fn sleep(time: Duration) -> bool {
     Signals::over(ENDING).and_then(|signals| signals.wait(Some(time))).unwrap_or_else(|_| {
         std::thread::sleep(time);
@@ -56,7 +56,7 @@ pub fn sleep(time: Duration) -> bool {
     })
 }
 
-/// Passes the handled signals that this process has been sent and has not read on to `to`.
+/// Sends the handled signals that are pending for this process to `to`.
 pub fn pass_on(to: Pid) -> io::Result<()> {
     let mut waiting = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: sigpending(2) writes one sigset_t, to memory that is ours.
@@ -66,19 +66,19 @@ pub fn pass_on(to: Pid) -> io::Result<()> {
     HANDLED.iter().filter(|signal| waiting.contains(**signal)).try_for_each(|signal| send(to, *signal))
 }
 
-/// One signal, and who sent it (0: the kernel).
+/// A signal and its sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Received {
-    /// Which signal.
+    /// The signal.
     pub signal: Signal,
-    /// The sender's process id.
+    /// The sender's process id; 0: the kernel.
     pub sender: Pid,
-    /// The kernel sent it by itself: a terminal was closed, a key pressed.
+    /// Whether the kernel sent it by itself: a terminal was closed, a key pressed.
     pub is_kernel_s: bool,
 }
 
-/// A signalfd over [`HANDLED`]. A signalfd shows the signals of the process that reads it, but epoll wakes the process that added
-/// it: each process makes its own after the fork.
+/// A signalfd over [`HANDLED`]. A signalfd shows the signals of the process that reads it, but epoll wakes the process
+/// that added it: each process makes its own after the fork.
 #[derive(Debug)]
 pub struct Signals {
     fd: SignalFd,
@@ -98,7 +98,7 @@ impl Signals {
         Ok(Self { fd: SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)? })
     }
 
-    /// The next signal that waits, or `None`.
+    /// The next pending signal, or `None`.
     pub fn next(&self) -> io::Result<Option<Received>> {
         loop {
             let Some(info) = self.fd.read_signal()? else { return Ok(None) };
@@ -109,7 +109,7 @@ impl Signals {
         }
     }
 
-    /// Sleeps until a signal waits or the time is up (`None`: no limit). True when there is one.
+    /// Sleeps until a signal is pending or the time is up (`None`: no limit). True: a signal is pending.
     pub fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
         let deadline = timeout.map(|t| Instant::now() + t);
         loop {
@@ -139,7 +139,7 @@ impl AsFd for Signals {
     }
 }
 
-/// A write to a closed connection, or beyond RLIMIT_FSIZE, is an error code and not a death.
+/// Makes a write to a closed connection, or beyond RLIMIT_FSIZE, an error instead of the process's death.
 fn ignore_signals_of_writes() -> io::Result<()> {
     let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
     for signal in [Signal::SIGPIPE, Signal::SIGXFSZ] {
@@ -149,8 +149,8 @@ fn ignore_signals_of_writes() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether whoever started this program wants it to ignore `signal`, as nohup(1) does with HUP. A blocked signal comes
-/// all the same.
+/// Whether the program that started this one made it ignore `signal`, as nohup(1) does with HUP. A signalfd shows a
+/// blocked signal all the same.
 pub fn is_ignored(signal: Signal) -> bool {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: a null pointer changes no action; `action` has room for one, which is read only when the call has filled
@@ -174,7 +174,8 @@ mod tests {
     use super::*;
     use crate::os::process::{self, Exit, Fork};
 
-    /// Runs `body` in a forked child (signal masks belong to a thread, and the test runner has many) and returns its exit code.
+    /// Runs `body` in a forked child, since signal masks belong to a thread and the test runner has many; returns the
+    /// exit code.
     fn in_child(body: impl FnOnce() -> i32) -> i32 {
         let pid = match process::fork().unwrap() {
             Fork::Child => {

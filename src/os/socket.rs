@@ -7,12 +7,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use super::addr::RawAddr;
 use super::{Addr, retry};
 
-/// What close does with data that the peer has not acknowledged.
+/// The treatment, at close, of data that the peer has not acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Linger {
     /// The kernel goes on sending it.
     Background,
-    /// It is thrown away and the peer gets a RST.
+    /// The kernel throws the data away and sends the peer a RST.
     Reset,
 }
 
@@ -21,7 +21,7 @@ pub enum Linger {
 pub struct Socket(OwnedFd);
 
 impl Socket {
-    /// Reads what has arrived. Fewer bytes than the buffer holds mean that nothing more is there; 0 means that the peer
+    /// Reads bytes that have arrived. Fewer bytes than the buffer holds mean that no more wait; 0 means that the peer
     /// has closed. Errors: `WouldBlock`, and those of recv(2).
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         // SAFETY: the kernel writes at most `buffer.len()` bytes to a buffer that is borrowed for the call.
@@ -29,7 +29,7 @@ impl Socket {
         Ok(n as usize)
     }
 
-    /// As `recv`, but into memory that need not be initialised; the vector grows by what was read, within its capacity.
+    /// Reads like `recv`, but into memory that need not be initialised: the vector grows within its capacity.
     pub fn recv_into(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         let room = buffer.spare_capacity_mut();
         let (at, len) = (room.as_mut_ptr(), room.len());
@@ -58,7 +58,7 @@ impl Socket {
         Ok(n as usize)
     }
 
-    /// As `send`, from several buffers in one call. At most IOV_MAX (1024) of them are looked at.
+    /// Sends like `send`, from several buffers in one call. Buffers after the first IOV_MAX (1024) are not looked at.
     pub fn send_vectored(&self, parts: &[IoSlice<'_>], more: bool) -> io::Result<usize> {
         // SAFETY: all-zero is a valid msghdr: no name, no control data.
         let mut message: libc::msghdr = unsafe { mem::zeroed() };
@@ -70,8 +70,7 @@ impl Socket {
         Ok(n as usize)
     }
 
-    /// Sends up to `len` bytes of `file` from `*offset`, which moves by what was sent; 0 means that the file has ended
-    /// early.
+    /// Sends up to `len` bytes of `file` from `*offset`, and moves the offset. 0 means that the file has ended early.
     pub fn sendfile(&self, file: impl AsFd, offset: &mut u64, len: usize) -> io::Result<usize> {
         let file = file.as_fd();
         let mut at = libc::off_t::try_from(*offset).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
@@ -87,8 +86,8 @@ impl Socket {
         self.peek(&mut [0]).is_ok_and(|n| n > 0)
     }
 
-    /// Bytes sent that the peer's kernel has not acknowledged, a FIN counted as one; of a Unix socket, what the peer
-    /// has not read.
+    /// The number of bytes that the peer's kernel has not acknowledged, a FIN counted as one; of a Unix socket, those
+    /// that the peer has not read.
     pub fn unacknowledged(&self) -> io::Result<u32> {
         let mut count: libc::c_int = 0;
         // SAFETY: SIOCOUTQ, which has the number of TIOCOUTQ (tcp(7)), writes one int, which is ours.
@@ -96,7 +95,7 @@ impl Socket {
         Ok(count.unsigned_abs())
     }
 
-    /// Tells the peer that nothing more will come.
+    /// Closes the sending half: the peer reads an end.
     pub fn shutdown_write(&self) -> io::Result<()> {
         // SAFETY: no memory is involved.
         retry(|| unsafe { libc::shutdown(self.as_raw_fd(), libc::SHUT_WR) })?;
@@ -113,7 +112,7 @@ impl Socket {
         set_option(self, libc::IPPROTO_TCP, libc::TCP_CORK, libc::c_int::from(on))
     }
 
-    /// Decides what close does with unsent data.
+    /// Sets the treatment of unsent data at close.
     pub fn set_linger(&self, linger: Linger) -> io::Result<()> {
         let value = libc::linger { l_onoff: libc::c_int::from(linger == Linger::Reset), l_linger: 0 };
         set_option(self, libc::SOL_SOCKET, libc::SO_LINGER, value)
@@ -137,7 +136,7 @@ impl Socket {
         tcp_info(self)
     }
 
-    /// The address the peer has connected to.
+    /// The address that the peer has connected to.
     pub fn local_addr(&self) -> io::Result<Addr> {
         local_addr(self)
     }
@@ -188,7 +187,7 @@ pub(super) fn tcp_info(fd: &impl AsFd) -> io::Result<libc::tcp_info> {
     Ok(unsafe { info.assume_init() })
 }
 
-/// The address a socket is bound to.
+/// The address that a socket is bound to.
 pub(super) fn local_addr(fd: &impl AsFd) -> io::Result<Addr> {
     let mut raw = RawAddr::new();
     let (at, len) = raw.as_mut_ptrs();

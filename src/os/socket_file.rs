@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 
-/// The identity of a file, by whichever path it is reached: device and inode.
+/// The identity of a file, whatever its path: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileId {
     dev: u64,
@@ -20,7 +20,7 @@ impl From<&Metadata> for FileId {
     }
 }
 
-/// The file of a socket that this process has bound. While the socket is open, no other file gets its number.
+/// The file of a socket that this process has bound. No other file gets its inode while the socket is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketFile {
     path: PathBuf,
@@ -28,7 +28,7 @@ pub struct SocketFile {
 }
 
 impl SocketFile {
-    /// The file at `path`. Errors: there is none, or something that is not a socket.
+    /// The file at `path`. Errors: there is none, or it is no socket.
     pub fn at(path: &Path) -> io::Result<SocketFile> {
         let meta = fs::symlink_metadata(path)?;
         if !meta.file_type().is_socket() {
@@ -42,7 +42,7 @@ impl SocketFile {
         SocketFile::at(path).is_ok_and(|other| other.id == self.id)
     }
 
-    /// Removes the file, and nothing that has taken its place.
+    /// Removes the file, unless another file has taken its place.
     pub fn remove(&self) -> Result<(), Failure> {
         if !self.is_at(&self.path) {
             return Ok(());

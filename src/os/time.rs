@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-/// Milliseconds of the clock that never jumps, now: the same number in all processes.
+/// The time of the clock that never jumps, in milliseconds: the same in all processes.
 pub fn monotonic_ms() -> u64 {
     read(ClockId::CLOCK_MONOTONIC).as_millis() as u64
 }
@@ -16,7 +16,7 @@ pub fn read(clock: ClockId) -> Duration {
     clock_gettime(clock).map_or(Duration::ZERO, Duration::from)
 }
 
-/// A moment in the local time zone.
+/// A time in the local time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LocalTime {
     /// Full year.
@@ -39,8 +39,8 @@ impl LocalTime {
     /// The local time of `unix` seconds. A time that doesn't fit the calendar is shown as the epoch.
     pub fn at(unix: i64) -> Self {
         let mut tm = MaybeUninit::<libc::tm>::zeroed();
-        // SAFETY: both pointers are to values of this frame; localtime_r fills the second one and keeps neither. An all-zero tm is
-        // a valid value (its zone pointer is null and never read).
+        // SAFETY: both pointers are to values of this frame; localtime_r fills the second one and keeps neither. An
+        // all-zero tm is a valid value (its zone pointer is null and never read).
         let tm = unsafe {
             libc::localtime_r(&unix, tm.as_mut_ptr());
             tm.assume_init()
@@ -56,14 +56,14 @@ impl LocalTime {
         }
     }
 
-    /// Now.
+    /// The current time.
     pub fn now() -> Self {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Self::at(since.map_or(0, |d| d.as_secs() as i64))
     }
 }
 
-/// `2026/11/20 10:00:00`, the error log's form.
+/// The error log's form: `2026/11/20 10:00:00`.
 impl fmt::Display for LocalTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let t = self;

@@ -1,34 +1,35 @@
-//! What ps(1) shows: the arguments in this process's memory, overwritten (ngx_setproctitle).
+//! The title that ps(1) shows: the arguments in this process's memory, overwritten (ngx_setproctitle).
 
 use std::fs;
 use std::ptr;
 use std::sync::OnceLock;
 
-/// Where the kernel put the arguments.
+/// The memory where the kernel put the arguments.
 #[derive(Debug, Clone, Copy)]
 struct Area {
     start: usize,
     len: usize,
 }
 
-/// Shows `title` in place of the command line, cut to the command line's length: the environment behind it stays readable.
-/// Does nothing where /proc doesn't tell the place. To be called while the process has one thread, and after the arguments
-/// have been read for the last time.
+/// Shows `title` in place of the command line, cut to the command line's length, since the environment follows in
+/// memory. Does nothing where /proc doesn't tell the addresses. To be called with one thread, and after the last use of
+/// the arguments.
 pub fn set_title(title: &str) {
     static AREA: OnceLock<Option<Area>> = OnceLock::new();
     let Some(area) = *AREA.get_or_init(find) else { return };
     let len = title.len().min(area.len - 1);
     let to: *mut u8 = ptr::with_exposed_provenance_mut(area.start);
-    // SAFETY: the area is the argument strings on the initial stack, which the process owns, may write, and keeps mapped for its
-    // whole life; no Rust object lies there. At least one NUL remains at the end, so that argv's pointers stay C strings.
+    // SAFETY: the area is the argument strings on the initial stack, which the process owns, may write, and keeps
+    // mapped for its whole life; no Rust object lies there. At least one NUL remains at the end, so that argv's
+    // pointers stay C strings.
     unsafe {
         ptr::copy_nonoverlapping(title.as_ptr(), to, len);
         ptr::write_bytes(to.add(len), 0, area.len - len);
     }
 }
 
-/// proc_pid_stat(5): arg_start and arg_end are fields 48 and 49. The area is believed only when it holds what
-/// /proc/self/cmdline shows.
+/// Reads the addresses: fields 48 and 49 of proc_pid_stat(5), arg_start and arg_end. `None` unless the length is that
+/// of /proc/self/cmdline.
 fn find() -> Option<Area> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     // The second field is a name in parentheses that may hold blanks: the third follows its last ")".

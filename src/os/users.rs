@@ -1,4 +1,4 @@
-//! Users and groups, and giving up root's powers.
+//! Users and groups, and how a process gives up root's powers.
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
@@ -11,7 +11,7 @@ use nix::unistd::{
 
 use super::Failure;
 
-/// Who the workers are: the value of the `user` directive, looked up.
+/// The user and group of the workers: the value of the `user` directive, looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// The user's name, for its supplementary groups.
@@ -22,7 +22,7 @@ pub struct Credentials {
     pub gid: u32,
 }
 
-/// Why a name gave no credentials.
+/// The reason why a name gave no credentials.
 #[derive(Debug)]
 pub enum LookupError {
     /// getpwnam() knows no such user.
@@ -48,15 +48,15 @@ impl Credentials {
         Ok(Self { name: found.name, uid: found.uid.as_raw(), gid: found.gid.as_raw() })
     }
 
-    /// Whether this process is theirs already: real, effective and saved ids are these, and so are the supplementary
+    /// Whether this process has these credentials already: the real, effective and saved ids and the supplementary
     /// groups.
     pub fn is_assumed(&self) -> bool {
         self.has_group() && self.has_user() && self.groups().is_ok_and(|groups| has_groups(&groups))
     }
 
-    /// Makes this process theirs, for good: group, supplementary groups, then user (the order of
-    /// ngx_worker_process_init). What is so already needs no call, since a kernel may refuse every call. A process that
-    /// has both ids gives nothing up: then supplementary groups that can't be changed are borne.
+    /// Gives this process these credentials, for good: group, supplementary groups, then user (the order of
+    /// ngx_worker_process_init). Omits the calls that would change nothing, since a kernel may refuse every call. A
+    /// process that has both ids already keeps its supplementary groups where they can't be changed.
     pub fn assume(&self) -> Result<(), Failure> {
         let Self { name, uid, gid } = self;
         let named = |call: String| move |e: nix::Error| Failure::new(call, e.into());
@@ -85,7 +85,7 @@ impl Credentials {
         getresuid().is_ok_and(|ids| [ids.real, ids.effective, ids.saved].iter().all(|id| id.as_raw() == self.uid))
     }
 
-    /// Their groups by the user database, as initgroups(3) takes them.
+    /// The user's groups in the user database, as initgroups(3) takes them.
     fn groups(&self) -> Result<Vec<Gid>, Errno> {
         let name = CString::new(self.name.as_str()).map_err(|_| Errno::EINVAL)?;
         getgrouplist(&name, Gid::from_raw(self.gid))
@@ -98,7 +98,7 @@ fn has_groups(groups: &[Gid]) -> bool {
     getgroups().is_ok_and(|own| sorted(&own) == sorted(groups))
 }
 
-/// True when the effective user is root: alone it may switch users.
+/// Whether the effective user is root, which alone may switch users.
 pub fn is_root() -> bool {
     geteuid().is_root()
 }

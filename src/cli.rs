@@ -12,7 +12,7 @@ use crate::conf::{self, Entry, Registry, reference};
 use crate::dispatch;
 use crate::http;
 use crate::log;
-use crate::master::sockets::Inherited;
+use crate::master::Inherited;
 use crate::master::{self, Loader, Source as Conf, client};
 use crate::os::Failure;
 use crate::os::signals::Signal;
@@ -25,7 +25,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
     log::init();
     let options = match Options::parse(args) {
         Ok(options) => options,
-        Err(message) => return complain(&message),
+        Err(message) => return fail(&message),
     };
     let inherited = match options.action {
         Action::Serve => Inherited::from_environment(|name| std::env::var_os(name)),
@@ -40,7 +40,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
         Action::HelpConf(name) => help_conf(name.as_deref()),
         Action::Serve | Action::Test { .. } | Action::Signal(_) => match loader(&options) {
             Ok(loader) => act(&options, loader, inherited),
-            Err(message) => complain(&format!("[emerg] {message}")),
+            Err(message) => fail(&format!("[emerg] {message}")),
         },
     }
 }
@@ -123,16 +123,16 @@ fn loader(options: &Options) -> Result<Loader, String> {
     Ok(Loader { registry: registry(), source, options, error_log })
 }
 
-/// The prefix that nginx's layout, PREFIX/conf/nginx.conf beside PREFIX/html and PREFIX/logs, says by itself.
+/// The prefix by nginx's layout: PREFIX/conf/nginx.conf beside PREFIX/html and PREFIX/logs.
 fn prefix_of(conf: &Path) -> Option<&Path> {
     conf.parent().filter(|dir| dir.ends_with("conf")).and_then(Path::parent)
 }
 
 fn carried(text: String, account: Option<Credentials>) -> Conf {
-    Conf::Carried { name: "(built in)", text, account }
+    Conf::BuiltIn { name: "(built in)", text, account }
 }
 
-/// The directory by its absolute path, if it is one and can be read.
+/// The absolute path of a directory. Errors: it is no directory, or can't be read.
 fn real_directory(dir: &Path) -> Result<PathBuf, String> {
     let failed = |call: &str, e| Failure::on_path(call, dir, e).to_string();
     let real = dir.canonicalize().map_err(|e| failed("open", e))?;
@@ -147,23 +147,23 @@ fn utf8(path: &Path) -> Result<String, String> {
     path.to_str().map(str::to_owned).ok_or_else(|| format!("\"{}\" is not valid UTF-8", path.display()))
 }
 
-/// `-s`: the configuration is read for the place of the pid file, and before a reload checked as far as that goes from here.
+/// `-s`: reads the configuration to find the pid file; before a reload, an error in it ends the command.
 fn send(loader: &Loader, command: Command) -> i32 {
-    let place = match loader.read() {
-        Ok(read) => read.pid_place(&loader.source),
+    let location = match loader.read() {
+        Ok(read) => read.pid_location(&loader.source),
         Err(error) if command == Command::Reload => {
             error.show();
             return 1;
         }
-        // A conf that was broken after the start must keep nobody from ending the service.
+        // A conf that was broken after the start must not prevent the service's end.
         Err(error) => {
             eprint(&format!("drover: [warn] {error}"));
-            loader.salvage_pid_place()
+            loader.salvage_pid_location()
         }
     };
-    let pid_file = match place.find(loader.source.path()) {
+    let pid_file = match location.find(loader.source.path()) {
         Ok(pid_file) => pid_file,
-        Err(message) => return complain(&format!("[error] {message}")),
+        Err(message) => return fail(&format!("[error] {message}")),
     };
     let sent = match command {
         Command::Reload => client::reload(&pid_file),
@@ -173,7 +173,7 @@ fn send(loader: &Loader, command: Command) -> i32 {
     };
     match sent {
         Ok(()) => 0,
-        Err(message) => complain(&format!("[error] {message}")),
+        Err(message) => fail(&format!("[error] {message}")),
     }
 }
 
@@ -185,7 +185,7 @@ fn help_conf(name: Option<&str>) -> i32 {
             let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
             0
         }
-        Err(message) => complain(&message),
+        Err(message) => fail(&message),
     }
 }
 
@@ -204,12 +204,13 @@ fn show_version(configuration: bool) -> i32 {
     0
 }
 
-fn complain(message: &str) -> i32 {
+/// Writes an error to standard error and returns the exit code.
+fn fail(message: &str) -> i32 {
     eprint(&format!("drover: {message}"));
     1
 }
 
-/// A closed standard error is nobody's problem.
+/// Writes a line to standard error. A closed standard error is no failure.
 fn eprint(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::os::users::{Credentials, is_root};
 
-/// Where both serve unless another address is said: reached from this machine only.
+/// The default address: reached from this machine only.
 pub const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// The account without rights, by the kernel's own number for it (/proc/sys/kernel/overflowuid).
@@ -38,23 +38,23 @@ pub fn directory(directory: &Path, address: &SocketAddr) -> Result<String, Strin
     Ok(with_server(&body, address))
 }
 
-/// The user of the workers when root starts them: the owner of the directory, or, when that is root or there is none,
-/// nobody. `None` without root. Error: they could not read it.
+/// The user of the workers when root starts them: the owner of the directory; nobody, when that is root or there is no
+/// directory. `None` without root. Error: the user could not read the directory.
 pub fn account(directory: Option<&Path>) -> Result<Option<Credentials>, String> {
     if !is_root() {
         return Ok(None);
     }
     let owner = directory.and_then(|dir| fs::metadata(dir).ok()).filter(|meta| meta.uid() != 0);
     let (uid, gid) = owner.map_or((NOBODY, NOBODY), |meta| (meta.uid(), meta.gid()));
-    // In a user namespace without that number, root is nobody in particular.
+    // In a user namespace without that number, root has no special powers outside.
     let maps = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     if !maps.is_empty() && !is_mapped(&maps, uid) {
         return Ok(Some(Credentials { name: "root".to_owned(), uid: 0, gid: 0 }));
     }
     if let Some(closed) = directory.and_then(|dir| closed_to(uid, gid, dir)) {
         return Err(format!(
-            "the workers give up root's rights, and user {uid} may not enter \"{0}\": \"chmod o+rx {0}\" lets them in, or \"chown\" \
-             makes the files of \"{1}\" another user's",
+            "the workers give up root's rights, and user {uid} may not enter \"{0}\": \"chmod o+rx {0}\" lets them in, \
+             or \"chown\" makes the files of \"{1}\" another user's",
             closed.display(),
             directory.unwrap_or(closed).display()
         ));
@@ -62,7 +62,7 @@ pub fn account(directory: Option<&Path>) -> Result<Option<Credentials>, String> 
     Ok(Some(Credentials { name: uid.to_string(), uid, gid }))
 }
 
-/// Whether a line of `/proc/PID/uid_map` (first id inside, first outside, count) has the number.
+/// Whether `/proc/PID/uid_map` has the user: its lines are first id inside, first outside, count.
 fn is_mapped(maps: &str, uid: u32) -> bool {
     maps.lines().any(|line| {
         let mut numbers = line.split_whitespace().map(|word| word.parse::<u64>().unwrap_or(0));

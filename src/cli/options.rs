@@ -8,21 +8,27 @@ use lexopt::{Arg, Parser, ValueExt};
 
 use super::embedded;
 
-/// What the program is asked to do.
+/// The task that the command line gives the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Start the server.
     Serve,
-    /// `-t`, `-T`: check the configuration; with `dump` print it as well.
-    Test { dump: bool },
+    /// `-t`, `-T`: check the configuration.
+    Test {
+        /// `-T`: print the configuration as well.
+        dump: bool,
+    },
     /// `-s`: send a signal to the master.
     Signal(Command),
     /// `--help-conf`: the reference of one directive, or the list of all.
     HelpConf(Option<String>),
     /// `-h`, `-?`.
     Help,
-    /// `-v`, with `configuration` `-V`.
-    Version { configuration: bool },
+    /// `-v`, `-V`: show the version.
+    Version {
+        /// `-V`: show how the program was built as well.
+        configuration: bool,
+    },
 }
 
 /// The arguments of `-s`.
@@ -41,9 +47,9 @@ pub enum Command {
 /// Where the configuration comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// The one that the program carries: a welcome page.
+    /// The built-in configuration: a welcome page.
     Embedded,
-    /// `drover DIR [ADDRESS]`: the embedded one, with this directory as the root, on this address.
+    /// `drover DIR [ADDRESS]`: a built-in configuration with this directory as the root, on this address.
     Directory(PathBuf, SocketAddr),
     /// `-c FILE`.
     File(PathBuf),
@@ -52,11 +58,11 @@ pub enum Source {
 /// The parsed command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// What to do.
+    /// The task.
     pub action: Action,
-    /// With which configuration.
+    /// The origin of the configuration.
     pub source: Source,
-    /// `-p`: what relative paths start at.
+    /// `-p`: the directory where relative paths start.
     pub prefix: Option<PathBuf>,
     /// `-g`: directives put before the configuration.
     pub globals: Option<String>,
@@ -133,7 +139,7 @@ fn value(parser: &mut Parser, option: char, what: &str) -> Result<OsString, Stri
     if value.is_empty() { Err(missing()) } else { Ok(value) }
 }
 
-/// Where `drover DIR` listens: a port alone is one of this machine's own address, which nobody else reaches.
+/// The address of `drover DIR`. A port alone is one of the loopback address, which other machines don't reach.
 fn listen_address(text: &OsString) -> Result<SocketAddr, String> {
     let parsed = text.to_str().and_then(|text| match text.parse::<u16>() {
         Ok(port) => Some(SocketAddr::new(embedded::ADDRESS.ip(), port)),
@@ -148,7 +154,7 @@ fn listen_address(text: &OsString) -> Result<SocketAddr, String> {
     parsed.filter(|address| address.port() != 0).ok_or_else(wrong)
 }
 
-/// `-p` is nginx's prefix; to other servers of directories it is the port.
+/// Refuses a port after `-p`, which is nginx's prefix, and the port of other servers for directories.
 fn not_a_port(options: &Options) -> Result<(), String> {
     let Some(prefix) = &options.prefix else { return Ok(()) };
     let is_port = prefix.to_str().is_some_and(|text| text.parse::<u16>().is_ok()) && !prefix.exists();

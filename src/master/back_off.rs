@@ -1,36 +1,36 @@
-//! How long a child that died waits for its successor.
+//! The pause between the death of a child and the start of its successor.
 
 use std::time::Duration;
 
-/// A child that lived shorter than this died at once.
+/// A child that lived less than this died at once.
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// The first pause; each further death at once doubles it.
 const FIRST: Duration = Duration::from_millis(100);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// So many deaths at once in a row are no accident.
+/// The number of deaths at once in a row that are no accident.
 const NO_ACCIDENT: u32 = 5;
 
-/// The deaths of one place in the plan. One death is mended immediately, since a kill or a crash may be an accident; one that
-/// repeats itself at every start must not become a fork loop.
+/// The deaths on one seat of the plan. The first is mended immediately, since a kill or a crash may be an accident; a
+/// death at every start must not become a fork loop.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BackOff {
     at_once: u32,
 }
 
 impl BackOff {
-    /// Takes note of a child that could not begin, and whose successor can't either.
+    /// Counts a child that could not begin, and whose successor can't begin either.
     pub fn could_not_begin(&mut self) {
         self.at_once = u32::MAX - 1;
     }
 
-    /// Whether the next child will die at once as well, as far as one can tell.
+    /// Whether the next child will probably die at once as well.
     pub fn is_hopeless(&self) -> bool {
         self.at_once >= NO_ACCIDENT
     }
 
-    /// Takes note of a death, and returns the pause before the next start.
+    /// Counts a death, and returns the pause before the next start.
     pub fn died(&mut self, lived: Duration) -> Duration {
         if lived >= AT_ONCE {
             self.at_once = 0;

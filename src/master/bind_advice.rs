@@ -1,4 +1,4 @@
-//! Advice for when an address can't be listened on.
+//! Advice about an address that can't be listened on.
 
 use std::fs;
 use std::path::Path;
@@ -8,8 +8,8 @@ use nix::errno::Errno;
 use super::holders;
 use crate::os::{Addr, Failure};
 
-/// Adds to `failure`, that of a socket for `addr`, what can be done about it, where that is known. `rival`: what this
-/// service itself has on the port.
+/// Adds advice to the `failure` of a socket for `addr`, where some is known. `rival`: a sentence about this service's
+/// own socket on the port.
 pub fn advise(failure: Failure, addr: &Addr, rival: Option<&str>) -> Failure {
     match advice(&failure, addr, rival) {
         Some(advice) => failure.with_advice(advice),
@@ -42,7 +42,7 @@ fn is_v6_disabled() -> bool {
     sysctl("ipv6/conf/all/disable_ipv6") == Some(1)
 }
 
-/// A number of the network's settings.
+/// A number under /proc/sys/net.
 fn sysctl(name: &str) -> Option<u16> {
     fs::read_to_string(Path::new("/proc/sys/net").join(name)).ok()?.trim().parse().ok()
 }

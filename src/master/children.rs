@@ -1,4 +1,4 @@
-//! The children: who lives, who was asked to end, whose place is empty and until when.
+//! The children of the master: those that live, those told to end, and the empty seats.
 
 use std::collections::HashMap;
 use std::io;
@@ -12,7 +12,7 @@ use crate::os::signals::{Signal, send};
 use crate::os::{ErrnoText, process};
 use crate::shm::Role;
 
-/// As log lines name the process of a seat.
+/// The name of a seat's process in log lines.
 pub fn name_of(seat: Seat) -> &'static str {
     match seat.role {
         Role::Worker => "worker process",
@@ -23,25 +23,25 @@ pub fn name_of(seat: Seat) -> &'static str {
 /// A process that this master forked and has not reaped.
 #[derive(Debug, Clone)]
 pub struct Child {
-    /// Its id.
+    /// The process id.
     pub pid: Pid,
-    /// Its place.
+    /// The seat in the model's plan.
     pub seat: Seat,
-    /// The generation of the configuration it serves with.
+    /// The generation of the conf that the process serves.
     pub generation: u32,
-    /// It has been told to end: its death leaves no empty place.
+    /// Whether the process was told to end: its death leaves no empty seat.
     pub is_ending: bool,
     started: Instant,
 }
 
-/// Whether a process that has died was at work.
+/// Whether a process that has died had been at work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Began {
-    /// The process was at work.
+    /// The process had been at work.
     Yes,
     /// The process crashed before its first wakeup.
     No,
-    /// The process could not begin, and says that its successor can't either.
+    /// The process could not begin, and its exit code says that its successor can't either.
     Never,
 }
 
@@ -50,11 +50,11 @@ pub enum Began {
 pub struct Pause {
     /// How long the seat stays empty.
     pub time: Duration,
-    /// Its next process can't begin either, as far as one can tell.
+    /// Whether the next process will probably not begin either.
     pub is_hopeless: bool,
 }
 
-/// A seat that nobody has.
+/// A seat without a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Empty {
     seat: Seat,
@@ -62,7 +62,7 @@ struct Empty {
     until: Instant,
 }
 
-/// All of them.
+/// All children and empty seats.
 #[derive(Debug, Default)]
 pub struct Children {
     living: Vec<Child>,
@@ -71,12 +71,12 @@ pub struct Children {
 }
 
 impl Children {
-    /// A process took its seat.
+    /// Adds a process that was forked for `seat`.
     pub fn add(&mut self, pid: Pid, seat: Seat, generation: u32, now: Instant) {
         self.living.push(Child { pid, seat, generation, is_ending: false, started: now });
     }
 
-    /// A process was reaped. For one that was not asked to end, its seat is filled again after the pause that is returned.
+    /// Removes a process that was reaped. If it was not told to end, its seat is due after the pause that is returned.
     pub fn remove(&mut self, pid: Pid, began: Began, now: Instant) -> Option<(Child, Option<Pause>)> {
         let at = self.living.iter().position(|c| c.pid == pid)?;
         let child = self.living.swap_remove(at);
@@ -94,70 +94,70 @@ impl Children {
         Some((child, Some(pause)))
     }
 
-    /// The fork itself failed: try again later.
+    /// Makes the seat due later, after a fork that failed.
     pub fn postpone(&mut self, seat: Seat, generation: u32, now: Instant) {
         let pause = self.back_off.entry(seat).or_default().died(Duration::ZERO).max(Duration::from_millis(100));
         self.empty.push(Empty { seat, generation, until: now + pause });
     }
 
-    /// The empty seats whose pause is over; they are not empty afterwards.
+    /// Takes out the empty seats whose pause is over.
     pub fn due(&mut self, now: Instant) -> Vec<Seat> {
         self.empty.extract_if(.., |empty| empty.until <= now).map(|empty| empty.seat).collect()
     }
 
-    /// All empty seats, whenever they are due; they are not empty afterwards.
+    /// Takes out all empty seats, whenever they are due.
     pub fn take_empty(&mut self) -> Vec<Seat> {
         self.empty.drain(..).map(|empty| empty.seat).collect()
     }
 
-    /// When the next pause is over.
+    /// The time when the next pause is over.
     pub fn next_due(&self) -> Option<Instant> {
         self.empty.iter().map(|empty| empty.until).min()
     }
 
-    /// Tells every child of a generation before `generation` to end in the way that `signal` says; no seat of theirs is filled
-    /// again.
+    /// Sends `signal`, which ends a process, to every child of a generation before `generation`. Their seats stay
+    /// empty.
     pub fn end_before(&mut self, generation: u32, signal: Signal) {
         self.empty.retain(|empty| empty.generation >= generation);
         for child in self.living.iter_mut().filter(|c| c.generation < generation) {
             child.is_ending = true;
-            tell(child.pid, signal);
+            signal_one(child.pid, signal);
         }
     }
 
-    /// Sends `signal` to all of them.
-    pub fn tell_all(&self, signal: Signal) {
-        self.living.iter().for_each(|c| tell(c.pid, signal));
+    /// Sends `signal` to all children.
+    pub fn signal_all(&self, signal: Signal) {
+        self.living.iter().for_each(|c| signal_one(c.pid, signal));
     }
 
-    /// True when `pid` is one of them.
+    /// Whether `pid` is a child.
     pub fn contains(&self, pid: Pid) -> bool {
         self.living.iter().any(|child| child.pid == pid)
     }
 
-    /// True when one of this generation lives.
+    /// Whether a child of this generation lives.
     pub fn has(&self, generation: u32) -> bool {
         self.living.iter().any(|c| c.generation == generation)
     }
 
-    /// True when one of this generation lives that has this role and was not asked to end.
+    /// Whether a child of this generation lives that has this role and was not told to end.
     pub fn serves(&self, generation: u32, role: Role) -> bool {
         self.living.iter().any(|c| c.generation == generation && c.seat.role == role && !c.is_ending)
     }
 
-    /// True when none lives.
+    /// Whether no child lives.
     pub fn is_empty(&self) -> bool {
         self.living.is_empty()
     }
 }
 
-/// Sends `signal` to processes that this one has yet to reap.
-pub fn tell_all(pids: &[Pid], signal: Signal) {
-    pids.iter().for_each(|pid| tell(*pid, signal));
+/// Sends `signal` to processes that this process has yet to reap, so that no id can belong to another process.
+pub fn signal_all(pids: &[Pid], signal: Signal) {
+    pids.iter().for_each(|pid| signal_one(*pid, signal));
 }
 
-/// A child that is gone already will be reaped: that is no error.
-fn tell(pid: Pid, signal: Signal) {
+/// Sends `signal` to a child. A child that has ended, and waits to be reaped, is no failure.
+fn signal_one(pid: Pid, signal: Signal) {
     if let Err(error) = send(pid, signal)
         && process::is_alive(pid)
     {

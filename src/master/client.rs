@@ -1,4 +1,4 @@
-//! `drover -s`: signals the master through its pid file (ngx_signal_process), and after a reload waits for its answer.
+//! `drover -s`: signals the master that the pid file names (ngx_signal_process), and waits for the end of a reload.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -11,18 +11,19 @@ use crate::os::process::{Pid, is_alive};
 use crate::os::signals::{Signal, send};
 use crate::shm::{LEDGER_NAME, Ledger};
 
-/// A reload resolves names, opens files and retries addresses in use for 2.5 s; it is not waited for longer than this.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long `-s reload` waits. A reload resolves names, opens files, and retries addresses in use for 2.5 s.
+const TIMEOUT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(5);
 
-/// Sends `signal` to the master that wrote `pid_file`. Error: there is none that lives, or kill(2) failed.
+/// Sends `signal` to the master that wrote `pid_file`. Errors: no such master lives, or kill(2) failed.
 pub fn signal(pid_file: &Path, signal: Signal) -> Result<Pid, String> {
     let pid = find(pid_file)?;
     kill(pid, signal)?;
     Ok(pid)
 }
 
-/// Tells the master to reload and waits until it has. The error says why it refused, or why its answer is not known.
+/// Tells the master to reload and waits until it has. The error says why the master refused, or why the outcome is not
+/// known.
 pub fn reload(pid_file: &Path) -> Result<(), String> {
     let pid = find(pid_file)?;
     let ledger = find_ledger(pid);
@@ -46,7 +47,7 @@ fn outcome(ledger: &Ledger) -> (u64, u64) {
 }
 
 fn wait_for_answer(pid: Pid, ledger: &Ledger, before: (u64, u64)) -> Result<(), String> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         let now = outcome(ledger);
         if now.1 != before.1 {
@@ -59,7 +60,7 @@ fn wait_for_answer(pid: Pid, ledger: &Ledger, before: (u64, u64)) -> Result<(), 
             return Err(format!("the master (process {pid}) ended while it reloaded"));
         }
         if Instant::now() >= deadline {
-            return Err(format!("the master (process {pid}) has not answered within {} s", PATIENCE.as_secs()));
+            return Err(format!("the master (process {pid}) has not answered within {} s", TIMEOUT.as_secs()));
         }
         sleep(POLL);
     }
@@ -81,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_master_s_answer_is_read_from_its_ledger() {
-        // This process plays the master: its ledger is found by name among its descriptors.
+        // The test process plays the master: its ledger is found by name among its descriptors.
         let own = Ledger::create().unwrap();
         own.header().master.store(process::id() as u32, std::sync::atomic::Ordering::Relaxed);
         let found = find_ledger(process::id()).unwrap();

@@ -1,11 +1,11 @@
-//! One generation of the conf, ready to serve (ngx_cycle_t). A fork takes a copy along.
+//! A generation of the conf, ready to serve (ngx_cycle_t). A forked child has a copy.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::PidPlace;
+use super::PidLocation;
+use super::bound::{self, Bound};
 use super::children::name_of;
-use super::sockets::{self, Bound};
 use crate::conf::Conf;
 use crate::dispatch::{AcceptOptions, Choice, Model, Seat, Sockets};
 use crate::http::HttpConf;
@@ -16,7 +16,8 @@ use crate::shm::Ledger;
 use crate::stream::Servers;
 use crate::worker;
 
-/// Makes what the processes of a generation share.
+/// Makes the dispatch model of a generation, with the memory and descriptors that its processes share. To be called
+/// before the fork.
 pub fn make_model(
     choice: &Choice,
     workers: Option<u32>,
@@ -28,37 +29,37 @@ pub fn make_model(
     made.map_err(|e| Failure::new("making the dispatch model", e))
 }
 
-/// What the children of one generation are made of.
+/// A generation of the conf: all that a child needs to serve.
 pub struct Cycle {
-    /// What was said.
+    /// The conf.
     pub conf: Conf,
-    /// Its sites.
+    /// The compiled `http` block.
     pub site: Arc<HttpConf>,
-    /// Its servers without HTTP.
+    /// The compiled `stream` block.
     pub streams: Arc<Servers>,
     /// Every log file, open.
     pub logs: Arc<Logs>,
-    /// The listening sockets, in the order of [`serve::listen_sockets`].
+    /// The listening sockets, in the order of [`crate::serve::listen_sockets`].
     pub sockets: Vec<Bound>,
-    /// Shared by all generations.
+    /// The ledger, which all generations share.
     pub ledger: Ledger,
-    /// Who accepts.
+    /// The dispatch model, which decides which process accepts.
     pub model: Arc<dyn Model>,
-    /// What the model was chosen by.
+    /// The conf's choice of the model.
     pub choice: Choice,
-    /// How many workers it was made for; `None`: there is no master.
+    /// The number of workers; `None`: there is no master.
     pub workers: Option<u32>,
-    /// Who the children become; `None`: who they are.
+    /// The user that the children become; `None`: they stay the master's user.
     pub user: Option<Credentials>,
-    /// Where the master's id is to be written.
-    pub pid_place: PidPlace,
-    /// Counted from 1.
+    /// The location of the pid file.
+    pub pid_location: PidLocation,
+    /// The number of the generation, counted from 1.
     pub generation: u32,
 }
 
 impl Cycle {
-    /// Becomes the next generation of the same conf, with nothing in common with the processes of the last one but sockets and
-    /// logs. Errors: no descriptors left; then all is as before.
+    /// Becomes the next generation of the same conf, which shares sockets and logs with the last one, and nothing else.
+    /// Error: no descriptors are left; nothing has changed then.
     pub fn renew(&mut self) -> Result<(), Failure> {
         let generation = self.generation + 1;
         self.model = make_model(&self.choice, self.workers, generation, &self.ledger, &self.conf)?;
@@ -66,13 +67,15 @@ impl Cycle {
         Ok(())
     }
 
-    /// Tells the kernel where new connections go, before the processes of an older generation leave; see [`sockets::steer`].
+    /// Tells the kernel which sockets get new connections. To be called before the processes of an older generation
+    /// leave; see [`bound::steer`].
     pub fn steer(&self, before: &[Addr]) {
-        sockets::steer(&self.sockets, before, self.model.sockets() == Sockets::OwnByCpu);
+        bound::steer(&self.sockets, before, self.model.sockets() == Sockets::OwnByCpu);
     }
 
-    /// Lives the life of the process on `seat`, in that process, and keeps no socket for itself: when the life lets go of them,
-    /// they are closed. Returns the exit code. `user`: who the process becomes.
+    /// Runs the process of `seat` to its end and returns the exit code. To be called in that process. The process's
+    /// life gets the only references to the sockets, so that they close when it drops them. `user`: the user that the
+    /// process becomes.
     pub fn live(&mut self, seat: Seat, user: Option<Credentials>) -> i32 {
         let tally = match self.ledger.claim(process::id() as u32, seat.role, seat.number) {
             Ok(tally) => tally.of_generation(self.generation),
@@ -81,7 +84,7 @@ impl Cycle {
                 return worker::UNLUCKY;
             }
         };
-        let sockets = sockets::of_process(std::mem::take(&mut self.sockets), seat.number);
+        let sockets = bound::of_process(std::mem::take(&mut self.sockets), seat.number);
         worker::run(worker::Start {
             seat,
             model: self.model.clone(),
@@ -95,15 +98,15 @@ impl Cycle {
         })
     }
 
-    /// The whole life of a forked child.
+    /// Runs a forked child to its end. To be called after the fork, in the child.
     pub fn live_and_exit(&mut self, seat: Seat) -> ! {
         set_title(&format!("drover: {}", name_of(seat)));
-        // A panic is a bug, which the hook has logged. It must end this process, and not unwind into the master's copy of the
-        // stack.
+        // A panic is a bug, which the hook has logged. The panic must end this process, and not unwind into the copy of
+        // the master's stack.
         let user = self.user.clone();
         let code = catch_unwind(AssertUnwindSafe(|| self.live(seat, user))).unwrap_or(101);
         if parent::is_orphan() {
-            // Others wait for that, and there is no master to do it.
+            // Without a master this process frees its own slot, for which others wait.
             self.ledger.retire(process::id() as u32);
         }
         process::exit_now(code)

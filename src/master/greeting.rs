@@ -1,4 +1,4 @@
-//! Tells the person who starts the server where it serves, which process it is, and how it is ended.
+//! The line for the person who starts the server: its addresses, its process, and how to end it.
 
 use std::ffi::OsStr;
 use std::fmt::Write;
@@ -7,32 +7,32 @@ use super::Cycle;
 use crate::os::{Addr, process};
 use crate::serve::listen_sockets;
 
-/// How many addresses are named.
+/// The number of addresses that are named.
 const NAMED: usize = 4;
 
-/// How a person ends the server.
+/// The means by which a person ends the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// The server stays in the foreground.
+pub enum EndedBy {
+    /// Ctrl-C: the server stays in the foreground.
     Key,
     /// `drover -s`.
     Command,
-    /// There is no pid file.
+    /// kill(1): there is no pid file.
     Kill,
 }
 
-/// The line, with its end. `what`: what is served, and a hint, where that is not the person's own conf.
-pub fn line(cycle: &Cycle, what: Option<(&str, &str)>, end: End) -> String {
+/// The line, with its line feed. `what`: the thing that is served, and a hint, when the conf is built in.
+pub fn line(cycle: &Cycle, what: Option<(&str, &str)>, end: EndedBy) -> String {
     let pid = process::id();
     let how = match end {
-        End::Key => "Ctrl-C ends it".to_owned(),
-        End::Command => format!("\"{} -s quit\" ends it", command(std::env::args_os())),
-        End::Kill => format!("\"kill -QUIT {pid}\" ends it"),
+        EndedBy::Key => "Ctrl-C ends it".to_owned(),
+        EndedBy::Command => format!("\"{} -s quit\" ends it", command(std::env::args_os())),
+        EndedBy::Kill => format!("\"kill -QUIT {pid}\" ends it"),
     };
     let (what, hint) = what.map_or((String::new(), String::new()), |(what, hint)| {
         (format!(" {what}"), if hint.is_empty() { String::new() } else { format!("; {hint}") })
     });
-    let background = if end == End::Key { "" } else { " in the background" };
+    let background = if end == EndedBy::Key { "" } else { " in the background" };
     format!("drover: serving{what} on {}{background} (process {pid}; {how}{hint})\n", addresses(cycle))
 }
 
@@ -47,7 +47,7 @@ fn addresses(cycle: &Cycle) -> String {
     }
 }
 
-/// The host as a browser takes it: no browser opens `*`.
+/// The address as a URL for HTTP: no browser opens `*`.
 fn address(addr: &Addr, is_http: bool) -> String {
     let (Some(port), true) = (addr.port(), is_http) else { return addr.to_string() };
     let text = addr.to_string();
@@ -67,7 +67,7 @@ fn address(addr: &Addr, is_http: bool) -> String {
     url
 }
 
-/// A command as it may be typed again.
+/// A command line with quotes, ready to be typed again.
 fn command(args: impl Iterator<Item = impl AsRef<OsStr>>) -> String {
     let quoted = args.map(|arg| {
         let text = arg.as_ref().to_string_lossy();

@@ -7,11 +7,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::os::Addr;
 use crate::os::process::{self, Pid};
 
-/// So many are named; the others are counted.
+/// The number of processes that are named; others are counted.
 const NAMED: usize = 5;
 
-/// `process 812 (drover: worker process) and process 813 (drover: worker process)`: those that listen where a socket
-/// for `addr` could not be bound. `None`: none is seen, since other users' processes don't show what they have open.
+/// The processes that listen where a socket for `addr` could not be bound: `process 812 (drover: worker process) and
+/// process 813 (drover: worker process)`. `None`: none is visible, since other users' processes hide their descriptors.
 pub fn of(addr: &Addr) -> Option<String> {
     let inodes = match addr {
         Addr::Unix(_) => of_unix(addr, &fs::read_to_string("/proc/net/unix").ok()?),
@@ -29,7 +29,7 @@ pub fn of(addr: &Addr) -> Option<String> {
     Some(if names.is_empty() { last } else { format!("{} and {last}", names.join(", ")) })
 }
 
-/// The inodes of the listening sockets in a table of proc_pid_net(5) that keep others from `addr`.
+/// The inodes of the listening sockets in a table of proc_pid_net(5) that exclude a socket for `addr`.
 fn of_tcp(addr: &Addr, table: &str) -> BTreeSet<String> {
     let listening = |line: &str| {
         let mut fields = line.split_ascii_whitespace();
@@ -42,8 +42,7 @@ fn of_tcp(addr: &Addr, table: &str) -> BTreeSet<String> {
     table.lines().filter_map(listening).collect()
 }
 
-/// Whether two sockets on these addresses, with one port, exclude each other. The IPv6 wildcard may be for IPv4 as
-/// well.
+/// Whether sockets with these addresses and the same port exclude each other. The IPv6 wildcard may take IPv4 as well.
 fn collides(wanted: IpAddr, taken: IpAddr) -> bool {
     let is_all = |ip: IpAddr| ip.is_unspecified();
     match (wanted.is_ipv4(), taken.is_ipv4()) {
@@ -53,7 +52,7 @@ fn collides(wanted: IpAddr, taken: IpAddr) -> bool {
     }
 }
 
-/// Words of four bytes in the machine's order, in hex.
+/// Parses an address in the form of proc_pid_net(5): words of four bytes in the machine's order, in hex.
 fn parse_ip(text: &str) -> Option<IpAddr> {
     let words = (0..text.len() / 8).map(|n| u32::from_str_radix(text.get(8 * n..8 * n + 8)?, 16).ok());
     let bytes: Vec<u8> = words.collect::<Option<Vec<u32>>>()?.into_iter().flat_map(u32::to_ne_bytes).collect();
@@ -64,7 +63,7 @@ fn parse_ip(text: &str) -> Option<IpAddr> {
     }
 }
 
-/// `Num RefCount Protocol Flags Type St Inode Path`
+/// The inodes of the sockets with this path in /proc/net/unix: `Num RefCount Protocol Flags Type St Inode Path`.
 fn of_unix(addr: &Addr, table: &str) -> BTreeSet<String> {
     let Some(path) = addr.path().and_then(|path| path.to_str()) else { return BTreeSet::new() };
     let inode = |line: &str| {
@@ -89,7 +88,7 @@ fn has_one(pid: Pid, inodes: &BTreeSet<String>) -> bool {
     })
 }
 
-/// How ps(1) shows a process: drover's say there what they are. Others by the name of their program.
+/// The name of a process: the title of drover's processes as ps(1) shows it, the program's name of others.
 fn name(pid: Pid) -> String {
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let title = String::from_utf8_lossy(line.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned();

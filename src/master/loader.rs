@@ -4,11 +4,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::PidPlace;
+use super::PidLocation;
+use super::bound::Bound;
 use super::cycle::{Cycle, make_model};
-use super::roots::{self, Places};
+use super::inherited::Inherited;
+use super::roots::{self, StartDirectories};
 use super::settings::{MASTER_PROCESS, PID, PidPath, USER, WORKER_PROCESSES};
-use super::sockets::{self, Bound, InUse, Inherited, Wanted};
+use super::sockets::{self, InUse, Wanted};
 use crate::conf::{self, Conf, Input, Registry};
 use crate::dispatch::{Choice, Sockets, acceptors};
 use crate::http::HttpConf;
@@ -21,35 +23,35 @@ use crate::shm::Ledger;
 use crate::stream::Servers;
 use crate::worker::{self, Refused};
 
-/// Who the workers are without a `user` directive, as in nginx (NGX_USER).
-const STAND_IN: &str = "nobody";
+/// The user of the workers without a `user` directive, as in nginx (NGX_USER).
+const DEFAULT_USER: &str = "nobody";
 
-/// Where the conf comes from.
+/// The origin of the conf.
 #[derive(Debug)]
 pub enum Source {
     /// A file.
     File(PathBuf),
-    /// A text of the program's own.
-    Carried {
-        /// What errors call it.
+    /// A text that the program carries.
+    BuiltIn {
+        /// The name of the text in errors.
         name: &'static str,
-        /// The conf.
+        /// The text.
         text: String,
-        /// The user of the workers, by number: an image may have no user database.
+        /// The user of the workers, by number, since a container image may have no user database.
         account: Option<Credentials>,
     },
 }
 
 impl Source {
-    /// As messages name it.
+    /// The name of the conf in messages.
     pub fn name(&self) -> String {
         match self {
             Source::File(path) => path.display().to_string(),
-            Source::Carried { name, .. } => (*name).to_owned(),
+            Source::BuiltIn { name, .. } => (*name).to_owned(),
         }
     }
 
-    /// The file; `None`: the program carries the conf.
+    /// The file; `None`: the conf is built in.
     pub fn path(&self) -> Option<&Path> {
         if let Source::File(path) = self { Some(path) } else { None }
     }
@@ -57,12 +59,12 @@ impl Source {
     fn input(&self) -> Input<'_> {
         match self {
             Source::File(path) => Input::File(path),
-            Source::Carried { name, text, .. } => Input::Text { name, text },
+            Source::BuiltIn { name, text, .. } => Input::Text { name, text },
         }
     }
 }
 
-/// Reads the conf, as often as it is asked to: at the start and at every reload.
+/// Reads the conf: at the start and at every reload.
 pub struct Loader {
     /// All directives.
     pub registry: Registry,
@@ -74,9 +76,9 @@ pub struct Loader {
     pub error_log: Option<To>,
 }
 
-/// A conf without an error in itself. Nothing has been opened.
-pub struct Read {
-    /// What was said.
+/// A conf without errors, compiled. Nothing has been opened yet.
+pub struct ParsedConf {
+    /// The conf.
     pub conf: Conf,
     site: HttpConf,
     streams: Servers,
@@ -84,13 +86,13 @@ pub struct Read {
     user: Option<Credentials>,
 }
 
-/// Why a conf can't be served.
+/// The reason why a conf can't be served.
 pub enum LoadError {
-    /// There is something wrong in the text.
+    /// An error in the text.
     Conf(conf::Error),
     /// A system call failed.
     Failed(Failure),
-    /// Another reason.
+    /// Another reason, as a sentence.
     Other(String),
 }
 
@@ -107,7 +109,7 @@ impl From<Failure> for LoadError {
 }
 
 impl LoadError {
-    /// Tells whoever started the program, with the line of the conf and what may have been meant.
+    /// Logs the error, with the line of the conf and a help for the person who starts the program.
     pub fn show(&self) {
         match self {
             Self::Conf(error) => log::emerg!(at: InConf(error), "{}", error.sentence()),
@@ -116,7 +118,7 @@ impl LoadError {
     }
 }
 
-/// One line, for the error log.
+/// A single line, for the error log.
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -132,11 +134,11 @@ impl fmt::Display for LoadError {
 
 impl Loader {
     /// Reads the conf and checks all that can be checked without opening anything.
-    pub fn read(&self) -> Result<Read, LoadError> {
+    pub fn read(&self) -> Result<ParsedConf, LoadError> {
         self.read_for(Vec::new())
     }
 
-    fn read_for(&self, passed: Vec<Addr>) -> Result<Read, LoadError> {
+    fn read_for(&self, passed: Vec<Addr>) -> Result<ParsedConf, LoadError> {
         let mut conf = conf::load(&self.registry, self.source.input(), &self.options)?;
         conf.passed = passed;
         let mut site = HttpConf::new(&conf).map_err(|e| conf.explain(e))?;
@@ -145,54 +147,55 @@ impl Loader {
         let choice = Choice::of(&conf).map_err(|e| conf.explain(e))?;
         let user = user(&conf, &self.source)?;
         site.take_warnings().into_iter().for_each(|warning| conf.warn(warning));
-        Ok(Read { conf, site, streams, choice, user })
+        Ok(ParsedConf { conf, site, streams, choice, user })
     }
 
-    /// The same, with warnings about roots that lead nowhere, for whoever serves the conf or tests it; `passed`: the
-    /// listening sockets that there are, see [`Conf::passed`].
-    pub fn read_to_serve(&self, passed: Vec<Addr>) -> Result<Read, LoadError> {
+    /// Reads the conf to serve or to test it: also warns about roots that lead nowhere. `passed`: see [`Conf::passed`].
+    /// To be called with one thread, as [`crate::os::in_child::in_child`].
+    pub fn read_to_serve(&self, passed: Vec<Addr>) -> Result<ParsedConf, LoadError> {
         let mut read = self.read_for(passed)?;
         let conf_dir = self.source.path().and_then(Path::parent);
         let cwd = std::env::current_dir().ok();
         let others = [conf_dir.and_then(Path::parent), conf_dir, cwd.as_deref()];
-        let places = Places {
+        let places = StartDirectories {
             prefix: self.options.prefix.clone().into(),
             others: others.into_iter().flatten().map(Path::to_owned).collect(),
         };
         for warning in roots::check(&read.site, read.user.as_ref(), &places) {
             read.conf.warn(match self.source {
                 Source::File(_) => warning,
-                Source::Carried { .. } => warning.without_place(),
+                Source::BuiltIn { .. } => warning.without_place(),
             });
         }
         Ok(read)
     }
 
-    /// Opens what the conf names, logs first, and makes what its processes share. On an error everything is as before. `old`: the
-    /// sockets that are open now, and the generation that they belong to.
+    /// Opens the files and sockets that the conf names, logs first, and makes all that its processes share. An error
+    /// changes nothing. `old`: the sockets that are open now, and their generation; 0 at a start. To be called with
+    /// signals blocked and one thread.
     pub fn prepare(
         &self,
-        read: Read,
+        read: ParsedConf,
         ledger: &Ledger,
         old: (&[Bound], u32),
         inherited: &mut Inherited,
         in_use: InUse,
     ) -> Result<Cycle, LoadError> {
-        let pid_place = read.pid_place(&self.source);
-        let Read { conf, mut site, mut streams, choice, user } = read;
+        let pid_location = read.pid_location(&self.source);
+        let ParsedConf { conf, mut site, mut streams, choice, user } = read;
         let logs = Arc::new(self.open_logs(&conf).map_err(|e| conf.explain(e))?);
         if old.1 == 0 {
-            // What goes wrong from here on in a start is told to the error log as well.
+            // From here on the error log gets the errors of a start as well.
             logs.make_current();
         }
         let error_log = |scope: &conf::Scope| logs.error_log(scope.get::<Vec<Target>>(&ERROR_LOG));
         site.set_error_logs(error_log).map_err(|e| conf.explain(e))?;
         streams.set_error_logs(error_log).map_err(|e| conf.explain(e))?;
-        // Each worker makes its own, with buffers; here the files are opened, while there is root's power to do so.
+        // Opens the files while this process has root's powers. Each worker makes access logs of its own, with buffers.
         AccessLogs::new(&site, |log| {
             logs.file(log.path()).map_err(|failure| conf.explain(conf::Error::failed(log.span(), failure)))
         })?;
-        // Read at the start only: whoever reloads is a master.
+        // The directive counts at the start only: a process that reloads is a master.
         let has_master = *conf.root.scope.get(&MASTER_PROCESS) || old.1 > 0;
         let workers = has_master.then(|| conf.root.scope.get(&WORKER_PROCESSES).count());
         if has_master {
@@ -218,27 +221,27 @@ impl Loader {
             choice,
             workers,
             user,
-            pid_place,
+            pid_location,
             generation,
         })
     }
 
-    /// Where the master's id is, by a conf that can't be served any more; as far as it can be read.
-    pub fn salvage_pid_place(&self) -> PidPlace {
+    /// The location of the pid file by a conf that has errors now.
+    pub fn salvage_pid_location(&self) -> PidLocation {
         let said = conf::salvage(self.source.input(), &self.options, "pid");
         let path = match said.as_deref() {
             None => PidPath::Default,
             Some("off") => PidPath::Off,
             Some(path) => PidPath::File(Path::new(&self.options.prefix).join(path)),
         };
-        PidPlace::new(&path, self.source.path())
+        PidLocation::new(&path, self.source.path())
     }
 
-    /// A failure on what the conf names at `span`. The text of a carried conf is none of the user's business.
+    /// A failure on the object that the conf names at `span`, which is not shown of a built-in conf.
     fn placed(&self, conf: &Conf, span: conf::Span, failure: Failure) -> LoadError {
         match self.source {
             Source::File(_) => conf.explain(conf::Error::failed(span, failure)).into(),
-            Source::Carried { .. } => failure.into(),
+            Source::BuiltIn { .. } => failure.into(),
         }
     }
 
@@ -253,7 +256,7 @@ impl Loader {
     }
 }
 
-/// Logs what the reading of a conf that works gave cause to say.
+/// Logs the warnings about a conf.
 pub fn log_warnings(conf: &Conf) {
     for warning in &conf.warnings {
         let level = if warning.notice { Level::Notice } else { Level::Warn };
@@ -262,7 +265,7 @@ pub fn log_warnings(conf: &Conf) {
     worker::warn_about_limits(conf);
 }
 
-/// A place in the conf, which whoever starts the program is shown.
+/// An error as the origin of an event: the person who starts the program is shown the line of the conf.
 struct InConf<'e>(&'e conf::Error);
 
 impl log::Origin for InConf<'_> {
@@ -275,14 +278,14 @@ impl log::Origin for InConf<'_> {
     }
 }
 
-impl Read {
-    /// Where the master's id is to be written, by a conf from `source`.
-    pub fn pid_place(&self, source: &Source) -> PidPlace {
-        PidPlace::new(self.conf.root.scope.get(&PID), source.path())
+impl ParsedConf {
+    /// The location of the pid file, for a conf from `source`.
+    pub fn pid_location(&self, source: &Source) -> PidLocation {
+        PidLocation::new(self.conf.root.scope.get(&PID), source.path())
     }
 }
 
-/// With the line of the conf that the workers can't obey, if there is one.
+/// Adds the line of the conf that names the user whom the workers can't become, if there is one.
 fn explain(conf: &Conf, refused: Refused) -> LoadError {
     match (refused, conf.root.scope.span_of(&USER)) {
         (Refused::User(failure), Some(span)) => conf.explain(conf::Error::failed(span, failure)).into(),
@@ -290,19 +293,19 @@ fn explain(conf: &Conf, refused: Refused) -> LoadError {
     }
 }
 
-/// Who the workers become; `None` when the master isn't root.
+/// The user that the workers become; `None` when the master isn't root.
 fn user(conf: &Conf, source: &Source) -> Result<Option<Credentials>, LoadError> {
     if let Some(user) = conf.root.scope.get(&USER) {
         return Ok(Some(user.clone()));
     }
-    if let Source::Carried { account: Some(account), .. } = source {
+    if let Source::BuiltIn { account: Some(account), .. } = source {
         return Ok(Some(account.clone()));
     }
     if !is_root() {
         return Ok(None);
     }
-    Credentials::with_own_group(STAND_IN).map(Some).map_err(|error| match error {
-        LookupError::Io(error) => Failure::new(format!("getpwnam(\"{STAND_IN}\")"), error).into(),
-        _ => LoadError::Other(format!("getpwnam(\"{STAND_IN}\") failed: name the workers' account with \"user\"")),
+    Credentials::with_own_group(DEFAULT_USER).map(Some).map_err(|error| match error {
+        LookupError::Io(error) => Failure::new(format!("getpwnam(\"{DEFAULT_USER}\")"), error).into(),
+        _ => LoadError::Other(format!("getpwnam(\"{DEFAULT_USER}\") failed: name the workers' account with \"user\"")),
     })
 }

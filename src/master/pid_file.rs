@@ -1,8 +1,9 @@
 //! The pid file: where `-s` finds the master (ngx_create_pidfile, ngx_delete_pidfile, ngx_signal_process).
 //!
-//! A master locks two bytes of its file. [`OWNER`] says that the name is taken: it is given up when the master begins
-//! to end, so that a successor need not wait for the last client. The byte whose number is the master's id says that
-//! this very process wrote the id, until it has ended: `-s` believes nothing else.
+//! A master locks two bytes of its file. The lock of [`OWNER`] says that the name is taken; a master that begins to end
+//! releases it, so that a successor need not wait for the last client. The lock of the byte whose number is the
+//! master's id lasts until the master has ended, and says that this very process wrote the id: `-s` trusts nothing
+//! else.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -17,29 +18,29 @@ use crate::os::lock::{holder_of_byte, try_lock_byte, unlock_byte};
 use crate::os::process::{self, Pid};
 use crate::os::{ErrnoText, Failure, FileId};
 
-/// The byte that the master has locked whose name this is; no process has this id.
+/// The byte that the owner of the file's name has locked. No process has this id.
 const OWNER: i64 = 0;
 
-/// Ids are shorter: more is not read.
+/// Bytes that are read; every id is shorter.
 const LONGEST: usize = 64;
 
 /// A pid file that this process has written.
 #[derive(Debug)]
 pub struct PidFile {
-    /// Where it is now, through no symbolic link.
+    /// The path now, without symbolic links.
     path: PathBuf,
-    /// Where it was made.
+    /// The path where the file was made.
     home: PathBuf,
     file: File,
 }
 
 impl PidFile {
-    /// Writes this process's id. `None`: `path` is a device, such as /dev/null, where none is kept. Errors: a running
-    /// master has the file, or another process whose id it holds; it is no regular file, or holds something else; and
-    /// those of open(2).
+    /// Writes this process's id. `None`: `path` is a device, such as /dev/null. Errors: a running master has the file,
+    /// the file holds the id of another running process, it holds something else, it is no regular file; and those of
+    /// open(2).
     pub fn create(path: &Path) -> Result<Option<PidFile>, Failure> {
         let failed = |e| Failure::on_path("open", path, e);
-        // Looked at first: to open a device may do something to it.
+        // The check comes first, because opening a device may have an effect.
         if fs::metadata(path).is_ok_and(|meta| is_device(&meta)) {
             log::warn!("\"{}\" is a device: the master's process id is not kept there", path.display());
             return Ok(None);
@@ -49,7 +50,7 @@ impl PidFile {
             let owned = file_of(&file).and_then(|()| own(&file));
             owned.map_err(failed)?;
             let real = fs::canonicalize(path).map_err(failed)?;
-            // A master that ended may have removed the file meanwhile.
+            // A master that ended may have removed the file since it was opened.
             if is_at(&file, &real) {
                 write(&file).map_err(|e| Failure::on_path("write", path, e))?;
                 return Ok(Some(PidFile { home: real.clone(), path: real, file }));
@@ -62,15 +63,15 @@ impl PidFile {
         is_at(&self.file, path)
     }
 
-    /// During a binary upgrade the file is called `.oldbin`.
-    pub fn make_old(&mut self) -> Result<(), Failure> {
+    /// Renames the file to `.oldbin`, for the time of a binary upgrade.
+    pub fn rename_to_oldbin(&mut self) -> Result<(), Failure> {
         let mut name = self.home.as_os_str().to_owned();
         name.push(".oldbin");
         self.rename(name.into())
     }
 
-    /// The upgrade has failed: the file gets its name back.
-    pub fn take_back(&mut self) -> Result<(), Failure> {
+    /// Gives the file its name back, after an upgrade that failed.
+    pub fn rename_back(&mut self) -> Result<(), Failure> {
         let home = self.home.clone();
         if self.path == home { Ok(()) } else { self.rename(home) }
     }
@@ -89,13 +90,14 @@ impl PidFile {
         Ok(())
     }
 
-    /// This master ends: another one may have the name. `-s` still finds this one, until then.
-    pub fn give_up_name(&self) {
-        // The lock ends with the process at the latest.
+    /// Releases the name for a successor, since this master ends. Until another file has the name, `-s` finds this
+    /// master.
+    pub fn release_name(&self) {
+        // A failure is harmless: the lock ends with the process.
         let _ = unlock_byte(&self.file, OWNER);
     }
 
-    /// Removes the file, unless it has become somebody else's; a failure is logged.
+    /// Removes the file, unless another master has taken it. Logs a failure.
     pub fn remove(self) {
         let is_own = try_lock_byte(&self.file, OWNER).unwrap_or(true);
         if !is_own || read(&self.file).ok() != Some(Content::Pid(process::id())) || !self.is_at(&self.path) {
@@ -127,7 +129,7 @@ fn read(file: &File) -> io::Result<Content> {
     })
 }
 
-/// To open a FIFO must not hang, nor a terminal become this process's.
+/// Opens the file. A FIFO must not hang the program, and a terminal must not become its controlling one.
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     options.mode(0o644).custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits()).open(path)
 }
@@ -145,7 +147,7 @@ fn file_of(file: &File) -> io::Result<()> {
     if file.metadata()?.is_file() { Ok(()) } else { Err(io::Error::other("not a regular file")) }
 }
 
-/// Takes the name, if nobody else has it.
+/// Takes the name, unless another master has it.
 fn own(file: &File) -> io::Result<()> {
     match try_lock_byte(file, OWNER) {
         Ok(true) => {}
@@ -163,8 +165,8 @@ fn taken(file: &File) -> io::Error {
     io::Error::new(ErrorKind::ResourceBusy, text)
 }
 
-/// Whether a file may be written over: it holds nothing, or the id of a process that has ended, or of a master that
-/// ends.
+/// Whether the file may be overwritten: it is empty, or holds the id of a process that has ended, or of a master that
+/// is about to end.
 fn may_have(file: &File) -> io::Result<()> {
     if holder_of_byte(file, OWNER).is_ok_and(|holder| holder.is_some()) {
         return Err(taken(file));
@@ -184,22 +186,22 @@ fn may_have(file: &File) -> io::Result<()> {
     }
 }
 
-/// Whether a process with this id lives that may have written the file: after a restart of the machine another one has
-/// the id.
+/// Whether a process with this id is older than the file, and so may have written it: after a restart of the machine
+/// the id belongs to another process.
 fn wrote(pid: Pid, meta: &Metadata) -> bool {
     process::started(pid).zip(meta.modified().ok()).is_some_and(|(started, modified)| started <= modified)
 }
 
 fn write(file: &File) -> io::Result<()> {
     let pid = process::id();
-    // A file system without locks was told of by `own`.
+    // `own` has warned of a file system without locks.
     let _ = try_lock_byte(file, pid.into());
     file.set_len(0)?;
     let mut file = file;
     writeln!(file, "{pid}")
 }
 
-/// Finds out whether [`PidFile::create`] would succeed, and changes nothing: for `-t`, beside a master that runs.
+/// Tells whether [`PidFile::create`] would succeed, and changes nothing: for `-t`, beside a master that runs.
 pub fn check(path: &Path) -> Result<(), Failure> {
     let failed = |e| Failure::on_path("open", path, e);
     match fs::metadata(path) {
@@ -220,8 +222,8 @@ pub fn check(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// The master that wrote the file and lives. Errors: nginx's sentence about why there is none, or why the process that
-/// the file names is not the one.
+/// The living master that wrote the file. Errors: nginx's sentence that there is none, or why the process that the file
+/// names is not the master.
 pub fn find(path: &Path) -> Result<Pid, String> {
     let failed = |e| Failure::on_path("open", path, e).to_string();
     let file = open(path, OpenOptions::new().read(true)).map_err(failed)?;
@@ -265,14 +267,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (path, link) = (dir.path().join("x.pid"), dir.path().join("link"));
         symlink("x.pid", &link).unwrap();
-        // Of a process that has ended: no process has an id above the kernel's limit (2^22).
+        // The id of a process that has ended: none is above the kernel's limit (2^22).
         fs::write(&path, "99999999\n").unwrap();
         let mut file = PidFile::create(&link).unwrap().unwrap();
         assert_eq!(holds(&path), format!("{}\n", process::id()));
         assert!(file.is_at(&path) && file.is_at(&link) && !file.is_at(dir.path()));
-        file.make_old().unwrap();
+        file.rename_to_oldbin().unwrap();
         assert!(dir.path().join("x.pid.oldbin").exists() && !path.exists());
-        file.take_back().unwrap();
+        file.rename_back().unwrap();
         assert_eq!(holds(&path), format!("{}\n", process::id()));
         file.remove();
         assert!(!path.exists() && fs::symlink_metadata(&link).is_ok());
@@ -308,11 +310,11 @@ mod tests {
         let path = dir.path().join("x.pid");
         let mut file = PidFile::create(&path).unwrap().unwrap();
         fs::write(dir.path().join("x.pid.oldbin"), "dear").unwrap();
-        assert!(file.make_old().is_err());
+        assert!(file.rename_to_oldbin().is_err());
         assert_eq!(holds(&dir.path().join("x.pid.oldbin")), "dear");
         fs::remove_file(&path).unwrap();
         fs::write(&path, "12\n").unwrap();
-        assert!(file.make_old().is_err());
+        assert!(file.rename_to_oldbin().is_err());
         file.remove();
         assert_eq!(holds(&path), "12\n");
         let other = PidFile::create(&dir.path().join("y.pid")).unwrap().unwrap();

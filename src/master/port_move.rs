@@ -1,25 +1,25 @@
-//! A reload that moves a port to an address that excludes the one before: from `127.0.0.1:80` to `*:80`, and back.
+//! A reload that moves a port to an address that excludes the old one: from `127.0.0.1:80` to `*:80`, and back.
 //!
-//! bind(2) says EADDRINUSE for as long as the old socket listens, unless both have SO_REUSEPORT, which may be set on
-//! one that listens. So the new socket is bound beside the old one, and listens only when nothing can go wrong any
-//! more: until then all clients come to the old one. Then the old one gets no new clients, and its processes, which
-//! have not yet been told to leave, take what waits in it. No client is refused.
+//! bind(2) fails with EADDRINUSE while the old socket listens, unless both sockets have SO_REUSEPORT, which may be set
+//! on a listening socket. So the new socket is bound beside the old one, and listens only when the reload can't fail
+//! any more: until then all clients come to the old socket. Then the old socket gets no new clients, and its processes,
+//! which have not yet been told to leave, accept those that wait. No client is refused.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::sockets::Bound;
+use super::bound::Bound;
 use crate::log;
 use crate::os::{Addr, Failure, ListenOptions, Listener, signals};
 
 /// Handshakes that the old socket has begun end within a round trip.
 const ROUND_TRIP: Duration = Duration::from_millis(250);
-/// Processes that are full leave clients in the queue: they are not waited for longer than this.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the reload waits for the old socket's queue: processes that are full leave clients there.
+const TIMEOUT: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(5);
 
-/// Binds `addr` beside those of `leaving` that exclude it; the socket doesn't listen yet. `None`: there are none, or
-/// something else is in the way.
+/// Binds `addr` beside the sockets in `leaving` that exclude it; the new socket doesn't listen yet. `None`: no socket
+/// excludes it, or bind(2) failed.
 pub fn bind_beside(addr: &Addr, options: &ListenOptions, leaving: &[&Bound]) -> Option<Listener> {
     let port = addr.port().filter(|port| *port > 0)?;
     let excludes = |old: &&&Bound| {
@@ -27,13 +27,13 @@ pub fn bind_beside(addr: &Addr, options: &ListenOptions, leaving: &[&Bound]) -> 
         !old.is_foreign && old.addr.port() == Some(port) && is_either
     };
     let in_the_way: Vec<_> = leaving.iter().filter(excludes).collect();
-    // An error shows itself in bind().
+    // An error shows in bind().
     in_the_way.iter().for_each(|old| _ = old.listener.share_port(true));
     let options = ListenOptions { reuseport: true, ..options.clone() };
     if in_the_way.is_empty() { None } else { Listener::bind(addr, &options).ok() }
 }
 
-/// Ends the sharing of ports, after a reload that has succeeded or failed.
+/// Ends the sharing of ports. To be called after a reload, whether it succeeded or failed.
 pub fn end(sockets: &[Bound]) {
     for bound in sockets.iter().filter(|bound| !bound.is_foreign && bound.addr.port().is_some()) {
         if let Err(error) = bound.listener.share_port(bound.options.reuseport) {
@@ -42,17 +42,16 @@ pub fn end(sockets: &[Bound]) {
     }
 }
 
-/// Sockets that the new conf has no use for, whose processes take what waits in them.
+/// Sockets without a place in the new conf; their processes accept the connections that wait there.
 #[derive(Debug, Default)]
 pub struct Retired {
     listeners: Vec<Arc<Listener>>,
-    /// Their port has another socket now, for which handshakes that have begun are not lost.
+    /// Whether another socket has the port now: handshakes with the old socket may still be under way.
     is_moved: bool,
 }
 
 impl Retired {
-    /// Lets those of `new` listen that wait for it, and from then on no new client come to those of `old` that `new`
-    /// has not kept.
+    /// Lets the late sockets of `new` listen, and keeps new clients from the sockets of `old` that are not in `new`.
     pub fn replace(old: &[Bound], new: &[Bound]) -> Retired {
         for bound in new.iter().filter(|bound| bound.listens_late) {
             if let Err(error) = bound.listener.set_backlog(bound.options.backlog) {
@@ -74,13 +73,13 @@ impl Retired {
         retired
     }
 
-    /// Waits until nothing is left in them, or a signal ends the service.
+    /// Waits until no connection waits in the sockets, or a signal ends the service.
     pub fn wait_until_empty(self) {
         let start = Instant::now();
         let least = if self.is_moved { ROUND_TRIP } else { Duration::ZERO };
         let is_empty =
             || self.listeners.iter().all(|listener| listener.queue_length().is_ok_and(|waiting| waiting == 0));
-        while start.elapsed() < least || !is_empty() && start.elapsed() < PATIENCE {
+        while start.elapsed() < least || !is_empty() && start.elapsed() < TIMEOUT {
             if signals::sleep(POLL) {
                 return;
             }

@@ -1,8 +1,8 @@
-//! Whether there is anything behind the roots that a conf names, and whether the workers can get there.
+//! Checks that the roots of a conf exist, and that the workers can enter them.
 //!
-//! A child looks, as the user that the workers become: permissions of every kind (modes, groups, ACLs, security
-//! modules) count by themselves. A file system that hangs, such as that of a server which is down, holds up a start for
-//! [`PATIENCE`] at most.
+//! A child checks, as the user that the workers become, so that permissions of every kind (modes, groups, ACLs,
+//! security modules) count. A file system that hangs, such as that of a server which is down, delays a start by
+//! [`TIMEOUT`] at most.
 
 use std::fs;
 use std::io;
@@ -19,43 +19,44 @@ use crate::os::ErrnoText;
 use crate::os::in_child::in_child;
 use crate::os::users::Credentials;
 
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why nothing can be served from a path.
+/// The reason why nothing can be served from a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     /// Nothing is there.
     Missing,
     /// The path is no directory.
     NoDirectory,
-    /// So many bytes of the path lead to what doesn't let the workers in.
+    /// The workers may not enter or read the first part of the path, of this many bytes.
     Closed(usize),
     /// The system's error number.
     Failed(i32),
 }
 
-/// Where else a user may have meant relative paths to start.
+/// The directories where a user may have meant relative paths to start.
 #[derive(Debug, Clone, Default)]
-pub struct Places {
-    /// Where they do start, `-p`.
+pub struct StartDirectories {
+    /// The directory where they do start, `-p`.
     pub prefix: PathBuf,
-    /// Where they don't.
+    /// Other directories.
     pub others: Vec<PathBuf>,
 }
 
-/// Warnings about the roots of `site`. `user`: the account that the workers become.
-pub fn check(site: &HttpConf, user: Option<&Credentials>, places: &Places) -> Vec<conf::Error> {
+/// Warnings about the roots of `site`. `user`: the account that the workers become. To be called with one thread, as
+/// [`in_child`].
+pub fn check(site: &HttpConf, user: Option<&Credentials>, places: &StartDirectories) -> Vec<conf::Error> {
     let roots = site.roots();
     if roots.is_empty() {
         return Vec::new();
     }
     let look_at_all = || {
-        // Where this is refused, the start ends for that reason.
+        // A failure here ends the start later, with an error of its own.
         let _ = user.map(Credentials::assume);
         roots.iter().map(|root| encode(look(root))).collect::<Vec<_>>().join(" ")
     };
-    // A file system that does not answer in time may be back when a request comes.
-    let Ok(report) = in_child(look_at_all, Some(PATIENCE)) else { return Vec::new() };
+    // No warning: a file system that does not answer in time may be back when a request comes.
+    let Ok(report) = in_child(look_at_all, Some(TIMEOUT)) else { return Vec::new() };
     let found = roots.iter().zip(report.split(' ').map(decode));
     found.filter_map(|(root, fault)| Some(warning(root, fault?, user, places))).collect()
 }
@@ -74,7 +75,7 @@ fn look(root: &NamedRoot) -> Result<(), Fault> {
     eaccess(path, access).map_err(|_| Fault::Closed(root.path.len()))
 }
 
-/// An `alias` that ends within a name: it is enough that some name begins so.
+/// Checks an `alias` that ends within a name: some name must begin so.
 fn look_for_beginning(path: &Path, error: &io::Error) -> Result<(), Fault> {
     let begins = |name: &std::ffi::OsStr, beginning: &std::ffi::OsStr| {
         name.as_encoded_bytes().starts_with(beginning.as_encoded_bytes())
@@ -90,7 +91,7 @@ fn fault(path: &Path, error: &io::Error) -> Fault {
         Some(libc::ENOENT) => Fault::Missing,
         Some(libc::EACCES) => {
             let is_closed = |part: &&Path| eaccess(*part, AccessFlags::X_OK).is_err();
-            // From the top, the first that is closed is the one to open.
+            // The topmost directory that is closed is the one to open.
             let closed = path.ancestors().filter(is_closed).last().unwrap_or(path);
             Fault::Closed(closed.as_os_str().len())
         }
@@ -118,7 +119,7 @@ fn decode(word: &str) -> Option<Fault> {
     }
 }
 
-fn warning(root: &NamedRoot, fault: Fault, user: Option<&Credentials>, places: &Places) -> conf::Error {
+fn warning(root: &NamedRoot, fault: Fault, user: Option<&Credentials>, places: &StartDirectories) -> conf::Error {
     let NamedRoot { path, said, directive, span, .. } = *root;
     let what = format!("the {directive} \"{path}\"");
     let at = |message: String| conf::Error::at(span, message);
@@ -146,7 +147,7 @@ fn warning(root: &NamedRoot, fault: Fault, user: Option<&Credentials>, places: &
     }
 }
 
-fn explain_relative(said: &str, places: &Places) -> String {
+fn explain_relative(said: &str, places: &StartDirectories) -> String {
     let prefix = places.prefix.display();
     let rule = format!("a relative path starts at the prefix, \"{prefix}\"");
     match places.others.iter().find(|other| other.join(said).exists()) {
@@ -155,7 +156,7 @@ fn explain_relative(said: &str, places: &Places) -> String {
     }
 }
 
-/// The first part of a path that is not there, and what may have been meant.
+/// A help about the first part of a path that does not exist: the name that was probably meant.
 fn nearest(path: &str) -> Option<String> {
     let missing = Path::new(path).ancestors().take_while(|part| !part.exists()).last()?;
     let (parent, name) = (missing.parent()?, missing.file_name()?.to_str()?);

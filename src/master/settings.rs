@@ -7,33 +7,30 @@ use crate::os::users::{Credentials, LookupError, is_root};
 use crate::shm::MAX_WORKERS;
 use std::path::PathBuf;
 
-/// What this module reads.
+/// The directives of this layer.
 pub static DIRECTIVES: &[&dyn Entry] = &[&USER, &WORKER_PROCESSES, &PID, &DAEMON, &MASTER_PROCESS];
 
-pub static DAEMON: Setting<bool> = Setting::flag("daemon")
-    .contexts(Contexts::MAIN)
-    .default("off")
-    .about(
-        "Whether the server leaves the terminal and runs in the background; the command returns when it serves, with 1 when that \
-         fails. By default it stays: containers and service managers expect that, and on a terminal Ctrl-C stops it. A daemon \
-         writes nothing to the terminal that it was started from: for logs that name it (stderr, /dev/stdout) there is a warning, \
-         and their lines go nowhere. Read at the start only.",
-    );
+pub static DAEMON: Setting<bool> = Setting::flag("daemon").contexts(Contexts::MAIN).default("off").about(
+    "Whether the server leaves the terminal and runs in the background; the command returns when it serves, with 1 \
+         when that fails. By default it stays: containers and service managers expect that, and on a terminal Ctrl-C \
+         stops it. A daemon writes nothing to the terminal that it was started from: for logs that name it (stderr, \
+         /dev/stdout) there is a warning, and their lines go nowhere. Read at the start only.",
+);
 
 pub static MASTER_PROCESS: Setting<bool> = Setting::flag("master_process")
     .contexts(Contexts::MAIN)
     .default("on")
     .about("`off`: one process that serves by itself, for debugging; it can't reload. Read at the start only.");
 
-/// Where the master's id is written.
+/// The value of `pid`: the file of the master's id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum PidPath {
-    /// Where no other conf has it.
+    /// A path that no other conf has.
     #[default]
     Default,
-    /// Nowhere.
+    /// No file.
     Off,
-    /// In this file.
+    /// This file.
     File(PathBuf),
 }
 
@@ -43,22 +40,23 @@ pub static PID: Setting<PidPath> =
         .args(1, 1)
         .syntax("FILE | off")
         .about(
-            "The file that holds the master's process id, where `drover -s` finds it. Relative paths start at the prefix. \
-             Without this directive it is `drover-NAME-HASH.pid`, from the path of the conf file, in `/run` for root, else \
-             in `$XDG_RUNTIME_DIR` (`/run/user/UID` without that variable); or, where that can't be written, in the \
-             directory `/tmp/drover-UID`, which only this user can enter. If that fails as well, one warning says so, \
-             and `drover -s` can't be used. The master keeps the file locked: another one does not start with it, and \
-             `drover -s` sends nothing to a process that did not write it. What is not a regular file, or holds \
-             something else than a process id, is neither written to nor removed; `pid /dev/null` is `pid off`.",
+            "The file that holds the master's process id, where `drover -s` finds it. Relative paths start at the \
+             prefix. Without this directive it is `drover-NAME-HASH.pid`, from the path of the conf file, in `/run` \
+             for root, else in `$XDG_RUNTIME_DIR` (`/run/user/UID` without that variable); or, where that can't be \
+             written, in the directory `/tmp/drover-UID`, which only this user can enter. If that fails as well, one \
+             warning says so, and `drover -s` can't be used. The master keeps the file locked: another one does not \
+             start with it, and `drover -s` sends nothing to a process that did not write it. What is not a regular \
+             file, or holds something else than a process id, is neither written to nor removed; `pid /dev/null` is \
+             `pid off`.",
         );
 
-/// How many workers.
+/// The number of workers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum WorkerProcesses {
-    /// One for each CPU that can be used.
+    /// A worker for each CPU that can be used.
     #[default]
     Auto,
-    /// This many.
+    /// A fixed number.
     Count(u32),
 }
 
@@ -89,19 +87,16 @@ pub static WORKER_PROCESSES: Setting<WorkerProcesses> = Setting::one("worker_pro
 .syntax("NUMBER | auto")
 .default("1")
 .about(
-    "How many worker processes serve clients. `auto`: one for each CPU that this process may use: those of its affinity \
-     mask, and no more than the CPU quota of its control group (v1 or v2), rounded up.",
+    "How many worker processes serve clients. `auto`: one for each CPU that this process may use: those of its \
+     affinity mask, and no more than the CPU quota of its control group (v1 or v2), rounded up.",
 );
 
-/// Who the workers become; `None`: who the master is, or root's stand-in.
-pub static USER: Setting<Option<Credentials>> = Setting::one("user", user)
-    .contexts(Contexts::MAIN)
-    .args(1, 2)
-    .syntax("USER [GROUP]")
-    .about(
-        "Who the workers are when the master is root; the group is the one named like the user unless it is said. Without \
-         this directive they are `nobody`. A start or a reload fails where they may not become who they should be. \
-         Without root it has no effect.",
+/// The user of the workers; `None`: the master's, or `nobody` when the master is root.
+pub static USER: Setting<Option<Credentials>> =
+    Setting::one("user", user).contexts(Contexts::MAIN).args(1, 2).syntax("USER [GROUP]").about(
+        "Who the workers are when the master is root; the group is the one named like the user unless it is said. \
+         Without this directive they are `nobody`. A start or a reload fails where they may not become who they should \
+         be. Without root it has no effect.",
     );
 
 fn user(a: &mut Args) -> Result<Option<Credentials>, conf::Error> {

@@ -1,16 +1,17 @@
-//! How a server starts, and what `-t` does of it (main() of nginx.c).
+//! The start of a server, and the part of it that `-t` does (main() of nginx.c).
 
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::greeting::End;
+use super::greeting::EndedBy;
+use super::inherited::Inherited;
 use super::loader::{LoadError, Loader, Source, log_warnings};
 use super::pid_file::PidFile;
 use super::run::Master;
 use super::settings::{DAEMON, MASTER_PROCESS, PID};
-use super::sockets::{InUse, Inherited};
-use super::{Cycle, greeting, sockets};
+use super::sockets::InUse;
+use super::{Cycle, bound, greeting};
 use crate::conf::{self, Span, Warning};
 use crate::dispatch::Seat;
 use crate::log;
@@ -19,8 +20,8 @@ use crate::os::process;
 use crate::os::{Failure, SocketFile, signals};
 use crate::shm::{Ledger, Role};
 
-/// Starts the server and returns the exit code of its end. `what`: what is served, and a hint, where that is not a conf
-/// of the person's own: they are told, wherever standard error leads.
+/// Runs a server, from its start to its end, and returns the exit code. `what`: the thing that a built-in conf serves,
+/// and a hint: a line on standard error tells them, even when that is no terminal.
 pub fn serve(loader: Loader, mut inherited: Inherited, what: Option<(&str, &str)>) -> i32 {
     let cycle = match first_cycle(&loader, &mut inherited) {
         Ok(cycle) => cycle,
@@ -30,13 +31,13 @@ pub fn serve(loader: Loader, mut inherited: Inherited, what: Option<(&str, &str)
         }
     };
     log_panics();
-    // Asked now: a daemon's standard error does not stay what it is.
+    // To be asked before a daemon redirects its standard error.
     let is_watched = std::io::stderr().is_terminal();
     match detach(&cycle, &inherited) {
         Ok((caller, pid_file)) => {
             steer(&cycle, &mut inherited);
             log::set_startup(false);
-            // Asked before the person is told, who may close it at once.
+            // To be asked before the greeting: the person may close the terminal at once.
             let has_terminal = daemon::has_terminal();
             greet(&cycle, what, is_watched, caller, pid_file.is_some());
             run(loader, cycle, pid_file, inherited.is_upgrade, has_terminal)
@@ -48,13 +49,13 @@ pub fn serve(loader: Loader, mut inherited: Inherited, what: Option<(&str, &str)
     }
 }
 
-/// The files of Unix sockets to be removed when the start fails: none that an old binary listens on.
+/// The files of Unix sockets to be removed when the start fails; none when an old binary listens there.
 fn own_files(cycle: &Cycle, is_upgrade: bool) -> Vec<SocketFile> {
-    if is_upgrade { Vec::new() } else { sockets::files(&cycle.sockets) }
+    if is_upgrade { Vec::new() } else { bound::files(&cycle.sockets) }
 }
 
 fn give_up(error: &LoadError, files: &[SocketFile]) {
-    sockets::remove_files(files);
+    bound::remove_files(files);
     error.show();
 }
 
@@ -62,10 +63,10 @@ fn first_cycle(loader: &Loader, inherited: &mut Inherited) -> Result<Cycle, Load
     let ledger = Ledger::create().map_err(|e| Failure::new("memfd_create()", e))?;
     let in_use = match loader.source {
         Source::File(_) => InUse::Retry,
-        Source::Carried { .. } => InUse::Fail,
+        Source::BuiltIn { .. } => InUse::Fail,
     };
     let read = loader.read_to_serve(inherited.dual_stack())?;
-    // Until now a signal may end the process: there is nothing to tidy up, and the lookup of a name may take long.
+    // Up to here a signal may end the process: there is nothing to clean up, and looking up a name may take long.
     signals::block().map_err(|e| Failure::new("sigprocmask()", e))?;
     let prepared = loader.prepare(read, &ledger, (&[], 0), inherited, in_use);
     let cycle = prepared.inspect_err(|_| inherited.name_unused())?;
@@ -76,51 +77,51 @@ fn first_cycle(loader: &Loader, inherited: &mut Inherited) -> Result<Cycle, Load
     Ok(cycle)
 }
 
-/// Sockets that are too many here get nothing new: what waits in them is for the old binary's processes.
+/// Keeps new connections from inherited sockets that this conf has no use for; the old binary's processes accept those
+/// that wait there.
 fn steer(cycle: &Cycle, inherited: &mut Inherited) {
     let rest = inherited.take_rest();
-    let mut before = sockets::addrs(&cycle.sockets);
+    let mut before = bound::addrs(&cycle.sockets);
     before.extend(rest.iter().map(|listener| listener.addr().clone()));
     cycle.steer(&before);
 }
 
-/// Tells a person who watches where the server is, and lets a daemon's caller go: nothing is written to its terminal
-/// after that.
+/// Greets a person at a terminal, and releases a daemon's caller: nothing is written to the terminal afterwards.
 fn greet(cycle: &Cycle, what: Option<(&str, &str)>, is_watched: bool, caller: Option<Caller>, has_pid_file: bool) {
     let is_wanted = what.is_some() || is_watched;
     let end = match (&caller, has_pid_file) {
-        (None, _) => End::Key,
-        (Some(_), true) => End::Command,
-        (Some(_), false) => End::Kill,
+        (None, _) => EndedBy::Key,
+        (Some(_), true) => EndedBy::Command,
+        (Some(_), false) => EndedBy::Kill,
     };
     let line = if is_wanted { greeting::line(cycle, what, end) } else { String::new() };
     match caller {
-        // A caller that has been killed waits for nothing.
+        // An error means that the caller was killed, and does not wait.
         Some(caller) => _ = caller.release(&line),
         None => _ = std::io::stderr().write_all(line.as_bytes()),
     }
 }
 
-/// Leaves the terminal where the conf says so and no old binary has left it already, and writes the pid file. Returns
-/// who waits for the daemon, and the file.
+/// Becomes a daemon if the conf says so and no old binary is one already, and writes the pid file. Returns the caller
+/// that waits for the daemon, and the file.
 fn detach(cycle: &Cycle, inherited: &Inherited) -> Result<(Option<Caller>, Option<PidFile>), LoadError> {
     let is_daemon = *cycle.conf.root.scope.get(&DAEMON) && !inherited.is_upgrade;
     let caller = if is_daemon { Some(daemonise().map_err(|e| Failure::new("fork()", e))?) } else { None };
-    let pid_file = cycle.pid_place.create().map_err(|failure| on_pid_file(cycle, failure))?;
+    let pid_file = cycle.pid_location.create().map_err(|failure| on_pid_file(cycle, failure))?;
     if is_daemon {
-        // Whoever started the daemon must not be kept waiting for the end of what it writes.
+        // A program that reads the daemon's standard error until its end must not wait for the daemon's end.
         cycle.logs.take_over_stderr()?;
     }
     Ok((caller, pid_file))
 }
 
-/// A failure on the pid file, with the line that names it.
+/// A failure on the pid file, with the conf's line that names the file.
 fn on_pid_file(cycle: &Cycle, failure: Failure) -> LoadError {
     let span = cycle.conf.root.scope.span_of(&PID).unwrap_or(Span::NOWHERE);
     cycle.conf.explain(conf::Error::failed(span, failure)).into()
 }
 
-/// Warns of what a daemon would lose, for `-t` as well: the logs that are shown on the terminal it leaves.
+/// A warning about logs on the terminal, which a daemon would lose.
 fn lost_logs(cycle: &Cycle) -> Option<String> {
     let scope = &cycle.conf.root.scope;
     if !*scope.get(&DAEMON) {
@@ -153,14 +154,14 @@ fn run(loader: Loader, cycle: Cycle, pid_file: Option<PidFile>, is_upgrade: bool
     }
 }
 
-/// `master_process off` (ngx_single_process_cycle): one process that keeps its powers and serves until it is told to end.
+/// Serves with `master_process off` (ngx_single_process_cycle): a single process that keeps its powers.
 fn run_alone(mut cycle: Cycle, pid_file: Option<PidFile>) -> i32 {
     cycle.ledger.header().generation.store(cycle.generation, Ordering::Relaxed);
     cycle.ledger.header().model.set(cycle.choice.name());
-    let files = sockets::files(&cycle.sockets);
+    let files = bound::files(&cycle.sockets);
     let code = cycle.live(Seat { role: Role::Worker, number: 0 }, None);
     pid_file.into_iter().for_each(PidFile::remove);
-    sockets::remove_files(&files);
+    bound::remove_files(&files);
     code
 }
 
@@ -198,16 +199,16 @@ fn try_all(loader: &Loader, quiet: bool) -> Result<Cycle, LoadError> {
     let mut none = Inherited::default();
     let mask = signals::block().map_err(|e| Failure::new("sigprocmask()", e))?;
     let cycle = loader.prepare(read, &ledger, (&[], 0), &mut none, InUse::Ignore)?;
-    sockets::close_missing(&cycle.sockets, &[]);
+    bound::close_missing(&cycle.sockets, &[]);
     mask.restore().map_err(|e| Failure::new("sigprocmask()", e))?;
     if let Some(warning) = lost_logs(&cycle) {
         say(&format!("[warn] {warning}"));
     }
-    cycle.pid_place.check().map_err(|failure| on_pid_file(&cycle, failure))?;
+    cycle.pid_location.check().map_err(|failure| on_pid_file(&cycle, failure))?;
     Ok(cycle)
 }
 
-/// `-T`.
+/// Prints the texts of the conf, for `-T`.
 fn print_sources(cycle: &Cycle) -> i32 {
     let mut out = std::io::stdout().lock();
     for (name, text) in cycle.conf.sources.files() {
@@ -219,13 +220,13 @@ fn print_sources(cycle: &Cycle) -> i32 {
     0
 }
 
-/// One line of the program's own to whoever started it.
+/// Writes a line to standard error, which is not the error log.
 fn say(text: &str) {
-    // A closed standard error is nobody's problem.
+    // A closed standard error is no failure.
     let _ = writeln!(std::io::stderr(), "drover: {text}");
 }
 
-/// A bug is a line in the error log; the process it happens in ends.
+/// Has panics, which are bugs, logged to the error log.
 fn log_panics() {
     std::panic::set_hook(Box::new(|info| log::alert!("{info}")));
 }

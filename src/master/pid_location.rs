@@ -1,4 +1,4 @@
-//! Where the pid file is: as the `pid` directive says it, or without one where no other conf has its own.
+//! The location of the pid file: the `pid` directive's, or a default that no other conf has.
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
@@ -12,35 +12,35 @@ use super::settings::PidPath;
 use crate::log;
 use crate::os::Failure;
 
-/// Where a master keeps its id.
+/// The location where a master keeps its id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum PidPlace {
+pub enum PidLocation {
     /// Nowhere.
     #[default]
     Off,
-    /// Where the conf says. A file that can't be written is an error.
+    /// The path in the conf. A file that can't be written is an error.
     Said(PathBuf),
-    /// In the first of these that can be written; a service that may write nowhere is none the worse for it.
+    /// The first of these paths that can be written; a service that can write none of them serves all the same.
     Default(Vec<PathBuf>),
 }
 
-impl PidPlace {
-    /// The place that `said` and the conf's own path give; `None`: the program carries the conf.
-    pub fn new(said: &PidPath, conf: Option<&Path>) -> PidPlace {
+impl PidLocation {
+    /// The location by the directive's value, `said`, and the path of the conf; `None`: the conf is built in.
+    pub fn new(said: &PidPath, conf: Option<&Path>) -> PidLocation {
         match (said, conf) {
-            (PidPath::File(path), _) => PidPlace::Said(path.clone()),
-            (PidPath::Default, Some(conf)) => PidPlace::Default(default_paths(conf)),
-            (PidPath::Off, _) | (PidPath::Default, None) => PidPlace::Off,
+            (PidPath::File(path), _) => PidLocation::Said(path.clone()),
+            (PidPath::Default, Some(conf)) => PidLocation::Default(default_paths(conf)),
+            (PidPath::Off, _) | (PidPath::Default, None) => PidLocation::Off,
         }
     }
 
-    /// Writes the file; `None`: there is none. Errors: those of [`PidFile::create`], but without `pid` only that a
-    /// running master has the file.
+    /// Writes the file; `None`: there is none. Errors: those of [`PidFile::create`]; for a default location, only that
+    /// a running master has the file.
     pub fn create(&self) -> Result<Option<PidFile>, Failure> {
         let paths = match self {
-            PidPlace::Off => return Ok(None),
-            PidPlace::Said(path) => return PidFile::create(path),
-            PidPlace::Default(paths) => paths,
+            PidLocation::Off => return Ok(None),
+            PidLocation::Said(path) => return PidFile::create(path),
+            PidLocation::Default(paths) => paths,
         };
         let mut failures = Vec::new();
         for path in paths {
@@ -56,30 +56,30 @@ impl PidPlace {
         Ok(None)
     }
 
-    /// Whether `file` is where it should be.
+    /// Whether `file` is at this location.
     pub fn is_at(&self, file: &PidFile) -> bool {
         match self {
-            PidPlace::Off => false,
-            PidPlace::Said(path) => file.is_at(path),
-            PidPlace::Default(paths) => paths.iter().any(|path| file.is_at(path)),
+            PidLocation::Off => false,
+            PidLocation::Said(path) => file.is_at(path),
+            PidLocation::Default(paths) => paths.iter().any(|path| file.is_at(path)),
         }
     }
 
-    /// Finds out whether [`PidPlace::create`] would be an error, and changes nothing.
+    /// Tells whether [`PidLocation::create`] would fail, and changes nothing.
     pub fn check(&self) -> Result<(), Failure> {
-        if let PidPlace::Said(path) = self { pid_file::check(path) } else { Ok(()) }
+        if let PidLocation::Said(path) = self { pid_file::check(path) } else { Ok(()) }
     }
 
-    /// The file in which to look for a running master. `conf`: as for [`PidPlace::new`]. Error: there is none, and why.
+    /// The path of a running master's file. `conf`: see [`PidLocation::new`]. The error says why there is none.
     pub fn find(&self, conf: Option<&Path>) -> Result<PathBuf, String> {
         let paths = match self {
-            PidPlace::Off => {
+            PidLocation::Off => {
                 return Err(
                     "there is no pid file: \"pid\" is off in this configuration (name another with -c)".to_owned()
                 );
             }
-            PidPlace::Said(path) => return Ok(path.clone()),
-            PidPlace::Default(paths) => paths,
+            PidLocation::Said(path) => return Ok(path.clone()),
+            PidLocation::Default(paths) => paths,
         };
         // The master may have been started by another path of the same file.
         let real = conf.and_then(|conf| fs::canonicalize(conf).ok());
@@ -90,15 +90,14 @@ impl PidPlace {
             let conf = conf.map_or_else(String::new, |conf| format!(" of \"{}\"", conf.display()));
             let first = shown.first().map_or("", String::as_str);
             format!(
-                "no running master{conf} is known: there is no {first} (a master of another user, or one that was started \
-                 by another path of the conf, has another file; \"pid\" names one for all)"
+                "no running master{conf} is known: there is no {first} (a master of another user, or one that was \
+                 started by another path of the conf, has another file; \"pid\" names one for all)"
             )
         })
     }
 }
 
-/// The pid files of the conf at `conf`, the preferred one first. Two confs have no file in common, wherever they are
-/// started.
+/// The default paths of the pid file for the conf at `conf`, the preferred one first. Two confs never share a path.
 fn default_paths(conf: &Path) -> Vec<PathBuf> {
     let path = absolute(conf);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -107,8 +106,8 @@ fn default_paths(conf: &Path) -> Vec<PathBuf> {
     directories().into_iter().map(|directory| directory.join(&name)).collect()
 }
 
-/// The path without `.` and `..`. Symbolic links stay: one that a deployment turns to its next release is still the
-/// same conf.
+/// The path without `.` and `..`. Symbolic links stay: the conf behind a link stays the same conf when a deployment
+/// turns the link to its next release.
 fn absolute(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match (absolute.parent().map(fs::canonicalize), absolute.file_name()) {
@@ -117,8 +116,8 @@ fn absolute(path: &Path) -> PathBuf {
     }
 }
 
-/// For run-time files of this user: root's own, or the one that the login gave (basedir-spec, pam_systemd(8)); where
-/// there is none, a directory in /tmp that nobody else can enter.
+/// The directories for run-time files of this user: root's, or the session's (basedir-spec, pam_systemd(8)); then a
+/// directory in /tmp that no other user can enter.
 fn directories() -> Vec<PathBuf> {
     let uid = geteuid();
     let of_session = || match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute()) {
@@ -131,7 +130,7 @@ fn directories() -> Vec<PathBuf> {
 
 const IN_TMP: &str = "/tmp/drover-";
 
-/// Makes the directory of a pid file in /tmp, or finds that it is this user's alone.
+/// Makes the directory of a pid file in /tmp. Error: another user may enter it.
 fn make_private_directory(path: &Path) -> Result<(), Failure> {
     let Some(directory) = path.parent().filter(|parent| in_tmp(parent)) else { return Ok(()) };
     match DirBuilder::new().mode(0o700).create(directory) {
@@ -144,7 +143,7 @@ fn in_tmp(directory: &Path) -> bool {
     directory.as_os_str().as_encoded_bytes().starts_with(IN_TMP.as_bytes())
 }
 
-/// Others can make names in /tmp, too: a link, or a directory that they can write to.
+/// Checks that a directory in /tmp is this user's alone: others can make links and directories there as well.
 fn is_private(path: &Path) -> io::Result<()> {
     let Some(directory) = path.parent().filter(|parent| in_tmp(parent)) else { return Ok(()) };
     let meta = fs::symlink_metadata(directory)?;

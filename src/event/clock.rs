@@ -1,4 +1,4 @@
-//! The time as the loop sees it: read once a turn, written out once a second.
+//! The time of a turn of the loop: read once, written out once a second.
 
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
@@ -41,8 +41,8 @@ impl Clock {
         clock
     }
 
-    /// Reads the time: two calls into the vDSO, no system call. The wall clock is the coarse one (a tick, 4 ms, behind at most),
-    /// because nothing but dates is made of it.
+    /// Reads the time: two calls into the vDSO, no system call. The wall clock is the coarse one (a tick, 4 ms, behind
+    /// at most), because nothing but dates is made of it.
     pub fn update(&mut self) {
         let unix = read(ClockId::CLOCK_REALTIME_COARSE);
         let now = read(ClockId::CLOCK_MONOTONIC);

@@ -1,4 +1,4 @@
-//! The loop's parts: timers, posted queues, connection slots, coarse clock, and how far a shutdown has gone.
+//! The parts of a loop: timers, posted queues, connection slots, coarse clock, and how far a shutdown has gone.
 
 mod clock;
 mod posted;

@@ -1,5 +1,5 @@
-//! Work taken from epoll and put off (ngx_posted_accept_events, ngx_posted_events): while a worker holds the accept
-//! mutex, accepts run first, then the mutex is released, then the rest.
+//! Events taken from epoll and put off (ngx_posted_accept_events, ngx_posted_events): while a worker holds the accept
+//! mutex, accepts run first, then the mutex is released, then the other events.
 
 use std::collections::VecDeque;
 
@@ -28,7 +28,7 @@ impl Posted {
         self.accepts.pop_front()
     }
 
-    /// Forgets accepts: what waits in those sockets will be reported again, to whoever listens then.
+    /// Forgets the accepts of some sockets: their connections will be reported again, to the worker that listens then.
     pub fn retain_accepts(&mut self, is_kept: impl Fn(u32) -> bool) {
         self.accepts.retain(|n| is_kept(*n));
     }

@@ -5,12 +5,12 @@ const LAST_GENERATION: u32 = u32::MAX >> 1;
 const NONE: u32 = u32::MAX;
 
 /// A pool of at most `capacity` values. A key is `generation << 32 | index`: after a slot is given back, the keys that
-/// named its old value match nothing, so that an event which epoll reported for a closed connection can't reach the one that took
-/// its place (nginx: the `instance` bit).
+/// named its old value match nothing, so that an event which epoll reported for a closed connection can't reach the one
+/// that took its place (nginx: the `instance` bit).
 #[derive(Debug)]
 pub struct Slots<T> {
     slots: Vec<Slot<T>>,
-    /// Head of the list of free slots: the one freed last, whose memory is still in the cache, goes first.
+    /// Head of the list of free slots: the slot freed last, whose memory is still in the cache, is taken first.
     first_free: u32,
     live: usize,
     capacity: usize,
@@ -30,7 +30,7 @@ impl<T> Slots<T> {
         Slots { slots: Vec::with_capacity(capacity), first_free: NONE, live: 0, capacity }
     }
 
-    /// Puts a value into a free slot and returns its key, never 0. When all are taken the value comes back.
+    /// Puts a value into a free slot and returns its key, never 0. Errors: all slots are taken; the value comes back.
     pub fn insert(&mut self, value: T) -> Result<u64, T> {
         let index = match self.slots.get(self.first_free as usize) {
             Some(free) => std::mem::replace(&mut self.first_free, free.next_free),
@@ -56,7 +56,7 @@ impl<T> Slots<T> {
         if u64::from(slot.generation) == key >> 32 { slot.value.as_ref() } else { None }
     }
 
-    /// As `get`, to change it.
+    /// The value that `key` names, to be changed; `None` when it is gone.
     pub fn get_mut(&mut self, key: u64) -> Option<&mut T> {
         let slot = self.slots.get_mut(key as u32 as usize)?;
         if u64::from(slot.generation) == key >> 32 { slot.value.as_mut() } else { None }
@@ -145,7 +145,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against a map that never reuses keys.
+        /// The slots behave as a map that never reuses keys.
         #[test]
         fn behaves_as_a_map(steps in prop::collection::vec((any::<bool>(), any::<prop::sample::Index>()), 1..200)) {
             let (mut slots, mut model, mut all) = (Slots::new(8), std::collections::HashMap::new(), vec![]);

@@ -1,4 +1,4 @@
-//! What an epoll key stands for.
+//! The meaning of an epoll key.
 
 /// The sources of one poller, told apart by their keys. Keys of connections come from `Slots`, which leave the top bit
 /// clear; everything else has it set.

@@ -1,15 +1,15 @@
 //! Deadlines of connections: a heap with lazy updates.
 //!
-//! A busy connection moves its deadline with every request, nearly always to a later time. That is one store here: the entry in
-//! the heap stays where it is, and is moved when it comes up (nginx's NGX_TIMER_LAZY_DELAY is the same idea, for moves
-//! of less than 300 ms).
+//! A busy connection moves its deadline with every request, nearly always to a later time. That is one store here: the
+//! entry in the heap stays where it is, and is moved when it comes up (nginx's NGX_TIMER_LAZY_DELAY is the same idea,
+//! for moves of less than 300 ms).
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 const NEVER: u64 = u64::MAX;
 
-/// One deadline for each slot, in milliseconds of any clock. Keys are those of `Slots`.
+/// A deadline for each slot, in milliseconds of any clock. Keys are those of `Slots`.
 #[derive(Debug, Default)]
 pub struct Timers {
     /// By index of the slot.
@@ -22,8 +22,8 @@ struct Deadline {
     key: u64,
     /// When the timer runs out; `NEVER` when it is not set.
     at: u64,
-    /// INVARIANT: the heap has an entry for this time unless it is `NEVER`; other entries of this slot are dead. It is
-    /// kept when the slot changes hands, so that short connections leave no trail of entries behind.
+    /// INVARIANT: the heap has an entry for this time unless it is `NEVER`; other entries of this slot are dead. The
+    /// entry is kept when the slot changes hands, so that short connections leave no trail of entries behind.
     queued: u64,
 }
 
@@ -58,12 +58,12 @@ impl Timers {
         }
     }
 
-    /// When to look again, at the latest: a time no later than the earliest deadline.
+    /// A time no later than the earliest deadline; `None`: no timer is set.
     pub fn next(&self) -> Option<u64> {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Takes one timer that has run out by `now_ms`. Call it until it returns `None`.
+    /// Takes a timer that has run out by `now_ms`. To be called until it returns `None`.
     pub fn expire(&mut self, now_ms: u64) -> Option<u64> {
         while let Some(&Reverse((queued, index))) = self.heap.peek() {
             if queued > now_ms {
@@ -165,12 +165,12 @@ mod tests {
     }
 
     proptest! {
-        /// Against a plain list of deadlines.
+        /// The timers behave as a plain list of deadlines.
         #[test]
         fn behaves_as_a_list(steps in prop::collection::vec((0..6_u8, 0..5_u64, 0..50_u64), 1..300)) {
             let (mut timers, mut list, mut now) = (Timers::new(5), std::collections::BTreeMap::new(), 0);
-            for (what, key, ms) in steps {
-                match what {
+            for (step, key, ms) in steps {
+                match step {
                     0..=2 => {
                         timers.set(key, now + ms);
                         list.insert(key, now + ms);
@@ -183,7 +183,8 @@ mod tests {
                         now += ms;
                         let mut fired = due(&mut timers, now);
                         fired.sort_unstable();
-                        let expected: Vec<u64> = list.iter().filter(|(_, at)| **at <= now).map(|(key, _)| *key).collect();
+                        let due = list.iter().filter(|(_, at)| **at <= now);
+                        let expected: Vec<u64> = due.map(|(key, _)| *key).collect();
                         list.retain(|_, at| *at > now);
                         prop_assert_eq!(fired, expected);
                     }

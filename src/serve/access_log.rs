@@ -11,22 +11,22 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A reader of the log that is this many bytes behind misses lines.
+/// Bytes kept for a reader that is too slow; further lines are lost.
 const MOST_HELD: usize = 1 << 20;
 
-/// How long after a reader was too slow the next try is made, ms.
+/// How long a reader that was too slow is left alone before the next try, ms.
 const RETRY_MS: u64 = 20;
 
-/// Bytes of lines gathered within one turn, where no buffer is asked for.
+/// Bytes of lines gathered within one turn, where the conf asks for no buffer.
 const TURN_BUFFER: usize = 64 << 10;
 
-/// One `access_log`.
+/// An `access_log` directive.
 #[derive(Debug, Clone)]
 pub struct AccessLog {
     path: PathBuf,
     format: String,
     condition: Option<Template>,
-    /// Bytes to gather before a write; `None`: what one turn brings.
+    /// Bytes to gather before a write; `None`: the lines of a turn are written when it ends.
     buffer: Option<usize>,
     /// How long a line may wait in the buffer, ms.
     flush_ms: Option<u64>,
@@ -52,8 +52,8 @@ pub static ACCESS_LOG: Setting<Vec<AccessLog>> = Setting::many(&["access_log"], 
     "Writes a line for each exchange to PATH (also /dev/stdout and /dev/stderr), in a format that log_format names, \
      `combined` by default. Without a buffer, lines are written when the turn of the loop ends; with one, when it is \
      full, when the oldest line has waited for TIME, or when the log is reopened. A line is skipped when CONDITION is \
-     empty or 0. Several logs may be named. What can't be written (the disk is full, the reader gone or too slow) is lost, \
-     counted as `lost_log_lines`, and said in the error log once a minute.",
+     empty or 0. Several logs may be named. What can't be written (the disk is full, the reader gone or too slow) is \
+     lost, counted as `lost_log_lines`, and said in the error log once a minute.",
 );
 
 impl AccessLog {
@@ -107,12 +107,12 @@ impl AccessLog {
         Ok(())
     }
 
-    /// Where it is written.
+    /// The file the log is written to.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where the conf names it.
+    /// The place in the conf where the log is named.
     pub fn span(&self) -> Span {
         self.span
     }
@@ -146,24 +146,24 @@ struct Sink {
     buffer: Vec<u8>,
     /// When the buffer's oldest line must be out, ms of the clock.
     due_ms: Option<u64>,
-    /// The last write took less than there was.
+    /// The last write took less than the buffer held: the reader is too slow.
     is_behind: bool,
-    /// Lines that could not be written, and are not counted anywhere yet.
+    /// Lines that could not be written and are not counted in the ledger yet.
     lost: u64,
 }
 
-/// One worker's access logs.
+/// The access logs of a worker, or of one of its threads.
 #[derive(Debug, Default)]
 pub struct AccessLogs {
     sinks: Vec<Sink>,
     /// The sinks of each location.
     by_location: Vec<Vec<usize>>,
-    /// Some sink has lines that wait for no buffer.
+    /// A sink without a buffer has lines that are to be written when the turn ends.
     fresh: bool,
 }
 
 impl AccessLogs {
-    /// Sets up the logs of `site`; `open` yields the file of one.
+    /// Sets up the logs of `site`; `open` yields the file of a log.
     pub fn new<E>(
         site: &HttpConf,
         mut open: impl FnMut(&AccessLog) -> Result<Arc<LogFile>, E>,
@@ -200,7 +200,7 @@ impl AccessLogs {
         }
     }
 
-    /// Writes the lines that wait for no buffer, and the buffers that are due.
+    /// Writes the lines of sinks without a buffer, and the buffers that are due.
     pub fn end_of_turn(&mut self, clock: &Clock) {
         if self.fresh {
             let unbuffered = self.sinks.iter_mut().filter(|sink| sink.capacity.is_none() && !sink.is_behind);
@@ -217,7 +217,7 @@ impl AccessLogs {
         self.sinks.iter().filter_map(|sink| sink.due_ms).min()
     }
 
-    /// How many lines could not be written since this was last asked.
+    /// Lines that could not be written since the last call; the count starts again at 0.
     pub fn take_lost(&mut self) -> u64 {
         self.sinks.iter_mut().map(|sink| std::mem::take(&mut sink.lost)).sum()
     }
@@ -265,7 +265,7 @@ impl Sink {
         let now = cx.clock.now_ms();
         let capacity = self.capacity.unwrap_or(TURN_BUFFER);
         if self.buffer.len() > capacity && start > 0 {
-            // Whole lines only: the one that does not fit any more waits for the next write.
+            // Writes whole lines only: the line that does not fit any more waits for the next write.
             let line = self.buffer.split_off(start);
             self.flush(now);
             self.buffer.extend_from_slice(&line);
@@ -277,8 +277,8 @@ impl Sink {
         }
     }
 
-    /// Writes what the reader takes; the rest is tried again. A log that can't be written (disk full, reader gone) must not
-    /// stop the service: its lines are lost.
+    /// Writes what the reader takes, and keeps the remainder for the next try. A log that can't be written (disk full,
+    /// reader gone) must not stop the service: its lines are lost.
     fn flush(&mut self, now_ms: u64) {
         if !self.buffer.is_empty() {
             match self.file.write(&self.buffer) {

@@ -1,8 +1,8 @@
 //! The blocking driver: one thread, one connection, and poll(2) between the steps of the same engine that the event
 //! driver uses.
 //!
-//! A step never blocks, so that every timeout holds, and commands of the master are obeyed, whatever the client does: the
-//! thread sleeps here and nowhere else.
+//! A step never blocks, so that every timeout holds, and commands of the master are obeyed, whatever the client does:
+//! the thread sleeps here and nowhere else.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -27,8 +27,8 @@ pub trait Interrupts {
     /// Finds out whether a client waits whom no thread is free to serve.
     fn check_backlog(&mut self) -> bool;
 
-    /// Decides whether the client that is being served must go. To be asked when clients wait, and this client has asked
-    /// for nothing in a while. `Eviction::Now` may have taken the client to be served next.
+    /// Decides whether the client that is being served must go. To be asked when clients wait, and this client has
+    /// asked for nothing in a while. `Eviction::Now` may have taken the client to be served next.
     fn decide_eviction(&mut self) -> Eviction;
 
     /// The shortage to log when a connection is closed for another; `None`: another process logs it.

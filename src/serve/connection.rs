@@ -44,10 +44,10 @@ use super::session::Session;
 use crate::http::exchange::{After, ConnInfo};
 use crate::os::Socket;
 
-/// How long an idle client that must go may still send a request, ms. A client that has its answer and goes on asking is
-/// not cut off in the middle of that, as nginx does, but told with its next answer (`Connection: close`), so that a
-/// reload fails no request. A program that gets twenty files at a time in one thread comes back to a connection after 70
-/// to 160 ms on a busy machine.
+/// How long an idle client that must go may still send a request, ms. A client that has its answer and goes on asking
+/// is not cut off in the middle of that, as nginx does, but told with its next answer (`Connection: close`), so that a
+/// reload fails no request. A program that gets twenty files at a time in one thread comes back to a connection after
+/// 70 to 160 ms on a busy machine.
 pub const LULL_MS: u64 = 500;
 
 /// The same for a client that must make room and has just connected, or has its last answer, ms: Node sends the first
@@ -176,7 +176,8 @@ impl Conn {
         }
     }
 
-    /// What a close would take from the client. For a connection that waits for the client alone; two system calls at most.
+    /// The loss of the client if the connection were closed now. For a connection that waits for its client alone; two
+    /// system calls at most.
     pub(super) fn unfinished(&self) -> Unfinished {
         let is_delivered = || self.socket.unacknowledged().map_or(true, |bytes| bytes == 0);
         if self.is_lingering() {
@@ -189,8 +190,8 @@ impl Conn {
         }
     }
 
-    /// Sends a FIN in front of the close. A byte that comes between `unfinished` and a close alone would make a reset of
-    /// it, which clients do not take for the end of an idle connection (`ab -k` gives up).
+    /// Sends a FIN in front of the close. A byte that comes between `unfinished` and a close alone would make a reset
+    /// of it, which clients do not take for the end of an idle connection (`ab -k` gives up).
     pub(super) fn say_goodbye(&self) {
         // Best effort: the close follows.
         let _ = self.shut_write();

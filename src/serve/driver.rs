@@ -7,8 +7,8 @@ use crate::os::{Addr, Poller, Socket};
 ///
 /// All methods are called by the thread that runs the loop, between two waits.
 pub trait Driver {
-    /// Takes on a connection that socket `listener` has accepted; one epoll_ctl. A connection for which there is no free
-    /// slot is closed: ask `free` before the accept.
+    /// Takes on a connection that socket `listener` has accepted; one epoll_ctl. A connection for which there is no
+    /// free slot is closed: ask `free` before the accept.
     fn accept(&mut self, socket: Socket, peer: Addr, listener: usize, poller: &Poller);
 
     /// Goes on with connection `key`, which is ready; a key whose connection is gone is ignored.
@@ -37,15 +37,16 @@ pub trait Driver {
     /// From when on `make_room` could close a connection, ms of the clock; `None`: none is idle.
     fn room_from(&self) -> Option<u64>;
 
-    /// Closes some connections that wait for a request, the oldest first, when less than a sixteenth of the slots is free
-    /// (ngx_drain_connections).
+    /// Closes some connections that wait for a request, the oldest first, when less than a sixteenth of the slots is
+    /// free (ngx_drain_connections).
     fn make_room(&mut self);
 
     /// Closes files that are kept open for requests to come, or some connections that wait for a request: descriptors
     /// have run out. False: there is nothing to be closed.
     fn release_descriptors(&mut self) -> bool;
 
-    /// A graceful shutdown begins: connections close when they have been idle for a while, or have got their next answer.
+    /// A graceful shutdown begins: connections close when they have been idle for a while, or have got their next
+    /// answer.
     fn drain(&mut self);
 
     /// Closes everything, and flushes the logs.

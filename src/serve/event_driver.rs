@@ -11,9 +11,9 @@ use crate::os::{Addr, Interest, Poller, Socket};
 #[derive(Debug)]
 struct Watched {
     conn: Conn,
-    /// The poller has been asked for writability too; it then stays so, since edges come only when something changes.
+    /// The poller watches for writability too, and goes on doing so: edges come only when something changes.
     writing: bool,
-    /// Its key is among `posted`.
+    /// The key is among `posted`.
     is_posted: bool,
 }
 
@@ -23,12 +23,12 @@ impl Record for Watched {
     }
 }
 
-/// The connections of one worker and what they share.
+/// The connections of one worker, and their engine.
 #[derive(Debug)]
 pub struct EventDriver {
     pub engine: Engine,
     table: Table<Watched>,
-    /// Connections that want to go on in the next turn.
+    /// Connections that go on when the turn ends, one share of work each; `next` is the list being worked off.
     posted: Vec<u64>,
     next: Vec<u64>,
 }
@@ -57,8 +57,8 @@ impl EventDriver {
                 let from = self.engine.clock.now_ms() + watched.conn.lull_ms();
                 self.table.set_reusable(key, from);
             }
-            // An event may have come before the turn for which the key is posted: the connection goes on once a turn all the
-            // same.
+            // An event may have come before the turn for which the key is posted: the connection goes on once a turn
+            // all the same.
             Need::Turn if !watched.is_posted => {
                 watched.is_posted = true;
                 self.posted.push(key);
@@ -92,7 +92,7 @@ impl Driver for EventDriver {
         }
         self.table.set_deadline(key, deadline);
         if deferred {
-            // A request is sure to be there.
+            // The kernel has waited for the first bytes: a request is there.
             return self.drive(key, false, poller);
         }
         self.table.set_reusable(key, self.engine.clock.now_ms() + lull);

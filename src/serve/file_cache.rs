@@ -1,5 +1,5 @@
-//! Open files, kept from request to request and never stale: an entry is compared with the file system once in each turn
-//! of the loop that needs it, with a single stat.
+//! Open files, kept from request to request and never stale: an entry is compared with the file system once in each
+//! turn of the loop that needs it, with a single stat.
 
 use crate::http::exchange::Found;
 use crate::os::file::{self, Kind, Meta};
@@ -19,7 +19,7 @@ static HELD: AtomicU64 = AtomicU64::new(0);
 /// Most files that a process's caches may hold open, where its limit on descriptors allows more.
 const MAX_HELD: u64 = 2048;
 
-/// How many of the descriptors that a process may have are for files; the others are for connections.
+/// The share of a process's descriptors that is for files, `limit` being all of them; the others are for connections.
 pub fn descriptors_for_files(limit: u64) -> u64 {
     (limit / 8).clamp(4, MAX_HELD)
 }
@@ -30,24 +30,25 @@ const MAX_ENTRIES: NonZeroUsize = NonZeroUsize::new(8192).unwrap();
 /// Bytes of file contents a worker keeps at most.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// Files up to this size are sent from memory, in the call that sends the head; longer ones with sendfile. On Linux 6.18 memory costs
-/// 0.95 of the CPU time of sendfile at 20 KiB, 1.1 to 1.2 at 32, 1.1 to 1.4 at 100, and 1.4 to 1.7 at 256.
+/// Files up to this size are sent from memory, in the call that sends the head; longer ones with sendfile. On Linux
+/// 6.18 memory costs 0.95 of the CPU time of sendfile at 20 KiB, 1.1 to 1.2 at 32, 1.1 to 1.4 at 100, and 1.4 to 1.7 at
+/// 256.
 const MAX_BODY: u64 = 24 << 10;
 
-/// The same where sendfile is off, and what is not in memory has to be read for each response.
+/// `MAX_BODY` where sendfile is off: a file that is not in memory has to be read for each response.
 const MAX_BODY_READ: u64 = 256 << 10;
 
-/// How often a cache that holds files open looks for those that nobody has asked for since the last time: a deleted file
-/// must not keep its room on the disk (nginx without open_file_cache closes each with its response).
+/// How often a cache that holds files open closes those that no request has named since the last time, ms: a deleted
+/// file must not keep its room on the disk (nginx without open_file_cache closes each file with its response).
 const SWEEP_MS: u64 = 1_000;
 
 /// A file whose last change is younger than a tick of the clock that its times count in may change again within that
-/// tick, so that two contents share one time: its contents are not kept. The kernel's tick is 10 ms at most; a file system
-/// without fractions of a second may count in two.
+/// tick, so that two contents share one time: its contents are not kept. The kernel's tick is 10 ms at most; a file
+/// system without fractions of a second may count in two.
 const TICK_MS: u64 = 20;
 const COARSE_TICK_MS: u64 = 2_000;
 
-/// One file, as it was when it was opened.
+/// A file as it was when it was opened.
 #[derive(Debug)]
 pub struct Entry {
     path: Box<[u8]>,
@@ -57,7 +58,7 @@ pub struct Entry {
     body: Option<Box<[u8]>>,
 }
 
-/// An open file that counts.
+/// An open file, counted in `HELD`.
 #[derive(Debug)]
 struct Held(File);
 
@@ -105,12 +106,12 @@ impl Entry {
         self.body.is_none() && meta.is_file() && meta.len <= max_body && changed + tick <= now_ms
     }
 
-    /// Where it was opened.
+    /// The path that was opened.
     pub fn path(&self) -> &[u8] {
         &self.path
     }
 
-    /// What HTTP needs to know of it.
+    /// Type, length and time of the file, as HTTP asks for them.
     pub fn found(&self) -> Found {
         self.found
     }
@@ -131,28 +132,28 @@ impl Entry {
 }
 
 #[derive(Debug)]
-struct Slot {
+struct Cached {
     entry: Arc<Entry>,
-    /// The turn that last compared it with the file system.
+    /// The turn that last compared the entry with the file system.
     checked: u64,
 }
 
-impl Slot {
+impl Cached {
     fn holds(&self) -> bool {
         self.entry.file.is_some()
     }
 }
 
-/// One worker's files, by path.
+/// The files of a worker, or of one of its threads, by path.
 #[derive(Debug)]
 pub struct FileCache {
-    slots: LruCache<Box<[u8]>, Slot, foldhash::fast::RandomState>,
+    entries: LruCache<Box<[u8]>, Cached, foldhash::fast::RandomState>,
     bytes: u64,
     /// Entries that hold a file open.
     held: usize,
-    /// When idle files are looked for, ms of the loop's clock; `None`: none was held when that was last asked.
+    /// When idle files are closed next, ms of the loop's clock; `None`: no file was held at the end of the last turn.
     sweep_ms: Option<u64>,
-    /// The turn in which they last were.
+    /// The turn in which idle files were closed last.
     swept: u64,
     path: Vec<u8>,
     /// Longest file that is kept in memory, bytes.
@@ -162,10 +163,10 @@ pub struct FileCache {
 }
 
 impl FileCache {
-    /// `with_sendfile`: all files that are not in memory are sent with it.
+    /// An empty cache. `with_sendfile`: all files that are not in memory are sent by sendfile.
     pub fn new(with_sendfile: bool) -> FileCache {
         FileCache {
-            slots: LruCache::with_hasher(MAX_ENTRIES, foldhash::fast::RandomState::default()),
+            entries: LruCache::with_hasher(MAX_ENTRIES, foldhash::fast::RandomState::default()),
             bytes: 0,
             held: 0,
             sweep_ms: None,
@@ -176,24 +177,24 @@ impl FileCache {
         }
     }
 
-    /// The file at `path` as it is in this `turn` of the loop, or the `errno` of opening it. Only regular files are kept:
-    /// a directory is asked for too rarely, and anything else must not be held open.
+    /// The file at `path` as it is in this `turn` of the loop, or the `errno` of opening it. Only regular files are
+    /// kept: a directory is asked for too rarely, and anything else must not be held open.
     pub fn get(&mut self, path: &[u8], turn: u64, now_ms: u64) -> Result<Arc<Entry>, i32> {
-        if let Some(slot) = self.slots.get_mut(path)
-            && slot.checked == turn
+        if let Some(cached) = self.entries.get_mut(path)
+            && cached.checked == turn
         {
-            return Ok(slot.entry.clone());
+            return Ok(cached.entry.clone());
         }
         self.path.clear();
         self.path.extend_from_slice(path);
         self.path.push(0);
         let c_path = c_str(&self.path)?;
         let errno = |error: io::Error| error.raw_os_error().unwrap_or(libc::EIO);
-        if let Some(slot) = self.slots.peek_mut(path) {
+        if let Some(cached) = self.entries.peek_mut(path) {
             match file::stat(c_path) {
-                Ok(meta) if meta == slot.entry.meta && !slot.entry.wants_load(self.max_body, now_ms) => {
-                    slot.checked = turn;
-                    return Ok(slot.entry.clone());
+                Ok(meta) if meta == cached.entry.meta && !cached.entry.wants_load(self.max_body, now_ms) => {
+                    cached.checked = turn;
+                    return Ok(cached.entry.clone());
                 }
                 Ok(_) => {}
                 Err(error) => {
@@ -209,43 +210,44 @@ impl FileCache {
         }
         self.forget(path);
         let entry = Arc::new(opened.map_err(errno)?);
-        if entry.meta.kind == Kind::File && (entry.file.is_none() || self.may_hold()) {
+        if entry.meta.kind == Kind::File && (entry.file.is_none() || self.ensure_room()) {
             self.keep(path, entry.clone(), turn);
         }
         Ok(entry)
     }
 
-    /// As [`FileCache::get`], for a file that need not be readable: an entry without contents stands for it.
+    /// The same for a file that need not be readable: where opening fails with EACCES, an entry without contents is
+    /// made from its metadata.
     pub fn get_or_stat(&mut self, path: &[u8], turn: u64, now_ms: u64) -> Result<Arc<Entry>, i32> {
         let result = self.get(path, turn, now_ms);
         if !matches!(result, Err(libc::EACCES)) {
             return result;
         }
-        // `get` has left the path there, with its NUL.
+        // `get` has left the path in `self.path`, with its NUL.
         let Ok(c_path) = CStr::from_bytes_with_nul(&self.path) else { return result };
         let Ok(meta) = file::stat(c_path) else { return result };
         let found = Found::new(meta.kind, meta.len, meta.mtime_s);
         Ok(Arc::new(Entry { path: path.into(), meta, found, file: None, body: None }))
     }
 
-    /// Whether one more file may stay open. At the limit the older half of this cache's are closed: one at a time, each
-    /// would cost a search through all entries.
-    fn may_hold(&mut self) -> bool {
+    /// Finds out whether one more file may stay open. At the limit the older half of this cache's files are closed:
+    /// closing them one at a time would cost a search through all entries each.
+    fn ensure_room(&mut self) -> bool {
         if HELD.load(Ordering::Relaxed) > self.max_held {
             self.close_oldest(|held| held.div_ceil(2));
         }
         HELD.load(Ordering::Relaxed) <= self.max_held
     }
 
-    /// Closes the files that are kept open for requests to come. Returns how many.
+    /// Closes the files that are kept open for requests to come. Returns their number.
     pub fn close_files(&mut self) -> usize {
         self.close_oldest(|held| held)
     }
 
-    /// Forgets the entries that hold files, from the oldest on, as many as `count` says of their number. Returns how
-    /// many.
+    /// Forgets the entries that hold files, from the oldest on. `count`: how many, given the number there is. Returns
+    /// how many were forgotten.
     fn close_oldest(&mut self, count: impl Fn(usize) -> usize) -> usize {
-        let from_oldest = self.slots.iter().rev().filter(|(_, slot)| slot.holds());
+        let from_oldest = self.entries.iter().rev().filter(|(_, cached)| cached.holds());
         let oldest: Vec<_> = from_oldest.take(count(self.held)).map(|(path, _)| path.clone()).collect();
         oldest.iter().for_each(|path| self.forget(path));
         oldest.len()
@@ -256,7 +258,8 @@ impl FileCache {
         self.sweep_ms
     }
 
-    /// At the end of a turn: closes, when it is time, the files that nobody has asked for since the last time.
+    /// Closes, when it is time, the files that no request has named since the last time. To be called at the end of a
+    /// turn.
     pub fn close_idle(&mut self, turn: u64, now_ms: u64) {
         if self.held == 0 {
             self.sweep_ms = None;
@@ -266,39 +269,39 @@ impl FileCache {
             return;
         }
         let since = std::mem::replace(&mut self.swept, turn);
-        // Who is asked for becomes the newest, so that the idle ones are the oldest.
-        let idle = self.slots.iter().rev().take_while(|(_, slot)| slot.checked <= since);
-        let idle: Vec<_> = idle.filter(|(_, slot)| slot.holds()).map(|(path, _)| path.clone()).collect();
+        // A file that a request names becomes the newest, so that the idle files are the oldest.
+        let idle = self.entries.iter().rev().take_while(|(_, cached)| cached.checked <= since);
+        let idle: Vec<_> = idle.filter(|(_, cached)| cached.holds()).map(|(path, _)| path.clone()).collect();
         idle.iter().for_each(|path| self.forget(path));
         self.sweep_ms = (self.held > 0).then_some(now_ms + SWEEP_MS);
     }
 
     fn keep(&mut self, path: &[u8], entry: Arc<Entry>, turn: u64) {
-        let slot = Slot { entry, checked: turn };
-        self.bytes += slot.entry.weight();
-        self.held += usize::from(slot.holds());
-        if let Some((_, pushed_out)) = self.slots.push(path.into(), slot) {
-            self.leaves(&pushed_out);
+        let cached = Cached { entry, checked: turn };
+        self.bytes += cached.entry.weight();
+        self.held += usize::from(cached.holds());
+        if let Some((_, pushed_out)) = self.entries.push(path.into(), cached) {
+            self.uncount(&pushed_out);
         }
         while self.bytes > MAX_BYTES {
-            let Some((_, oldest)) = self.slots.pop_lru() else { break };
-            self.leaves(&oldest);
+            let Some((_, oldest)) = self.entries.pop_lru() else { break };
+            self.uncount(&oldest);
         }
     }
 
     fn forget(&mut self, path: &[u8]) {
-        if let Some(slot) = self.slots.pop(path) {
-            self.leaves(&slot);
+        if let Some(cached) = self.entries.pop(path) {
+            self.uncount(&cached);
         }
     }
 
-    fn leaves(&mut self, slot: &Slot) {
-        self.bytes -= slot.entry.weight();
-        self.held -= usize::from(slot.holds());
+    fn uncount(&mut self, cached: &Cached) {
+        self.bytes -= cached.entry.weight();
+        self.held -= usize::from(cached.holds());
     }
 }
 
-/// A path with its NUL, if that is the only one.
+/// `path`, which ends with a NUL, as a C string. Errors: it holds another NUL, so that no such file exists.
 fn c_str(path: &[u8]) -> Result<&CStr, i32> {
     CStr::from_bytes_with_nul(path).map_err(|_| libc::ENOENT)
 }
@@ -368,7 +371,7 @@ mod tests {
             .collect();
         cache.get(&names[0], 1, FAR_FUTURE).unwrap();
         cache.close_oldest(|held| held / 2);
-        let kept = |cache: &FileCache| names.iter().map(|name| cache.slots.contains(&name[..])).collect::<Vec<_>>();
+        let kept = |cache: &FileCache| names.iter().map(|name| cache.entries.contains(&name[..])).collect::<Vec<_>>();
         assert_eq!(kept(&cache), [true, false, false, true, true, true]);
         cache.close_files();
         assert_eq!(kept(&cache), [false, false, false, false, true, true], "what is in memory stays");
@@ -395,7 +398,7 @@ mod tests {
         cache.close_idle(3, 2 * SWEEP_MS - 1);
         assert_eq!(cache.held, 2);
         cache.close_idle(4, 2 * SWEEP_MS);
-        assert_eq!((cache.slots.contains(&asked[..]), cache.slots.contains(&idle[..])), (true, false));
+        assert_eq!((cache.entries.contains(&asked[..]), cache.entries.contains(&idle[..])), (true, false));
         cache.close_idle(5, 3 * SWEEP_MS);
         assert_eq!((cache.held, cache.next_sweep_ms()), (0, None), "nothing is left to wake for");
     }
@@ -412,6 +415,6 @@ mod tests {
             fs::remove_file(&path).unwrap();
         }
         assert_eq!(cache.bytes, MAX_BYTES);
-        assert_eq!(cache.slots.len(), 256);
+        assert_eq!(cache.entries.len(), 256);
     }
 }

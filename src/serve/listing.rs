@@ -9,7 +9,8 @@ use std::path::Path;
 
 use crate::http::exchange::{Kind, Listed};
 
-/// The names of the directory that begin with no dot, or the `errno` of what failed (ngx_http_autoindex_handler).
+/// The files of a directory, those whose names begin with a dot left out (ngx_http_autoindex_handler). Errors: the
+/// `errno` of the call that failed.
 pub fn of(path: &[u8]) -> Result<Vec<Listed>, i32> {
     list(Path::new(OsStr::from_bytes(path))).map_err(|error| error.raw_os_error().unwrap_or(libc::EIO))
 }
@@ -32,7 +33,7 @@ fn list(dir: &Path) -> io::Result<Vec<Listed>> {
         };
         match meta {
             Ok(meta) => entries.push(listed(name, &meta)),
-            // The file has gone since it was read, or a link leads to where the worker may not look.
+            // The file has gone since its name was read, or a link leads to where the worker may not look.
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EACCES)) => {}
             Err(error) => return Err(error),
         }

@@ -31,7 +31,8 @@ use crate::stream::Servers;
 /// The directives of this layer.
 pub static DIRECTIVES: &[&[&dyn Entry]] = &[access_log::DIRECTIVES, settings::DIRECTIVES];
 
-/// The listening sockets of a conf, in the order in which [`Engine::open`] counts them: those of `http`, then those of `stream`.
+/// The listening sockets of a conf, in the order in which [`Engine::open`] counts them: those of `http`, then those of
+/// `stream`.
 pub fn listen_sockets<'a>(site: &'a HttpConf, streams: &'a Servers) -> impl Iterator<Item = &'a ListenSocket> {
     site.sockets.iter().chain(&streams.sockets)
 }

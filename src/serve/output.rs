@@ -1,7 +1,7 @@
 //! The output of a connection: bytes made here and slices of files, sent in order, in as few calls as they fit into.
 //!
-//! The head of a response and the texts of errors are appended to `bytes`; `push_body` queues the body that is in a file,
-//! a range of it, or several; `flush` sends: from memory with send and sendmsg, from files with sendfile.
+//! The head of a response and the texts of errors are appended to `bytes`; `push_body` queues the body that is in a
+//! file, a range of it, or several; `flush` sends: from memory with send and sendmsg, from files with sendfile.
 
 use super::file_cache::Entry;
 use crate::http::exchange::Body;
@@ -24,7 +24,7 @@ const TURN_MAX: usize = 2 << 20;
 /// Bytes read at once where sendfile is off.
 const READ_CHUNK: usize = 128 << 10;
 
-/// A slice of a file, to be sent when `after` bytes of the buffer have been.
+/// A slice of a file, to be sent when the first `after` bytes of `Output::bytes` have been.
 #[derive(Debug)]
 struct FileSlice {
     after: usize,
@@ -33,14 +33,14 @@ struct FileSlice {
     end: u64,
 }
 
-/// How far a flush came.
+/// The outcome of a flush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flush {
     /// All is sent.
     Done,
     /// The kernel's buffer is full: go on when the socket is writable.
     Blocked,
-    /// Others are to have their turn: go on in the next.
+    /// The connection has sent its share of this turn: go on in the next.
     Yield,
 }
 
@@ -50,8 +50,8 @@ pub struct SendOptions {
     pub sendfile: bool,
     /// A head waits for its file, so that packets leave full.
     pub nopush: bool,
-    /// The connection is closed behind the output at once: the last bytes wait for the FIN, and leave in one packet with
-    /// it. Of the ten packets of a short connection on loopback that saves one, and 2 to 9 % of the CPU.
+    /// The connection is closed behind the output at once: the last bytes wait for the FIN, and leave in one packet
+    /// with it. Of the ten packets of a short connection on loopback that saves one, and 2 to 9 % of the CPU.
     pub closing: bool,
 }
 
@@ -74,8 +74,8 @@ impl Output {
         self.bytes.len() - self.sent
     }
 
-    /// Whether another response may be put behind those that are there: up to `max` bytes, and as many slices of files as
-    /// leave in one call. Each slice keeps its file open.
+    /// Whether another response may be put behind those that are there: up to `max` bytes, and as many slices of files
+    /// as leave in one call. Each slice keeps its file open.
     pub fn has_room(&self, max: usize) -> bool {
         self.unsent_bytes() < max && self.files.len() < MAX_SLICES
     }
@@ -85,7 +85,7 @@ impl Output {
         self.unsent_bytes() as u64 + self.files.iter().map(|slice| slice.end - slice.at).sum::<u64>()
     }
 
-    /// Forgets everything.
+    /// Forgets all that is queued.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.sent = 0;
@@ -110,8 +110,8 @@ impl Output {
         }
     }
 
-    /// Queues bytes `start..end` of a file. A small slice is copied into `bytes`. Returns how many bytes are left in the
-    /// file. Errors: a small slice can't be read.
+    /// Queues bytes `start..end` of a file. A small slice is copied into `bytes`. Returns how many bytes are left in
+    /// the file. Errors: a small slice can't be read.
     fn push_file(&mut self, entry: &Arc<Entry>, start: u64, end: u64) -> io::Result<u64> {
         if end - start > COPY_MAX {
             self.files.push_back(FileSlice { after: self.bytes.len(), entry: entry.clone(), at: start, end });
@@ -128,8 +128,8 @@ impl Output {
         Ok(0)
     }
 
-    /// Sends what fits. Errors: of the socket; of kind `Other`, with a sentence: a file can't be read, or has become
-    /// shorter than its response promises.
+    /// Sends what fits. To be called when the socket may be writable. Errors: of the socket; of kind `Other`, with a
+    /// sentence: a file can't be read, or has become shorter than its response promises.
     pub fn flush(&mut self, socket: &Socket, options: SendOptions) -> io::Result<Flush> {
         let mut budget = TURN_MAX;
         loop {
@@ -164,7 +164,8 @@ impl Output {
         }
     }
 
-    /// Sends bytes and file contents that are in memory, up to the first file that is not. Returns how many there were.
+    /// Sends bytes and file contents that are in memory, up to the first file that is not. Returns how many bytes were
+    /// to be sent, and the outcome of the call.
     fn send_memory(&self, socket: &Socket, options: SendOptions) -> (usize, io::Result<usize>) {
         if self.files.is_empty() {
             let unsent = &self.bytes[self.sent..];
@@ -237,7 +238,7 @@ impl FileSlice {
         socket.send(&chunk, at + (wanted as u64) < self.end)
     }
 
-    /// ngx_linux_sendfile's words.
+    /// The error of a file that has become shorter, in ngx_linux_sendfile's words.
     fn truncated(&self, call: &str) -> io::Error {
         let (path, at) = (self.entry.path().escape_ascii(), self.at);
         io::Error::other(format!("{call}() reported that \"{path}\" was truncated at {at}"))

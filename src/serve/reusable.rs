@@ -1,4 +1,4 @@
-//! The connections of a worker that no request has begun on, the one that has waited longest first.
+//! The idle connections of a driver, the one that has waited longest first.
 
 const NONE: u32 = u32::MAX;
 
@@ -6,7 +6,7 @@ const NONE: u32 = u32::MAX;
 struct Link {
     /// The connection's whole key, 0 when it is not in the list.
     key: u64,
-    /// When it may be closed for others, ms of the clock.
+    /// When the connection may be closed for another, ms of the clock.
     from_ms: u64,
     older: u32,
     newer: u32,
@@ -76,12 +76,12 @@ impl ReusableList {
         self.len -= 1;
     }
 
-    /// All of them.
+    /// All keys, in the order of the slots.
     pub fn keys(&self) -> Vec<u64> {
         self.links.iter().map(|link| link.key).filter(|key| *key != 0).collect()
     }
 
-    /// The one that has waited longest, and from when on it may be closed.
+    /// The connection that has waited longest, and from when on it may be closed.
     pub fn oldest(&self) -> Option<(u64, u64)> {
         self.links.get(self.oldest as usize).map(|link| (link.key, link.from_ms))
     }

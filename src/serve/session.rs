@@ -51,7 +51,7 @@ pub(super) struct Unmeasured {
 pub(super) enum Read {
     More,
     Nothing,
-    /// This turn's reads are used up: more may be there for the next.
+    /// The reads of this turn are used up: more may be there for the next.
     NextTurn,
     End,
     Broken(io::Error),

@@ -1,7 +1,7 @@
 //! Connections of several threads that share one epoll set.
 //!
-//! Each is watched EPOLLONESHOT, so that an event of it reaches one thread. That thread takes the connection out of its slot, goes
-//! on with it in an engine of its own, without any lock, and puts it back before it is watched again.
+//! Each connection is watched EPOLLONESHOT, so that an event reaches one thread. That thread takes the connection out
+//! of its slot, goes on with it in an engine of its own, without any lock, and puts it back before it is watched again.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +14,7 @@ use crate::log;
 use crate::os::{Addr, ErrnoText, Interest, Poller, Ready, Socket};
 use crate::shm::Tally;
 
-/// What the threads share.
+/// The connections, which the threads share.
 #[derive(Debug)]
 pub struct SharedDriver {
     inner: Mutex<Inner>,
@@ -30,17 +30,17 @@ impl Record for Option<Conn> {
 struct Inner {
     /// `None`: a thread has the connection in hand; the deadline that it had holds on.
     table: Table<Option<Conn>>,
-    /// When the thread that waits for events will expire timers, ms of the clock.
+    /// When the thread that waits for events will expire timers, ms of the clock; written before its wait.
     next_expiry_ms: u64,
     shutdown: Shutdown,
-    /// The process's: its `connections` are written under the lock.
+    /// The slot of the process in the ledger; its `connections` are written under the lock.
     tally: Arc<Tally>,
 }
 
 /// A connection that has been accepted into a reserved slot.
 #[derive(Debug)]
 pub struct Arrived {
-    /// The slot.
+    /// The key of the slot.
     pub key: u64,
     pub socket: Socket,
     pub peer: Addr,
@@ -48,7 +48,8 @@ pub struct Arrived {
     pub listener: usize,
 }
 
-/// Whether the thread that waits for events must be woken: it would look too late, or it has no slots and now there is one.
+/// Whether the thread that waits for events must be woken: it would expire timers too late, or it waits for a free slot
+/// and there is one now.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WakeLeader(pub bool);
@@ -63,17 +64,18 @@ impl SharedDriver {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A slot for a connection that is about to be accepted: the next leader may accept before this one is taken on.
+    /// Reserves a slot for a connection that is about to be accepted: the next leader may accept before this connection
+    /// is taken on. To be followed by `accept` or `release`.
     pub fn reserve(&self) -> Option<u64> {
         self.lock().insert()
     }
 
-    /// There was no connection for that slot.
+    /// Gives back a reserved slot: there was no connection to accept.
     pub fn release(&self, key: u64) {
         self.lock().remove(key);
     }
 
-    /// Takes on an accepted connection, and goes on with it until it must wait: what it asks is often there already.
+    /// Takes on an accepted connection, and goes on with it until it must wait: its request is often there already.
     pub fn accept(&self, engine: &mut Engine, arrived: Arrived, poller: &Poller) -> WakeLeader {
         let Arrived { key, socket, peer, listener } = arrived;
         let conn = engine.open(socket, peer, listener);
@@ -81,7 +83,7 @@ impl SharedDriver {
         self.drive(engine, key, conn, false, |conn, interest| poller.add(&conn.socket, key, interest))
     }
 
-    /// An event of connection `key`; a key whose connection is gone is ignored.
+    /// Goes on with connection `key`, which is ready; a key whose connection is gone is ignored.
     pub fn ready(&self, engine: &mut Engine, key: u64, ready: Ready, poller: &Poller) -> WakeLeader {
         let taken = {
             let mut inner = self.lock();
@@ -93,7 +95,7 @@ impl SharedDriver {
         self.drive(engine, key, conn, hung_up, |conn, interest| poller.modify(&conn.socket, key, interest))
     }
 
-    /// Ends the connections whose time is up by the engine's clock.
+    /// Ends the connections whose deadline has passed by the engine's clock. For the thread that waits for events next.
     pub fn expire(&self, engine: &mut Engine, poller: &Poller) {
         loop {
             let mut inner = self.lock();
@@ -102,7 +104,7 @@ impl SharedDriver {
             drop(inner);
             match engine.timed_out(&mut conn) {
                 Need::Close => _ = self.close(engine, key, conn),
-                // The thread that expires is the one that looks at the timers next.
+                // No wake: this thread asks `next_deadline` before it waits.
                 _ => _ = self.drive(engine, key, conn, false, |c, interest| poller.modify(&c.socket, key, interest)),
             }
         }
@@ -121,7 +123,7 @@ impl SharedDriver {
             Need::Close => return self.close(engine, key, conn),
             Need::Read | Need::Idle | Need::Linger => Interest::READ | Interest::RDHUP,
             Need::Write => Interest::WRITE,
-            // Ready at once, but behind whatever else is.
+            // A writable socket is ready at once, but behind the events that wait already.
             Need::Turn => Interest::READ | Interest::WRITE,
         };
         let mut inner = self.lock();
@@ -129,7 +131,7 @@ impl SharedDriver {
         if is_idle && inner.shutdown.has_begun() {
             conn.shorten_idle(now + LULL_MS);
         }
-        // Under the lock: who gets the next event must find the connection in its slot.
+        // The lock is held across epoll_ctl: the thread that gets the next event must find the connection in its slot.
         if let Err(error) = watch(&conn, interest | Interest::ONESHOT) {
             drop(inner);
             log::alert!("epoll_ctl() for a connection failed ({})", ErrnoText(&error));
@@ -156,7 +158,8 @@ impl SharedDriver {
         WakeLeader(was_full || inner.shutdown.has_begun() && inner.table.len() == 0)
     }
 
-    /// For the thread that is about to wait for events: when it must look at the timers, ms of the clock.
+    /// When the thread that is about to wait for events must expire timers, ms of the clock. To be called by that
+    /// thread, before its wait.
     pub fn next_deadline(&self) -> Option<u64> {
         let mut inner = self.lock();
         let next = inner.table.next_deadline();
@@ -164,12 +167,12 @@ impl SharedDriver {
         next
     }
 
-    /// Connections open now.
+    /// Connections that are open, and slots that are reserved.
     pub fn live(&self) -> usize {
         self.lock().table.len()
     }
 
-    /// From when on one more could be opened, in the place of another if need be, ms of the clock.
+    /// From when on another connection could be opened, in the place of an idle one if need be, ms of the clock.
     pub fn room_from(&self) -> Option<u64> {
         let inner = self.lock();
         if inner.table.free() > 0 { Some(0) } else { inner.table.room_from() }
@@ -191,7 +194,7 @@ impl SharedDriver {
         is_any
     }
 
-    /// Closes all connections that nobody has in hand.
+    /// Closes all connections that are in their slots; a connection in hand is closed by its thread.
     pub fn close_all(&self, engine: &mut Engine) {
         let keys: Vec<u64> = self.lock().table.keys();
         for key in keys {
@@ -202,8 +205,8 @@ impl SharedDriver {
         }
     }
 
-    /// The process leaves: connections close when they have been idle for a while, or have got their next answer. For the
-    /// thread that looks at the timers next.
+    /// A graceful shutdown begins: connections close when they have been idle for a while, or have got their next
+    /// answer. For the thread that waits for events next.
     pub fn drain(&self, now_ms: u64) {
         let mut inner = self.lock();
         inner.shutdown = Shutdown::Graceful;

@@ -8,7 +8,7 @@ use crate::shm::Tally;
 /// A shortage is logged no more often than this, ms.
 const LOGGED_EVERY_MS: u64 = 1_000;
 
-/// How many connections a process may have.
+/// The number of connections a process may have.
 #[derive(Clone, Debug)]
 pub struct Capacity {
     pub connections: usize,
@@ -17,7 +17,7 @@ pub struct Capacity {
 }
 
 impl Capacity {
-    /// The number of slots, or as many as the descriptors that are left allow.
+    /// `worker_connections`, or as many as there are descriptors for.
     pub fn new(worker_connections: usize, descriptors: u64) -> Capacity {
         match usize::try_from(descriptors) {
             Ok(most) if most < worker_connections => {
@@ -54,7 +54,8 @@ impl Shortage {
     }
 }
 
-/// Counts `count` connections that have been closed for others, and logs why. `None`: another process logs the shortage.
+/// Counts `count` connections that have been closed for others, and logs why. `None`: another process logs the
+/// shortage.
 pub(super) fn count_reused(count: u64, tally: &Tally, shortage: Option<&Shortage>, now_ms: u64) {
     if count == 0 {
         return;

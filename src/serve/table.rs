@@ -20,7 +20,7 @@ pub(super) trait Record {
     }
 }
 
-/// The connections of a worker in their slots, with their timers and the order in which they may be closed for room.
+/// Connections in their slots, with their timers and the order in which they may be closed for others.
 #[derive(Debug)]
 pub(super) struct Table<T> {
     slots: Slots<T>,
@@ -60,27 +60,28 @@ impl<T: Record> Table<T> {
         self.is_full &= self.is_short();
     }
 
-    /// When the connection has waited long enough, ms of the clock.
+    /// Sets when the wait for the client is over, ms of the clock.
     pub fn set_deadline(&mut self, key: u64, at_ms: u64) {
         self.timers.set(key, at_ms);
     }
 
-    /// A connection whose time is up by `now_ms`.
+    /// Takes a connection whose deadline has passed by `now_ms`. To be called until it returns `None`.
     pub fn expire(&mut self, now_ms: u64) -> Option<u64> {
         self.timers.expire(now_ms)
     }
 
-    /// No later than when the time of one is up.
+    /// A time no later than the first deadline, ms of the clock.
     pub fn next_deadline(&self) -> Option<u64> {
         self.timers.next()
     }
 
-    /// The connection waits for a request, or for the client's end: from `from_ms` on it may be closed for others.
+    /// Notes that the connection waits for a request, or for the client's end: from `from_ms` on it may be closed for
+    /// another.
     pub fn set_reusable(&mut self, key: u64, from_ms: u64) {
         self.reusable.push(key, from_ms);
     }
 
-    /// The connection may not be closed for room any more, or not while a thread has it in hand.
+    /// Notes that the connection may not be closed for another any more, or not while a thread has it in hand.
     pub fn set_busy(&mut self, key: u64) {
         self.reusable.remove(key);
     }
@@ -101,12 +102,12 @@ impl<T: Record> Table<T> {
         self.slots.capacity()
     }
 
-    /// From when on one of them may be closed, ms of the clock; `None`: none may.
+    /// From when on a connection may be closed for another, ms of the clock; `None`: none may.
     pub fn room_from(&self) -> Option<u64> {
         self.reusable.oldest().map(|(_, from)| from)
     }
 
-    /// Closes connections, when less than a sixteenth of the slots is free.
+    /// Closes some connections, when less than a sixteenth of the slots is free.
     pub fn make_room(&mut self, now_ms: u64, tally: &Tally) {
         if self.is_short() {
             let count = self.evict(now_ms);
@@ -118,13 +119,13 @@ impl<T: Record> Table<T> {
         self.free() <= self.capacity() / 16
     }
 
-    /// Whether others wait, and too few connections could be closed for them: those that get their answer are to make
+    /// Whether others wait, and too few connections could be closed for them: clients that get their answer are to make
     /// room.
     pub fn is_full(&self) -> bool {
         self.is_full
     }
 
-    /// Closes connections, when no descriptor is left. False: there were none to be closed.
+    /// Closes some connections: no descriptor is left. False: there were none to be closed.
     pub fn release_descriptors(&mut self, now_ms: u64, tally: &Tally) -> bool {
         let count = self.evict(now_ms);
         count_reused(count, tally, Some(&self.of_descriptors), now_ms);
@@ -187,7 +188,7 @@ mod tests {
         Ledger::create().unwrap().claim(1, Role::Worker, 0).unwrap()
     }
 
-    /// A full table, and the keys of its connections; each may be closed from the millisecond of its number on.
+    /// A full table, and the keys of its connections, the n-th of which may be closed from millisecond n on.
     fn full(capacity: u64, unfinished: impl Fn(u64) -> Unfinished) -> (Table<Unfinished>, Vec<u64>) {
         let mut table = Table::new(Capacity::new(capacity as usize, u64::MAX));
         let keys = (0..capacity).map(|n| {

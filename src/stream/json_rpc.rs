@@ -1,17 +1,17 @@
 //! `json_rpc`: frames of a 4-byte little-endian length and that many bytes of JSON.
 //!
-//! A call `{"in": "ping", "params": P}` is answered `{"out": "pong", "result": P}` in the same framing. A frame that is no such
-//! call gets `{"error": {"code": ..., "message": ...}}` and is the last.
+//! A call `{"in": "ping", "params": P}` is answered `{"out": "pong", "result": P}` in the same framing. A frame that is
+//! no such call gets `{"error": {"code": ..., "message": ...}}` and is the last.
 //!
-//! `params` is checked to be JSON and sent back as it was written, without being taken apart: numbers of any size keep all
-//! their digits, and serde_json skips over nested values without recursion, so that no depth can exhaust the stack.
+//! `params` is checked to be JSON and sent back as it was written, without being taken apart: numbers of any size keep
+//! all their digits, and serde_json skips over nested values without recursion, so that no depth can exhaust the stack.
 
 use super::step::{Fault, Step};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// Bytes of the length in front of a frame.
+/// Bytes of the length field in front of a frame.
 pub const PREFIX: usize = 4;
 
 /// Characters of an unknown call's name that its error repeats.
@@ -25,7 +25,7 @@ struct Call<'a> {
     params: Option<&'a RawValue>,
 }
 
-/// Answers the whole frames of `input`. A frame that is still arriving costs a look at its length.
+/// Answers the whole frames of `input`. A frame that is still arriving costs reading its length, no more.
 pub fn answer(input: &[u8], out: &mut Vec<u8>, enough: usize, max_frame: usize) -> Step {
     let mut step = Step::default();
     while out.len() < enough
@@ -51,7 +51,7 @@ pub fn answer(input: &[u8], out: &mut Vec<u8>, enough: usize, max_frame: usize) 
 
 /// Answers one call.
 fn reply(frame: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-    // Serde reads a struct from an array as well.
+    // Serde would read the struct from an array as well.
     if frame.trim_ascii_start().first() != Some(&b'{') {
         return Err(Fault::Malformed(None));
     }
@@ -72,7 +72,7 @@ fn write_error(fault: &Fault, out: &mut Vec<u8>) {
     framed(out, |out| out.extend_from_slice(error.to_string().as_bytes()));
 }
 
-/// Puts the length of what `write` appends in front of it.
+/// Appends what `write` writes, with its length in front.
 fn framed(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; PREFIX]);
@@ -169,7 +169,7 @@ mod tests {
         for params in [deep("[", "]"), deep("{\"\":", "}")] {
             let json = format!(r#"{{"in":"ping","params":{params}}}"#);
             let ignored = format!(r#"{{"in":"ping","id":{params}}}"#);
-            // A stack that a few bytes a level would overflow.
+            // On this stack a few bytes for each level would overflow.
             let thread = std::thread::Builder::new().stack_size(48 << 10);
             let [(text, fault), (_, other)] = thread.spawn(move || [json, ignored].map(call)).unwrap().join().unwrap();
             assert!(fault.is_none() && text.contains(&params) && other.is_none());
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!((step.answered, step.fault.is_some(), frames(&out).len()), (2, true, 2));
     }
 
-    /// Feeds pieces as a connection does: what is not used yet stays in front of what comes.
+    /// Feeds pieces as a connection does: input that is not used yet stays in front of what comes.
     fn feed(pieces: &[&[u8]], enough: usize) -> (Vec<u8>, u32, bool) {
         let (mut input, mut all, mut answered) = (Vec::new(), Vec::new(), 0);
         for piece in pieces {

@@ -30,8 +30,8 @@ pub static LISTEN: Setting<Vec<Listen>> = Setting::many(&["listen"], |args, list
     .syntax("ADDRESS[:PORT] | PORT | unix:PATH [OPTION ...]")
     .local()
     .about(
-        "Where the server is reached. The options are those of `listen` in `http`, but no two servers share an address, so \
-         there is no `default_server`.",
+        "Where the server is reached. The options are those of `listen` in `http`, but no two servers share an \
+         address, so there is no `default_server`.",
     );
 
 pub static TCP_NODELAY: Setting<bool> = Setting::flag("tcp_nodelay")
@@ -44,9 +44,9 @@ pub static SERVICE: Setting<Option<Service>> = Setting::many(&["echo_upper", "js
 .args(0, 0)
 .local()
 .about(
-    "The service of the server. `echo_upper` answers each chunk in ASCII upper case. `json_rpc` reads frames of a 4-byte \
-     little-endian length and that many bytes of JSON, `{\"in\": \"ping\", \"params\": ...}`, and answers each with \
-     `{\"out\": \"pong\", \"result\": ...}` in the same framing, the result being the params; anything else gets an \
+    "The service of the server. `echo_upper` answers each chunk in ASCII upper case. `json_rpc` reads frames of a \
+     4-byte little-endian length and that many bytes of JSON, `{\"in\": \"ping\", \"params\": ...}`, and answers each \
+     with `{\"out\": \"pong\", \"result\": ...}` in the same framing, the result being the params; anything else gets an \
      `{\"error\": ...}`, and the connection is closed.",
 );
 
@@ -95,7 +95,7 @@ fn positive_time(args: &mut conf::Args) -> Result<u64, conf::Error> {
 #[derive(Debug, Default)]
 pub struct Servers {
     pub sockets: Vec<ListenSocket>,
-    /// The address of each bound, and its server.
+    /// The listen addresses, and the index of the server behind each.
     bounds: Vec<(Addr, usize)>,
     servers: Vec<Server>,
 }
@@ -178,8 +178,8 @@ impl Server {
         Ok(Server { service, scope: node.scope.clone(), error_log: LogRef::main() })
     }
 
-    /// Answers the whole chunks or frames of `input` behind what `out` holds, until `out` holds `enough` bytes: then its
-    /// reader must take them first. `out` grows beyond that by one answer at most.
+    /// Answers the whole chunks or frames of `input` behind what `out` holds, until `out` holds `enough` bytes: then
+    /// its reader must take them first. `out` grows beyond that by one answer at most.
     pub fn answer(&self, input: &[u8], out: &mut Vec<u8>, enough: usize) -> Step {
         match self.service {
             Service::EchoUpper => echo_upper::answer(input, out, enough),

@@ -25,7 +25,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The word for programs.
+    /// The error code, a word for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Fault::TooLarge { .. } => "frame_too_large",

@@ -10,17 +10,18 @@ use crate::os::{ErrnoText, Events};
 /// nginx's `epoll_events`.
 const EVENTS_A_TURN: usize = 512;
 
-/// What interrupts the loop from outside of it: signals, and a deadline for leaving.
+/// The part of a loop that ends it: signals, and a deadline of the shutdown. `WorkerSignals` for a worker; tests count
+/// turns.
 pub trait LoopControl {
-    /// Signals wait to be read.
+    /// Reads the signals that wait. Called at most once a turn, when the connections have had their share of it.
     fn signalled(&mut self, state: &mut Loop, hooks: &mut dyn Hooks);
-    /// Whether the process is done; called at the end of each turn.
+    /// Decides whether the loop ends. Called at the end of each turn.
     fn done(&mut self, state: &mut Loop, hooks: &mut dyn Hooks) -> ControlFlow<()>;
-    /// When `done` must be asked again at the latest, ms of the clock.
+    /// When `done` must be asked again at the latest, ms of the clock; `None`: after the next event.
     fn deadline(&self) -> Option<u64>;
 }
 
-/// Runs until `control` says that the process is done.
+/// Turns until `control` ends the loop.
 pub fn run(state: &mut Loop, hooks: &mut dyn Hooks, control: &mut dyn LoopControl) {
     let mut events = Events::with_capacity(EVENTS_A_TURN);
     loop {
@@ -65,7 +66,7 @@ fn run_posted_accepts(state: &mut Loop, hooks: &mut dyn Hooks) {
     }
     if !hooks.before_accepts(state) {
         state.posted.retain_accepts(|n| state.listening.is_own(n));
-        // Who has other things to do was not woken in vain.
+        // A process that finds other events was not woken in vain.
         if state.posted.waiting() == (0, 0) {
             state.tally.wakeups.add(1);
         }
@@ -78,7 +79,7 @@ fn run_posted_accepts(state: &mut Loop, hooks: &mut dyn Hooks) {
     }
 }
 
-/// How long the turn may wait, ms: until the first deadline of anyone.
+/// How long the turn may wait, ms: until the first deadline of the driver, the control or the model; `None`: for ever.
 fn timeout(state: &mut Loop, control: &dyn LoopControl, at_most_ms: Option<u64>) -> Option<u64> {
     let now = state.driver.clock().now_ms();
     let deadlines = [state.driver.next_deadline(), control.deadline()];

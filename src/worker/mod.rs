@@ -1,4 +1,26 @@
-//! Life of a child: privileges, affinity, loop, drain, exit.
+//! The life of a child of the master.
+//!
+//! ```text
+//!  fork ──▶ starting ─────▶ serving ──QUIT──▶ draining ─────▶ ending ──▶ exit 0
+//!              │               │                                ▲
+//!              ▼               └───────────TERM, INT────────────┘
+//!          exit 2 or 3
+//!
+//!  state     event                                            next         where
+//!  starting  limits, user, CPUs are set, the master watched   starting     prepare, watch_master
+//!            a step failed                                    exit 2 or 3  exit_code
+//!            its own signalfd is open                         serving      live
+//!  serving   QUIT, or the master has died                     draining     WorkerSignals::quit
+//!            TERM, INT                                        ending       WorkerSignals::signalled
+//!            USR1: the logs are reopened                      serving      WorkerSignals::signalled
+//!  draining  no connection is left, and the model agrees      ending       WorkerSignals::done
+//!            worker_shutdown_timeout is over                  ending       WorkerSignals::done
+//!            TERM, INT; an orphan's patience is over          ending       WorkerSignals::signalled
+//!  ending    the turn of the loop is over                     exit 0       event_loop::run, Driver::close_all
+//! ```
+//!
+//! Serving, draining, ending are the values of [`crate::event::Shutdown`]: No, Graceful, Fast. A child whose model has
+//! a life of its own (`Life::Own`: dispatchers, threads) passes the same states, moved by the same commands.
 
 pub mod event_loop;
 mod settings;
@@ -27,7 +49,7 @@ pub use trial::{Refused, try_to_begin};
 
 use signals::WorkerSignals;
 
-/// What the master gives a child along.
+/// The things a master hands to a child at the fork.
 pub struct Start<'a> {
     pub seat: Seat,
     pub model: Arc<dyn Model>,
@@ -36,22 +58,23 @@ pub struct Start<'a> {
     pub conf: &'a Conf,
     pub site: Arc<HttpConf>,
     pub streams: Arc<Servers>,
-    /// The listening sockets, those of the site, then those of the streams; and whether each is this process's alone.
+    /// The listening sockets, those of the site, then those of the streams; and whether no other process has each.
     pub sockets: Vec<(Arc<Listener>, bool)>,
     pub logs: Arc<Logs>,
-    /// Who the child becomes; `None`: it stays who it is.
+    /// The user the child becomes; `None`: it keeps the master's.
     pub user: Option<Credentials>,
 }
 
 /// How long a child whose master was killed serves the connections it has, where the conf sets no limit.
 const ORPHAN_PATIENCE: Duration = Duration::from_secs(300);
 
-/// The exit code of a child that could not begin, as none after it could (ngx_worker_process_init).
+/// The exit code of a child that could not begin for a reason that any successor would meet as well
+/// (ngx_worker_process_init).
 pub const FATAL: i32 = 2;
-/// The same of one whose successor may be luckier.
+/// The exit code of a child that could not begin for a reason that may have passed when its successor starts.
 pub const UNLUCKY: i32 = 3;
 
-/// Lives the child's life. Returns its exit code.
+/// Lives the child's life, directly after the fork. Returns its exit code.
 pub fn run(start: Start<'_>) -> i32 {
     prepare(&start).and_then(|()| watch_master(&start)).and_then(|()| live(start)).map_or_else(
         |failure| {
@@ -62,8 +85,8 @@ pub fn run(start: Start<'_>) -> i32 {
     )
 }
 
-/// Things that the whole machine is short of may be there again soon. A limit of the process itself (EMFILE) is its
-/// successor's as well.
+/// Tells the failures apart: what the whole machine is short of may be there again soon; a limit of the process itself
+/// (EMFILE) is its successor's as well.
 fn exit_code(failure: &Failure) -> i32 {
     match failure.error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENFILE | Errno::ENOMEM | Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOSPC) => UNLUCKY,
@@ -71,7 +94,7 @@ fn exit_code(failure: &Failure) -> i32 {
     }
 }
 
-/// Limits, identity, CPUs, in the order of ngx_worker_process_init. What is wrong with a limit or a CPU is logged and borne;
+/// Sets limits, user, CPUs, in the order of ngx_worker_process_init. An error of a limit or a CPU is logged and borne;
 /// a child that should give up root's powers and can't must not live.
 fn prepare(start: &Start<'_>) -> Result<(), Failure> {
     let main = &start.conf.root.scope;
@@ -91,7 +114,8 @@ fn prepare(start: &Start<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A child that outlives its master leaves; there is nobody to outlive for a process without one.
+/// Asks the kernel for a signal when the master dies: the child then shuts down gracefully. A process without a master
+/// (`master_process off`) has none to outlive.
 fn watch_master(start: &Start<'_>) -> Result<(), Failure> {
     let master = start.tally.ledger().header().master.load(Ordering::Relaxed) as i32;
     if master == process::id() {
@@ -133,7 +157,7 @@ fn event_driven(
     let engine = context.engines.engine(context.tally.clone())?;
     let driver = Box::new(EventDriver::new(engine, context.capacity()));
     let listening = Listening::new(&context.listeners).with_own(&context.is_own);
-    // From here on `listening` decides when the process lets go of the sockets.
+    // From here on `listening` decides when the process closes the sockets.
     drop(context.listeners);
     let mut state = Loop::new(poller, driver, listening, context.tally, context.pid, context.options);
     let mut signals = WorkerSignals::new(context.signals, context.engines.logs, context.shutdown_timeout_ms);
@@ -142,7 +166,7 @@ fn event_driven(
     Ok(())
 }
 
-/// A warning of ngx_event_module_init: a worker will run out of descriptors before it runs out of slots.
+/// Warns, as ngx_event_module_init does, that a worker will run out of descriptors before it runs out of slots.
 pub fn warn_about_limits(conf: &Conf) {
     let connections = AcceptOptions::of(conf).connections as u64;
     let said = *conf.root.scope.get(&WORKER_RLIMIT_NOFILE);

@@ -3,21 +3,21 @@
 use crate::conf::{self, Args, Contexts, Entry, Setting};
 use crate::os::machine;
 
-/// What this module reads.
+/// The directives that a child reads when it starts.
 pub static DIRECTIVES: &[&dyn Entry] = &[&WORKER_CPU_AFFINITY, &WORKER_RLIMIT_NOFILE, &WORKER_SHUTDOWN_TIMEOUT];
 
-/// More bits than a mask of Linux has (CPU_SETSIZE).
+/// The bits of an affinity mask (CPU_SETSIZE).
 const CPUS_MAX: usize = 1024;
 
-/// Which CPUs a worker runs on.
+/// The CPUs a worker runs on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Affinity {
     /// The kernel decides.
     #[default]
     Free,
-    /// One CPU for each worker in turn: of these, or of all when there are none.
+    /// Each worker in turn has one of these CPUs, or of all CPUs when the list is empty.
     Auto(Vec<usize>),
-    /// These for each worker in turn; the last ones for those beyond.
+    /// Each worker in turn has one of these sets of CPUs; workers beyond the list have the last.
     Masks(Vec<Vec<usize>>),
 }
 
@@ -38,12 +38,12 @@ pub static WORKER_RLIMIT_NOFILE: Setting<Option<u64>> = Setting::one("worker_rli
 
 pub static WORKER_SHUTDOWN_TIMEOUT: Setting<u64> =
     Setting::time_ms("worker_shutdown_timeout").contexts(Contexts::MAIN).default("0").about(
-        "How long a worker that is leaving serves the connections it has, and waits until its clients have what they were sent, \
-         before it closes them; 0: as long as it takes. Workers leave by themselves when the master was killed: then 0 stands for \
-         five minutes.",
+        "How long a worker that is leaving serves the connections it has, and waits until its clients have what they \
+         were sent, before it closes them; 0: as long as it takes. Workers leave by themselves when the master was \
+         killed: then 0 stands for five minutes.",
     );
 
-/// ngx_set_cpu_affinity.
+/// Parses the masks (ngx_set_cpu_affinity).
 fn affinity(a: &mut Args) -> Result<Affinity, conf::Error> {
     if a.str(0)? == "auto" {
         if a.len() > 2 {

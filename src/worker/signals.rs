@@ -1,4 +1,5 @@
-//! What the signals of the master make of a worker's loop (ngx_worker_process_cycle): it goes on, drains, or ends.
+//! The commands of the master, which reach a worker as signals (ngx_worker_process_cycle): its loop goes on, drains, or
+//! ends.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use crate::event::Shutdown;
 use crate::log::{self, Logs};
 use crate::os::signals::Signals;
 
-/// Carries out the commands that reach a worker as signals of the master.
+/// Moves a worker from serving to draining and ending, see the drawing in `worker/mod.rs`.
 pub struct WorkerSignals {
     signals: Signals,
     logs: Arc<Logs>,

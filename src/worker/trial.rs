@@ -1,4 +1,4 @@
-//! Whether a worker could begin: tried in a child, before a port is opened.
+//! Tries, in a child and before a port is opened, whether a worker could begin.
 
 use std::fs;
 use std::sync::{Mutex, PoisonError};
@@ -15,9 +15,9 @@ use crate::os::{Failure, Poller, limits};
 /// An obstacle that would end every worker at its start.
 #[derive(Debug)]
 pub enum Refused {
-    /// A change of its user or group.
+    /// The change of its user or group failed.
     User(Failure),
-    /// Another call.
+    /// Another call failed.
     Call(Failure),
 }
 
@@ -25,7 +25,7 @@ pub enum Refused {
 static PASSED: Mutex<Option<(Option<Credentials>, Option<u64>)>> = Mutex::new(None);
 
 /// Tries what a worker starts with and a kernel may refuse for good: its user, its limit of descriptors, its first
-/// descriptors. There is no child where none of these is changed. `user`: who the workers become.
+/// descriptors. Without a change in these since the last time there is no child. `user`: the user the workers become.
 pub fn try_to_begin(conf: &Conf, user: Option<&Credentials>) -> Result<(), Refused> {
     let user = user.filter(|user| !user.is_assumed());
     let files = *conf.root.scope.get(&WORKER_RLIMIT_NOFILE);

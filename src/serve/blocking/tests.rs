@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Interrupts that the test raises.
+/// The interrupts that the test raises.
 struct Events {
     waker: EventFd,
     backlog: EventFd,
@@ -112,7 +112,7 @@ fn requests_follow_each_other_and_an_idle_client_is_closed_in_time() {
         assert!(ask(&mut client, GET).ends_with("hello!"));
     }
     assert!(is_closed(&mut client));
-    // Not from the answer on: that may reach this thread late.
+    // The time runs from before the request: the answer may reach this thread late.
     assert!(asked.elapsed() >= Duration::from_millis(50));
     // A wait for each request at most, and one for the end: nothing spins.
     assert!(thread.join().unwrap() <= 4);
@@ -150,7 +150,7 @@ fn a_process_that_leaves_finishes_an_exchange_and_one_that_ends_does_not() {
         client.write_all(b"GET / HTTP/1.1\r\n").unwrap();
         *events.shutdown.lock().unwrap() = shutdown;
         events.waker.notify().unwrap();
-        // Else the whole request may be there before the call is heard.
+        // The shutdown must be heard before the request is whole.
         while events.heard.load(Ordering::SeqCst) == 0 {
             assert!(!thread.is_finished() || shutdown == Shutdown::Fast);
             std::thread::yield_now();

@@ -1,10 +1,10 @@
 //! The account of an engine in its process's slot of the ledger: stores into shared memory, no waiting.
 //!
 //! The stage of a connection is published when its turn ends in another stage than it began in: a request that is
-//! answered at once changes nothing. Request times are measured only where the conf has a page that shows them: from the
-//! start of the loop's turn that found the first byte (read anyway) until the turn's last byte of answers is in the
-//! kernel's buffer, in nanoseconds. That costs one reading of the clock for all requests of one batch: 77 instructions in
-//! the vDSO, 45 to 55 ns on a busy virtual machine, where a small keep-alive answer takes 5.6 µs.
+//! answered at once changes nothing. Request times are measured only where the conf has a page that shows them: from
+//! the start of the loop's turn that found the first byte (read anyway) until the turn's last byte of answers is in the
+//! kernel's buffer, in nanoseconds. That costs one reading of the clock for all requests of one batch: 77 instructions
+//! in the vDSO, 45 to 55 ns on a busy virtual machine, where a small keep-alive answer takes 5.6 µs.
 
 use super::Engine;
 use crate::http::exchange::Stage;
@@ -18,7 +18,8 @@ impl Engine {
         self.tally.bytes_sent.add(session.ex.bytes_sent());
         self.tally.count_status(session.ex.status());
         if self.site.shows_times() {
-            // A request that took more than a turn to arrive shares its end with those behind it, but not its beginning.
+            // A request that took more than a turn to arrive shares its end with those behind it, but not its
+            // beginning.
             if session.unmeasured.count > 0 && session.unmeasured.since_ns != session.began_ns {
                 self.count_times(session);
             }
@@ -70,9 +71,9 @@ impl Engine {
         }
     }
 
-    /// How long a connection has waited to be accepted, ms: the kernel remembers when the handshake ended as the time of
-    /// the last data sent (`lsndtime`, tcp_create_openreq_child), and nothing has been sent since. It counts in ticks,
-    /// 4 ms where CONFIG_HZ is 250. With a deferred accept the time before the first bytes does not count.
+    /// How long a connection has waited to be accepted, ms: the kernel remembers when the handshake ended as the time
+    /// of the last data sent (`lsndtime`, tcp_create_openreq_child), and nothing has been sent since. It counts in
+    /// ticks, 4 ms where CONFIG_HZ is 250. With a deferred accept the time before the first bytes does not count.
     /// `None`: not TCP, or the conf shows it nowhere, and then the question to the kernel is not asked.
     pub(super) fn accept_delay(&self, socket: &crate::os::Socket) -> Option<u32> {
         if !self.site.wants_accept_delay() {

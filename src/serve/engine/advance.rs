@@ -9,9 +9,9 @@ use crate::serve::session::{Read, Session};
 use crate::serve::settings::{SENDFILE, TCP_NOPUSH};
 
 impl Engine {
-    /// Goes on with `conn` until it must wait. To be called when the event it waited for has come, by the one driver that
-    /// has the connection in hand. `hung_up`: the client has closed its side, so that the end of the stream is there to
-    /// be read.
+    /// Goes on with `conn` until it must wait. To be called when the event it waited for has come, by the one driver
+    /// that has the connection in hand. `hung_up`: the client has closed its side, so that the end of the stream is
+    /// there to be read.
     pub fn advance(&mut self, conn: &mut Conn, hung_up: bool) -> Need {
         let mut session = match conn.session.take() {
             // A driver that did not wait for the first bytes: the request begins when they come.

@@ -15,12 +15,12 @@ pub(super) const DELIVERY_CHECK_MS: u64 = 100;
 pub(super) const LINGER_PAUSE_MS: u64 = 5_000;
 pub(super) const LINGER_MS: u64 = 30_000;
 
-/// Behind a response of more bytes a close asks whether the client has them: a reset would take the remainder from a client
-/// that has sent more. Most shorter responses are acknowledged by then, and the question costs a system call.
+/// Behind a response of more bytes a close asks whether the client has them: a reset would take the remainder from a
+/// client that has sent more. Most shorter responses are acknowledged by then, and the question costs a system call.
 const LARGE: u64 = 64 << 10;
 
 impl Engine {
-    /// Closes without a response; the responses to earlier requests go out first. `None`: they are on their way.
+    /// Closes without a response, when the responses to earlier requests are out. `None`: they are on their way.
     pub(super) fn hang_up(&mut self, conn: &mut Conn, session: &mut Session) -> Option<Need> {
         if !session.out.is_empty() {
             self.flush_then(conn, After::Close { linger: true });
@@ -32,7 +32,7 @@ impl Engine {
         Some(Need::Close)
     }
 
-    /// The client has closed in the middle of a request.
+    /// Counts and logs a request in the middle of which the client has closed.
     pub(super) fn abandon(&mut self, conn: &mut Conn, session: &mut Session) {
         conn.info.requests += 1;
         let Session { input, start, ex, .. } = &mut *session;
@@ -40,9 +40,9 @@ impl Engine {
         self.finish(conn, session);
     }
 
-    /// To `Linger`, or to the close. To be called when the last response is in the kernel's buffer: a close then would be a
-    /// reset for a client that sends more, and take from it what is on its way (RFC 9112, 9.6). So a client that may
-    /// send more is waited for. `None`: it is.
+    /// To `Linger`, or to the close. To be called when the last response is in the kernel's buffer: a close then would
+    /// be a reset for a client that sends more, and take from it what is on its way (RFC 9112, 9.6). So a client that
+    /// may send more is waited for. `None`: it is.
     pub(super) fn close(&mut self, conn: &mut Conn, session: &mut Session, linger: bool) -> Option<Need> {
         let is_large = session.ex.bytes_sent() > LARGE;
         let linger = linger || conn.is_pipelining || session.has_waited || session.reads_more(&conn.socket);
@@ -52,14 +52,15 @@ impl Engine {
         }
         let now = self.clock.now_ms();
         conn.state = State::Linger { until_ms: now + LINGER_MS };
-        // A process that leaves may be the last of its network namespace, which takes along what is not acknowledged.
+        // A process that shuts down may be the last of its network namespace, which takes along what is not
+        // acknowledged.
         conn.deadline_ms = now + if linger { LINGER_PAUSE_MS } else { DELIVERY_CHECK_MS };
         None
     }
 
     /// Finds out whether the client still takes what was sent, and notes how much it has not acknowledged. To be asked
-    /// when a connection's time is up, not before: the question costs a system call. A client that has taken nothing for
-    /// `LINGER_MS` does not any more.
+    /// when a connection's time is up, not before: the question costs a system call. A client that has taken nothing
+    /// for `LINGER_MS` does not any more.
     fn check_delivery(&self, conn: &mut Conn) -> bool {
         let (now_ms, bytes) = (self.clock.now_ms(), conn.socket.unacknowledged().unwrap_or(0));
         if bytes != conn.undelivered.bytes {

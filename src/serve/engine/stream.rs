@@ -1,4 +1,4 @@
-//! The connections of `stream`: what comes goes to the server's service, its answers go back.
+//! The connections of `stream`: their input goes to the server's service, its answers go back.
 
 use super::close::{DELIVERY_CHECK_MS, LINGER_MS, LINGER_PAUSE_MS};
 use super::{BATCH_MAX, Engine};
@@ -14,7 +14,7 @@ use std::fmt;
 /// The answers hold no files.
 const NO_FILES: SendOptions = SendOptions { sendfile: false, nopush: false, closing: false };
 
-/// A connection as a place of the error log, in the words of ngx_stream_log_error.
+/// The origin of an error log line: a connection of `stream`, in the words of ngx_stream_log_error.
 struct Here<'a> {
     info: &'a ConnInfo,
     addr: &'a Addr,
@@ -119,7 +119,7 @@ impl Engine {
         }
     }
 
-    /// Answers what is whole of the input. Returns whether there was anything.
+    /// Answers the whole chunks or frames of the input. Returns whether there were any.
     fn answer(&self, conn: &mut Conn, session: &mut Session, server: &Server, phase: &mut Phase) -> bool {
         let Some(input) = session.input.get(session.start..).filter(|input| !input.is_empty()) else { return false };
         let Phase::Serve { .. } = phase else { return false };
@@ -138,7 +138,7 @@ impl Engine {
         true
     }
 
-    /// Nothing more has come: waits for the rest of a frame, or for the next.
+    /// Waits for the remainder of a frame, or for the next frame: nothing more has come.
     fn wait(&self, conn: &mut Conn, session: &Session, server: &Server, phase: &mut Phase) -> Need {
         if let Phase::Serve { frame_until_ms } = phase
             && session.start < session.input.len()
@@ -150,13 +150,14 @@ impl Engine {
         Need::Idle
     }
 
-    /// Whether a shutdown has begun, and all that was asked is answered. A client that has just come still gets its answer.
+    /// Whether a shutdown has begun, and all that was asked is answered. A client that has just come still gets its
+    /// answer.
     fn is_done(&self, conn: &Conn, session: &Session, phase: &Phase) -> bool {
         let is_between = matches!(phase, Phase::Serve { .. }) && session.start == session.input.len();
         self.shutdown.has_begun() && is_between && conn.info.requests > 0
     }
 
-    /// The client was too slow.
+    /// Logs that the client was too slow, unless it has its last answer.
     pub(super) fn stream_timed_out(&mut self, conn: &mut Conn, phase: Phase) -> Need {
         if let Some(session) = conn.session.take() {
             if !matches!(phase, Phase::Linger { .. }) {

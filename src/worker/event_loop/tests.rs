@@ -1,4 +1,5 @@
-//! The mechanism, turn by turn: real sockets and epoll sets, two loops in one thread, and a driver that only takes notes.
+//! The mechanism, turn by turn: real sockets and epoll sets, two loops in one thread, and a driver that only takes
+//! notes.
 
 use std::cell::RefCell;
 use std::net::{SocketAddr, TcpStream};
@@ -16,7 +17,7 @@ use crate::shm::{Ledger, Role};
 mod handoff;
 mod room;
 
-/// What a driver has been asked to do, with the holder of the mutex at that moment.
+/// A call of the driver, with the holder of the mutex at that moment.
 #[derive(Debug, PartialEq, Eq)]
 enum Note {
     Accept(Option<u32>),
@@ -185,7 +186,7 @@ fn the_mutex_changes_hands_and_the_sockets_follow_it() {
     first.turn(1);
     assert!(first.state.listening.is_armed(), "who had the mutex keeps the sockets until it loses");
     assert!(!second.state.listening.is_armed());
-    // The second is quicker this time; the first, when it tries, loses and removes its sockets.
+    // The second worker is quicker this time; the first loses when it tries, and removes its sockets.
     assert!(second.hooks.before_wait(&mut second.state).posts);
     assert_eq!(service.ledger.mutex().holder(), Some(101));
     let wait = first.hooks.before_wait(&mut first.state);
@@ -276,7 +277,7 @@ fn the_herd_wakes_in_vain_and_that_is_counted() {
     let mut service = service("herd", 4, 64, false);
     service.workers.iter_mut().for_each(|worker| assert_eq!(worker.turn(1), []));
     service.connect(1);
-    // All wait for the same connection before any of them accepts it.
+    // All workers are woken by the same connection before any of them accepts it.
     let events: Vec<Events> = service
         .workers
         .iter()
@@ -340,7 +341,7 @@ fn who_leaves_takes_its_sockets_out_and_frees_the_mutex() {
     }
 }
 
-/// Waits, without a turn of anybody's, until the lease of what was given at `since` is up.
+/// Waits, without a turn of any worker, until the lease of what was given at `since` is up.
 fn let_pass(ms: u64) {
     let until = monotonic_ms() + ms;
     while monotonic_ms() <= until {
@@ -368,7 +369,7 @@ fn a_silent_holder_loses_the_mutex_when_connections_wait_and_not_before() {
     let_pass(10);
     assert!(second.hooks.before_wait(&mut second.state).posts);
     assert_eq!((service.ledger.mutex().holder(), second.state.tally.takeovers.get()), (Some(101), 1));
-    // The third was woken to watch the new holder.
+    // The third worker was woken to watch the new holder.
     let mut events = Events::with_capacity(4);
     third.state.poller.wait(&mut events, Some(0)).unwrap();
     assert_eq!(events.len(), 1);
@@ -412,7 +413,8 @@ fn a_holder_that_nobody_watches_rings_one_after_the_other() {
         worker.state.poller.wait(&mut events, Some(0)).unwrap();
         events.len()
     };
-    // Each listens to its bell from its first turn on; then the first holds the mutex, and the watch is nobody's.
+    // Each worker watches its waker from its first turn on; then the first holds the mutex, and no worker has the
+    // watch.
     service.workers.iter_mut().for_each(|worker| assert_eq!(worker.turn(1), []));
     let [first, second, third] = &mut service.workers[..] else { panic!() };
     for expected in [(0, 0), (1, 0), (0, 1)] {

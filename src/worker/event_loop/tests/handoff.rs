@@ -1,11 +1,11 @@
-//! accept_handoff, turn by turn.
+//! The model accept_handoff, turn by turn.
 
 use std::path::Path;
 use std::sync::mpsc;
 
 use super::*;
 
-/// Who would wake, were it asleep alone.
+/// The workers that would wake if they were asleep alone.
 fn who_sees_it(service: &Service) -> Vec<usize> {
     let wakes = |worker: &Worker| {
         let mut events = Events::with_capacity(4);
@@ -20,7 +20,7 @@ fn handed_on_the_mutex_spreads_connections_at_one_wakeup_each() {
     for multi_accept in [false, true] {
         let mut service = service("accept_handoff", 4, 512, multi_accept);
         service.workers.iter_mut().for_each(|worker| assert_eq!(worker.turn(1), []));
-        // One at a time, it is the holder that wakes.
+        // Without multi_accept the holder is woken for each connection.
         for _ in 0..40 {
             let_pass(1);
             service.connect(1);
@@ -31,7 +31,7 @@ fn handed_on_the_mutex_spreads_connections_at_one_wakeup_each() {
         let sums = service.ledger.sums();
         assert!(live(&service).iter().all(|n| n.abs_diff(10) <= 1), "{:?}", live(&service));
         assert_eq!((sums.accepts, sums.wakeups, sums.mutex_takes), (40, 40, 1));
-        // With multi_accept the one that has fewest looks for more.
+        // With multi_accept the worker that has fewest is woken to look for more.
         assert!(sums.handoffs <= 40 && (multi_accept || sums.empty_accepts == 0), "{sums:?}");
         // In a rush a few connections more or less are taken for fewer hand-ons.
         service.connect(360);
@@ -47,7 +47,7 @@ fn in_a_rush_who_has_too_many_lets_go_of_the_sockets_before_it_is_woken_in_vain(
     let mut service = service("accept_handoff", 4, 64, false);
     service.workers.iter_mut().for_each(|worker| assert_eq!(worker.turn(1), []));
     service.connect(40);
-    // Not one connection more than a few is for the first, because the others have none.
+    // The first worker takes a few connections at most, because the others have none.
     service.workers[0].turn(40);
     let sums = service.ledger.sums();
     assert!((2..=6).contains(&sums.accepts) && sums.wakeups == sums.accepts, "{sums:?}");
@@ -87,7 +87,7 @@ fn fill(service: &mut Service, holder: usize) {
 fn holder_and_deputy_are_first_and_second_in_the_kernel_s_row() {
     let mut service = service("accept_handoff", 3, 64, false);
     service.workers.iter_mut().for_each(|worker| assert_eq!(worker.turn(1), []));
-    // The first took what was free, and the second volunteered.
+    // The first worker took the free mutex, and the second volunteered.
     service.connect(1);
     assert_eq!(who_sees_it(&service), [1, 1, 0]);
     assert_eq!(service.workers[0].turn(1), [Note::Accept(Some(100))]);
@@ -95,7 +95,7 @@ fn holder_and_deputy_are_first_and_second_in_the_kernel_s_row() {
     let_pass(1);
     service.connect(1);
     assert_eq!(service.workers[0].turn(1), [Note::Accept(Some(100))]);
-    // All others have none; the second has waited longest, then the third.
+    // All other workers have no connection; the second has waited longest, then the third.
     assert_eq!(service.ledger.mutex().holder(), Some(101));
     assert_eq!(who_sees_it(&service), [0, 0, 0], "a hand-on wakes nobody");
     let_pass(1);
@@ -114,7 +114,8 @@ fn the_deputy_steps_in_when_the_holder_does_not_sleep() {
     service.workers.iter_mut().for_each(|worker| assert_eq!(worker.turn(1), []));
     fill(&mut service, 0);
     let_pass(1);
-    // The second is the holder, and busy; the connection wakes the third, which has something else to do first.
+    // The second worker is the holder, and busy; the connection wakes the third, which has other events to handle
+    // first.
     service.connect(1);
     let woken = EventFd::new().unwrap();
     woken.notify().unwrap();
@@ -122,7 +123,7 @@ fn the_deputy_steps_in_when_the_holder_does_not_sleep() {
     assert_eq!(service.workers[2].turn(1), [Note::Ready(7 << 32, Some(101))]);
     service.workers[2].state.poller.delete(&woken).unwrap();
     assert_eq!(service.workers[2].turn(1), [Note::Accept(Some(102))]);
-    // After one more, the mutex goes to the second, which has fewest.
+    // After one more connection the mutex goes to the second worker, which has fewest.
     let_pass(1);
     service.connect(1);
     assert_eq!(service.workers[2].turn(1), [Note::Accept(Some(102))]);
@@ -182,7 +183,7 @@ fn who_leaves_hands_the_mutex_on_and_the_dead_one_s_is_free() {
     second.state.tally.pass_on(101, 0);
     model.child_died(seats[1], 101);
     assert_eq!(service.ledger.mutex().holder(), None);
-    // It is rung, and takes what is free.
+    // The waker of the worker is set, and it takes the free mutex.
     let mut events = Events::with_capacity(4);
     third.state.poller.wait(&mut events, Some(0)).unwrap();
     assert_eq!(events.len(), 1);
@@ -198,7 +199,7 @@ fn a_wakeup_that_came_to_nothing_is_made_good_after_a_lease() {
     let mut service = service_with("accept_handoff", 2, 64, false, Some(20));
     service.workers.iter_mut().for_each(|worker| assert_eq!(worker.turn(1), []));
     assert_eq!(service.ledger.mutex().holder(), Some(100));
-    // Somebody sleeps in the place of the first, is woken for a connection, and does nothing about it.
+    // A process sleeps in the place of the first worker, is woken for a connection, and does nothing about it.
     let (poller, (say, hear)) = (service.workers[0].state.poller.clone(), mpsc::channel());
     let sleeper = std::thread::spawn(move || {
         say.send(std::fs::read_link("/proc/thread-self").unwrap()).unwrap();

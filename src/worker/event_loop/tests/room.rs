@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Runs `body` in a forked child, whose limits are its own. True: it did not panic.
+/// Runs `body` in a forked child, whose limits are its own. Returns whether it ended without a panic.
 fn in_child(body: impl FnOnce()) -> bool {
     use crate::os::process::{Fork, exit_now, fork};
     let pid = match fork().unwrap() {
@@ -26,7 +26,7 @@ fn without_descriptors_a_worker_stops_listening_and_lets_others_accept() {
         service.connect(1);
         assert!(in_child(|| {
             let fill: Vec<EventFd> = {
-                // Above what the tests beside this one hold open: the child has it all.
+                // The limit lies above what the tests beside this one hold open: the child has inherited it all.
                 let numbers = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
                 let highest = numbers.filter_map(|fd| fd.file_name().to_str()?.parse::<u64>().ok()).max();
                 crate::os::limits::set_max_open_files(highest.unwrap() + 10).unwrap();
@@ -37,14 +37,14 @@ fn without_descriptors_a_worker_stops_listening_and_lets_others_accept() {
             assert_eq!(worker.state.tally.failed_accepts.get(), 1);
             assert!(!worker.state.listening.is_armed());
             assert_eq!(service.ledger.mutex().holder(), None);
-            // It sleeps until the pause is over, although a connection waits.
+            // The worker sleeps until the pause is over, although a connection waits.
             let wait = worker.hooks.before_wait(&mut worker.state);
             assert!(wait.at_most_ms.is_some_and(|ms| ms <= 30) && !wait.posts);
             assert!(!worker.state.listening.is_armed());
             drop(fill);
-            // Then it tries again; under a mutex it sits one turn out first.
+            // Behind the pause the worker tries again; under a mutex it sits one turn out first.
             let now = worker.state.driver.clock().now_ms();
-            // Who rings for the others hears that, too.
+            // A worker that wakes the others is woken by that, too.
             let left = if model == "exclusive" { 2 } else { 1 };
             run(&mut worker.state, &mut *worker.hooks, &mut Turns { left, wait_until: now + 40 });
             assert_eq!(worker.turn(2).len(), 1, "{model}");
@@ -64,7 +64,7 @@ fn a_connection_that_wakes_a_worker_without_room_is_left_to_another() {
         first.turn(1);
         assert_eq!(tally.failed_accepts.get(), 1);
     }));
-    // The kernel has nothing new to tell it: what it sees, it sees because it was rung for.
+    // The kernel has no new event for the worker: it sees the connection because another worker has woken it.
     let mut events = Events::with_capacity(4);
     second.state.poller.wait(&mut events, Some(0)).unwrap();
     assert!(events.iter().any(|(key, _)| Source::of(key) == Source::Model(0)), "the gong");

@@ -39,16 +39,13 @@ pub static TCP_NODELAY: Setting<bool> = Setting::flag("tcp_nodelay")
     .default("on")
     .about("Whether small packets leave at once. Set on the listening socket, from which connections inherit it.");
 
-pub static SERVICE: Setting<Option<Service>> = Setting::many(&["echo_upper", "json_rpc"], service)
-.contexts(Contexts::STREAM_SERVER)
-.args(0, 0)
-.local()
-.about(
-    "The service of the server. `echo_upper` answers each chunk in ASCII upper case. `json_rpc` reads frames of a \
+pub static SERVICE: Setting<Option<Service>> =
+    Setting::many(&["echo_upper", "json_rpc"], service).contexts(Contexts::STREAM_SERVER).args(0, 0).local().about(
+        "The service of the server. `echo_upper` answers each chunk in ASCII upper case. `json_rpc` reads frames of a \
      4-byte little-endian length and that many bytes of JSON, `{\"in\": \"ping\", \"params\": ...}`, and answers each \
-     with `{\"out\": \"pong\", \"result\": ...}` in the same framing, the result being the params; anything else gets an \
-     `{\"error\": ...}`, and the connection is closed.",
-);
+     with `{\"out\": \"pong\", \"result\": ...}` in the same framing, the result being the params; anything else gets \
+     an `{\"error\": ...}`, and the connection is closed.",
+    );
 
 pub static RPC_MAX_FRAME: Setting<u64> = Setting::one("rpc_max_frame", |args| match args.size(0)? {
     size @ 1..=LARGEST_FRAME => Ok(size),

@@ -15,7 +15,8 @@ pub const BROWSER: &[u8] = b"GET /docs/guide/index.html?page=2 HTTP/1.1\r\n\
     sec-ch-ua-mobile: ?0\r\n\
     sec-ch-ua-platform: \"Linux\"\r\n\
     Upgrade-Insecure-Requests: 1\r\n\
-    User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
+    Chrome/142.0.0.0 Safari/537.36\r\n\
     Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8\r\n\
     Sec-Fetch-Site: same-origin\r\n\
     Sec-Fetch-Mode: navigate\r\n\
@@ -71,7 +72,8 @@ pub fn large_conf(servers: usize) -> String {
     for n in 0..servers {
         let _ = write!(
             conf,
-            "    server {{\n        listen 127.0.0.1:8080;\n        server_name site{n}.example.org *.site{n}.example.org;\n\
+            "    server {{\n        listen 127.0.0.1:8080;\n\
+             \x20       server_name site{n}.example.org *.site{n}.example.org;\n\
              \x20       root /srv/site{n};\n        index index.html index.htm;\n        error_page 404 /404.html;\n\
              \x20       location / {{ try_files $uri $uri/ =404; }}\n\
              \x20       location ^~ /assets/ {{ expires 1y; add_header Cache-Control \"public, immutable\"; }}\n\

@@ -7,11 +7,16 @@
 //! ```
 //!
 //! The inputs follow from the seed alone, so that a run can be repeated. A target panics when the part under test does,
-//! or when a property that must hold does not. The input is then in the file that the last line names, and `drover-fuzz
-//! TARGET FILE` runs it again.
+//! or when a property that must hold does not. The input is then in the file that the last line names, and
+//! `drover-fuzz TARGET FILE` runs it again.
 
+/// Makes inputs from examples.
 mod mutate;
+
+/// The form of a target.
 mod target;
+
+/// The targets.
 mod targets;
 
 use mutate::Mutator;

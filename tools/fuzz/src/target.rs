@@ -1,8 +1,8 @@
 /// Runs a target with an input; fails by a panic.
-pub type Run = Box<dyn FnMut(&[u8])>;
+pub(crate) type Run = Box<dyn FnMut(&[u8])>;
 
 /// A part of drover that takes bytes from strangers.
-pub struct Target {
+pub(crate) struct Target {
     pub name: &'static str,
     /// Sets the target up.
     pub new: fn() -> Run,

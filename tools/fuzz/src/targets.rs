@@ -6,5 +6,5 @@ mod pieces;
 
 use crate::target::Target;
 
-pub static TARGETS: &[Target] =
+pub(crate) static TARGETS: &[Target] =
     &[pieces::REQUEST, pieces::CHUNKED, pieces::URI, pieces::RANGE, pieces::REGEX, conf::CONF, engine::ENGINE];

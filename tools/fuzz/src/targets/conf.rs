@@ -5,7 +5,7 @@ use drover::conf::{self, Registry};
 use drover::http::HttpConf;
 use drover::stream::Servers;
 
-pub const CONF: Target = Target {
+pub(crate) const CONF: Target = Target {
     name: "conf",
     new: || {
         let registry = drover::cli::registry();

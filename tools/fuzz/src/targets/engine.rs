@@ -15,7 +15,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
 
-pub const ENGINE: Target = Target {
+pub(crate) const ENGINE: Target = Target {
     name: "engine",
     new: || {
         let dir = tempfile::tempdir().expect("a temporary directory");

@@ -53,7 +53,7 @@ const HTTP: &[&str] = &[
     "User-Agent: MSIE 5 \r\n",
 ];
 
-pub const REQUEST: Target = Target {
+pub(crate) const REQUEST: Target = Target {
     name: "request",
     new: || Box::new(request),
     seeds: &[
@@ -84,7 +84,7 @@ fn request(input: &[u8]) {
     assert_eq!((whole.fields, whole.host, whole.framing), (pieces.fields, pieces.host, pieces.framing));
 }
 
-pub const CHUNKED: Target = Target {
+pub(crate) const CHUNKED: Target = Target {
     name: "chunked",
     new: || Box::new(chunked),
     seeds: &[b"3\r\nabc\r\n0\r\n\r\n", b"1;x=\"y\"\r\na\r\n0a\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\nGET /"],
@@ -109,7 +109,7 @@ fn chunked(input: &[u8]) {
     assert!(fed.done || fed.consumed == input.len());
 }
 
-pub const URI: Target = Target {
+pub(crate) const URI: Target = Target {
     name: "uri",
     new: || Box::new(uri),
     seeds: &[b"/a/b/c.html", b"/a/%2e%2e/b/./c//d/../%41%c3%a9", b"/..%2f..%2fetc/passwd", b"/a/.../..b/c.."],
@@ -133,7 +133,7 @@ fn uri(input: &[u8]) {
     }
 }
 
-pub const RANGE: Target = Target {
+pub(crate) const RANGE: Target = Target {
     name: "range",
     new: || Box::new(range),
     seeds: &[b"bytes=0-1", b"bytes=-5", b"bytes=3-", b"bytes=0-0, 2-3 ,-1", b"bytes=9-3"],
@@ -162,7 +162,7 @@ fn range(input: &[u8]) {
     assert_eq!(multipart.content_length(&ranges), text.len() as u64 + data);
 }
 
-pub const REGEX: Target = Target {
+pub(crate) const REGEX: Target = Target {
     name: "regex",
     new: || Box::new(regex),
     seeds: &[

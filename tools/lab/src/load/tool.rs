@@ -8,8 +8,8 @@ use anyhow::Result;
 use super::settings::{Settings, Target};
 use crate::process::{KeptProcess, ProgramSpec};
 
-/// Runs `program` for the length of the load. Returns its output and the share of a CPU that it used. Errors: it does not
-/// start, or does not end.
+/// Runs `program` for the length of the load. Returns its output and the share of a CPU that it used. Errors: it does
+/// not start, or does not end.
 pub(super) fn run(
     program: &Path,
     args: impl IntoIterator<Item = String>,

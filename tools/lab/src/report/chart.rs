@@ -77,8 +77,8 @@ impl Decades {
     }
 }
 
-/// A chart of latency over the share of requests, both logarithmic: the right half is the slowest per cent, which a linear
-/// axis would hide. `series`: for each side pairs (share, µs).
+/// A chart of latency over the share of requests, both logarithmic: the right half is the slowest per cent, which a
+/// linear axis would hide. `series`: for each side pairs (share, µs).
 pub(super) fn latency(title: &str, series: &[Vec<(f64, f64)>]) -> String {
     // The axis shows shares by how many requests are slower: one in two, one in ten ...
     const TICKS: [(f64, &str); 6] =

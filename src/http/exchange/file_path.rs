@@ -16,6 +16,7 @@ impl Exchange {
 }
 
 /// Puts the directory of a location's `root` or `alias` into `out`, in the place of what it holds.
+#[inline(always)]
 pub(in crate::http) fn directory(ex: &Exchange, cx: &Cx, location: &Location, out: &mut Vec<u8>) {
     let root = location.scope.get(&ROOT);
     out.clear();

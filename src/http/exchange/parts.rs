@@ -61,7 +61,7 @@ pub struct ErrorState {
     pub(in crate::http) is_final: bool,
 }
 
-/// What becomes of the connection behind the response.
+/// The fate of the connection behind the response.
 #[derive(Debug, Default)]
 pub struct Fate {
     /// The next request may come.
@@ -73,9 +73,9 @@ pub struct Fate {
 impl Target {
     /// Makes it ready for the next request; keeps the memory of its buffers.
     pub(super) fn reset(&mut self) {
+        self.captured.clear();
+        let captured = std::mem::take(&mut self.captured);
         let (uri, args, path) = (cleared(&mut self.uri), cleared(&mut self.args), cleared(&mut self.path));
-        let mut captured = std::mem::take(&mut self.captured);
-        captured.clear();
         *self = Target { uri, args, path, captured, ..Target::default() };
     }
 

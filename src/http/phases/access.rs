@@ -100,9 +100,9 @@ fn is_local(client: &Addr) -> bool {
         .is_none_or(|ip| matches!(ip.to_canonical(), IpAddr::V4(Ipv4Addr::LOCALHOST) | IpAddr::V6(Ipv6Addr::LOCALHOST)))
 }
 
-/// Phase: 403 for clients that no rule lets in; an internal redirect goes through it again. Private content (a handler's) is
-/// for clients on this machine, unless the very location that shows it has a rule: a rule further out was hardly written
-/// with it in mind.
+/// Phase: 403 for clients that no rule lets in; an internal redirect goes through it again. Private content (a
+/// handler's) is for clients on this machine, unless the very location that shows it has a rule: a rule further out was
+/// hardly written with it in mind.
 pub(super) fn check(ex: &mut Exchange, cx: &Cx) -> Flow {
     let location = ex.location_of(cx);
     let (rules, client) = (location.scope.get(&ACCESS).as_slice(), &cx.conn.peer);

@@ -3,8 +3,8 @@
 use crate::http::exchange::{Answer, Cx, Exchange, Flow, error_lines};
 use crate::http::site::root::UriTail;
 
-/// Phase: 404 where an alias would lead to a sibling of its directory: `location /i { alias /img/; }` fits `/i../x`, a segment
-/// that normalisation leaves alone, and the file would be `/img/../x`. nginx serves it.
+/// Phase: 404 where an alias would lead to a sibling of its directory: `location /i { alias /img/; }` fits `/i../x`, a
+/// segment that normalisation leaves alone, and the file would be `/img/../x`. nginx serves it.
 pub(super) fn check(ex: &mut Exchange, cx: &Cx) -> Flow {
     let UriTail::After(prefix) = ex.location_of(cx).uri_tail else { return Flow::Next };
     let tail = ex.target.uri.get(prefix..).and_then(|tail| tail.strip_prefix(b".."));

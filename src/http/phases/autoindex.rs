@@ -11,8 +11,8 @@ use crate::http::message::uri::{self, Escape};
 use crate::os::time::LocalTime;
 
 pub static AUTOINDEX: Setting<bool> = Setting::flag("autoindex").contexts(Contexts::HTTP_ALL).default("off").about(
-    "Whether a uri that ends in a slash, and leads to a directory without an index file, gets a list of what the directory \
-     holds. Names that begin with a dot are not listed.",
+    "Whether a uri that ends in a slash, and leads to a directory without an index file, gets a list of what the \
+     directory holds. Names that begin with a dot are not listed.",
 );
 
 pub static AUTOINDEX_EXACT_SIZE: Setting<bool> = Setting::flag("autoindex_exact_size")

@@ -37,8 +37,8 @@ pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
     look_up(ex, cx, 0)
 }
 
-/// The file that is there becomes the uri. Where the first name is missing, the directory is looked up before the next name:
-/// without it, there is no use in trying.
+/// The file that is there becomes the uri. Where the first name is missing, the directory is looked up before the next
+/// name: without it, there is no use in trying.
 pub(super) fn opened(ex: &mut Exchange, cx: &Cx, step: usize, result: Result<Found, i32>) -> Flow {
     match result {
         Ok(found) if step == DIRECTORY && found.kind == Kind::Dir => look_up(ex, cx, 1),

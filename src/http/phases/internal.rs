@@ -4,11 +4,11 @@ use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Answer, Cx, Exchange, Flow};
 
 /// Only internal redirects may come here.
-pub static INTERNAL: Setting<bool> = Setting::one("internal", |_| Ok(true))
-    .contexts(Contexts::LOCATION)
-    .args(0, 0)
-    .syntax("")
-    .about("The location, and those in it, answer internal redirects only (error_page, try_files, index); anyone else gets a 404.");
+pub static INTERNAL: Setting<bool> =
+    Setting::one("internal", |_| Ok(true)).contexts(Contexts::LOCATION).args(0, 0).syntax("").about(
+        "The location, and those in it, answer internal redirects only (error_page, try_files, index); anyone else \
+         gets a 404.",
+    );
 
 /// Phase: a client's own request gets a 404 here.
 pub(super) fn check(ex: &mut Exchange, cx: &Cx) -> Flow {

@@ -1,6 +1,6 @@
 //! `return`, as in nginx's `ngx_http_rewrite_module.c`.
 
-use crate::conf::{self, Contexts, Scope, Setting};
+use crate::conf::{self, Contexts, Setting};
 use crate::http::answer::conditions;
 use crate::http::exchange::{Answer, Cx, Exchange, Flow};
 use crate::http::site::template::Template;
@@ -24,7 +24,8 @@ pub static RETURN: Setting<Option<Return>> = Setting::many(&["return"], |args, f
 .local()
 .about(
     "Answers at once: with a status and a text, with a redirect (301, 302, 303, 307, 308) to a URL, or, given a URL \
-     alone, with a 302. Codes 408, 444 and 499 close the connection without a response. The first one in a block counts.",
+     alone, with a 302. Codes 408, 444 and 499 close the connection without a response. The first one in a block \
+     counts.",
 );
 
 impl Return {
@@ -47,15 +48,16 @@ impl Return {
 
 /// Phase, before the location is known: the server's own `return`.
 pub(super) fn in_server(ex: &mut Exchange, cx: &Cx) -> Flow {
-    let scope = &ex.server_of(cx).scope;
-    answer(ex, cx, scope)
+    match ex.server_of(cx).scope.get(&RETURN) {
+        Some(conf) => answer(ex, cx, conf),
+        None => Flow::Next,
+    }
 }
 
-/// Phase: a `return` that closes the connection without a response. Nothing of the request changes it, and its body is not
-/// looked at.
+/// Phase: a `return` that closes the connection without a response. Nothing of the request changes it, and its body is
+/// not looked at.
 pub(super) fn close(ex: &mut Exchange, cx: &Cx) -> Flow {
-    let conf = location_scope(ex, cx).and_then(|scope| scope.get(&RETURN).as_ref());
-    match conf.map(|conf| Answer::failure(conf.status)) {
+    match of_location(ex, cx).map(|conf| Answer::failure(conf.status)) {
         Some(answer @ Answer::Close(_)) => Flow::Answer(answer),
         _ => Flow::Next,
     }
@@ -63,21 +65,20 @@ pub(super) fn close(ex: &mut Exchange, cx: &Cx) -> Flow {
 
 /// Phase: the location's `return`.
 pub(super) fn in_location(ex: &mut Exchange, cx: &Cx) -> Flow {
-    match location_scope(ex, cx) {
-        Some(scope) => answer(ex, cx, scope),
+    match of_location(ex, cx) {
+        Some(conf) => answer(ex, cx, conf),
         None => Flow::Next,
     }
 }
 
-/// The scope of the location, unless that stands for the server itself.
-fn location_scope<'a>(ex: &Exchange, cx: &Cx<'a>) -> Option<&'a Scope> {
+/// The `return` of the location, unless the location stands for the server itself.
+fn of_location<'a>(ex: &Exchange, cx: &Cx<'a>) -> Option<&'a Return> {
     let location = ex.location_of(cx);
-    Some(&location.scope).filter(|_| location.index != ex.server_of(cx).own)
+    location.scope.get(&RETURN).as_ref().filter(|_| location.index != ex.server_of(cx).own)
 }
 
-/// The answer of the scope's `return`, if there is one: `ngx_http_send_response`.
-fn answer(ex: &mut Exchange, cx: &Cx, scope: &Scope) -> Flow {
-    let Some(conf) = scope.get(&RETURN) else { return Flow::Next };
+/// The answer of a `return`: `ngx_http_send_response`.
+fn answer(ex: &mut Exchange, cx: &Cx, conf: &Return) -> Flow {
     // In an error page the status is that of the error.
     let status = if ex.error.status == 0 { conf.status } else { ex.error.status };
     ex.response.status = status;

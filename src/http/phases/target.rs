@@ -12,7 +12,8 @@ pub static MERGE_SLASHES: Setting<bool> = Setting::flag("merge_slashes")
     .default("on")
     .about("Whether a run of slashes in a uri counts as one.");
 
-/// The server for the host, and the uri. `Ok(false)`: a regex among the names failed, and the server is the default one.
+/// The server for the host, and the uri. `Ok(false)`: a regex among the names failed, and the server is the default
+/// one.
 pub(super) fn find(ex: &mut Exchange, cx: &Cx) -> Result<bool, Reject> {
     let input = cx.input;
     let selected = select_server(ex, cx, ex.head.host.of(input));

@@ -12,9 +12,9 @@ pub static TRY_FILES: Setting<Option<TryFiles>> = Setting::one("try_files", TryF
     .syntax("FILE ... URI | =CODE | @NAME")
     .local()
     .about(
-        "Serves the first of the named files that exists (a name that ends in a slash asks for a directory). The last \
-         argument says what happens when none does: an internal redirect to a uri, a status (408, 444 and 499 close the \
-         connection without a response), or a named location.",
+        "Serves the first of the named files that exists (a name that ends in a slash asks for a directory). The \
+         last argument says what happens when none does: an internal redirect to a uri, a status (408, 444 and 499 \
+         close the connection without a response), or a named location.",
     );
 
 /// The parsed `try_files`.
@@ -69,29 +69,28 @@ impl TryFiles {
 
 /// Phase: looks the first name up.
 pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
-    look_up(ex, cx, 0)
+    match ex.location_of(cx).scope.get(&TRY_FILES) {
+        Some(conf) => look_up(ex, cx, conf, 0),
+        None => Flow::Next,
+    }
 }
 
 /// The name of number `i` has been looked up: it is taken, or the next is tried.
 pub(super) fn opened(ex: &mut Exchange, cx: &Cx, i: usize, result: Result<Found, i32>) -> Flow {
-    let conf = ex.location_of(cx).scope.get(&TRY_FILES).as_ref();
-    let Some((template, is_dir)) = conf.and_then(|conf| conf.names.get(i)) else {
-        return Flow::Answer(Answer::Error(500));
-    };
-    match result {
-        Ok(found) if (found.kind == Kind::Dir) == *is_dir => take(ex, cx, template, *is_dir),
-        _ => look_up(ex, cx, i + 1),
+    let Some(conf) = ex.location_of(cx).scope.get(&TRY_FILES) else { return Flow::Next };
+    match (result, conf.names.get(i)) {
+        (Ok(found), Some((template, is_dir))) if (found.kind == Kind::Dir) == *is_dir => {
+            take(ex, cx, template, *is_dir)
+        }
+        _ => look_up(ex, cx, conf, i + 1),
     }
 }
 
-fn look_up(ex: &mut Exchange, cx: &Cx, i: usize) -> Flow {
-    let location = ex.location_of(cx);
-    let Some(conf) = location.scope.get(&TRY_FILES) else {
-        return Flow::Next;
-    };
+/// Looks the name of number `i` up; behind the last name goes where the last argument leads.
+fn look_up(ex: &mut Exchange, cx: &Cx, conf: &TryFiles, i: usize) -> Flow {
     if let Some((template, _)) = conf.names.get(i) {
         let mut path = std::mem::take(&mut ex.target.path);
-        directory(ex, cx, location, &mut path);
+        directory(ex, cx, ex.location_of(cx), &mut path);
         path.extend_from_slice(&try_name(ex, cx, template));
         ex.target.path = path;
         return Lookup::stat(i);

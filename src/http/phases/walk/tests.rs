@@ -15,7 +15,7 @@ struct Desk {
     conn: ConnInfo,
 }
 
-/// What an exchange came to.
+/// The end of an exchange.
 #[derive(Debug)]
 struct Reply {
     head: String,
@@ -132,7 +132,8 @@ fn a_slash_asks_for_the_index_then_for_the_directory() {
 #[test]
 fn try_files_serves_the_first_that_is_there_or_falls_back() {
     let conf = "server { listen 80; root /www; location / { try_files $uri $uri/ /index.html; }
-        location /api/ { try_files $uri =404; } location /x/ { try_files /none @far; } location @far { return 200 far; } }";
+        location /api/ { try_files $uri =404; } location /x/ { try_files /none @far; }
+        location @far { return 200 far; } }";
     let desk = Desk::new(conf, &[("/www/index.html", FILE), ("/www/a", FILE)]);
     assert_eq!(desk.get("/a").opened, ["/www/a", "/www/a"]);
     assert_eq!(desk.get("/deep/link").status(), "200");
@@ -142,7 +143,8 @@ fn try_files_serves_the_first_that_is_there_or_falls_back() {
 
 #[test]
 fn error_pages_replace_body_and_status() {
-    let conf = "server { listen 80; root /www; error_page 404 /404.html; error_page 403 =200 @ok; error_page 405 =302 http://b.test/;
+    let conf = "server { listen 80; root /www; error_page 404 /404.html; error_page 403 =200 @ok;
+        error_page 405 =302 http://b.test/;
         location /no/ { deny all; } location @ok { return 418 ok; } }";
     let desk = Desk::new(conf, &[("/www/404.html", FILE)]);
     let reply = desk.get("/missing");
@@ -157,11 +159,26 @@ fn error_pages_replace_body_and_status() {
 fn an_error_of_an_error_page_has_a_page_where_the_first_location_says_so() {
     let conf = "server { listen 80; root /www; error_page 404 =410 /410.html;
         location /on { recursive_error_pages on; error_page 404 /gone; } location /off { error_page 404 /rec; }
-        location /rec { recursive_error_pages on; } location /loop { recursive_error_pages on; error_page 404 /loop; } }";
+        location /rec { recursive_error_pages on; }
+        location /loop { recursive_error_pages on; error_page 404 /loop; } }";
     let desk = Desk::new(conf, &[("/www/410.html", FILE)]);
     assert_eq!(desk.get("/on").status(), "410");
     assert_eq!((desk.get("/off").status(), desk.get("/off").body), ("404", Body::None));
     assert_eq!(desk.get("/loop").status(), "500");
+}
+
+/// An exchange serves one connection after the other: the logs of a client that leaves must not be those of the server that
+/// the client before it asked.
+#[test]
+fn a_head_that_is_not_whole_belongs_to_the_default_server() {
+    let desk = Desk::new("server { listen 80; } server { server_name b.test; listen 80; return 204; }", &[]);
+    let (mut ex, mut out) = (Exchange::default(), Vec::new());
+    let action = ex.request(&desk.cx(b"GET / HTTP/1.1\r\nHost: b.test\r\n\r\n"), &mut out);
+    assert!(matches!(action, Action::Send(_)));
+    assert_ne!(ex.location(), 0);
+    ex.reset(0);
+    assert!(matches!(ex.request(&desk.cx(b"GET / HT"), &mut out), Action::Read));
+    assert_eq!(ex.location(), 0);
 }
 
 #[test]
@@ -244,7 +261,7 @@ fn a_body_is_dropped_before_the_next_request_and_one_too_large_closes() {
     assert_eq!((put(6).status(), put(6).after), ("413", After::Close { linger: true }));
 }
 
-/// Neither an error about the body nor a page in its place, which a `return 444` would let a scanner see.
+/// A `return 444` shows a scanner neither an error about the body nor a page in its place.
 #[test]
 fn a_return_that_is_silent_is_so_whatever_the_body() {
     let page = "error_page 400 413 =200 @page; location @page { return 200 page; }";
@@ -273,7 +290,7 @@ fn a_return_that_is_silent_is_so_whatever_the_body() {
     }
 }
 
-/// What is not dropped is taken for the next request: a door for smuggling.
+/// Bytes of a body that are not dropped would be taken for the next request: a door for smuggling.
 #[test]
 fn a_body_is_dropped_whoever_answers() {
     let confs = [
@@ -297,8 +314,10 @@ fn a_body_is_dropped_whoever_answers() {
 /// A client reads no body after these, so that one would be taken for the next response.
 #[test]
 fn some_statuses_have_no_body_wherever_they_come_from() {
-    let conf = "server { listen 80; root /www; error_page 401 =204 /a; error_page 402 =304 /a; error_page 403 =204 @text;
-        location /1 { return 401; } location /2 { return 402; } location /3 { return 403; } location @text { return 200 text; }
+    let conf = "server { listen 80; root /www; error_page 401 =204 /a; error_page 402 =304 /a;
+        error_page 403 =204 @text;
+        location /1 { return 401; } location /2 { return 402; } location /3 { return 403; }
+        location @text { return 200 text; }
         location /4 { return 204 text; } location /5 { return 304 text; } location /6 { return 103 text; }
         location /7 { try_files /none =204; } }";
     let desk = Desk::new(conf, &[("/www/a", FILE)]);
@@ -320,7 +339,8 @@ fn a_status_has_three_digits() {
 /// `/i../x` has no `..` segment, but the path that alias makes of it has.
 #[test]
 fn an_alias_is_not_left() {
-    let conf = "server { listen 80; root /www; location /i { alias /img/; } location /j { alias /img/; try_files $uri =404; } }";
+    let conf = "server { listen 80; root /www; location /i { alias /img/; }
+        location /j { alias /img/; try_files $uri =404; } }";
     let desk = Desk::new(conf, &[("/img/a", FILE), ("/img/..a", FILE), ("/img/../x", FILE), ("/img/..", DIR)]);
     assert_eq!((desk.get("/ia").status(), desk.get("/i..a").status()), ("200", "200"));
     for target in ["/i../x", "/i..", "/i%2e%2e/x", "/i%2e.%2fx", "/j../x"] {
@@ -363,10 +383,12 @@ fn conditions_and_ranges_go_by_the_validators_that_are_sent() {
     let conf = format!(
         "server {{ listen 80; root /www; location /own {{ }}
         location /said {{ add_header ETag '\"v1\"'; add_header Last-Modified '{time}'; }}
-        location /two {{ add_header ETag '\"v0\"'; add_header ETag '\"v1\"'; add_header Last-Modified x; add_header Last-Modified '{time}'; }}
+        location /two {{ add_header ETag '\"v0\"'; add_header ETag '\"v1\"'; add_header Last-Modified x;
+            add_header Last-Modified '{time}'; }}
         location /off {{ etag off; add_header ETag '\"v1\"'; add_header Last-Modified '{time}' always; }}
         location /none {{ add_header ETag ''; add_header Last-Modified ''; }}
-        location /gone {{ add_header ETag '\"v1\"'; add_header ETag $arg_e; add_header Last-Modified '{time}'; add_header Last-Modified x; }} }}"
+        location /gone {{ add_header ETag '\"v1\"'; add_header ETag $arg_e; add_header Last-Modified '{time}';
+            add_header Last-Modified x; }} }}"
     );
     let targets = ["/own", "/said", "/two", "/off", "/none", "/gone"];
     let paths = ["/www/own", "/www/said", "/www/two", "/www/off", "/www/none", "/www/gone"];
@@ -476,7 +498,8 @@ fn a_redirect_to_an_ipv6_address_has_brackets() {
 fn variables_hold_all_lines_of_a_field() {
     let conf = "server { listen 80; root /www; expires 1h; add_header Cache-Control private;
         location /request { return 200 \"$content_type|$http_content_type|$http_x\"; }
-        location /sent { add_header X-A a; add_header X-A $arg_b; add_header X-Seen \"$sent_http_x_a|$sent_http_cache_control\";
+        location /sent { add_header X-A a; add_header X-A $arg_b;
+            add_header X-Seen \"$sent_http_x_a|$sent_http_cache_control\";
             add_header X-Last \"$sent_http_x_seen|$sent_http_content_type|$sent_http_none\"; } }";
     let desk = Desk::new(conf, &[("/www/sent", FILE)]);
     let reply = desk
@@ -508,7 +531,8 @@ fn an_unknown_variable_is_an_error_with_a_suggestion() {
 
 #[test]
 fn clients_may_be_let_in_by_address() {
-    let conf = "server { listen 80; root /www; location /in { allow 127.0.0.0/8; deny all; } location /out { deny 127.0.0.1; } }";
+    let conf = "server { listen 80; root /www; location /in { allow 127.0.0.0/8; deny all; }
+        location /out { deny 127.0.0.1; } }";
     let desk = Desk::new(conf, &[("/www/in", FILE), ("/www/out", FILE)]);
     assert_eq!(desk.get("/in").status(), "200");
     assert_eq!(desk.get("/out").status(), "403");
@@ -538,7 +562,8 @@ fn a_directory_without_an_index_is_listed_where_the_conf_says_so() {
         [line("sub/", "sub/", 46, "-"), line("a", "a", 49, "5"), line("b%20%3C%26%3E", "b &lt;&amp;&gt;", 45, "5")]
             .concat();
     let expected = format!(
-        "<html>\r\n<head><title>Index of /d/</title></head>\r\n<body>\r\n<h1>Index of /d/</h1><hr><pre><a href=\"../\">../</a>\r\n\
+        "<html>\r\n<head><title>Index of /d/</title></head>\r\n<body>\r\n<h1>Index of /d/</h1><hr><pre>\
+         <a href=\"../\">../</a>\r\n\
          {lines}</pre><hr></body>\r\n</html>\r\n"
     );
     assert_eq!(reply.text, expected);

@@ -1,5 +1,5 @@
-//! nginx's directives that drover does not have: those that nothing here needs are accepted, all others are refused with the
-//! reason, so that a conf written for nginx never fails with "unknown directive".
+//! nginx's directives that drover does not have: those that nothing here needs are accepted, all others are refused
+//! with the reason, so that a conf written for nginx never fails with "unknown directive".
 
 use crate::conf::{Contexts, Entry, Inert, Refused};
 
@@ -16,8 +16,8 @@ const FILE_CACHE: &str = "Open files are cached always, and checked before each 
 const NO_TLS_TUNING: &str = "Without TLS there is nothing to tune.";
 const NO_HTTP2: &str = "Without HTTP/2 there is nothing to tune.";
 
-const FILES_ONLY: &str = "drover serves files and passes nothing on: put a proxy such as nginx or HAProxy in front of both, \
-    or let drover have a name or port of its own.";
+const FILES_ONLY: &str = "drover serves files and passes nothing on: put a proxy such as nginx or HAProxy in front \
+    of both, or let drover have a name or port of its own.";
 const NO_MODULES: &str = "drover has no modules to load and runs no scripts: build such pages when the site is built.";
 const NO_REWRITING: &str = "Files are sent as they are: do this when the site is built.";
 const READ_ONLY: &str = "drover never changes files: upload by other means.";

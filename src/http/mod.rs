@@ -5,17 +5,18 @@
 //! 1. `message/request.rs` parses its bytes into a `message/head.rs`, with `request_line.rs`, `field.rs`, `host.rs`.
 //! 2. `phases/walk.rs` leads it from here on. The request itself is an `exchange/state.rs`; `exchange/cx.rs` has its
 //!    surroundings.
-//! 3. `phases/target.rs` finds its server (`site/bound.rs`) and normalises its path (`message/uri.rs`); the walk finds its
-//!    location (`site/route.rs`).
+//! 3. `phases/target.rs` finds its server (`site/bound.rs`) and normalises its path (`message/uri.rs`); the walk finds
+//!    its location (`site/route.rs`).
 //! 4. The phases look at it in nginx's order, a file each. One says where it goes next (`exchange/flow.rs`).
-//! 5. `phases/static_files.rs` asks the driver (`serve`) for the file, by an `exchange/action.rs`. `exchange/file_path.rs`
-//!    makes the path, of `site/root.rs`.
-//! 6. `answer/conditions.rs` and `answer/ranges.rs` make the file an `exchange/answer.rs`; `phases/error_page.rs` may send the
-//!    request on to another uri instead.
-//! 7. `answer/response.rs` writes the answer, with the head of `answer/head.rs`. The driver sends it, drops the rest of the
-//!    request's body (`exchange/body.rs`) and writes the access log line (`exchange/access_line.rs`).
+//! 5. `phases/static_files.rs` asks the driver (`serve`) for the file, by an `exchange/action.rs`.
+//!    `exchange/file_path.rs` makes the path, of `site/root.rs`.
+//! 6. `answer/conditions.rs` and `answer/ranges.rs` make the file an `exchange/answer.rs`; `phases/error_page.rs` may
+//!    send the request on to another uri instead.
+//! 7. `answer/response.rs` writes the answer, with the head of `answer/head.rs`. The driver sends it, drops the rest of
+//!    the request's body (`exchange/body.rs`) and writes the access log line (`exchange/access_line.rs`).
 //!
-//! Each directive stands beside the code that reads it. A room uses only those above it here (`tests/layering/` compares):
+//! Each directive stands beside the code that reads it. A room uses only those above it here (`tests/layering/`
+//! compares):
 
 // The empty lines keep rustfmt from sorting.
 
@@ -25,7 +26,7 @@ pub mod message;
 /// The `http` block, compiled. Knows no request.
 pub mod site;
 
-/// One request and its response while they are made. Knows no phase.
+/// A request and its response while they are made. Knows no phase.
 pub mod exchange;
 
 /// From an answer to bytes.

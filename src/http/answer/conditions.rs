@@ -1,5 +1,5 @@
-//! Conditional requests, as in nginx's `ngx_http_not_modified_filter_module.c`: `etag`, `if_modified_since`, and the answers
-//! they lead to.
+//! Conditional requests, as in nginx's `ngx_http_not_modified_filter_module.c`: `etag`, `if_modified_since`, and the
+//! answers they lead to.
 
 use super::{headers, ranges};
 use crate::conf::{self, Contexts, Setting};
@@ -67,8 +67,8 @@ pub(super) fn etag<'f>(ex: &Exchange, cx: &Cx, found: &'f Found) -> Option<&'f [
     scope.get(&ETAG).then(|| found.etag.as_bytes())
 }
 
-/// The entity tag that goes out with this status: the response's own, or the value that `add_header` has in its place. A
-/// client knows no other, so this one counts in conditions (RFC 9110, 8.8).
+/// The entity tag that goes out with this status: the response's own, or the value that `add_header` has in its place.
+/// A client knows no other, so this one counts in conditions (RFC 9110, 8.8).
 pub(super) fn sent_etag<'e>(ex: &Exchange, cx: &Cx, status: u16, own: Option<&'e [u8]>) -> Option<Cow<'e, [u8]>> {
     match headers::ETAG.replacement(ex, cx, status) {
         None => own.map(Cow::Borrowed),
@@ -84,7 +84,8 @@ fn sent_time(ex: &Exchange, cx: &Cx, own: Option<i64>) -> Option<i64> {
     }
 }
 
-/// The value of Last-Modified for a file. A time that has not come yet, of a file from elsewhere, is replaced by that of the response (RFC 9110, 8.8.2.1).
+/// The value of Last-Modified for a file. A time that has not come yet, of a file from elsewhere, is replaced by that
+/// of the response (RFC 9110, 8.8.2.1).
 pub(super) fn last_modified<'f>(cx: &'f Cx, found: &'f Found) -> &'f [u8] {
     if found.mtime > cx.clock.unix_s() as i64 { cx.clock.http_date() } else { &found.last_modified }
 }

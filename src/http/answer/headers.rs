@@ -36,9 +36,10 @@ pub static ADD_HEADER: Setting<Vec<AddHeader>> = Setting::many(
 .args(2, 3)
 .syntax("NAME VALUE [always]")
 .about(
-    "Adds a header field to responses with status 200, 201, 204, 206, 301, 302, 303, 304, 307 or 308, with `always` to \
-     all. A block with one of its own inherits none. A field whose value is empty is not sent. `Last-Modified`, `ETag` and \
-     `Allow` take the place of the response's own; an empty value removes it. Conditions and ranges go by what is sent.",
+    "Adds a header field to responses with status 200, 201, 204, 206, 301, 302, 303, 304, 307 or 308, with `always` \
+     to all. A block with one of its own inherits none. A field whose value is empty is not sent. `Last-Modified`, \
+     `ETag` and `Allow` take the place of the response's own; an empty value removes it. Conditions and ranges go by \
+     what is sent.",
 );
 
 /// `expires`.
@@ -165,8 +166,8 @@ impl AddHeader {
     }
 }
 
-/// Header filter: the fields of `expires` and `add_header`, but for those that the response has already in the place of its
-/// own. The lines of the head, from `start` on, are variables of the next.
+/// Header filter: the fields of `expires` and `add_header`, but for those that the response has already in the place of
+/// its own. The lines of the head, from `start` on, are variables of the next.
 pub(super) fn filter_header(ex: &mut Exchange, cx: &Cx, fields: &Fields, out: &mut Vec<u8>, start: usize) {
     let written = fields.etag.map(|_| ETAG);
     let status = ex.response.status;

@@ -5,10 +5,14 @@ use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Answer, Cx, Exchange, Found};
 use crate::http::message::range::{self, Ranges};
 
-pub static MAX_RANGES: Setting<Option<u64>> =
-    Setting::one("max_ranges", |args| args.count(0).map(Some)).contexts(Contexts::HTTP_ALL).args(1, 1).syntax("NUMBER").about(
-        "The most ranges a request may ask for, else it gets the whole file; 0: Range is ignored. By default as many as are \
-         worth it: the whole file is sent when the ranges' bytes and 256 for each are more than the file's and 4096.",
+pub static MAX_RANGES: Setting<Option<u64>> = Setting::one("max_ranges", |args| args.count(0).map(Some))
+    .contexts(Contexts::HTTP_ALL)
+    .args(1, 1)
+    .syntax("NUMBER")
+    .about(
+        "The most ranges a request may ask for, else it gets the whole file; 0: Range is ignored. By default as many \
+         as are worth it: the whole file is sent when the ranges' bytes and 256 for each are more than the file's \
+         and 4096.",
     );
 
 /// The answer with the ranges of the file that a Range field asks for.

@@ -114,8 +114,8 @@ fn write_page(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, code: u16) -> Body 
     write_small(ex, cx, out, Fields { content_type, ..Fields::default() }, &page)
 }
 
-/// Whether a response with this status ends with its head, whatever the head says (RFC 9112, 6.3): what followed would be
-/// taken for the next response.
+/// Whether a response with this status ends with its head, whatever the head says (RFC 9112, 6.3): what followed would
+/// be taken for the next response.
 fn has_no_body(status: u16) -> bool {
     matches!(status, 100..=199 | 204 | 304)
 }

@@ -20,8 +20,8 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// The answer to a status that the conf says and that is no redirect: nginx closes the connection without a response for
-    /// some of them.
+    /// The answer to a status that the conf says and that is no redirect: nginx closes the connection without a
+    /// response for some of them.
     pub(in crate::http) fn failure(status: u16) -> Answer {
         match status {
             408 | 444 | 499 => Answer::Close(status),

@@ -7,8 +7,8 @@ use crate::http::message::reject::Reject;
 use crate::http::message::request_body::RequestBody;
 
 impl Exchange {
-    /// Takes the part of the body that came with the head, before anything is answered: a request that is malformed so far
-    /// gets a 400 and nothing else, as in nginx. `max`: client_max_body_size.
+    /// Takes the part of the body that came with the head, before anything is answered: a request that is malformed so
+    /// far gets a 400 and nothing else, as in nginx. `max`: client_max_body_size.
     pub(in crate::http) fn begin_body(&mut self, cx: &Cx, max: u64) -> Result<(), Reject> {
         if self.body.is_begun {
             return Ok(());
@@ -21,8 +21,8 @@ impl Exchange {
         Ok(())
     }
 
-    /// Drops the bytes of the request's body among `bytes`, which follow the head. Returns how many belonged to the body.
-    /// Errors: the body is malformed, or larger than `client_max_body_size`; the connection must close.
+    /// Drops the bytes of the request's body among `bytes`, which follow the head. Returns how many belonged to the
+    /// body. Errors: the body is malformed, or larger than `client_max_body_size`; the connection must close.
     pub fn discard(&mut self, cx: &Cx, bytes: &[u8]) -> Result<usize, Reject> {
         let fed = self.body.reader.feed(bytes).inspect_err(|reject| error_lines::rejected(self, cx, *reject))?;
         self.account.body_bytes += fed.consumed as u64;

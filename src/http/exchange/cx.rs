@@ -1,4 +1,4 @@
-//! What surrounds an exchange: the conf with the functions bound to it, the time, the connection, the ledger.
+//! The surroundings of an exchange: the conf with the functions bound to it, the time, the connection, the ledger.
 
 use super::flow::Flow;
 use super::state::Exchange;

@@ -162,7 +162,11 @@ pub fn list_failed(ex: &Exchange, cx: &Cx, errno: i32) {
 
 /// The uri leads out of the alias's directory.
 pub fn outside_of_alias(ex: &Exchange, cx: &Cx) {
-    log::error!(at: here(ex, cx), "\"{}\" leads out of the \"alias\" of its location, whose prefix does not end in a slash", Text(&ex.target.uri));
+    log::error!(
+        at: here(ex, cx),
+        "\"{}\" leads out of the \"alias\" of its location, whose prefix does not end in a slash",
+        Text(&ex.target.uri)
+    );
 }
 
 /// A uri that ends in a slash has no index.
@@ -182,7 +186,11 @@ pub fn forbidden_by_rule(ex: &Exchange, cx: &Cx) {
 
 /// The conf sends the exchange in circles.
 pub fn redirect_cycle(ex: &Exchange, cx: &Cx) {
-    log::error!(at: here(ex, cx), "rewrite or internal redirection cycle while internally redirecting to \"{}\"", Text(&ex.target.uri));
+    log::error!(
+        at: here(ex, cx),
+        "rewrite or internal redirection cycle while internally redirecting to \"{}\"",
+        Text(&ex.target.uri)
+    );
 }
 
 /// The conf names a location that the server does not have.

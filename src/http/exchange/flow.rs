@@ -1,4 +1,4 @@
-//! What a phase says to the walk: where the request goes next.
+//! A phase tells the walk where the request goes next.
 
 use super::answer::Answer;
 

@@ -80,8 +80,8 @@ pub static TYPES: Setting<Table> = Setting::many(&["types"], |args, table: &mut 
 .takes_block()
 .syntax("{ TYPE EXTENSION ...; ... }")
 .about(
-    "Media types by file name extension. A block replaces an outer one; without any, those of conf/mime.types hold, and an \
-     include of a mime.types that is not there means the same.",
+    "Media types by file name extension. A block replaces an outer one; without any, those of conf/mime.types hold, \
+     and an include of a mime.types that is not there means the same.",
 );
 
 pub static DEFAULT_TYPE: Setting<String> = Setting::one("default_type", |args| Ok(args.str(0)?.to_owned()))

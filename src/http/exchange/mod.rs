@@ -1,4 +1,5 @@
-//! One request and its response: the state, the answer, variables and texts, lines in the logs, limits. Knows no phase.
+//! A request and its response while they are made: state, answer, variables, texts, lines in the logs, limits. Knows no
+//! phase.
 
 pub mod access_line;
 pub mod action;

@@ -35,8 +35,8 @@ impl Response {
         Answer::Error(405)
     }
 
-    /// The values of a field that was sent, line by line; `_` in `name` stands for `-`. While the head is being written, its
-    /// lines so far.
+    /// The values of a field that was sent, line by line; `_` in `name` stands for `-`. While the head is being
+    /// written, its lines so far.
     pub(in crate::http) fn sent<'s>(&'s self, name: &'s [u8]) -> impl Iterator<Item = &'s [u8]> {
         self.head.split(|&byte| byte == b'\n').skip(1).filter_map(move |line| {
             let colon = memchr::memchr(b':', line)?;

@@ -32,11 +32,11 @@ pub(in crate::http) enum Progress {
     Lookup { phase: usize, step: usize },
     /// The response has been queued.
     Sending,
-    /// There is no response.
+    /// The exchange ended without a response.
     Done,
 }
 
-/// One request and its response. Reused: [`Exchange::reset`] keeps the memory of its buffers.
+/// A request and its response. Connections use an exchange again: [`Exchange::reset`] keeps the memory of its buffers.
 #[derive(Debug, Default)]
 pub struct Exchange {
     pub(in crate::http) progress: Progress,
@@ -64,7 +64,7 @@ impl Exchange {
         *account = Account { started_ms: now_ms, ..Account::default() };
     }
 
-    /// What follows on the connection, now that the response is queued.
+    /// The next step on the connection, now that the response is queued.
     pub fn after(&self) -> After {
         match (self.fate.keep_alive, self.body.reader.is_done()) {
             (true, true) => After::KeepAlive,

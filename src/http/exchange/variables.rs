@@ -1,5 +1,5 @@
-//! The variables: an entry each in a table. A log field is a variable. A room whose code computes a value has a table of
-//! its own beside that code; the top of `http` lists the tables, and they are bound to the names that a conf uses.
+//! The variables: an entry each in a table. A log field is a variable. A room whose code computes a value has a table
+//! of its own beside that code; the top of `http` lists the tables, and they are bound to the names that a conf uses.
 
 use super::cx::{Cx, Known, Variable};
 use super::state::Exchange;
@@ -30,8 +30,8 @@ impl Known {
     }
 }
 
-/// Binds the names that a conf uses to the variables of `tables`, to the families of names such as `http_NAME`, and to the
-/// named groups of the conf's regexes.
+/// Binds the names that a conf uses to the variables of `tables`, to the families of names such as `http_NAME`, and to
+/// the named groups of the conf's regexes.
 ///
 /// # Errors
 /// nginx's `unknown "x" variable` for the first name that nothing defines.

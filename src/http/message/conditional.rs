@@ -6,7 +6,7 @@ use crate::http::message::head::{Head, Method};
 use std::borrow::Cow;
 use std::fmt;
 
-/// What identifies the version of a representation.
+/// The validators of a representation: they identify its version (RFC 9110 section 8.8).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Validators<'a> {
     /// The entity tag as sent, with quotes, and `W/` if weak; `None` with `etag off`.
@@ -38,7 +38,7 @@ pub struct Preconditions<'a> {
     pub writes: bool,
 }
 
-/// What the preconditions come to.
+/// The outcome of the preconditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Proceed,
@@ -49,7 +49,7 @@ pub enum Outcome {
 }
 
 impl<'a> Preconditions<'a> {
-    /// Those of a request.
+    /// Gathers the preconditions of a request.
     pub fn of(head: &Head, buf: &'a [u8]) -> Self {
         let writes = !matches!(head.method, Method::Get | Method::Head);
         Self {

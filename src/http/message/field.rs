@@ -100,7 +100,8 @@ impl Id {
     }
 }
 
-/// The elements of a comma-separated list without white space around them; empty ones are left out (RFC 9110 section 5.6.1).
+/// The elements of a comma-separated list without white space around them; empty ones are left out (RFC 9110 section
+/// 5.6.1).
 pub fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|b| *b == b',').map(trim).filter(|e| !e.is_empty())
 }

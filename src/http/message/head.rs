@@ -38,7 +38,7 @@ impl Span {
     }
 }
 
-/// What a head may be at most.
+/// The limits on a head.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes of the request line, and of each field line: the size of one large_client_header_buffers buffer.
@@ -104,7 +104,7 @@ pub enum Framing {
     Chunked,
 }
 
-/// One field line.
+/// A field line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
     pub name: Span,
@@ -117,7 +117,7 @@ pub struct Field {
 pub enum Blame {
     #[default]
     None,
-    /// This line.
+    /// The line is malformed or too long.
     Line(Span),
     /// A field that must not come twice, and the one before it.
     Second { field: Field, first: Field },
@@ -148,7 +148,8 @@ pub struct Head {
     pub keep_alive: bool,
     /// The client waits for `100 Continue` before it sends the body.
     pub expect_continue: bool,
-    /// The validated host the request is for, without port and trailing dot, in the client's case; empty if none was sent.
+    /// The validated host the request is for, without port and trailing dot, in the client's case; empty if none was
+    /// sent.
     pub host: Span,
     pub blame: Blame,
     /// Where the request line starts, after the empty lines before it.
@@ -226,15 +227,5 @@ impl Head {
             f.name.len as usize == name.len() && f.name.of(buf).iter().zip(name).all(|(a, b)| same(a, b))
         };
         self.fields.iter().filter(matches).map(|f| f.value.of(buf))
-    }
-
-    /// The request line has come in full (client_header_timeout's text and `$request` depend on it).
-    pub fn has_line(&self) -> bool {
-        self.fields_at > 0
-    }
-
-    /// Nothing but empty lines so far: an idle connection.
-    pub fn is_untouched(&self, buf: &[u8]) -> bool {
-        self.fields_at == 0 && self.start >= buf.len()
     }
 }

@@ -38,13 +38,9 @@ impl<T> Types<T> {
         lower.make_ascii_lowercase();
         self.map.get(&*lower)
     }
-
-    pub fn is_empty(&self) -> bool {
-        self.map.is_empty()
-    }
 }
 
-/// What stands behind the last dot of the last path component; a dot at its start makes a hidden file, not an extension
+/// The text behind the last dot of the last path component; a dot at its start makes a hidden file, not an extension
 /// (ngx_http_set_exten).
 pub fn extension(path: &[u8]) -> Option<&[u8]> {
     let stop = memchr::memrchr2(b'.', b'/', path)?;

@@ -1,5 +1,5 @@
-//! A request as it comes and the pieces of a response: head, fields, host, uri, body, dates, ranges, conditions, types. Knows
-//! no site.
+//! A request as it comes and the pieces of a response: head, fields, host, uri, body, dates, ranges, conditions, types.
+//! Knows no site.
 
 pub mod conditional;
 pub mod date;

@@ -17,7 +17,7 @@ impl ByteRange {
     }
 }
 
-/// What a Range field asks for.
+/// The outcome of a Range field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ranges {
     /// The field is ignored: 200 with everything.
@@ -33,7 +33,8 @@ pub enum Ranges {
 const PART_COST: u64 = 256;
 const SPARE: u64 = 4096;
 
-/// Reads a Range field for `size` bytes into `ranges` (cleared first; kept by the caller, so that nothing is allocated).
+/// Reads a Range field for `size` bytes into `ranges` (cleared first; kept by the caller, so that nothing is
+/// allocated).
 ///
 /// As in nginx a malformed list is 416 and a unit other than bytes is ignored, and so are more than `max` ranges
 /// (max_ranges; 0: no ranges at all), ranges which together exceed the size, and, without `max`, many small ones that
@@ -132,7 +133,7 @@ impl Multipart<'_> {
         self.boundary_text(out);
     }
 
-    /// What goes before the bytes of a range.
+    /// Appends the delimiter and the head of a part, which stand before its bytes.
     pub fn part_head(&self, out: &mut Vec<u8>, range: ByteRange) {
         out.extend_from_slice(b"\r\n--");
         self.boundary_text(out);
@@ -145,7 +146,7 @@ impl Multipart<'_> {
         out.extend_from_slice(b"\r\n\r\n");
     }
 
-    /// What goes behind the last range.
+    /// Appends the closing delimiter, which stands behind the last part.
     pub fn end(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"\r\n--");
         self.boundary_text(out);
@@ -293,8 +294,10 @@ mod tests {
         multipart.part_head(&mut body, ranges[1]);
         body.extend(b"cd");
         multipart.end(&mut body);
-        let expected = "\r\n--00000000000000000001\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-1/1000\r\n\r\nab\
-                        \r\n--00000000000000000001\r\nContent-Type: text/plain\r\nContent-Range: bytes 5-6/1000\r\n\r\ncd\
+        let expected = "\r\n--00000000000000000001\r\nContent-Type: text/plain\r\n\
+                        Content-Range: bytes 0-1/1000\r\n\r\nab\
+                        \r\n--00000000000000000001\r\nContent-Type: text/plain\r\n\
+                        Content-Range: bytes 5-6/1000\r\n\r\ncd\
                         \r\n--00000000000000000001--\r\n";
         assert_eq!(String::from_utf8(body).unwrap(), expected);
         assert_eq!(multipart.content_length(&ranges), 202);
@@ -328,7 +331,8 @@ mod tests {
             specs in proptest::collection::vec((0u64..100_000, 1u64..50), 1..5), boundary: u64,
             content_type in proptest::option::of("[a-z/]{0,20}"), extra in 0u64..1_000_000_000_000,
         ) {
-            let ranges: Vec<_> = specs.iter().map(|(start, len)| ByteRange { start: *start, end: start + len }).collect();
+            let range = |(start, len): &(u64, u64)| ByteRange { start: *start, end: start + len };
+            let ranges: Vec<_> = specs.iter().map(range).collect();
             let content_type = content_type.as_deref().map(str::as_bytes);
             let multipart = Multipart { boundary, content_type, size: 100_050 + extra };
             let mut body = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What is wrong with the request. Statuses follow RFC 9110 and 9112; the texts are nginx's (ngx_http_request.c).
+/// The fault of a refused request. Statuses follow RFC 9110 and 9112; the texts are nginx's (ngx_http_request.c).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reject {
     /// The method has bytes other than `A-Z`, `_`, `-`, or is missing.
@@ -51,7 +51,7 @@ pub enum Reject {
     TimedOut,
 }
 
-/// What was being read when the request was refused; ends the log text, as in nginx.
+/// The part of the request that was being read when it was refused; ends the log text, as in nginx.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     RequestLine,
@@ -85,7 +85,7 @@ impl Reject {
         }
     }
 
-    /// What was being read.
+    /// The part of the request with the fault.
     pub fn phase(self) -> Phase {
         match self {
             Self::InvalidMethod

@@ -1,7 +1,7 @@
 //! HTTP/1 requests: [`parse`] fills a reusable [`Head`] from the bytes received so far.
 //!
-//! The request line is read by nginx's rules (`request_line.rs`), the field lines by httparse, and then the strict rules of
-//! RFC 9112 decide.
+//! The request line is read by nginx's rules (`request_line.rs`), the field lines by httparse, and then the strict
+//! rules of RFC 9112 decide.
 
 use super::field::{Id, elements};
 use super::head::{Blame, Field, Framing, Head, Limits, Span, Version};
@@ -18,8 +18,8 @@ pub enum Parse {
     Complete(usize),
 }
 
-/// Parses the head at the start of `buf`. After `Partial`, call again with the same bytes and more behind them; what was
-/// looked at is not looked at again. The head must be fresh or cleared before the first call for a request.
+/// Parses the head at the start of `buf`. After `Partial`, call again with the same bytes and more behind them; what
+/// was looked at is not looked at again. The head must be fresh or cleared before the first call for a request.
 pub fn parse(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Parse, Reject> {
     if head.fields_at == 0 {
         match request_line::parse(head, buf, limits)? {
@@ -96,7 +96,8 @@ fn many_field_lines(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Opti
     }
 }
 
-/// What stands in front of the error has been read: the host in it tells whose error page is sent, as in nginx.
+/// Refuses the field lines, and takes those in front of the error: the host among them tells whose error page is sent,
+/// as in nginx.
 fn refuse_fields(
     head: &mut Head,
     buf: &[u8],

@@ -7,11 +7,11 @@ use crate::http::message::reject::Reject;
 const MAX_SIZE_LINE: u32 = 4096;
 /// Bytes of all trailer lines together.
 const MAX_TRAILERS: u32 = 8192;
-/// Bytes of framing beyond 16 and twice the content for each chunk: one-byte chunks with long extensions would otherwise
-/// keep a connection busy without ever reaching client_max_body_size.
+/// Bytes of framing beyond 16 and twice the content for each chunk: one-byte chunks with long extensions would
+/// otherwise keep a connection busy without ever reaching client_max_body_size.
 const MAX_EXCESS: u64 = 16 << 10;
 
-/// What [`RequestBody::feed`] did with the bytes.
+/// The bytes that [`RequestBody::feed`] has taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fed {
     /// Bytes that belong to the body; the rest is the next request.
@@ -35,9 +35,28 @@ pub struct RequestBody {
     excess: u64,
 }
 
+/// The states of a body; any byte that has no edge is an error.
+///
+/// ```text
+///  new() ──Content-Length──► Length ──content──► Done ◄─────────────────────────────────┐
+///    │                                                                                  │
+///    └─chunked─► Size ──SP, HT──► AfterSize                                             │
+///                │ ▲ │ └───';'───────┐ │ │                                              │
+///          digit └─┘ │               ▼ ▼ │ (SP, HT: AfterSize again)                    │
+///                    │           Extension (text: Extension again)                      │
+///                    │ CR            │ CR│                                              │
+///                    └──► SizeLf ◄───┴───┘                                              │
+///                           │ LF: end_size_line()                                       │
+///                  size > 0 │ size = 0                                                  │
+///       Data ◄──────────────┴───────────────► Trailer ──CR──► LastLf ──LF───────────────┘
+///        │ content                            │    ▲
+///        ▼                               text │    │ LF
+///      DataCr ──CR──► DataLf ──LF──► Size     ▼    │
+///                                   TrailerLine ──CR──► TrailerLf
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
-    /// This much content is left; nothing follows it.
+    /// So much content is left, and nothing follows it.
     Length(u64),
     /// In the hex digits; `None` before the first.
     Size(Option<u64>),
@@ -78,14 +97,6 @@ impl RequestBody {
         self.state == State::Done
     }
 
-    /// How many bytes of content are certain to follow: what a single read may ask for without touching the next request.
-    pub fn expected(&self) -> u64 {
-        match self.state {
-            State::Length(left) | State::Data(left) => left,
-            _ => 0,
-        }
-    }
-
     /// Takes the next bytes of the connection.
     ///
     /// # Errors
@@ -115,7 +126,7 @@ impl RequestBody {
         Ok(Fed { consumed: at, content, done: self.is_done() })
     }
 
-    /// One byte between the chunks' data. CRLF must be CRLF here: a lone LF is where parsers disagree about what follows.
+    /// Takes a byte of the framing. CRLF must be CRLF here: behind a lone LF parsers disagree about the rest.
     fn framing_byte(&mut self, byte: u8) -> Result<State, Reject> {
         self.line += 1;
         let in_trailers = matches!(self.state, State::Trailer | State::TrailerLine | State::TrailerLf | State::LastLf);
@@ -137,7 +148,7 @@ impl RequestBody {
             (State::Size(Some(size)) | State::AfterSize(size), b';') => State::Extension(size),
             (State::Size(Some(size)) | State::AfterSize(size) | State::Extension(size), b'\r') => State::SizeLf(size),
             (State::Extension(size), b'\t' | b' '..=0x7e | 0x80..) => State::Extension(size),
-            (State::SizeLf(size), b'\n') => self.chunk(size)?,
+            (State::SizeLf(size), b'\n') => self.end_size_line(size)?,
             (State::DataCr, b'\r') => State::DataLf,
             (State::DataLf, b'\n') => {
                 self.line = 0;
@@ -153,8 +164,8 @@ impl RequestBody {
         Ok(state)
     }
 
-    /// The size line of a chunk is complete.
-    fn chunk(&mut self, size: u64) -> Result<State, Reject> {
+    /// The size line of a chunk is complete: content follows, or the trailers.
+    fn end_size_line(&mut self, size: u64) -> Result<State, Reject> {
         let line = u64::from(std::mem::take(&mut self.line));
         self.excess = (self.excess + line).saturating_sub(size.saturating_mul(2).saturating_add(16));
         if self.excess > MAX_EXCESS {
@@ -180,7 +191,6 @@ mod tests {
     #[test]
     fn content_length_counts_down() {
         let mut body = RequestBody::new(Framing::Length(10), 10).unwrap();
-        assert_eq!(body.expected(), 10);
         assert_eq!(body.feed(b"1234"), Ok(Fed { consumed: 4, content: 4, done: false }));
         assert_eq!(body.feed(b""), Ok(Fed { consumed: 0, content: 0, done: false }));
         assert_eq!(body.feed(b"567890GET /"), Ok(Fed { consumed: 6, content: 6, done: true }));
@@ -271,7 +281,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_cut_gives_the_same(chunks in proptest::collection::vec(1usize..40, 0..6), cuts in proptest::collection::vec(0usize..200, 0..6)) {
+        fn any_cut_gives_the_same(
+            chunks in proptest::collection::vec(1usize..40, 0..6),
+            cuts in proptest::collection::vec(0usize..200, 0..6),
+        ) {
             let mut bytes = Vec::new();
             for size in &chunks {
                 bytes.extend(format!("{size:x};e\r\n{}\r\n", "d".repeat(*size)).bytes());

@@ -114,7 +114,8 @@ mod tests {
     fn pages_are_those_of_nginx() {
         assert_eq!(
             text(404, false),
-            "<html>\r\n<head><title>404 Not Found</title></head>\r\n<body>\r\n<center><h1>404 Not Found</h1></center>\r\n\
+            "<html>\r\n<head><title>404 Not Found</title></head>\r\n<body>\r\n\
+             <center><h1>404 Not Found</h1></center>\r\n\
              <hr><center>drover/1</center>\r\n</body>\r\n</html>\r\n"
         );
         assert!(text(302, false).contains("<title>302 Found</title>"));

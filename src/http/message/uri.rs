@@ -48,7 +48,7 @@ impl Normalizer<'_> {
         while let Some((byte, tail)) = rest.split_first() {
             rest = tail;
             match byte {
-                // Neither is part of a path.
+                // The path ends here.
                 b'?' | b'#' => break,
                 b'%' => {
                     let (decoded, tail) = decode(tail).ok_or(Reject::InvalidRequest)?;
@@ -66,7 +66,8 @@ impl Normalizer<'_> {
         Ok(())
     }
 
-    /// Takes one decoded byte. An encoded slash or dot counts as a plain one, so that what is checked here is what is opened.
+    /// Takes one decoded byte. An encoded slash or dot counts as a plain one, so that what is checked here is what is
+    /// opened.
     fn push(&mut self, byte: u8) -> Result<(), Reject> {
         match byte {
             0 => return Err(Reject::InvalidRequest),
@@ -114,14 +115,14 @@ fn decode(text: &[u8]) -> Option<(u8, &[u8])> {
     Some(((high? << 4 | low?) as u8, rest))
 }
 
-/// What is escaped as `%XX` (ngx_escape_uri).
+/// The set of bytes that are escaped as `%XX` (ngx_escape_uri).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Escape {
     /// A path, as in Location: control bytes, non-ASCII, white space and what delimits or is unsafe.
     Path,
     /// A query argument: those of a path, and `&`, `+`, `;`.
     Argument,
-    /// One path segment, or anything on its own: all but unreserved characters.
+    /// A path segment, or any text on its own: all but unreserved characters are escaped.
     Component,
 }
 

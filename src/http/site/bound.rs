@@ -63,8 +63,8 @@ impl Bound {
         Ok(())
     }
 
-    /// Tells the servers of the address apart. A server alone needs no names, but for the groups of its regexes, and its
-    /// names are not looked at (ngx_http_optimize_servers).
+    /// Tells the servers of the address apart. A server alone needs no names, but for the groups of its regexes, and
+    /// its names are not looked at (ngx_http_optimize_servers).
     pub(super) fn add_names(&mut self, servers: &[Server], warnings: &mut Vec<conf::Error>) -> Result<(), conf::Error> {
         let names_of = |server: usize| servers[server].scope.get(&SERVER_NAME).as_slice();
         let has_regex = |server: &usize| names_of(*server).iter().any(|name| name.text.starts_with('~'));

@@ -1,5 +1,5 @@
-//! What the regexes of a conf have captured for one exchange: the groups of the last one that fitted, and the named groups
-//! of all.
+//! The texts that the regexes of a conf have captured for an exchange: the groups of the last regex that matched, and
+//! the named groups of all.
 
 use super::regex::{Captures, Regex};
 
@@ -16,7 +16,7 @@ impl Captured {
         self.named.clear();
     }
 
-    /// Takes over the named groups of the regex that has just fitted.
+    /// Takes over the named groups of the regex that has just matched.
     pub fn keep_names(&mut self, regex: Option<&Regex>) {
         let Some(regex) = regex else { return };
         for (name, group) in regex.names() {

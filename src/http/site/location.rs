@@ -74,7 +74,8 @@ pub(super) fn check_nested(rule: &Rule, name: &str, outer: &Rule, outer_name: &s
     }
 }
 
-/// How a location's arguments are written: the modifier stands apart or glued to its uri. The text is its name in messages.
+/// How a location's arguments are written: the modifier stands apart or glued to its uri. The text is its name in
+/// messages.
 pub(super) fn parse_rule(node: &Node) -> Result<(Rule, Pattern, &str), conf::Error> {
     let (modifier, text, span) = match node.args.as_slice() {
         [modifier, text] => {

@@ -45,37 +45,39 @@ impl LogFormat {
     }
 }
 
-pub static LOG_FORMAT: Setting<Vec<LogFormat>> = Setting::many(&["log_format"], |args, formats: &mut Vec<LogFormat>| {
-    let name = args.str(0)?.to_owned();
-    let duplicate = || args.bad(0, format!("duplicate \"log_format\" name \"{name}\""));
-    if name == COMBINED_NAME {
-        return Err(duplicate().help("this format is built in"));
-    }
-    if let Some(first) = formats.iter().find(|format| format.name == name) {
-        return Err(duplicate().first_at(first.span));
-    }
-    let (escape, first) = match args.str(1)?.strip_prefix("escape=") {
-        None => (Escape::Default, 1),
-        Some("default") => (Escape::Default, 2),
-        Some("json") => (Escape::Json, 2),
-        Some("none") => (Escape::None, 2),
-        Some(other) => return Err(args.bad(1, format!("unknown log format escaping \"{other}\""))),
-    };
-    let mut template = Template::default();
-    for i in first..args.len() {
-        // Each by itself: a name at the end of a text does not go on in the next.
-        template.append(Template::parse(args, i)?);
-    }
-    formats.push(LogFormat { name, span: args.span(0), template, escape });
-    Ok(())
-})
-.contexts(Contexts::HTTP)
-.args(2, usize::MAX)
-.syntax("NAME [escape=default | json | none] TEXT ...")
-.about(
-    "Names a format for access_log; the texts are joined. `combined` is always there: `$remote_addr - $remote_user \
-     [$time_local] \"$request\" $status $body_bytes_sent \"$http_referer\" \"$http_user_agent\"`. `escape=json` makes \
-     every value fit for a JSON string: a byte that is no part of a UTF-8 character becomes `\\u00XX`, XX being its number.",
-);
+pub static LOG_FORMAT: Setting<Vec<LogFormat>> =
+    Setting::many(&["log_format"], |args, formats: &mut Vec<LogFormat>| {
+        let name = args.str(0)?.to_owned();
+        let duplicate = || args.bad(0, format!("duplicate \"log_format\" name \"{name}\""));
+        if name == COMBINED_NAME {
+            return Err(duplicate().help("this format is built in"));
+        }
+        if let Some(first) = formats.iter().find(|format| format.name == name) {
+            return Err(duplicate().first_at(first.span));
+        }
+        let (escape, first) = match args.str(1)?.strip_prefix("escape=") {
+            None => (Escape::Default, 1),
+            Some("default") => (Escape::Default, 2),
+            Some("json") => (Escape::Json, 2),
+            Some("none") => (Escape::None, 2),
+            Some(other) => return Err(args.bad(1, format!("unknown log format escaping \"{other}\""))),
+        };
+        let mut template = Template::default();
+        for i in first..args.len() {
+            // Each by itself: a name at the end of a text does not go on in the next.
+            template.append(Template::parse(args, i)?);
+        }
+        formats.push(LogFormat { name, span: args.span(0), template, escape });
+        Ok(())
+    })
+    .contexts(Contexts::HTTP)
+    .args(2, usize::MAX)
+    .syntax("NAME [escape=default | json | none] TEXT ...")
+    .about(
+        "Names a format for access_log; the texts are joined. `combined` is always there: `$remote_addr - $remote_user \
+     [$time_local] \"$request\" $status $body_bytes_sent \"$http_referer\" \"$http_user_agent\"`. `escape=json` \
+     makes every value fit for a JSON string: a byte that is no part of a UTF-8 character becomes `\\u00XX`, XX \
+     being its number.",
+    );
 
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&LOG_FORMAT];

@@ -1,4 +1,5 @@
-//! The `http` block, compiled: sockets, servers, names, locations, regexes, root, texts with variables. Knows no request.
+//! The `http` block, compiled: sockets, servers, names, locations, regexes, root, texts with variables. Knows no
+//! request.
 
 pub mod block;
 mod bound;

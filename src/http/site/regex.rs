@@ -71,7 +71,7 @@ impl fmt::Display for MatchError {
 
 impl std::error::Error for MatchError {}
 
-/// What the groups of the last successful match were: reusable, and independent of the text that was matched.
+/// The groups of the last successful match: reusable, and independent of the text that was matched.
 #[derive(Clone, Debug, Default)]
 pub struct Captures {
     text: Vec<u8>,
@@ -111,11 +111,6 @@ impl Regex {
         Ok(Self { pattern: pattern.into(), engine, names, groups })
     }
 
-    /// The pattern as it was given.
-    pub fn pattern(&self) -> &str {
-        &self.pattern
-    }
-
     /// The named groups, with their numbers.
     pub fn names(&self) -> impl Iterator<Item = (&str, usize)> {
         self.names.iter().map(|(name, group)| (&**name, *group))
@@ -134,8 +129,8 @@ impl Regex {
         self.find(text, None)
     }
 
-    /// As `is_match`; after a match `captures` holds its groups, without one it's left as it was. Allocates only for
-    /// patterns with groups.
+    /// Whether the pattern matches anywhere in the text; after a match `captures` holds its groups, without a match its
+    /// old ones. Allocates only for patterns with groups.
     ///
     /// # Errors
     /// When it can't be decided within the limits.

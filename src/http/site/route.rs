@@ -3,7 +3,7 @@
 use super::regex::{Captures, MatchError, Regex};
 use foldhash::HashMap;
 
-/// What matched.
+/// The entry that matched.
 #[derive(Debug)]
 pub struct Found<'a, T> {
     pub value: &'a T,
@@ -218,7 +218,8 @@ impl<T> Locations<T> {
     /// Adds a location and those nested in it. Patterns are tried in the order they are added.
     ///
     /// # Errors
-    /// The value of the location that is there already: as nginx has it, a path may be there once as exact and once as prefix.
+    /// The value of the location that is there already: as nginx has it, a path may be there once as exact and once as
+    /// prefix.
     pub fn add(&mut self, rule: Rule, value: T, inner: Locations<T>) -> Result<(), T>
     where
         T: Clone,
@@ -263,9 +264,9 @@ impl<T> Locations<T> {
         Ok(())
     }
 
-    /// The location for a normalised path (ngx_http_core_find_location): an exact one ends the search; the longest prefix
-    /// is kept and searched inside; then, unless that found an exact one or a pattern, or the prefix says `^~`, the
-    /// first pattern that matches wins, and is searched inside too.
+    /// The location for a normalised path (ngx_http_core_find_location): an exact one ends the search; the longest
+    /// prefix is kept and searched inside; then, unless that found an exact one or a pattern, or the prefix says `^~`,
+    /// the first pattern that matches wins, and is searched inside too.
     ///
     /// # Errors
     /// From a pattern whose match fails.
@@ -273,7 +274,7 @@ impl<T> Locations<T> {
         Ok(self.search(path, captures)?.map(|(found, _)| found))
     }
 
-    /// What was found, and whether that is final: an exact location or a pattern, in nginx NGX_OK.
+    /// The location that was found, and whether it is final: exact, or by a pattern (NGX_OK in nginx).
     fn search(&self, path: &[u8], captures: &mut Captures) -> Result<Option<(Found<'_, T>, bool)>, MatchError> {
         if let Some(value) = self.exact.get(path) {
             return Ok(Some((Found { value, regex: None }, true)));
@@ -324,7 +325,7 @@ impl<T> Locations<T> {
 }
 
 impl<T> Nested<T> {
-    /// What the path finds inside, else this location itself; `regex` if it was found by that.
+    /// The location that the path finds inside, else this one itself; `regex`: the pattern that led here.
     fn search<'a>(
         &'a self,
         path: &[u8],

@@ -62,12 +62,12 @@ impl Json {
         self.out.push('"');
     }
 
-    /// What `fill` writes, in braces.
+    /// An object: braces around the output of `fill`.
     pub fn object(&mut self, fill: impl FnOnce(&mut Json)) {
         self.nest('{', '}', fill);
     }
 
-    /// What `fill` writes, in brackets.
+    /// An array: brackets around the output of `fill`.
     pub fn array(&mut self, fill: impl FnOnce(&mut Json)) {
         self.nest('[', ']', fill);
     }

@@ -2,7 +2,8 @@
 //!
 //! # Schema 1
 //!
-//! Members may be added within a schema; what is there keeps its name and meaning. All are numbers unless it says otherwise.
+//! Members may be added within a schema; what is there keeps its name and meaning. All are numbers unless it says
+//! otherwise.
 //!
 //! | member | what it holds |
 //! |---|---|
@@ -14,9 +15,12 @@
 //! | `reloads` | `ok`, `failed`; `error`: why the last one failed, a text, or null |
 //! | `respawns` | children that died unasked and were replaced |
 //! | `dispatch` | `model`: its name, a text; `mutex_holder`: pid of the worker that has the accept mutex, or null |
-//! | `bounds` | upper bounds of the histograms' buckets in seconds, an array each; the last bucket, which has none, is left out |
+//! | `bounds` | upper bounds of the histograms' buckets in seconds, an array each; the last bucket has none |
 //! | `totals` | all counters, over the dead and the living |
-//! | `processes` | an array: `pid`, `role` (`worker` or `dispatcher`), `number`, `generation`, `threads`, `holds_mutex` (true or false), and all counters of each living process |
+//! | `processes` | an array of the living: all counters of each process, and the members of a process |
+//!
+//! The members of a process are `pid`, `role` (`worker` or `dispatcher`), `number`, `generation`, `threads` and
+//! `holds_mutex` (true or false).
 //!
 //! The counters are the fields of [`crate::shm::Sums`] under their names, and `waiting`; those with several numbers are
 //! arrays: `status` from 1xx to 5xx, `request_time` and `accept_delay` by bucket.

@@ -1,7 +1,7 @@
 //! `metrics`: the ledger for Prometheus, in its text format 0.0.4.
 //!
-//! The service's own series are totals over the dead and the living, which never go back. `drover_process_*` are those of
-//! each living process; a respawned one has a new `pid` and starts at 0.
+//! The service's own series are totals over the dead and the living, which never go back. `drover_process_*` are those
+//! of each living process; a respawned one has a new `pid` and starts at 0.
 
 use super::snapshot::Process;
 use super::snapshot::Snapshot;
@@ -38,7 +38,7 @@ fn write(_: &Exchange, snapshot: &Snapshot) -> Page {
 
 /// How a counter of the ledger is shown.
 enum Shown {
-    /// It never goes back.
+    /// The number never goes back.
     Counter { name: String, about: &'static str, per_unit: f64 },
     /// With others, as one family that is written by itself.
     Apart,

@@ -1,8 +1,8 @@
-//! Pages that the service shows of itself: the ledger, in four ways. A location with one of these directives answers with the
-//! page instead of a file.
+//! Pages that the service shows of itself: the ledger, in four ways. A location with one of these directives answers
+//! with the page instead of a file.
 //!
-//! A view is one file: the directive, and the function that writes the page from a [`Snapshot`](snapshot::Snapshot); and one
-//! line in `VIEWS`.
+//! A view is one file: the directive, and the function that writes the page from a [`Snapshot`](snapshot::Snapshot);
+//! and one line in `VIEWS`.
 
 mod json;
 mod ledger;

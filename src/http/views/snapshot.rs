@@ -3,8 +3,8 @@
 use crate::http::exchange::{Cx, Stage};
 use crate::shm::{Header, Ledger, Role, Slot, Sums};
 
-/// The numbers of all processes. Each counter is read while its process goes on counting: together they are of about the
-/// same moment, and none of them ever goes back.
+/// The numbers of all processes. Each counter is read while its process goes on counting: together they are of about
+/// the same moment, and none of them ever goes back.
 pub struct Snapshot<'a> {
     pub header: &'a Header,
     /// Over all processes, dead and alive.
@@ -17,7 +17,7 @@ pub struct Snapshot<'a> {
     pub now_ms: u64,
 }
 
-/// One process; its serving threads, if it has any, are summed up.
+/// A process; its serving threads, if it has any, are summed up.
 pub struct Process {
     pub pid: u32,
     pub role: Role,
@@ -52,8 +52,8 @@ impl<'a> Snapshot<'a> {
     }
 }
 
-/// The request that asks is being answered, which its worker publishes only if that takes longer than a turn. A connection
-/// that was accepted in this very turn is not among those open yet.
+/// The request that asks is being answered, which its worker publishes only if that takes longer than a turn. A
+/// connection that was accepted in this very turn is not among those open yet.
 fn count_asker(sums: &mut Sums, published: Stage) {
     match published {
         Stage::Waiting => {}

@@ -18,7 +18,8 @@ struct Desk {
 }
 
 const CONF: &str = "http { server { listen 80; location /stub { stub_status; } location /old { stub_status on; }
-    location /ledger { ledger; } location /metrics { metrics; } location /page { status_page; location /page/in { return 404; } }
+    location /ledger { ledger; } location /metrics { metrics; } 
+    location /page { status_page; location /page/in { return 404; } }
     location /open { stub_status; allow all; } location /shut { stub_status; deny 127.0.0.1; allow all; } } }";
 
 impl Desk {

@@ -1,4 +1,4 @@
-//! One way to show the ledger: a directive, and a content handler that writes a page.
+//! A view shows the ledger: a directive, and a content handler that writes a page.
 
 use super::snapshot::Snapshot;
 use crate::conf::{Args, Contexts, Error, Setting};
@@ -6,7 +6,7 @@ use crate::http::answer::conditions;
 use crate::http::exchange::{Answer, Cx, Exchange, Flow, Handler};
 use crate::http::message::head::Method;
 
-/// One way to show the ledger.
+/// A way to show the ledger.
 pub struct View {
     pub(super) setting: &'static Setting<bool>,
     pub(super) handler: Handler,
@@ -44,8 +44,9 @@ macro_rules! about {
     ($about:literal) => {
         concat!(
             $about,
-            " Without an allow or deny in the same block it answers clients from 127.0.0.1, ::1 and Unix sockets, and 403 \
-             to all others, whatever blocks around it allow; behind a proxy on this machine every client comes from there."
+            " Without an allow or deny in the same block it answers clients from 127.0.0.1, ::1 and Unix sockets, \
+             and 403 to all others, whatever blocks around it allow; behind a proxy on this machine every client \
+             comes from there."
         )
     };
 }

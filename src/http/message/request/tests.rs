@@ -82,8 +82,6 @@ fn line_ends_may_be_lf_and_empty_lines_may_come_first() {
     assert_eq!(head.line.of(bytes), b"GET / HTTP/1.1");
     assert_eq!(head.get(bytes, b"b"), Some(&b"c"[..]));
     assert_eq!(parse_all(b"\r\n\r").unwrap().1, Parse::Partial);
-    assert!(parse_all(b"\r\n\n").unwrap().0.is_untouched(b"\r\n\n"));
-    assert!(!parse_all(b"\nG").unwrap().0.is_untouched(b"\nG"));
 }
 
 #[test]
@@ -446,7 +444,10 @@ fn any_head() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     /// Whatever comes, however it is cut: the same outcome, but that a whole head may show an error sooner.
     #[test]
-    fn pieces_give_the_same_head_as_the_whole(bytes in any_head(), cuts in proptest::collection::vec(0usize..200, 0..5)) {
+    fn pieces_give_the_same_head_as_the_whole(
+        bytes in any_head(),
+        cuts in proptest::collection::vec(0usize..200, 0..5),
+    ) {
         let mut cuts: Vec<_> = cuts.into_iter().filter(|cut| *cut < bytes.len()).collect();
         cuts.sort_unstable();
         cuts.push(bytes.len());

@@ -48,7 +48,7 @@ use crate::log;
 use crate::os::process::{self, Exit, Pid};
 use crate::os::signals::{Signal, send};
 use crate::os::{ErrnoText, EventFd, Events, Failure, Poller, parent};
-use crate::serve::{Conn, Engine, Shortage};
+use crate::serve::{Accepted, Conn, Engine, Shortage};
 use crate::shm::{Role, Tally};
 
 pub(super) static KIND: Kind = Kind {
@@ -256,7 +256,7 @@ impl ForkingDispatcher {
             match listener.accept() {
                 Ok((socket, peer)) => {
                     self.context.tally.accepts.add(1);
-                    let conn = self.engine.open(socket, peer, n as usize);
+                    let conn = self.engine.open(Accepted { socket, peer, listener: n as usize });
                     self.fork(conn);
                 }
                 Err(error) => match AcceptError::count(&error, &self.context.tally) {

@@ -30,13 +30,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::model::{AcceptOptions, Kind, Model, Param, ProcessContext, Setup};
-use super::sockets::{AcceptError, Accepted, DrainingQueue, Listening, Rotation, log_epoll_failure};
+use super::sockets::{AcceptError, DrainingQueue, Listening, Rotation, log_epoll_failure};
 use super::threads::{ThreadControl, ThreadGroup, tally_of, threaded_workers, worker_threads};
 use super::waker::{reset, wake, watch_waker};
 use crate::event::{Shutdown, Source};
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, Poller, Ready};
-use crate::serve::{Arrived, Engine, SharedDriver};
+use crate::serve::{Accepted, Engine, SharedDriver};
 use crate::shm::Tally;
 
 pub(super) static KIND: Kind = Kind {
@@ -112,7 +112,7 @@ struct Leadership {
 
 /// The event that the leader has got, to be handled once another thread leads.
 enum Job {
-    Serve(Arrived),
+    Serve { key: u64, accepted: Accepted },
     Resume { key: u64, ready: Ready },
     Nothing,
 }
@@ -156,13 +156,12 @@ impl LeaderFollowers {
     fn drain_queues(&self, lead: &mut Leadership, engine: &mut Engine) {
         for queue in &mut lead.draining {
             while let Some(key) = self.driver.reserve() {
-                let Some(Accepted { socket, peer, listener }) = queue.next(&engine.tally) else {
+                let Some(accepted) = queue.next(&engine.tally) else {
                     self.driver.release(key);
                     break;
                 };
-                let arrived = Arrived { key, socket, peer, listener };
                 // No need to wake the leader for the timers: this thread leads, and sets its timeout after this.
-                let _ = self.driver.accept(engine, arrived, &self.poller);
+                let _ = self.driver.accept(engine, key, accepted, &self.poller);
             }
         }
         lead.draining.retain(|queue| !queue.is_drained());
@@ -197,7 +196,7 @@ impl PoolThread {
             self.shared.promote_follower(lead);
             let (driver, poller) = (&self.shared.driver, &self.shared.poller);
             let wakes_leader = match job {
-                Job::Serve(arrived) => driver.accept(&mut engine, arrived, poller).0,
+                Job::Serve { key, accepted } => driver.accept(&mut engine, key, accepted, poller).0,
                 Job::Resume { key, ready } => driver.ready(&mut engine, key, ready, poller).0,
                 Job::Nothing => false,
             };
@@ -320,10 +319,11 @@ impl PoolThread {
                         engine.tally.rotations.add(1);
                         log_epoll_failure(lead.listening.move_to_back(n, poller));
                     }
-                    let arrived = Job::Serve(Arrived { key, socket, peer, listener: n as usize });
-                    if let Job::Serve(earlier) = std::mem::replace(&mut job, arrived) {
+                    let accepted = Accepted { socket, peer, listener: n as usize };
+                    let last = Job::Serve { key, accepted };
+                    if let Job::Serve { key, accepted } = std::mem::replace(&mut job, last) {
                         // No need to wake the leader for the timers: the next one reads them before it waits.
-                        let _ = driver.accept(engine, earlier, poller);
+                        let _ = driver.accept(engine, key, accepted, poller);
                     }
                 }
                 Err(error) => match AcceptError::count(&error, &engine.tally) {

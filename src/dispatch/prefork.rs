@@ -33,14 +33,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use super::model::{Kind, Model, Param, ProcessContext, Setup};
-use super::sockets::{AcceptError, Accepted, log_epoll_failure};
+use super::sockets::{AcceptError, log_epoll_failure};
 use super::threads::{SharedListeners, ThreadControl, ThreadGroup, tally_of, threaded_workers, worker_threads};
 use super::waker::WAKE_GRACE_MS;
 use crate::event::{Shutdown, Source};
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, poll};
 use crate::serve::blocking::{self, Eviction, Interrupts};
-use crate::serve::{Engine, Shortage};
+use crate::serve::{Accepted, Engine, Shortage};
 use crate::shm::{Role, Tally};
 
 pub(super) static KIND: Kind = Kind {
@@ -120,7 +120,7 @@ impl ServingThread {
         while let Some(accepted) = self.next(&mut engine) {
             self.tally.connections.set(1);
             engine.clock.update();
-            let mut conn = engine.open(accepted.socket, accepted.peer, accepted.listener);
+            let mut conn = engine.open(accepted);
             blocking::serve(&mut engine, &mut conn, &mut self);
             drop(conn);
             self.tally.connections.set(0);

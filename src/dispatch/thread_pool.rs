@@ -35,14 +35,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::model::{AcceptOptions, Kind, Model, Param, ProcessContext, Setup, Takes};
-use super::sockets::{AcceptError, Accepted, log_epoll_failure};
+use super::sockets::{AcceptError, log_epoll_failure};
 use super::threads::{SharedListeners, ThreadControl, ThreadGroup, tally_of, threaded_workers, worker_threads};
 use super::waker::{reset, wake};
 use crate::event::{Shutdown, Source};
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, poll};
 use crate::serve::blocking::{self, Eviction, Interrupts};
-use crate::serve::{Engine, Shortage};
+use crate::serve::{Accepted, Engine, Shortage};
 use crate::shm::Tally;
 
 pub(super) static KIND: Kind = Kind {
@@ -212,7 +212,7 @@ impl ServingThread {
         while let Some(accepted) = self.next(&mut engine) {
             engine.tally.connections.set(1);
             engine.clock.update();
-            let mut conn = engine.open(accepted.socket, accepted.peer, accepted.listener);
+            let mut conn = engine.open(accepted);
             blocking::serve(&mut engine, &mut conn, &mut self);
             drop(conn);
             engine.tally.connections.set(0);

@@ -20,7 +20,6 @@ pub struct Clock {
     shown_s: u64,
     http_date: [u8; 29],
     log_time: String,
-    error_time: String,
     iso8601: String,
 }
 
@@ -34,7 +33,6 @@ impl Clock {
             shown_s: u64::MAX,
             http_date: [b' '; 29],
             log_time: String::with_capacity(26),
-            error_time: String::with_capacity(19),
             iso8601: String::with_capacity(25),
         };
         clock.update();
@@ -69,7 +67,7 @@ impl Clock {
         let sign = if t.offset_minutes < 0 { '-' } else { '+' };
         let (hours, minutes) = (t.offset_minutes.abs() / 60, t.offset_minutes.abs() % 60);
         let LocalTime { year, day, hour, minute, second, .. } = t;
-        for text in [&mut self.log_time, &mut self.error_time, &mut self.iso8601] {
+        for text in [&mut self.log_time, &mut self.iso8601] {
             text.clear();
         }
         // Writing to a String can't fail.
@@ -77,7 +75,6 @@ impl Clock {
             self.log_time,
             "{day:02}/{month}/{year:04}:{hour:02}:{minute:02}:{second:02} {sign}{hours:02}{minutes:02}"
         );
-        let _ = write!(self.error_time, "{t}");
         let _ = write!(
             self.iso8601,
             "{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{sign}{hours:02}:{minutes:02}",
@@ -129,11 +126,6 @@ impl Clock {
         &self.log_time
     }
 
-    /// The error log's time: `2026/11/20 10:00:00`.
-    pub fn error_time(&self) -> &str {
-        &self.error_time
-    }
-
     /// nginx's `$time_iso8601`: `2026-11-20T10:00:00+00:00`.
     pub fn iso8601(&self) -> &str {
         &self.iso8601
@@ -156,7 +148,6 @@ mod tests {
         clock.set(5, 784_111_777_000);
         assert_eq!(clock.http_date(), b"Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!((clock.log_time().len(), clock.iso8601().len()), (26, 25));
-        assert_eq!(clock.error_time(), LocalTime::at(784_111_777).to_string());
         let before = clock.iso8601().as_ptr();
         clock.set(6, 784_111_777_999);
         assert_eq!((clock.now_ms(), clock.unix_ms(), clock.unix_s()), (6, 784_111_777_999, 784_111_777));

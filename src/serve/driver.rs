@@ -1,15 +1,16 @@
 //! The interface of an event loop to the connections of its process.
 
+use super::accepted::Accepted;
 use crate::event::{Clock, Ready};
-use crate::os::{Addr, Poller, Socket};
+use crate::os::Poller;
 
 /// The connections of one event-driven process. `EventDriver` serves them; tests of the loop put their own driver in.
 ///
 /// All methods are called by the thread that runs the loop, between two waits.
 pub trait Driver {
-    /// Takes on a connection that socket `listener` has accepted; one epoll_ctl. A connection for which there is no
+    /// Takes on an accepted connection: one epoll_ctl. A connection for which there is no
     /// free slot is closed: ask `free` before the accept.
-    fn accept(&mut self, socket: Socket, peer: Addr, listener: usize, poller: &Poller);
+    fn accept(&mut self, accepted: Accepted, poller: &Poller);
 
     /// Goes on with connection `key`, which is ready; a key whose connection is gone is ignored.
     fn ready(&mut self, key: u64, ready: Ready, poller: &Poller);

@@ -26,6 +26,7 @@ mod close;
 mod exchange;
 mod stream;
 
+use super::accepted::Accepted;
 use super::access_log::AccessLogs;
 use super::connection::{Conn, State};
 use super::file_cache::FileCache;
@@ -35,7 +36,6 @@ use crate::event::{Clock, Shutdown};
 use crate::http::HttpConf;
 use crate::http::exchange::limits;
 use crate::http::exchange::{ConnInfo, Cx};
-use crate::os::{Addr, Socket};
 use crate::shm::Tally;
 use crate::stream::Servers;
 use std::sync::Arc;
@@ -92,13 +92,14 @@ impl Engine {
         }
     }
 
-    /// Takes on an accepted connection. `listener`: the index of its socket among [`super::listen_sockets`].
-    pub fn open(&mut self, socket: Socket, peer: Addr, listener: usize) -> Conn {
+    /// Takes on an accepted connection.
+    pub fn open(&mut self, accepted: Accepted) -> Conn {
         self.accepted += 1;
-        let accept_delay_ms = self.accept_delay(&socket);
-        if let Some(listener) = listener.checked_sub(self.site.sockets.len()) {
-            return self.open_stream(socket, peer, listener, accept_delay_ms);
+        let accept_delay_ms = self.accept_delay(&accepted.socket);
+        if accepted.listener >= self.site.sockets.len() {
+            return self.open_stream(accepted, accept_delay_ms);
         }
+        let Accepted { socket, peer, listener } = accepted;
         let local = if self.site.wants_local_address(listener) { socket.local_addr().ok() } else { None };
         let bound = self.site.bound(listener, local.as_ref());
         let now = self.clock.now_ms();

@@ -1,12 +1,13 @@
 //! Connections of an event-driven worker: each in a slot, watched edge-triggered, with one timer.
 
-use super::Capacity;
+use super::accepted::Accepted;
 use super::connection::{Conn, Need};
 use super::driver::Driver;
 use super::engine::Engine;
+use super::shortage::Capacity;
 use super::table::{Record, Table};
 use crate::event::{Clock, Ready, Shutdown};
-use crate::os::{Addr, Interest, Poller, Socket};
+use crate::os::{Interest, Poller};
 
 #[derive(Debug)]
 struct Watched {
@@ -78,9 +79,9 @@ impl EventDriver {
 }
 
 impl Driver for EventDriver {
-    fn accept(&mut self, socket: Socket, peer: Addr, listener: usize, poller: &Poller) {
-        let conn = self.engine.open(socket, peer, listener);
-        let deferred = self.engine.site.is_deferred(listener);
+    fn accept(&mut self, accepted: Accepted, poller: &Poller) {
+        let deferred = self.engine.site.is_deferred(accepted.listener);
+        let conn = self.engine.open(accepted);
         let (deadline, lull) = (conn.deadline_ms, conn.lull_ms());
         let Ok(key) = self.table.insert(Watched { conn, writing: false, is_posted: false }) else { return };
         let Some(watched) = self.table.get_mut(key) else { return };

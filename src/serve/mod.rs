@@ -1,27 +1,29 @@
 //! Drives `http` and `stream` over real sockets and files: file cache, output, access log.
 
+mod accepted;
 pub mod access_log;
 pub mod blocking;
 mod connection;
 mod driver;
-pub mod engine;
-pub mod event_driver;
+mod engine;
+mod event_driver;
 mod file_cache;
 mod listing;
 mod output;
 mod reusable;
 mod session;
-pub mod settings;
-pub mod shared_driver;
+mod settings;
+mod shared_driver;
 mod shortage;
 mod table;
 
+pub use accepted::Accepted;
 pub use connection::{Conn, Need};
 pub use driver::Driver;
 pub use engine::Engine;
 pub use event_driver::EventDriver;
 pub use file_cache::descriptors_for_files;
-pub use shared_driver::{Arrived, SharedDriver};
+pub use shared_driver::SharedDriver;
 pub use shortage::{Capacity, Shortage};
 
 use crate::conf::{Entry, ListenSocket};

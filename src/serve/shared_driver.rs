@@ -5,13 +5,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Capacity;
+use super::accepted::Accepted;
 use super::connection::{Conn, LULL_MS, Need};
 use super::engine::Engine;
+use super::shortage::Capacity;
 use super::table::{Record, Table};
 use crate::event::Shutdown;
 use crate::log;
-use crate::os::{Addr, ErrnoText, Interest, Poller, Ready, Socket};
+use crate::os::{ErrnoText, Interest, Poller, Ready};
 use crate::shm::Tally;
 
 /// The connections, which the threads share.
@@ -35,17 +36,6 @@ struct Inner {
     shutdown: Shutdown,
     /// The slot of the process in the ledger; its `connections` are written under the lock.
     tally: Arc<Tally>,
-}
-
-/// A connection that has been accepted into a reserved slot.
-#[derive(Debug)]
-pub struct Arrived {
-    /// The key of the slot.
-    pub key: u64,
-    pub socket: Socket,
-    pub peer: Addr,
-    /// Index of the listening socket.
-    pub listener: usize,
 }
 
 /// Whether the thread that waits for events must be woken: it would expire timers too late, or it waits for a free slot
@@ -75,10 +65,9 @@ impl SharedDriver {
         self.lock().remove(key);
     }
 
-    /// Takes on an accepted connection, and goes on with it until it must wait: its request is often there already.
-    pub fn accept(&self, engine: &mut Engine, arrived: Arrived, poller: &Poller) -> WakeLeader {
-        let Arrived { key, socket, peer, listener } = arrived;
-        let conn = engine.open(socket, peer, listener);
+    /// Takes on an accepted connection in the reserved slot `key`, and goes on with it until it must wait: its request is often there already.
+    pub fn accept(&self, engine: &mut Engine, key: u64, accepted: Accepted, poller: &Poller) -> WakeLeader {
+        let conn = engine.open(accepted);
         engine.is_full = self.lock().table.is_full();
         self.drive(engine, key, conn, false, |conn, interest| poller.add(&conn.socket, key, interest))
     }

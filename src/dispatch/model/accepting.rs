@@ -5,6 +5,7 @@ use std::io;
 use super::loop_state::Pause;
 use super::{Hooks, Loop};
 use crate::dispatch::sockets::AcceptError;
+use crate::serve::Accepted;
 
 /// Why a row of accepts ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ impl Loop {
                     self.tally.accepts.add(1);
                     self.driver.make_room();
                     self.count_free();
-                    self.driver.accept(socket, peer, n as usize, &self.poller);
+                    self.driver.accept(Accepted { socket, peer, listener: n as usize }, &self.poller);
                     // Now, and not when the next connection comes: that would wake this process, and no other.
                     if !self.has_room() {
                         return (count, Ended::Full);

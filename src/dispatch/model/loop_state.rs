@@ -125,7 +125,7 @@ impl Loop {
             self.driver.make_room();
             while self.driver.free() > 0 {
                 let Some(accepted) = queue.next(&self.tally) else { break };
-                self.driver.accept(accepted.socket, accepted.peer, accepted.listener, &self.poller);
+                self.driver.accept(accepted, &self.poller);
                 self.driver.make_room();
             }
             if self.driver.free() > 0 && !queue.is_drained() {

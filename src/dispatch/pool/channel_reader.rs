@@ -15,7 +15,7 @@ use crate::dispatch::waker::{WAKE_GRACE_MS, wake, watch_waker};
 use crate::event::{Ready, Source};
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Interest, limits};
-use crate::serve::descriptors_for_files;
+use crate::serve::{Accepted, descriptors_for_files};
 
 const CHANNEL: u32 = 0;
 const WORKERS_WAKER: u32 = 1;
@@ -161,7 +161,7 @@ impl ChannelReader {
         if let Some((socket, peer)) = message.connection {
             state.driver.make_room();
             state.count_free();
-            state.driver.accept(socket, peer, message.listener as usize, &state.poller);
+            state.driver.accept(Accepted { socket, peer, listener: message.listener as usize }, &state.poller);
             // Before `taken` is counted: otherwise the dispatcher would see a load that is too low for a moment.
             state.tally.connections.set(state.driver.live() as u64);
         }

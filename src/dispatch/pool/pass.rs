@@ -8,10 +8,11 @@ use super::dispatcher::{DispatchPolicy, Dispatcher};
 use super::policy::Chooser;
 use super::shared::PoolShared;
 use crate::dispatch::model::{Life, Model, Seat, Setup, lone_worker};
-use crate::dispatch::sockets::{AcceptError, Accepted};
+use crate::dispatch::sockets::AcceptError;
 use crate::event::monotonic_ms;
 use crate::log;
 use crate::os::ErrnoText;
+use crate::serve::Accepted;
 use crate::shm::Role;
 
 /// The pause before a held connection is tried again, ms: its channel was full although it had room by the count.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{AcceptError, Accepted};
+use super::AcceptError;
 use crate::os::Listener;
+use crate::serve::Accepted;
 use crate::shm::Tally;
 
 /// Connections that may have been on their way into the backlog when its length was read.

@@ -1,12 +1,12 @@
 //! The listening sockets of a process: which of them its epoll set watches, what accept4 gives or refuses, and what a
 //! leaving process still takes from its own. Knows no model.
 
-mod accepted;
+mod accept_error;
 mod draining_queue;
 mod listening;
 mod rotation;
 
-pub(super) use accepted::{AcceptError, Accepted};
+pub(super) use accept_error::AcceptError;
 pub(super) use draining_queue::DrainingQueue;
 pub use listening::Listening;
 pub(super) use listening::log_epoll_failure;

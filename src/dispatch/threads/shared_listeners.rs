@@ -3,11 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::dispatch::sockets::{AcceptError, Accepted, DrainingQueue, Rotation, log_epoll_failure};
+use crate::dispatch::sockets::{AcceptError, DrainingQueue, Rotation, log_epoll_failure};
 use crate::dispatch::waker::{wake, watch_waker};
 use crate::event::Source;
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Events, Interest, Listener, Poller};
+use crate::serve::Accepted;
 use crate::shm::Tally;
 
 /// The number by which the set knows the workers' waker; 0 is the thread's own waker.

@@ -3,6 +3,7 @@ use crate::conf::{self, Registry};
 use crate::event::Clock;
 use crate::http::HttpConf;
 use crate::os::{Addr, EventFd, Socket};
+use crate::serve::Accepted;
 use crate::serve::access_log::AccessLogs;
 use crate::shm::{Ledger, Role};
 use std::io::{Read, Write};
@@ -76,7 +77,7 @@ fn served(conf: &str) -> (TcpStream, Arc<Events>, JoinHandle<u64>) {
         let tally = Arc::new(Ledger::create().unwrap().claim(1, Role::Worker, 0).unwrap());
         let mut engine = Engine::new(site, Arc::default(), Clock::new(), AccessLogs::default(), tally);
         let peer = Addr::from("127.0.0.1:1".parse::<SocketAddr>().unwrap());
-        let mut conn = engine.open(socket, peer, 0);
+        let mut conn = engine.open(Accepted { socket, peer, listener: 0 });
         serve(&mut engine, &mut conn, &mut raised);
         engine.tally.turns.get()
     });

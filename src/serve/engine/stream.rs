@@ -4,7 +4,8 @@ use super::close::{DELIVERY_CHECK_MS, LINGER_MS, LINGER_PAUSE_MS};
 use super::{BATCH_MAX, Engine};
 use crate::http::exchange::ConnInfo;
 use crate::log::{self, LogRef, Origin};
-use crate::os::{Addr, ErrnoText, Socket};
+use crate::os::{Addr, ErrnoText};
+use crate::serve::accepted::Accepted;
 use crate::serve::connection::{Conn, Need, Phase, State};
 use crate::serve::output::{Flush, SendOptions};
 use crate::serve::session::{Read, Session};
@@ -15,13 +16,13 @@ use std::fmt;
 const NO_FILES: SendOptions = SendOptions { sendfile: false, nopush: false, closing: false };
 
 /// The origin of an error log line: a connection of `stream`, in the words of ngx_stream_log_error.
-struct Here<'a> {
+struct StreamOrigin<'a> {
     info: &'a ConnInfo,
     addr: &'a Addr,
     server: &'a Server,
 }
 
-impl Origin for Here<'_> {
+impl Origin for StreamOrigin<'_> {
     fn log(&self) -> LogRef {
         self.server.error_log
     }
@@ -38,20 +39,16 @@ impl Origin for Here<'_> {
     }
 }
 
-fn here<'a>(streams: &'a Servers, info: &'a ConnInfo) -> Here<'a> {
+fn origin<'a>(streams: &'a Servers, info: &'a ConnInfo) -> StreamOrigin<'a> {
     let (addr, server) = streams.at(info.bound);
-    Here { info, addr, server }
+    StreamOrigin { info, addr, server }
 }
 
 impl Engine {
-    /// Takes on a connection of `listener`, counted among the sockets of `stream`.
-    pub(super) fn open_stream(
-        &mut self,
-        socket: Socket,
-        peer: Addr,
-        listener: usize,
-        accept_delay_ms: Option<u32>,
-    ) -> Conn {
+    /// Takes on a connection that came in by a socket of `stream`; they follow those of `http`.
+    pub(super) fn open_stream(&mut self, accepted: Accepted, accept_delay_ms: Option<u32>) -> Conn {
+        let Accepted { socket, peer, listener } = accepted;
+        let listener = listener - self.site.sockets.len();
         let local = if self.streams.wants_local_address(listener) { socket.local_addr().ok() } else { None };
         let bound = self.streams.bound(listener, local.as_ref()).unwrap_or_default();
         let now = self.clock.now_ms();
@@ -91,7 +88,7 @@ impl Engine {
                 Read::NextTurn => break Need::Turn,
                 Read::End => {
                     if session.start < session.input.len() {
-                        log::info!(at: here(&self.streams, &conn.info), "client prematurely closed connection");
+                        log::info!(at: origin(&self.streams, &conn.info), "client prematurely closed connection");
                     }
                     break Need::Close;
                 }
@@ -132,7 +129,7 @@ impl Engine {
         conn.info.requests = conn.info.requests.saturating_add(step.answered);
         *phase = Phase::Serve { frame_until_ms: None };
         if let Some(fault) = step.fault {
-            log::info!(at: here(&self.streams, &conn.info), "client sent {fault}");
+            log::info!(at: origin(&self.streams, &conn.info), "client sent {fault}");
             *phase = Phase::LastWords;
         }
         true
@@ -161,7 +158,7 @@ impl Engine {
     pub(super) fn stream_timed_out(&mut self, conn: &mut Conn, phase: Phase) -> Need {
         if let Some(session) = conn.session.take() {
             if !matches!(phase, Phase::Linger { .. }) {
-                log::info!(at: here(&self.streams, &conn.info), "client timed out (110: Connection timed out)");
+                log::info!(at: origin(&self.streams, &conn.info), "client timed out (110: Connection timed out)");
             }
             self.recycle(session);
         }
@@ -169,8 +166,8 @@ impl Engine {
     }
 
     fn stream_broken(&self, conn: &Conn, error: &std::io::Error) -> Need {
-        let place = here(&self.streams, &conn.info);
-        log::info!(at: place, "connection to client failed ({})", ErrnoText(error));
+        let origin = origin(&self.streams, &conn.info);
+        log::info!(at: origin, "connection to client failed ({})", ErrnoText(error));
         Need::Close
     }
 }

@@ -11,7 +11,7 @@ use super::*;
 use crate::dispatch::{AcceptOptions, Life, Listening, MODELS, Model, Setup, Wait};
 use crate::event::{Clock, Ready, Slots, monotonic_ms};
 use crate::os::{Addr, EventFd, Interest, ListenOptions, Listener, Poller, Socket};
-use crate::serve::Driver;
+use crate::serve::{Accepted, Driver};
 use crate::shm::{Ledger, Role};
 
 mod handoff;
@@ -34,9 +34,9 @@ struct Notes {
 }
 
 impl Driver for Notes {
-    fn accept(&mut self, socket: Socket, _peer: Addr, _listener: usize, _poller: &Poller) {
+    fn accept(&mut self, accepted: Accepted, _poller: &Poller) {
         self.seen.borrow_mut().push(Note::Accept(self.ledger.mutex().holder()));
-        self.slots.insert(socket).unwrap();
+        self.slots.insert(accepted.socket).unwrap();
     }
     fn ready(&mut self, key: u64, _ready: Ready, _poller: &Poller) {
         self.seen.borrow_mut().push(Note::Ready(key, self.ledger.mutex().holder()));

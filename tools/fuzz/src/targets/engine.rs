@@ -6,7 +6,7 @@ use drover::event::Clock;
 use drover::http::HttpConf;
 use drover::os::{Addr, Socket};
 use drover::serve::access_log::AccessLogs;
-use drover::serve::{Engine, Need};
+use drover::serve::{Accepted, Engine, Need};
 use drover::shm::{Ledger, Role};
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -123,7 +123,7 @@ fn serve(engine: &mut Engine, input: &[u8]) {
     client.set_nonblocking(true).expect("O_NONBLOCK");
     let socket = Socket::from(OwnedFd::from(server));
     socket.set_nonblocking(true).expect("O_NONBLOCK");
-    let mut conn = engine.open(socket, Addr::unix(""), 0);
+    let mut conn = engine.open(Accepted { socket, peer: Addr::unix(""), listener: 0 });
     let (mut unsent, mut answers, mut need) = (input, Vec::new(), Need::Read);
     let mut is_shut = false;
     for turn in 0.. {

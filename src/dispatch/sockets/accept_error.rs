@@ -1,20 +1,12 @@
-//! The results of accept4: a connection, or the reason why there is none.
+//! The reasons why accept4 gives no connection.
 
 use std::io;
 
 use nix::errno::Errno;
 
 use crate::log;
-use crate::os::{Addr, ErrnoText, Socket};
+use crate::os::ErrnoText;
 use crate::shm::Tally;
-
-/// A connection that was accepted and is not served yet.
-pub(crate) struct Accepted {
-    pub(crate) socket: Socket,
-    pub(crate) peer: Addr,
-    /// Index of the listening socket.
-    pub(crate) listener: usize,
-}
 
 /// Why accept4 gave no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -322,11 +322,7 @@ impl ForkingDispatcher {
     fn take_spare_slot(&mut self) -> io::Result<Arc<Tally>> {
         match self.spare_slots.pop() {
             Some(tally) => Ok(tally),
-            None => {
-                let number = self.children.len() as u32;
-                let tally = self.context.tally.ledger().claim(self.context.pid, Role::Worker, number)?;
-                Ok(Arc::new(tally.of_generation(self.context.tally.generation())))
-            }
+            None => self.context.claim_slot(self.context.pid, self.children.len() as u32),
         }
     }
 

@@ -111,7 +111,7 @@ impl Kind {
 
 /// The value of `accept_mutex_lease`, ms; `None`: off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lease(pub Option<u64>);
+struct Lease(Option<u64>);
 
 /// The value of `dispatch`: a model and its parameters.
 #[derive(Clone)]

@@ -13,7 +13,7 @@ use crate::os::signals::Signals;
 use crate::os::{ErrnoText, EventFd, Interest, Ready, parent, poll, process, set_title};
 use crate::serve::blocking::{self, Eviction, Interrupts};
 use crate::serve::{Conn, Engine, Shortage};
-use crate::shm::{Role, Tally};
+use crate::shm::Tally;
 
 /// The parts of the dispatcher's state that the child, a copy of the dispatcher, uses.
 pub(super) struct Inherited<'a> {
@@ -58,11 +58,8 @@ fn own_slot(context: &ProcessContext, tally: Arc<Tally>) -> Arc<Tally> {
     if tally.pass_on(context.pid, pid) {
         return tally;
     }
-    match context.tally.ledger().claim(pid, Role::Worker, 0) {
-        Ok(tally) => Arc::new(tally.of_generation(context.tally.generation())),
-        // The child must not count in the slot of another process.
-        Err(_) => process::exit_now(1),
-    }
+    // The child must not count in the slot of another process.
+    context.claim_slot(pid, 0).unwrap_or_else(|_| process::exit_now(1))
 }
 
 /// The interrupts of a child: the master's commands, passed on by the dispatcher, and its requests for room.

@@ -1,5 +1,6 @@
 //! The descriptors, settings and services that a forked process is given for its life.
 
+use std::io;
 use std::sync::Arc;
 
 use super::{AcceptOptions, Seat};
@@ -10,7 +11,7 @@ use crate::os::signals::Signals;
 use crate::os::{Failure, Interest, Listener, Poller, limits};
 use crate::serve::access_log::AccessLogs;
 use crate::serve::{Capacity, Engine, descriptors_for_files};
-use crate::shm::Tally;
+use crate::shm::{Role, Tally};
 use crate::stream::Servers;
 
 /// The context of a forked process, made after the fork. Limits, identity and CPUs are in force already.
@@ -43,6 +44,12 @@ impl ProcessContext {
     pub fn watch_signals(&self, poller: &Poller) -> Result<(), Failure> {
         let added = poller.add(&self.signals, Source::Signals.key(), Interest::READ);
         added.map_err(|e| Failure::new("epoll_ctl() for the signalfd", e))
+    }
+
+    /// Claims another slot of the ledger, for process `pid`, as worker `number` of this generation. Error: no slot is free.
+    pub(crate) fn claim_slot(&self, pid: u32, number: u32) -> io::Result<Arc<Tally>> {
+        let tally = self.tally.ledger().claim(pid, Role::Worker, number)?;
+        Ok(Arc::new(tally.of_generation(self.tally.generation())))
     }
 
     /// How many more descriptors may be opened for connections, and for the threads that serve them.

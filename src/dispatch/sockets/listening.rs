@@ -51,7 +51,7 @@ impl Listening {
 
     /// Puts this process's own sockets into the epoll set, which are armed whether or not the process may accept from
     /// the shared ones.
-    pub fn arm_own(&mut self, poller: &Poller) -> io::Result<()> {
+    pub(crate) fn arm_own(&mut self, poller: &Poller) -> io::Result<()> {
         for (n, socket) in self.sockets.iter_mut().enumerate().filter(|(_, s)| s.is_own && !s.is_armed) {
             poller.add(&socket.listener, Source::Listener(n as u32).key(), Interest::READ)?;
             socket.is_armed = true;
@@ -60,17 +60,17 @@ impl Listening {
     }
 
     /// From the next `arm` on, the kernel wakes one of the processes that watch a socket (EPOLLEXCLUSIVE).
-    pub fn set_exclusive(&mut self) {
+    pub(crate) fn set_exclusive(&mut self) {
         self.interest = Interest::READ | Interest::EXCLUSIVE;
     }
 
     /// From the next `arm` on, a socket is reported once, and not again before `rearm`.
-    pub fn set_oneshot(&mut self) {
+    pub(crate) fn set_oneshot(&mut self) {
         self.interest = Interest::READ | Interest::ONESHOT;
     }
 
     /// Watches socket `n` again, if it is in the epoll set.
-    pub fn rearm(&self, n: u32, poller: &Poller) -> io::Result<()> {
+    pub(crate) fn rearm(&self, n: u32, poller: &Poller) -> io::Result<()> {
         match self.sockets.get(n as usize).filter(|socket| socket.is_armed) {
             Some(socket) => poller.modify(&socket.listener, Source::Listener(n).key(), self.interest),
             None => Ok(()),
@@ -88,12 +88,12 @@ impl Listening {
     }
 
     /// Takes the shared sockets out of the epoll set (ngx_disable_accept_events).
-    pub fn disarm_shared(&mut self, poller: &Poller) -> io::Result<()> {
+    pub(crate) fn disarm_shared(&mut self, poller: &Poller) -> io::Result<()> {
         self.disarm(poller, |socket| !socket.is_own)
     }
 
     /// Takes all sockets out of the epoll set.
-    pub fn disarm_all(&mut self, poller: &Poller) -> io::Result<()> {
+    pub(crate) fn disarm_all(&mut self, poller: &Poller) -> io::Result<()> {
         self.disarm(poller, |_| true)
     }
 
@@ -107,7 +107,7 @@ impl Listening {
 
     /// Takes the shared socket `n` out of the epoll set and puts it in again, behind the other processes that watch it.
     /// A connection that waits is reported anew.
-    pub fn move_to_back(&mut self, n: u32, poller: &Poller) -> io::Result<()> {
+    pub(crate) fn move_to_back(&mut self, n: u32, poller: &Poller) -> io::Result<()> {
         if let Some(socket) = self.sockets.get_mut(n as usize).filter(|s| s.is_armed && !s.is_own) {
             poller.delete(&socket.listener)?;
             socket.is_armed = false;
@@ -118,7 +118,7 @@ impl Listening {
     }
 
     /// Moves all shared sockets to the back.
-    pub fn move_all_to_back(&mut self, poller: &Poller) -> io::Result<()> {
+    pub(crate) fn move_all_to_back(&mut self, poller: &Poller) -> io::Result<()> {
         (0..self.sockets.len() as u32).try_for_each(|n| self.move_to_back(n, poller))
     }
 
@@ -147,13 +147,13 @@ impl Listening {
     }
 
     /// Whether any socket is shared with other processes.
-    pub fn has_shared(&self) -> bool {
+    pub(crate) fn has_shared(&self) -> bool {
         self.sockets.iter().any(|socket| !socket.is_own)
     }
 
     /// Puts the shared sockets into the epoll set of any process, behind the other sets that watch them exclusively.
     /// Sockets that are there already stay where they are.
-    pub fn arm_in(&self, poller: &Poller) -> io::Result<()> {
+    pub(crate) fn arm_in(&self, poller: &Poller) -> io::Result<()> {
         self.shared().try_for_each(|(n, listener)| {
             match poller.add(listener, Source::Listener(n).key(), Interest::READ | Interest::EXCLUSIVE) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
@@ -163,7 +163,7 @@ impl Listening {
     }
 
     /// Takes the shared sockets out of the epoll set of any process. Sockets that aren't there are no error.
-    pub fn disarm_in(&self, poller: &Poller) -> io::Result<()> {
+    pub(crate) fn disarm_in(&self, poller: &Poller) -> io::Result<()> {
         self.shared().try_for_each(|(_, listener)| match poller.delete(listener) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -171,7 +171,7 @@ impl Listening {
     }
 
     /// Notes for the ledger whether this process's set has the shared sockets by `arm_in`.
-    pub fn set_armed_by_model(&mut self, is_armed: bool) {
+    pub(crate) fn set_armed_by_model(&mut self, is_armed: bool) {
         self.is_armed_by_model = is_armed;
     }
 

@@ -38,7 +38,7 @@ use crate::event::{AtomicShutdown, Shutdown};
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Failure, Interest, poll, process};
 use crate::serve::Engine;
-use crate::shm::{Role, SLOTS, Tally};
+use crate::shm::{SLOTS, Tally};
 
 /// How long threads have to obey TERM before the process ends without them; the master would wait 1.6 s.
 const ENDING_PATIENCE: Duration = Duration::from_millis(500);
@@ -257,7 +257,6 @@ pub(crate) fn tally_of(context: &ProcessContext, number: usize) -> Result<Arc<Ta
     if number == 0 {
         return Ok(context.tally.clone());
     }
-    let tally = context.tally.ledger().claim(context.pid, Role::Worker, context.seat.number);
-    let tally = tally.map(|tally| Arc::new(tally.of_generation(context.tally.generation())));
-    tally.map_err(|e| Failure::new("a slot in the ledger for a thread", e))
+    let claimed = context.claim_slot(context.pid, context.seat.number);
+    claimed.map_err(|e| Failure::new("a slot in the ledger for a thread", e))
 }

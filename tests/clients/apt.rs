@@ -1,19 +1,25 @@
 //! apt pipelines ten requests, and takes a response that is cut short for a package that can't be had.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
 use drover::dispatch::MODELS;
+use tempfile::TempDir;
 
-use crate::support::server::Server;
+use crate::support::server::{Product, Server, Setup};
 use crate::support::tools;
 use crate::{busy, run, while_reloading};
 
 const PACKAGES: usize = 60;
 
-/// A flat repository of small packages, in the server's root.
-fn repository(root: &Path, size: usize) {
+/// A flat repository of small packages. Their making takes longer than what is tested.
+fn repository(size: usize) -> TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path();
+    // Workers that gave up root must reach the files.
+    fs::set_permissions(root, fs::Permissions::from_mode(0o755)).expect("chmod");
     let build = root.join("build");
     fs::create_dir_all(build.join("DEBIAN")).expect("mkdir");
     // Noise, which dpkg-deb can't compress.
@@ -37,6 +43,7 @@ fn repository(root: &Path, size: usize) {
     fs::write(root.join("Packages"), index).expect("the index");
     fs::remove_dir_all(build).expect("tidy up");
     assert!(first.is_file());
+    dir
 }
 
 /// Commands of apt-get, with directories of their own below `dir` and nothing of this machine's settings.
@@ -83,9 +90,10 @@ impl Apt<'_> {
 /// Every connection ends after twenty responses, while apt has asked for more.
 #[test]
 fn apt_gets_all_packages() {
+    let repository = repository(3000);
     for kind in MODELS {
-        let server = Server::drover(busy(2).dispatch(kind.name).http("keepalive_requests 20;"));
-        repository(&server.dir().join("root"), 3000);
+        let conf = busy(2).dispatch(kind.name).http("keepalive_requests 20;");
+        let server = Setup::new(Product::under_test(), conf).root(repository.path()).start();
         let dir = tempfile::tempdir().expect("a directory");
         Apt::new(dir.path(), &server).download(&[]);
     }
@@ -93,9 +101,10 @@ fn apt_gets_all_packages() {
 
 #[test]
 fn apt_gets_all_packages_during_reloads() {
+    let repository = repository(20_000);
     for model in ["exclusive", "accept_mutex", "pool_pass", "prefork", "fork", "leader_follower"] {
-        let server = Server::drover(busy(2).dispatch(model));
-        repository(&server.dir().join("root"), 20_000);
+        let setup = Setup::new(Product::under_test(), busy(2).dispatch(model));
+        let server = setup.root(repository.path()).start();
         let dir = tempfile::tempdir().expect("a directory");
         let apt = Apt::new(dir.path(), &server);
         // In KB/s: a second or two for all.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::support::{PATIENCE, client::Client, client::Nothing, proc, until, until_true};
-use crate::{ALL, SILENCE, TWO_AT_A_TIME, begin, begun, each, hello, serving, signal, start, totals};
+use crate::{ALL, SILENCE, TWO_AT_A_TIME, begin, begun, each, hello, serving, start, totals};
 
 #[test]
 fn requests_follow_each_other_and_may_be_pipelined() {
@@ -169,7 +169,7 @@ fn each_connection_has_a_process_of_its_own_and_leaves_no_zombie() {
     // No child could accept, or keep the port when the service has ended.
     let listening = proc::listening_inodes(server.port());
     assert!(children.iter().all(|child| proc::socket_inodes(*child).is_disjoint(&listening)));
-    signal(children[0], Signal::SIGKILL);
+    proc::signal(children[0], Signal::SIGKILL);
     drop(clients);
     until_true("all children are gone", || proc::children(dispatcher).is_empty());
     until_true("none is a zombie", || proc::zombies(server.pid()).is_empty());

@@ -8,7 +8,7 @@ use drover::shm::Role;
 use nix::sys::signal::Signal;
 
 use crate::support::{AT_ONCE, PATIENCE, client::Client, conf::Conf, proc, server::Server, until_true};
-use crate::{ALL, SILENCE, TWO_AT_A_TIME, begin, begun, each, hello, server_of, serving, signal, start};
+use crate::{ALL, SILENCE, TWO_AT_A_TIME, begin, begun, each, hello, server_of, serving, start};
 
 const HELLO: &str = "location / { return 200 hello; }";
 
@@ -21,7 +21,7 @@ fn whichever_process_is_killed_the_service_answers_at_once() {
         for victim in serving(&server) {
             let connections = proc::connections(&[victim], server.port())[&victim];
             let killed = Instant::now();
-            signal(victim, Signal::SIGKILL);
+            proc::signal(victim, Signal::SIGKILL);
             until_true("the service answers", || {
                 let mut client = server.connect();
                 client.patience(SILENCE).send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -48,7 +48,7 @@ fn children_whose_dispatcher_was_killed_go_on_and_end_with_the_service() {
     hello(&mut client);
     let child = server_of(&server, &client);
     assert_ne!(child, dispatcher);
-    signal(dispatcher, Signal::SIGKILL);
+    proc::signal(dispatcher, Signal::SIGKILL);
     until_true("a new dispatcher", || proc::children(server.pid()).iter().any(|p| ![dispatcher, child].contains(p)));
     hello(&mut client);
     hello(&mut server.connect());
@@ -67,7 +67,7 @@ fn children_whose_dispatcher_died_just_before_the_end_end_as_well() {
         let child = proc::children(dispatcher)[0];
         // Both before the master gets to see either.
         server.signal(Signal::SIGSTOP);
-        signal(dispatcher, Signal::SIGKILL);
+        proc::signal(dispatcher, Signal::SIGKILL);
         server.signal(name);
         server.signal(Signal::SIGCONT);
         assert!(server.wait().success(), "{name}");
@@ -84,7 +84,7 @@ fn a_drain_has_a_limit_for_the_children_of_a_dispatcher_that_was_killed_as_well(
     let mut client = server.connect();
     client.get("/");
     begin(&mut client);
-    signal(dispatcher, Signal::SIGKILL);
+    proc::signal(dispatcher, Signal::SIGKILL);
     let is_ready =
         || server.ledger().live().any(|slot| slot.role() == Role::Dispatcher && slot.pid() != Some(dispatcher as u32));
     until_true("its successor", is_ready);

@@ -9,9 +9,6 @@ mod life;
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
 use support::client::Client;
 use support::conf::Conf;
 use support::proc;
@@ -61,10 +58,6 @@ fn begun(server: &Server) -> Client {
 
 fn begin(client: &mut Client) {
     client.send("GET /hello HTTP/1.1\r\nHost: local");
-}
-
-fn signal(pid: i32, signal: Signal) {
-    kill(Pid::from_raw(pid), signal).expect("kill");
 }
 
 fn totals(client: &mut Client) -> serde_json::Value {

@@ -1,8 +1,7 @@
 //! Acceptors as /proc shows them: the processes that have the listening socket in their epoll set, and those that
 //! hold the connections.
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use crate::support::client::Client;
 use crate::support::conf::Conf;
@@ -49,7 +48,7 @@ fn when_the_holder_is_killed_another_takes_over_and_no_request_fails() {
     server.file("index.html", "hello");
     for _ in 0..3 {
         let first = holder(&server, 4);
-        kill(Pid::from_raw(first), Signal::SIGKILL).expect("kill");
+        proc::signal(first, Signal::SIGKILL);
         // Connections that come before the takeover wait in the backlog.
         for _ in 0..20 {
             assert_eq!(server.connect().get("/").status, 200);

@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use crate::serve;
 use crate::support::client::Client;
 use crate::support::conf::Conf;
-use crate::support::proc::{children, connections, is_alive, listening_inodes, who_watches_port};
+use crate::support::proc::{self, children, connections, is_alive, listening_inodes, who_watches_port};
 use crate::support::server::Server;
 use crate::support::{until, until_true};
 
@@ -114,7 +114,7 @@ fn shrink(model: &str, listen: &str, connections: usize, kills: bool) {
         .for_each(|client| _ = client.send("GET /index.html HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
     server.signal(Signal::SIGSTOP);
     if kills {
-        kill(Pid::from_raw(workers[3]), Signal::SIGKILL).expect("kill");
+        proc::signal(workers[3], Signal::SIGKILL);
         until_true("the last one is dead, and the master has not seen it", || !is_alive(workers[3]));
     }
     server.rewrite_conf(conf(1));
@@ -145,16 +145,14 @@ fn a_next_binary_with_fewer_workers_leaves_nobody_waiting_in_the_sockets_that_ar
     let workers = server.wait_for_workers(4);
     server.rewrite_conf(conf(2));
     server.signal(Signal::SIGUSR2);
-    let next = until("the new master's workers", || {
-        let pid: i32 = server.read("server.pid").trim().parse().ok()?;
-        (pid != server.pid() && children(pid).len() == 2).then_some(pid)
-    });
+    let next = server.wait_for_next_master();
+    until_true("the new master's workers", || children(next).len() == 2);
     // From now on no connection goes to the sockets of the last two workers.
     let mut clients: Vec<Client> = (0..40).map(|_| server.connect()).collect();
     clients.iter_mut().for_each(|client| assert_eq!(client.get("/index.html").status, 200));
     let held = connections(&workers[2..], server.port());
     assert_eq!(held.values().sum::<usize>(), 0, "{held:?}");
-    kill(Pid::from_raw(next), Signal::SIGTERM).expect("end the next binary");
+    proc::signal(next, Signal::SIGTERM);
     until_true("it ends", || !is_alive(next));
     until_true("the pid file is the old master's", || server.read("server.pid") == format!("{}\n", server.pid()));
     // All sockets count again.
@@ -166,12 +164,12 @@ fn a_next_binary_with_fewer_workers_leaves_nobody_waiting_in_the_sockets_that_ar
 fn a_killed_worker_s_queue_waits_for_its_successor() {
     let (server, _ledger) = serve(Conf::workers(2).dispatch("reuseport"), 2);
     let workers = server.wait_for_workers(2);
-    kill(Pid::from_raw(workers[0]), Signal::SIGSTOP).expect("stop");
+    proc::signal(workers[0], Signal::SIGSTOP);
     let mut clients: Vec<Client> = (0..40).map(|_| server.connect()).collect();
     for client in &mut clients {
         client.send("GET /index.html HTTP/1.1\r\nHost: a\r\n\r\n");
     }
-    kill(Pid::from_raw(workers[0]), Signal::SIGKILL).expect("kill");
+    proc::signal(workers[0], Signal::SIGKILL);
     for client in &mut clients {
         assert_eq!(client.response().map(|response| response.status).ok(), Some(200));
     }

@@ -1,7 +1,6 @@
 //! Workers that die.
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use crate::conf;
 use crate::support::server::Server;
@@ -10,7 +9,7 @@ use crate::support::{proc, until, until_true};
 #[test]
 fn killed_workers_are_replaced() {
     let server = Server::drover(conf(3));
-    let kill = |victims: &[i32]| victims.iter().for_each(|pid| kill(Pid::from_raw(*pid), Signal::SIGKILL).unwrap());
+    let kill = |victims: &[i32]| victims.iter().for_each(|pid| proc::signal(*pid, Signal::SIGKILL));
     let successors = |victims: &[i32]| {
         let has_gone = |workers: &Vec<i32>| !workers.iter().any(|pid| victims.contains(pid));
         until("successors", || Some(server.workers()).filter(|workers| workers.len() == 3 && has_gone(workers)))
@@ -34,7 +33,7 @@ fn a_worker_that_dies_at_once_again_and_again_is_replaced_after_a_pause() {
     let server = Server::drover(conf(1));
     for _ in 0..4 {
         let worker = server.wait_for_workers(1)[0];
-        kill(Pid::from_raw(worker), Signal::SIGKILL).unwrap();
+        proc::signal(worker, Signal::SIGKILL);
         until_true("it is gone", || !proc::is_alive(worker));
     }
     until_true("the pause is logged", || server.error_log().contains("died at once, its successor starts in"));

@@ -117,7 +117,7 @@ fn a_service_without_workers_does_not_look_like_one() {
         until_true("the children are at work", || victims.iter().all(|pid| proc::is_asleep(*pid)));
         proc::limit_own_descriptors(server.pid(), 3);
         if children == 2 {
-            kill(Pid::from_raw(victims[0]), Signal::SIGKILL).unwrap();
+            proc::signal(victims[0], Signal::SIGKILL);
             until_true("a successor fails", || server.error_log().contains("exited with fatal code 2, tried again in"));
             assert!(server.poll_exit().is_none(), "{model}: the other one serves");
         }

@@ -148,6 +148,6 @@ fn a_passed_socket_is_matched_by_its_address_with_the_clients_that_wait_in_it() 
     let master = passed.child.id() as i32;
     let workers = proc::children(master);
     assert!(!workers.is_empty() && workers.iter().all(|worker| proc::socket_inodes(*worker).is_superset(&inodes)));
-    kill(Pid::from_raw(master), Signal::SIGQUIT).unwrap();
+    proc::signal(master, Signal::SIGQUIT);
     assert!(passed.child.wait().unwrap().success());
 }

@@ -184,9 +184,7 @@ fn an_old_binary_is_found_by_its_renamed_file() {
     assert_eq!(server.read("server.pid"), format!("{}\n", server.pid()));
     fs::remove_file(server.dir().join("server.pid.oldbin")).unwrap();
     server.signal(Signal::SIGUSR2);
-    let next: i32 = until("the new master's pid file", || {
-        server.read("server.pid").trim().parse().ok().filter(|pid| *pid != server.pid())
-    });
+    let next = server.wait_for_next_master();
     let text = fs::read_to_string(server.conf_path()).unwrap();
     server.rewrite_conf(with_pid("pid %dir%/server.pid.oldbin;"));
     assert_eq!(server.send("quit"), (Some(0), String::new()));

@@ -178,7 +178,7 @@ fn a_child_from_before_the_start_is_none_of_the_master_s() {
     let helper = Pid::from_raw(line.trim().parse().unwrap());
     until_true("it serves", || TcpStream::connect(("127.0.0.1", port)).is_ok() && dir.path().join("s.pid").exists());
     assert!(drover(&["-p", dir.path().to_str().unwrap(), "-c", "s.conf", "-s", "reload"]).succeeded());
-    kill(Pid::from_raw(child.id() as i32), Signal::SIGQUIT).unwrap();
+    proc::signal(child.id() as i32, Signal::SIGQUIT);
     assert!(child.wait().unwrap().success());
     assert!(proc::is_alive(helper.as_raw()));
     kill(helper, Signal::SIGKILL).unwrap();
@@ -210,7 +210,7 @@ fn without_a_conf_a_page_or_a_directory_is_served_in_the_foreground() {
         }
         let mut client = Client::connect(addr);
         let (page, missing) = (client.get("/"), client.get("/missing"));
-        kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
+        proc::signal(child.id() as i32, Signal::SIGINT);
         assert!(child.wait().unwrap().success());
         assert!(said.starts_with("drover: serving ") && said.contains("http://127.0.0.1:8080/"), "{said}");
         assert_eq!((page.status, missing.status), (200, 404));
@@ -236,7 +236,7 @@ fn a_log_can_be_standard_output_when_that_is_a_socket() {
     let addr = SocketAddr::from(([127, 0, 0, 1], port));
     until_true("it listens", || TcpStream::connect(addr).is_ok());
     Client::connect(addr).get("/to-the-socket");
-    kill(Pid::from_raw(child.id() as i32), Signal::SIGQUIT).unwrap();
+    proc::signal(child.id() as i32, Signal::SIGQUIT);
     assert!(child.wait().unwrap().success());
     let mut log = String::new();
     ours.read_to_string(&mut log).unwrap();

@@ -59,7 +59,7 @@ fn without_a_terminal_nothing_is_added_to_the_log() {
     let mut child = start(dir.path(), &[]).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
     let read = || fs::read_to_string(dir.path().join("stderr")).unwrap();
     until_true("two workers", || read().matches("start worker process").count() == 2);
-    kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+    proc::signal(child.id() as i32, Signal::SIGTERM);
     assert!(child.wait().unwrap().success());
     assert!(read().lines().all(|line| line.starts_with("20")), "{}", read());
 }

@@ -5,24 +5,13 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, geteuid};
+use nix::sys::signal::Signal;
+use nix::unistd::geteuid;
 
 use crate::conf;
 use crate::support::conf::Conf;
 use crate::support::server::{Product, Server, Setup};
 use crate::support::{proc, until, until_true};
-
-fn new_master(server: &Server) -> i32 {
-    until("the new master's pid file", || {
-        let pid: i32 = server.read("server.pid").trim().parse().ok()?;
-        (pid != server.pid()).then_some(pid)
-    })
-}
-
-fn send(pid: i32, signal: Signal) {
-    kill(Pid::from_raw(pid), signal).unwrap();
-}
 
 #[test]
 fn the_next_binary_takes_over_without_a_lost_request() {
@@ -45,7 +34,7 @@ fn the_next_binary_takes_over_without_a_lost_request() {
         };
         more();
         server.signal(Signal::SIGUSR2);
-        let next = new_master(&server);
+        let next = server.wait_for_next_master();
         assert_eq!(server.read("server.pid.oldbin"), format!("{}\n", server.pid()));
         until_true("its workers", || proc::children(next).len() == 2);
         more();
@@ -71,14 +60,14 @@ fn the_next_binary_takes_over_without_a_lost_request() {
 fn an_upgrade_can_be_taken_back() {
     let server = Server::drover(conf(1));
     server.signal(Signal::SIGUSR2);
-    let next = new_master(&server);
+    let next = server.wait_for_next_master();
     until_true("its worker", || proc::children(next).len() == 1);
     server.signal(Signal::SIGWINCH);
     until_true("the old worker leaves", || server.workers() == [next]);
     // HUP calls the old workers back; then the new binary is sent away.
     server.signal(Signal::SIGHUP);
     until_true("the old master has a worker again", || server.workers().len() == 2);
-    send(next, Signal::SIGQUIT);
+    proc::signal(next, Signal::SIGQUIT);
     until_true("the pid file is the old master's again", || server.read("server.pid") == format!("{}\n", server.pid()));
     assert_eq!(server.connect().get("/v").text(), "one");
 }
@@ -104,7 +93,7 @@ fn a_next_binary_that_fails_leaves_the_old_one_as_it_was() {
 
 /// USR2 to `master`, which says that it refuses, why, and goes on.
 fn assert_refuses(server: &Server, master: i32, expected: &str) {
-    send(master, Signal::SIGUSR2);
+    proc::signal(master, Signal::SIGUSR2);
     until_true("the refusal", || server.error_log().contains("[error]"));
     let log = server.error_log();
     let refusal = log.lines().find(|line| line.contains("[error]")).unwrap();
@@ -126,7 +115,7 @@ fn process_1_is_not_replaced() {
     until_true("it listens", || TcpStream::connect(server.addr()).is_ok());
     let master = until("the master", || server.workers().first().copied());
     assert_refuses(&server, master, "this is process 1, and its end is the end of the container");
-    send(master, Signal::SIGQUIT);
+    proc::signal(master, Signal::SIGQUIT);
     until_true("it ends", || !proc::is_alive(master));
 }
 
@@ -147,6 +136,6 @@ fn a_service_manager_s_main_process_is_not_replaced() {
     until_true("it listens", || TcpStream::connect(server.addr()).is_ok());
     let master = until("the master", || server.workers().first().copied());
     assert_refuses(&server, master, &format!("tini (process {}) started this process", server.pid()));
-    send(master, Signal::SIGQUIT);
+    proc::signal(master, Signal::SIGQUIT);
     assert!(server.wait().success());
 }

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use drover::dispatch::{Kind, MODELS};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use crate::load::Load;
 use crate::service::{Service, Want, Wire};
 use crate::support::client::Client;
-use crate::support::{proc, until, until_true};
+use crate::support::{proc, until_true};
 
 /// Under load, with more workers and with fewer: no request fails, nobody of the old generation stays, no descriptor
 /// leaks.
@@ -96,10 +95,7 @@ pub fn upgrade(kind: &'static Kind) {
     let load = Load::start(&service);
     load.wait_for_more(10);
     service.signal(Signal::SIGUSR2);
-    let next = until("the new master's pid file", || {
-        let pid: i32 = service.read("server.pid").trim().parse().ok()?;
-        (pid != service.pid()).then_some(pid)
-    });
+    let next = service.wait_for_next_master();
     until_true("the new master's children", || !proc::children(next).is_empty());
     load.wait_for_more(10);
     assert_eq!(service.server.quit().code(), Some(0));
@@ -121,16 +117,14 @@ pub fn take_back(kind: &'static Kind) {
         client.begin();
     });
     service.signal(Signal::SIGUSR2);
-    let next = until("the new master's pid file", || {
-        let pid: i32 = service.read("server.pid").trim().parse().ok()?;
-        (pid != service.pid() && !proc::children(pid).is_empty()).then_some(pid)
-    });
+    let next = service.wait_for_next_master();
+    until_true("the new master's children", || !proc::children(next).is_empty());
     let old = service.workers();
     service.signal(Signal::SIGWINCH);
     until_true("they leave", || service.error_log().contains("gracefully shutting down"));
     service.signal(Signal::SIGHUP);
     until_true("workers are back", || service.workers().iter().any(|pid| !old.contains(pid)));
-    kill(Pid::from_raw(next), Signal::SIGQUIT).expect("send the new binary away");
+    proc::signal(next, Signal::SIGQUIT);
     until_true("the new master ends", || !proc::is_alive(next));
     for client in &mut begun {
         assert_eq!(client.finish().expect("a response of a worker that was sent away").text(), "hello");

@@ -3,17 +3,12 @@
 use std::time::Instant;
 
 use drover::dispatch::Kind;
-use nix::sys::signal::{Signal, kill as send};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use crate::mechanism::Mechanism;
 use crate::service::{Process, Service, Want, wait_for_death};
 use crate::support::client::Client;
 use crate::support::{AT_ONCE, proc, until_true};
-
-fn signal(pid: i32, signal: Signal) {
-    send(Pid::from_raw(pid), signal).expect("signal a child");
-}
 
 fn keep_alive(service: &Service) -> Client {
     let mut client = service.connect();
@@ -40,7 +35,7 @@ pub fn kill(kind: &'static Kind) {
     victims.splice(0..0, passing.into_iter().take(2));
     for victim in victims {
         let held = proc::connections(&[victim.pid], service.port())[&victim.pid];
-        signal(victim.pid, Signal::SIGKILL);
+        proc::signal(victim.pid, Signal::SIGKILL);
         let start = Instant::now();
         assert_eq!(service.connect().get("/").text(), "hello");
         assert!(start.elapsed() < AT_ONCE, "{victim:?}: answered after {:?}", start.elapsed());
@@ -69,7 +64,7 @@ pub fn kill(kind: &'static Kind) {
 pub fn stop(kind: &'static Kind) {
     let service = Want::of(kind).workers(3).start();
     for victim in service.workers() {
-        signal(victim, Signal::SIGSTOP);
+        proc::signal(victim, Signal::SIGSTOP);
         // The signal takes its time, in which the victim can still be chosen.
         until_true("all its threads have stopped", || proc::is_stopped(victim));
         let is_worker = service.pids(drover::shm::Role::Worker).contains(&victim);
@@ -79,9 +74,9 @@ pub fn stop(kind: &'static Kind) {
             for client in &mut clients {
                 assert_eq!(client.response().expect("a response while a worker is stopped").text(), "hello");
             }
-            signal(victim, Signal::SIGCONT);
+            proc::signal(victim, Signal::SIGCONT);
         } else {
-            signal(victim, Signal::SIGCONT);
+            proc::signal(victim, Signal::SIGCONT);
             for client in &mut clients {
                 assert_eq!(client.response().expect("a response after all").text(), "hello");
             }
@@ -117,10 +112,10 @@ pub fn orphans_without_end(kind: &'static Kind) {
     until_true("the half request is read", || proc::unread_bytes(service.port()) == 0);
     let dispatchers = service.pids(drover::shm::Role::Dispatcher);
     // Stopped, it can't pass on what it hears.
-    dispatchers.iter().for_each(|pid| signal(*pid, Signal::SIGSTOP));
+    dispatchers.iter().for_each(|pid| proc::signal(*pid, Signal::SIGSTOP));
     service.signal(Signal::SIGKILL);
     service.server.wait();
-    dispatchers.iter().for_each(|pid| signal(*pid, Signal::SIGKILL));
+    dispatchers.iter().for_each(|pid| proc::signal(*pid, Signal::SIGKILL));
     service.assert_gone();
     assert!(begun.is_closed_by_server());
 }

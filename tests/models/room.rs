@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use drover::dispatch::Kind;
 use drover::shm::Role;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use crate::mechanism::Mechanism;
 use crate::service::{Service, Want, Wire};
@@ -71,13 +70,12 @@ pub fn requests_on_their_way(kind: &'static Kind) {
         until_true("all places are taken", || service.sums().connections == PLACES as u64);
         assert_eq!(clients[0].patience(LULL).response(), Err(Nothing::Silent), "nobody waits");
         let workers = service.pids(Role::Worker);
-        let signal =
-            |signal| workers.iter().for_each(|pid| kill(Pid::from_raw(*pid), signal).expect("signal a worker"));
-        signal(Signal::SIGSTOP);
+        let signal_all = |signal| workers.iter().for_each(|pid| proc::signal(*pid, signal));
+        signal_all(Signal::SIGSTOP);
         until_true("the workers are stopped", || workers.iter().all(|pid| proc::is_stopped(*pid)));
         clients.push(service.connect());
         clients.iter_mut().for_each(|client| _ = client.send(GET).patience(crate::support::PATIENCE));
-        signal(Signal::SIGCONT);
+        signal_all(Signal::SIGCONT);
         for (n, client) in clients.iter_mut().enumerate() {
             let answer = client.response();
             assert_eq!(

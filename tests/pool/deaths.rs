@@ -11,10 +11,6 @@ use crate::support::server::Server;
 use crate::support::{AT_ONCE, PATIENCE, proc, until, until_true};
 use crate::{ALL, PASSING, counted, pids, pool};
 
-fn signal(pid: i32, signal: Signal) {
-    kill(Pid::from_raw(pid), signal).expect("a signal to a child");
-}
-
 /// Clients by the worker that serves them.
 fn clients(server: &Server, ledger: &Ledger, each: usize) -> Vec<(i32, Client)> {
     let mut found: Vec<(i32, Client)> = Vec::new();
@@ -41,7 +37,7 @@ fn a_dispatcher_that_is_killed_takes_nobody_along() {
         let mut served = clients(&server, &ledger, 2);
         for _ in 0..3 {
             let dispatcher = pids(&ledger, Role::Dispatcher)[0];
-            signal(dispatcher, Signal::SIGKILL);
+            proc::signal(dispatcher, Signal::SIGKILL);
             answers_at_once(&server);
             until("another one", || pids(&ledger, Role::Dispatcher).first().filter(|pid| **pid != dispatcher).copied());
         }
@@ -55,14 +51,14 @@ fn while_all_workers_are_stopped_the_dispatcher_sleeps() {
     for model in ALL {
         let (server, ledger) = pool(2, &format!("dispatch {model};"));
         let workers = pids(&ledger, Role::Worker);
-        workers.iter().for_each(|pid| signal(*pid, Signal::SIGSTOP));
+        workers.iter().for_each(|pid| proc::signal(*pid, Signal::SIGSTOP));
         let mut waiting: Vec<Client> = (0..3).map(|_| server.connect()).collect();
         waiting.iter_mut().for_each(|client| _ = client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         let before = proc::cpu_ticks(server.pid());
         assert_eq!(waiting[0].patience(Duration::from_secs(1)).response(), Err(Nothing::Silent));
         let ticks = proc::cpu_ticks(server.pid()) - before;
         assert!(ticks <= 2, "{model}: {ticks} ticks of CPU in a second");
-        workers.iter().for_each(|pid| signal(*pid, Signal::SIGCONT));
+        workers.iter().for_each(|pid| proc::signal(*pid, Signal::SIGCONT));
         for client in &mut waiting {
             let response = client.patience(PATIENCE).response().expect("a response when they go on");
             assert_eq!(response.text(), "hello", "{model}");
@@ -77,7 +73,7 @@ fn a_worker_that_is_killed_takes_only_its_own_along() {
         for seat in 0..3 {
             let victim = pids(&ledger, Role::Worker)[seat];
             let mut served = clients(&server, &ledger, 2);
-            signal(victim, Signal::SIGKILL);
+            proc::signal(victim, Signal::SIGKILL);
             for _ in 0..6 {
                 answers_at_once(&server);
             }
@@ -101,10 +97,10 @@ fn what_is_under_way_outlives_the_worker() {
     for model in PASSING {
         let (server, ledger) = pool(1, &format!("dispatch {model};"));
         let victim = pids(&ledger, Role::Worker)[0];
-        signal(victim, Signal::SIGSTOP);
+        proc::signal(victim, Signal::SIGSTOP);
         let mut waiting: Vec<Client> = (0..10).map(|_| server.connect()).collect();
         until_true("all are passed", || counted(&ledger, Role::Dispatcher)[0].handoffs == 10);
-        signal(victim, Signal::SIGKILL);
+        proc::signal(victim, Signal::SIGKILL);
         waiting.iter_mut().for_each(|client| assert_eq!(client.get("/").text(), "hello", "{model}"));
         until_true("ten requests are counted", || ledger.sums().requests == 10);
     }
@@ -121,9 +117,11 @@ fn a_worker_that_is_stopped_does_not_stop_the_service() {
                 .replace("pool_queue pool_policy=least_connections", "pool_queue"),
         );
         let victim = pids(&ledger, Role::Worker)[0];
-        signal(victim, Signal::SIGSTOP);
+        proc::signal(victim, Signal::SIGSTOP);
         let mut waiting = Vec::new();
         for _ in 0..20 {
+            // Else connections that are over count for the worker that serves, and the stopped one looks idle.
+            until_true("connections that are over do not count", || ledger.sums().connections <= waiting.len() as u64);
             let mut client = server.connect();
             client.patience(Duration::from_millis(500)).send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
             if client.response().is_err() {
@@ -135,7 +133,7 @@ fn a_worker_that_is_stopped_does_not_stop_the_service() {
             waiting.retain_mut(|client| client.patience(Duration::from_millis(10)).response() == Err(Nothing::Silent));
             waiting.len() <= 2
         });
-        signal(victim, Signal::SIGCONT);
+        proc::signal(victim, Signal::SIGCONT);
         for client in &mut waiting {
             assert_eq!(client.patience(PATIENCE).response().expect("at last").text(), "hello");
         }

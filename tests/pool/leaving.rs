@@ -4,17 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use drover::shm::Role;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use crate::support::client::Client;
 use crate::support::conf::Conf;
-use crate::support::{tools, until_true};
+use crate::support::{proc, tools, until_true};
 use crate::{ALL, PASSING, counted, pids, pool};
-
-fn signal(pid: i32, signal: Signal) {
-    kill(Pid::from_raw(pid), signal).expect("a signal to a child");
-}
 
 /// Connections that were passed, and not taken yet when the service is told to end, are served.
 #[test]
@@ -22,7 +17,7 @@ fn quit_serves_what_is_under_way() {
     for model in PASSING {
         let (mut server, ledger) = pool(2, &format!("dispatch {model};"));
         let workers = pids(&ledger, Role::Worker);
-        workers.iter().for_each(|pid| signal(*pid, Signal::SIGSTOP));
+        workers.iter().for_each(|pid| proc::signal(*pid, Signal::SIGSTOP));
         let mut waiting: Vec<Client> = (0..10).map(|_| server.connect()).collect();
         for client in &mut waiting {
             client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -30,7 +25,7 @@ fn quit_serves_what_is_under_way() {
         until_true("all are passed", || counted(&ledger, Role::Dispatcher)[0].handoffs == 10);
         server.signal(Signal::SIGQUIT);
         until_true("the dispatcher has left", || pids(&ledger, Role::Dispatcher).is_empty());
-        workers.iter().for_each(|pid| signal(*pid, Signal::SIGCONT));
+        workers.iter().for_each(|pid| proc::signal(*pid, Signal::SIGCONT));
         waiting.iter_mut().for_each(|client| assert_eq!(client.response().expect(model).text(), "hello"));
         drop(waiting);
         assert!(server.wait().success());
@@ -44,11 +39,11 @@ fn a_worker_does_not_leave_before_its_dispatcher_knows() {
     for model in PASSING {
         let (mut server, ledger) = pool(2, &format!("dispatch {model};"));
         let dispatcher = pids(&ledger, Role::Dispatcher)[0];
-        signal(dispatcher, Signal::SIGSTOP);
+        proc::signal(dispatcher, Signal::SIGSTOP);
         server.signal(Signal::SIGQUIT);
         until_true("the workers leave", || server.error_log().matches("gracefully shutting down").count() == 2);
         assert_eq!(pids(&ledger, Role::Worker).len(), 2, "{model}");
-        signal(dispatcher, Signal::SIGCONT);
+        proc::signal(dispatcher, Signal::SIGCONT);
         assert!(server.wait().success());
     }
 }
@@ -60,7 +55,7 @@ fn a_worker_that_leaves_alone_is_replaced() {
         let (server, ledger) = pool(2, &format!("dispatch {model};"));
         for _ in 0..4 {
             let leaver = pids(&ledger, Role::Worker)[0];
-            signal(leaver, Signal::SIGQUIT);
+            proc::signal(leaver, Signal::SIGQUIT);
             for _ in 0..10 {
                 assert_eq!(server.connect().get("/").text(), "hello", "{model}");
             }
@@ -70,7 +65,7 @@ fn a_worker_that_leaves_alone_is_replaced() {
             });
         }
         let dispatcher = pids(&ledger, Role::Dispatcher)[0];
-        signal(dispatcher, Signal::SIGQUIT);
+        proc::signal(dispatcher, Signal::SIGQUIT);
         assert_eq!(server.connect().get("/").text(), "hello", "{model}");
     }
 }

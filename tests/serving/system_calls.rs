@@ -5,12 +5,11 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use crate::support::conf::Conf;
 use crate::support::server::Server;
-use crate::support::{tools, until_true};
+use crate::support::{proc, tools, until_true};
 
 /// Runs `load` while strace watches the only worker; returns how often it made each system call.
 fn counted(server: &Server, load: impl FnOnce()) -> BTreeMap<String, u64> {
@@ -25,7 +24,7 @@ fn counted(server: &Server, load: impl FnOnce()) -> BTreeMap<String, u64> {
         status.lines().any(|line| line == format!("TracerPid:\t{}", strace.id()))
     });
     load();
-    kill(Pid::from_raw(strace.id() as i32), Signal::SIGINT).expect("end strace");
+    proc::signal(strace.id() as i32, Signal::SIGINT);
     strace.wait().expect("wait for strace");
     let text = server.read("strace");
     let row = |line: &str| {

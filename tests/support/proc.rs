@@ -4,10 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
 
-use nix::unistd::geteuid;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, geteuid};
 
 use super::sock_diag::{Diagnostics, TcpSocket};
 use super::tools;
+
+/// Sends a signal to a process; panics when there is none of this id.
+#[track_caller]
+pub fn signal(pid: i32, signal: Signal) {
+    kill(Pid::from_raw(pid), signal).unwrap_or_else(|error| panic!("{signal} to process {pid}: {error}"));
+}
 
 /// Children of `pid`, ascending.
 pub fn children(pid: i32) -> Vec<i32> {

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use drover::master::client::find_ledger;
 use drover::shm::Ledger;
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, geteuid};
 use tempfile::TempDir;
 
@@ -281,8 +281,17 @@ impl Server {
         until(&format!("{count} workers"), || Some(self.workers()).filter(|w| w.len() == count))
     }
 
+    /// Sends a signal to the master.
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.pid()), signal).expect("signal the master");
+        proc::signal(self.pid(), signal);
+    }
+
+    /// The pid of the next binary's master, once it has taken the pid file over.
+    #[track_caller]
+    pub fn wait_for_next_master(&self) -> i32 {
+        until("the new master's pid file", || {
+            self.read("server.pid").trim().parse().ok().filter(|pid| *pid != self.pid())
+        })
     }
 
     /// A file of the server's directory as text; empty when there is none.

@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 
 use drover::shm::Ledger;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use crate::support::conf::Conf;
 use crate::support::server::Server;
-use crate::support::{until, until_true};
+use crate::support::{proc, until, until_true};
 use crate::{ledger, row, viewed};
 
 /// A tick of the slowest kernel, CONFIG_HZ=100, on either side.
@@ -21,13 +20,9 @@ fn logging_delays(workers: usize) -> Conf {
     viewed(workers).http("log_format d '$pid $accept_delay';").access_log("%dir%/delay.log d")
 }
 
-fn signal(pid: i32, signal: Signal) {
-    kill(Pid::from_raw(pid), signal).expect("signal a worker");
-}
-
 /// SIGSTOP has done its work when the process is in state T.
 fn stop(pid: i32) {
-    signal(pid, Signal::SIGSTOP);
+    proc::signal(pid, Signal::SIGSTOP);
     until_true("the worker has stopped", || {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
@@ -61,7 +56,7 @@ fn the_time_in_the_queue_is_logged_and_counted() {
     std::thread::sleep(Duration::from_millis(300));
     let at_least = connected.elapsed();
     early.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    signal(worker, Signal::SIGCONT);
+    proc::signal(worker, Signal::SIGCONT);
     assert_eq!(early.response().expect("an answer").status, 200);
     let at_most = connected.elapsed();
     let (_, delay) = logged(&server, 2);
@@ -105,7 +100,7 @@ fn a_stalled_holder_keeps_connections_waiting_and_the_log_tells() {
     assert_eq!(after.1, before.1, "and never taken it");
     let at_least = connected.elapsed();
     assert!(at_least >= Duration::from_millis(2 * 200 - 20), "it waits {at_least:?} for three tries: it spins");
-    signal(holder, Signal::SIGCONT);
+    proc::signal(holder, Signal::SIGCONT);
     assert_eq!(client.response().expect("an answer").status, 200);
     let at_most = connected.elapsed();
     let (pid, delay) = logged(&server, 1);

@@ -1,7 +1,6 @@
 //! The ledger's sums equal what the clients have counted, in every model.
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::support::server::Server;
@@ -105,7 +104,7 @@ fn what_the_dead_have_counted_is_kept() {
         // An exchange is counted when its answer has been sent: who is killed in between counts it never.
         until_true("the last look is counted", || workers.iter().all(|worker| proc::is_asleep(*worker)));
         for worker in workers {
-            kill(Pid::from_raw(worker), Signal::SIGKILL).expect("kill");
+            proc::signal(worker, Signal::SIGKILL);
         }
         // Each look is counted itself, by a worker that may still be at it when another shows the sums.
         until_true("the workers are replaced, and all is counted", || {

@@ -85,8 +85,8 @@ fn add<T: Clone>(map: &mut HashMap<Box<[u8]>, T>, key: &str, value: T) -> Result
     use std::collections::hash_map::Entry;
     match map.entry(key.as_bytes().into()) {
         Entry::Occupied(there) => Err(AddError::Duplicate(there.get().clone())),
-        Entry::Vacant(place) => {
-            place.insert(value);
+        Entry::Vacant(vacant) => {
+            vacant.insert(value);
             Ok(())
         }
     }
@@ -197,7 +197,7 @@ pub struct Locations<T> {
 struct Prefix<T> {
     path: Box<[u8]>,
     no_regex: bool,
-    place: Nested<T>,
+    nested: Nested<T>,
     /// Index of the longest other prefix that is a prefix of this one.
     parent: Option<usize>,
 }
@@ -236,20 +236,20 @@ impl<T> Locations<T> {
         };
         match map.entry(key.into()) {
             Entry::Occupied(there) => Err(there.get().clone()),
-            Entry::Vacant(place) => {
-                place.insert(value);
+            Entry::Vacant(vacant) => {
+                vacant.insert(value);
                 Ok(())
             }
         }
     }
 
-    fn add_prefix(&mut self, path: Box<[u8]>, no_regex: bool, place: Nested<T>) -> Result<(), T>
+    fn add_prefix(&mut self, path: Box<[u8]>, no_regex: bool, nested: Nested<T>) -> Result<(), T>
     where
         T: Clone,
     {
         match self.prefixes.binary_search_by(|prefix| prefix.path.cmp(&path)) {
-            Ok(at) => return Err(self.prefixes[at].place.value.clone()),
-            Err(at) => self.prefixes.insert(at, Prefix { path, no_regex, place, parent: None }),
+            Ok(at) => return Err(self.prefixes[at].nested.value.clone()),
+            Err(at) => self.prefixes.insert(at, Prefix { path, no_regex, nested, parent: None }),
         }
         // In sorted order the prefixes of a path come before it, the longest last.
         let mut open: Vec<usize> = Vec::new();
@@ -281,15 +281,15 @@ impl<T> Locations<T> {
         }
         let mut best = None;
         if let Some(prefix) = self.longest_prefix(path) {
-            let found = prefix.place.search(path, captures, None)?;
+            let found = prefix.nested.search(path, captures, None)?;
             if found.1 || prefix.no_regex {
                 return Ok(Some(found));
             }
             best = Some(found);
         }
-        for (regex, place) in &self.regexes {
+        for (regex, nested) in &self.regexes {
             if regex.captures(path, captures)? {
-                let (found, _) = place.search(path, captures, Some(regex))?;
+                let (found, _) = nested.search(path, captures, Some(regex))?;
                 return Ok(Some((found, true)));
             }
         }

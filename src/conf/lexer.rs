@@ -4,7 +4,7 @@ use super::{Arg, Error, ErrorKind, SourceId, Span};
 
 /// How a statement ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// `;`
     Semicolon,
     /// `{`
@@ -17,7 +17,7 @@ pub enum End {
 
 /// Words and the end after them.
 #[derive(Debug)]
-pub struct Statement {
+pub(crate) struct Statement {
     pub words: Vec<Arg>,
     pub end: End,
     /// The place of the end.
@@ -28,7 +28,7 @@ pub struct Statement {
 const LONGEST: usize = 4096;
 
 /// The position in a text that is being read.
-pub struct Lexer<'t> {
+pub(crate) struct Lexer<'t> {
     text: &'t [u8],
     file: SourceId,
     /// Whether the text comes from `-g`: the error about its end has other words.
@@ -46,14 +46,14 @@ struct Mark {
 }
 
 impl<'t> Lexer<'t> {
-    pub fn new(text: &'t [u8], file: SourceId, command_line: bool) -> Lexer<'t> {
+    pub(crate) fn new(text: &'t [u8], file: SourceId, command_line: bool) -> Lexer<'t> {
         // Some editors begin a file with a byte order mark.
         let at = if text.starts_with("\u{feff}".as_bytes()) { "\u{feff}".len() } else { 0 };
         Lexer { text, file, command_line, at, line: 1, column: 1 }
     }
 
     /// The next statement.
-    pub fn statement(&mut self) -> Result<Statement, Error> {
+    pub(crate) fn statement(&mut self) -> Result<Statement, Error> {
         let mut words = Vec::new();
         loop {
             self.skip_blanks();
@@ -83,7 +83,7 @@ impl<'t> Lexer<'t> {
 
     /// The next statement without an error. After an error the reading goes on in the line below the statement's
     /// beginning. `None`: the end of the text.
-    pub fn statement_or_next(&mut self) -> Option<Statement> {
+    pub(crate) fn statement_or_next(&mut self) -> Option<Statement> {
         loop {
             self.skip_blanks();
             let start = self.mark();
@@ -130,7 +130,7 @@ impl<'t> Lexer<'t> {
     }
 
     /// The error about a text that ends too early; `file` is the wording for a file.
-    pub fn end_of_text(&self, file: &str) -> Error {
+    pub(crate) fn end_of_text(&self, file: &str) -> Error {
         let message = if self.command_line { "unexpected end of parameter, expecting \";\"" } else { file };
         self.error(self.mark(), 1, message.to_owned())
     }

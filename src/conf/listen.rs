@@ -33,17 +33,22 @@ const MISSING: [(&str, &str); 5] = [
 /// A `listen` directive, or one port of its range.
 #[derive(Debug, Clone)]
 pub struct Listen {
+    /// The address.
     pub addr: Addr,
+    /// Whether this server answers requests whose Host no server of the address names.
     pub default_server: bool,
     /// Options of the socket itself, which a single `listen` of an address may set.
     pub options: Option<ListenOptions>,
+    /// The place of the address in the conf.
     pub span: Span,
 }
 
 /// A listening socket that the conf needs.
 #[derive(Debug, Clone)]
 pub struct ListenSocket {
+    /// The address to bind.
     pub addr: Addr,
+    /// The options of the socket.
     pub options: ListenOptions,
     /// The place of the first `listen` that needs the socket.
     pub span: Span,

@@ -6,6 +6,7 @@ use crate::conf::{self, Contexts, Entry, Setting};
 /// The directives of this layer.
 pub static DIRECTIVES: &[&dyn Entry] = &[&ERROR_LOG];
 
+/// `error_log`: the files, and the level of each.
 pub static ERROR_LOG: Setting<Vec<Target>> = Setting::many(&["error_log"], |a, targets: &mut Vec<Target>| {
     let target = parse(a)?;
     targets.push(target);

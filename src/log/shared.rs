@@ -28,16 +28,16 @@ shareable! {
 }
 
 /// The right to change the rest. Dropping gives the right back.
-pub struct RestGuard<'a>(&'a FileState);
+pub(crate) struct RestGuard<'a>(&'a FileState);
 
 impl FileState {
     /// Whether the file ends in the middle of a line.
-    pub fn has_rest(&self) -> bool {
+    pub(crate) fn has_rest(&self) -> bool {
         self.len.load(Acquire) > 0
     }
 
     /// Takes the right to change the rest. `None`: another process, or another thread, has it.
-    pub fn hold(&self) -> Option<RestGuard<'_>> {
+    pub(crate) fn hold(&self) -> Option<RestGuard<'_>> {
         let own = process::id() as u32;
         let take_from = |holder| self.holder.compare_exchange(holder, own, AcqRel, Acquire);
         let is_taken = match take_from(0) {
@@ -49,12 +49,12 @@ impl FileState {
     }
 
     /// Counts lines that could not be written.
-    pub fn lose(&self, lines: u64) {
+    pub(crate) fn lose(&self, lines: u64) {
         self.lost.fetch_add(lines, Relaxed);
     }
 
     /// The number of lost lines, if this process is to log it now: one process does, once a minute.
-    pub fn loss_to_say(&self, now_ms: impl FnOnce() -> u64) -> Option<u64> {
+    pub(crate) fn loss_to_say(&self, now_ms: impl FnOnce() -> u64) -> Option<u64> {
         if self.lost.load(Relaxed) == 0 {
             return None;
         }
@@ -67,13 +67,13 @@ impl FileState {
 
 impl RestGuard<'_> {
     /// The rest of the cut line, still to be written.
-    pub fn get(&self) -> Vec<u8> {
+    pub(crate) fn get(&self) -> Vec<u8> {
         let len = self.0.len.load(Acquire) as usize;
         self.0.rest.iter().take(len).map(|byte| byte.load(Relaxed)).collect()
     }
 
     /// Replaces the rest.
-    pub fn set(&self, rest: &[u8]) {
+    pub(crate) fn set(&self, rest: &[u8]) {
         let rest = if rest.len() > REST_MAX { b"\n" } else { rest };
         self.0.rest.iter().zip(rest).for_each(|(to, from)| to.store(*from, Relaxed));
         self.0.len.store(rest.len() as u32, Release);

@@ -10,7 +10,7 @@ use crate::os::{Addr, Failure};
 
 /// Adds advice to the `failure` of a socket for `addr`, where some is known. `rival`: a sentence about this service's
 /// own socket on the port.
-pub fn advise(failure: Failure, addr: &Addr, rival: Option<&str>) -> Failure {
+pub(crate) fn advise(failure: Failure, addr: &Addr, rival: Option<&str>) -> Failure {
     match advice(&failure, addr, rival) {
         Some(advice) => failure.with_advice(advice),
         None => failure,

@@ -43,7 +43,7 @@ impl Bound {
 }
 
 /// The sockets of the acceptor with this number, in the conf's order, and whether that process has each alone.
-pub fn of_process(sockets: Vec<Bound>, number: u32) -> Vec<(Arc<Listener>, bool)> {
+pub(crate) fn of_process(sockets: Vec<Bound>, number: u32) -> Vec<(Arc<Listener>, bool)> {
     let has = |bound: &Bound| bound.copy.is_none_or(|copy| copy == number);
     sockets.into_iter().filter(has).map(|bound| (bound.listener, bound.copy.is_some())).collect()
 }
@@ -51,7 +51,7 @@ pub fn of_process(sockets: Vec<Bound>, number: u32) -> Vec<(Arc<Listener>, bool)
 /// Tells the kernel which sockets of each address get new connections. To be called before the processes of an older
 /// generation close theirs: sockets without a place in `new` get no more, so that those processes can accept all that
 /// wait there, and none is lost. `before`: the address of each socket of the older generation.
-pub fn steer(new: &[Bound], before: &[Addr], by_cpu: bool) {
+pub(crate) fn steer(new: &[Bound], before: &[Addr], by_cpu: bool) {
     for first in new.iter().filter(|bound| bound.copy.is_none_or(|copy| copy == 0)) {
         let sockets = new.iter().filter(|bound| bound.addr == first.addr).count();
         let before = before.iter().filter(|addr| **addr == first.addr).count();
@@ -70,32 +70,32 @@ pub fn steer(new: &[Bound], before: &[Addr], by_cpu: bool) {
 }
 
 /// The address of each socket.
-pub fn addrs(bound: &[Bound]) -> Vec<Addr> {
+pub(crate) fn addrs(bound: &[Bound]) -> Vec<Addr> {
     bound.iter().map(|bound| bound.addr.clone()).collect()
 }
 
 /// Removes the files of the Unix sockets in `gone` that are not in `kept`. The sockets close with their last reference
 /// in this process; workers that drain have descriptors of their own.
-pub fn close_missing(gone: &[Bound], kept: &[Bound]) {
+pub(crate) fn close_missing(gone: &[Bound], kept: &[Bound]) {
     let is_kept = |bound: &&Bound| kept.iter().any(|kept| Arc::ptr_eq(&kept.listener, &bound.listener));
     remove_files(&files(gone.iter().filter(|bound| !is_kept(bound))));
 }
 
 /// The files of the Unix sockets that this program made, and so removes.
-pub fn files<'b>(bound: impl IntoIterator<Item = &'b Bound>) -> Vec<SocketFile> {
+pub(crate) fn files<'b>(bound: impl IntoIterator<Item = &'b Bound>) -> Vec<SocketFile> {
     let own = bound.into_iter().filter(|b| !b.is_foreign);
     own.filter_map(|b| b.listener.file().cloned()).collect()
 }
 
 /// Removes files, unless others have taken their place. Logs failures.
-pub fn remove_files(files: &[SocketFile]) {
+pub(crate) fn remove_files(files: &[SocketFile]) {
     for failure in files.iter().filter_map(|file| file.remove().err()) {
         log::emerg!("{failure}");
     }
 }
 
 /// The value of [`UPGRADE_VARIABLE`](super::inherited::UPGRADE_VARIABLE), and the descriptors it names.
-pub fn for_next_binary(bound: &[Bound]) -> (OsString, Vec<BorrowedFd<'_>>) {
+pub(crate) fn for_next_binary(bound: &[Bound]) -> (OsString, Vec<BorrowedFd<'_>>) {
     let list: String = bound.iter().map(|b| format!("{};", b.listener.as_raw_fd())).collect();
     (list.into(), bound.iter().map(|b| b.listener.as_fd()).collect())
 }

@@ -18,7 +18,7 @@ use crate::worker;
 
 /// Makes the dispatch model of a generation, with the memory and descriptors that its processes share. To be called
 /// before the fork.
-pub fn make_model(
+pub(crate) fn make_model(
     choice: &Choice,
     workers: Option<u32>,
     generation: u32,

@@ -12,7 +12,7 @@ const NAMED: usize = 4;
 
 /// The means by which a person ends the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EndedBy {
+pub(crate) enum EndedBy {
     /// Ctrl-C: the server stays in the foreground.
     Key,
     /// `drover -s`.
@@ -22,7 +22,7 @@ pub enum EndedBy {
 }
 
 /// The line, with its line feed. `what`: the thing that is served, and a hint, when the conf is built in.
-pub fn line(cycle: &Cycle, what: Option<(&str, &str)>, end: EndedBy) -> String {
+pub(crate) fn line(cycle: &Cycle, what: Option<(&str, &str)>, end: EndedBy) -> String {
     let pid = process::id();
     let how = match end {
         EndedBy::Key => "Ctrl-C ends it".to_owned(),

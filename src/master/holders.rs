@@ -12,7 +12,7 @@ const NAMED: usize = 5;
 
 /// The processes that listen where a socket for `addr` could not be bound: `process 812 (drover: worker process) and
 /// process 813 (drover: worker process)`. `None`: none is visible, since other users' processes hide their descriptors.
-pub fn of(addr: &Addr) -> Option<String> {
+pub(crate) fn of(addr: &Addr) -> Option<String> {
     let inodes = match addr {
         Addr::Unix(_) => of_unix(addr, &fs::read_to_string("/proc/net/unix").ok()?),
         _ => {

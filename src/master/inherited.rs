@@ -10,7 +10,7 @@ use crate::os::process;
 use crate::os::{Addr, Failure, Listener};
 
 /// The environment variable in which an old binary names its sockets to the new one, like nginx's `NGINX`: `6;7;`.
-pub const UPGRADE_VARIABLE: &str = "DROVER";
+pub(crate) const UPGRADE_VARIABLE: &str = "DROVER";
 
 /// The first descriptor of systemd's protocol (sd_listen_fds(3)).
 const SYSTEMD_FIRST: i32 = 3;
@@ -97,7 +97,7 @@ fn dual_stack<'l>(listeners: impl Iterator<Item = &'l Listener>) -> Vec<Addr> {
 }
 
 /// The addresses of [`Inherited::dual_stack`] that the conf of `sockets` has asked for.
-pub fn passed_dual_stack(sockets: &[Bound]) -> Vec<Addr> {
+pub(crate) fn passed_dual_stack(sockets: &[Bound]) -> Vec<Addr> {
     dual_stack(sockets.iter().filter(|bound| bound.is_foreign).map(|bound| &*bound.listener))
 }
 

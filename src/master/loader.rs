@@ -257,7 +257,7 @@ impl Loader {
 }
 
 /// Logs the warnings about a conf.
-pub fn log_warnings(conf: &Conf) {
+pub(crate) fn log_warnings(conf: &Conf) {
     for warning in &conf.warnings {
         let level = if warning.notice { Level::Notice } else { Level::Warn };
         log::emit!(level, at: InConf(&warning.error), "{}", warning.error.sentence());

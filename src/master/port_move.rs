@@ -20,7 +20,7 @@ const POLL: Duration = Duration::from_millis(5);
 
 /// Binds `addr` beside the sockets in `leaving` that exclude it; the new socket doesn't listen yet. `None`: no socket
 /// excludes it, or bind(2) failed.
-pub fn bind_beside(addr: &Addr, options: &ListenOptions, leaving: &[&Bound]) -> Option<Listener> {
+pub(crate) fn bind_beside(addr: &Addr, options: &ListenOptions, leaving: &[&Bound]) -> Option<Listener> {
     let port = addr.port().filter(|port| *port > 0)?;
     let excludes = |old: &&&Bound| {
         let is_either = old.addr.is_wildcard() || addr.is_wildcard();
@@ -34,7 +34,7 @@ pub fn bind_beside(addr: &Addr, options: &ListenOptions, leaving: &[&Bound]) -> 
 }
 
 /// Ends the sharing of ports. To be called after a reload, whether it succeeded or failed.
-pub fn end(sockets: &[Bound]) {
+pub(crate) fn end(sockets: &[Bound]) {
     for bound in sockets.iter().filter(|bound| !bound.is_foreign && bound.addr.port().is_some()) {
         if let Err(error) = bound.listener.share_port(bound.options.reuseport) {
             log::alert!("{}", Failure::new(format!("setsockopt(SO_REUSEPORT) for {}", bound.addr), error));
@@ -44,7 +44,7 @@ pub fn end(sockets: &[Bound]) {
 
 /// Sockets without a place in the new conf; their processes accept the connections that wait there.
 #[derive(Debug, Default)]
-pub struct Retired {
+pub(crate) struct Retired {
     listeners: Vec<Arc<Listener>>,
     /// Whether another socket has the port now: handshakes with the old socket may still be under way.
     is_moved: bool,
@@ -52,7 +52,7 @@ pub struct Retired {
 
 impl Retired {
     /// Lets the late sockets of `new` listen, and keeps new clients from the sockets of `old` that are not in `new`.
-    pub fn replace(old: &[Bound], new: &[Bound]) -> Retired {
+    pub(crate) fn replace(old: &[Bound], new: &[Bound]) -> Retired {
         for bound in new.iter().filter(|bound| bound.listens_late) {
             if let Err(error) = bound.listener.set_backlog(bound.options.backlog) {
                 log::alert!("{}", Failure::new(format!("listen() to {}", bound.addr), error));
@@ -74,7 +74,7 @@ impl Retired {
     }
 
     /// Waits until no connection waits in the sockets, or a signal ends the service.
-    pub fn wait_until_empty(self) {
+    pub(crate) fn wait_until_empty(self) {
         let start = Instant::now();
         let least = if self.is_moved { ROUND_TRIP } else { Duration::ZERO };
         let is_empty =

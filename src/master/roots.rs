@@ -36,7 +36,7 @@ enum Fault {
 
 /// The directories where a user may have meant relative paths to start.
 #[derive(Debug, Clone, Default)]
-pub struct StartDirectories {
+pub(crate) struct StartDirectories {
     /// The directory where they do start, `-p`.
     pub prefix: PathBuf,
     /// Other directories.
@@ -45,7 +45,7 @@ pub struct StartDirectories {
 
 /// Warnings about the roots of `site`. `user`: the account that the workers become. To be called with one thread, as
 /// [`in_child`].
-pub fn check(site: &HttpConf, user: Option<&Credentials>, places: &StartDirectories) -> Vec<conf::Error> {
+pub(crate) fn check(site: &HttpConf, user: Option<&Credentials>, places: &StartDirectories) -> Vec<conf::Error> {
     let roots = site.roots();
     if roots.is_empty() {
         return Vec::new();

@@ -37,7 +37,7 @@ enum Ending {
 }
 
 /// The parent process.
-pub struct Master {
+pub(crate) struct Master {
     loader: Loader,
     cycle: Cycle,
     pid_file: Option<PidFile>,
@@ -70,7 +70,7 @@ pub struct Master {
 impl Master {
     /// A master without children. To be called after the process became a daemon, with signals blocked. `is_upgrade`:
     /// an old binary started this process. `has_terminal`: it has a terminal, and is no daemon.
-    pub fn new(loader: Loader, cycle: Cycle, is_upgrade: bool, has_terminal: bool) -> Result<Self, Failure> {
+    pub(crate) fn new(loader: Loader, cycle: Cycle, is_upgrade: bool, has_terminal: bool) -> Result<Self, Failure> {
         let signals = Signals::open().map_err(|e| Failure::new("signalfd()", e))?;
         process::adopt_orphans().map_err(|e| Failure::new("prctl(PR_SET_CHILD_SUBREAPER)", e))?;
         let is_daemon = *cycle.conf.root.scope.get(&DAEMON);
@@ -101,7 +101,7 @@ impl Master {
 
     /// Starts the children, and runs until the service has ended. Returns the exit code. `pid_file`: the file that the
     /// start has written.
-    pub fn run(mut self, pid_file: Option<PidFile>) -> i32 {
+    pub(crate) fn run(mut self, pid_file: Option<PidFile>) -> i32 {
         self.pid_file = pid_file;
         self.start_children();
         loop {

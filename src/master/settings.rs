@@ -10,6 +10,7 @@ use std::path::PathBuf;
 /// The directives of this layer.
 pub static DIRECTIVES: &[&dyn Entry] = &[&USER, &WORKER_PROCESSES, &PID, &DAEMON, &MASTER_PROCESS];
 
+/// `daemon`: whether the server leaves the terminal.
 pub static DAEMON: Setting<bool> = Setting::flag("daemon").contexts(Contexts::MAIN).default("off").about(
     "Whether the server leaves the terminal and runs in the background; the command returns when it serves, with 1 \
          when that fails. By default it stays: containers and service managers expect that, and on a terminal Ctrl-C \
@@ -17,6 +18,7 @@ pub static DAEMON: Setting<bool> = Setting::flag("daemon").contexts(Contexts::MA
          /dev/stdout) there is a warning, and their lines go nowhere. Read at the start only.",
 );
 
+/// `master_process`: whether there are workers.
 pub static MASTER_PROCESS: Setting<bool> = Setting::flag("master_process")
     .contexts(Contexts::MAIN)
     .default("on")
@@ -34,6 +36,7 @@ pub enum PidPath {
     File(PathBuf),
 }
 
+/// `pid`: the file of the master's id.
 pub static PID: Setting<PidPath> =
     Setting::one("pid", |a| Ok(if a.str(0)? == "off" { PidPath::Off } else { PidPath::File(a.path(0)?.into()) }))
         .contexts(Contexts::MAIN)
@@ -72,6 +75,7 @@ impl WorkerProcesses {
 
 const MOST_WORKERS: u32 = MAX_WORKERS as u32;
 
+/// `worker_processes`: the number of workers.
 pub static WORKER_PROCESSES: Setting<WorkerProcesses> = Setting::one("worker_processes", |a| {
     if a.str(0)? == "auto" {
         return Ok(WorkerProcesses::Auto);

@@ -28,7 +28,9 @@ pub enum InUse {
 /// A socket that the conf asks for.
 #[derive(Debug, Clone)]
 pub struct Wanted<'a> {
+    /// The address in the conf.
     pub addr: &'a Addr,
+    /// The options in the conf.
     pub options: ListenOptions,
     /// The number of processes that have a socket of their own; 1: all share the socket.
     pub copies: u32,

@@ -22,7 +22,7 @@ const MANAGERS: &[&str] = &[
 /// The reason why another process may not replace this one, as the end of a sentence; `None`: it may. To be called at
 /// the start, while the parent is the process that started the program. `is_in_foreground`: this process is no daemon,
 /// and no old binary started it.
-pub fn reason(is_in_foreground: bool) -> Option<String> {
+pub(crate) fn reason(is_in_foreground: bool) -> Option<String> {
     if process::id() == 1 {
         return Some("this is process 1, and its end is the end of the container: start a new container".into());
     }

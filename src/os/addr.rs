@@ -12,7 +12,9 @@ use std::sync::Arc;
 /// The address of one end of a socket. Cloning an IP address copies it; a Unix socket's path is shared.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Addr {
+    /// IPv4.
     V4(SocketAddrV4),
+    /// IPv6.
     V6(SocketAddrV6),
     /// A Unix socket; `None` for the unnamed end that a client usually has.
     Unix(Option<Arc<Path>>),

@@ -11,6 +11,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd as Inner};
 pub struct EventFd(Inner);
 
 impl EventFd {
+    /// A counter at zero.
     pub fn new() -> io::Result<EventFd> {
         Ok(EventFd(Inner::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?))
     }

@@ -38,6 +38,7 @@ pub struct FdMessage {
 }
 
 impl FdChannel {
+    /// An empty pair.
     pub fn new() -> io::Result<FdChannel> {
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let (tx, rx) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;

@@ -10,14 +10,18 @@ use super::retry;
 /// The kind of object that a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// A regular file.
     File,
+    /// A directory.
     Dir,
+    /// Anything else: a FIFO, a socket, a device.
     Other,
 }
 
 /// The parts of `struct stat` that tell one state of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meta {
+    /// The kind of object.
     pub kind: Kind,
     /// Bytes.
     pub len: u64,
@@ -27,8 +31,11 @@ pub struct Meta {
     pub mtime_ns: u32,
     /// Last change of contents or attributes: moves even when a copy keeps the mtime. Seconds since 1970.
     pub ctime_s: i64,
+    /// Nanoseconds within that second.
     pub ctime_ns: u32,
+    /// The device.
     pub dev: u64,
+    /// The inode.
     pub ino: u64,
     /// Permission bits and type, as in `st_mode`.
     pub mode: u32,
@@ -54,10 +61,12 @@ impl Meta {
         }
     }
 
+    /// Whether this is a regular file.
     pub fn is_file(&self) -> bool {
         self.kind == Kind::File
     }
 
+    /// Whether this is a directory.
     pub fn is_dir(&self) -> bool {
         self.kind == Kind::Dir
     }

@@ -10,6 +10,7 @@ use super::{Addr, Failure, Socket, SocketFile, retry};
 /// TCP keepalive probes on accepted connections (`listen ... so_keepalive=`); `None` leaves the kernel's value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keepalive {
+    /// Whether probes are sent.
     pub on: bool,
     /// Seconds of silence before the first probe.
     pub idle_s: Option<u32>,
@@ -32,11 +33,13 @@ pub struct ListenOptions {
     pub deferred: bool,
     /// Whether connections send small packets at once (TCP_NODELAY), which they inherit from the socket.
     pub nodelay: bool,
+    /// Keepalive probes; `None`: the kernel's setting.
     pub keepalive: Option<Keepalive>,
     /// Room for TCP Fast Open requests; `None`: off.
     pub fastopen: Option<u32>,
-    /// SO_RCVBUF and SO_SNDBUF, bytes.
+    /// SO_RCVBUF, bytes.
     pub rcvbuf: Option<u32>,
+    /// SO_SNDBUF, bytes.
     pub sndbuf: Option<u32>,
 }
 
@@ -63,9 +66,15 @@ pub enum Steer {
     /// By a hash of the connection's addresses and ports.
     ByHash,
     /// The socket with the number of the CPU that received the packet, modulo the number of sockets.
-    ByCpu { sockets: u32 },
+    ByCpu {
+        /// The number of sockets.
+        sockets: u32,
+    },
     /// A random one among the first `sockets`: the others get no new connection.
-    AmongFirst { sockets: u32 },
+    AmongFirst {
+        /// The number of sockets that get connections.
+        sockets: u32,
+    },
 }
 
 /// linux/filter.h; not in libc.

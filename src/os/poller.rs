@@ -21,7 +21,9 @@ bitflags! {
     /// The events that a source is watched for, and how they are reported.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Interest: u32 {
+        /// Bytes, or a connection, can be read.
         const READ = libc::EPOLLIN as u32;
+        /// Bytes can be written.
         const WRITE = libc::EPOLLOUT as u32;
         /// The peer has closed its sending half.
         const RDHUP = libc::EPOLLRDHUP as u32;
@@ -38,10 +40,15 @@ bitflags! {
     /// The events that a source is ready for.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Ready: u32 {
+        /// Bytes, or a connection, can be read.
         const READ = libc::EPOLLIN as u32;
+        /// Bytes can be written.
         const WRITE = libc::EPOLLOUT as u32;
+        /// The peer has closed its sending half.
         const RDHUP = libc::EPOLLRDHUP as u32;
+        /// Both halves are closed.
         const HUP = libc::EPOLLHUP as u32;
+        /// The socket has an error.
         const ERROR = libc::EPOLLERR as u32;
     }
 }
@@ -55,6 +62,7 @@ const _: () = assert!(usize::BITS == 64);
 pub struct Poller(polling::Poller);
 
 impl Poller {
+    /// An instance that watches nothing.
     pub fn new() -> io::Result<Poller> {
         Ok(Poller(polling::Poller::new()?))
     }
@@ -146,10 +154,12 @@ impl Events {
         Events(Vec::with_capacity(capacity.max(1)))
     }
 
+    /// The number of sources that are ready.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
+    /// Whether no source is ready.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

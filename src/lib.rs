@@ -71,42 +71,42 @@
 //!
 //! # The layers
 //!
-//! From the ground up: a layer uses itself and those before it in this list (`tests/layering/` reads it here).
+//! From the ground up: a layer uses itself and those before it in the list below (`tests/layering/` reads it there).
 
-// The empty lines keep rustfmt from sorting the layers.
+// The empty lines keep rustfmt from sorting.
 
-/// All `unsafe` code and all raw system calls, behind safe, small types.
+// All `unsafe` code and all raw system calls, behind safe, small types.
 pub mod os;
 
-/// The memory that all processes share: the ledger of counters, and in it the accept mutexes.
+// The memory that all processes share: the ledger of counters, and in it the accept mutexes.
 pub mod shm;
 
-/// The conf file: lexer, blocks, typed values, inheritance, errors. Knows no directive by name.
+// The conf file: lexer, blocks, typed values, inheritance, errors. Knows no directive by name.
 pub mod conf;
 
-/// The error log, with nginx's levels and lines, and the files of the access logs.
+// The error log, with nginx's levels and lines, and the files of the access logs.
 pub mod log;
 
-/// The parts of an event loop: clock, timers, posted events, connection slots.
+// The parts of an event loop: clock, timers, posted events, connection slots.
 pub mod event;
 
-/// Bytes in, actions out: requests, sites, responses. Has no socket, no file, no clock.
+// Bytes in, actions out: requests, sites, responses. Has no socket, no file, no clock.
 pub mod http;
 
-/// Two small TCP services of the same shape, to try a dispatch model without HTTP.
+// Two small TCP services of the same shape, to try a dispatch model without HTTP.
 pub mod stream;
 
-/// Drives `http` and `stream` over sockets and files, blocking or not, with a file cache and access logs.
+// Drives `http` and `stream` over sockets and files, blocking or not, with a file cache and access logs.
 pub mod serve;
 
-/// The dispatch models, which decide who accepts: a file each.
+// The dispatch models, which decide who accepts: a file each.
 pub mod dispatch;
 
-/// The life of a child: privileges, CPUs, loop, drain, exit.
+// The life of a child: privileges, CPUs, loop, drain, exit.
 pub mod worker;
 
-/// The life of the parent: start, children, reload, upgrade, signals.
+// The life of the parent: start, children, reload, upgrade, signals.
 pub mod master;
 
-/// The command line.
+// The command line.
 pub mod cli;

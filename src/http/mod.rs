@@ -20,31 +20,31 @@
 
 // The empty lines keep rustfmt from sorting.
 
-/// A request as it comes, and the pieces of a response. Knows no site.
+// A request as it comes, and the pieces of a response. Knows no site.
 pub mod message;
 
-/// The `http` block, compiled. Knows no request.
+// The `http` block, compiled. Knows no request.
 pub mod site;
 
-/// A request and its response while they are made. Knows no phase.
+// A request and its response while they are made. Knows no phase.
 pub mod exchange;
 
-/// From an answer to bytes.
+// From an answer to bytes.
 pub mod answer;
 
-/// The phases that a request passes, a file each, with their directives; the walk knows their order.
+// The phases that a request passes, a file each, with their directives; the walk knows their order.
 pub mod phases;
 
-/// Content handlers that show the ledger.
+// Content handlers that show the ledger.
 pub mod views;
 
-/// nginx's directives that drover does not have: accepted without effect, or refused with the reason.
+// nginx's directives that drover does not have: accepted without effect, or refused with the reason.
 pub mod compat;
 
-/// Confs that load, and can only fail.
+// Confs that load, and can only fail.
 pub mod lint;
 
-/// From a loaded conf to the conf of a generation.
+// From a loaded conf to the conf of a generation.
 mod compile;
 
 pub use exchange::HttpConf;

@@ -68,7 +68,7 @@ impl Cycle {
     }
 
     /// Tells the kernel which sockets get new connections. To be called before the processes of an older generation
-    /// leave; see [`bound::steer`].
+    /// leave; see `bound::steer`.
     pub fn steer(&self, before: &[Addr]) {
         bound::steer(&self.sockets, before, self.model.sockets() == Sockets::OwnByCpu);
     }

@@ -27,7 +27,7 @@ pub struct Inherited {
 impl Inherited {
     /// Takes the sockets that the environment names (ngx_add_inherited_sockets; sd_listen_fds(3)). To be called once,
     /// and before anything else opens descriptors. `LISTEN_PID` tells programs started later that the variables are not
-    /// for them. A [`UPGRADE_VARIABLE`] that does not name listening sockets is ignored.
+    /// for them. A `DROVER` variable that does not name listening sockets is ignored.
     pub fn from_environment(get: impl Fn(&str) -> Option<OsString>) -> Self {
         let mut inherited = Self::default();
         let text = |name| get(name).and_then(|v| v.into_string().ok());

@@ -1,6 +1,6 @@
 //! The pid file: where `-s` finds the master (ngx_create_pidfile, ngx_delete_pidfile, ngx_signal_process).
 //!
-//! A master locks two bytes of its file. The lock of [`OWNER`] says that the name is taken; a master that begins to end
+//! A master locks two bytes of its file. The lock of `OWNER` says that the name is taken; a master that begins to end
 //! releases it, so that a successor need not wait for the last client. The lock of the byte whose number is the
 //! master's id lasts until the master has ended, and says that this very process wrote the id: `-s` trusts nothing
 //! else.

@@ -1,6 +1,6 @@
 //! Drives the exchanges of a connection over its socket, as far as they go without waiting.
 //!
-//! The states of a connection and their edges are drawn in [`super::connection`]. `Engine::advance` returns the event
+//! The states of a connection and their edges are drawn in `serve/connection.rs`. `Engine::advance` returns the event
 //! the connection waits for; the wait itself is the drivers' business: the event driver's with epoll, the blocking
 //! driver's with poll.
 

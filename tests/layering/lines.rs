@@ -92,7 +92,7 @@ pub fn cited(path: &str, text: &str) -> Vec<String> {
     });
     let words = lines.flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric() && !"_./:-".contains(c)));
     let words = words
-        .map(|word| word.trim_matches(['.', ':', '-']))
+        .map(|word| word.trim_end_matches(['.', ':', '-']).trim_start_matches([':', '-']))
         .filter(|word| !word.contains("//") && !word.contains("NAME"));
     let is_ours = |word: &&str| {
         let folder = ["src/", "tests/", "tools/", "conf/"]

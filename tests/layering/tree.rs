@@ -30,8 +30,6 @@ struct Module {
     /// The file with the module's code; an inline module shares its parent's.
     file: String,
     parent: Option<usize>,
-    /// Whether a doc comment stands above the `mod` line.
-    has_docs: bool,
     names: Vec<(String, Name)>,
     /// The paths before `::*`.
     globs: Vec<Names>,
@@ -109,11 +107,9 @@ impl Tree {
         circles.into_iter().filter(|circle| !circle.is_empty()).collect()
     }
 
-    /// The floors of the module in the file `of`: the modules of its `mod` lines, in their order, and whether a doc
-    /// comment stands above each.
-    pub fn floors(&self, of: &str) -> Vec<(&str, bool)> {
-        let floors = self.floor_modules(of);
-        floors.into_iter().map(|(name, module)| (name, self.modules[module].has_docs)).collect()
+    /// The floors of the module in the file `of`: the modules of its `mod` lines, in their order.
+    pub fn floors(&self, of: &str) -> Vec<&str> {
+        self.floor_modules(of).into_iter().map(|(name, _)| name).collect()
     }
 
     fn floor_modules(&self, of: &str) -> Vec<(&str, usize)> {
@@ -222,7 +218,6 @@ impl Tree {
                     Some((_, items)) => self.add_module(file, &inner, Some(at), items, read),
                     None => self.add_file(&self.file_of(file, &inner, &item.attrs, read), Some(at), read),
                 };
-                self.modules[child].has_docs = item.attrs.iter().any(|attribute| attribute.path().is_ident("doc"));
                 self.modules[at].names.push((name, Name::Module(child)));
             } else {
                 self.modules[at].names.extend(ident(item).map(|ident| (ident.unraw().to_string(), Name::Item)));

@@ -1,9 +1,9 @@
 //! Regular expressions of the conf file: PCRE2's, as in nginx, matched within a bound.
 //!
 //! Two engines match bytes, without regard to UTF-8. PCRE2 reads every pattern, and decides what is an error, which
-//! groups there are and what they are called. Where [`linear`] can show that the regex crate gives the same groups for
+//! groups there are and what they are called. Where `linear` can show that the regex crate gives the same groups for
 //! every text, the regex crate does the matching, because its time is linear in the text. Look-around, back references
-//! and whatever else only PCRE2 knows are PCRE2's, within [`STEPS`].
+//! and whatever else only PCRE2 knows are PCRE2's, within `STEPS`.
 //!
 //! Measured, in CPU time of one match (PCRE2 10.46, regex 1.13.2, November 2026):
 //!

@@ -1,7 +1,7 @@
 //! Pages that the service shows of itself: the ledger, in four ways. A location with one of these directives answers
 //! with the page instead of a file.
 //!
-//! A view is one file: the directive, and the function that writes the page from a [`Snapshot`](snapshot::Snapshot);
+//! A view is one file: the directive, and the function that writes the page from a `Snapshot`;
 //! and one line in `VIEWS`.
 
 mod json;

@@ -12,7 +12,7 @@ pub enum Action {
     /// Open the file at `path()` and report with `opened()`.
     Open,
     /// Find out what is at `path()`, which need not be readable, and report with `opened()`.
-    Look,
+    Stat,
     /// List the directory at `path()` and report with `listed()`.
     List,
     /// Send the bytes that were appended to the output, then this; `after()` tells what follows.
@@ -40,7 +40,7 @@ pub struct Part {
     pub end: u64,
 }
 
-/// The file that an [`Action::Open`] or [`Action::Look`] has found.
+/// The file that an [`Action::Open`] or [`Action::Stat`] has found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found {
     pub kind: Kind,

@@ -98,7 +98,7 @@ impl Exchange {
         }
     }
 
-    /// Reports what is at the path of [`Action::Open`] or [`Action::Look`], or the `errno` of the failure.
+    /// Reports what is at the path of [`Action::Open`] or [`Action::Stat`], or the `errno` of the failure.
     pub fn opened(&mut self, cx: &Cx, result: Result<Found, i32>, out: &mut Vec<u8>) -> Action {
         give_result(self, cx, out, GET_FILE, result)
     }
@@ -132,7 +132,7 @@ fn walk(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut flow: Flow) -> Action
             Flow::Lookup(lookup) => {
                 return match lookup.kind {
                     LookupKind::Open => Action::Open,
-                    LookupKind::Stat => Action::Look,
+                    LookupKind::Stat => Action::Stat,
                     LookupKind::List => Action::List,
                 };
             }

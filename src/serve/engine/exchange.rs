@@ -23,9 +23,9 @@ impl Engine {
                     return Ok(None);
                 }
                 Action::Close => return Err(()),
-                Action::Open | Action::Look => {
+                Action::Open | Action::Stat => {
                     let result = match action {
-                        Action::Look => self.files.get_or_stat(ex.path(), self.turn, now_ms),
+                        Action::Stat => self.files.get_or_stat(ex.path(), self.turn, now_ms),
                         _ => self.files.get(ex.path(), self.turn, now_ms),
                     };
                     let found = result.as_ref().map(|entry| entry.found()).map_err(|errno| *errno);

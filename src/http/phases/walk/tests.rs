@@ -62,7 +62,7 @@ impl Desk {
         let mut action = ex.request(&cx, &mut out);
         loop {
             action = match action {
-                Action::Open | Action::Look => {
+                Action::Open | Action::Stat => {
                     let path = String::from_utf8(ex.path().to_vec()).unwrap();
                     let found = self.files.get(path.as_str()).copied().ok_or(libc::ENOENT);
                     opened.push(path);

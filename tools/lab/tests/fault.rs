@@ -9,7 +9,12 @@ use support::{json, lab, text};
 
 /// Runs `lab fault` with two workers. Returns the rows of fault.json.
 fn fault(dir: &Path, args: &[&str]) -> Vec<Value> {
-    let output = lab(dir, &[&["fault"], args, &["--workers", "2", "--rate", "100", "--out", "out"]].concat());
+    fault_at("100", dir, args)
+}
+
+/// [`fault`] with this many new connections a second.
+fn fault_at(rate: &str, dir: &Path, args: &[&str]) -> Vec<Value> {
+    let output = lab(dir, &[&["fault"], args, &["--workers", "2", "--rate", rate, "--out", "out"]].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));
     let table = text(&output.stdout);
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
@@ -48,11 +53,12 @@ fn a_killed_dispatcher_is_replaced() {
 fn a_slow_dispatcher_delays_and_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let args = ["--models", "pool_pass", "--against", "fork", "--fault", "slow", "--target", "dispatcher,worker"];
-    let rows = fault(dir.path(), &args);
+    // So few that a tenth of a busy CPU is enough for a dispatcher that forks for each of them.
+    let rows = fault_at("20", dir.path(), &args);
     // The dispatcher stands still for 90 ms of every 100: nearly half of all connections wait longer than 50 ms.
     for row in [&rows[0], &rows[2]] {
         assert!(row["skipped"].is_null() && row["lost"] == 0, "{row}");
-        assert!(row["delayed"].as_u64().unwrap() > 50 && row["longest_ms"].as_f64().unwrap() > 60.0, "{row}");
+        assert!(row["delayed"].as_u64().unwrap() > 10 && row["longest_ms"].as_f64().unwrap() > 60.0, "{row}");
     }
     assert!(rows[1]["skipped"].is_null(), "{}", rows[1]);
     assert_eq!(rows[3]["skipped"], "has no workers: one process a connection");

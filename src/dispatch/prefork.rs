@@ -34,12 +34,14 @@ use std::sync::Arc;
 
 use super::model::{Kind, Model, Param, ProcessContext, Setup};
 use super::sockets::{AcceptError, log_epoll_failure};
-use super::threads::{SharedListeners, ThreadControl, ThreadGroup, tally_of, threaded_workers, worker_threads};
+use super::threads::{
+    SharedListeners, ThreadControl, ThreadGroup, serve_to_end, tally_of, threaded_workers, worker_threads,
+};
 use super::waker::WAKE_GRACE_MS;
 use crate::event::{Shutdown, Source};
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, poll};
-use crate::serve::blocking::{self, Eviction, Interrupts};
+use crate::serve::blocking::{Eviction, Interrupts};
 use crate::serve::{Accepted, Engine, Shortage};
 use crate::shm::{Role, Tally};
 
@@ -109,8 +111,7 @@ impl ServingThread {
         shortage: Arc<Shortage>,
         pause_ms: u64,
     ) -> Result<ServingThread, Failure> {
-        let watched = listeners.poller().add(control.waker(), Source::Model(0).key(), Interest::READ);
-        watched.map_err(|e| Failure::new("epoll_ctl()", e))?;
+        listeners.watch_thread_waker(control.waker())?;
         let (events, tally) = (Events::with_capacity(64), engine.tally.clone());
         let shutdown = Shutdown::No;
         Ok(ServingThread { control, listeners, events, tally, shortage, shutdown, held: None, graces: 0, pause_ms })
@@ -118,12 +119,7 @@ impl ServingThread {
 
     fn run(mut self, mut engine: Engine) {
         while let Some(accepted) = self.next(&mut engine) {
-            self.tally.connections.set(1);
-            engine.clock.update();
-            let mut conn = engine.open(accepted);
-            blocking::serve(&mut engine, &mut conn, &mut self);
-            drop(conn);
-            self.tally.connections.set(0);
+            serve_to_end(&mut engine, accepted, &mut self);
         }
         engine.flush_logs();
     }

@@ -36,12 +36,14 @@ use std::time::Duration;
 
 use super::model::{AcceptOptions, Kind, Model, Param, ProcessContext, Setup, Takes};
 use super::sockets::{AcceptError, log_epoll_failure};
-use super::threads::{SharedListeners, ThreadControl, ThreadGroup, tally_of, threaded_workers, worker_threads};
+use super::threads::{
+    SharedListeners, ThreadControl, ThreadGroup, serve_to_end, tally_of, threaded_workers, worker_threads,
+};
 use super::waker::{reset, wake};
 use crate::event::{Shutdown, Source};
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, poll};
-use crate::serve::blocking::{self, Eviction, Interrupts};
+use crate::serve::blocking::{Eviction, Interrupts};
 use crate::serve::{Accepted, Engine, Shortage};
 use crate::shm::Tally;
 
@@ -210,12 +212,7 @@ impl ServingThread {
 
     fn run(mut self, mut engine: Engine) {
         while let Some(accepted) = self.next(&mut engine) {
-            engine.tally.connections.set(1);
-            engine.clock.update();
-            let mut conn = engine.open(accepted);
-            blocking::serve(&mut engine, &mut conn, &mut self);
-            drop(conn);
-            engine.tally.connections.set(0);
+            serve_to_end(&mut engine, accepted, &mut self);
             if std::mem::take(&mut self.gives_descriptor) {
                 wake(&self.queue.room);
             }
@@ -317,8 +314,7 @@ impl AcceptorThread {
         queue: Arc<Queue>,
         options: AcceptOptions,
     ) -> Result<AcceptorThread, Failure> {
-        let watched = listeners.poller().add(control.waker(), Source::Model(0).key(), Interest::READ);
-        watched.map_err(|e| Failure::new("epoll_ctl()", e))?;
+        listeners.watch_thread_waker(control.waker())?;
         Ok(AcceptorThread { control, listeners, queue, options, events: Events::with_capacity(64) })
     }
 

@@ -46,7 +46,8 @@ impl ProcessContext {
         added.map_err(|e| Failure::new("epoll_ctl() for the signalfd", e))
     }
 
-    /// Claims another slot of the ledger, for process `pid`, as worker `number` of this generation. Error: no slot is free.
+    /// Claims another slot of the ledger, for process `pid`, as worker `number` of this generation. Error: no slot is
+    /// free.
     pub(crate) fn claim_slot(&self, pid: u32, number: u32) -> io::Result<Arc<Tally>> {
         let tally = self.tally.ledger().claim(pid, Role::Worker, number)?;
         Ok(Arc::new(tally.of_generation(self.tally.generation())))

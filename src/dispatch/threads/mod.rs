@@ -37,7 +37,8 @@ pub(super) use shared_listeners::SharedListeners;
 use crate::event::{AtomicShutdown, Shutdown};
 use crate::log;
 use crate::os::{ErrnoText, EventFd, Failure, Interest, poll, process};
-use crate::serve::Engine;
+use crate::serve::blocking::{self, Interrupts};
+use crate::serve::{Accepted, Engine};
 use crate::shm::{SLOTS, Tally};
 
 /// How long threads have to obey TERM before the process ends without them; the master would wait 1.6 s.
@@ -249,6 +250,16 @@ impl ThreadControl {
     fn state(&self) -> &ThreadState {
         &self.group.threads[self.number]
     }
+}
+
+/// Serves a connection to its end on the calling thread, and counts it as open meanwhile.
+pub(crate) fn serve_to_end(engine: &mut Engine, accepted: Accepted, interrupts: &mut impl Interrupts) {
+    engine.tally.connections.set(1);
+    engine.clock.update();
+    let mut conn = engine.open(accepted);
+    blocking::serve(engine, &mut conn, interrupts);
+    drop(conn);
+    engine.tally.connections.set(0);
 }
 
 /// The slot in the ledger for serving thread `number`. The first thread has the process's own, since a counter has one

@@ -1,17 +1,19 @@
 //! The listening sockets of a process whose threads accept by themselves.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use crate::dispatch::sockets::{AcceptError, DrainingQueue, Rotation, log_epoll_failure};
 use crate::dispatch::waker::{wake, watch_waker};
 use crate::event::Source;
 use crate::log;
-use crate::os::{ErrnoText, EventFd, Events, Interest, Listener, Poller};
+use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, Listener, Poller};
 use crate::serve::Accepted;
 use crate::shm::Tally;
 
-/// The number by which the set knows the workers' waker; 0 is the thread's own waker.
+/// The numbers by which the set knows the wakers.
+const THREAD_WAKER: Source = Source::Model(0);
 const WORKERS_WAKER: Source = Source::Model(1);
 
 /// A thread's descriptors of the listening sockets, and the epoll set in which the thread waits for them.
@@ -59,9 +61,15 @@ impl SharedListeners {
         })
     }
 
-    /// The epoll set, for other sources that the thread waits for.
+    /// The epoll set, whose descriptor is readable while a connection waits.
     pub(crate) fn poller(&self) -> &Poller {
         &self.poller
+    }
+
+    /// Adds the thread's waker to the epoll set, so that commands end a wait. Error: epoll_ctl has no memory.
+    pub(crate) fn watch_thread_waker(&self, waker: BorrowedFd<'_>) -> Result<(), Failure> {
+        let added = self.poller.add(waker, THREAD_WAKER.key(), Interest::READ);
+        added.map_err(|e| Failure::new("epoll_ctl()", e))
     }
 
     /// Waits until a socket or another source of the set is ready, for `timeout` ms at most; `None`: for ever.

@@ -65,7 +65,8 @@ impl SharedDriver {
         self.lock().remove(key);
     }
 
-    /// Takes on an accepted connection in the reserved slot `key`, and goes on with it until it must wait: its request is often there already.
+    /// Takes on an accepted connection in the reserved slot `key`, and goes on with it until it must wait: its request
+    /// is often there already.
     pub fn accept(&self, engine: &mut Engine, key: u64, accepted: Accepted, poller: &Poller) -> WakeLeader {
         let conn = engine.open(accepted);
         engine.is_full = self.lock().table.is_full();

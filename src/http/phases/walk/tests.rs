@@ -167,8 +167,8 @@ fn an_error_of_an_error_page_has_a_page_where_the_first_location_says_so() {
     assert_eq!(desk.get("/loop").status(), "500");
 }
 
-/// An exchange serves one connection after the other: the logs of a client that leaves must not be those of the server that
-/// the client before it asked.
+/// An exchange serves one connection after the other: the logs of a client that leaves must not be those of the server
+/// that the client before it asked.
 #[test]
 fn a_head_that_is_not_whole_belongs_to_the_default_server() {
     let desk = Desk::new("server { listen 80; } server { server_name b.test; listen 80; return 204; }", &[]);

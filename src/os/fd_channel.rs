@@ -162,15 +162,15 @@ mod tests {
 
     #[test]
     fn a_connection_comes_out_with_its_peer_and_is_the_same_one() {
-        let lane = FdChannel::new().unwrap();
-        assert_eq!(lane.take().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        let channel = FdChannel::new().unwrap();
+        assert_eq!(channel.take().unwrap_err().kind(), io::ErrorKind::WouldBlock);
         for addr in ["127.0.0.1:0", "[::1]:0"] {
             let Some((mut client, socket, peer)) = connection(addr) else { continue };
-            lane.pass(1 << 40, 7, &socket, &peer).unwrap();
+            channel.pass(1 << 40, 7, &socket, &peer).unwrap();
             drop(socket);
-            let parcel = lane.take().unwrap();
-            let (taken, from) = parcel.connection.unwrap();
-            assert_eq!((parcel.number, parcel.listener, from), (1 << 40, 7, peer));
+            let message = channel.take().unwrap();
+            let (taken, from) = message.connection.unwrap();
+            assert_eq!((message.number, message.listener, from), (1 << 40, 7, peer));
             taken.send(b"ok", false).unwrap();
             drop(taken);
             let mut text = String::new();
@@ -178,8 +178,8 @@ mod tests {
             assert_eq!(text, "ok", "and it is closed: no copy is left");
         }
         let (mut near, far) = UnixStream::pair().unwrap();
-        lane.pass(1, 0, &Socket::from(OwnedFd::from(far)), &Addr::Unix(None)).unwrap();
-        let (taken, from) = lane.take().unwrap().connection.unwrap();
+        channel.pass(1, 0, &Socket::from(OwnedFd::from(far)), &Addr::Unix(None)).unwrap();
+        let (taken, from) = channel.take().unwrap().connection.unwrap();
         assert_eq!(from, Addr::Unix(None));
         near.write_all(b"x").unwrap();
         assert_eq!(taken.recv(&mut [0; 8]).unwrap(), 1);
@@ -187,24 +187,24 @@ mod tests {
 
     #[test]
     fn word_has_no_descriptor_and_messages_keep_their_order() {
-        let lane = FdChannel::new().unwrap();
-        (0..3).for_each(|n| lane.tell(n, 9).unwrap());
+        let channel = FdChannel::new().unwrap();
+        (0..3).for_each(|n| channel.tell(n, 9).unwrap());
         for n in 0..3 {
-            let parcel = lane.take().unwrap();
-            assert_eq!((parcel.number, parcel.listener, parcel.connection.is_none()), (n, 9, true));
+            let message = channel.take().unwrap();
+            assert_eq!((message.number, message.listener, message.connection.is_none()), (n, 9, true));
         }
     }
 
     #[test]
     fn a_full_pair_says_so_and_keeps_what_it_has() {
-        let lane = FdChannel::new().unwrap();
+        let channel = FdChannel::new().unwrap();
         let (_client, socket, peer) = connection("127.0.0.1:0").unwrap();
-        let error = (0..100_000).find_map(|n| lane.pass(n, 0, &socket, &peer).err().map(|e| (n, e)));
+        let error = (0..100_000).find_map(|n| channel.pass(n, 0, &socket, &peer).err().map(|e| (n, e)));
         let (sent, error) = error.unwrap();
         // A user without privileges may have fewer descriptors under way than the pair has room for.
         let is_full = error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::ETOOMANYREFS);
         assert!(is_full && sent > 16, "{sent} {error}");
-        let taken = std::iter::from_fn(|| lane.take().ok()).map(|parcel| parcel.number);
+        let taken = std::iter::from_fn(|| channel.take().ok()).map(|message| message.number);
         assert!(taken.eq(0..sent));
     }
 }

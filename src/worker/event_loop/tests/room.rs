@@ -67,7 +67,7 @@ fn a_connection_that_wakes_a_worker_without_room_is_left_to_another() {
     // The kernel has no new event for the worker: it sees the connection because another worker has woken it.
     let mut events = Events::with_capacity(4);
     second.state.poller.wait(&mut events, Some(0)).unwrap();
-    assert!(events.iter().any(|(key, _)| Source::of(key) == Source::Model(0)), "the gong");
+    assert!(events.iter().any(|(key, _)| Source::of(key) == Source::Model(0)), "the workers' waker");
     second.hooks.own_event(&mut second.state, 0, Ready::READ);
     assert_eq!(second.turn(1).len(), 1);
 }

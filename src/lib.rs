@@ -73,6 +73,8 @@
 //!
 //! From the ground up: a layer uses itself and those before it in the list below (`tests/layering/` reads it there).
 
+#![warn(unreachable_pub)]
+
 // The empty lines keep rustfmt from sorting.
 
 // All `unsafe` code and all raw system calls, behind safe, small types.

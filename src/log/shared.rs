@@ -15,7 +15,7 @@ const SAY_EVERY_MS: u64 = 60_000;
 shareable! {
     /// The state of a log file, shared by the process that has opened it and its children.
     #[derive(Debug)]
-    pub struct FileState {
+    pub(crate) struct FileState {
         /// The process that may change `len` and `rest`; 0: none.
         holder: AtomicU32,
         len: AtomicU32,

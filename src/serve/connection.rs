@@ -48,7 +48,7 @@ use crate::os::Socket;
 /// is not cut off in the middle of that, as nginx does, but told with its next answer (`Connection: close`), so that a
 /// reload fails no request. A program that gets twenty files at a time in one thread comes back to a connection after
 /// 70 to 160 ms on a busy machine.
-pub const LULL_MS: u64 = 500;
+pub(crate) const LULL_MS: u64 = 500;
 
 /// The same for a client that must make room and has just connected, or has its last answer, ms: Node sends the first
 /// of sixty requests that long after the handshake. Clients that connect and say nothing can hold each slot that long.

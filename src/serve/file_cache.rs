@@ -50,7 +50,7 @@ const COARSE_TICK_MS: u64 = 2_000;
 
 /// A file as it was when it was opened.
 #[derive(Debug)]
-pub struct Entry {
+pub(crate) struct Entry {
     path: Box<[u8]>,
     meta: Meta,
     found: Found,
@@ -107,22 +107,22 @@ impl Entry {
     }
 
     /// The path that was opened.
-    pub fn path(&self) -> &[u8] {
+    pub(crate) fn path(&self) -> &[u8] {
         &self.path
     }
 
     /// Type, length and time of the file, as HTTP asks for them.
-    pub fn found(&self) -> Found {
+    pub(crate) fn found(&self) -> Found {
         self.found
     }
 
     /// The contents, if they are in memory.
-    pub fn body(&self) -> Option<&[u8]> {
+    pub(crate) fn body(&self) -> Option<&[u8]> {
         self.body.as_deref()
     }
 
     /// The open file, if the contents are not in memory.
-    pub fn file(&self) -> Option<&File> {
+    pub(crate) fn file(&self) -> Option<&File> {
         self.file.as_ref().map(|held| &held.0)
     }
 
@@ -146,7 +146,7 @@ impl Cached {
 
 /// The files of a worker, or of one of its threads, by path.
 #[derive(Debug)]
-pub struct FileCache {
+pub(crate) struct FileCache {
     entries: LruCache<Box<[u8]>, Cached, foldhash::fast::RandomState>,
     bytes: u64,
     /// Entries that hold a file open.
@@ -164,7 +164,7 @@ pub struct FileCache {
 
 impl FileCache {
     /// An empty cache. `with_sendfile`: all files that are not in memory are sent by sendfile.
-    pub fn new(with_sendfile: bool) -> FileCache {
+    pub(crate) fn new(with_sendfile: bool) -> FileCache {
         FileCache {
             entries: LruCache::with_hasher(MAX_ENTRIES, foldhash::fast::RandomState::default()),
             bytes: 0,
@@ -179,7 +179,7 @@ impl FileCache {
 
     /// The file at `path` as it is in this `turn` of the loop, or the `errno` of opening it. Only regular files are
     /// kept: a directory is asked for too rarely, and anything else must not be held open.
-    pub fn get(&mut self, path: &[u8], turn: u64, now_ms: u64) -> Result<Arc<Entry>, i32> {
+    pub(crate) fn get(&mut self, path: &[u8], turn: u64, now_ms: u64) -> Result<Arc<Entry>, i32> {
         if let Some(cached) = self.entries.get_mut(path)
             && cached.checked == turn
         {
@@ -218,7 +218,7 @@ impl FileCache {
 
     /// The same for a file that need not be readable: where opening fails with EACCES, an entry without contents is
     /// made from its metadata.
-    pub fn get_or_stat(&mut self, path: &[u8], turn: u64, now_ms: u64) -> Result<Arc<Entry>, i32> {
+    pub(crate) fn get_or_stat(&mut self, path: &[u8], turn: u64, now_ms: u64) -> Result<Arc<Entry>, i32> {
         let result = self.get(path, turn, now_ms);
         if !matches!(result, Err(libc::EACCES)) {
             return result;
@@ -240,7 +240,7 @@ impl FileCache {
     }
 
     /// Closes the files that are kept open for requests to come. Returns their number.
-    pub fn close_files(&mut self) -> usize {
+    pub(crate) fn close_files(&mut self) -> usize {
         self.close_oldest(|held| held)
     }
 
@@ -254,13 +254,13 @@ impl FileCache {
     }
 
     /// When [`FileCache::close_idle`] has something to do, ms of the loop's clock.
-    pub fn next_sweep_ms(&self) -> Option<u64> {
+    pub(crate) fn next_sweep_ms(&self) -> Option<u64> {
         self.sweep_ms
     }
 
     /// Closes, when it is time, the files that no request has named since the last time. To be called at the end of a
     /// turn.
-    pub fn close_idle(&mut self, turn: u64, now_ms: u64) {
+    pub(crate) fn close_idle(&mut self, turn: u64, now_ms: u64) {
         if self.held == 0 {
             self.sweep_ms = None;
             return;

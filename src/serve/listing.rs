@@ -11,7 +11,7 @@ use crate::http::exchange::{Kind, Listed};
 
 /// The files of a directory, those whose names begin with a dot left out (ngx_http_autoindex_handler). Errors: the
 /// `errno` of the call that failed.
-pub fn of(path: &[u8]) -> Result<Vec<Listed>, i32> {
+pub(crate) fn of(path: &[u8]) -> Result<Vec<Listed>, i32> {
     list(Path::new(OsStr::from_bytes(path))).map_err(|error| error.raw_os_error().unwrap_or(libc::EIO))
 }
 

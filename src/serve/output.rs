@@ -35,7 +35,7 @@ struct FileSlice {
 
 /// The outcome of a flush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flush {
+pub(crate) enum Flush {
     /// All is sent.
     Done,
     /// The kernel's buffer is full: go on when the socket is writable.
@@ -46,7 +46,7 @@ pub enum Flush {
 
 /// How to send: `sendfile`, `tcp_nopush`, and what follows.
 #[derive(Debug, Clone, Copy)]
-pub struct SendOptions {
+pub(crate) struct SendOptions {
     pub sendfile: bool,
     /// A head waits for its file, so that packets leave full.
     pub nopush: bool,
@@ -57,7 +57,7 @@ pub struct SendOptions {
 
 /// The queue of a connection. Its memory stays for the next responses.
 #[derive(Debug, Default)]
-pub struct Output {
+pub(crate) struct Output {
     /// All the bytes that are not in files, those sent included until everything is sent.
     pub bytes: Vec<u8>,
     sent: usize,
@@ -65,7 +65,7 @@ pub struct Output {
 }
 
 impl Output {
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.sent == self.bytes.len() && self.files.is_empty()
     }
 
@@ -76,17 +76,17 @@ impl Output {
 
     /// Whether another response may be put behind those that are there: up to `max` bytes, and as many slices of files
     /// as leave in one call. Each slice keeps its file open.
-    pub fn has_room(&self, max: usize) -> bool {
+    pub(crate) fn has_room(&self, max: usize) -> bool {
         self.unsent_bytes() < max && self.files.len() < MAX_SLICES
     }
 
     /// Bytes yet to be sent, those of files included.
-    pub fn unsent(&self) -> u64 {
+    pub(crate) fn unsent(&self) -> u64 {
         self.unsent_bytes() as u64 + self.files.iter().map(|slice| slice.end - slice.at).sum::<u64>()
     }
 
     /// Forgets all that is queued.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.sent = 0;
         self.files.clear();
@@ -94,7 +94,7 @@ impl Output {
 
     /// Queues the body of a response, which is in the file of `entry`: all of it, one range, or parts between heads of
     /// multipart/byteranges. Returns the bytes that will be sent from the file. Errors: a small slice can't be read.
-    pub fn push_body(&mut self, entry: &Arc<Entry>, body: Body) -> io::Result<u64> {
+    pub(crate) fn push_body(&mut self, entry: &Arc<Entry>, body: Body) -> io::Result<u64> {
         match body {
             Body::None => Ok(0),
             Body::File { start, end } => self.push_file(entry, start, end),
@@ -130,7 +130,7 @@ impl Output {
 
     /// Sends what fits. To be called when the socket may be writable. Errors: of the socket; of kind `Other`, with a
     /// sentence: a file can't be read, or has become shorter than its response promises.
-    pub fn flush(&mut self, socket: &Socket, options: SendOptions) -> io::Result<Flush> {
+    pub(crate) fn flush(&mut self, socket: &Socket, options: SendOptions) -> io::Result<Flush> {
         let mut budget = TURN_MAX;
         loop {
             if self.is_empty() {

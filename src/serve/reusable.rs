@@ -17,7 +17,7 @@ const UNLINKED: Link = Link { key: 0, from_ms: 0, older: NONE, newer: NONE };
 /// A list threaded through an array by slot index, so that a connection enters and leaves it in constant time and
 /// without allocation (nginx: `reusable_connections_queue`).
 #[derive(Debug)]
-pub struct ReusableList {
+pub(crate) struct ReusableList {
     links: Vec<Link>,
     oldest: u32,
     newest: u32,
@@ -35,12 +35,12 @@ fn index(key: u64) -> u32 {
 }
 
 impl ReusableList {
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Adds `key` as the newest, to be closed for others from `from_ms` on.
-    pub fn push(&mut self, key: u64, from_ms: u64) {
+    pub(crate) fn push(&mut self, key: u64, from_ms: u64) {
         self.remove(key);
         let at = index(key);
         if self.links.len() <= at as usize {
@@ -59,7 +59,7 @@ impl ReusableList {
     }
 
     /// Takes `key` out, if it is in.
-    pub fn remove(&mut self, key: u64) {
+    pub(crate) fn remove(&mut self, key: u64) {
         let at = index(key) as usize;
         let Some(Link { older, newer, .. }) = self.links.get(at).copied().filter(|link| link.key == key) else {
             return;
@@ -77,12 +77,12 @@ impl ReusableList {
     }
 
     /// All keys, in the order of the slots.
-    pub fn keys(&self) -> Vec<u64> {
+    pub(crate) fn keys(&self) -> Vec<u64> {
         self.links.iter().map(|link| link.key).filter(|key| *key != 0).collect()
     }
 
     /// The connection that has waited longest, and from when on it may be closed.
-    pub fn oldest(&self) -> Option<(u64, u64)> {
+    pub(crate) fn oldest(&self) -> Option<(u64, u64)> {
         self.links.get(self.oldest as usize).map(|link| (link.key, link.from_ms))
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct Table<T> {
 }
 
 impl<T: Record> Table<T> {
-    pub fn new(capacity: Capacity) -> Table<T> {
+    pub(crate) fn new(capacity: Capacity) -> Table<T> {
         Table {
             slots: Slots::new(capacity.connections),
             timers: Timers::new(capacity.connections),
@@ -44,16 +44,16 @@ impl<T: Record> Table<T> {
     }
 
     /// Puts a connection into a free slot; it comes back when there is none.
-    pub fn insert(&mut self, value: T) -> Result<u64, T> {
+    pub(crate) fn insert(&mut self, value: T) -> Result<u64, T> {
         self.slots.insert(value)
     }
 
-    pub fn get_mut(&mut self, key: u64) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, key: u64) -> Option<&mut T> {
         self.slots.get_mut(key)
     }
 
     /// Takes a connection out; nothing happens when it is gone.
-    pub fn remove(&mut self, key: u64) {
+    pub(crate) fn remove(&mut self, key: u64) {
         self.reusable.remove(key);
         self.timers.cancel(key);
         self.slots.remove(key);
@@ -61,54 +61,54 @@ impl<T: Record> Table<T> {
     }
 
     /// Sets when the wait for the client is over, ms of the clock.
-    pub fn set_deadline(&mut self, key: u64, at_ms: u64) {
+    pub(crate) fn set_deadline(&mut self, key: u64, at_ms: u64) {
         self.timers.set(key, at_ms);
     }
 
     /// Takes a connection whose deadline has passed by `now_ms`. To be called until it returns `None`.
-    pub fn expire(&mut self, now_ms: u64) -> Option<u64> {
+    pub(crate) fn expire(&mut self, now_ms: u64) -> Option<u64> {
         self.timers.expire(now_ms)
     }
 
     /// A time no later than the first deadline, ms of the clock.
-    pub fn next_deadline(&self) -> Option<u64> {
+    pub(crate) fn next_deadline(&self) -> Option<u64> {
         self.timers.next()
     }
 
     /// Notes that the connection waits for a request, or for the client's end: from `from_ms` on it may be closed for
     /// another.
-    pub fn set_reusable(&mut self, key: u64, from_ms: u64) {
+    pub(crate) fn set_reusable(&mut self, key: u64, from_ms: u64) {
         self.reusable.push(key, from_ms);
     }
 
     /// Notes that the connection may not be closed for another any more, or not while a thread has it in hand.
-    pub fn set_busy(&mut self, key: u64) {
+    pub(crate) fn set_busy(&mut self, key: u64) {
         self.reusable.remove(key);
     }
 
-    pub fn keys(&self) -> Vec<u64> {
+    pub(crate) fn keys(&self) -> Vec<u64> {
         self.slots.keys().collect()
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
 
-    pub fn free(&self) -> usize {
+    pub(crate) fn free(&self) -> usize {
         self.slots.free()
     }
 
-    pub fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.slots.capacity()
     }
 
     /// From when on a connection may be closed for another, ms of the clock; `None`: none may.
-    pub fn room_from(&self) -> Option<u64> {
+    pub(crate) fn room_from(&self) -> Option<u64> {
         self.reusable.oldest().map(|(_, from)| from)
     }
 
     /// Closes some connections, when less than a sixteenth of the slots is free.
-    pub fn make_room(&mut self, now_ms: u64, tally: &Tally) {
+    pub(crate) fn make_room(&mut self, now_ms: u64, tally: &Tally) {
         if self.is_short() {
             let count = self.evict(now_ms);
             count_reused(count, tally, Some(&self.of_slots), now_ms);
@@ -121,12 +121,12 @@ impl<T: Record> Table<T> {
 
     /// Whether others wait, and too few connections could be closed for them: clients that get their answer are to make
     /// room.
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.is_full
     }
 
     /// Closes some connections: no descriptor is left. False: there were none to be closed.
-    pub fn release_descriptors(&mut self, now_ms: u64, tally: &Tally) -> bool {
+    pub(crate) fn release_descriptors(&mut self, now_ms: u64, tally: &Tally) -> bool {
         let count = self.evict(now_ms);
         count_reused(count, tally, Some(&self.of_descriptors), now_ms);
         count > 0
@@ -159,7 +159,7 @@ impl<T: Record> Table<T> {
     }
 
     /// A graceful shutdown begins: kept-alive connections are given `LULL_MS` for another request.
-    pub fn drain(&mut self, now_ms: u64) {
+    pub(crate) fn drain(&mut self, now_ms: u64) {
         for key in self.reusable.keys() {
             if let Some(conn) = self.slots.get_mut(key).and_then(Record::conn) {
                 conn.shorten_idle(now_ms + LULL_MS);

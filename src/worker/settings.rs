@@ -11,7 +11,7 @@ const CPUS_MAX: usize = 1024;
 
 /// The CPUs a worker runs on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Affinity {
+pub(crate) enum Affinity {
     /// The kernel decides.
     #[default]
     Free,
@@ -21,7 +21,7 @@ pub enum Affinity {
     Masks(Vec<Vec<usize>>),
 }
 
-pub static WORKER_CPU_AFFINITY: Setting<Affinity> = Setting::one("worker_cpu_affinity", affinity)
+pub(crate) static WORKER_CPU_AFFINITY: Setting<Affinity> = Setting::one("worker_cpu_affinity", affinity)
     .contexts(Contexts::MAIN)
     .args(1, usize::MAX)
     .syntax("MASK ... | auto [MASK]")
@@ -30,13 +30,14 @@ pub static WORKER_CPU_AFFINITY: Setting<Affinity> = Setting::one("worker_cpu_aff
          in the mask. Without it, the kernel decides.",
     );
 
-pub static WORKER_RLIMIT_NOFILE: Setting<Option<u64>> = Setting::one("worker_rlimit_nofile", |a| Ok(Some(a.count(0)?)))
-    .contexts(Contexts::MAIN)
-    .args(1, 1)
-    .syntax("NUMBER")
-    .about("How many descriptors a worker may have open (RLIMIT_NOFILE); without it, as many as the master.");
+pub(crate) static WORKER_RLIMIT_NOFILE: Setting<Option<u64>> =
+    Setting::one("worker_rlimit_nofile", |a| Ok(Some(a.count(0)?)))
+        .contexts(Contexts::MAIN)
+        .args(1, 1)
+        .syntax("NUMBER")
+        .about("How many descriptors a worker may have open (RLIMIT_NOFILE); without it, as many as the master.");
 
-pub static WORKER_SHUTDOWN_TIMEOUT: Setting<u64> =
+pub(crate) static WORKER_SHUTDOWN_TIMEOUT: Setting<u64> =
     Setting::time_ms("worker_shutdown_timeout").contexts(Contexts::MAIN).default("0").about(
         "How long a worker that is leaving serves the connections it has, and waits until its clients have what they \
          were sent, before it closes them; 0: as long as it takes. Workers leave by themselves when the master was \
@@ -68,7 +69,7 @@ fn mask(a: &Args, i: usize) -> Result<Vec<usize>, conf::Error> {
 
 impl Affinity {
     /// The CPUs of worker `number`; `None`: any (ngx_get_cpu_affinity).
-    pub fn of_worker(&self, number: u32) -> Option<Vec<usize>> {
+    pub(crate) fn of_worker(&self, number: u32) -> Option<Vec<usize>> {
         let number = number as usize;
         match self {
             Affinity::Free => None,

@@ -11,7 +11,7 @@ use crate::log::{self, Logs};
 use crate::os::signals::Signals;
 
 /// Moves a worker from serving to draining and ending, see the drawing in `worker/mod.rs`.
-pub struct WorkerSignals {
+pub(crate) struct WorkerSignals {
     signals: Signals,
     logs: Arc<Logs>,
     /// `worker_shutdown_timeout`, ms; 0: none.
@@ -21,7 +21,7 @@ pub struct WorkerSignals {
 }
 
 impl WorkerSignals {
-    pub fn new(signals: Signals, logs: Arc<Logs>, shutdown_timeout_ms: u64) -> WorkerSignals {
+    pub(crate) fn new(signals: Signals, logs: Arc<Logs>, shutdown_timeout_ms: u64) -> WorkerSignals {
         WorkerSignals { signals, logs, shutdown_timeout_ms, shutdown_deadline: None }
     }
 

@@ -21,8 +21,8 @@ const CRATES: [(&str, usize); 3] = [("src/lib.rs", 80), ("tools/lab/src/main.rs"
 const FLOORS: [&str; 3] = ["src/lib.rs", "src/http/mod.rs", "tools/lab/src/main.rs"];
 
 /// Riddles among the comments, and lines over 120 columns: numbers that may only sink.
-const RIDDLES: usize = 39;
-const TOO_WIDE: usize = 92;
+const RIDDLES: usize = 0;
+const TOO_WIDE: usize = 0;
 
 #[test]
 fn a_floor_uses_only_those_before_it() {

@@ -50,7 +50,7 @@ type Get = fn(&Exchange, &Cx, &mut Vec<u8>) -> bool;
 
 /// A variable that a template uses, bound to its value.
 #[derive(Debug, Clone)]
-pub enum Variable {
+pub(crate) enum Variable {
     Known(&'static Known),
     /// `$http_NAME`: a request header field.
     Header(String),

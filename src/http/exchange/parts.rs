@@ -5,7 +5,7 @@ use crate::http::site::captured::Captured;
 
 /// Where the request leads.
 #[derive(Debug, Default)]
-pub struct Target {
+pub(crate) struct Target {
     /// The normalised path, as internal redirects change it.
     pub(in crate::http) uri: Vec<u8>,
     /// The query, without its `?`.
@@ -25,7 +25,7 @@ pub struct Target {
 
 /// How far the body of the request has come.
 #[derive(Debug, Default)]
-pub struct BodyState {
+pub(crate) struct BodyState {
     pub(in crate::http) reader: RequestBody,
     /// A location, or the answer, has set the limit and taken the bytes that came with the head.
     pub(in crate::http) is_begun: bool,
@@ -35,7 +35,7 @@ pub struct BodyState {
 
 /// The numbers that logs and the ledger show of an exchange.
 #[derive(Debug, Default)]
-pub struct Account {
+pub(crate) struct Account {
     /// When the first byte of the request was there, in ms of the loop's clock.
     pub(in crate::http) started_ms: u64,
     /// Bytes of the request's head; 0 until the head is whole.
@@ -54,7 +54,7 @@ pub struct Account {
 
 /// The error whose page is being made.
 #[derive(Debug, Default)]
-pub struct ErrorState {
+pub(crate) struct ErrorState {
     /// The status of the error, 0 if there is none.
     pub(in crate::http) status: u16,
     /// A further error gets the built-in page.
@@ -63,7 +63,7 @@ pub struct ErrorState {
 
 /// The fate of the connection behind the response.
 #[derive(Debug, Default)]
-pub struct Fate {
+pub(crate) struct Fate {
     /// The next request may come.
     pub(in crate::http) keep_alive: bool,
     /// The client may still be sending: read on for a while before the close.

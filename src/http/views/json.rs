@@ -2,14 +2,14 @@
 
 /// A JSON text in the making; commas come by themselves.
 #[derive(Default)]
-pub struct Json {
+pub(crate) struct Json {
     out: String,
     /// Something stands before the next value, in the same object or array.
     follows: bool,
 }
 
 impl Json {
-    pub fn into_bytes(self) -> Vec<u8> {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.out.into_bytes()
     }
 
@@ -21,35 +21,35 @@ impl Json {
     }
 
     /// The name of the value that comes next.
-    pub fn key(&mut self, name: &str) -> &mut Json {
+    pub(crate) fn key(&mut self, name: &str) -> &mut Json {
         self.text(name);
         self.out.push(':');
         self.follows = false;
         self
     }
 
-    pub fn number(&mut self, value: u64) {
+    pub(crate) fn number(&mut self, value: u64) {
         self.begin_value();
         self.out.push_str(itoa::Buffer::new().format(value));
     }
 
     /// A number in decimals, which must be finite.
-    pub fn decimal(&mut self, value: f64) {
+    pub(crate) fn decimal(&mut self, value: f64) {
         self.begin_value();
         self.out.push_str(&value.to_string());
     }
 
-    pub fn flag(&mut self, value: bool) {
+    pub(crate) fn flag(&mut self, value: bool) {
         self.begin_value();
         self.out.push_str(if value { "true" } else { "false" });
     }
 
-    pub fn null(&mut self) {
+    pub(crate) fn null(&mut self) {
         self.begin_value();
         self.out.push_str("null");
     }
 
-    pub fn text(&mut self, value: &str) {
+    pub(crate) fn text(&mut self, value: &str) {
         self.begin_value();
         self.out.push('"');
         for c in value.chars() {
@@ -63,12 +63,12 @@ impl Json {
     }
 
     /// An object: braces around the output of `fill`.
-    pub fn object(&mut self, fill: impl FnOnce(&mut Json)) {
+    pub(crate) fn object(&mut self, fill: impl FnOnce(&mut Json)) {
         self.nest('{', '}', fill);
     }
 
     /// An array: brackets around the output of `fill`.
-    pub fn array(&mut self, fill: impl FnOnce(&mut Json)) {
+    pub(crate) fn array(&mut self, fill: impl FnOnce(&mut Json)) {
         self.nest('[', ']', fill);
     }
 

@@ -37,9 +37,10 @@ use crate::shm::histogram::{ACCEPT_DELAY_BUCKETS, REQUEST_TIME_BUCKETS, bound};
 /// To be raised when a member goes or changes its meaning.
 const SCHEMA: u64 = 1;
 
-pub static LEDGER: Setting<bool> = Setting::one("ledger", said).contexts(PLACES).args(0, 0).syntax("").local().about(
-    about!("Answers with all counters of the service, and of each of its processes, as JSON with a schema version."),
-);
+pub(crate) static LEDGER: Setting<bool> =
+    Setting::one("ledger", said).contexts(PLACES).args(0, 0).syntax("").local().about(about!(
+        "Answers with all counters of the service, and of each of its processes, as JSON with a schema version."
+    ));
 
 pub(super) static VIEW: View = View {
     setting: &LEDGER,

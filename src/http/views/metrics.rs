@@ -13,7 +13,7 @@ use crate::shm::histogram::bound;
 use std::fmt::{Display, Write};
 use std::sync::atomic::Ordering::Relaxed;
 
-pub static METRICS: Setting<bool> =
+pub(crate) static METRICS: Setting<bool> =
     Setting::one("metrics", said).contexts(PLACES).args(0, 0).syntax("").local().about(about!(
         "Answers with all counters of the service, and of each of its processes, for Prometheus (text format 0.0.4)."
     ));

@@ -5,7 +5,7 @@ use crate::shm::{Header, Ledger, Role, Slot, Sums};
 
 /// The numbers of all processes. Each counter is read while its process goes on counting: together they are of about
 /// the same moment, and none of them ever goes back.
-pub struct Snapshot<'a> {
+pub(crate) struct Snapshot<'a> {
     pub header: &'a Header,
     /// Over all processes, dead and alive.
     pub totals: Sums,
@@ -18,7 +18,7 @@ pub struct Snapshot<'a> {
 }
 
 /// A process; its serving threads, if it has any, are summed up.
-pub struct Process {
+pub(crate) struct Process {
     pub pid: u32,
     pub role: Role,
     /// Number among those of its role, from 0.
@@ -32,7 +32,7 @@ pub struct Process {
 
 impl<'a> Snapshot<'a> {
     /// `None`: there is no ledger.
-    pub fn take(cx: &Cx<'a>) -> Option<Snapshot<'a>> {
+    pub(crate) fn take(cx: &Cx<'a>) -> Option<Snapshot<'a>> {
         let ledger = cx.ledger?;
         let mut snapshot = Snapshot {
             header: ledger.header(),
@@ -90,7 +90,7 @@ impl Process {
         Process { pid, role, number, generation, slots: 1, counts: slot.read() }
     }
 
-    pub fn role_name(&self) -> &'static str {
+    pub(crate) fn role_name(&self) -> &'static str {
         match self.role {
             Role::Worker => "worker",
             Role::Dispatcher => "dispatcher",

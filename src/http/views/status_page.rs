@@ -6,7 +6,7 @@ use super::view::{self, PLACES, Page, View, about, said};
 use crate::conf::Setting;
 use crate::http::exchange::{Exchange, Handler};
 
-pub static STATUS_PAGE: Setting<bool> =
+pub(crate) static STATUS_PAGE: Setting<bool> =
     Setting::one("status_page", said).contexts(PLACES).args(0, 0).syntax("").local().about(about!(
         "Answers with a page that shows the processes and their connections as they change, and, with the query \
          \"json\", with the numbers that the page shows, as \"ledger\" does."

@@ -5,7 +5,7 @@ use super::view::{self, PLACES, Page, View, about};
 use crate::conf::Setting;
 use crate::http::exchange::{Exchange, Handler};
 
-pub static STUB_STATUS: Setting<bool> = Setting::one("stub_status", |args| {
+pub(crate) static STUB_STATUS: Setting<bool> = Setting::one("stub_status", |args| {
     // nginx takes any word here, "off" as well, and shows the page all the same.
     if args.len() == 1 { args.one_of(0, &[("on", true)]) } else { Ok(true) }
 })

@@ -7,7 +7,7 @@ use crate::http::exchange::{Answer, Cx, Exchange, Flow, Handler};
 use crate::http::message::head::Method;
 
 /// A way to show the ledger.
-pub struct View {
+pub(crate) struct View {
     pub(super) setting: &'static Setting<bool>,
     pub(super) handler: Handler,
 }

@@ -160,7 +160,8 @@ pub(super) const GROUPS: &[Group] = &[
         drover: "200 open",
         reason: "nginx from 1.29.5 on sends the whole file where its ranges, with 256 bytes each, exceed it and 4096",
         probes: &[
-            "GET /digits.txt Range: bytes=0-1,4-5,8-9,12-13,16-17,20-21,24-25,28-29,32-33,36-37,40-41,44-45,48-49... 142 bytes",
+            "GET /digits.txt Range: bytes=0-1,4-5,8-9,12-13,16-17,20-21,24-25,28-29,32-33,36-37,40-41,44-45,48-49... \
+             142 bytes",
             "17 ranges of a byte of 100",
             "50 ranges of a byte of 100",
         ],

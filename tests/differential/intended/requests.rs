@@ -96,7 +96,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         site: "headers",
         probe: "GET /epoch/page.html Range: bytes=100-",
         drover: "416 open",
-        reason: "add_header and expires name the statuses they add to, without 416; nginx adds them to the 206 it began",
+        reason: "add_header and expires name the statuses they add to, without 416; nginx adds them to the 206 it \
+            began",
     },
     Entry {
         site: "connection",

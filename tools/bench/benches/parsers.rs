@@ -1,7 +1,7 @@
 //! How fast drover reads heads, chunked bodies, ranges and confs.
 //!
-//! `cargo bench -p bench` measures everything, `cargo bench -p bench -- heads` a group. Criterion compares each run with
-//! the one before; the figures are below target/criterion. Each benchmark checks once that its input is read as it
+//! `cargo bench -p bench` measures everything, `cargo bench -p bench -- heads` a group. Criterion compares each run
+//! with the one before; the figures are below target/criterion. Each benchmark checks once that its input is read as it
 //! should be.
 
 use std::hint::black_box;

@@ -1,7 +1,6 @@
 //! The response of an exchange, as far as it is known.
 
 use super::answer::Answer;
-use super::parts::cleared;
 use crate::http::message::range::ByteRange;
 
 /// The properties of the response that are known by now; those of the head once it is written.
@@ -25,8 +24,11 @@ pub struct Response {
 impl Response {
     /// Makes it ready for the next request; keeps the memory of its buffers.
     pub(super) fn reset(&mut self) {
-        let (ranges, head) = (cleared(&mut self.ranges), cleared(&mut self.head));
-        *self = Response { ranges, head, ..Response::default() };
+        // The pattern forgets none.
+        let Response { status, last_modified, method_refused, location, ranges, unsatisfied, head } = self;
+        ranges.clear();
+        head.clear();
+        (*status, *last_modified, *method_refused, *location, *unsatisfied) = Default::default();
     }
 
     /// The answer to a method that neither files nor views have.

@@ -7,7 +7,7 @@ use crate::shm::{Ledger, Role, Sums, Tally};
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// A site, a ledger with two workers, and the worker of this process.
-struct Desk {
+struct Fixture {
     conf: HttpConf,
     clock: Clock,
     ledger: Ledger,
@@ -22,22 +22,22 @@ const CONF: &str = "http { server { listen 80; location /stub { stub_status; } l
     location /page { status_page; location /page/in { return 404; } }
     location /open { stub_status; allow all; } location /shut { stub_status; deny 127.0.0.1; allow all; } } }";
 
-impl Desk {
-    fn new() -> Desk {
-        Desk::with(CONF)
+impl Fixture {
+    fn new() -> Fixture {
+        Fixture::with(CONF)
     }
 
-    fn with(conf: &str) -> Desk {
+    fn with(conf: &str) -> Fixture {
         let conf = conf::parse(&Registry::new(crate::http::DIRECTIVES), conf).unwrap();
         let ledger = Ledger::create().unwrap();
         let own = ledger.claim(std::process::id(), Role::Worker, 1).unwrap();
         let other = ledger.claim(1, Role::Worker, 0).unwrap();
         let peer = Addr::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 5)));
         let (conf, clock) = (HttpConf::new(&conf).unwrap(), Clock::new());
-        Desk { conf, clock, ledger, own, other, peer, published: Stage::Waiting }
+        Fixture { conf, clock, ledger, own, other, peer, published: Stage::Waiting }
     }
 
-    fn from(mut self, peer: &str) -> Desk {
+    fn from(mut self, peer: &str) -> Fixture {
         self.peer = Addr::from(peer.parse::<SocketAddr>().unwrap());
         self
     }
@@ -74,31 +74,31 @@ impl Desk {
 
 #[test]
 fn stub_status_is_nginx_s_page() {
-    let desk = Desk::new();
-    desk.own.accepts.add(3);
-    desk.own.connections.add(2);
-    desk.other.connections.add(4);
-    desk.other.reading.add(1);
-    desk.other.accepts.add(17);
-    desk.own.requests.add(100);
+    let fixture = Fixture::new();
+    fixture.own.accepts.add(3);
+    fixture.own.connections.add(2);
+    fixture.other.connections.add(4);
+    fixture.other.reading.add(1);
+    fixture.other.accepts.add(17);
+    fixture.own.requests.add(100);
     let page =
         "Active connections: 6 \nserver accepts handled requests\n 20 20 102 \nReading: 1 Writing: 1 Waiting: 4 \n";
-    assert_eq!((desk.get("/stub"), desk.get("/old?x")), (page.to_owned(), page.to_owned()));
-    assert!(desk.ask("GET", "/stub/x.html").0.contains("\r\nContent-Type: text/plain\r\n"));
-    let (head, body) = desk.ask("HEAD", "/stub");
+    assert_eq!((fixture.get("/stub"), fixture.get("/old?x")), (page.to_owned(), page.to_owned()));
+    assert!(fixture.ask("GET", "/stub/x.html").0.contains("\r\nContent-Type: text/plain\r\n"));
+    let (head, body) = fixture.ask("HEAD", "/stub");
     assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", page.len())) && body.is_empty(), "{head}");
-    assert_eq!((desk.status("POST", "/stub"), desk.status("DELETE", "/metrics")), ("405".into(), "405".into()));
+    assert_eq!((fixture.status("POST", "/stub"), fixture.status("DELETE", "/metrics")), ("405".into(), "405".into()));
 }
 
 #[test]
 fn the_request_that_asks_is_counted_once() {
-    let mut desk = Desk::new();
-    desk.own.connections.add(1);
+    let mut fixture = Fixture::new();
+    fixture.own.connections.add(1);
     for published in [Stage::Waiting, Stage::Reading, Stage::Writing] {
-        desk.published = published;
-        desk.own.reading.set(u64::from(published == Stage::Reading));
-        desk.own.writing.set(u64::from(published == Stage::Writing));
-        let page = desk.get("/stub");
+        fixture.published = published;
+        fixture.own.reading.set(u64::from(published == Stage::Reading));
+        fixture.own.writing.set(u64::from(published == Stage::Writing));
+        let page = fixture.get("/stub");
         assert!(page.starts_with("Active connections: 1 \n"), "{page}");
         assert!(page.ends_with(" 0 0 1 \nReading: 0 Writing: 1 Waiting: 0 \n"), "{published:?}: {page}");
     }
@@ -114,37 +114,41 @@ fn without_rules_only_this_machine_may_look() {
         ("192.0.2.1:9", "403"),
         ("[2001:db8::1]:9", "403"),
     ] {
-        let desk = Desk::new().from(peer);
+        let fixture = Fixture::new().from(peer);
         for view in ["/stub", "/ledger", "/metrics", "/page"] {
-            assert_eq!(desk.status("GET", view), status, "{view} from {peer}");
+            assert_eq!(fixture.status("GET", view), status, "{view} from {peer}");
         }
-        assert_eq!(desk.status("GET", "/open"), "200", "from {peer}");
+        assert_eq!(fixture.status("GET", "/open"), "200", "from {peer}");
     }
     for (peer, inherited, own) in
         [("192.0.2.1:9", "403", "200"), ("127.0.0.1:9", "200", "200"), ("203.0.113.9:9", "403", "403")]
     {
-        let desk = Desk::with(
+        let fixture = Fixture::with(
             "http { deny 203.0.113.9; server { listen 80; location /stub { stub_status; }
             location /in { allow all; location /in/stub { stub_status; } }
             location /own { stub_status; deny 203.0.113.9; } } }",
         )
         .from(peer);
         for target in ["/stub", "/in/stub"] {
-            assert_eq!(desk.status("GET", target), inherited, "{target} from {peer}: a rule further out opens nothing");
+            assert_eq!(
+                fixture.status("GET", target),
+                inherited,
+                "{target} from {peer}: a rule further out opens nothing"
+            );
         }
-        assert_eq!(desk.status("GET", "/own"), own, "from {peer}");
+        assert_eq!(fixture.status("GET", "/own"), own, "from {peer}");
     }
-    let desk = Desk::with("http { deny 127.0.0.1; server { listen 80; location /stub { stub_status; } } }");
-    assert_eq!(desk.status("GET", "/stub"), "403", "a rule further out holds");
-    assert_eq!(Desk::new().status("GET", "/shut"), "403");
-    let mut desk = Desk::new();
-    desk.peer = Addr::Unix(None);
-    assert_eq!(desk.status("GET", "/ledger"), "200");
+    let fixture = Fixture::with("http { deny 127.0.0.1; server { listen 80; location /stub { stub_status; } } }");
+    assert_eq!(fixture.status("GET", "/stub"), "403", "a rule further out holds");
+    assert_eq!(Fixture::new().status("GET", "/shut"), "403");
+    let mut fixture = Fixture::new();
+    fixture.peer = Addr::Unix(None);
+    assert_eq!(fixture.status("GET", "/ledger"), "200");
 }
 
 #[test]
 fn a_view_is_not_inherited_and_has_its_location_for_itself() {
-    assert_eq!(Desk::new().status("GET", "/page/in"), "404");
+    assert_eq!(Fixture::new().status("GET", "/page/in"), "404");
     let registry = Registry::new(crate::http::DIRECTIVES);
     let conf = |text: &str| conf::parse(&registry, &format!("http {{ server {{ location / {{ {text} }} }} }}"));
     let error = HttpConf::new(&conf("metrics; stub_status;").unwrap()).unwrap_err();
@@ -175,12 +179,12 @@ fn counters() -> Vec<&'static str> {
 
 #[test]
 fn the_ledger_shows_every_counter_of_all_and_of_each() {
-    let desk = Desk::new();
-    desk.own.count_request_time(1500, 2);
-    desk.other.count_status(404);
-    desk.ledger.header().model.set("a \"quoted\" model");
-    desk.ledger.mutex().acquire(1, None);
-    let json: serde_json::Value = serde_json::from_str(&desk.get("/ledger")).unwrap();
+    let fixture = Fixture::new();
+    fixture.own.count_request_time(1500, 2);
+    fixture.other.count_status(404);
+    fixture.ledger.header().model.set("a \"quoted\" model");
+    fixture.ledger.mutex().acquire(1, None);
+    let json: serde_json::Value = serde_json::from_str(&fixture.get("/ledger")).unwrap();
     assert_eq!((&json["schema"], &json["server"]), (&1.into(), &"drover".into()));
     assert_eq!(
         (&json["dispatch"]["model"], &json["dispatch"]["mutex_holder"]),
@@ -202,17 +206,17 @@ fn the_ledger_shows_every_counter_of_all_and_of_each() {
         assert_eq!(json["totals"][row].as_array().unwrap().len(), bounds.as_array().unwrap().len() + 1);
     }
     assert_eq!(json["bounds"]["request_time"][0], 1e-6);
-    assert_eq!(desk.get("/page?json"), desk.get("/ledger"));
+    assert_eq!(fixture.get("/page?json"), fixture.get("/ledger"));
 }
 
 #[test]
 fn metrics_show_every_counter_and_cumulative_buckets() {
-    let desk = Desk::new();
-    desk.own.mutex_held_us.add(2_500_000);
-    desk.own.count_request_time(900, 1);
-    desk.own.count_request_time(1_500, 2);
-    desk.own.count_request_time(u64::MAX / 4, 1);
-    let text = desk.get("/metrics");
+    let fixture = Fixture::new();
+    fixture.own.mutex_held_us.add(2_500_000);
+    fixture.own.count_request_time(900, 1);
+    fixture.own.count_request_time(1_500, 2);
+    fixture.own.count_request_time(u64::MAX / 4, 1);
+    let text = fixture.get("/metrics");
     let has = |line: &str| assert!(text.lines().any(|l| l == line), "{line:?} in\n{text}");
     has("drover_request_time_seconds_bucket{le=\"0.000001\"} 1");
     has("drover_request_time_seconds_bucket{le=\"0.000002\"} 3");

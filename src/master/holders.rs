@@ -110,22 +110,27 @@ mod tests {
         format!("process {pid} ({})", name(pid))
     }
 
+    /// Children that other tests fork inherit the socket for a while, so that they are named behind this process.
+    fn names_own(holders: Option<String>) -> bool {
+        holders.is_some_and(|holders| holders.contains(&own()))
+    }
+
     #[test]
     fn whoever_listens_is_found_by_what_excludes_the_address() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port();
         let at = |ip: &str| Addr::from(SocketAddr::new(ip.parse().unwrap(), port));
         for ip in ["127.0.0.1", "0.0.0.0", "::"] {
-            assert_eq!(of(&at(ip)), Some(own()), "{ip}");
+            assert!(names_own(of(&at(ip))), "{ip}");
         }
         for ip in ["127.0.0.2", "::1"] {
             assert_eq!(of(&at(ip)), None, "{ip}");
         }
         let taken = TcpListener::bind("[::1]:0").unwrap();
         let addr = Addr::from(taken.local_addr().unwrap());
-        assert_eq!(of(&addr), Some(own()));
+        assert!(names_own(of(&addr)));
         drop(taken);
-        assert_eq!(of(&addr), None);
+        assert!(!names_own(of(&addr)));
     }
 
     #[test]
@@ -133,7 +138,7 @@ mod tests {
         let dir = tempfile::Builder::new().prefix("a b").tempdir().unwrap();
         let path = dir.path().join("s");
         let _taken = UnixListener::bind(&path).unwrap();
-        assert_eq!(of(&Addr::unix(&path)), Some(own()));
+        assert!(names_own(of(&Addr::unix(&path))));
         assert_eq!(of(&Addr::unix(dir.path().join("t"))), None);
     }
 }

@@ -14,7 +14,7 @@ use tree::{Edges, Tree};
 
 /// The crates whose imports are looked at, and how many of their files may be in import circles: a number that may only
 /// sink.
-const CRATES: [(&str, usize); 3] = [("src/lib.rs", 80), ("tools/lab/src/main.rs", 0), ("tools/fuzz/src/main.rs", 0)];
+const CRATES: [(&str, usize); 3] = [("src/lib.rs", 0), ("tools/lab/src/main.rs", 0), ("tools/fuzz/src/main.rs", 0)];
 
 /// The files whose `mod` lines stand in order, each below a comment: code of one uses itself and those before it.
 /// Empty lines between them keep rustfmt from sorting.

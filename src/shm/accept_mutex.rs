@@ -3,7 +3,7 @@
 //! stuck one.
 //!
 //! Workers take the mutex in two files and nowhere else: `src/dispatch/accept_mutex.rs` (`Competing::compete`) and
-//! `src/dispatch/accept_handoff.rs` (`Handing::before_wait`, `step_in`, `take_over`). A free mutex is taken by
+//! `src/dispatch/accept_handoff.rs` (`Handoff::before_wait`, `step_in`, `take_over`). A free mutex is taken by
 //! `acquire`, and one whose holder is silent for longer than `accept_mutex_lease` by `take_over`. Nobody ever waits for
 //! the mutex: a worker tries once in each turn of its loop.
 //!

@@ -73,7 +73,7 @@
 //!
 //! From the ground up: a layer uses itself and those before it in the list below (`tests/layering/` reads it there).
 
-#![warn(unreachable_pub)]
+#![warn(missing_docs, unreachable_pub)]
 
 // The empty lines keep rustfmt from sorting.
 

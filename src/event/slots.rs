@@ -89,6 +89,7 @@ impl<T> Slots<T> {
         self.live
     }
 
+    /// Whether no slot is in use.
     pub fn is_empty(&self) -> bool {
         self.live == 0
     }

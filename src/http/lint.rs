@@ -20,6 +20,7 @@ pub struct NamedRoot<'s> {
     pub said: &'s str,
     /// Where.
     pub span: Span,
+    /// The kind of file that the path must lead to.
     pub kind: RootKind,
 }
 

@@ -33,6 +33,7 @@ pub struct AccessLog {
     span: Span,
 }
 
+/// `access_log`: the logs that get a line for each request.
 pub static ACCESS_LOG: Setting<Vec<AccessLog>> = Setting::many(&["access_log"], |args, logs: &mut Vec<AccessLog>| {
     if args.str(0)? == "off" {
         if args.len() > 1 {
@@ -299,4 +300,5 @@ impl Sink {
     }
 }
 
+/// The directive of this module: `access_log`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&ACCESS_LOG];

@@ -112,6 +112,7 @@ pub struct Conn {
     /// The transport. Bytes of the client pass only through `Session::read`, `Engine::on_linger`, `Output::flush` and
     /// `Conn::shut_write`; everything else asks the kernel about the connection.
     pub socket: Socket,
+    /// The client, the listen address and the times of the connection, as exchanges see them.
     pub info: ConnInfo,
     pub(super) state: State,
     pub(super) session: Option<Box<Session>>,

@@ -49,9 +49,11 @@ const POOL_MAX: usize = 1024;
 /// The things that all connections of one worker, or of one thread, share.
 #[derive(Debug)]
 pub struct Engine {
+    /// The `http` block, by which requests are answered.
     pub site: Arc<HttpConf>,
     /// The `stream` block; its sockets follow those of the site.
     pub streams: Arc<Servers>,
+    /// The time of the current turn.
     pub clock: Clock,
     /// Number of the loop's turn: a check of a file holds until it ends.
     turn: u64,
@@ -69,6 +71,7 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// Creates an engine that has no sessions and no open files yet, and counts in `tally`.
     pub fn new(
         site: Arc<HttpConf>,
         streams: Arc<Servers>,

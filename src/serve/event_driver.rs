@@ -27,6 +27,7 @@ impl Record for Watched {
 /// The connections of one worker, and their engine.
 #[derive(Debug)]
 pub struct EventDriver {
+    /// The engine that reads, answers and writes for all connections of the driver.
     pub engine: Engine,
     table: Table<Watched>,
     /// Connections that go on when the turn ends, one share of work each; `next` is the list being worked off.
@@ -35,6 +36,7 @@ pub struct EventDriver {
 }
 
 impl EventDriver {
+    /// Creates a driver without connections; `capacity` is the number it may have.
     pub fn new(engine: Engine, capacity: Capacity) -> EventDriver {
         EventDriver { engine, table: Table::new(capacity), posted: Vec::new(), next: Vec::new() }
     }

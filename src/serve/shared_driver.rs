@@ -45,6 +45,7 @@ struct Inner {
 pub struct WakeLeader(pub bool);
 
 impl SharedDriver {
+    /// Creates a driver without connections; `capacity` is the number it may have, and `tally` gets their count.
     pub fn new(capacity: Capacity, tally: Arc<Tally>) -> SharedDriver {
         let inner = Inner { table: Table::new(capacity), next_expiry_ms: 0, shutdown: Shutdown::No, tally };
         SharedDriver { inner: Mutex::new(inner) }

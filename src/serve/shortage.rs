@@ -11,6 +11,7 @@ const LOGGED_EVERY_MS: u64 = 1_000;
 /// The number of connections a process may have.
 #[derive(Clone, Debug)]
 pub struct Capacity {
+    /// The most connections at a time.
     pub connections: usize,
     /// The thing that has run out, as the log calls it.
     pub of: String,

@@ -11,6 +11,7 @@ const STREAM_ALL: Contexts = Contexts::STREAM.union(Contexts::STREAM_SERVER);
 /// The largest `rpc_max_frame`: an answer is somewhat longer than its call, and its length must fit into 4 bytes.
 const LARGEST_FRAME: u64 = 1 << 30;
 
+/// `stream`: the block of the servers that speak no HTTP (nginx: ngx_stream_core_module).
 pub static STREAM: Section = Section::new("stream")
     .contexts(Contexts::MAIN)
     .inner(Contexts::STREAM)
@@ -18,12 +19,14 @@ pub static STREAM: Section = Section::new("stream")
     .once()
     .about("Holds servers that speak no HTTP: two small services to try and measure a dispatch model with.");
 
+/// `server` in `stream`: the block of a service and its addresses.
 pub static SERVER: Section = Section::new("server")
     .contexts(Contexts::STREAM)
     .inner(Contexts::STREAM_SERVER)
     .args(0, 0)
     .about("One such server: where it listens, and its service.");
 
+/// `listen` in `stream`: the addresses at which a server is reached.
 pub static LISTEN: Setting<Vec<Listen>> = Setting::many(&["listen"], |args, listens| Listen::parse_into(args, listens))
     .contexts(Contexts::STREAM_SERVER)
     .args(1, usize::MAX)
@@ -34,11 +37,13 @@ pub static LISTEN: Setting<Vec<Listen>> = Setting::many(&["listen"], |args, list
          address, so there is no `default_server`.",
     );
 
+/// `tcp_nodelay` in `stream`: whether small packets leave at once (TCP_NODELAY).
 pub static TCP_NODELAY: Setting<bool> = Setting::flag("tcp_nodelay")
     .contexts(STREAM_ALL)
     .default("on")
     .about("Whether small packets leave at once. Set on the listening socket, from which connections inherit it.");
 
+/// `echo_upper` and `json_rpc`: the service that a server offers.
 pub static SERVICE: Setting<Option<Service>> =
     Setting::many(&["echo_upper", "json_rpc"], service).contexts(Contexts::STREAM_SERVER).args(0, 0).local().about(
         "The service of the server. `echo_upper` answers each chunk in ASCII upper case. `json_rpc` reads frames of a \
@@ -47,6 +52,7 @@ pub static SERVICE: Setting<Option<Service>> =
      an `{\"error\": ...}`, and the connection is closed.",
     );
 
+/// `rpc_max_frame`: how long the JSON of a frame may be, bytes.
 pub static RPC_MAX_FRAME: Setting<u64> = Setting::one("rpc_max_frame", |args| match args.size(0)? {
     size @ 1..=LARGEST_FRAME => Ok(size),
     _ => Err(args.bad(0, "\"rpc_max_frame\" must be between 1 and 1g")),
@@ -57,11 +63,13 @@ pub static RPC_MAX_FRAME: Setting<u64> = Setting::one("rpc_max_frame", |args| ma
 .default("64k")
 .about("How long the JSON of a `json_rpc` frame may be; a longer one is answered with an error and a close.");
 
+/// `idle_timeout`: how long a client may neither send nor take anything, ms.
 pub static IDLE_TIMEOUT: Setting<u64> =
     Setting::one("idle_timeout", positive_time).contexts(STREAM_ALL).args(1, 1).syntax("TIME").default("10m").about(
         "How long a client may neither send anything nor take what is sent to it, before its connection is closed.",
     );
 
+/// `rpc_frame_timeout`: how long a whole frame may take to arrive, ms.
 pub static RPC_FRAME_TIMEOUT: Setting<u64> = Setting::one("rpc_frame_timeout", positive_time)
     .contexts(STREAM_ALL)
     .args(1, 1)
@@ -91,6 +99,7 @@ fn positive_time(args: &mut conf::Args) -> Result<u64, conf::Error> {
 /// The whole `stream` block.
 #[derive(Debug, Default)]
 pub struct Servers {
+    /// The listening sockets that the servers need. A connection names its socket by the index here.
     pub sockets: Vec<ListenSocket>,
     /// The listen addresses, and the index of the server behind each.
     bounds: Vec<(Addr, usize)>,
@@ -100,15 +109,20 @@ pub struct Servers {
 /// The use a server makes of its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
+    /// `echo_upper`: the server sends each chunk back in ASCII upper case.
     EchoUpper,
+    /// `json_rpc`: the server answers calls in frames of a 4-byte length and JSON.
     JsonRpc,
 }
 
 /// A `server` block.
 #[derive(Debug)]
 pub struct Server {
+    /// The service that the block names.
     pub service: Service,
+    /// The settings of the block, inherited ones included.
     pub scope: Scope,
+    /// The log of the errors of the server's connections.
     pub error_log: LogRef,
 }
 

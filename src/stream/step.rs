@@ -17,7 +17,12 @@ pub struct Step {
 #[derive(Debug)]
 pub enum Fault {
     /// The frame is announced longer than `rpc_max_frame`.
-    TooLarge { length: usize, max: usize },
+    TooLarge {
+        /// The announced length, bytes.
+        length: usize,
+        /// The limit, bytes.
+        max: usize,
+    },
     /// The frame holds no JSON object with a string `in`.
     Malformed(Option<serde_json::Error>),
     /// The call's name is not known.

@@ -51,15 +51,21 @@ use signals::WorkerSignals;
 
 /// The things a master hands to a child at the fork.
 pub struct Start<'a> {
+    /// The child's role and number in the model's plan.
     pub seat: Seat,
+    /// The dispatch model that the child takes part in.
     pub model: Arc<dyn Model>,
     /// The child's slot in the ledger.
     pub tally: Tally,
+    /// The loaded conf, from which the child reads its limits, its CPUs and how to accept.
     pub conf: &'a Conf,
+    /// The compiled `http` block.
     pub site: Arc<HttpConf>,
+    /// The compiled `stream` block.
     pub streams: Arc<Servers>,
     /// The listening sockets, those of the site, then those of the streams; and whether no other process has each.
     pub sockets: Vec<(Arc<Listener>, bool)>,
+    /// The log files, which the child reopens on USR1.
     pub logs: Arc<Logs>,
     /// The user the child becomes; `None`: it keeps the master's.
     pub user: Option<Credentials>,

@@ -10,11 +10,13 @@ use crate::http::message::field::Id;
 use crate::http::message::head::Method;
 use std::borrow::Cow;
 
+/// `etag`: whether files have an entity tag.
 pub static ETAG: Setting<bool> = Setting::flag("etag")
     .contexts(Contexts::HTTP_ALL)
     .default("on")
     .about("Whether files have an entity tag, made of their modification time and size.");
 
+/// `if_modified_since`: how the date of If-Modified-Since is compared with that of the file.
 pub static IF_MODIFIED_SINCE: Setting<ModifiedSince> = Setting::one("if_modified_since", |args| {
     use ModifiedSince::{Before, Exact, Off};
     args.one_of(0, &[("off", Off), ("exact", Exact), ("before", Before)])
@@ -90,4 +92,5 @@ pub(super) fn last_modified<'f>(cx: &'f Cx, found: &'f Found) -> &'f [u8] {
     if found.mtime > cx.clock.unix_s() as i64 { cx.clock.http_date() } else { &found.last_modified }
 }
 
+/// The directives of this module: `etag` and `if_modified_since`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&ETAG, &IF_MODIFIED_SINCE];

@@ -14,6 +14,7 @@ pub struct AddHeader {
     always: bool,
 }
 
+/// `add_header`: the fields that responses get besides their own.
 pub static ADD_HEADER: Setting<Vec<AddHeader>> = Setting::many(
     &["add_header"],
     |args, headers: &mut Vec<AddHeader>| {
@@ -45,9 +46,12 @@ pub static ADD_HEADER: Setting<Vec<AddHeader>> = Setting::many(
 /// `expires`.
 #[derive(Debug, Default)]
 pub enum Expires {
+    /// `off`: neither Expires nor Cache-Control is added.
     #[default]
     Off,
+    /// `epoch`: Expires is one second after the beginning of 1970, and Cache-Control says no-cache.
     Epoch,
+    /// `max`: Expires is the last day of 2037, and Cache-Control says ten years.
     Max,
     /// Seconds from now.
     Access(i64),
@@ -57,11 +61,14 @@ pub enum Expires {
     Daily(i64),
     /// A value with variables: parsed for each exchange.
     Variable {
+        /// The text that becomes an `expires` argument; a result that is none adds nothing.
         template: Template,
+        /// Whether the argument counts from the file's last modification.
         modified: bool,
     },
 }
 
+/// `expires`: the time until which caches may keep a response.
 pub static EXPIRES: Setting<Expires> = Setting::one("expires", |args| {
     let modified = args.len() == 2;
     let bad = |args: &conf::Args, i, what| {
@@ -251,4 +258,5 @@ fn write_expires(expires: &Expires, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
     }
 }
 
+/// The directives of this module: `add_header` and `expires`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&ADD_HEADER, &EXPIRES];

@@ -6,6 +6,7 @@ use crate::http::exchange::{Cx, Exchange};
 use crate::http::message::field::Id;
 use crate::http::message::status;
 
+/// `msie_padding`: whether built-in error pages are padded for old browsers that replace short pages.
 pub static MSIE_PADDING: Setting<bool> = Setting::flag("msie_padding")
     .contexts(Contexts::HTTP_ALL)
     .default("on")
@@ -19,4 +20,5 @@ pub(super) fn write(ex: &Exchange, cx: &Cx, status: u16, page: &mut Vec<u8>) -> 
     status::page(page, status, product(scope), padding)
 }
 
+/// The directive of this module: `msie_padding`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&MSIE_PADDING];

@@ -5,6 +5,7 @@ use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Answer, Cx, Exchange, Found};
 use crate::http::message::range::{self, Ranges};
 
+/// `max_ranges`: how many ranges a request may ask for; `None`: as many as are worth it.
 pub static MAX_RANGES: Setting<Option<u64>> = Setting::one("max_ranges", |args| args.count(0).map(Some))
     .contexts(Contexts::HTTP_ALL)
     .args(1, 1)
@@ -51,4 +52,5 @@ pub(super) fn filter_header(ex: &mut Exchange, _: &Cx, fields: &Fields, out: &mu
     }
 }
 
+/// The directive of this module: `max_ranges`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&MAX_RANGES];

@@ -5,16 +5,19 @@ use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Cx, Exchange};
 use std::io::Write;
 
+/// `absolute_redirect`: whether redirects to a path name scheme, host and port.
 pub static ABSOLUTE_REDIRECT: Setting<bool> = Setting::flag("absolute_redirect")
     .contexts(Contexts::HTTP_ALL)
     .default("on")
     .about("Whether redirects to a path name scheme, host and port too.");
 
+/// `port_in_redirect`: whether absolute redirects name a port other than 80.
 pub static PORT_IN_REDIRECT: Setting<bool> = Setting::flag("port_in_redirect")
     .contexts(Contexts::HTTP_ALL)
     .default("on")
     .about("Whether absolute redirects name the port the client connected to, when it is not 80.");
 
+/// `server_name_in_redirect`: whether absolute redirects name the server's first name instead of the request's host.
 pub static SERVER_NAME_IN_REDIRECT: Setting<bool> = Setting::flag("server_name_in_redirect")
     .contexts(Contexts::HTTP_ALL)
     .default("off")
@@ -23,6 +26,7 @@ pub static SERVER_NAME_IN_REDIRECT: Setting<bool> = Setting::flag("server_name_i
 /// A Location to be sent.
 #[derive(Debug)]
 pub struct LocationField {
+    /// The value of the Location field.
     pub text: Vec<u8>,
     /// Scheme and host were put in front; nginx then sends the field earlier.
     pub completed: bool,
@@ -67,4 +71,5 @@ fn local_ip(cx: &Cx) -> Option<std::net::IpAddr> {
     addr.ip().filter(|ip| !ip.is_unspecified())
 }
 
+/// The directives of this module, which decide how a Location is completed.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&ABSOLUTE_REDIRECT, &PORT_IN_REDIRECT, &SERVER_NAME_IN_REDIRECT];

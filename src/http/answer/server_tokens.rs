@@ -2,6 +2,7 @@
 
 use crate::conf::{self, Contexts, Setting};
 
+/// `server_tokens`: whether the Server field and the built-in pages name the version.
 pub static SERVER_TOKENS: Setting<bool> = Setting::one("server_tokens", |args| {
     args.one_of(0, &[("on", true), ("off", false), ("build", true)])
 })
@@ -18,4 +19,5 @@ pub(super) fn product(scope: &conf::Scope) -> &'static str {
     if *scope.get(&SERVER_TOKENS) { concat!("drover/", env!("CARGO_PKG_VERSION")) } else { "drover" }
 }
 
+/// The directive of this module: `server_tokens`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&SERVER_TOKENS];

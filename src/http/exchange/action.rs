@@ -27,32 +27,49 @@ pub enum Body {
     /// Nothing more.
     None,
     /// Bytes `start` up to, not including, `end` of the file last opened.
-    File { start: u64, end: u64 },
+    File {
+        /// Offset of the first byte to send.
+        start: u64,
+        /// Offset behind the last byte to send.
+        end: u64,
+    },
     /// Several ranges of that file, each behind a head of its own, and the closing boundary.
-    Parts { parts: Vec<Part>, close: Vec<u8> },
+    Parts {
+        /// The ranges, in the order they are sent.
+        parts: Vec<Part>,
+        /// The closing boundary, with its line ends (RFC 2046 section 5.1.1).
+        close: Vec<u8>,
+    },
 }
 
 /// A part of a `multipart/byteranges` body: a head, then bytes of the file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Part {
+    /// The boundary and the fields that precede the bytes (RFC 9110 section 14.6).
     pub head: Vec<u8>,
+    /// Offset of the part's first byte in the file.
     pub start: u64,
+    /// Offset behind the part's last byte in the file.
     pub end: u64,
 }
 
 /// The file that an [`Action::Open`] or [`Action::Stat`] has found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found {
+    /// The kind of object that the path leads to.
     pub kind: Kind,
+    /// Size of the file, bytes.
     pub len: u64,
     /// Last modification, seconds since 1970.
     pub mtime: i64,
     /// Made once, when the file is opened, for every response with this field.
     pub etag: EntityTag,
+    /// The value of Last-Modified: `mtime` as an HTTP date (RFC 9110 section 5.6.7).
     pub last_modified: [u8; date::LEN],
 }
 
 impl Found {
+    /// Gathers the facts about a file; `len` is its size in bytes, `mtime` its last modification, seconds since 1970.
     pub fn new(kind: Kind, len: u64, mtime: i64) -> Found {
         Found { kind, len, mtime, etag: EntityTag::new(mtime, len), last_modified: date::format(mtime) }
     }
@@ -61,8 +78,11 @@ impl Found {
 /// A name of a directory that an [`Action::List`] found, through symbolic links.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
+    /// The entry's file name, without its directory.
     pub name: Vec<u8>,
+    /// The kind of object that the entry leads to.
     pub kind: Kind,
+    /// Size of the object, bytes.
     pub len: u64,
     /// Last modification, seconds since 1970.
     pub mtime: i64,
@@ -76,5 +96,8 @@ pub enum After {
     /// More of this request's body, to be dropped.
     Discard,
     /// Closing; `linger` when the client may still be sending, so that a reset does not eat the response.
-    Close { linger: bool },
+    Close {
+        /// The socket is read for a while before it is closed (lingering_close).
+        linger: bool,
+    },
 }

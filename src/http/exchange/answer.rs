@@ -12,9 +12,21 @@ pub enum Answer {
     /// A status with the built-in page, unless the conf has another.
     Error(u16),
     /// `target`: a uri of this server, or a URL.
-    Redirect { status: u16, target: Vec<u8> },
+    Redirect {
+        /// Status code: 301, 302, 303, 307 or 308.
+        status: u16,
+        /// The value of Location, before `absolute_redirect` completes it.
+        target: Vec<u8>,
+    },
     /// A text made by a phase; without a media type of its own it has that of the uri's extension.
-    Text { status: u16, body: Vec<u8>, media_type: Option<&'static str> },
+    Text {
+        /// Status code of the response.
+        status: u16,
+        /// The whole body.
+        body: Vec<u8>,
+        /// The value of Content-Type; `None`: `types` and `default_type` decide.
+        media_type: Option<&'static str>,
+    },
     /// The connection is closed without a response (`return 444`); the log has this status.
     Close(u16),
 }

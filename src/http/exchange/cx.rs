@@ -11,8 +11,11 @@ use crate::shm::Ledger;
 
 /// The surroundings of an exchange.
 pub struct Cx<'a> {
+    /// The `http` block that the exchange is served by.
     pub conf: &'a HttpConf,
+    /// The time, for dates and logs.
     pub clock: &'a Clock,
+    /// The connection that carries the exchange.
     pub conn: &'a ConnInfo,
     /// The worker is leaving: no keep-alive.
     pub leaving: bool,
@@ -176,6 +179,7 @@ impl Exchange {
 /// The connection that an exchange came in by.
 #[derive(Debug, Clone)]
 pub struct ConnInfo {
+    /// The client's address ($remote_addr).
     pub peer: Addr,
     /// The address the client connected to, when a variable of the conf asks for it or the socket is bound to one.
     pub local: Option<Addr>,

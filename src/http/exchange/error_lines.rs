@@ -18,6 +18,7 @@ pub static LOG_NOT_FOUND: Setting<bool> = Setting::flag("log_not_found")
     .default("on")
     .about("Whether a file that is not found is worth a line in the error log.");
 
+/// The directive of this module: `log_not_found`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&LOG_NOT_FOUND];
 
 /// An exchange as a place of the error log.

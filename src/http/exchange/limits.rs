@@ -16,6 +16,7 @@ pub struct KeepaliveTimeout {
     pub header_s: Option<u64>,
 }
 
+/// `keepalive_timeout`: how long an idle connection stays open, and how long the server promises.
 pub static KEEPALIVE_TIMEOUT: Setting<KeepaliveTimeout> = Setting::one("keepalive_timeout", |args| {
     let header_ms = if args.len() == 2 { Some(args.time_ms(1)?) } else { None };
     Ok(KeepaliveTimeout { idle_ms: args.time_ms(0)?, header_s: header_ms.map(|ms| ms / 1000) })
@@ -29,36 +30,43 @@ pub static KEEPALIVE_TIMEOUT: Setting<KeepaliveTimeout> = Setting::one("keepaliv
      the client as `Keep-Alive: timeout=`.",
 );
 
+/// `keepalive_requests`: how many requests a connection may carry.
 pub static KEEPALIVE_REQUESTS: Setting<u64> = Setting::count("keepalive_requests")
     .contexts(Contexts::HTTP_ALL)
     .default("1000")
     .about("Requests that one connection may carry before it is closed.");
 
+/// `keepalive_time`: how long a connection may carry requests, ms.
 pub static KEEPALIVE_TIME: Setting<u64> = Setting::time_ms("keepalive_time")
     .contexts(Contexts::HTTP_ALL)
     .default("1h")
     .about("How long one connection may carry requests before it is closed.");
 
+/// `client_header_timeout`: how long the whole head of a request may take to arrive, ms.
 pub static CLIENT_HEADER_TIMEOUT: Setting<u64> = Setting::time_ms("client_header_timeout")
     .contexts(SERVERS)
     .default("60s")
     .about("How long a client may take to send the whole head of a request; then 408 and close.");
 
+/// `client_body_timeout`: how long a client may pause within a body, ms.
 pub static CLIENT_BODY_TIMEOUT: Setting<u64> = Setting::time_ms("client_body_timeout")
     .contexts(Contexts::HTTP_ALL)
     .default("60s")
     .about("How long a client may pause while it sends the body of a request.");
 
+/// `send_timeout`: how long a client may pause while it takes a response, ms.
 pub static SEND_TIMEOUT: Setting<u64> = Setting::time_ms("send_timeout")
     .contexts(Contexts::HTTP_ALL)
     .default("60s")
     .about("How long a client may pause while it takes a response.");
 
+/// `reset_timedout_connection`: whether a connection that timed out is reset.
 pub static RESET_TIMEDOUT_CONNECTION: Setting<bool> = Setting::flag("reset_timedout_connection")
     .contexts(Contexts::HTTP_ALL)
     .default("off")
     .about("Whether a connection that timed out is reset, which frees its memory in the kernel at once.");
 
+/// `client_header_buffer_size`: how long a head may be before it counts against the large buffers, bytes.
 pub static CLIENT_HEADER_BUFFER_SIZE: Setting<u64> = Setting::size("client_header_buffer_size")
     .contexts(SERVERS)
     .default("1k")
@@ -71,6 +79,7 @@ pub struct LargeBuffers {
     size: u64,
 }
 
+/// `large_client_header_buffers`: how long the lines and the head of a request may be.
 pub static LARGE_CLIENT_HEADER_BUFFERS: Setting<LargeBuffers> = Setting::one("large_client_header_buffers", |args| {
     let Some(number @ 1..) = conf::parse_count(args.str(0)?) else {
         return Err(args.invalid(0, "value", "a number of buffers, 1 or more"));
@@ -94,6 +103,7 @@ pub static LARGE_CLIENT_HEADER_BUFFERS: Setting<LargeBuffers> = Setting::one("la
 const MIN_POOL_SIZE: u64 = 112;
 const POOL_ALIGNMENT: u64 = 16;
 
+/// `connection_pool_size`: the least size of a large header buffer, bytes.
 pub static CONNECTION_POOL_SIZE: Setting<u64> = Setting::one("connection_pool_size", |args| match args.size(0)? {
     size if size < MIN_POOL_SIZE => Err(args.bad(0, format!("the pool size must be no less than {MIN_POOL_SIZE}"))),
     size if size % POOL_ALIGNMENT > 0 => {
@@ -145,6 +155,7 @@ pub(in crate::http) fn may_keep_alive(cx: &Cx, location: &Location) -> bool {
         && cx.clock.now_ms().saturating_sub(cx.conn.opened_ms) < *location.scope.get(&KEEPALIVE_TIME)
 }
 
+/// The directives of this module: limits on connections, heads and pauses.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[
     &KEEPALIVE_TIMEOUT,
     &KEEPALIVE_REQUESTS,

@@ -48,6 +48,7 @@ fn built_in() -> &'static Types<&'static str> {
     &TABLE
 }
 
+/// `types`: the media types, by the extension of a file's name.
 pub static TYPES: Setting<Table> = Setting::many(&["types"], |args, table: &mut Table| {
     if matches!(table, Table::BuiltIn) {
         *table = Table::Said(Types::default());
@@ -84,6 +85,7 @@ pub static TYPES: Setting<Table> = Setting::many(&["types"], |args, table: &mut 
      and an include of a mime.types that is not there means the same.",
 );
 
+/// `default_type`: the media type of a response whose uri has no known extension.
 pub static DEFAULT_TYPE: Setting<String> = Setting::one("default_type", |args| Ok(args.str(0)?.to_owned()))
     .contexts(Contexts::HTTP_ALL)
     .args(1, 1)
@@ -97,6 +99,7 @@ pub(in crate::http) fn of<'a>(ex: &Exchange, cx: &Cx<'a>) -> &'a [u8] {
     scope.get(&TYPES).get(&ex.target.uri).map_or_else(|| scope.get(&DEFAULT_TYPE).as_bytes(), str::as_bytes)
 }
 
+/// The directives of this module: `types` and `default_type`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&TYPES, &DEFAULT_TYPE];
 
 #[cfg(test)]

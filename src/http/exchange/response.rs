@@ -6,6 +6,7 @@ use crate::http::message::range::ByteRange;
 /// The properties of the response that are known by now; those of the head once it is written.
 #[derive(Debug, Default)]
 pub struct Response {
+    /// The status code that is sent and logged; 0 while it is not known.
     pub status: u16,
     /// Seconds since 1970.
     pub last_modified: Option<i64>,

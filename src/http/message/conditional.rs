@@ -30,9 +30,13 @@ pub enum ModifiedSince {
 /// The preconditions of a request; values are raw field values, several lines of a list joined.
 #[derive(Clone, Debug, Default)]
 pub struct Preconditions<'a> {
+    /// The entity tags of If-Match, or `*` (RFC 9110 section 13.1.1).
     pub if_match: Option<Cow<'a, [u8]>>,
+    /// The entity tags of If-None-Match, or `*` (RFC 9110 section 13.1.2).
     pub if_none_match: Option<Cow<'a, [u8]>>,
+    /// The date of If-Modified-Since (RFC 9110 section 13.1.3); `None` also for methods other than GET and HEAD.
     pub if_modified_since: Option<&'a [u8]>,
+    /// The date of If-Unmodified-Since (RFC 9110 section 13.1.4).
     pub if_unmodified_since: Option<&'a [u8]>,
     /// The method is neither GET nor HEAD.
     pub writes: bool,
@@ -41,6 +45,7 @@ pub struct Preconditions<'a> {
 /// The outcome of the preconditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
+    /// The request is answered as if it had no preconditions.
     Proceed,
     /// 304
     NotModified,
@@ -163,6 +168,7 @@ impl EntityTag {
         tag
     }
 
+    /// The tag as the ETag field sends it, with its quotes.
     pub fn as_bytes(&self) -> &[u8] {
         self.text.get(..usize::from(self.len)).unwrap_or_default()
     }

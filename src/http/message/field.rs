@@ -4,7 +4,7 @@ macro_rules! known {
     ($($id:ident = $name:literal),* $(,)?) => {
         /// A request field the server itself reads.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Id { $($id),* }
+        pub enum Id { $(#[doc = concat!("The number of the field `", $name, "`.")] $id),* }
 
         impl Id {
             /// How many there are.

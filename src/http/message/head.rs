@@ -8,7 +8,9 @@ use std::borrow::Cow;
 /// A piece of the buffer the head was parsed from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
+    /// Index of the first byte in the buffer.
     pub start: u32,
+    /// Length, bytes.
     pub len: u32,
 }
 
@@ -23,10 +25,12 @@ impl Span {
         buf.get(self.start as usize..self.end()).unwrap_or_default()
     }
 
+    /// Index behind the last byte in the buffer.
     pub fn end(self) -> usize {
         self.start as usize + self.len as usize
     }
 
+    /// Whether the span has no bytes; a field with an empty value has such a span.
     pub fn is_empty(self) -> bool {
         self.len == 0
     }
@@ -61,15 +65,24 @@ impl Default for Limits {
 /// The request method.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
+    /// GET (RFC 9110 section 9.3.1).
     #[default]
     Get,
+    /// HEAD: a GET whose response has no body (RFC 9110 section 9.3.2).
     Head,
+    /// POST (RFC 9110 section 9.3.3).
     Post,
+    /// PUT (RFC 9110 section 9.3.4).
     Put,
+    /// DELETE (RFC 9110 section 9.3.5).
     Delete,
+    /// OPTIONS (RFC 9110 section 9.3.7).
     Options,
+    /// TRACE (RFC 9110 section 9.3.8).
     Trace,
+    /// CONNECT: its target is an authority (RFC 9110 section 9.3.6).
     Connect,
+    /// PATCH (RFC 5789 section 2).
     Patch,
     /// Any other well-formed one; its text is [`Head::method_text`].
     Other,
@@ -78,7 +91,9 @@ pub enum Method {
 /// HTTP/1.0, or 1.1, which also stands for any later minor version (RFC 9110 section 6.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
+    /// HTTP/1.0: no Host is required, no transfer coding allowed.
     Http10,
+    /// HTTP/1.1 and later minor versions.
     #[default]
     Http11,
 }
@@ -86,8 +101,10 @@ pub enum Version {
 /// The form of the request target (RFC 9112 section 3.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
+    /// A path and a query: `/path?query` (section 3.2.1).
     #[default]
     Origin,
+    /// A whole URL: `http://host/path?query` (section 3.2.2).
     Absolute,
     /// CONNECT only, and the only one there; it has no path.
     Authority,
@@ -98,38 +115,53 @@ pub enum Form {
 /// How the end of the body is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Framing {
+    /// The request has no body (RFC 9112 section 6.3, item 7).
     #[default]
     None,
+    /// Content-Length says the length of the body, bytes.
     Length(u64),
+    /// The body comes in chunks, the last of them empty (RFC 9112 section 7.1).
     Chunked,
 }
 
 /// A field line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
+    /// The field's name, in the client's case.
     pub name: Span,
+    /// The field's value, without the white space around it.
     pub value: Span,
+    /// The number of the name; `None`: the server itself does not read the field.
     pub id: Option<Id>,
 }
 
 /// The part of the head that is to blame when it's refused, for the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Blame {
+    /// No part: the head was not refused, or the log needs no piece of it.
     #[default]
     None,
     /// The line is malformed or too long.
     Line(Span),
     /// A field that must not come twice, and the one before it.
-    Second { field: Field, first: Field },
+    Second {
+        /// The field that came too late; `Head::fields` does not hold it.
+        field: Field,
+        /// The field of the same name before it.
+        first: Field,
+    },
 }
 
 /// A parsed request head. Spans point into the buffer that was parsed.
 #[derive(Clone, Debug, Default)]
 pub struct Head {
+    /// The method; `Other` when the server has no name for it.
     pub method: Method,
+    /// The method as the client wrote it ($request_method).
     pub method_text: Span,
     /// The request line without its line end ($request); set as soon as the line is complete, also when it's refused.
     pub line: Span,
+    /// The form in which the client wrote the target.
     pub form: Form,
     /// The whole request target.
     pub target: Span,
@@ -137,12 +169,15 @@ pub struct Head {
     pub(super) uri: Span,
     pub(super) path: Span,
     pub(super) query: Option<Span>,
+    /// The version, on which keep-alive and the transfer codings depend.
     pub version: Version,
     /// The version as the client wrote it ($server_protocol).
     pub version_text: Span,
+    /// The field lines in the client's order, without those whose name is malformed or has a `_` that is not allowed.
     pub fields: Vec<Field>,
     /// Index + 1 into `fields` of the first field of each known name.
     pub(super) known: [u16; Id::COUNT],
+    /// How the end of the body is found (RFC 9112 section 6.3).
     pub framing: Framing,
     /// The client wants the connection to stay open (RFC 9112 section 9.3).
     pub keep_alive: bool,
@@ -151,6 +186,7 @@ pub struct Head {
     /// The validated host the request is for, without port and trailing dot, in the client's case; empty if none was
     /// sent.
     pub host: Span,
+    /// The part to blame for a refusal, for the error log.
     pub blame: Blame,
     /// Where the request line starts, after the empty lines before it.
     pub(super) start: usize,

@@ -6,7 +6,9 @@ use std::io::Write;
 /// A part of a representation: bytes `start` up to, not including, `end`; never empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByteRange {
+    /// Offset of the range's first byte.
     pub start: u64,
+    /// Offset behind the range's last byte.
     pub end: u64,
 }
 

@@ -54,8 +54,11 @@ pub enum Reject {
 /// The part of the request that was being read when it was refused; ends the log text, as in nginx.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
+    /// The client's request line was being read.
     RequestLine,
+    /// The field lines were being read.
     Headers,
+    /// The body was being read.
     Body,
 }
 

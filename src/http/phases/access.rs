@@ -115,6 +115,7 @@ pub(super) fn check(ex: &mut Exchange, cx: &Cx) -> Flow {
     Flow::Answer(Answer::Error(403))
 }
 
+/// The directives of this module: `allow` and `deny`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&ACCESS];
 
 #[cfg(test)]

@@ -10,21 +10,25 @@ use crate::http::message::head::Method;
 use crate::http::message::uri::{self, Escape};
 use crate::os::time::LocalTime;
 
+/// `autoindex`: whether a directory without an index file is listed.
 pub static AUTOINDEX: Setting<bool> = Setting::flag("autoindex").contexts(Contexts::HTTP_ALL).default("off").about(
     "Whether a uri that ends in a slash, and leads to a directory without an index file, gets a list of what the \
      directory holds. Names that begin with a dot are not listed.",
 );
 
+/// `autoindex_exact_size`: whether a list gives sizes in bytes, not rounded.
 pub static AUTOINDEX_EXACT_SIZE: Setting<bool> = Setting::flag("autoindex_exact_size")
     .contexts(Contexts::HTTP_ALL)
     .default("on")
     .about("Whether `autoindex` gives sizes in bytes, not rounded to kilobytes, megabytes and gigabytes.");
 
+/// `autoindex_localtime`: whether a list gives times in this machine's time zone, not in UTC.
 pub static AUTOINDEX_LOCALTIME: Setting<bool> = Setting::flag("autoindex_localtime")
     .contexts(Contexts::HTTP_ALL)
     .default("off")
     .about("Whether `autoindex` gives times in this machine's time zone, not in UTC.");
 
+/// The directives of this module, which decide whether and how directories are listed.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&AUTOINDEX, &AUTOINDEX_EXACT_SIZE, &AUTOINDEX_LOCALTIME];
 
 /// The column in which times begin, counted from the names: longer names are cut.

@@ -3,6 +3,7 @@
 use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Answer, Cx, Exchange, Flow};
 
+/// `client_max_body_size`: how long the body of a request may be, bytes; 0: any length.
 pub static CLIENT_MAX_BODY_SIZE: Setting<u64> = Setting::size("client_max_body_size")
     .contexts(Contexts::HTTP_ALL)
     .default("1m")
@@ -25,4 +26,5 @@ pub(super) fn begin_within(ex: &mut Exchange, cx: &Cx, max: u64) -> Flow {
     }
 }
 
+/// The directive of this module: `client_max_body_size`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&CLIENT_MAX_BODY_SIZE];

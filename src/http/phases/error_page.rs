@@ -108,4 +108,5 @@ pub(super) fn find(ex: &mut Exchange, cx: &Cx, status: u16) -> Option<Flow> {
     }
 }
 
+/// The directives of this module: `error_page` and `recursive_error_pages`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&ERROR_PAGE, &RECURSIVE_ERROR_PAGES];

@@ -76,4 +76,5 @@ fn look_up(ex: &mut Exchange, cx: &Cx, i: usize) -> Flow {
     if is_absolute { Flow::Redirect } else { Lookup::stat(i) }
 }
 
+/// The directive of this module: `index`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&INDEX];

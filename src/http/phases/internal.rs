@@ -18,4 +18,5 @@ pub(super) fn check(ex: &mut Exchange, cx: &Cx) -> Flow {
     Flow::Next
 }
 
+/// The directive of this module: `internal`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&INTERNAL];

@@ -94,4 +94,5 @@ fn answer(ex: &mut Exchange, cx: &Cx, conf: &Return) -> Flow {
     })
 }
 
+/// The directive of this module: `return`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&RETURN];

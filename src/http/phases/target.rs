@@ -69,4 +69,5 @@ pub(super) fn set_server(ex: &mut Exchange, cx: &Cx, server: usize) {
     ex.target.location = cx.conf.server(server).own;
 }
 
+/// The directive of this module: `merge_slashes`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&MERGE_SLASHES];

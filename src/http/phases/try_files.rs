@@ -136,4 +136,5 @@ fn try_name(ex: &Exchange, cx: &Cx, template: &Template) -> Vec<u8> {
     name
 }
 
+/// The directive of this module: `try_files`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&TRY_FILES];

@@ -14,6 +14,7 @@ use crate::conf::{self, Conf, Contexts, Listen, ListenSocket, Node, Scope, Secti
 use crate::log::LogRef;
 use crate::os::{Addr, ListenOptions};
 
+/// `http`: the block that holds the servers, and the settings they inherit.
 pub static HTTP: Section = Section::new("http")
     .contexts(Contexts::MAIN)
     .inner(Contexts::HTTP)
@@ -24,6 +25,7 @@ pub static HTTP: Section = Section::new("http")
 /// The whole `http` block, compiled.
 #[derive(Debug)]
 pub struct HttpBlock {
+    /// The listening sockets that the servers need. A connection names its socket by the index here.
     pub sockets: Vec<ListenSocket>,
     bounds: Vec<Bound>,
     servers: Vec<Server>,
@@ -169,6 +171,7 @@ impl HttpBlock {
         self.sockets.get(socket).and_then(|socket| socket.bound(local)).unwrap_or_default()
     }
 
+    /// The address of a listen address, which [`HttpBlock::bound`] names by its index.
     pub fn bound_addr(&self, bound: usize) -> &Addr {
         &self.bounds[bound].addr
     }
@@ -190,10 +193,12 @@ impl HttpBlock {
         &self.servers
     }
 
+    /// The server at an index that [`HttpBlock::select_server`] or [`HttpBlock::default_server`] returned.
     pub fn server(&self, index: usize) -> &Server {
         &self.servers[index]
     }
 
+    /// The location at a [`Location::index`].
     pub fn location(&self, index: usize) -> &Location {
         &self.locations[index]
     }
@@ -205,6 +210,7 @@ impl HttpBlock {
         ranges.map(|(server, end)| (server, self.locations.get(server.own..end).unwrap_or_default()))
     }
 
+    /// The locations of all servers, each at its [`Location::index`].
     pub fn locations(&self) -> &[Location] {
         &self.locations
     }
@@ -215,4 +221,5 @@ impl HttpBlock {
     }
 }
 
+/// The directive of this module: `http`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&HTTP];

@@ -6,11 +6,13 @@ use super::regex::{Captures, Regex};
 /// Reused: [`Captured::clear`] keeps the memory.
 #[derive(Debug, Default)]
 pub struct Captured {
+    /// The groups of the last regex that matched: `$1` to `$9`.
     pub groups: Captures,
     named: Vec<(Box<str>, Vec<u8>)>,
 }
 
 impl Captured {
+    /// Forgets all groups, so that the next exchange can reuse the memory.
     pub fn clear(&mut self) {
         self.groups.clear();
         self.named.clear();

@@ -2,6 +2,7 @@
 
 use crate::conf::{self, Contexts, Listen, Setting};
 
+/// `listen` in `http`: the addresses at which a server is reached.
 pub static LISTEN: Setting<Vec<Listen>> = Setting::many(&["listen"], |args, listens| Listen::parse_into(args, listens))
 .contexts(Contexts::SERVER)
 .args(1, usize::MAX)
@@ -14,9 +15,11 @@ pub static LISTEN: Setting<Vec<Listen>> = Setting::many(&["listen"], |args, list
      Without any, a server listens on *:80 (on *:8000 when not started by root).",
 );
 
+/// `tcp_nodelay` in `http`: whether small packets leave at once (TCP_NODELAY).
 pub static TCP_NODELAY: Setting<bool> = Setting::flag("tcp_nodelay").contexts(Contexts::HTTP_ALL).default("on").about(
     "Whether small packets leave at once. Set on the listening socket, from which connections inherit it: the \
          setting of the default server counts.",
 );
 
+/// The directives of this module: `listen` and `tcp_nodelay`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&LISTEN, &TCP_NODELAY];

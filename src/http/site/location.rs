@@ -6,6 +6,7 @@ use super::route::Rule;
 use crate::conf::{self, Contexts, Node, Scope, Section, Span};
 use crate::log::LogRef;
 
+/// `location`: the block of settings for some uris of a server.
 pub static LOCATION: Section = Section::new("location")
     .contexts(Contexts::SERVER.union(Contexts::LOCATION))
     .inner(Contexts::LOCATION)
@@ -20,22 +21,32 @@ pub static LOCATION: Section = Section::new("location")
 /// A `location`, or the settings of a server itself, where no location fits.
 #[derive(Debug)]
 pub struct Location {
+    /// The index of the location in [`HttpBlock::locations`](super::block::HttpBlock::locations).
     pub index: usize,
     /// The place of the location's name in the conf, or of the server's.
     pub span: Span,
+    /// The settings of the location, inherited ones included.
     pub scope: Scope,
+    /// The uris that the location is for.
     pub pattern: Pattern,
+    /// The part of a uri that follows the location's `root` or `alias` in the path of a file.
     pub uri_tail: UriTail,
+    /// The log of the errors of requests that the location serves.
     pub error_log: LogRef,
 }
 
 /// The uris that a location is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pattern {
+    /// Every uri that no location of the server fits.
     Server,
+    /// `= URI`: exactly this uri.
     Exact(Vec<u8>),
+    /// `URI` or `^~ URI`: the uris that begin so.
     Prefix(Vec<u8>),
+    /// `~ URI` or `~* URI`: the uris that the regex matches.
     Regex,
+    /// `@NAME`: no uri of a client; internal redirects name the location.
     Named,
 }
 
@@ -109,4 +120,5 @@ pub(super) fn parse_rule(node: &Node) -> Result<(Rule, Pattern, &str), conf::Err
     Ok((rule, pattern, name))
 }
 
+/// The directive of this module: `location`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&LOCATION];

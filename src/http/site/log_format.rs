@@ -12,6 +12,7 @@ const COMBINED_NAME: &str = "combined";
 /// The value of a `log_format`.
 #[derive(Debug, Clone)]
 pub struct LogFormat {
+    /// The name by which an `access_log` asks for the format.
     pub name: String,
     /// Where the conf names it.
     span: conf::Span,
@@ -45,6 +46,7 @@ impl LogFormat {
     }
 }
 
+/// `log_format`: the formats that the conf defines, without `combined`.
 pub static LOG_FORMAT: Setting<Vec<LogFormat>> =
     Setting::many(&["log_format"], |args, formats: &mut Vec<LogFormat>| {
         let name = args.str(0)?.to_owned();
@@ -80,4 +82,5 @@ pub static LOG_FORMAT: Setting<Vec<LogFormat>> =
      being its number.",
     );
 
+/// The directive of this module: `log_format`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&LOG_FORMAT];

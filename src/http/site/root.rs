@@ -103,4 +103,5 @@ impl Root {
     }
 }
 
+/// The directives of this module: `root` and `alias`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&ROOT];

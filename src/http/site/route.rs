@@ -6,6 +6,7 @@ use foldhash::HashMap;
 /// The entry that matched.
 #[derive(Debug)]
 pub struct Found<'a, T> {
+    /// The value that was kept with the name or pattern.
     pub value: &'a T,
     /// The pattern, if it was one; then the captures given to `find` hold its groups, otherwise they are untouched.
     pub regex: Option<&'a Regex>,
@@ -176,7 +177,12 @@ pub enum Rule {
     /// `= /path`
     Exact(Vec<u8>),
     /// `/path`; with `no_regex`: `^~ /path`
-    Prefix { path: Vec<u8>, no_regex: bool },
+    Prefix {
+        /// The bytes that a uri must begin with.
+        path: Vec<u8>,
+        /// Whether the regexes are not tried when this prefix is the longest that fits.
+        no_regex: bool,
+    },
     /// `~ pattern` or `~* pattern`
     Regex(Regex),
     /// `@name`, without the `@`

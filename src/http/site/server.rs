@@ -3,6 +3,7 @@
 use super::route::Locations;
 use crate::conf::{self, Contexts, Scope, Section};
 
+/// `server` in `http`: the block of a virtual server.
 pub static SERVER: Section = Section::new("server")
     .contexts(Contexts::HTTP)
     .inner(Contexts::SERVER)
@@ -12,6 +13,7 @@ pub static SERVER: Section = Section::new("server")
 /// A `server` of the conf.
 #[derive(Debug)]
 pub struct Server {
+    /// The settings of the server, inherited ones included.
     pub scope: Scope,
     /// The first of its names, `$server_name`.
     pub name: String,
@@ -20,4 +22,5 @@ pub struct Server {
     pub own: usize,
 }
 
+/// The directive of this module: `server`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&SERVER];

@@ -4,6 +4,7 @@ use super::regex::Regex;
 use super::template::VariableNames;
 use crate::conf::{self, Contexts, Setting, Span};
 
+/// `server_name`: the hosts that a server answers for.
 pub static SERVER_NAME: Setting<Vec<ServerName>> = Setting::many(
     &["server_name"],
     |args, names: &mut Vec<ServerName>| {
@@ -54,4 +55,5 @@ impl ServerName {
     }
 }
 
+/// The directive of this module: `server_name`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&SERVER_NAME];

@@ -19,6 +19,7 @@ use view::View;
 /// All views.
 static VIEWS: &[&View] = &[&stub_status::VIEW, &ledger::VIEW, &metrics::VIEW, &status_page::VIEW];
 
+/// The directives that let a location show a view: `stub_status`, `ledger`, `metrics`, `status_page`.
 pub static DIRECTIVES: &[&dyn Entry] =
     &[&stub_status::STUB_STATUS, &ledger::LEDGER, &metrics::METRICS, &status_page::STATUS_PAGE];
 

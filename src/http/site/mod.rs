@@ -7,6 +7,7 @@ pub mod captured;
 pub mod listen;
 pub mod location;
 pub mod log_format;
+pub mod masks;
 pub mod regex;
 pub mod root;
 pub mod route;

@@ -241,7 +241,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     ),
     &Refused::family(&["http2", "http2_push", "http2_push_preload", "http3", "http3_*", "quic_*"], YET_HTTP2),
     &Refused::family(&["if", "rewrite", "rewrite_log", "break", "set", "uninitialized_variable_warn"], YET_REWRITE),
-    &Refused::family(&["map", "geo", "geoip_*", "split_clients", "userid", "userid_*"], YET_VARIABLES),
+    &Refused::family(&["geo", "geoip_*", "split_clients", "userid", "userid_*"], YET_VARIABLES),
     &Refused::family(
         &[
             "auth_basic",
@@ -333,7 +333,7 @@ mod tests {
         for (text, word) in [
             ("http { proxy_pass http://x; }", "passes nothing on"),
             ("http { fastcgi_split_path_info x; }", "passes nothing on"),
-            ("http { map $a $b { } }", "variables"),
+            ("http { geo $a { } }", "variables"),
             ("http { if ($x = y) { } }", "try_files"),
             ("http { gzip on; }", "compress"),
             ("http { ssl_certificate x; }", "TLS"),

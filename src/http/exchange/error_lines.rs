@@ -204,6 +204,11 @@ pub fn regex_failed(ex: &Exchange, cx: &Cx, text: &[u8], error: &MatchError) {
     log::alert!(at: here(ex, cx), "pcre2_match() failed: {code} on \"{}\" using \"{pattern}\"", Text(text));
 }
 
+/// The value of a variable of the conf is made of that very value.
+pub fn variable_cycle(ex: &Exchange, cx: &Cx, name: &str) {
+    log::error!(at: here(ex, cx), "cycle while evaluating variable \"{name}\"");
+}
+
 /// A file that was found can't be read.
 pub fn unreadable(ex: &Exchange, cx: &Cx) {
     log::alert!(at: here(ex, cx), "pread() \"{}\" failed: the file is shorter than it was", Text(&ex.target.path));

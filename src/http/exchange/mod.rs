@@ -7,15 +7,18 @@ mod answer;
 pub mod authorization;
 mod body;
 mod cx;
+pub mod defined;
 pub mod error_lines;
 mod evaluate;
 pub mod file_path;
 mod flow;
 pub mod limits;
+pub mod map;
 pub mod media_type;
 mod parts;
 mod response;
 mod state;
+mod values;
 pub mod variables;
 
 pub use action::{Action, After, Body, Found, Kind, Listed, Part};

@@ -2,6 +2,7 @@
 
 use crate::http::message::request_body::RequestBody;
 use crate::http::site::captured::Captured;
+use std::cell::RefCell;
 
 /// Where the request leads.
 #[derive(Debug, Default)]
@@ -14,7 +15,8 @@ pub(crate) struct Target {
     pub(in crate::http) path: Vec<u8>,
     pub(in crate::http) server: usize,
     pub(in crate::http) location: usize,
-    pub(in crate::http) captured: Captured,
+    /// In a cell: the regex of a map changes it while a text is filled in.
+    pub(in crate::http) captured: RefCell<Captured>,
     /// An internal redirect led here.
     pub(in crate::http) is_internal: bool,
     /// The uri is a name that try_files has found below the alias of a regex location (nginx's `add_uri_to_alias`).
@@ -78,7 +80,7 @@ impl Target {
         uri.clear();
         args.clear();
         path.clear();
-        captured.clear();
+        captured.get_mut().clear();
         (*server, *location, *is_internal, *add_uri_to_alias, *redirects) = Default::default();
     }
 

@@ -1,7 +1,9 @@
 //! The variables: an entry each in a table. A log field is a variable. A room whose code computes a value has a table
 //! of its own beside that code; the top of `http` lists the tables, and they are bound to the names that a conf uses.
 
-use super::cx::{Cx, Known, Variable};
+use super::cx::{Cx, Definition, Known, Variable};
+use super::defined::Definitions;
+use super::error_lines;
 use super::state::Exchange;
 use crate::conf;
 use crate::http::message::field::Id;
@@ -30,14 +32,30 @@ impl Known {
     }
 }
 
-/// Binds the names that a conf uses to the variables of `tables`, to the families of names such as `http_NAME`, and to
-/// the named groups of the conf's regexes.
+/// The variables of the tables that a conf may define anew (nginx's `NGX_HTTP_VAR_CHANGEABLE`).
+const CHANGEABLE: [&str; 3] = ["args", "limit_rate", "invalid_referer"];
+
+/// Binds the names that a conf uses to the variables that it defines, to those of `tables`, to the families of names
+/// such as `http_NAME`, and to the named groups of the conf's regexes.
 ///
 /// # Errors
-/// nginx's `unknown "x" variable` for the first name that nothing defines.
-pub(in crate::http) fn bind(names: &VariableNames, tables: &[&'static [Known]]) -> Result<Vec<Variable>, conf::Error> {
+/// nginx's `unknown "x" variable` for the first name that nothing defines, `the duplicate "x" variable` for a
+/// definition of one that is there already.
+pub(in crate::http) fn bind(
+    names: &VariableNames,
+    defined: &Definitions,
+    tables: &[&'static [Known]],
+) -> Result<Vec<Variable>, conf::Error> {
     let known = || tables.iter().copied().flatten();
-    let bind_one = |(name, span): (&str, conf::Span)| {
+    let is_fixed = |name: &str| !CHANGEABLE.contains(&name) && known().any(|variable| variable.name == name);
+    if let Some(definition) = defined.all().find(|definition| is_fixed(&definition.name.to_ascii_lowercase())) {
+        let message = format!("the duplicate \"{}\" variable", definition.name);
+        return Err(conf::Error::at(definition.span, message));
+    }
+    let bind_one = |(number, (name, span)): (usize, (&str, conf::Span))| {
+        if let Some(definition) = defined.find(name) {
+            return Ok(Variable::Defined(definition.clone(), number));
+        }
         if let Some(variable) = known().find(|variable| variable.name == name) {
             return Ok(Variable::Known(variable));
         }
@@ -47,14 +65,15 @@ pub(in crate::http) fn bind(names: &VariableNames, tables: &[&'static [Known]]) 
         if names.captured().iter().any(|captured| captured == name) {
             return Ok(Variable::Named(name.to_owned()));
         }
-        let all = known().map(|variable| variable.name).chain(names.captured().iter().map(String::as_str));
+        let own = defined.all().map(|definition| &*definition.name);
+        let all = known().map(|variable| variable.name).chain(names.captured().iter().map(String::as_str)).chain(own);
         let error = conf::Error::at(span, format!("unknown \"{name}\" variable"));
         Err(match conf::did_you_mean(name, all) {
             Some(near) => error.help(format!("did you mean \"${near}\"?")),
             None => error,
         })
     };
-    names.used().map(bind_one).collect()
+    names.used().enumerate().map(bind_one).collect()
 }
 
 impl Variable {
@@ -78,8 +97,9 @@ impl Variable {
             Variable::Sent(name) => join(out, b", ", ex.response.sent(name.as_bytes())),
             Variable::Arg(name) => put(out, argument(&ex.target.args, name.as_bytes())),
             Variable::Cookie(name) => put(out, cookie(ex, cx, name.as_bytes())),
-            Variable::Capture(n) => put(out, ex.target.captured.get(*n)),
-            Variable::Named(name) => put(out, ex.target.captured.name(name)),
+            Variable::Capture(n) => put(out, ex.target.captured.borrow().get(*n)),
+            Variable::Named(name) => put(out, ex.target.captured.borrow().name(name)),
+            Variable::Defined(definition, number) => defined(ex, cx, definition, *number, out),
         }
     }
 
@@ -87,6 +107,29 @@ impl Variable {
     pub(super) fn is_foreign(&self) -> bool {
         !matches!(self, Variable::Known(variable) if !variable.is_foreign)
     }
+}
+
+/// The value of a variable that the conf defines: computed at its first use, and kept unless it is volatile
+/// (`ngx_http_get_indexed_variable`).
+fn defined(ex: &Exchange, cx: &Cx, definition: &Definition, number: usize, out: &mut Vec<u8>) -> bool {
+    if ex.values.get(number, out) {
+        return true;
+    }
+    let _deeper = match ex.values.deeper() {
+        Ok(deeper) => deeper,
+        Err(cycle) => {
+            if cycle.is_new {
+                error_lines::variable_cycle(ex, cx, &definition.name);
+            }
+            return false;
+        }
+    };
+    let start = out.len();
+    definition.table.value(ex, cx, out);
+    if !definition.is_volatile {
+        ex.values.set(number, &out[start..]);
+    }
+    true
 }
 
 pub(super) fn put(out: &mut Vec<u8>, value: Option<&[u8]>) -> bool {

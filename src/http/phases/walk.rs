@@ -155,9 +155,9 @@ fn find_location(ex: &mut Exchange, cx: &Cx) -> Flow {
         flow => return flow,
     }
     let server = ex.server_of(cx);
-    match server.locations.find(&ex.target.uri, &mut ex.target.captured.groups) {
+    match server.locations.find(&ex.target.uri, &mut ex.target.captured.get_mut().groups) {
         Ok(Some(found)) => {
-            ex.target.captured.keep_names(found.regex);
+            ex.target.captured.get_mut().keep_names(found.regex);
             enter(ex, cx, *found.value)
         }
         Ok(None) => enter(ex, cx, server.own),

@@ -21,7 +21,7 @@ impl Captured {
         let Some(regex) = regex else { return };
         for (name, group) in regex.names() {
             let value = self.groups.get(group).unwrap_or_default().to_vec();
-            match self.named.iter_mut().find(|(known, _)| **known == *name) {
+            match self.named.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
                 Some((_, old)) => *old = value,
                 None => self.named.push((name.into(), value)),
             }
@@ -35,6 +35,6 @@ impl Captured {
 
     /// The text of a named group.
     pub fn name(&self, name: &str) -> Option<&[u8]> {
-        self.named.iter().find(|(known, _)| **known == *name).map(|(_, value)| value.as_slice())
+        self.named.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_slice())
     }
 }

@@ -19,7 +19,8 @@ pub(in crate::http) enum Part {
     Variable(usize),
 }
 
-/// The names of variables in one conf: those that templates use, numbered, and the named groups of regexes.
+/// The names of variables in one conf, in lower case: those that templates use, numbered, and the named groups of
+/// regexes.
 ///
 /// A group may be defined below its use: names are looked up when the whole conf has been read.
 #[derive(Debug, Default, Clone)]
@@ -32,7 +33,7 @@ pub struct VariableNames {
 impl VariableNames {
     /// Makes the named groups of a regex known as variables.
     pub fn capture<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
-        self.captured.extend(names.map(str::to_owned));
+        self.captured.extend(names.map(str::to_ascii_lowercase));
     }
 
     /// The names that templates use, in the order of their numbers, and the places of their first use.
@@ -51,9 +52,9 @@ impl VariableNames {
     }
 
     fn number(&mut self, name: &str, span: conf::Span) -> usize {
-        let known = self.used.iter().position(|(used, _)| used == name);
+        let known = self.used.iter().position(|(used, _)| used.eq_ignore_ascii_case(name));
         known.unwrap_or_else(|| {
-            self.used.push((name.to_owned(), span));
+            self.used.push((name.to_ascii_lowercase(), span));
             self.used.len() - 1
         })
     }
@@ -73,7 +74,11 @@ impl Template {
     }
 
     /// Compiles a text. Errors: the reason, in nginx's words.
-    pub(super) fn compile(text: &str, span: conf::Span, names: &mut VariableNames) -> Result<Template, String> {
+    pub(in crate::http) fn compile(
+        text: &str,
+        span: conf::Span,
+        names: &mut VariableNames,
+    ) -> Result<Template, String> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some(at) = rest.find('$') {

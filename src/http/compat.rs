@@ -241,7 +241,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     ),
     &Refused::family(&["http2", "http2_push", "http2_push_preload", "http3", "http3_*", "quic_*"], YET_HTTP2),
     &Refused::family(&["if", "rewrite", "rewrite_log", "break", "set", "uninitialized_variable_warn"], YET_REWRITE),
-    &Refused::family(&["geo", "geoip_*", "split_clients", "userid", "userid_*"], YET_VARIABLES),
+    &Refused::family(&["geo", "geoip_*", "userid", "userid_*"], YET_VARIABLES),
     &Refused::family(
         &[
             "auth_basic",

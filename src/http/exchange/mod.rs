@@ -17,6 +17,7 @@ pub mod map;
 pub mod media_type;
 mod parts;
 mod response;
+pub mod split_clients;
 mod state;
 mod values;
 pub mod variables;

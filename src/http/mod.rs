@@ -51,7 +51,7 @@ pub use exchange::HttpConf;
 
 use crate::conf::Entry;
 use answer::{conditions, headers, pages, ranges, redirect, server_tokens};
-use exchange::{Known, authorization, error_lines, file_path, limits, map, media_type, split_clients, variables};
+use exchange::{Known, authorization, error_lines, file_path, geo, limits, map, media_type, split_clients, variables};
 use phases::{access, autoindex, body_limit, error_page, index, internal, returns, target, try_files};
 use site::{block, listen, location, log_format, root, server, server_name};
 
@@ -87,6 +87,7 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     log_format::DIRECTIVES,
     map::DIRECTIVES,
     split_clients::DIRECTIVES,
+    geo::DIRECTIVES,
     compat::DIRECTIVES,
     views::DIRECTIVES,
 ];

@@ -254,7 +254,6 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
             "auth_jwt*",
             "satisfy",
             "limit_except",
-            "valid_referers",
             "secure_link",
             "secure_link_*",
             "disable_symlinks",

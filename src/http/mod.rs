@@ -51,9 +51,11 @@ pub use exchange::HttpConf;
 
 use crate::conf::Entry;
 use answer::{conditions, headers, pages, ranges, redirect, server_tokens};
-use exchange::{Known, authorization, error_lines, file_path, geo, limits, map, media_type, split_clients, variables};
+use exchange::{
+    Known, authorization, error_lines, file_path, geo, limits, map, media_type, referer, split_clients, variables,
+};
 use phases::{access, autoindex, body_limit, error_page, index, internal, returns, target, try_files};
-use site::{block, listen, location, log_format, root, server, server_name};
+use site::{block, listen, location, log_format, referers, root, server, server_name};
 
 /// Files of the conf that the program carries, by name: they stand in for an `include` of one that is missing.
 pub const BUILT_IN: &[(&str, &str)] = &[("mime.types", media_type::BUILT_IN)];
@@ -88,9 +90,11 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     map::DIRECTIVES,
     split_clients::DIRECTIVES,
     geo::DIRECTIVES,
+    referers::DIRECTIVES,
     compat::DIRECTIVES,
     views::DIRECTIVES,
 ];
 
 /// The tables of variables: each stands beside the code that computes the values.
-static VARIABLES: &[&[Known]] = &[variables::VARIABLES, file_path::VARIABLES, authorization::VARIABLES];
+static VARIABLES: &[&[Known]] =
+    &[variables::VARIABLES, file_path::VARIABLES, authorization::VARIABLES, referer::VARIABLES];

@@ -18,6 +18,7 @@ pub mod map;
 pub mod media_type;
 mod nets;
 mod parts;
+pub mod referer;
 mod response;
 pub mod split_clients;
 mod state;

@@ -5,6 +5,7 @@ use super::captured::Captured;
 use super::listen::{LISTEN, TCP_NODELAY};
 use super::location::{self, LOCATION, Location, Pattern};
 use super::log_format::{LOG_FORMAT, LogFormat};
+use super::referers::{self, Referers};
 use super::regex::MatchError;
 use super::route::{Locations, Rule};
 use super::server::{SERVER, Server};
@@ -13,6 +14,7 @@ use super::template::VariableNames;
 use crate::conf::{self, Conf, Contexts, Listen, ListenSocket, Node, Scope, Section};
 use crate::log::LogRef;
 use crate::os::{Addr, ListenOptions};
+use std::sync::Arc;
 
 pub static HTTP: Section = Section::new("http")
     .contexts(Contexts::MAIN)
@@ -29,6 +31,8 @@ pub struct HttpBlock {
     servers: Vec<Server>,
     locations: Vec<Location>,
     log_formats: Vec<LogFormat>,
+    /// The `valid_referers` in force, by the locations' indices.
+    referers: Vec<Arc<Referers>>,
     /// Warnings: the conf works, but can't be meant so.
     pub warnings: Vec<conf::Error>,
     /// Name of this machine.
@@ -46,6 +50,7 @@ impl HttpBlock {
             servers: Vec::new(),
             locations: Vec::new(),
             log_formats: Vec::new(),
+            referers: Vec::new(),
             warnings: Vec::new(),
             hostname: crate::os::machine::hostname(),
             variables: conf.notes::<VariableNames>().cloned().unwrap_or_default(),
@@ -65,6 +70,7 @@ impl HttpBlock {
             bound.add_names(&block.servers, &mut block.warnings)?;
         }
         block.group_sockets(&conf.passed);
+        block.referers = referers::compile(&block.servers, &block.locations)?;
         Ok(block)
     }
 
@@ -207,6 +213,11 @@ impl HttpBlock {
 
     pub fn locations(&self) -> &[Location] {
         &self.locations
+    }
+
+    /// The `valid_referers` in force in a location.
+    pub(in crate::http) fn referers(&self, location: usize) -> Option<&Referers> {
+        self.referers.get(location).map(|referers| &**referers)
     }
 
     /// The formats that the conf defines, `combined` among them.

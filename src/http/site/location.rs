@@ -21,6 +21,8 @@ pub static LOCATION: Section = Section::new("location")
 #[derive(Debug)]
 pub struct Location {
     pub index: usize,
+    /// The index of the one around it.
+    pub(super) outer: Option<usize>,
     /// The place of the location's name in the conf, or of the server's.
     pub span: Span,
     pub scope: Scope,
@@ -47,7 +49,8 @@ impl Location {
             Some(outer) if !scope.set_here(&ROOT) => outer.uri_tail,
             _ => uri_tail(&scope, &pattern),
         };
-        Location { index, span, scope, pattern, uri_tail, error_log: LogRef::main() }
+        let outer = outer.map(|outer| outer.index);
+        Location { index, outer, span, scope, pattern, uri_tail, error_log: LogRef::main() }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod listen;
 pub mod location;
 pub mod log_format;
 pub mod masks;
+pub mod referers;
 pub mod regex;
 pub mod root;
 pub mod route;

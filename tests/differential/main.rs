@@ -105,7 +105,14 @@ sites!(
     limits,
     quiet,
     users,
-    regexes
+    regexes,
+    maps,
+    map_hosts,
+    map_sites,
+    splits,
+    geos,
+    geo_ranges,
+    referers
 );
 
 #[test]

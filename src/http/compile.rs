@@ -13,7 +13,8 @@ impl HttpConf {
     pub fn new(conf: &Conf) -> Result<HttpConf, conf::Error> {
         let block = HttpBlock::new(conf)?;
         let variables = exchange::bind(&block.variables, super::VARIABLES)?;
-        let handlers = block.locations().iter().map(|location| views::handler(&location.scope));
+        // An `if` keeps the handler of the location that it stands in.
+        let handlers = block.locations().iter().map(|location| views::handler(&block.location(location.home()).scope));
         let handlers = handlers.collect::<Result<_, _>>()?;
         let mut conf = HttpConf::bind(block, variables, handlers);
         conf.servers().iter().try_for_each(|server| limits::check(&server.scope))?;

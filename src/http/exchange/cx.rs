@@ -62,8 +62,13 @@ pub(crate) enum Variable {
     Cookie(String),
     /// `$1` to `$9`.
     Capture(usize),
-    /// A named group of a regex of the conf.
+    /// A named group of a regex of the conf; a `set` may change it.
     Named(String),
+    /// A variable that `set` gives a value; until it does, the one of that name which is there without it.
+    Set {
+        name: String,
+        unset: Option<Box<Variable>>,
+    },
 }
 
 /// A content handler: a location that has one answers with it, not with files (`clcf->handler` in nginx).

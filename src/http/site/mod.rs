@@ -10,6 +10,7 @@ pub mod log_format;
 pub mod regex;
 pub mod root;
 pub mod route;
+pub mod script;
 pub mod server;
 pub mod server_name;
 pub mod template;

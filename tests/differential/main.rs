@@ -10,6 +10,7 @@ mod support;
 
 mod intended;
 mod probe;
+mod script_log;
 mod sites;
 mod transcript;
 
@@ -105,7 +106,11 @@ sites!(
     limits,
     quiet,
     users,
-    regexes
+    regexes,
+    rewrites,
+    conditions,
+    sets,
+    moves
 );
 
 #[test]

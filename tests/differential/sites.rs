@@ -5,6 +5,7 @@ mod content;
 mod protocol;
 mod redirects;
 mod regexes;
+mod rewrites;
 mod routing;
 mod users;
 
@@ -21,6 +22,7 @@ pub use content::*;
 pub use protocol::*;
 pub use redirects::*;
 pub use regexes::regexes;
+pub use rewrites::*;
 pub use routing::*;
 pub use users::users;
 

@@ -16,7 +16,8 @@ impl HttpConf {
         let none = Definitions::default();
         let defined = conf.notes::<Definitions>().unwrap_or(&none);
         let variables = exchange::bind(&block.variables, defined, super::VARIABLES)?;
-        let handlers = block.locations().iter().map(|location| views::handler(&location.scope));
+        // An `if` keeps the handler of the location that it stands in.
+        let handlers = block.locations().iter().map(|location| views::handler(&block.location(location.home()).scope));
         let handlers = handlers.collect::<Result<_, _>>()?;
         let mut conf = HttpConf::bind(block, variables, handlers);
         conf.servers().iter().try_for_each(|server| limits::check(&server.scope))?;

@@ -54,8 +54,8 @@ use answer::{conditions, headers, pages, ranges, redirect, server_tokens};
 use exchange::{
     Known, authorization, error_lines, file_path, geo, limits, map, media_type, referer, split_clients, variables,
 };
-use phases::{access, autoindex, body_limit, error_page, index, internal, returns, target, try_files};
-use site::{block, listen, location, log_format, referers, root, server, server_name};
+use phases::{access, autoindex, body_limit, error_page, index, internal, rewrite, target, try_files};
+use site::{block, listen, location, log_format, referers, root, script, server, server_name};
 
 /// Files of the conf that the program carries, by name: they stand in for an `include` of one that is missing.
 pub const BUILT_IN: &[(&str, &str)] = &[("mime.types", media_type::BUILT_IN)];
@@ -81,7 +81,9 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     pages::DIRECTIVES,
     headers::DIRECTIVES,
     redirect::DIRECTIVES,
-    returns::DIRECTIVES,
+    script::DIRECTIVES,
+    rewrite::DIRECTIVES,
+    variables::DIRECTIVES,
     error_page::DIRECTIVES,
     access::DIRECTIVES,
     limits::DIRECTIVES,

@@ -10,6 +10,7 @@ mod support;
 
 mod intended;
 mod probe;
+mod script_log;
 mod sites;
 mod transcript;
 
@@ -112,7 +113,12 @@ sites!(
     splits,
     geos,
     geo_ranges,
-    referers
+    referers,
+    decisions,
+    rewrites,
+    conditions,
+    sets,
+    moves
 );
 
 #[test]

@@ -63,10 +63,15 @@ pub(crate) enum Variable {
     Cookie(String),
     /// `$1` to `$9`.
     Capture(usize),
-    /// A named group of a regex of the conf.
+    /// A named group of a regex of the conf; a `set` may change it.
     Named(String),
     /// A variable that the conf defines, and its number.
     Defined(Definition, usize),
+    /// A variable that `set` gives a value; until it does, the one of that name which is there without it.
+    Set {
+        name: String,
+        unset: Option<Box<Variable>>,
+    },
 }
 
 /// The values of a variable that the conf defines: the table of a `map`, for example.

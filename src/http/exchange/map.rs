@@ -97,7 +97,7 @@ impl Map {
         if let Some(pattern) = text.strip_prefix('~') {
             let caseless = pattern.strip_prefix('*');
             let regex = Regex::new(caseless.unwrap_or(pattern), caseless.is_some()).map_err(bad)?;
-            names.capture(regex.names().map(|(name, _)| name));
+            names.capture(regex.names().map(|(name, _)| name), span);
             self.regexes.push((regex, value));
             return Ok(());
         }

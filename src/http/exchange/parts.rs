@@ -21,7 +21,15 @@ pub(crate) struct Target {
     pub(in crate::http) is_internal: bool,
     /// The uri is a name that try_files has found below the alias of a regex location (nginx's `add_uri_to_alias`).
     pub(in crate::http) add_uri_to_alias: bool,
-    /// Internal redirects so far.
+    /// The script that runs has changed the uri, which may need another location (nginx's `uri_changed`).
+    pub(in crate::http) is_rewritten: bool,
+    /// A script has changed the uri without looking for its location, so that no prefix of it is the location's (nginx's
+    /// `valid_location`).
+    pub(in crate::http) is_out_of_place: bool,
+    /// The script that runs escapes what regexes have captured, where the client has escaped something of the uri (nginx's
+    /// `quote`).
+    pub(in crate::http) escapes_groups: bool,
+    /// Internal redirects, and changes of the location by scripts, so far.
     pub(in crate::http) redirects: u8,
 }
 
@@ -31,6 +39,8 @@ pub(crate) struct BodyState {
     pub(in crate::http) reader: RequestBody,
     /// A location, or the answer, has set the limit and taken the bytes that came with the head.
     pub(in crate::http) is_begun: bool,
+    /// The limit of the location on the body's length, 0: none.
+    pub(in crate::http) max: u64,
     /// Bytes of the body that came with the head.
     pub(in crate::http) ahead: usize,
 }
@@ -76,12 +86,31 @@ impl Target {
     /// Makes it ready for the next request; keeps the memory of its buffers.
     pub(super) fn reset(&mut self) {
         // Field by field, for 100 instructions less than a new `Target`; the pattern forgets none.
-        let Target { uri, args, path, captured, server, location, is_internal, add_uri_to_alias, redirects } = self;
+        let Target {
+            uri,
+            args,
+            path,
+            captured,
+            server,
+            location,
+            is_internal,
+            add_uri_to_alias,
+            is_rewritten,
+            is_out_of_place,
+            escapes_groups,
+            redirects,
+        } = self;
         uri.clear();
         args.clear();
         path.clear();
         captured.get_mut().clear();
         (*server, *location, *is_internal, *add_uri_to_alias, *redirects) = Default::default();
+        (*is_rewritten, *is_out_of_place, *escapes_groups) = Default::default();
+    }
+
+    /// Makes it ready for a script.
+    pub(in crate::http) fn begin_script(&mut self) {
+        (self.is_rewritten, self.escapes_groups) = (false, true);
     }
 
     /// Splits `target` into uri and query.

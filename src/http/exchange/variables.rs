@@ -5,7 +5,7 @@ use super::cx::{Cx, Definition, Known, Variable};
 use super::defined::Definitions;
 use super::error_lines;
 use super::state::Exchange;
-use crate::conf;
+use crate::conf::{self, Contexts, Setting};
 use crate::http::message::field::Id;
 use crate::http::message::head::Method;
 use crate::http::site::template::VariableNames;
@@ -32,41 +32,60 @@ impl Known {
     }
 }
 
-/// The variables of the tables that a conf may define anew (nginx's `NGX_HTTP_VAR_CHANGEABLE`).
+/// Whether the use of a variable that no `set` has given a value is worth a line in the error log.
+pub static UNINITIALIZED_VARIABLE_WARN: Setting<bool> = Setting::flag("uninitialized_variable_warn")
+    .contexts(Contexts::HTTP_AND_IF.union(Contexts::SERVER_IF))
+    .default("on")
+    .about("Whether the use of a variable that no `set` has given a value is worth a line in the error log.");
+
+pub static DIRECTIVES: &[&dyn conf::Entry] = &[&UNINITIALIZED_VARIABLE_WARN];
+
+/// The variables of the tables that a conf may define all the same (nginx's `NGX_HTTP_VAR_CHANGEABLE`).
 const CHANGEABLE: [&str; 3] = ["args", "limit_rate", "invalid_referer"];
 
 /// Binds the names that a conf uses to the variables that it defines, to those of `tables`, to the families of names
-/// such as `http_NAME`, and to the named groups of the conf's regexes.
+/// such as `http_NAME`, and to the named groups of the conf's regexes; a name that `set` gives a value is bound to that
+/// above all.
 ///
 /// # Errors
-/// nginx's `unknown "x" variable` for the first name that nothing defines, `the duplicate "x" variable` for a
-/// definition of one that is there already.
+/// nginx's `unknown "x" variable` for the first name that nothing defines, `the duplicate "x" variable` for one of a
+/// table that the conf would define anew.
 pub(in crate::http) fn bind(
     names: &VariableNames,
     defined: &Definitions,
     tables: &[&'static [Known]],
 ) -> Result<Vec<Variable>, conf::Error> {
     let known = || tables.iter().copied().flatten();
-    let is_fixed = |name: &str| !CHANGEABLE.contains(&name) && known().any(|variable| variable.name == name);
-    if let Some(definition) = defined.all().find(|definition| is_fixed(&definition.name.to_ascii_lowercase())) {
-        let message = format!("the duplicate \"{}\" variable", definition.name);
-        return Err(conf::Error::at(definition.span, message));
+    let is_fixed = |name: &str| {
+        known().any(|variable| variable.name.eq_ignore_ascii_case(name) && !CHANGEABLE.contains(&variable.name))
+    };
+    let own = || names.defined().chain(defined.all().map(|definition| (&*definition.name, definition.span)));
+    if let Some((name, span)) = own().find(|(name, _)| is_fixed(name)) {
+        let error = conf::Error::at(span, format!("the duplicate \"{name}\" variable"));
+        return Err(error.help("the name is taken: choose another"));
     }
-    let bind_one = |(number, (name, span)): (usize, (&str, conf::Span))| {
+    let unset = |number: usize, name: &str| {
         if let Some(definition) = defined.find(name) {
-            return Ok(Variable::Defined(definition.clone(), number));
+            return Some(Variable::Defined(definition.clone(), number));
         }
         if let Some(variable) = known().find(|variable| variable.name == name) {
-            return Ok(Variable::Known(variable));
+            return Some(Variable::Known(variable));
         }
-        if let Some(variable) = Variable::of_family(name) {
-            return Ok(variable);
+        match names.is_captured(name) {
+            true => Some(Variable::Named(name.to_owned())),
+            false => Variable::of_family(name),
         }
-        if names.captured().iter().any(|captured| captured == name) {
-            return Ok(Variable::Named(name.to_owned()));
+    };
+    let bind_one = |(number, (name, span)): (usize, (&str, conf::Span))| {
+        match unset(number, name) {
+            Some(own @ (Variable::Known(_) | Variable::Named(_) | Variable::Capture(_))) => return Ok(own),
+            unset if names.is_set(name) => {
+                return Ok(Variable::Set { name: name.to_owned(), unset: unset.map(Box::new) });
+            }
+            Some(variable) => return Ok(variable),
+            None => {}
         }
-        let own = defined.all().map(|definition| &*definition.name);
-        let all = known().map(|variable| variable.name).chain(names.captured().iter().map(String::as_str)).chain(own);
+        let all = known().map(|variable| variable.name).chain(own().map(|(name, _)| name));
         let error = conf::Error::at(span, format!("unknown \"{name}\" variable"));
         Err(match conf::did_you_mean(name, all) {
             Some(near) => error.help(format!("did you mean \"${near}\"?")),
@@ -100,6 +119,16 @@ impl Variable {
             Variable::Capture(n) => put(out, ex.target.captured.borrow().get(*n)),
             Variable::Named(name) => put(out, ex.target.captured.borrow().name(name)),
             Variable::Defined(definition, number) => defined(ex, cx, definition, *number, out),
+            Variable::Set { name, unset } => {
+                // The table of `unset` may change what is captured: the borrow ends first.
+                if let Some(value) = ex.target.captured.borrow().name(name) {
+                    return put(out, Some(value));
+                }
+                match unset {
+                    Some(unset) => unset.get(ex, cx, out),
+                    None => miss(ex, cx, name),
+                }
+            }
         }
     }
 
@@ -128,6 +157,14 @@ fn defined(ex: &Exchange, cx: &Cx, definition: &Definition, number: usize, out: 
     definition.table.value(ex, cx, out);
     if !definition.is_volatile {
         ex.values.set(number, &out[start..]);
+    }
+    true
+}
+
+/// A variable that no `set` has given a value is empty, which is worth a line once (`ngx_http_rewrite_var`).
+fn miss(ex: &Exchange, cx: &Cx, name: &str) -> bool {
+    if ex.target.captured.borrow().miss(name) && *ex.location_of(cx).scope.get(&UNINITIALIZED_VARIABLE_WARN) {
+        error_lines::uninitialized(ex, cx, name);
     }
     true
 }

@@ -8,6 +8,7 @@ use super::log_format::{LOG_FORMAT, LogFormat};
 use super::referers::{self, Referers};
 use super::regex::MatchError;
 use super::route::{Locations, Rule};
+use super::script::Script;
 use super::server::{SERVER, Server};
 use super::server_name::SERVER_NAME;
 use super::template::VariableNames;
@@ -77,6 +78,7 @@ impl HttpBlock {
     fn add_server(&mut self, node: &Node, listens: &mut Vec<(Listen, usize)>) -> Result<(), conf::Error> {
         let index = self.servers.len();
         let own = self.add_location(node, Pattern::Server, None);
+        let script = Script::new(node, |_| None);
         let mut locations = Locations::default();
         for child in node.children_of(&LOCATION) {
             self.build_location(child, None, &mut locations)?;
@@ -85,7 +87,7 @@ impl HttpBlock {
             Some(name) => name.text.strip_prefix('.').unwrap_or(&name.text).to_owned(),
             None => String::new(),
         };
-        self.servers.push(Server { scope: node.scope.clone(), name, locations, own });
+        self.servers.push(Server { scope: node.scope.clone(), name, locations, own, script });
         let said = node.scope.get(&LISTEN);
         if said.is_empty() {
             let port = if crate::os::users::is_root() { 80 } else { 8000 };
@@ -104,6 +106,14 @@ impl HttpBlock {
         index
     }
 
+    /// Adds the location of an `if` that stands in another.
+    fn add_if(&mut self, node: &Node, within: usize) -> usize {
+        let index = self.locations.len();
+        let location = self.locations[within].new_if(index, node);
+        self.locations.push(location);
+        index
+    }
+
     /// Builds one location and those nested in it, and adds it to its `siblings`.
     fn build_location(
         &mut self,
@@ -117,9 +127,10 @@ impl HttpBlock {
             location::check_nested(&rule, name, outer, outer_name).map_err(|message| conf::Error::at(span, message))?;
         }
         if let Rule::Regex(regex) = &rule {
-            self.variables.capture(regex.names().map(|(name, _)| name));
+            self.variables.capture(regex.names().map(|(name, _)| name), span);
         }
         let index = self.add_location(node, pattern, outer.map(|(.., index)| index));
+        self.locations[index].script = Script::new(node, |inner| Some(self.add_if(inner, index)));
         let mut inner = Locations::default();
         for child in node.children_of(&LOCATION) {
             self.build_location(child, Some((&rule, name, index)), &mut inner)?;

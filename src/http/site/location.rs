@@ -3,6 +3,7 @@
 use super::regex::Regex;
 use super::root::{ROOT, UriTail};
 use super::route::Rule;
+use super::script::Script;
 use crate::conf::{self, Contexts, Node, Scope, Section, Span};
 use crate::log::LogRef;
 
@@ -25,10 +26,15 @@ pub struct Location {
     pub(super) outer: Option<usize>,
     /// The place of the location's name in the conf, or of the server's.
     pub span: Span,
+    /// The uri, regex or `@name` that the conf gives it; a server has none.
+    pub name: String,
     pub scope: Scope,
     pub pattern: Pattern,
     pub uri_tail: UriTail,
     pub error_log: LogRef,
+    /// The location around this one, which is an `if` of it.
+    pub within: Option<usize>,
+    pub script: Option<Script>,
 }
 
 /// The uris that a location is for.
@@ -50,9 +56,34 @@ impl Location {
             _ => uri_tail(&scope, &pattern),
         };
         let outer = outer.map(|outer| outer.index);
-        Location { index, outer, span, scope, pattern, uri_tail, error_log: LogRef::main() }
+        let (name, error_log) = (name_of(node), LogRef::main());
+        Location { index, outer, span, name, scope, pattern, uri_tail, error_log, within: None, script: None }
+    }
+
+    /// The location of an `if` of `self`: the same uris, with the settings of the `if`.
+    pub(super) fn new_if(&self, index: usize, node: &Node) -> Location {
+        let (within, name) = (Some(self.index), self.name.clone());
+        Location { within, name, ..Location::new(index, node, self.pattern.clone(), Some(self)) }
+    }
+
+    /// The location itself, or the one that an `if` stands in.
+    pub fn home(&self) -> usize {
+        self.within.unwrap_or(self.index)
     }
 }
+
+/// The name of a location, as nginx has it (`clcf->name`).
+fn name_of(node: &Node) -> String {
+    match node.args.as_slice() {
+        [only] => {
+            MODIFIERS.into_iter().find_map(|modifier| only.text.strip_prefix(modifier)).unwrap_or(&only.text).to_owned()
+        }
+        words => words.last().map_or(String::new(), |name| name.text.clone()),
+    }
+}
+
+/// The modifiers of a location's uri, none the beginning of one behind it.
+const MODIFIERS: [&str; 4] = ["=", "^~", "~*", "~"];
 
 /// The part of a uri that the root or alias of `scope` puts behind its path, if a location of this `pattern` says it.
 fn uri_tail(scope: &Scope, pattern: &Pattern) -> UriTail {

@@ -12,6 +12,7 @@ pub mod referers;
 pub mod regex;
 pub mod root;
 pub mod route;
+pub mod script;
 pub mod server;
 pub mod server_name;
 pub mod template;

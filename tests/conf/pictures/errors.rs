@@ -245,7 +245,7 @@ fn lines_of_tables_are_marked() {
             "a key and a value: is a \";\" missing, or quotes around blanks?",
         ),
         ("map $uri $a {\n a $ury; }", "unknown \"ury\" variable", "4:4", "$ury", "did you mean \"$uri\"?"),
-        ("map $args $uri { }", "the duplicate \"uri\" variable", "3:12", "$uri", ""),
+        ("map $args $uri { }", "the duplicate \"uri\" variable", "3:12", "$uri", "the name is taken: choose another"),
         (
             "geo $a {\n delete 10/8; }",
             "invalid network \"10/8\"",

@@ -396,3 +396,47 @@ pub fn referers() -> Site {
     }
     Site::new("referers", http, probes)
 }
+
+/// Tables and scripts together: what `if`, `set`, `rewrite` and `return` make of a table's value.
+pub fn decisions() -> Site {
+    let http = r#"
+        map $http_user_agent $is_bad { default 0; ~*(?<bot>bot|crawler) 1; }
+        map $uri $moved { /old/1 /page.html; ~^/old/(?<rest>.+)$ /new/$rest; default ""; }
+        map $arg_k $class { default other; ~^(.)(.)$ "$2$1"; s set; }
+        geo $arg_ip $inside { default 0; 10.0.0.0/8 1; }
+        split_clients $arg_k $half { 50% left; * right; }
+        server { listen 127.0.0.1:%port%; root %root%;
+            if ($is_bad) { return 403 "$bot"; }
+            if ($moved) { rewrite ^ $moved permanent; }
+            location / { }
+            location /images/ { valid_referers none blocked good.example;
+                if ($invalid_referer) { return 403 "[$invalid_referer]"; } return 200 "[$invalid_referer]"; }
+            location /set { set $class given; return 200 "$class|$1"; }
+            location /late { set $kept $class; set $class later; return 200 "$kept|$class|$half"; }
+            location /captured { if ($uri ~ ^/(cap)(tured)) { set $x "$1-$class-$1"; } return 200 "$x|$1|$2"; }
+            location /inside { if ($inside) { return 200 in; } if ($half = left) { return 200 left; } return 200 out; }
+        }"#;
+    let mut probes = Vec::new();
+    for target in [
+        "/page.html",
+        "/old/1",
+        "/old/x",
+        "/images/a",
+        "/set?k=ab",
+        "/late?k=ab",
+        "/late?k=s",
+        "/late?k=q",
+        "/captured",
+        "/captured?k=q",
+        "/inside?ip=10.1.1.1",
+        "/inside?k=1",
+        "/inside?k=2",
+        "/inside?k=7",
+    ] {
+        probes.push(get(target).into());
+        probes.push(get(target).with("User-Agent", "a Crawler").into());
+        probes.push(get(target).with("Referer", "http://bad.example/").into());
+        probes.push(get(target).with("Referer", "http://good.example/").into());
+    }
+    Site::new("decisions", http, probes)
+}

@@ -15,7 +15,8 @@ pub(crate) struct Target {
     pub(in crate::http) path: Vec<u8>,
     pub(in crate::http) server: usize,
     pub(in crate::http) location: usize,
-    /// In a cell: the regex of a map changes it while a text is filled in.
+    /// In a cell: the regex of a map changes it while a text is filled in, so that no borrow may last through an
+    /// `eval`.
     pub(in crate::http) captured: RefCell<Captured>,
     /// An internal redirect led here.
     pub(in crate::http) is_internal: bool,

@@ -47,6 +47,9 @@ impl Contexts {
     /// `http`, `server` and `location`, where most directives of http may stand.
     pub const HTTP_ALL: Contexts = Contexts::HTTP.union(Contexts::SERVER).union(Contexts::LOCATION);
 
+    /// [`Contexts::HTTP_ALL`], and `if` in a `location`.
+    pub const HTTP_AND_IF: Contexts = Contexts::HTTP_ALL.union(Contexts::LOCATION_IF);
+
     /// The names of the contexts, outermost first.
     pub fn words(self) -> impl Iterator<Item = &'static str> {
         NAMES.iter().filter(move |(context, _)| self.contains(*context)).map(|(_, name)| *name)

@@ -41,6 +41,8 @@ pub trait Store: Sync {
     fn is_local(&self) -> bool;
     /// Whether a block may have the directive more than once.
     fn is_many(&self) -> bool;
+    /// Whether the directive adds to the value of another setting.
+    fn is_part(&self) -> bool;
     /// The value of a block that has no such directive, before defaults and inheritance.
     fn empty(&self) -> Value;
     /// Parses a directive into `value`, the block's own value so far.
@@ -134,6 +136,7 @@ impl Info {
 pub struct Section {
     info: Info,
     pub(super) inner: Contexts,
+    pub(super) head: Option<&'static dyn Store>,
     pub(super) once: bool,
     pub(super) required: bool,
 }
@@ -141,7 +144,8 @@ pub struct Section {
 impl Section {
     /// A section of this name, for [`Section::contexts`] to place.
     pub const fn new(name: &'static str) -> Section {
-        Section { info: Info::new(Names::One(name)), inner: Contexts::empty(), once: false, required: false }
+        let info = Info::new(Names::One(name));
+        Section { info, inner: Contexts::empty(), head: None, once: false, required: false }
     }
 
     /// Sets the contexts that take the section.
@@ -153,6 +157,13 @@ impl Section {
     /// Sets the context of the section's own block.
     pub const fn inner(mut self, inner: Contexts) -> Section {
         self.inner = inner;
+        self
+    }
+
+    /// Lets a setting of the block around parse the section's own statement, before the section is read: so a list that
+    /// the setting gathers can hold sections among directives, in their order.
+    pub const fn head(mut self, head: &'static dyn Store) -> Section {
+        self.head = Some(head);
         self
     }
 

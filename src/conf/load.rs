@@ -292,7 +292,13 @@ impl<'l> Loader<'l> {
         match entry.kind() {
             Kind::Section(section) => {
                 self.check_once(section, statement, name, block)?;
-                let mut inner = Block::new(section, statement.words.get(1..).unwrap_or_default().to_vec(), name.span);
+                let args = statement.words.get(1..).unwrap_or_default();
+                if let Some(store) = section.head {
+                    let own = self.own(store, statement, name, block)?;
+                    let head = Occurrence { name, args, items: &[], context, first: None, statement };
+                    self.set(store, head, &mut own.value)?;
+                }
+                let mut inner = Block::new(section, args.to_vec(), name.span);
                 self.deeper(name, |loader| loader.block(lexer, &mut inner, Inside::Braces))?;
                 block.children.push(inner);
             }

@@ -47,7 +47,7 @@ impl Registry {
 
     pub(super) fn settings(&self) -> impl Iterator<Item = (&'static dyn Entry, &'static dyn Store)> {
         self.entries.iter().filter_map(|entry| match entry.kind() {
-            Kind::Setting(store) => Some((*entry, store)),
+            Kind::Setting(store) if !store.is_part() => Some((*entry, store)),
             _ => None,
         })
     }

@@ -14,6 +14,8 @@ pub struct Setting<T> {
     parse: Parse<T>,
     takes_block: bool,
     local: bool,
+    /// The setting whose value this directive adds to.
+    whole: Option<&'static dyn Store>,
     /// The index of the value in every scope; given out once in the life of the process.
     index: AtomicU32,
     /// The value for scopes of a registry without this setting.
@@ -46,6 +48,7 @@ impl<T: Default + Send + Sync + 'static> Setting<T> {
             parse,
             takes_block: false,
             local: false,
+            whole: None,
             index: AtomicU32::new(NO_INDEX),
             unset: OnceLock::new(),
         }
@@ -91,6 +94,13 @@ impl<T: Default + Send + Sync + 'static> Setting<T> {
     /// Keeps inner blocks from inheriting the value.
     pub const fn local(mut self) -> Self {
         self.local = true;
+        self
+    }
+
+    /// Lets the directive add to the value of `whole`, another setting of the same type: each parses its own arguments, and
+    /// the value keeps the order in which both stand.
+    pub const fn part_of(mut self, whole: &'static Setting<T>) -> Self {
+        self.whole = Some(whole);
         self
     }
 
@@ -166,6 +176,9 @@ impl<T: Default + Send + Sync + 'static> Entry for Setting<T> {
 
 impl<T: Default + Send + Sync + 'static> Store for Setting<T> {
     fn index(&self) -> usize {
+        if let Some(whole) = self.whole {
+            return whole.index();
+        }
         let known = self.index.load(Ordering::Relaxed);
         if known != NO_INDEX {
             return known as usize;
@@ -188,6 +201,10 @@ impl<T: Default + Send + Sync + 'static> Store for Setting<T> {
 
     fn is_many(&self) -> bool {
         matches!(self.parse, Parse::Many(_))
+    }
+
+    fn is_part(&self) -> bool {
+        self.whole.is_some()
     }
 
     fn empty(&self) -> Value {

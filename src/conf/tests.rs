@@ -441,3 +441,49 @@ fn a_byte_order_mark_is_no_part_of_the_first_word() {
     assert_eq!(*conf("\u{feff}mode 7;").root.scope.get(&MODE), 7);
     assert!(sentence("mode 7; \u{feff}mode 7;").contains("unknown directive"));
 }
+
+static STEP: Setting<Vec<String>> = Setting::<Vec<String>>::many(&["step"], note_step)
+    .contexts(Contexts::HTTP)
+    .args(1, 1)
+    .syntax("NAME")
+    .local()
+    .about("A step.");
+static LEAP: Setting<Vec<String>> = Setting::<Vec<String>>::many(&["leap"], note_step)
+    .part_of(&STEP)
+    .contexts(Contexts::HTTP)
+    .args(2, 2)
+    .syntax("FROM TO")
+    .local()
+    .about("A longer step.");
+static LOOP_HEAD: Setting<Vec<String>> = Setting::<Vec<String>>::many(&["loop"], note_step).part_of(&STEP);
+static LOOP: Section = Section::new("loop")
+    .contexts(Contexts::HTTP)
+    .inner(Contexts::HTTP)
+    .args(1, 1)
+    .syntax("NAME")
+    .head(&LOOP_HEAD)
+    .about("Steps of its own.");
+
+fn note_step(args: &mut Args, steps: &mut Vec<String>) -> Result<(), Error> {
+    match args.str(0)? {
+        "bad" => Err(args.bad(0, "a bad step")),
+        text => {
+            steps.push(format!("{} {text}", args.name()));
+            Ok(())
+        }
+    }
+}
+
+#[test]
+fn parts_and_heads_of_sections_add_to_one_value_in_their_order() {
+    static STEPS: &[&dyn Entry] = &[&HTTP, &STEP, &LEAP, &LOOP];
+    let registry = Registry::new(&[STEPS]);
+    let conf = parse(&registry, "http { leap a b; step c; loop d { step e; } leap f g; }").unwrap();
+    let http = conf.root.children_of(&HTTP).next().unwrap();
+    assert_eq!(*http.scope.get(&STEP), ["leap a", "step c", "loop d", "leap f"]);
+    let inner = http.children_of(&LOOP).next().unwrap();
+    assert_eq!(*inner.scope.get(&STEP), ["step e"]);
+    let sentence = |text: &str| parse(&registry, text).unwrap_err().sentence();
+    assert_eq!(sentence("http { leap a; }"), "invalid number of arguments in \"leap\" directive in conf:1");
+    assert_eq!(sentence("http { loop bad { no such thing; } }"), "a bad step in conf:1");
+}

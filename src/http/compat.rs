@@ -24,9 +24,8 @@ const READ_ONLY: &str = "drover never changes files: upload by other means.";
 const YET_GZIP: &str = "drover does not compress responses yet: leave it out, or compress in a proxy in front.";
 const YET_TLS: &str = "drover does not speak TLS yet: let a proxy in front do it, and listen without \"ssl\".";
 const YET_HTTP2: &str = "drover does not speak HTTP/2 or HTTP/3 yet: leave it out; clients use HTTP/1.1.";
-const YET_REWRITE: &str =
-    "drover does not rewrite yet: \"location\", \"try_files\" and \"return\" do what most sites need.";
-const YET_VARIABLES: &str = "drover can't define variables yet: use separate \"server\" or \"location\" blocks.";
+const YET_USERID: &str = "drover marks no clients yet: leave it out.";
+const YET_GEOIP: &str = "drover does not read GeoIP databases: \"geo\" takes the nets themselves, from a file as well.";
 const YET_ACCESS: &str = "drover does not check this yet, and won't serve what it should guard: use \"allow\" and \
     \"deny\", or a proxy in front.";
 const YET_LIMITS: &str = "drover does not limit this yet: leave it out, or limit in a proxy in front.";
@@ -240,8 +239,8 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         YET_TLS,
     ),
     &Refused::family(&["http2", "http2_push", "http2_push_preload", "http3", "http3_*", "quic_*"], YET_HTTP2),
-    &Refused::family(&["if", "rewrite", "rewrite_log", "break", "set", "uninitialized_variable_warn"], YET_REWRITE),
-    &Refused::family(&["map", "geo", "geoip_*", "split_clients", "userid", "userid_*"], YET_VARIABLES),
+    &Refused::family(&["userid", "userid_*"], YET_USERID),
+    &Refused::family(&["geoip_*"], YET_GEOIP),
     &Refused::family(
         &[
             "auth_basic",
@@ -252,7 +251,6 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
             "auth_jwt*",
             "satisfy",
             "limit_except",
-            "valid_referers",
             "secure_link",
             "secure_link_*",
             "disable_symlinks",
@@ -333,8 +331,7 @@ mod tests {
         for (text, word) in [
             ("http { proxy_pass http://x; }", "passes nothing on"),
             ("http { fastcgi_split_path_info x; }", "passes nothing on"),
-            ("http { map $a $b { } }", "variables"),
-            ("http { if ($x = y) { } }", "try_files"),
+            ("http { geoip_country x; }", "\"geo\""),
             ("http { gzip on; }", "compress"),
             ("http { ssl_certificate x; }", "TLS"),
             ("mail { }", "passes nothing on"),

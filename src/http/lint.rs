@@ -4,9 +4,9 @@
 use crate::conf::{self, Span};
 use crate::http::exchange::HttpConf;
 use crate::http::phases::error_page::ERROR_PAGE;
-use crate::http::phases::returns::RETURN;
 use crate::http::phases::try_files::TRY_FILES;
 use crate::http::site::root::{ROOT, Root, UriTail};
+use crate::http::site::script::Script;
 use crate::http::site::{Location, Pattern};
 
 /// A path that files are served from.
@@ -69,15 +69,19 @@ impl HttpConf {
     pub fn roots(&self) -> Vec<NamedRoot<'_>> {
         let mut roots: Vec<NamedRoot> = Vec::new();
         for (server, locations) in self.servers_with_locations() {
-            let answers =
-                |location: &Location| location.scope.get(&RETURN).is_some() || self.handler(location).is_some();
-            if locations.first().is_some_and(answers) {
+            let returns = |script: &Option<Script>| script.as_ref().is_some_and(Script::always_returns);
+            let answers = |location: &Location| {
+                returns(&self.location(location.home()).script) || self.handler(location).is_some()
+            };
+            if returns(&server.script) || locations.first().is_some_and(answers) {
                 continue;
             }
             let takes_all = server.locations.has_prefix(b"/");
             // No uri is left for the server's own settings where one location takes them all.
             let is_unused = |location: &Location| takes_all && location.pattern == Pattern::Server;
-            let serves = |location: &&Location| !(answers(location) || is_unused(location));
+            // An `if` has a root of its own only where it says so.
+            let is_outer = |location: &Location| location.within.is_some() && !location.scope.set_here(&ROOT);
+            let serves = |location: &&Location| !(answers(location) || is_unused(location) || is_outer(location));
             for root in locations.iter().filter(serves).filter_map(Location::named_root) {
                 if roots.iter().all(|other| (other.path, other.kind) != (root.path, root.kind)) {
                     roots.push(root);

@@ -51,9 +51,11 @@ pub use exchange::HttpConf;
 
 use crate::conf::Entry;
 use answer::{conditions, headers, pages, ranges, redirect, server_tokens};
-use exchange::{Known, authorization, error_lines, file_path, limits, media_type, variables};
-use phases::{access, autoindex, body_limit, error_page, index, internal, returns, target, try_files};
-use site::{block, listen, location, log_format, root, server, server_name};
+use exchange::{
+    Known, authorization, error_lines, file_path, geo, limits, map, media_type, referer, split_clients, variables,
+};
+use phases::{access, autoindex, body_limit, error_page, index, internal, rewrite, target, try_files};
+use site::{block, listen, location, log_format, referers, root, script, server, server_name};
 
 /// Files of the conf that the program carries, by name: they stand in for an `include` of one that is missing.
 pub const BUILT_IN: &[(&str, &str)] = &[("mime.types", media_type::BUILT_IN)];
@@ -79,15 +81,22 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     pages::DIRECTIVES,
     headers::DIRECTIVES,
     redirect::DIRECTIVES,
-    returns::DIRECTIVES,
+    script::DIRECTIVES,
+    rewrite::DIRECTIVES,
+    variables::DIRECTIVES,
     error_page::DIRECTIVES,
     access::DIRECTIVES,
     limits::DIRECTIVES,
     body_limit::DIRECTIVES,
     log_format::DIRECTIVES,
+    map::DIRECTIVES,
+    split_clients::DIRECTIVES,
+    geo::DIRECTIVES,
+    referers::DIRECTIVES,
     compat::DIRECTIVES,
     views::DIRECTIVES,
 ];
 
 /// The tables of variables: each stands beside the code that computes the values.
-static VARIABLES: &[&[Known]] = &[variables::VARIABLES, file_path::VARIABLES, authorization::VARIABLES];
+static VARIABLES: &[&[Known]] =
+    &[variables::VARIABLES, file_path::VARIABLES, authorization::VARIABLES, referer::VARIABLES];

@@ -45,7 +45,7 @@ pub static ACCESS_LOG: Setting<Vec<AccessLog>> = Setting::many(&["access_log"], 
     }
     Ok(())
 })
-.contexts(Contexts::HTTP_ALL)
+.contexts(Contexts::HTTP_AND_IF)
 .args(1, 6)
 .syntax("PATH [FORMAT] [buffer=SIZE] [flush=TIME] [if=CONDITION] | off")
 .default("off")

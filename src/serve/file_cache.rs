@@ -79,7 +79,7 @@ impl Entry {
     fn open(path: &CStr, max_body: u64, now_ms: u64) -> io::Result<Entry> {
         let file = File::from(file::open(path)?);
         let meta = file::fstat(&file)?;
-        let found = Found::new(meta.kind, meta.len, meta.mtime_s);
+        let found = Found::new(meta.kind, meta.len, meta.mtime_s).with_mode(meta.mode);
         let mut entry = Entry { path: path.to_bytes().into(), meta, found, file: Some(Held::new(file)), body: None };
         entry.load(max_body, now_ms);
         Ok(entry)
@@ -226,7 +226,7 @@ impl FileCache {
         // `get` has left the path in `self.path`, with its NUL.
         let Ok(c_path) = CStr::from_bytes_with_nul(&self.path) else { return result };
         let Ok(meta) = file::stat(c_path) else { return result };
-        let found = Found::new(meta.kind, meta.len, meta.mtime_s);
+        let found = Found::new(meta.kind, meta.len, meta.mtime_s).with_mode(meta.mode);
         Ok(Arc::new(Entry { path: path.into(), meta, found, file: None, body: None }))
     }
 

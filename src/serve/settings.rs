@@ -2,10 +2,11 @@
 
 use crate::conf::{self, Contexts, Setting};
 
-pub(crate) static SENDFILE: Setting<bool> = Setting::flag("sendfile").contexts(Contexts::HTTP_ALL).default("on").about(
-    "Whether files too large for the cache are sent by the kernel itself; off, they are read and sent in pieces of \
+pub(crate) static SENDFILE: Setting<bool> =
+    Setting::flag("sendfile").contexts(Contexts::HTTP_AND_IF).default("on").about(
+        "Whether files too large for the cache are sent by the kernel itself; off, they are read and sent in pieces of \
          128k. Smaller files are sent from memory either way.",
-);
+    );
 
 pub(crate) static TCP_NOPUSH: Setting<bool> = Setting::flag("tcp_nopush")
     .contexts(Contexts::HTTP_ALL)

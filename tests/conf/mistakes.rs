@@ -42,6 +42,10 @@ fn in_server(text: &str) -> String {
     format!("events {{}} http {{ server {{ listen 8097; {text} }} }}")
 }
 
+fn in_http(text: &str) -> String {
+    format!("events {{}} http {{ server {{ listen 8097; }} {text} }}")
+}
+
 /// nginx names no place for what it finds when all has been read: unknown variables, names of servers.
 fn same(ours: &str, theirs: &str) -> bool {
     ours == theirs
@@ -63,6 +67,11 @@ fn same_words<'t>(texts: impl Iterator<Item = &'t str>, whole: impl Fn(&str) -> 
 #[test]
 fn mistakes_in_a_server_are_called_what_nginx_calls_them() {
     same_words(include_str!("mistakes/server.txt").lines(), in_server);
+}
+
+#[test]
+fn mistakes_in_tables_are_called_what_nginx_calls_them() {
+    same_words(include_str!("mistakes/tables.txt").lines(), in_http);
 }
 
 #[test]

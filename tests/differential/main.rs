@@ -10,6 +10,7 @@ mod support;
 
 mod intended;
 mod probe;
+mod script_log;
 mod sites;
 mod transcript;
 
@@ -105,7 +106,19 @@ sites!(
     limits,
     quiet,
     users,
-    regexes
+    regexes,
+    maps,
+    map_hosts,
+    map_sites,
+    splits,
+    geos,
+    geo_ranges,
+    referers,
+    decisions,
+    rewrites,
+    conditions,
+    sets,
+    moves
 );
 
 #[test]

@@ -5,7 +5,9 @@ mod content;
 mod protocol;
 mod redirects;
 mod regexes;
+mod rewrites;
 mod routing;
+mod tables;
 mod users;
 
 use std::fs::{self, File, Permissions};
@@ -21,7 +23,9 @@ pub use content::*;
 pub use protocol::*;
 pub use redirects::*;
 pub use regexes::regexes;
+pub use rewrites::*;
 pub use routing::*;
+pub use tables::*;
 pub use users::users;
 
 /// Last-Modified of every file of the fixture: Sun, 06 Nov 1994 08:49:37 GMT, the date of RFC 9110 section 5.6.7.
@@ -72,6 +76,8 @@ pub fn fixture() -> TempDir {
         ("question?.txt", "question\n"),
         ("hash#.txt", "hash\n"),
         ("secret/file.txt", "secret\n"),
+        ("tables/keys.map", "included \"from a file\";\nInc%20luded $uri;\n"),
+        ("tables/nets.geo", "10.0.0.0/8 ten;\n10.1.0.0/16 \"ten one\";\n2001:db8::/32 six;\n"),
         ("locked.txt", "locked\n"),
         ("locked/file.txt", "locked\n"),
     ] {

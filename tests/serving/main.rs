@@ -11,4 +11,5 @@ mod load;
 mod logs;
 mod regexes;
 mod system_calls;
+mod tables;
 mod timeouts;

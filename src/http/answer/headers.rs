@@ -33,7 +33,7 @@ pub static ADD_HEADER: Setting<Vec<AddHeader>> = Setting::many(
         Ok(())
     },
 )
-.contexts(Contexts::HTTP_ALL)
+.contexts(Contexts::HTTP_AND_IF)
 .args(2, 3)
 .syntax("NAME VALUE [always]")
 .about(
@@ -85,7 +85,7 @@ pub static EXPIRES: Setting<Expires> = Setting::one("expires", |args| {
     }
     Expires::parse(&text, modified).map_err(|what| bad(args, i, what))
 })
-.contexts(Contexts::HTTP_ALL)
+.contexts(Contexts::HTTP_AND_IF)
 .args(1, 2)
 .syntax("[modified] TIME | @TIME | epoch | max | off")
 .default("off")

@@ -62,6 +62,8 @@ pub struct Found {
     pub len: u64,
     /// Last modification, seconds since 1970.
     pub mtime: i64,
+    /// Its owner may execute it, or, of a directory, search it.
+    pub is_executable: bool,
     /// Made once, when the file is opened, for every response with this field.
     pub etag: EntityTag,
     /// The value of Last-Modified: `mtime` as an HTTP date (RFC 9110 section 5.6.7).
@@ -71,7 +73,13 @@ pub struct Found {
 impl Found {
     /// Gathers the facts about a file; `len` is its size in bytes, `mtime` its last modification, seconds since 1970.
     pub fn new(kind: Kind, len: u64, mtime: i64) -> Found {
-        Found { kind, len, mtime, etag: EntityTag::new(mtime, len), last_modified: date::format(mtime) }
+        let (etag, last_modified) = (EntityTag::new(mtime, len), date::format(mtime));
+        Found { kind, len, mtime, is_executable: false, etag, last_modified }
+    }
+
+    /// The same with the permission bits of the file.
+    pub fn with_mode(self, mode: u32) -> Found {
+        Found { is_executable: mode & libc::S_IXUSR != 0, ..self }
     }
 }
 

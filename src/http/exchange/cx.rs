@@ -8,6 +8,7 @@ use crate::http::message::head::Method;
 use crate::http::site::{HttpBlock, Location, Server};
 use crate::os::Addr;
 use crate::shm::Ledger;
+use std::sync::Arc;
 
 /// The surroundings of an exchange.
 pub struct Cx<'a> {
@@ -65,8 +66,33 @@ pub(crate) enum Variable {
     Cookie(String),
     /// `$1` to `$9`.
     Capture(usize),
-    /// A named group of a regex of the conf.
+    /// A named group of a regex of the conf; a `set` may change it.
     Named(String),
+    /// A variable that the conf defines, and its number.
+    Defined(Definition, usize),
+    /// A variable that `set` gives a value; until it does, the one of that name which is there without it.
+    Set {
+        name: String,
+        unset: Option<Box<Variable>>,
+    },
+}
+
+/// The values of a variable that the conf defines: the table of a `map`, for example.
+pub(in crate::http) trait Defined: std::fmt::Debug + Send + Sync {
+    /// Appends the value.
+    fn value(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>);
+}
+
+/// A variable that the conf defines.
+#[derive(Debug, Clone)]
+pub(crate) struct Definition {
+    /// The name as the conf spells it.
+    pub(super) name: Arc<str>,
+    /// The place of the name.
+    pub(super) span: conf::Span,
+    /// The value is computed anew for each text, not once an exchange.
+    pub(super) is_volatile: bool,
+    pub(super) table: Arc<dyn Defined>,
 }
 
 /// A content handler: a location that has one answers with it, not with files (`clcf->handler` in nginx).

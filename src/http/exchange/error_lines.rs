@@ -1,7 +1,7 @@
 //! The lines of exchanges in the error log, in nginx's words: every message in one place.
 
 use super::cx::Cx;
-use super::state::Exchange;
+use super::state::{Exchange, Progress};
 use crate::conf::{self, Contexts, Setting};
 use crate::http::message::field::Id;
 use crate::http::message::head::{Blame, Field, Framing, Head};
@@ -194,6 +194,52 @@ pub fn redirect_cycle(ex: &Exchange, cx: &Cx) {
     );
 }
 
+/// The scripts of locations send the exchange in circles.
+pub fn rewrite_cycle(ex: &Exchange, cx: &Cx) {
+    log::error!(at: here(ex, cx), "rewrite or internal redirection cycle while processing \"{}\"", Text(&ex.target.uri));
+}
+
+/// A regex of a script has been tried.
+pub fn matched(ex: &Exchange, cx: &Cx, pattern: &str, text: &[u8], matches: bool) {
+    let verb = if matches { "matches" } else { "does not match" };
+    log::notice!(at: here(ex, cx), "\"{pattern}\" {verb} \"{}\"", Text(text));
+}
+
+/// A script gives the exchange another uri, and has changed its query.
+pub fn rewritten(ex: &Exchange, cx: &Cx, uri: &[u8]) {
+    log::notice!(at: here(ex, cx), "rewritten data: \"{}\", args: \"{}\"", Text(uri), Text(&ex.target.args));
+}
+
+/// A script redirects the client.
+pub fn rewritten_redirect(ex: &Exchange, cx: &Cx, target: &[u8]) {
+    log::notice!(at: here(ex, cx), "rewritten redirect: \"{}\"", Text(target));
+}
+
+/// The uri no longer begins with the location's prefix, which an alias would take the place of.
+pub fn alias_of_rewritten(ex: &Exchange, cx: &Cx) {
+    let location = &ex.location_of(cx).name;
+    log::alert!(at: here(ex, cx), "\"alias\" cannot be used in location \"{location}\" where URI was rewritten");
+}
+
+/// A script has left nothing of the uri.
+pub fn empty_uri(ex: &Exchange, cx: &Cx) {
+    log::error!(at: here(ex, cx), "the rewritten URI has a zero length");
+}
+
+/// A script can't find out what is at a path.
+pub fn stat_failed(ex: &Exchange, cx: &Cx, errno: i32) {
+    let error = io::Error::from_raw_os_error(errno);
+    log::crit!(at: here(ex, cx), "stat() \"{}\" failed ({})", Text(&ex.target.path), ErrnoText(&error));
+}
+
+/// A text uses a variable that no `set` has given a value.
+pub fn uninitialized(ex: &Exchange, cx: &Cx, name: &str) {
+    // Once the head is queued, only the access log fills in texts.
+    let is_logging = ex.account.bytes_sent > 0 || ex.progress == Progress::Done;
+    let doing = if is_logging { "while logging request".to_owned() } else { String::new() };
+    log::warn!(at: Here { ex, cx, doing }, "using uninitialized \"{name}\" variable");
+}
+
 /// The conf names a location that the server does not have.
 pub fn no_named_location(ex: &Exchange, cx: &Cx, name: &str) {
     log::error!(at: here(ex, cx), "could not find named location \"@{name}\"");
@@ -203,6 +249,11 @@ pub fn no_named_location(ex: &Exchange, cx: &Cx, name: &str) {
 pub fn regex_failed(ex: &Exchange, cx: &Cx, text: &[u8], error: &MatchError) {
     let MatchError { code, pattern } = error;
     log::alert!(at: here(ex, cx), "pcre2_match() failed: {code} on \"{}\" using \"{pattern}\"", Text(text));
+}
+
+/// The value of a variable of the conf is made of that very value.
+pub fn variable_cycle(ex: &Exchange, cx: &Cx, name: &str) {
+    log::error!(at: here(ex, cx), "cycle while evaluating variable \"{name}\"");
 }
 
 /// A file that was found can't be read.

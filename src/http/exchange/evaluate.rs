@@ -1,7 +1,8 @@
 //! A text with variables, filled in for one exchange.
 
-use super::cx::Cx;
+use super::cx::{Cx, Variable};
 use super::state::Exchange;
+use crate::http::message::uri::{self, Escape};
 use crate::http::site::template::{Part, Template};
 
 impl Template {
@@ -15,6 +16,26 @@ impl Template {
                         variable.get(ex, cx, out);
                     }
                 }
+            }
+        }
+    }
+
+    /// Appends the filled-in text, with the groups of regexes escaped for a query if `escape` says so, and if the client has
+    /// escaped something of the uri (nginx's `quoted_uri` and `plus_in_uri`).
+    pub(in crate::http) fn eval_in_script(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>, escape: bool) {
+        let escape = escape && is_escaped(ex, cx);
+        for part in self.parts() {
+            match part {
+                Part::Text(text) => out.extend_from_slice(text),
+                Part::Variable(number) => match cx.conf.variable(*number) {
+                    Some(Variable::Capture(group)) if escape => {
+                        uri::escape(out, ex.target.captured.borrow().get(*group).unwrap_or_default(), Escape::Argument);
+                    }
+                    Some(variable) => {
+                        variable.get(ex, cx, out);
+                    }
+                    None => {}
+                },
             }
         }
     }
@@ -44,4 +65,11 @@ impl Template {
             }
         }
     }
+}
+
+/// Whether the path in the request line has a `%` or a `+`.
+fn is_escaped(ex: &Exchange, cx: &Cx) -> bool {
+    let path = ex.head.path(cx.input);
+    let end = memchr::memchr(b'#', path).unwrap_or(path.len());
+    memchr::memchr2(b'%', b'+', &path[..end]).is_some()
 }

@@ -7,6 +7,12 @@ use crate::http::site::Location;
 use crate::http::site::root::{ROOT, UriTail};
 
 impl Exchange {
+    /// Whether a script has changed the uri, but not the location, whose `alias` takes the place of a part of the uri: there
+    /// is no path.
+    pub(in crate::http) fn has_lost_alias(&self, cx: &Cx) -> bool {
+        self.target.is_out_of_place && self.location_of(cx).scope.get(&ROOT).is_alias()
+    }
+
     /// The path of the uri in the current location becomes that of the look-up to come.
     pub(in crate::http) fn map_uri_to_path(&mut self, cx: &Cx) {
         let mut path = std::mem::take(&mut self.target.path);
@@ -44,6 +50,9 @@ pub static VARIABLES: &[Known] = &[
         true
     }),
     Known::client("request_filename", "path of the file for $uri", |ex, cx, out| {
+        if ex.has_lost_alias(cx) {
+            return false;
+        }
         let mut path = Vec::new();
         map(ex, cx, ex.location_of(cx), &mut path);
         put(out, Some(&path))

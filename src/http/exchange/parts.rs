@@ -2,6 +2,7 @@
 
 use crate::http::message::request_body::RequestBody;
 use crate::http::site::captured::Captured;
+use std::cell::RefCell;
 
 /// Where the request leads.
 #[derive(Debug, Default)]
@@ -14,12 +15,22 @@ pub(crate) struct Target {
     pub(in crate::http) path: Vec<u8>,
     pub(in crate::http) server: usize,
     pub(in crate::http) location: usize,
-    pub(in crate::http) captured: Captured,
+    /// In a cell: the regex of a map changes it while a text is filled in, so that no borrow may last through an
+    /// `eval`.
+    pub(in crate::http) captured: RefCell<Captured>,
     /// An internal redirect led here.
     pub(in crate::http) is_internal: bool,
     /// The uri is a name that try_files has found below the alias of a regex location (nginx's `add_uri_to_alias`).
     pub(in crate::http) add_uri_to_alias: bool,
-    /// Internal redirects so far.
+    /// The script that runs has changed the uri, which may need another location (nginx's `uri_changed`).
+    pub(in crate::http) is_rewritten: bool,
+    /// A script has changed the uri without looking for its location, so that no prefix of it is the location's (nginx's
+    /// `valid_location`).
+    pub(in crate::http) is_out_of_place: bool,
+    /// The script that runs escapes what regexes have captured, where the client has escaped something of the uri (nginx's
+    /// `quote`).
+    pub(in crate::http) escapes_groups: bool,
+    /// Internal redirects, and changes of the location by scripts, so far.
     pub(in crate::http) redirects: u8,
 }
 
@@ -29,6 +40,8 @@ pub(crate) struct BodyState {
     pub(in crate::http) reader: RequestBody,
     /// A location, or the answer, has set the limit and taken the bytes that came with the head.
     pub(in crate::http) is_begun: bool,
+    /// The limit of the location on the body's length, 0: none.
+    pub(in crate::http) max: u64,
     /// Bytes of the body that came with the head.
     pub(in crate::http) ahead: usize,
 }
@@ -74,12 +87,31 @@ impl Target {
     /// Makes it ready for the next request; keeps the memory of its buffers.
     pub(super) fn reset(&mut self) {
         // Field by field, for 100 instructions less than a new `Target`; the pattern forgets none.
-        let Target { uri, args, path, captured, server, location, is_internal, add_uri_to_alias, redirects } = self;
+        let Target {
+            uri,
+            args,
+            path,
+            captured,
+            server,
+            location,
+            is_internal,
+            add_uri_to_alias,
+            is_rewritten,
+            is_out_of_place,
+            escapes_groups,
+            redirects,
+        } = self;
         uri.clear();
         args.clear();
         path.clear();
-        captured.clear();
+        captured.get_mut().clear();
         (*server, *location, *is_internal, *add_uri_to_alias, *redirects) = Default::default();
+        (*is_rewritten, *is_out_of_place, *escapes_groups) = Default::default();
+    }
+
+    /// Makes it ready for a script.
+    pub(in crate::http) fn begin_script(&mut self) {
+        (self.is_rewritten, self.escapes_groups) = (false, true);
     }
 
     /// Splits `target` into uri and query.

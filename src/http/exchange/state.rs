@@ -20,6 +20,7 @@
 use super::action::After;
 use super::parts::{Account, BodyState, ErrorState, Fate, Target};
 use super::response::Response;
+use super::values::Values;
 use crate::http::message::head::Head;
 
 /// How far an exchange has come.
@@ -43,6 +44,7 @@ pub struct Exchange {
     pub(in crate::http) head: Head,
     pub(in crate::http) target: Target,
     pub(in crate::http) body: BodyState,
+    pub(in crate::http) values: Values,
     pub(in crate::http) response: Response,
     pub(in crate::http) error: ErrorState,
     pub(in crate::http) fate: Fate,
@@ -53,11 +55,12 @@ impl Exchange {
     /// Makes it ready for the next request, which begins now.
     pub fn reset(&mut self, now_ms: u64) {
         // A part that is added can't be forgotten here: the pattern names them all.
-        let Exchange { progress, head, target, body, response, error, fate, account } = self;
+        let Exchange { progress, head, target, body, values, response, error, fate, account } = self;
         *progress = Progress::default();
         head.clear();
         target.reset();
         *body = BodyState::default();
+        values.clear();
         response.reset();
         *error = ErrorState::default();
         *fate = Fate::default();

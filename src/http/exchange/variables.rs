@@ -1,9 +1,11 @@
 //! The variables: an entry each in a table. A log field is a variable. A room whose code computes a value has a table
 //! of its own beside that code; the top of `http` lists the tables, and they are bound to the names that a conf uses.
 
-use super::cx::{Cx, Known, Variable};
+use super::cx::{Cx, Definition, Known, Variable};
+use super::defined::Definitions;
+use super::error_lines;
 use super::state::Exchange;
-use crate::conf;
+use crate::conf::{self, Contexts, Setting};
 use crate::http::message::field::Id;
 use crate::http::message::head::Method;
 use crate::http::site::template::VariableNames;
@@ -30,31 +32,67 @@ impl Known {
     }
 }
 
-/// Binds the names that a conf uses to the variables of `tables`, to the families of names such as `http_NAME`, and to
-/// the named groups of the conf's regexes.
+/// Whether the use of a variable that no `set` has given a value is worth a line in the error log.
+pub static UNINITIALIZED_VARIABLE_WARN: Setting<bool> = Setting::flag("uninitialized_variable_warn")
+    .contexts(Contexts::HTTP_AND_IF.union(Contexts::SERVER_IF))
+    .default("on")
+    .about("Whether the use of a variable that no `set` has given a value is worth a line in the error log.");
+
+pub static DIRECTIVES: &[&dyn conf::Entry] = &[&UNINITIALIZED_VARIABLE_WARN];
+
+/// The variables of the tables that a conf may define all the same (nginx's `NGX_HTTP_VAR_CHANGEABLE`).
+const CHANGEABLE: [&str; 3] = ["args", "limit_rate", "invalid_referer"];
+
+/// Binds the names that a conf uses to the variables that it defines, to those of `tables`, to the families of names
+/// such as `http_NAME`, and to the named groups of the conf's regexes; a name that `set` gives a value is bound to that
+/// above all.
 ///
 /// # Errors
-/// nginx's `unknown "x" variable` for the first name that nothing defines.
-pub(in crate::http) fn bind(names: &VariableNames, tables: &[&'static [Known]]) -> Result<Vec<Variable>, conf::Error> {
+/// nginx's `unknown "x" variable` for the first name that nothing defines, `the duplicate "x" variable` for one of a
+/// table that the conf would define anew.
+pub(in crate::http) fn bind(
+    names: &VariableNames,
+    defined: &Definitions,
+    tables: &[&'static [Known]],
+) -> Result<Vec<Variable>, conf::Error> {
     let known = || tables.iter().copied().flatten();
-    let bind_one = |(name, span): (&str, conf::Span)| {
+    let is_fixed = |name: &str| {
+        known().any(|variable| variable.name.eq_ignore_ascii_case(name) && !CHANGEABLE.contains(&variable.name))
+    };
+    let own = || names.defined().chain(defined.all().map(|definition| (&*definition.name, definition.span)));
+    if let Some((name, span)) = own().find(|(name, _)| is_fixed(name)) {
+        let error = conf::Error::at(span, format!("the duplicate \"{name}\" variable"));
+        return Err(error.help("the name is taken: choose another"));
+    }
+    let unset = |number: usize, name: &str| {
+        if let Some(definition) = defined.find(name) {
+            return Some(Variable::Defined(definition.clone(), number));
+        }
         if let Some(variable) = known().find(|variable| variable.name == name) {
-            return Ok(Variable::Known(variable));
+            return Some(Variable::Known(variable));
         }
-        if let Some(variable) = Variable::of_family(name) {
-            return Ok(variable);
+        match names.is_captured(name) {
+            true => Some(Variable::Named(name.to_owned())),
+            false => Variable::of_family(name),
         }
-        if names.captured().iter().any(|captured| captured == name) {
-            return Ok(Variable::Named(name.to_owned()));
+    };
+    let bind_one = |(number, (name, span)): (usize, (&str, conf::Span))| {
+        match unset(number, name) {
+            Some(own @ (Variable::Known(_) | Variable::Named(_) | Variable::Capture(_))) => return Ok(own),
+            unset if names.is_set(name) => {
+                return Ok(Variable::Set { name: name.to_owned(), unset: unset.map(Box::new) });
+            }
+            Some(variable) => return Ok(variable),
+            None => {}
         }
-        let all = known().map(|variable| variable.name).chain(names.captured().iter().map(String::as_str));
+        let all = known().map(|variable| variable.name).chain(own().map(|(name, _)| name));
         let error = conf::Error::at(span, format!("unknown \"{name}\" variable"));
         Err(match conf::did_you_mean(name, all) {
             Some(near) => error.help(format!("did you mean \"${near}\"?")),
             None => error,
         })
     };
-    names.used().map(bind_one).collect()
+    names.used().enumerate().map(bind_one).collect()
 }
 
 impl Variable {
@@ -78,8 +116,19 @@ impl Variable {
             Variable::Sent(name) => join(out, b", ", ex.response.sent(name.as_bytes())),
             Variable::Arg(name) => put(out, argument(&ex.target.args, name.as_bytes())),
             Variable::Cookie(name) => put(out, cookie(ex, cx, name.as_bytes())),
-            Variable::Capture(n) => put(out, ex.target.captured.get(*n)),
-            Variable::Named(name) => put(out, ex.target.captured.name(name)),
+            Variable::Capture(n) => put(out, ex.target.captured.borrow().get(*n)),
+            Variable::Named(name) => put(out, ex.target.captured.borrow().name(name)),
+            Variable::Defined(definition, number) => defined(ex, cx, definition, *number, out),
+            Variable::Set { name, unset } => {
+                // The table of `unset` may change what is captured: the borrow ends first.
+                if let Some(value) = ex.target.captured.borrow().name(name) {
+                    return put(out, Some(value));
+                }
+                match unset {
+                    Some(unset) => unset.get(ex, cx, out),
+                    None => miss(ex, cx, name),
+                }
+            }
         }
     }
 
@@ -87,6 +136,37 @@ impl Variable {
     pub(super) fn is_foreign(&self) -> bool {
         !matches!(self, Variable::Known(variable) if !variable.is_foreign)
     }
+}
+
+/// The value of a variable that the conf defines: computed at its first use, and kept unless it is volatile
+/// (`ngx_http_get_indexed_variable`).
+fn defined(ex: &Exchange, cx: &Cx, definition: &Definition, number: usize, out: &mut Vec<u8>) -> bool {
+    if ex.values.get(number, out) {
+        return true;
+    }
+    let _deeper = match ex.values.deeper() {
+        Ok(deeper) => deeper,
+        Err(cycle) => {
+            if cycle.is_new {
+                error_lines::variable_cycle(ex, cx, &definition.name);
+            }
+            return false;
+        }
+    };
+    let start = out.len();
+    definition.table.value(ex, cx, out);
+    if !definition.is_volatile {
+        ex.values.set(number, &out[start..]);
+    }
+    true
+}
+
+/// A variable that no `set` has given a value is empty, which is worth a line once (`ngx_http_rewrite_var`).
+fn miss(ex: &Exchange, cx: &Cx, name: &str) -> bool {
+    if ex.target.captured.borrow().miss(name) && *ex.location_of(cx).scope.get(&UNINITIALIZED_VARIABLE_WARN) {
+        error_lines::uninitialized(ex, cx, name);
+    }
+    true
 }
 
 pub(super) fn put(out: &mut Vec<u8>, value: Option<&[u8]>) -> bool {

@@ -149,6 +149,43 @@ pub fn escape(out: &mut Vec<u8>, text: &[u8], escape: Escape) {
     }
 }
 
+/// Appends the target of a redirect with the bytes up to its query decoded that need no escape there: those of ASCII above
+/// `%`. What is no hex digit behind a `%` is dropped with it, as in nginx (ngx_unescape_uri, NGX_UNESCAPE_REDIRECT).
+pub fn unescape_redirect(out: &mut Vec<u8>, text: &[u8]) {
+    let mut rest = text;
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        match byte {
+            b'?' => {
+                out.push(b'?');
+                break;
+            }
+            b'%' => {
+                let Some((&high, tail)) = rest.split_first() else { return };
+                rest = tail;
+                if !high.is_ascii_hexdigit() {
+                    out.push(high);
+                    continue;
+                }
+                let Some((&low, tail)) = rest.split_first() else { return };
+                rest = tail;
+                let Some((decoded, _)) = decode(&[high, low]) else { continue };
+                match decoded {
+                    // Only a hex digit above 9 lets nginx see the `?` that begins the query.
+                    b'?' if !low.is_ascii_digit() => {
+                        out.push(b'?');
+                        break;
+                    }
+                    b'&'..=b'~' => out.push(decoded),
+                    _ => out.extend_from_slice(&[b'%', high, low]),
+                }
+            }
+            byte => out.push(byte),
+        }
+    }
+    out.extend_from_slice(rest);
+}
+
 /// Appends `text` safe for HTML text and quoted attributes (ngx_escape_html).
 pub fn escape_html(out: &mut Vec<u8>, text: &[u8]) {
     for byte in text {
@@ -232,6 +269,28 @@ mod tests {
         let (path, mut out) = (&b"/a/b/c.d"[..], Vec::new());
         assert_eq!(normalize(path, true, &mut out).unwrap().as_ptr(), path.as_ptr());
         assert_eq!(out.capacity(), 0);
+    }
+
+    #[test]
+    fn the_target_of_a_redirect_is_decoded_up_to_its_query() {
+        let of = |text: &str| {
+            let mut out = Vec::new();
+            unescape_redirect(&mut out, text.as_bytes());
+            String::from_utf8(out).unwrap()
+        };
+        for (text, expected) in [
+            ("/plain", "/plain"),
+            ("/%41%7e%2fb", "/A~/b"),
+            ("/a%20b%25%22%7F%e9", "/a%20b%25%22%7F%e9"),
+            ("/x?%41", "/x?%41"),
+            ("/x%3F%41", "/x?%41"),
+            ("/x%3f%41?%41", "/x?%41?%41"),
+            ("/%zz%4z%41", "/zzA"),
+            ("/x%", "/x"),
+            ("/x%4", "/x"),
+        ] {
+            assert_eq!(of(text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -1,11 +1,16 @@
-//! No uri leads out of the directory of an `alias`.
+//! The uris that an `alias` can't serve.
 
 use crate::http::exchange::{Answer, Cx, Exchange, Flow, error_lines};
 use crate::http::site::root::UriTail;
 
 /// Phase: 404 where an alias would lead to a sibling of its directory: `location /i { alias /img/; }` fits `/i../x`, a
-/// segment that normalisation leaves alone, and the file would be `/img/../x`. nginx serves it.
+/// segment that normalisation leaves alone, and the file would be `/img/../x`. nginx serves it. 500 where a script has
+/// changed the uri, so that the alias takes the place of nothing (`ngx_http_map_uri_to_path`).
 pub(super) fn check(ex: &mut Exchange, cx: &Cx) -> Flow {
+    if ex.has_lost_alias(cx) && cx.conf.handler(ex.location_of(cx)).is_none() {
+        error_lines::alias_of_rewritten(ex, cx);
+        return Flow::Answer(Answer::Error(500));
+    }
     let UriTail::After(prefix) = ex.location_of(cx).uri_tail else { return Flow::Next };
     let tail = ex.target.uri.get(prefix..).and_then(|tail| tail.strip_prefix(b".."));
     if tail.is_some_and(|tail| matches!(tail.first(), None | Some(b'/'))) {

@@ -21,7 +21,7 @@ pub static ERROR_PAGE: Setting<Vec<ErrorPage>> = Setting::many(&["error_page"], 
     pages.push(ErrorPage::parse(args)?);
     Ok(())
 })
-.contexts(Contexts::HTTP_ALL)
+.contexts(Contexts::HTTP_AND_IF)
 .args(2, usize::MAX)
 .syntax("CODE ... [=[CODE]] URI")
 .about(

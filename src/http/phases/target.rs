@@ -55,7 +55,7 @@ pub(super) fn find_for_refused(ex: &mut Exchange, cx: &Cx, reject: Reject) {
 
 /// Takes the server for the host. `false`: a regex among the names failed, and the server is the default one.
 fn select_server(ex: &mut Exchange, cx: &Cx, host: &[u8]) -> bool {
-    let selected = cx.conf.select_server(cx.conn.bound, host, &mut ex.target.captured);
+    let selected = cx.conf.select_server(cx.conn.bound, host, ex.target.captured.get_mut());
     set_server(ex, cx, *selected.as_ref().unwrap_or(&cx.conf.default_server(cx.conn.bound)));
     if let Err(error) = &selected {
         error_lines::regex_failed(ex, cx, host, error);

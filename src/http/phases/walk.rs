@@ -4,7 +4,7 @@
 //! the walk nor another phase. A new phase is a file and a line in the list of this file.
 
 use super::{
-    access, alias, autoindex, body_limit, error_page, index, internal, returns, static_files, target, try_files,
+    access, alias, autoindex, body_limit, error_page, index, internal, rewrite, static_files, target, try_files,
 };
 use crate::http::answer::response;
 use crate::http::exchange::{Action, Answer, Cx, Exchange, Flow, Found, Listed, LookupKind, Progress};
@@ -12,9 +12,6 @@ use crate::http::exchange::{error_lines, limits};
 use crate::http::message::head::Method;
 use crate::http::message::reject::Reject;
 use crate::http::message::request::{self, Parse};
-
-/// The phase before the location is known.
-const IN_SERVER: fn(&mut Exchange, &Cx) -> Flow = returns::in_server;
 
 /// Defines the list of phases in a location: each a function that says where the request goes from there; behind `file`
 /// or `entries` the function that gets the result of the phase's look-ups.
@@ -52,9 +49,9 @@ macro_rules! phases {
 // nginx's order (`ngx_http_phases`); from `handle_content` on, its content handlers.
 phases! {
     internal::check;
-    returns::close;
+    body_limit::check;
+    rewrite::in_location, file: rewrite::opened_in_location;
     body_limit::begin;
-    returns::in_location;
     access::check;
     alias::check;
     try_files::begin, file: try_files::opened;
@@ -67,7 +64,10 @@ phases! {
 /// Gets the result of a look-up, or an `errno`, with the phase's own mark of the look-up.
 type GetResult<T> = fn(&mut Exchange, &Cx, usize, Result<T, i32>) -> Flow;
 
-/// Internal redirects a request may take, as nginx's `NGX_HTTP_MAX_URI_CHANGES`.
+/// The number of the phase before the location is known, the server's script.
+const IN_SERVER: usize = usize::MAX;
+
+/// Changes of the location that a request may take, as nginx's `NGX_HTTP_MAX_URI_CHANGES`.
 const MAX_INTERNAL_REDIRECTS: u8 = 10;
 
 impl Exchange {
@@ -88,7 +88,7 @@ impl Exchange {
                         error_lines::method_refused(self, cx);
                         Flow::Answer(self.response.refuse_method())
                     }
-                    Ok(true) => find_location(self, cx),
+                    Ok(true) => begin(self, cx),
                     Ok(false) => Flow::Answer(Answer::Error(500)),
                     Err(reject) => return self.reject(cx, out, reject),
                 };
@@ -100,6 +100,11 @@ impl Exchange {
 
     /// Reports what is at the path of [`Action::Open`] or [`Action::Stat`], or the `errno` of the failure.
     pub fn opened(&mut self, cx: &Cx, result: Result<Found, i32>, out: &mut Vec<u8>) -> Action {
+        if let Progress::Lookup { phase: IN_SERVER, step } = self.progress {
+            let flow = rewrite::opened_in_server(self, cx, step, result);
+            let flow = after_server(self, cx, flow);
+            return walk(self, cx, out, flow);
+        }
         give_result(self, cx, out, GET_FILE, result)
     }
 
@@ -137,6 +142,7 @@ fn walk(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut flow: Flow) -> Action
                 };
             }
             Flow::Redirect => redirect(ex, cx),
+            Flow::Rewritten => change_location(ex, cx),
             Flow::Named(name) => enter_named(ex, cx, &name),
             Flow::Answer(mut answer) => match instead(ex, cx, &mut answer) {
                 Some(flow) => flow,
@@ -148,16 +154,27 @@ fn walk(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut flow: Flow) -> Action
     }
 }
 
-/// The server's own phase, then the location for the uri.
-fn find_location(ex: &mut Exchange, cx: &Cx) -> Flow {
-    match IN_SERVER(ex, cx) {
-        Flow::Next => {}
-        flow => return flow,
+/// The server's script, then the location for the uri.
+fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
+    let flow = rewrite::in_server(ex, cx);
+    after_server(ex, cx, flow)
+}
+
+/// Goes where the server's script leads: at its end to the location for the uri.
+fn after_server(ex: &mut Exchange, cx: &Cx, flow: Flow) -> Flow {
+    if matches!(flow, Flow::Next) {
+        return find_location(ex, cx);
     }
+    note_asker(ex, IN_SERVER, &flow);
+    flow
+}
+
+/// The location for the uri, and its phases.
+fn find_location(ex: &mut Exchange, cx: &Cx) -> Flow {
     let server = ex.server_of(cx);
-    match server.locations.find(&ex.target.uri, &mut ex.target.captured.groups) {
+    match server.locations.find(&ex.target.uri, &mut ex.target.captured.get_mut().groups) {
         Ok(Some(found)) => {
-            ex.target.captured.keep_names(found.regex);
+            ex.target.captured.get_mut().keep_names(found.regex);
             enter(ex, cx, *found.value)
         }
         Ok(None) => enter(ex, cx, server.own),
@@ -212,12 +229,26 @@ fn handle_content(ex: &mut Exchange, cx: &Cx) -> Flow {
 fn redirect(ex: &mut Exchange, cx: &Cx) -> Flow {
     ex.target.is_internal = true;
     ex.target.add_uri_to_alias = false;
+    ex.target.is_out_of_place = false;
     ex.target.redirects += 1;
     if ex.target.redirects > MAX_INTERNAL_REDIRECTS {
         error_lines::redirect_cycle(ex, cx);
         ex.error.is_final = true;
         return Flow::Answer(Answer::Error(500));
     }
+    ex.target.location = ex.server_of(cx).own;
+    begin(ex, cx)
+}
+
+/// The location for the uri that the script of another has changed, with the same limit.
+fn change_location(ex: &mut Exchange, cx: &Cx) -> Flow {
+    ex.target.redirects += 1;
+    if ex.target.redirects > MAX_INTERNAL_REDIRECTS {
+        error_lines::rewrite_cycle(ex, cx);
+        ex.error.is_final = true;
+        return Flow::Answer(Answer::Error(500));
+    }
+    ex.target.location = ex.server_of(cx).own;
     find_location(ex, cx)
 }
 
@@ -243,7 +274,7 @@ fn instead(ex: &mut Exchange, cx: &Cx, answer: &mut Answer) -> Option<Flow> {
     }
     // No location has begun the body: it is read to its end all the same, or the next request would start in it.
     if !ex.body.is_begun
-        && let refused @ Flow::Answer(_) = body_limit::begin_within(ex, cx, 0)
+        && let refused @ Flow::Answer(_) = body_limit::begin(ex, cx)
     {
         return Some(refused);
     }

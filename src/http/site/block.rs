@@ -5,14 +5,17 @@ use super::captured::Captured;
 use super::listen::{LISTEN, TCP_NODELAY};
 use super::location::{self, LOCATION, Location, Pattern};
 use super::log_format::{LOG_FORMAT, LogFormat};
+use super::referers::{self, Referers};
 use super::regex::MatchError;
 use super::route::{Locations, Rule};
+use super::script::Script;
 use super::server::{SERVER, Server};
 use super::server_name::SERVER_NAME;
 use super::template::VariableNames;
 use crate::conf::{self, Conf, Contexts, Listen, ListenSocket, Node, Scope, Section};
 use crate::log::LogRef;
 use crate::os::{Addr, ListenOptions};
+use std::sync::Arc;
 
 /// `http`: the block that holds the servers, and the settings they inherit.
 pub static HTTP: Section = Section::new("http")
@@ -31,6 +34,8 @@ pub struct HttpBlock {
     servers: Vec<Server>,
     locations: Vec<Location>,
     log_formats: Vec<LogFormat>,
+    /// The `valid_referers` in force, by the locations' indices.
+    referers: Vec<Arc<Referers>>,
     /// Warnings: the conf works, but can't be meant so.
     pub warnings: Vec<conf::Error>,
     /// Name of this machine.
@@ -48,6 +53,7 @@ impl HttpBlock {
             servers: Vec::new(),
             locations: Vec::new(),
             log_formats: Vec::new(),
+            referers: Vec::new(),
             warnings: Vec::new(),
             hostname: crate::os::machine::hostname(),
             variables: conf.notes::<VariableNames>().cloned().unwrap_or_default(),
@@ -67,12 +73,14 @@ impl HttpBlock {
             bound.add_names(&block.servers, &mut block.warnings)?;
         }
         block.group_sockets(&conf.passed);
+        block.referers = referers::compile(&block.servers, &block.locations)?;
         Ok(block)
     }
 
     fn add_server(&mut self, node: &Node, listens: &mut Vec<(Listen, usize)>) -> Result<(), conf::Error> {
         let index = self.servers.len();
         let own = self.add_location(node, Pattern::Server, None);
+        let script = Script::new(node, |_| None);
         let mut locations = Locations::default();
         for child in node.children_of(&LOCATION) {
             self.build_location(child, None, &mut locations)?;
@@ -81,7 +89,7 @@ impl HttpBlock {
             Some(name) => name.text.strip_prefix('.').unwrap_or(&name.text).to_owned(),
             None => String::new(),
         };
-        self.servers.push(Server { scope: node.scope.clone(), name, locations, own });
+        self.servers.push(Server { scope: node.scope.clone(), name, locations, own, script });
         let said = node.scope.get(&LISTEN);
         if said.is_empty() {
             let port = if crate::os::users::is_root() { 80 } else { 8000 };
@@ -100,6 +108,14 @@ impl HttpBlock {
         index
     }
 
+    /// Adds the location of an `if` that stands in another.
+    fn add_if(&mut self, node: &Node, within: usize) -> usize {
+        let index = self.locations.len();
+        let location = self.locations[within].new_if(index, node);
+        self.locations.push(location);
+        index
+    }
+
     /// Builds one location and those nested in it, and adds it to its `siblings`.
     fn build_location(
         &mut self,
@@ -113,9 +129,10 @@ impl HttpBlock {
             location::check_nested(&rule, name, outer, outer_name).map_err(|message| conf::Error::at(span, message))?;
         }
         if let Rule::Regex(regex) = &rule {
-            self.variables.capture(regex.names().map(|(name, _)| name));
+            self.variables.capture(regex.names().map(|(name, _)| name), span);
         }
         let index = self.add_location(node, pattern, outer.map(|(.., index)| index));
+        self.locations[index].script = Script::new(node, |inner| Some(self.add_if(inner, index)));
         let mut inner = Locations::default();
         for child in node.children_of(&LOCATION) {
             self.build_location(child, Some((&rule, name, index)), &mut inner)?;
@@ -213,6 +230,11 @@ impl HttpBlock {
     /// The locations of all servers, each at its [`Location::index`].
     pub fn locations(&self) -> &[Location] {
         &self.locations
+    }
+
+    /// The `valid_referers` in force in a location.
+    pub(in crate::http) fn referers(&self, location: usize) -> Option<&Referers> {
+        self.referers.get(location).map(|referers| &**referers)
     }
 
     /// The formats that the conf defines, `combined` among them.

@@ -3,6 +3,7 @@
 use super::regex::Regex;
 use super::root::{ROOT, UriTail};
 use super::route::Rule;
+use super::script::Script;
 use crate::conf::{self, Contexts, Node, Scope, Section, Span};
 use crate::log::LogRef;
 
@@ -23,8 +24,12 @@ pub static LOCATION: Section = Section::new("location")
 pub struct Location {
     /// The index of the location in [`HttpBlock::locations`](super::block::HttpBlock::locations).
     pub index: usize,
+    /// The index of the one around it.
+    pub(super) outer: Option<usize>,
     /// The place of the location's name in the conf, or of the server's.
     pub span: Span,
+    /// The uri, regex or `@name` that the conf gives it; a server has none.
+    pub name: String,
     /// The settings of the location, inherited ones included.
     pub scope: Scope,
     /// The uris that the location is for.
@@ -33,6 +38,10 @@ pub struct Location {
     pub uri_tail: UriTail,
     /// The log of the errors of requests that the location serves.
     pub error_log: LogRef,
+    /// The location around this one, which is an `if` of it.
+    pub within: Option<usize>,
+    /// What `rewrite`, `if`, `set`, `break` and `return` say here, in their order.
+    pub script: Option<Script>,
 }
 
 /// The uris that a location is for.
@@ -58,9 +67,35 @@ impl Location {
             Some(outer) if !scope.set_here(&ROOT) => outer.uri_tail,
             _ => uri_tail(&scope, &pattern),
         };
-        Location { index, span, scope, pattern, uri_tail, error_log: LogRef::main() }
+        let outer = outer.map(|outer| outer.index);
+        let (name, error_log) = (name_of(node), LogRef::main());
+        Location { index, outer, span, name, scope, pattern, uri_tail, error_log, within: None, script: None }
+    }
+
+    /// The location of an `if` of `self`: the same uris, with the settings of the `if`.
+    pub(super) fn new_if(&self, index: usize, node: &Node) -> Location {
+        let (within, name) = (Some(self.index), self.name.clone());
+        Location { within, name, ..Location::new(index, node, self.pattern.clone(), Some(self)) }
+    }
+
+    /// The location itself, or the one that an `if` stands in.
+    pub fn home(&self) -> usize {
+        self.within.unwrap_or(self.index)
     }
 }
+
+/// The name of a location, as nginx has it (`clcf->name`).
+fn name_of(node: &Node) -> String {
+    match node.args.as_slice() {
+        [only] => {
+            MODIFIERS.into_iter().find_map(|modifier| only.text.strip_prefix(modifier)).unwrap_or(&only.text).to_owned()
+        }
+        words => words.last().map_or(String::new(), |name| name.text.clone()),
+    }
+}
+
+/// The modifiers of a location's uri, none the beginning of one behind it.
+const MODIFIERS: [&str; 4] = ["=", "^~", "~*", "~"];
 
 /// The part of a uri that the root or alias of `scope` puts behind its path, if a location of this `pattern` says it.
 fn uri_tail(scope: &Scope, pattern: &Pattern) -> UriTail {

@@ -103,12 +103,19 @@ impl Regex {
             let at = rest.map_or(String::new(), |rest| format!(" at \"{rest}\""));
             format!("pcre2_compile() failed: {} in \"{pattern}\"{at}", error.message)
         })?;
-        let (names, groups) = (compiled.names().into(), compiled.groups());
+        // Names of variables have no case.
+        let names = compiled.names().into_iter().map(|(name, group)| (name.to_ascii_lowercase().into(), group));
+        let (names, groups) = (names.collect(), compiled.groups());
         let engine = match linear::compile(pattern, ignore_case) {
             Some(regex) => Engine::Linear(regex),
             None => Engine::backtracking(compiled, pattern, ignore_case),
         };
         Ok(Self { pattern: pattern.into(), engine, names, groups })
+    }
+
+    /// The pattern as the conf has it.
+    pub(in crate::http) fn pattern(&self) -> &str {
+        &self.pattern
     }
 
     /// The named groups, with their numbers.

@@ -67,7 +67,7 @@ pub static ROOT: Setting<Root> = Setting::many(&["root", "alias"], |args, root: 
     };
     Ok(())
 })
-.contexts(Contexts::HTTP_ALL)
+.contexts(Contexts::HTTP_AND_IF)
 .args(1, 1)
 .syntax("PATH")
 .default("html")
@@ -98,7 +98,7 @@ impl Root {
     }
 
     /// Whether the directive is `alias`.
-    pub(super) fn is_alias(&self) -> bool {
+    pub(in crate::http) fn is_alias(&self) -> bool {
         self.is_alias
     }
 }

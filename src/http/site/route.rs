@@ -1,5 +1,6 @@
 //! Which server and which location a request belongs to: the matching alone, for any value kept with a name or pattern.
 
+use super::masks::Masks;
 use super::regex::{Captures, MatchError, Regex};
 use foldhash::HashMap;
 
@@ -32,64 +33,17 @@ pub enum AddError<T> {
     Regex(String),
 }
 
-/// The server names of one listening address (ngx_http_server_names, ngx_hash_find_combined): an exact name, else the
-/// longest wildcard `*.x`, else the longest `x.*`, else the first pattern that matches.
+/// The server names of one listening address (ngx_http_server_names): names and masks, then the first pattern that
+/// matches.
 #[derive(Clone, Debug)]
 pub struct ServerNames<T> {
-    exact: HashMap<Box<[u8]>, T>,
-    /// `x` of `*.x`
-    heads: Wildcards<T>,
-    /// `x` of `x.*`
-    tails: Wildcards<T>,
+    masks: Masks<T>,
     regexes: Vec<(Regex, T)>,
-}
-
-#[derive(Clone, Debug)]
-struct Wildcards<T> {
-    map: HashMap<Box<[u8]>, T>,
-    /// Parts of a name that are longer need not be looked up: a host of many labels costs no more than a short one.
-    longest: usize,
-}
-
-impl<T> Wildcards<T> {
-    fn get(&self, part: &[u8]) -> Option<&T> {
-        if part.len() > self.longest { None } else { self.map.get(part) }
-    }
-
-    fn add(&mut self, part: &str, value: T) -> Result<(), AddError<T>>
-    where
-        T: Clone,
-    {
-        self.longest = self.longest.max(part.len());
-        add(&mut self.map, part, value)
-    }
-}
-
-impl<T> Default for Wildcards<T> {
-    fn default() -> Self {
-        Self { map: HashMap::default(), longest: 0 }
-    }
 }
 
 impl<T> Default for ServerNames<T> {
     fn default() -> Self {
-        Self {
-            exact: HashMap::default(),
-            heads: Wildcards::default(),
-            tails: Wildcards::default(),
-            regexes: Vec::new(),
-        }
-    }
-}
-
-fn add<T: Clone>(map: &mut HashMap<Box<[u8]>, T>, key: &str, value: T) -> Result<(), AddError<T>> {
-    use std::collections::hash_map::Entry;
-    match map.entry(key.as_bytes().into()) {
-        Entry::Occupied(there) => Err(AddError::Duplicate(there.get().clone())),
-        Entry::Vacant(vacant) => {
-            vacant.insert(value);
-            Ok(())
-        }
+        Self { masks: Masks::default(), regexes: Vec::new() }
     }
 }
 
@@ -108,26 +62,28 @@ impl<T: Clone> ServerNames<T> {
         }
         let lower = name.to_ascii_lowercase();
         let plain = |part: &str| !part.is_empty() && !part.contains(['*', '\0', '/']) && !part.contains("..");
-        if lower.is_empty() {
-            add(&mut self.exact, "", value)
+        let masks = &mut self.masks;
+        let added = if lower.is_empty() {
+            masks.add_exact("", value)
         } else if let Some(part) = lower.strip_prefix("*.").filter(|part| plain(part)) {
-            self.heads.add(part, value)
+            masks.add_head(part, value)
         } else if let Some(part) = lower.strip_suffix(".*").filter(|part| plain(part)) {
-            self.tails.add(part, value)
+            masks.add_tail(part, value)
         } else if let Some(part) = lower.strip_prefix('.').filter(|part| plain(part)) {
-            add(&mut self.exact, part, value.clone()).and_then(|()| self.heads.add(part, value))
+            masks.add_domain(part, value)
         } else if plain(&lower) && !lower.starts_with('.') {
-            add(&mut self.exact, lower.strip_suffix('.').unwrap_or(&lower), value)
+            masks.add_exact(lower.strip_suffix('.').unwrap_or(&lower), value)
         } else {
-            Err(AddError::Invalid)
-        }
+            return Err(AddError::Invalid);
+        };
+        added.map_err(AddError::Duplicate)
     }
 }
 
 impl<T> ServerNames<T> {
     /// Whether there is any name.
     pub fn is_empty(&self) -> bool {
-        self.exact.is_empty() && self.heads.map.is_empty() && self.tails.map.is_empty() && self.regexes.is_empty()
+        self.masks.is_empty() && self.regexes.is_empty()
     }
 
     /// The value for a host: in lower case, without port and trailing dot; empty if the request names none.
@@ -135,26 +91,13 @@ impl<T> ServerNames<T> {
     /// # Errors
     /// From a pattern whose match fails.
     pub fn find(&self, host: &[u8], captures: &mut Captures) -> Result<Option<Found<'_, T>>, MatchError> {
-        if let Some(value) = self.exact.get(host).or_else(|| self.wildcard(host)) {
+        if let Some(value) = self.masks.find(host) {
             return Ok(Some(Found { value, regex: None }));
         }
         if host.is_empty() {
             return Ok(None);
         }
         first_match(&self.regexes, host, captures)
-    }
-
-    fn wildcard(&self, host: &[u8]) -> Option<&T> {
-        if !self.heads.map.is_empty() {
-            let found = memchr::memchr_iter(b'.', host).find_map(|dot| self.heads.get(host.get(dot + 1..)?));
-            if found.is_some() {
-                return found;
-            }
-        }
-        if self.tails.map.is_empty() {
-            return None;
-        }
-        memchr::memrchr_iter(b'.', host).find_map(|dot| self.tails.get(host.get(..dot)?))
     }
 }
 

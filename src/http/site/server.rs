@@ -1,6 +1,7 @@
 //! `server`: a virtual server.
 
 use super::route::Locations;
+use super::script::Script;
 use crate::conf::{self, Contexts, Scope, Section};
 
 /// `server` in `http`: the block of a virtual server.
@@ -20,6 +21,8 @@ pub struct Server {
     pub(in crate::http) locations: Locations<usize>,
     /// The location that stands for the server itself, where no other fits.
     pub own: usize,
+    /// The steps before the location is known.
+    pub script: Option<Script>,
 }
 
 /// The directive of this module: `server`.

@@ -39,7 +39,7 @@ impl ServerName {
             // Kept as it is: case matters in a pattern, and names are compared in lower case.
             Some(pattern) => {
                 let regex = Regex::new(pattern, true).map_err(|error| args.bad(i, error))?;
-                args.notes::<VariableNames>().capture(regex.names().map(|(name, _)| name));
+                args.notes::<VariableNames>().capture(regex.names().map(|(name, _)| name), span);
                 Ok(ServerName { text: text.to_owned(), span })
             }
             None if matches!(text, "*" | "*." | ".") || text.starts_with('*') && !text.starts_with("*.") => {

@@ -19,20 +19,40 @@ pub(in crate::http) enum Part {
     Variable(usize),
 }
 
-/// The names of variables in one conf: those that templates use, numbered, and the named groups of regexes.
+/// The names of variables in one conf: those that templates use, in lower case and numbered, the named groups of
+/// regexes, and those that `set` gives a value. Names have no case.
 ///
 /// A group may be defined below its use: names are looked up when the whole conf has been read.
 #[derive(Debug, Default, Clone)]
 pub struct VariableNames {
     /// Each name, and the place of its first use.
     used: Vec<(String, conf::Span)>,
-    captured: Vec<String>,
+    captured: Vec<(String, conf::Span)>,
+    /// Each name that a `set` gives a value, and where one does first.
+    set: Vec<(String, conf::Span)>,
 }
 
 impl VariableNames {
-    /// Makes the named groups of a regex known as variables.
-    pub fn capture<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
-        self.captured.extend(names.map(str::to_owned));
+    /// Makes the named groups of a regex, which stands at `span`, known as variables.
+    pub fn capture<'n>(&mut self, names: impl Iterator<Item = &'n str>, span: conf::Span) {
+        self.captured.extend(names.map(|name| (name.to_owned(), span)));
+    }
+
+    /// Makes a name known that a `set` gives a value.
+    pub fn set(&mut self, name: &str, span: conf::Span) {
+        if !self.is_set(name) {
+            self.set.push((name.to_owned(), span));
+        }
+    }
+
+    /// Whether a `set` gives the variable a value.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.set.iter().any(|(set, _)| set.eq_ignore_ascii_case(name))
+    }
+
+    /// The named groups and the names that `set` gives a value, and their places.
+    pub fn defined(&self) -> impl Iterator<Item = (&str, conf::Span)> {
+        self.captured.iter().chain(&self.set).map(|(name, span)| (name.as_str(), *span))
     }
 
     /// The names that templates use, in the order of their numbers, and the places of their first use.
@@ -40,9 +60,9 @@ impl VariableNames {
         self.used.iter().map(|(name, span)| (name.as_str(), *span))
     }
 
-    /// The named groups.
-    pub fn captured(&self) -> &[String] {
-        &self.captured
+    /// Whether the variable is a named group.
+    pub fn is_captured(&self, name: &str) -> bool {
+        self.captured.iter().any(|(captured, _)| captured.eq_ignore_ascii_case(name))
     }
 
     /// Whether a template uses the variable.
@@ -51,9 +71,9 @@ impl VariableNames {
     }
 
     fn number(&mut self, name: &str, span: conf::Span) -> usize {
-        let known = self.used.iter().position(|(used, _)| used == name);
+        let known = self.used.iter().position(|(used, _)| used.eq_ignore_ascii_case(name));
         known.unwrap_or_else(|| {
-            self.used.push((name.to_owned(), span));
+            self.used.push((name.to_ascii_lowercase(), span));
             self.used.len() - 1
         })
     }
@@ -72,8 +92,23 @@ impl Template {
         Template::compile(text, span, args.notes()).map_err(|why| args.bad(i, why))
     }
 
+    /// The value of one variable, whose name stands in argument `i`. Errors: the name is a number, which only texts take for
+    /// a group (nginx: `unknown "1" variable`).
+    pub(super) fn variable(args: &mut conf::Args, i: usize, name: &str) -> Result<Template, conf::Error> {
+        if matches!(name.as_bytes(), [b'1'..=b'9']) {
+            let error = args.bad(i, format!("unknown \"{name}\" variable"));
+            return Err(error.help("give the group a name: (?<name>...)"));
+        }
+        let span = args.span(i);
+        Ok(Template { parts: vec![Part::Variable(args.notes::<VariableNames>().number(name, span))] })
+    }
+
     /// Compiles a text. Errors: the reason, in nginx's words.
-    pub(super) fn compile(text: &str, span: conf::Span, names: &mut VariableNames) -> Result<Template, String> {
+    pub(in crate::http) fn compile(
+        text: &str,
+        span: conf::Span,
+        names: &mut VariableNames,
+    ) -> Result<Template, String> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some(at) = rest.find('$') {

@@ -233,6 +233,40 @@ fn the_wrong_word_is_marked() {
 }
 
 #[test]
+fn lines_of_tables_are_marked() {
+    let in_http = |block: &str| format!("events {{}}\nhttp {{\n {block}\n}}\n");
+    for (block, sentence, at, marked, help) in [
+        ("map $uri $a {\n a b; A c; }", "conflicting parameter \"a\"", "4:7", "A", "it stands in c.conf:4 already"),
+        (
+            "map $uri $a {\n a b\n c d; }",
+            "invalid number of the map parameters",
+            "4:2",
+            "a",
+            "a key and a value: is a \";\" missing, or quotes around blanks?",
+        ),
+        ("map $uri $a {\n a $ury; }", "unknown \"ury\" variable", "4:4", "$ury", "did you mean \"$uri\"?"),
+        ("map $args $uri { }", "the duplicate \"uri\" variable", "3:12", "$uri", "the name is taken: choose another"),
+        (
+            "geo $a {\n delete 10/8; }",
+            "invalid network \"10/8\"",
+            "4:9",
+            "10/8",
+            "a net such as 192.0.2.0/24 or 2001:db8::/32, or a line of \"ranges\"",
+        ),
+        (
+            "split_clients $uri $a {\n 5 b; }",
+            "invalid percent value \"5\"",
+            "4:2",
+            "5",
+            "a share such as 12.5%, or * for the rest",
+        ),
+    ] {
+        let line = at.split(':').next().unwrap();
+        check("emerg", &[(&in_http(block), &format!("{sentence} in c.conf:{line}"), at, marked, help)]);
+    }
+}
+
+#[test]
 fn values_of_several_words_are_to_be_quoted() {
     check_in_server(&[
         (

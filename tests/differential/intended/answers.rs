@@ -81,6 +81,20 @@ pub(super) const ENTRIES: &[Entry] = &[
 
 pub(super) const GROUPS: &[Group] = &[
     Group {
+        site: "maps",
+        drover: "200 open",
+        reason: "a text is filled in from left to right; nginx takes a $1 in front of a map's variable from the map's \
+                 regex, and answers 500 where it is longer than the one it was measured by",
+        probes: &[
+            "GET /loc/x X-Key: tom-12",
+            "GET /loc/x X-Key: upper",
+            "GET /loc/x X-Key: UPPER",
+            "GET /loc/x X-Key: trace",
+            "GET /loc/x X-Key: te",
+            "GET /loc/x X-Key: Case",
+        ],
+    },
+    Group {
         site: "texts",
         drover: "412 open",
         reason: KEPT,

@@ -1,0 +1,136 @@
+//! `geo`: a variable whose value depends on an address, as in nginx's `ngx_http_geo_module.c`.
+
+mod entries;
+mod spans;
+
+use super::cx::{Cx, Defined};
+use super::defined;
+use super::nets::{NO_ADDRESS, Net, parse_ip, parse_ip_port};
+use super::state::Exchange;
+use crate::conf::{self, Contexts, Setting};
+use crate::http::site::template::Template;
+use entries::Entries;
+use spans::Spans;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// A `geo`.
+#[derive(Debug)]
+struct Geo {
+    /// The text that is the address; `None`: the client's own.
+    source: Option<Template>,
+    v4: Spans,
+    v6: Spans,
+    /// Addresses of IPv6 count as none.
+    has_ranges: bool,
+    default: usize,
+    values: Vec<Box<[u8]>>,
+    /// The clients whose X-Forwarded-For counts.
+    proxies: Vec<Net>,
+    /// All addresses in that field count, from its end up to the first that is no proxy.
+    is_recursive: bool,
+}
+
+pub static GEO: Setting<()> = Setting::many(&["geo"], |args, (): &mut ()| {
+    let variable = args.len() - 1;
+    let address = defined::name(args, 0)?;
+    let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let source = match variable {
+        0 => None,
+        _ if !is_name(address) => return Err(args.bad(0, format!("unknown \"{address}\" variable"))),
+        _ => Some(Template::parse_text(args, 0, &format!("${{{address}}}"))?),
+    };
+    defined::name(args, variable)?;
+    let mut entries = Entries::default();
+    for item in args.block() {
+        entries.add(item)?.into_iter().for_each(|warning| args.warn_item(item, warning));
+    }
+    let is_volatile = entries.is_volatile;
+    defined::define(args, variable, is_volatile, Arc::new(Geo::new(source, entries)))
+})
+.contexts(Contexts::HTTP)
+.args(1, 2)
+.takes_block()
+.syntax("[$ADDRESS] $VARIABLE { NET VALUE; ... }")
+.about(
+    "Defines a variable: the value of the smallest NET that holds the client's address, or the one in $ADDRESS. \
+     `default` is for all others, and for what is no address. `delete NET` takes away a net of an included file. With \
+     `ranges` as the first line, nets are written FIRST-LAST, for IPv4 only. `proxy NET` names proxies, whose \
+     X-Forwarded-For counts: its last address, or with `proxy_recursive` the last that is no proxy's. `volatile` \
+     computes the value anew for each use.",
+);
+
+impl Geo {
+    fn new(source: Option<Template>, entries: Entries) -> Geo {
+        let (v4, v6) = entries.spans();
+        Geo {
+            source,
+            v4,
+            v6,
+            has_ranges: entries.has_ranges,
+            default: entries.default,
+            values: entries.values,
+            proxies: entries.proxies,
+            is_recursive: entries.is_recursive,
+        }
+    }
+
+    /// The address; `None`: there is none, as for a Unix socket.
+    fn address(&self, ex: &Exchange, cx: &Cx) -> Option<IpAddr> {
+        let mut ip = match &self.source {
+            None => cx.conn.peer.ip(),
+            Some(source) => {
+                let mut text = Vec::new();
+                source.eval(ex, cx, &mut text);
+                Some(parse_ip(&text)?)
+            }
+        };
+        if !self.proxies.is_empty() {
+            let lines = ex.head.all_of_variable(cx.input, b"x_forwarded_for").collect::<Vec<_>>();
+            self.follow(&mut ip, &lines);
+        }
+        ip.map(|ip| ip.to_canonical())
+    }
+
+    /// Goes from a proxy to the address that it names, line by line from the last (`ngx_http_get_forwarded_addr`).
+    fn follow(&self, ip: &mut Option<IpAddr>, lines: &[&[u8]]) {
+        for line in lines.iter().rev() {
+            if !self.follow_line(ip, line) || !self.is_recursive {
+                return;
+            }
+        }
+    }
+
+    /// Whether the walk came to the line's beginning.
+    fn follow_line(&self, ip: &mut Option<IpAddr>, line: &[u8]) -> bool {
+        let is_gap = |byte: &u8| matches!(byte, b' ' | b',');
+        let mut rest = line;
+        loop {
+            let is_proxy = |ip: IpAddr| self.proxies.iter().any(|net| net.contains(ip.to_canonical()));
+            if !ip.is_some_and(is_proxy) {
+                return false;
+            }
+            let end = rest.iter().rposition(|byte| !is_gap(byte)).map_or(0, |last| last + 1);
+            let start = rest[..end].iter().rposition(is_gap).map_or(0, |gap| gap + 1);
+            let Some(named) = parse_ip_port(&rest[start..end]) else { return false };
+            *ip = Some(named);
+            if !self.is_recursive || start == 0 {
+                return true;
+            }
+            rest = &rest[..start - 1];
+        }
+    }
+}
+
+impl Defined for Geo {
+    fn value(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
+        let found = match self.address(ex, cx) {
+            Some(IpAddr::V4(ip)) => self.v4.find(ip.to_bits().into()),
+            Some(IpAddr::V6(ip)) if !self.has_ranges => self.v6.find(ip.to_bits()),
+            _ => self.v4.find(NO_ADDRESS.into()),
+        };
+        out.extend_from_slice(self.values.get(found.unwrap_or(self.default)).map_or(&[][..], |value| value));
+    }
+}
+
+pub static DIRECTIVES: &[&dyn conf::Entry] = &[&GEO];

@@ -31,6 +31,7 @@ struct Geo {
     is_recursive: bool,
 }
 
+/// A variable whose value depends on the net of an address.
 pub static GEO: Setting<()> = Setting::many(&["geo"], |args, (): &mut ()| {
     let variable = args.len() - 1;
     let address = defined::name(args, 0)?;
@@ -133,4 +134,5 @@ impl Defined for Geo {
     }
 }
 
+/// The directive of this module: `geo`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&GEO];

@@ -32,6 +32,7 @@ struct Key {
     span: Span,
 }
 
+/// A variable whose value depends on another's.
 pub static MAP: Setting<()> = Setting::many(&["map"], |args, (): &mut ()| {
     let mut map = Map { source: Template::parse(args, 0)?, ..Map::default() };
     defined::name(args, 1)?;
@@ -153,4 +154,5 @@ impl Defined for Map {
     }
 }
 
+/// The directive of this module: `map`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&MAP];

@@ -21,6 +21,7 @@ type Part = (Option<u32>, Box<[u8]>);
 /// Hundredths of a percent in the whole.
 const WHOLE: u64 = 10_000;
 
+/// A variable with a share of the clients for each value.
 pub static SPLIT_CLIENTS: Setting<()> = Setting::many(&["split_clients"], |args, (): &mut ()| {
     let source = Template::parse(args, 0)?;
     defined::name(args, 1)?;
@@ -101,6 +102,7 @@ impl Defined for Split {
     }
 }
 
+/// The directive of this module: `split_clients`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&SPLIT_CLIENTS];
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ pub static UNINITIALIZED_VARIABLE_WARN: Setting<bool> = Setting::flag("uninitial
     .default("on")
     .about("Whether the use of a variable that no `set` has given a value is worth a line in the error log.");
 
+/// The directive of this module: `uninitialized_variable_warn`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&UNINITIALIZED_VARIABLE_WARN];
 
 /// The variables of the tables that a conf may define all the same (nginx's `NGX_HTTP_VAR_CHANGEABLE`).

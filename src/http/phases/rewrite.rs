@@ -17,6 +17,7 @@ pub static REWRITE_LOG: Setting<bool> = Setting::flag("rewrite_log")
     .default("off")
     .about("Whether what `rewrite` and the regexes of `if` do is worth lines in the error log, at the level `notice`.");
 
+/// The directive of this module: `rewrite_log`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&REWRITE_LOG];
 
 /// A script that runs.

@@ -32,6 +32,7 @@ struct Host {
     span: Span,
 }
 
+/// The sites whose links are welcome.
 pub static VALID_REFERERS: Setting<Referers> = Setting::many(&["valid_referers"], |args, referers: &mut Referers| {
     for i in 0..args.len() {
         referers.parse(args, i)?;
@@ -183,4 +184,5 @@ pub(super) fn compile(servers: &[Server], locations: &[Location]) -> Result<Vec<
     Ok(all)
 }
 
+/// The directive of this module: `valid_referers`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&VALID_REFERERS];

@@ -17,21 +17,28 @@ use crate::conf::{self, Contexts, Node, Section, Setting};
 /// The script of a server or a location.
 #[derive(Debug)]
 pub struct Script {
+    /// In their order; an `if` may skip some.
     pub steps: Box<[Step]>,
 }
 
 /// A step of a script.
 #[derive(Debug)]
 pub enum Step {
+    /// The uri becomes another where the regex fits.
     Rewrite(Rewrite),
+    /// The request is answered.
     Return(Return),
+    /// The script ends.
     Break,
+    /// A variable gets a value.
     Set(Assignment),
     /// The script goes on at `end` where the condition is false, else with the next step.
     If {
+        /// What must hold.
         condition: Condition,
         /// The location that the request is in from then on; a server's `if` has none.
         location: Option<usize>,
+        /// The index of the first step behind the block.
         end: usize,
     },
 }
@@ -53,6 +60,7 @@ pub struct Statements(Vec<Statement>);
 /// The value of a `rewrite`.
 #[derive(Debug, Clone)]
 pub struct Rewrite {
+    /// What the uri must look like.
     pub regex: Regex,
     /// The replacement: of a redirect all of it, otherwise up to its `?`.
     pub path: Template,
@@ -73,14 +81,18 @@ pub struct Rewrite {
 /// The value of a `return`.
 #[derive(Debug, Clone)]
 pub struct Return {
+    /// The status of the response.
     pub status: u16,
+    /// Its body, or the target of a redirect.
     pub text: Option<Template>,
 }
 
 /// The value of a `set`.
 #[derive(Debug, Clone)]
 pub struct Assignment {
+    /// The variable.
     pub variable: Assigned,
+    /// Its new value.
     pub value: Template,
 }
 
@@ -112,6 +124,7 @@ pub static REWRITE: Setting<Statements> = Setting::many(&["rewrite"], |args, blo
      follows that of the replacement, unless this ends in `?`. A request may change its location ten times.",
 );
 
+/// Ends the exchange at once.
 pub static RETURN: Setting<Statements> = Setting::many(&["return"], |args, block: &mut Statements| {
     block.0.push(Statement::Return(Return::parse(args)?));
     Ok(())
@@ -127,6 +140,7 @@ pub static RETURN: Setting<Statements> = Setting::many(&["return"], |args, block
      block comes to counts.",
 );
 
+/// Ends the script of the block.
 pub static BREAK: Setting<Statements> = Setting::many(&["break"], |_, block: &mut Statements| {
     block.0.push(Statement::Break);
     Ok(())
@@ -137,6 +151,7 @@ pub static BREAK: Setting<Statements> = Setting::many(&["break"], |_, block: &mu
 .local()
 .about("Ends the script of the block; a uri that it has changed needs no other location.");
 
+/// Gives a variable a value.
 pub static SET: Setting<Statements> = Setting::many(&["set"], |args, block: &mut Statements| {
     block.0.push(Statement::Set(Assignment::parse(args)?));
     Ok(())
@@ -336,4 +351,5 @@ impl Assignment {
     }
 }
 
+/// The directives of this module: `rewrite`, `return`, `break`, `set` and `if`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&REWRITE, &RETURN, &BREAK, &SET, &LOCATION_IF, &SERVER_IF];

@@ -11,11 +11,32 @@ pub enum Condition {
     /// The value is neither empty nor `0`.
     Holds(Template),
     /// The value is this text, or, `negated`, another.
-    Is { value: Template, text: Template, negated: bool },
+    Is {
+        /// What is compared.
+        value: Template,
+        /// What it must be.
+        text: Template,
+        /// It must be another.
+        negated: bool,
+    },
     /// The regex fits the value, or, `negated`, does not.
-    Matches { value: Template, regex: Regex, negated: bool },
+    Matches {
+        /// What is looked at.
+        value: Template,
+        /// What it must look like.
+        regex: Regex,
+        /// It must look otherwise.
+        negated: bool,
+    },
     /// The path leads to such a file, or, `negated`, does not.
-    Finds { path: Template, test: FileTest, negated: bool },
+    Finds {
+        /// The path of the file.
+        path: Template,
+        /// The kind of file.
+        test: FileTest,
+        /// There must be no such file.
+        negated: bool,
+    },
 }
 
 /// The kind of file that a condition asks for.

@@ -65,9 +65,20 @@ fn connect_datagram(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+    use std::time::Instant;
 
     fn replace(path: &Path) -> Option<Listener> {
         replace_abandoned(&Addr::unix(path), &ListenOptions::default()).unwrap()
+    }
+
+    /// Closes a socket, and waits until the children that other tests fork have closed their copies of it, too.
+    fn abandon(listener: UnixListener, path: &Path) {
+        drop(listener);
+        let end = Instant::now() + Duration::from_secs(10);
+        while !is_abandoned(path) {
+            assert!(Instant::now() < end, "somebody still has {}", path.display());
+            sleep(Duration::from_millis(1));
+        }
     }
 
     #[test]
@@ -78,7 +89,7 @@ mod tests {
         listening.set_nonblocking(true).unwrap();
         assert!(replace(&path).is_none());
         assert_eq!(listening.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "the look is no connection");
-        drop(listening);
+        abandon(listening, &path);
         let ours = replace(&path).expect("nobody has it");
         assert!(UnixStream::connect(&path).is_ok() && replace(&path).is_none());
         drop(ours);
@@ -106,7 +117,7 @@ mod tests {
         for _ in 0..20 {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("s");
-            drop(UnixListener::bind(&path).unwrap());
+            abandon(UnixListener::bind(&path).unwrap(), &path);
             let start = std::sync::Barrier::new(8);
             let replace_now = || {
                 start.wait();

@@ -97,8 +97,8 @@ impl<T: Default + Send + Sync + 'static> Setting<T> {
         self
     }
 
-    /// Lets the directive add to the value of `whole`, another setting of the same type: each parses its own arguments, and
-    /// the value keeps the order in which both stand.
+    /// Lets the directive add to the value of `whole`, another setting of the same type: each parses its own arguments,
+    /// and the value keeps the order in which both stand.
     pub const fn part_of(mut self, whole: &'static Setting<T>) -> Self {
         self.whole = Some(whole);
         self

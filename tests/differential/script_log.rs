@@ -1,4 +1,4 @@
-//! What the scripts of servers and locations tell the error log: the same lines as nginx's, in the same order.
+//! The lines that scripts of servers and locations add to the error log: nginx's, in the same order.
 
 use crate::sites;
 use crate::support::server::Product::{Drover, Nginx};
@@ -11,14 +11,16 @@ const CONF: &str = "%main%\nevents { }\nhttp { %http% \
     rewrite_log on; rewrite ^/server/(.*)$ /$1?own=1; rewrite ^/server-moved/(.*)$ /x permanent; \
     if ($arg_server ~* ^A) { set $late yes; } \
     location / { rewrite_log off; rewrite ^ /quiet; rewrite ^ /page.html break; } \
-    location /plain/ { rewrite ^/none$ /x; rewrite ^/plain/(.*)$ /loc/$1; rewrite ^/loc/(.*)$ /page.html?q=$1; break; } \
+    location /plain/ { rewrite ^/none$ /x; rewrite ^/plain/(.*)$ /loc/$1; rewrite ^/loc/(.*)$ /page.html?q=$1; break; \
+    } \
     location /last { rewrite ^ /loud?a last; } location /loud { return 204; } \
     location /moved { rewrite ^ /page.html redirect; } \
     location /if { if ($arg_x ~ b) { return 204; } if ($arg_x !~* B) { return 204; } return 403; } \
     location /in-if { rewrite_log off; if ($arg_x) { rewrite_log on; rewrite ^ /page.html break; } } \
     location /circle { rewrite ^ /circle last; } \
     location /empty { rewrite ^ $arg_none break; } \
-    location /loop { if (-f $document_root/loop.txt) { return 403; } if (!-e $document_root/loop.txt/x) { return 204; } } \
+    location /loop { if (-f $document_root/loop.txt) { return 403; } if (!-e $document_root/loop.txt/x) { return 204; \
+    } } \
     location /missing { if (-f $document_root/none) { return 403; } return 204; } \
     location /long { if (-f $document_root/$arg_x) { return 403; } return 204; } \
     location /unset { return 200 '$late$late $late'; } \

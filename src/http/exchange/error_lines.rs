@@ -196,7 +196,8 @@ pub fn redirect_cycle(ex: &Exchange, cx: &Cx) {
 
 /// The scripts of locations send the exchange in circles.
 pub fn rewrite_cycle(ex: &Exchange, cx: &Cx) {
-    log::error!(at: here(ex, cx), "rewrite or internal redirection cycle while processing \"{}\"", Text(&ex.target.uri));
+    let uri = Text(&ex.target.uri);
+    log::error!(at: here(ex, cx), "rewrite or internal redirection cycle while processing \"{uri}\"");
 }
 
 /// A regex of a script has been tried.

@@ -20,8 +20,8 @@ impl Template {
         }
     }
 
-    /// Appends the filled-in text, with the groups of regexes escaped for a query if `escape` says so, and if the client has
-    /// escaped something of the uri (nginx's `quoted_uri` and `plus_in_uri`).
+    /// Appends the filled-in text, with the groups of regexes escaped for a query if `escape` says so, and if the
+    /// client has escaped something of the uri (nginx's `quoted_uri` and `plus_in_uri`).
     pub(in crate::http) fn eval_in_script(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>, escape: bool) {
         let escape = escape && is_escaped(ex, cx);
         for part in self.parts() {

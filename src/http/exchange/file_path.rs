@@ -7,8 +7,8 @@ use crate::http::site::Location;
 use crate::http::site::root::{ROOT, UriTail};
 
 impl Exchange {
-    /// Whether a script has changed the uri, but not the location, whose `alias` takes the place of a part of the uri: there
-    /// is no path.
+    /// Whether a script has changed the uri, but not the location, whose `alias` takes the place of a part of the uri:
+    /// there is no path.
     pub(in crate::http) fn has_lost_alias(&self, cx: &Cx) -> bool {
         self.target.is_out_of_place && self.location_of(cx).scope.get(&ROOT).is_alias()
     }

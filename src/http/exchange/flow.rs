@@ -11,7 +11,8 @@ pub(in crate::http) enum Flow {
     Answer(Answer),
     /// To the location that fits the uri, which the phase has changed: an internal redirect.
     Redirect,
-    /// To the location that fits the uri, which the script of a location has changed: the server's script is not run again.
+    /// To the location that fits the uri, which the script of a location has changed: the server's script is not run
+    /// again.
     Rewritten,
     /// To the location `@name` of the server; the uri stays.
     Named(String),

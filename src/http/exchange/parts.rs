@@ -24,11 +24,11 @@ pub(crate) struct Target {
     pub(in crate::http) add_uri_to_alias: bool,
     /// The script that runs has changed the uri, which may need another location (nginx's `uri_changed`).
     pub(in crate::http) is_rewritten: bool,
-    /// A script has changed the uri without looking for its location, so that no prefix of it is the location's (nginx's
-    /// `valid_location`).
+    /// A script has changed the uri without looking for its location, so that no prefix of it is the location's
+    /// (nginx's `valid_location`).
     pub(in crate::http) is_out_of_place: bool,
-    /// The script that runs escapes what regexes have captured, where the client has escaped something of the uri (nginx's
-    /// `quote`).
+    /// The script that runs escapes what regexes have captured, where the client has escaped something of the uri
+    /// (nginx's `quote`).
     pub(in crate::http) escapes_groups: bool,
     /// Internal redirects, and changes of the location by scripts, so far.
     pub(in crate::http) redirects: u8,

@@ -149,8 +149,9 @@ pub fn escape(out: &mut Vec<u8>, text: &[u8], escape: Escape) {
     }
 }
 
-/// Appends the target of a redirect with the bytes up to its query decoded that need no escape there: those of ASCII above
-/// `%`. What is no hex digit behind a `%` is dropped with it, as in nginx (ngx_unescape_uri, NGX_UNESCAPE_REDIRECT).
+/// Appends the target of a redirect with the bytes up to its query decoded that need no escape there: those of ASCII
+/// above `%`. What is no hex digit behind a `%` is dropped with it, as in nginx (ngx_unescape_uri,
+/// NGX_UNESCAPE_REDIRECT).
 pub fn unescape_redirect(out: &mut Vec<u8>, text: &[u8]) {
     let mut rest = text;
     while let Some((&byte, tail)) = rest.split_first() {

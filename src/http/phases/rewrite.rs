@@ -1,8 +1,8 @@
-//! The scripts of `rewrite`, `return`, `break`, `set` and `if` (`ngx_http_rewrite_module.c`, `ngx_http_script.c`): one before
-//! the location is known, the server's, and one in the location.
+//! The scripts of `rewrite`, `return`, `break`, `set` and `if` (`ngx_http_rewrite_module.c`, `ngx_http_script.c`): one
+//! before the location is known, the server's, and one in the location.
 //!
-//! A condition that asks the file system stops the script: the number of its step is the mark of the look-up, and the result
-//! comes back to it. The rest of a script's state is in the exchange (`exchange/parts.rs`).
+//! A condition that asks the file system stops the script: the number of its step is the mark of the look-up, and the
+//! result comes back to it. The rest of a script's state is in the exchange (`exchange/parts.rs`).
 
 use crate::conf::{self, Contexts, Scope, Setting};
 use crate::http::answer::conditions;
@@ -23,7 +23,7 @@ pub static DIRECTIVES: &[&dyn conf::Entry] = &[&REWRITE_LOG];
 /// A script that runs.
 struct Run<'a> {
     script: &'a Script,
-    /// What it does is logged.
+    /// The steps are logged.
     logs: bool,
 }
 
@@ -37,7 +37,8 @@ enum After {
     Flow(Flow),
 }
 
-/// Phase, before the location is known: the server's script. The location of a uri that it changes is the one looked for.
+/// Phase, before the location is known: the server's script. The location of a uri that it changes is the one looked
+/// for.
 pub(super) fn in_server(ex: &mut Exchange, cx: &Cx) -> Flow {
     let Some(run) = of_server(ex, cx) else { return Flow::Next };
     ex.target.begin_script();

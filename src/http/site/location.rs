@@ -40,7 +40,7 @@ pub struct Location {
     pub error_log: LogRef,
     /// The location around this one, which is an `if` of it.
     pub within: Option<usize>,
-    /// What `rewrite`, `if`, `set`, `break` and `return` say here, in their order.
+    /// The steps that `rewrite`, `if`, `set`, `break` and `return` of the location are.
     pub script: Option<Script>,
 }
 

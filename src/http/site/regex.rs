@@ -21,6 +21,8 @@
 
 mod linear;
 
+use super::template::VariableNames;
+use crate::conf;
 use crate::os::pcre::{Group, Pattern};
 use std::fmt;
 use std::sync::Arc;
@@ -111,6 +113,17 @@ impl Regex {
             None => Engine::backtracking(compiled, pattern, ignore_case),
         };
         Ok(Self { pattern: pattern.into(), engine, names, groups })
+    }
+
+    /// The regex `pattern` in argument `i` of a directive; its named groups become variables.
+    ///
+    /// # Errors
+    /// That the pattern is refused, at the argument.
+    pub fn parse(args: &mut conf::Args, i: usize, pattern: &str, ignore_case: bool) -> Result<Self, conf::Error> {
+        let regex = Regex::new(pattern, ignore_case).map_err(|error| args.bad(i, error))?;
+        let span = args.span(i);
+        args.notes::<VariableNames>().capture(regex.names().map(|(name, _)| name), span);
+        Ok(regex)
     }
 
     /// The pattern as the conf has it.

@@ -1,8 +1,8 @@
 //! `rewrite`, `return`, `break`, `set` and `if`: the script of a block, as nginx compiles it
 //! (`ngx_http_rewrite_module.c`). `phases/rewrite.rs` runs it.
 //!
-//! The directives of a block add to one list, in the order in which they stand. [`Script::new`] joins the lists of a block
-//! and of its `if` blocks: an `if` becomes a step that says where the script goes on when its condition is false.
+//! The directives of a block add to one list, in the order in which they stand. [`Script::new`] joins the lists of a
+//! block and of its `if` blocks: an `if` becomes a step that says where the script goes on when its condition is false.
 
 mod condition;
 #[cfg(test)]
@@ -34,7 +34,7 @@ pub enum Step {
     Set(Assignment),
     /// The script goes on at `end` where the condition is false, else with the next step.
     If {
-        /// What must hold.
+        /// The condition of the `if`.
         condition: Condition,
         /// The location that the request is in from then on; a server's `if` has none.
         location: Option<usize>,
@@ -60,7 +60,7 @@ pub struct Statements(Vec<Statement>);
 /// The value of a `rewrite`.
 #[derive(Debug, Clone)]
 pub struct Rewrite {
-    /// What the uri must look like.
+    /// The regex that the uri must fit.
     pub regex: Regex,
     /// The replacement: of a redirect all of it, otherwise up to its `?`.
     pub path: Template,
@@ -101,7 +101,7 @@ pub struct Assignment {
 pub enum Assigned {
     /// `$args`: the query itself.
     Args,
-    /// One that the conf defines, by its name in lower case.
+    /// A variable that the conf defines, by its name in lower case.
     Own(Box<str>),
 }
 
@@ -118,9 +118,12 @@ pub static REWRITE: Setting<Statements> = Setting::many(&["rewrite"], |args, blo
 .syntax("REGEX REPLACEMENT [last | break | redirect | permanent]")
 .local()
 .about(
-    "Changes a uri that the regex fits. `last` ends the script, and the location of the new uri is looked for; `break` ends \
-     it too, and the request stays where it is; without either the script goes on. `redirect` (302) and `permanent` (301), \
-     or a replacement that begins with `http://`, `https://` or `$scheme`, answer with a redirect. The query of the request \
+    "Changes a uri that the regex fits. `last` ends the script, and the location of the new uri is looked for; \
+     `break` ends \
+     it too, and the request stays where it is; without either the script goes on. `redirect` (302) and `permanent` \
+     (301), \
+     or a replacement that begins with `http://`, `https://` or `$scheme`, answer with a redirect. The query of the \
+     request \
      follows that of the replacement, unless this ends in `?`. A request may change its location ten times.",
 );
 
@@ -136,7 +139,8 @@ pub static RETURN: Setting<Statements> = Setting::many(&["return"], |args, block
 .local()
 .about(
     "Answers at once: with a status and a text, with a redirect (301, 302, 303, 307, 308) to a URL, or, given a URL \
-     alone, with a 302. Codes 408, 444 and 499 close the connection without a response. The first that the script of the \
+     alone, with a 302. Codes 408, 444 and 499 close the connection without a response. The first that the script of \
+     the \
      block comes to counts.",
 );
 
@@ -193,15 +197,20 @@ pub static LOCATION_IF: Section = Section::new("if")
     .syntax(CONDITION)
     .head(&IF_HEAD)
     .about(
-        "Settings, and steps of the location's script, for requests that the condition fits: a variable that is neither empty \
-         nor `0`; one compared with a text (`=`, `!=`) or a regex (`~`, `~*`, `!~`, `!~*`); or a path with a file (`-f`), a \
-         directory (`-d`), either (`-e`) or something executable (`-x`) there, or not (`!-f` and so on). The block is a \
-         location that inherits from the one around it, but for what is never inherited, such as `try_files`; of several \
+        "Settings, and steps of the location's script, for requests that the condition fits: a variable that is \
+         neither empty \
+         nor `0`; one compared with a text (`=`, `!=`) or a regex (`~`, `~*`, `!~`, `!~*`); \
+         or a path with a file (`-f`), a \
+         directory (`-d`), either (`-e`) or something executable (`-x`) there, or not (`!-f` and so on). The block is \
+         a \
+         location that inherits from the one around it, but for what is never inherited, such as `try_files`; \
+         of several \
          that fit, the last alone counts.",
     );
 
 impl Script {
-    /// Joins the directives of a block and of its `if` blocks. `add_if` adds the location of one. `None`: there are none.
+    /// Joins the directives of a block and of its `if` blocks. `add_if` adds the location of one. `None`: there are
+    /// none.
     pub(super) fn new(node: &Node, mut add_if: impl FnMut(&Node) -> Option<usize>) -> Option<Script> {
         let mut steps = Vec::new();
         let mut ifs = node.children.iter().filter(|child| child.is(&SERVER_IF) || child.is(&LOCATION_IF));
@@ -252,14 +261,6 @@ fn push(steps: &mut Vec<Step>, statement: &Statement) -> Option<Condition> {
     None
 }
 
-/// The regex of argument `i`; its named groups are variables.
-fn parse_regex(args: &mut conf::Args, i: usize, text: &str, ignore_case: bool) -> Result<Regex, conf::Error> {
-    let regex = Regex::new(text, ignore_case).map_err(|error| args.bad(i, error))?;
-    let span = args.span(i);
-    args.notes::<VariableNames>().capture(regex.names().map(|(name, _)| name), span);
-    Ok(regex)
-}
-
 /// Whether nginx takes a text for a URL, to which a client is redirected.
 fn is_url(text: &str) -> bool {
     ["http://", "https://", "$scheme"].iter().any(|start| text.starts_with(start))
@@ -271,7 +272,7 @@ impl Rewrite {
         if said.is_empty() {
             return Err(args.bad(1, "empty replacement").help("\"\" would be no uri; \"/\" is the root"));
         }
-        let regex = parse_regex(args, 0, args.str(0)?, false)?;
+        let regex = Regex::parse(args, 0, args.str(0)?, false)?;
         let (text, keeps_args) = said.strip_suffix('?').map_or((said, true), |text| (text, false));
         let mut rewrite = Rewrite {
             regex,

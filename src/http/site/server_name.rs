@@ -1,7 +1,6 @@
 //! `server_name`: the names of a server.
 
 use super::regex::Regex;
-use super::template::VariableNames;
 use crate::conf::{self, Contexts, Setting, Span};
 
 /// `server_name`: the hosts that a server answers for.
@@ -38,8 +37,7 @@ impl ServerName {
             Some("") => Err(args.bad(i, "empty regex in server name \"~\"")),
             // Kept as it is: case matters in a pattern, and names are compared in lower case.
             Some(pattern) => {
-                let regex = Regex::new(pattern, true).map_err(|error| args.bad(i, error))?;
-                args.notes::<VariableNames>().capture(regex.names().map(|(name, _)| name), span);
+                Regex::parse(args, i, pattern, true)?;
                 Ok(ServerName { text: text.to_owned(), span })
             }
             None if matches!(text, "*" | "*." | ".") || text.starts_with('*') && !text.starts_with("*.") => {

@@ -92,8 +92,8 @@ impl Template {
         Template::compile(text, span, args.notes()).map_err(|why| args.bad(i, why))
     }
 
-    /// The value of one variable, whose name stands in argument `i`. Errors: the name is a number, which only texts take for
-    /// a group (nginx: `unknown "1" variable`).
+    /// The value of one variable, whose name stands in argument `i`. Errors: the name is a number, which only texts
+    /// take for a group (nginx: `unknown "1" variable`).
     pub(super) fn variable(args: &mut conf::Args, i: usize, name: &str) -> Result<Template, conf::Error> {
         if matches!(name.as_bytes(), [b'1'..=b'9']) {
             let error = args.bad(i, format!("unknown \"{name}\" variable"));

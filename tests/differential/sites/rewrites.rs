@@ -37,7 +37,8 @@ pub fn rewrites() -> Site {
                 location /redirect/ { rewrite ^/redirect/302$ /page.html redirect; \
                 rewrite ^/redirect/301$ /page.html permanent; rewrite ^/redirect/http$ http://b.example/x; \
                 rewrite ^/redirect/https$ https://b.example/x last; rewrite ^/redirect/scheme$ $scheme://b.example/x; \
-                rewrite ^/redirect/break$ http://b.example/x break; rewrite ^/redirect/perm$ http://b.example/x permanent; \
+                rewrite ^/redirect/break$ http://b.example/x break; rewrite ^/redirect/perm$ http://b.example/x \
+                permanent; \
                 rewrite ^/redirect/own$ /page.html?a=1 redirect; rewrite ^/redirect/drop$ /page.html? redirect; \
                 rewrite ^/redirect/args$ /page.html?q=$arg_q? redirect; rewrite ^/redirect/rel$ page.html redirect; \
                 rewrite ^/redirect/uri/(.*)$ /x/$uri redirect; rewrite ^/redirect/group/(.*)$ /x/$1 redirect; \
@@ -63,7 +64,8 @@ pub fn rewrites() -> Site {
                 location /to-moved { rewrite ^ /elsewhere redirect; } \
                 location /failed-named { error_page 404 @named; rewrite ^ /none break; } \
                 location @named { rewrite ^/(.*)$ /dir/ last; } \
-                location /pretty { try_files $uri @pretty; } location @pretty { rewrite ^/pretty/(.*)$ /$1.html break; } \
+                location /pretty { try_files $uri @pretty; } location @pretty { rewrite ^/pretty/(.*)$ /$1.html \
+                break; } \
                 location /alias/ { alias %root%/dir/; rewrite ^/alias/x$ /alias/page.html break; \
                 rewrite ^/alias/y$ /alias/page.html; break; } \
                 location /alias-index/ { alias %root%/dir/; rewrite ^/alias-index/x$ /alias-index/ break; } \
@@ -212,7 +214,8 @@ pub fn rewrites() -> Site {
 /// `if` in all its forms.
 pub fn conditions() -> Site {
     let http = "add_header X-Outer '$uri'; \
-                server { listen 127.0.0.1:%port%; root %root%; set $zero 0; set $zeros 00; set $empty ''; set $word abc; \
+                server { listen 127.0.0.1:%port%; root %root%; set $zero 0; set $zeros 00; set $empty ''; \
+                set $word abc; \
                 set $dir dir; \
                 if ($arg_server) { return 403 \"server $arg_server\"; } if ($arg_move) { rewrite ^ /page.html; } \
                 if ($arg_deny = yes) { return 403; } if ($arg_close) { return 444; } \
@@ -224,10 +227,13 @@ pub fn conditions() -> Site {
                 if ($arg_x) { return 200 'x=$arg_x'; } if ($zeros) { return 200 zeros; } return 200 none; } \
                 location = /is { if ($arg_x = abc) { return 200 abc; } if ($arg_x = '') { return 200 'nothing'; } \
                 if ($arg_x != $word) { return 200 'not $word'; } } \
-                location = /is-spaced { if ( $arg_x = 'a b' ) { return 200 spaced; } if ( $word = $arg_x) { return 200 same; } \
+                location = /is-spaced { if ( $arg_x = 'a b' ) { return 200 spaced; } \
+                if ( $word = $arg_x) { return 200 same; } \
                 if ($arg_x = \"$word-$word\") { return 200 twice; } return 200 none; } \
-                location = /like { if ($arg_x ~ ^A(.*)$) { return 200 'A[$1]'; } if ($arg_x ~* ^b(.*)$) { return 200 'b[$1]'; } \
-                if ($arg_x !~ ^c) { return 200 'not c [$1]'; } if ($arg_x !~* D) { return 200 'no d'; } return 200 'c and d'; } \
+                location = /like { if ($arg_x ~ ^A(.*)$) { return 200 'A[$1]'; } \
+                if ($arg_x ~* ^b(.*)$) { return 200 'b[$1]'; } \
+                if ($arg_x !~ ^c) { return 200 'not c [$1]'; } if ($arg_x !~* D) { return 200 'no d'; } \
+                return 200 'c and d'; } \
                 location = /named { if ($arg_x ~ (?<first>.)(?<second>.)?) { return 200 '[$first][$second]'; } \
                 return 200 'no [$first]'; } \
                 location ~ ^/f/(.*)$ { if (-f $document_root/$1) { return 200 'file $1'; } return 200 none; } \
@@ -238,14 +244,18 @@ pub fn conditions() -> Site {
                 location ~ ^/nd/(.*)$ { if (!-d $document_root/$1) { return 200 'no dir $1'; } return 200 dir; } \
                 location ~ ^/ne/(.*)$ { if (!-e $document_root/$1) { return 200 'not there $1'; } return 200 there; } \
                 location ~ ^/nx/(.*)$ { if (!-x $document_root/$1) { return 200 'not executable $1'; } return 200 x; } \
-                location /several/ { set $r ''; if (-d $document_root/dir) { set $r a$r; } if (!-e $document_root/none) { set $r b$r; } \
-                if (-f $document_root/none) { set $r c$r; } if (-f $document_root/page.html) { set $r d$r; } return 200 $r; } \
+                location /several/ { set $r ''; if (-d $document_root/dir) { set $r a$r; } \
+                if (!-e $document_root/none) { set $r b$r; } \
+                if (-f $document_root/none) { set $r c$r; } if (-f $document_root/page.html) { set $r d$r; } \
+                return 200 $r; } \
                 location /none-at-all { if (-f '') { return 200 found; } if (!-f $empty) { return 200 'not found'; } } \
                 location /wp/ { if (!-e $request_filename) { rewrite ^ /page.html last; } } \
                 location /wp-break/ { if (!-f $request_filename) { rewrite ^/wp-break/(.*)$ /$1 break; } } \
-                location /header { add_header X-Location yes; if ($arg_a) { add_header X-If a; } if ($arg_b) { add_header X-If b; } \
+                location /header { add_header X-Location yes; if ($arg_a) { add_header X-If a; } \
+                if ($arg_b) { add_header X-If b; } \
                 rewrite ^ /page.html break; } \
-                location /header-none { add_header X-Location yes; if ($arg_a) { set $unused 1; } rewrite ^ /page.html break; } \
+                location /header-none { add_header X-Location yes; if ($arg_a) { set $unused 1; } \
+                rewrite ^ /page.html break; } \
                 location /expires { expires 1h; if ($arg_a) { expires epoch; } rewrite ^ /page.html break; } \
                 location /root { if ($arg_a) { root %root%/$dir; } rewrite ^ /page.html break; } \
                 location /pages { error_page 404 /page.html; if ($arg_a) { error_page 404 =200 /guide.html; } \
@@ -256,16 +266,20 @@ pub fn conditions() -> Site {
                 location /alias-root/ { alias %root%/dir/; if ($arg_a) { root %root%; } } \
                 location ~ ^/alias-regex/(.*)$ { alias %root%/dir/$1; if ($arg_a) { add_header X-If $1; } } \
                 location /break/ { if ($arg_a) { break; } rewrite ^ /page.html break; } \
-                location /nested/ { location ~ \\.html$ { if ($arg_a) { return 200 'nested'; } } if ($arg_a) { return 200 outer; } } \
+                location /nested/ { location ~ \\.html$ { if ($arg_a) { return 200 'nested'; } } \
+                if ($arg_a) { return 200 outer; } } \
                 location /named-error { error_page 404 @fallback; if ($arg_a) { return 404; } return 403; } \
                 location @fallback { if ($arg_a = 2) { return 200 'fallback two'; } return 200 'fallback $arg_a'; } \
-                location /log { access_log off; if ($arg_a) { access_log %dir%/access.log probe; } rewrite ^ /page.html break; } \
+                location /log { access_log off; if ($arg_a) { access_log %dir%/access.log probe; } \
+                rewrite ^ /page.html break; } \
                 location /sent { sendfile off; if ($arg_a) { sendfile on; } rewrite ^ /large.bin break; } \
                 location /status { stub_status; if ($arg_a) { return 200 'no status'; } } \
-                location /denied { deny all; if ($arg_a) { return 200 'not denied'; } if ($arg_b) { add_header X-If b; } } \
+                location /denied { deny all; if ($arg_a) { return 200 'not denied'; } \
+                if ($arg_b) { add_header X-If b; } } \
                 location /closed { if ($arg_a) { return 444; } return 200 open; } \
                 location /slash { if ($uri !~ /$) { rewrite ^(.*)$ $1/ permanent; } return 200 slash; } \
-                location /host { if ($host != www.a.test) { return 301 $scheme://www.a.test$request_uri; } return 200 www; } \
+                location /host { if ($host != www.a.test) { return 301 $scheme://www.a.test$request_uri; } \
+                return 200 www; } \
                 location /method { if ($request_method !~ ^(GET|HEAD)$) { return 405; } return 200 ok; } \
                 location /cookie { if ($http_cookie ~* 'id=([^;]+)(?:;|$)') { set $id $1; } return 200 '[$id]'; } \
                 location /index/ { index page.html; if ($arg_a) { rewrite ^ /dir/ break; } } }";

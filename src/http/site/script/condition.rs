@@ -1,6 +1,5 @@
 //! The condition of an `if` (`ngx_http_rewrite_if_condition`).
 
-use super::parse_regex;
 use crate::conf;
 use crate::http::site::regex::Regex;
 use crate::http::site::template::Template;
@@ -12,20 +11,20 @@ pub enum Condition {
     Holds(Template),
     /// The value is this text, or, `negated`, another.
     Is {
-        /// What is compared.
+        /// The left side.
         value: Template,
-        /// What it must be.
+        /// The right side.
         text: Template,
-        /// It must be another.
+        /// The sides must differ.
         negated: bool,
     },
     /// The regex fits the value, or, `negated`, does not.
     Matches {
-        /// What is looked at.
+        /// The text.
         value: Template,
-        /// What it must look like.
+        /// The regex that it must fit.
         regex: Regex,
-        /// It must look otherwise.
+        /// The text must not fit.
         negated: bool,
     },
     /// The path leads to such a file, or, `negated`, does not.
@@ -115,7 +114,7 @@ impl Condition {
                 Ok(Condition::Is { value, text, negated: operator == "!=" })
             }
             "~" | "~*" | "!~" | "!~*" => {
-                let regex = parse_regex(args, j, operand, operator.ends_with('*'))?;
+                let regex = Regex::parse(args, j, operand, operator.ends_with('*'))?;
                 Ok(Condition::Matches { value, regex, negated: operator.starts_with('!') })
             }
             _ => {

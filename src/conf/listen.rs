@@ -1,7 +1,7 @@
 //! The value of `listen`, and the sockets that all `listen` directives together need.
 
 use super::{Args, Contexts, Error, Span, did_you_mean, parse_count, parse_size, parse_time_s};
-use crate::os::{Addr, Keepalive, ListenOptions};
+use crate::os::{Addr, Keepalive, ListenOptions, resolve};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
@@ -334,7 +334,8 @@ fn parse_v4(text: &str) -> Result<(IpAddr, Ports), &'static str> {
         "*" => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         host => match host.parse::<Ipv4Addr>() {
             Ok(ip) => IpAddr::V4(ip),
-            Err(_) => resolve(host).ok_or("host not found")?,
+            // Once, while the conf is read.
+            Err(_) => resolve(host).into_iter().min_by_key(IpAddr::is_ipv6).ok_or("host not found")?,
         },
     };
     Ok((ip, ports))
@@ -353,12 +354,6 @@ fn parse_ports(text: &str) -> Result<Ports, &'static str> {
             (last, first) => Ok(first..=last),
         },
     }
-}
-
-/// Resolves a host name in `listen`, once, while the conf is read.
-fn resolve(host: &str) -> Option<IpAddr> {
-    use std::net::ToSocketAddrs;
-    (host, 0).to_socket_addrs().ok()?.map(|addr| addr.ip()).min_by_key(IpAddr::is_ipv6)
 }
 
 #[cfg(test)]

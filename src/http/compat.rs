@@ -32,8 +32,6 @@ const YET_LIMITS: &str = "drover does not limit this yet: leave it out, or limit
 const YET_AUTOINDEX: &str = "drover lists directories in HTML, and all of them, only: \"autoindex on\".";
 const YET_CHARSET: &str =
     "drover does not add or convert charsets yet: name it in \"types\" or \"default_type\" (text/html; charset=utf-8).";
-const YET_REAL_IP: &str = "drover does not take the client's address from others yet: leave it out; logs and \
-    \"allow\" see the proxy's address.";
 const YET_PROCESS: &str = "drover does not set this itself yet: leave it out, and set it where drover is started.";
 const YET_OTHER: &str = "drover does not have it yet: leave it out.";
 
@@ -263,7 +261,6 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     ),
     &Refused::family(&["autoindex_format", "random_index"], YET_AUTOINDEX),
     &Refused::family(&["charset", "charset_map", "charset_types", "source_charset", "override_charset"], YET_CHARSET),
-    &Refused::family(&["set_real_ip_from", "real_ip_header", "real_ip_recursive"], YET_REAL_IP),
     &Refused::family(&["worker_priority", "worker_rlimit_core", "working_directory"], YET_PROCESS),
     &Refused::family(
         &[

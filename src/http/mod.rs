@@ -54,7 +54,7 @@ use answer::{conditions, headers, pages, ranges, redirect, server_tokens};
 use exchange::{
     Known, authorization, error_lines, file_path, geo, limits, map, media_type, referer, split_clients, variables,
 };
-use phases::{access, autoindex, body_limit, error_page, index, internal, rewrite, target, try_files};
+use phases::{access, autoindex, body_limit, error_page, index, internal, realip, rewrite, target, try_files};
 use site::{block, listen, location, log_format, referers, root, script, server, server_name};
 
 /// Files of the conf that the program carries, by name: they stand in for an `include` of one that is missing.
@@ -86,6 +86,7 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     variables::DIRECTIVES,
     error_page::DIRECTIVES,
     access::DIRECTIVES,
+    realip::DIRECTIVES,
     limits::DIRECTIVES,
     body_limit::DIRECTIVES,
     log_format::DIRECTIVES,
@@ -99,4 +100,4 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
 
 /// The tables of variables: each stands beside the code that computes the values.
 static VARIABLES: &[&[Known]] =
-    &[variables::VARIABLES, file_path::VARIABLES, authorization::VARIABLES, referer::VARIABLES];
+    &[variables::VARIABLES, file_path::VARIABLES, authorization::VARIABLES, referer::VARIABLES, realip::VARIABLES];

@@ -9,6 +9,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
+/// The addresses of a host, as the system's resolver says; none when it knows none. May take as long as name servers
+/// need.
+pub fn resolve(host: &str) -> Vec<IpAddr> {
+    use std::net::ToSocketAddrs;
+    let mut found: Vec<IpAddr> =
+        (host, 0).to_socket_addrs().into_iter().flatten().map(|addr: SocketAddr| addr.ip()).collect();
+    found.dedup();
+    found
+}
+
 /// The address of one end of a socket. Cloning an IP address copies it; a Unix socket's path is shared.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Addr {

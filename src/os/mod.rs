@@ -31,7 +31,7 @@ mod title;
 pub mod users;
 
 pub use abandoned::replace_abandoned;
-pub use addr::Addr;
+pub use addr::{Addr, resolve};
 pub use eventfd::EventFd;
 pub use failure::{ErrnoText, Failure};
 pub use fd_channel::{FdChannel, FdMessage};

@@ -118,7 +118,8 @@ sites!(
     rewrites,
     conditions,
     sets,
-    moves
+    moves,
+    realip
 );
 
 #[test]

@@ -3,6 +3,7 @@
 mod behaviour;
 mod content;
 mod protocol;
+mod proxies;
 mod redirects;
 mod regexes;
 mod rewrites;
@@ -21,6 +22,7 @@ use tempfile::TempDir;
 pub use behaviour::*;
 pub use content::*;
 pub use protocol::*;
+pub use proxies::*;
 pub use redirects::*;
 pub use regexes::regexes;
 pub use rewrites::*;

@@ -196,6 +196,11 @@ impl Exchange {
         cx.conf.location(self.target.location)
     }
 
+    /// The client's address: the one that a proxy has named, else the other end of the connection.
+    pub(in crate::http) fn client<'a>(&'a self, cx: &Cx<'a>) -> &'a Addr {
+        self.named_client.as_ref().unwrap_or(&cx.conn.peer)
+    }
+
     /// Whether the client expects no body; also when its request line was refused before the method was known.
     pub(in crate::http) fn is_head(&self, cx: &Cx) -> bool {
         self.head.method == Method::Head || (self.account.head_len == 0 && cx.input.starts_with(b"HEAD "))
@@ -205,7 +210,7 @@ impl Exchange {
 /// The connection that an exchange came in by.
 #[derive(Debug, Clone)]
 pub struct ConnInfo {
-    /// The client's address ($remote_addr).
+    /// The other end: the client, or a proxy in front of it.
     pub peer: Addr,
     /// The address the client connected to, when a variable of the conf asks for it or the socket is bound to one.
     pub local: Option<Addr>,

@@ -47,7 +47,7 @@ impl Origin for Here<'_> {
         if !self.doing.is_empty() {
             write!(f, " {}", self.doing)?;
         }
-        match self.cx.conn.peer.ip() {
+        match self.ex.client(self.cx).ip() {
             Some(ip) => write!(f, ", client: {ip}")?,
             None => write!(f, ", client: unix:")?,
         }

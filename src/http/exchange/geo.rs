@@ -5,9 +5,10 @@ mod spans;
 
 use super::cx::{Cx, Defined};
 use super::defined;
-use super::nets::{NO_ADDRESS, Net, parse_ip, parse_ip_port};
+use super::nets::{NO_ADDRESS, Net, forwarded, parse_ip};
 use super::state::Exchange;
 use crate::conf::{self, Contexts, Setting};
+use crate::http::message::field::Id;
 use crate::http::site::template::Template;
 use entries::Entries;
 use spans::Spans;
@@ -79,7 +80,7 @@ impl Geo {
     /// The address; `None`: there is none, as for a Unix socket.
     fn address(&self, ex: &Exchange, cx: &Cx) -> Option<IpAddr> {
         let mut ip = match &self.source {
-            None => cx.conn.peer.ip(),
+            None => ex.client(cx).ip(),
             Some(source) => {
                 let mut text = Vec::new();
                 source.eval(ex, cx, &mut text);
@@ -87,39 +88,11 @@ impl Geo {
             }
         };
         if !self.proxies.is_empty() {
-            let lines = ex.head.all_of_variable(cx.input, b"x_forwarded_for").collect::<Vec<_>>();
-            self.follow(&mut ip, &lines);
+            let lines = ex.head.all(cx.input, Id::XForwardedFor).collect::<Vec<_>>();
+            let is_proxy = |ip: Option<IpAddr>| ip.is_some_and(|ip| self.proxies.iter().any(|net| net.contains(ip)));
+            ip = forwarded(ip, &lines, self.is_recursive, is_proxy).map(|(ip, _)| ip).or(ip);
         }
         ip.map(|ip| ip.to_canonical())
-    }
-
-    /// Goes from a proxy to the address that it names, line by line from the last (`ngx_http_get_forwarded_addr`).
-    fn follow(&self, ip: &mut Option<IpAddr>, lines: &[&[u8]]) {
-        for line in lines.iter().rev() {
-            if !self.follow_line(ip, line) || !self.is_recursive {
-                return;
-            }
-        }
-    }
-
-    /// Whether the walk came to the line's beginning.
-    fn follow_line(&self, ip: &mut Option<IpAddr>, line: &[u8]) -> bool {
-        let is_gap = |byte: &u8| matches!(byte, b' ' | b',');
-        let mut rest = line;
-        loop {
-            let is_proxy = |ip: IpAddr| self.proxies.iter().any(|net| net.contains(ip.to_canonical()));
-            if !ip.is_some_and(is_proxy) {
-                return false;
-            }
-            let end = rest.iter().rposition(|byte| !is_gap(byte)).map_or(0, |last| last + 1);
-            let start = rest[..end].iter().rposition(is_gap).map_or(0, |gap| gap + 1);
-            let Some(named) = parse_ip_port(&rest[start..end]) else { return false };
-            *ip = Some(named);
-            if !self.is_recursive || start == 0 {
-                return true;
-            }
-            rest = &rest[..start - 1];
-        }
     }
 }
 

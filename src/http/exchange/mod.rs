@@ -16,7 +16,7 @@ pub mod geo;
 pub mod limits;
 pub mod map;
 pub mod media_type;
-mod nets;
+pub(in crate::http) mod nets;
 mod parts;
 pub mod referer;
 mod response;

@@ -7,8 +7,10 @@ pub(super) const NO_ADDRESS: u32 = u32::MAX;
 
 /// A net: its first address, and how many bits it shares with the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Net {
+pub struct Net {
+    /// The first address.
     pub base: IpAddr,
+    /// The length of the net's prefix.
     pub bits: u8,
 }
 
@@ -35,30 +37,78 @@ pub(super) fn parse_ip(text: &[u8]) -> Option<IpAddr> {
     std::str::from_utf8(text).ok()?.parse::<Ipv6Addr>().ok().map(IpAddr::V6)
 }
 
-/// An address, with or without a port (`ngx_parse_addr_port`).
-pub(super) fn parse_ip_port(text: &[u8]) -> Option<IpAddr> {
+/// An address, with or without a port; the port is 0 where there is none (`ngx_parse_addr_port`).
+pub(super) fn parse_ip_port(text: &[u8]) -> Option<(IpAddr, u16)> {
     if let Some(ip) = parse_ip(text) {
-        return Some(ip);
+        return Some((ip, 0));
     }
     let (host, port) = match text.strip_prefix(b"[") {
         Some(rest) => {
             let end = memchr::memchr(b']', rest)?;
-            (&rest[..end], rest[end + 1..].strip_prefix(b":")?)
+            match &rest[end + 1..] {
+                [] => return Some((parse_ip(&rest[..end])?, 0)),
+                behind => (&rest[..end], behind.strip_prefix(b":")?),
+            }
         }
         None => {
             let colon = memchr::memchr(b':', text)?;
             (&text[..colon], &text[colon + 1..])
         }
     };
-    let is_port = |port: &str| crate::conf::parse_count(port).is_some_and(|port| (1..=65535).contains(&port));
-    std::str::from_utf8(port).ok().filter(|port| is_port(port))?;
-    parse_ip(host)
+    let port = crate::conf::parse_count(std::str::from_utf8(port).ok()?)?;
+    let port = u16::try_from(port).ok().filter(|port| *port > 0)?;
+    Some((parse_ip(host)?, port))
+}
+
+/// The address that the proxies in front of this server name: from `client` on, each that `is_proxy` is asked for the
+/// one before it, in `lines` from the last (`ngx_http_get_forwarded_addr`). `None`: nobody names one. With the port, 0
+/// where there is none.
+pub(in crate::http) fn forwarded(
+    client: Option<IpAddr>,
+    lines: &[&[u8]],
+    is_recursive: bool,
+    is_proxy: impl Fn(Option<IpAddr>) -> bool,
+) -> Option<(IpAddr, u16)> {
+    let mut found = None;
+    for line in lines.iter().rev() {
+        if !follow_line(&mut found, client, line, is_recursive, &is_proxy) || !is_recursive {
+            break;
+        }
+    }
+    found
+}
+
+/// Goes through a line from its end. Returns whether the walk came to its beginning.
+fn follow_line(
+    found: &mut Option<(IpAddr, u16)>,
+    client: Option<IpAddr>,
+    line: &[u8],
+    is_recursive: bool,
+    is_proxy: &impl Fn(Option<IpAddr>) -> bool,
+) -> bool {
+    let is_gap = |byte: &u8| matches!(byte, b' ' | b',');
+    let mut rest = line;
+    loop {
+        let at = found.map(|(ip, _)| ip).or(client);
+        if !is_proxy(at.map(|ip| ip.to_canonical())) {
+            return false;
+        }
+        let end = rest.iter().rposition(|byte| !is_gap(byte)).map_or(0, |last| last + 1);
+        // A comma at the very beginning belongs to the address, which is none then.
+        let start = rest[..end].iter().skip(1).rposition(is_gap).map_or(0, |gap| gap + 2);
+        let Some(named) = parse_ip_port(&rest[start..end]) else { return false };
+        *found = Some(named);
+        if !is_recursive || start == 0 {
+            return true;
+        }
+        rest = &rest[..start - 1];
+    }
 }
 
 impl Net {
     /// Reads `ADDRESS` or `ADDRESS/BITS`, and tells whether bits were set behind the net's, where they mean nothing
     /// (`ngx_ptocidr`).
-    pub(super) fn parse(text: &str) -> Option<(Net, bool)> {
+    pub(in crate::http) fn parse(text: &str) -> Option<(Net, bool)> {
         let (addr, bits) = match text.split_once('/') {
             Some((addr, bits)) => (addr, Some(crate::conf::parse_count(bits)?)),
             None => (text, None),
@@ -73,8 +123,13 @@ impl Net {
         Some((net, net.base != ip))
     }
 
+    /// The net of one address.
+    pub(in crate::http) fn of(ip: IpAddr) -> Net {
+        Net { base: ip, bits: if ip.is_ipv4() { 32 } else { 128 } }
+    }
+
     /// The net of so many bits that an address lies in.
-    pub(super) fn around(ip: IpAddr, bits: u8) -> Net {
+    pub(in crate::http) fn around(ip: IpAddr, bits: u8) -> Net {
         let base = match ip {
             IpAddr::V4(ip) => {
                 let mask = u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0);
@@ -89,7 +144,7 @@ impl Net {
     }
 
     /// Whether an address lies in the net.
-    pub(super) fn contains(&self, ip: IpAddr) -> bool {
+    pub(in crate::http) fn contains(&self, ip: IpAddr) -> bool {
         ip.is_ipv4() == self.base.is_ipv4() && Net::around(ip, self.bits) == *self
     }
 
@@ -127,15 +182,50 @@ mod tests {
             assert_eq!(v4(text).as_deref(), addr, "{text}");
         }
         for (text, addr) in [
-            ("1.2.3.4:80", Some("1.2.3.4")),
-            ("[::1]:80", Some("::1")),
-            ("2001:db8::1", Some("2001:db8::1")),
-            ("[::1]", None),
+            ("1.2.3.4:80", Some("1.2.3.4 80")),
+            ("1.2.3.4", Some("1.2.3.4 0")),
+            ("[::1]:65535", Some("::1 65535")),
+            ("2001:db8::1", Some("2001:db8::1 0")),
+            ("[::1]", Some("::1 0")),
+            ("[::1]80", None),
+            ("[::1", None),
             ("1.2.3.4:0", None),
+            ("1.2.3.4:65536", None),
             ("1.2.3.4:", None),
+            ("1.2.3.4:+1", None),
             ("unknown", None),
         ] {
-            assert_eq!(parse_ip_port(text.as_bytes()).map(|ip| ip.to_string()).as_deref(), addr, "{text}");
+            let said = parse_ip_port(text.as_bytes()).map(|(ip, port)| format!("{ip} {port}"));
+            assert_eq!(said.as_deref(), addr, "{text}");
+        }
+    }
+
+    #[test]
+    fn proxies_are_followed_from_the_last() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let nets = ["10.0.0.0/8", "127.0.0.1", "::1"].map(|text| Net::parse(text).unwrap().0);
+        let is_proxy = |ip: Option<IpAddr>| ip.is_some_and(|ip| nets.iter().any(|net| net.contains(ip)));
+        let said = |client: &str, lines: &[&str], is_recursive| {
+            let lines: Vec<_> = lines.iter().map(|line| line.as_bytes()).collect();
+            forwarded(Some(ip(client)), &lines, is_recursive, is_proxy).map(|(ip, port)| format!("{ip} {port}"))
+        };
+        for (lines, last, all) in [
+            (&["1.2.3.4"][..], Some("1.2.3.4 0"), Some("1.2.3.4 0")),
+            (&["1.2.3.4:7, 10.0.0.1"], Some("10.0.0.1 0"), Some("1.2.3.4 7")),
+            (&["1.2.3.4, 5.6.7.8,10.0.0.1 , "], Some("10.0.0.1 0"), Some("5.6.7.8 0")),
+            (&["1.2.3.4", "10.0.0.1"], Some("10.0.0.1 0"), Some("1.2.3.4 0")),
+            (&["bad", "10.0.0.1"], Some("10.0.0.1 0"), Some("10.0.0.1 0")),
+            (&["1.2.3.4", "bad, 10.0.0.1"], Some("10.0.0.1 0"), Some("10.0.0.1 0")),
+            (&["1.2.3.4", "5.6.7.8"], Some("5.6.7.8 0"), Some("5.6.7.8 0")),
+            (&[",1.2.3.4"], None, None),
+            (&[", 1.2.3.4"], Some("1.2.3.4 0"), Some("1.2.3.4 0")),
+            (&["1.2.3.4", ""], None, None),
+            (&[], None, None),
+            (&[" ,"], None, None),
+        ] {
+            assert_eq!(said("127.0.0.1", lines, false).as_deref(), last, "{lines:?}");
+            assert_eq!(said("::ffff:127.0.0.1", lines, true).as_deref(), all, "{lines:?}");
+            assert_eq!(said("9.9.9.9", lines, true), None);
         }
     }
 

@@ -22,6 +22,7 @@ use super::parts::{Account, BodyState, ErrorState, Fate, Target};
 use super::response::Response;
 use super::values::Values;
 use crate::http::message::head::Head;
+use crate::os::Addr;
 
 /// How far an exchange has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,13 +50,15 @@ pub struct Exchange {
     pub(in crate::http) error: ErrorState,
     pub(in crate::http) fate: Fate,
     pub(in crate::http) account: Account,
+    /// The client's address as a proxy has named it, where that is believed.
+    pub(in crate::http) named_client: Option<Addr>,
 }
 
 impl Exchange {
     /// Makes it ready for the next request, which begins now.
     pub fn reset(&mut self, now_ms: u64) {
         // A part that is added can't be forgotten here: the pattern names them all.
-        let Exchange { progress, head, target, body, values, response, error, fate, account } = self;
+        let Exchange { progress, head, target, body, values, response, error, fate, account, named_client } = self;
         *progress = Progress::default();
         head.clear();
         target.reset();
@@ -65,6 +68,7 @@ impl Exchange {
         *error = ErrorState::default();
         *fate = Fate::default();
         *account = Account { started_ms: now_ms, ..Account::default() };
+        *named_client = None;
     }
 
     /// The next step on the connection, now that the response is queued.

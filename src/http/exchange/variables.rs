@@ -188,12 +188,21 @@ fn seconds(out: &mut Vec<u8>, ms: u64) -> bool {
     true
 }
 
-fn ip(out: &mut Vec<u8>, addr: &Addr) -> bool {
+/// The address without its port.
+pub(in crate::http) fn ip(out: &mut Vec<u8>, addr: &Addr) -> bool {
     let _ = match addr.ip() {
         Some(ip) => write!(out, "{ip}"),
         None => write!(out, "unix:"),
     };
     true
+}
+
+/// The port; nothing where there is none.
+pub(in crate::http) fn port(out: &mut Vec<u8>, addr: &Addr) -> bool {
+    match addr.port() {
+        Some(port @ 1..) => number(out, port.into()),
+        _ => true,
+    }
 }
 
 fn argument<'a>(args: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
@@ -261,10 +270,12 @@ pub static VARIABLES: &[Known] = &[
         |_, cx, out| cx.conn.accept_delay_ms.is_some_and(|ms| seconds(out, ms.into())),
     ),
     Known::client("args", "the query", |ex, _, out| !ex.target.args.is_empty() && put(out, Some(&ex.target.args))),
-    Known::client("binary_remote_addr", "the client's address, 4 or 16 bytes", |_, cx, out| match cx.conn.peer.ip() {
-        Some(std::net::IpAddr::V4(ip)) => put(out, Some(&ip.octets())),
-        Some(std::net::IpAddr::V6(ip)) => put(out, Some(&ip.octets())),
-        None => put(out, Some(b"unix:")),
+    Known::client("binary_remote_addr", "the client's address, 4 or 16 bytes", |ex, cx, out| {
+        match ex.client(cx).ip() {
+            Some(std::net::IpAddr::V4(ip)) => put(out, Some(&ip.octets())),
+            Some(std::net::IpAddr::V6(ip)) => put(out, Some(&ip.octets())),
+            None => put(out, Some(b"unix:")),
+        }
     }),
     Known::ours("body_bytes_sent", "bytes sent, without the head", |ex, _, out| {
         number(out, ex.account.bytes_sent.saturating_sub(ex.account.head_sent))
@@ -296,10 +307,8 @@ pub static VARIABLES: &[Known] = &[
     Known::client("query_string", "same as $args", |ex, _, out| {
         !ex.target.args.is_empty() && put(out, Some(&ex.target.args))
     }),
-    Known::client("remote_addr", "the client's address", |_, cx, out| ip(out, &cx.conn.peer)),
-    Known::ours("remote_port", "the client's port", |_, cx, out| {
-        cx.conn.peer.port().is_some_and(|port| number(out, port.into()))
-    }),
+    Known::client("remote_addr", "the client's address", |ex, cx, out| ip(out, ex.client(cx))),
+    Known::ours("remote_port", "the client's port, empty where none is known", |ex, cx, out| port(out, ex.client(cx))),
     Known::client("request", "the request line", |ex, cx, out| {
         !ex.head.line.is_empty() && put(out, Some(ex.head.line.of(cx.input)))
     }),

@@ -105,7 +105,7 @@ fn is_local(client: &Addr) -> bool {
 /// hardly written with it in mind.
 pub(super) fn check(ex: &mut Exchange, cx: &Cx) -> Flow {
     let location = ex.location_of(cx);
-    let (rules, client) = (location.scope.get(&ACCESS).as_slice(), &cx.conn.peer);
+    let (rules, client) = (location.scope.get(&ACCESS).as_slice(), ex.client(cx));
     let is_private = cx.conf.handler(location).is_some_and(|handler| handler.is_private);
     let is_open = !is_private || cx.conf.location(location.home()).scope.set_here(&ACCESS);
     if permits(rules, client) && (is_open || is_local(client)) {

@@ -8,6 +8,7 @@ pub mod error_page;
 pub mod index;
 pub mod internal;
 mod open_failed;
+pub mod realip;
 pub mod rewrite;
 mod static_files;
 pub mod target;

@@ -4,7 +4,7 @@
 //! the walk nor another phase. A new phase is a file and a line in the list of this file.
 
 use super::{
-    access, alias, autoindex, body_limit, error_page, index, internal, rewrite, static_files, target, try_files,
+    access, alias, autoindex, body_limit, error_page, index, internal, realip, rewrite, static_files, target, try_files,
 };
 use crate::http::answer::response;
 use crate::http::exchange::{Action, Answer, Cx, Exchange, Flow, Found, Listed, LookupKind, Progress};
@@ -52,6 +52,7 @@ phases! {
     body_limit::check;
     rewrite::in_location, file: rewrite::opened_in_location;
     body_limit::begin;
+    realip::check;
     access::check;
     alias::check;
     try_files::begin, file: try_files::opened;
@@ -88,7 +89,10 @@ impl Exchange {
                         error_lines::method_refused(self, cx);
                         Flow::Answer(self.response.refuse_method())
                     }
-                    Ok(true) => begin(self, cx),
+                    Ok(true) => {
+                        realip::find(self, cx);
+                        begin(self, cx)
+                    }
                     Ok(false) => Flow::Answer(Answer::Error(500)),
                     Err(reject) => return self.reject(cx, out, reject),
                 };

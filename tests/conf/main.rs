@@ -42,8 +42,10 @@ static DIRECTIVES: &[&dyn Entry] =
 fn nginx(conf: &Path) -> Option<String> {
     let dir = conf.parent().unwrap().display();
     let globals = format!("pid {dir}/pid; error_log stderr;");
-    let output = Command::new(support::tools::find("nginx"))
-        .args(["-t", "-e", "stderr", "-g", &globals, "-c"])
+    let output = Command::new(support::tools::nginx())
+        .args(["-t", "-e", "stderr", "-g", &globals, "-p"])
+        .arg(conf.parent().unwrap())
+        .arg("-c")
         .arg(conf)
         .output()
         .unwrap();
@@ -130,8 +132,8 @@ fn a_pattern_includes_the_files_that_nginx_includes() {
         ("x[", &[]),
         ("none*", &[]),
     ] {
-        let mut nginx = Command::new(support::tools::find("nginx"));
-        nginx.args(["-e", "stderr"]);
+        let mut nginx = Command::new(support::tools::nginx());
+        nginx.args(["-e", "stderr", "-p"]).arg(dir.path());
         assert_eq!(included(nginx, dir.path(), pattern), files, "nginx, {pattern}");
         let drover = Command::new(env!("CARGO_BIN_EXE_drover"));
         assert_eq!(included(drover, dir.path(), pattern), files, "{pattern}");

@@ -25,8 +25,8 @@ fn complaints(mut program: Command, dir: &Path, text: &str) -> Vec<String> {
 const OWN: [&str; 4] = ["the root \"", "the alias \"", "user \"", "there is no location \"@"];
 
 fn nginx(dir: &Path, text: &str) -> Vec<String> {
-    let mut program = Command::new(support::tools::find("nginx"));
-    program.args(["-e", "stderr"]);
+    let mut program = Command::new(support::tools::nginx());
+    program.args(["-e", "stderr", "-p"]).arg(dir);
     complaints(program, dir, text)
 }
 

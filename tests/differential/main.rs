@@ -1,4 +1,4 @@
-//! The same conf, the same files and the same bytes for Debian's nginx and for drover: every response, what becomes of
+//! The same conf, the same files and the same bytes for nginx 1.28.3 and for drover: every response, what becomes of
 //! the connection and every access log line must be equal.
 //!
 //! What may differ is said in two places. `transcript` puts placeholders for what no two servers share: the date, the

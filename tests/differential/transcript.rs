@@ -118,7 +118,7 @@ fn fate(client: &mut Client) -> (&'static str, Option<Response>) {
 fn placeholders_in(bytes: &[u8], server: &Server) -> String {
     let name = match server.product {
         Product::Drover => concat!("drover/", env!("CARGO_PKG_VERSION")),
-        Product::Nginx => "nginx/1.22.1",
+        Product::Nginx => "nginx/1.28.3",
     };
     String::from_utf8_lossy(bytes).replace(name, "<product>").escape_debug().to_string()
 }

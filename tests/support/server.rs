@@ -1,4 +1,4 @@
-//! A server under test: drover's own binary, or Debian's nginx as the oracle, started from a conf text.
+//! A server under test: drover's own binary, or nginx as the oracle, started from a conf text.
 //!
 //! In the text these stand for what differs from run to run: `%main%` and `%http%` (what keeps the server inside its
 //! directory: pid file, logs, account, temporary paths), `%dir%` (that directory), `%root%` (the document root, which
@@ -39,7 +39,7 @@ impl Product {
     pub fn binary(self) -> PathBuf {
         match self {
             Product::Drover => PathBuf::from(env!("CARGO_BIN_EXE_drover")),
-            Product::Nginx => tools::find("nginx"),
+            Product::Nginx => tools::nginx(),
         }
     }
 }

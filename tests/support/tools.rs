@@ -12,6 +12,14 @@ pub fn find(program: &str) -> PathBuf {
     places.find(|p| p.is_file()).unwrap_or_else(|| panic!("{program} is missing: apt-get install {package}"))
 }
 
+/// The nginx that `tools/nginx` has built, whose answers are the right ones; `DROVER_TEST_NGINX` names another.
+pub fn nginx() -> PathBuf {
+    let built = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/nginx/nginx"));
+    let nginx = std::env::var_os("DROVER_TEST_NGINX").map_or_else(built, PathBuf::from);
+    assert!(nginx.is_file(), "{} is missing: run tools/nginx", nginx.display());
+    nginx
+}
+
 /// Runs a program to its end and returns its stdout; panics, with all it said, when it fails.
 #[track_caller]
 pub fn run(program: &str, args: &[&str]) -> String {

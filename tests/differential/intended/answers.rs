@@ -36,12 +36,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         reason: "RFC 9110 8.8.2.1: Last-Modified MUST NOT be later than Date",
     },
     Entry {
-        site: "variables",
-        probe: "GET /fields X-Twice: 1 X-Twice: 2 Referer: http://a.example/ Referer: http://b.example/",
-        drover: "200 open",
-        reason: "RFC 9110 5.3: the lines of a field mean one list; nginx joins them from 1.23 on",
-    },
-    Entry {
         site: "returns",
         probe: "GET /304",
         drover: "304 open",

@@ -19,15 +19,14 @@ const VALUED: [(&str, &str); 6] = [
 ];
 
 /// The options without a value.
-const WORDS: [&str; 4] = ["default_server", "bind", "reuseport", "deferred"];
+const WORDS: [&str; 5] = ["default_server", "bind", "reuseport", "deferred", "proxy_protocol"];
 
 /// Options of nginx that drover lacks, and advice about each.
-const MISSING: [(&str, &str); 5] = [
+const MISSING: [(&str, &str); 4] = [
     ("ssl", "drover does not speak TLS yet: put a TLS-terminating proxy in front and listen plainly"),
     ("http2", "drover does not speak HTTP/2 yet: leave \"http2\" out, clients use HTTP/1.1"),
     ("quic", "drover does not speak HTTP/3 yet: leave \"quic\" out, clients use HTTP/1.1"),
     ("spdy", "clients have given SPDY up: leave \"spdy\" out"),
-    ("proxy_protocol", "drover does not read the PROXY protocol yet: let the proxy connect without it"),
 ];
 
 /// A `listen` directive, or one port of its range.
@@ -37,6 +36,8 @@ pub struct Listen {
     pub addr: Addr,
     /// Whether this server answers requests whose Host no server of the address names.
     pub default_server: bool,
+    /// Whether a connection begins with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// Options of the socket itself, which a single `listen` of an address may set.
     pub options: Option<ListenOptions>,
     /// The place of the address in the conf.
@@ -156,7 +157,7 @@ impl Listen {
     /// The address of a server without a `listen`.
     pub fn fallback(port: u16, span: Span) -> Listen {
         let addr = Addr::from(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
-        Listen { addr, default_server: false, options: None, span }
+        Listen { addr, default_server: false, proxy_protocol: false, options: None, span }
     }
 
     /// Parses a `listen` into those of its server: the address, or one for each port of a range, and the options.
@@ -165,7 +166,7 @@ impl Listen {
         let text = args.str(0)?;
         let addrs = parse_addrs(text).map_err(|what| bad_address(args, text, what))?;
         for addr in addrs {
-            let mut listen = Listen { addr, default_server: false, options: None, span: args.span(0) };
+            let mut listen = Listen { addr, ..Listen::fallback(0, args.span(0)) };
             for i in 1..args.len() {
                 listen.option(args, i)?;
             }
@@ -181,6 +182,10 @@ impl Listen {
         let text = args.str(i)?;
         if matches!(text, "default_server" | "default") && args.context() == Contexts::SERVER {
             self.default_server = true;
+            return Ok(());
+        }
+        if text == "proxy_protocol" {
+            self.proxy_protocol = true;
             return Ok(());
         }
         let (name, value) = text.split_once('=').unwrap_or((text, ""));

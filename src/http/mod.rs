@@ -52,7 +52,8 @@ pub use exchange::HttpConf;
 use crate::conf::Entry;
 use answer::{conditions, headers, pages, ranges, redirect, server_tokens};
 use exchange::{
-    Known, authorization, error_lines, file_path, geo, limits, map, media_type, referer, split_clients, variables,
+    Known, authorization, error_lines, file_path, geo, limits, map, media_type, proxied, referer, split_clients,
+    variables,
 };
 use phases::{access, autoindex, body_limit, error_page, index, internal, realip, rewrite, target, try_files};
 use site::{block, listen, location, log_format, referers, root, script, server, server_name};
@@ -99,5 +100,11 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
 ];
 
 /// The tables of variables: each stands beside the code that computes the values.
-static VARIABLES: &[&[Known]] =
-    &[variables::VARIABLES, file_path::VARIABLES, authorization::VARIABLES, referer::VARIABLES, realip::VARIABLES];
+static VARIABLES: &[&[Known]] = &[
+    variables::VARIABLES,
+    file_path::VARIABLES,
+    proxied::VARIABLES,
+    authorization::VARIABLES,
+    referer::VARIABLES,
+    realip::VARIABLES,
+];

@@ -13,6 +13,8 @@
 //!                ▼                            ▼                   ▼
 //!              closed                       closed              closed
 //!
+//! With `listen ... proxy_protocol` a state ProxyHeader is in front of the first Request.
+//!
 //!  state    event                                     next state               method of Engine
 //!  Request  a request is whole, another is behind it  Request                  on_request, begin_next
 //!           a request is whole                        Flush                    flush_then
@@ -73,6 +75,8 @@ pub enum Need {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
+    /// In front of the first request, whose bytes follow a header of the PROXY protocol.
+    ProxyHeader,
     /// Between requests, or with a part of one.
     Request,
     /// A response is being sent; what follows when it is out.
@@ -88,6 +92,8 @@ pub(super) enum State {
 /// The state of a connection of `stream`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// In front of a header of the PROXY protocol.
+    ProxyHeader,
     /// Answering. A frame that has begun to arrive must be whole by `frame_until_ms`.
     Serve { frame_until_ms: Option<u64> },
     /// The last answer is on its way.

@@ -24,6 +24,7 @@ mod account;
 mod advance;
 mod close;
 mod exchange;
+mod proxy_header;
 mod stream;
 
 use super::accepted::Accepted;
@@ -109,7 +110,8 @@ impl Engine {
         let own = self.site.server(self.site.default_server(bound)).own;
         let timeout = *self.site.location(own).scope.get(&limits::CLIENT_HEADER_TIMEOUT);
         let info = ConnInfo { accept_delay_ms, ..ConnInfo::new(peer, local, bound, self.accepted, now) };
-        Conn::new(socket, info, State::Request, now + timeout, own)
+        let state = if self.site.expects_proxy_header(bound) { State::ProxyHeader } else { State::Request };
+        Conn::new(socket, info, state, now + timeout, own)
     }
 
     /// A session for the first bytes after an idle time, which begin a request.

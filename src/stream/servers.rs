@@ -30,7 +30,7 @@ pub static SERVER: Section = Section::new("server")
 pub static LISTEN: Setting<Vec<Listen>> = Setting::many(&["listen"], |args, listens| Listen::parse_into(args, listens))
     .contexts(Contexts::STREAM_SERVER)
     .args(1, usize::MAX)
-    .syntax("ADDRESS[:PORT] | PORT | unix:PATH [OPTION ...]")
+    .syntax("ADDRESS[:PORT] | PORT | unix:PATH [proxy_protocol] [OPTION ...]")
     .local()
     .about(
         "Where the server is reached. The options are those of `listen` in `http`, but no two servers share an \
@@ -77,9 +77,24 @@ pub static RPC_FRAME_TIMEOUT: Setting<u64> = Setting::one("rpc_frame_timeout", p
     .default("60s")
     .about("How long the whole of a `json_rpc` frame may take to arrive.");
 
+/// `proxy_protocol_timeout`: how long the header of the PROXY protocol may take to arrive, ms.
+pub static PROXY_PROTOCOL_TIMEOUT: Setting<u64> = Setting::time_ms("proxy_protocol_timeout")
+    .contexts(STREAM_ALL)
+    .default("30s")
+    .about("How long a header of the PROXY protocol may take to arrive, where `listen` has `proxy_protocol`.");
+
 /// The directives of `stream`.
-pub static DIRECTIVES: &[&dyn Entry] =
-    &[&STREAM, &SERVER, &LISTEN, &TCP_NODELAY, &SERVICE, &RPC_MAX_FRAME, &IDLE_TIMEOUT, &RPC_FRAME_TIMEOUT];
+pub static DIRECTIVES: &[&dyn Entry] = &[
+    &STREAM,
+    &SERVER,
+    &LISTEN,
+    &TCP_NODELAY,
+    &SERVICE,
+    &RPC_MAX_FRAME,
+    &IDLE_TIMEOUT,
+    &RPC_FRAME_TIMEOUT,
+    &PROXY_PROTOCOL_TIMEOUT,
+];
 
 fn service(args: &mut conf::Args, service: &mut Option<Service>) -> Result<(), conf::Error> {
     if service.is_some() {
@@ -103,6 +118,8 @@ pub struct Servers {
     pub sockets: Vec<ListenSocket>,
     /// The listen addresses, and the index of the server behind each.
     bounds: Vec<(Addr, usize)>,
+    /// The listen addresses whose connections begin with a header of the PROXY protocol, by the same index.
+    proxied: Vec<bool>,
     servers: Vec<Server>,
 }
 
@@ -146,6 +163,7 @@ impl Servers {
                 let options = ListenOptions { nodelay, ..listen.options.clone().unwrap_or_default() };
                 asked.push((listen.addr.clone(), options, listen.span));
                 servers.bounds.push((listen.addr.clone(), index));
+                servers.proxied.push(listen.proxy_protocol);
             }
         }
         servers.sockets = ListenSocket::group(&asked, &conf.passed);
@@ -171,6 +189,11 @@ impl Servers {
         self.sockets.get(socket)?.bound(local)
     }
 
+    /// Whether a connection of a listen address begins with a header of the PROXY protocol.
+    pub fn expects_proxy_header(&self, bound: usize) -> bool {
+        self.proxied.get(bound).copied().unwrap_or_default()
+    }
+
     /// A listen address and the server behind it. `bound` comes from [`Servers::bound`].
     pub fn at(&self, bound: usize) -> (&Addr, &Server) {
         let (addr, server) = &self.bounds[bound];
@@ -179,6 +202,11 @@ impl Servers {
 }
 
 impl Server {
+    /// `proxy_protocol_timeout`, ms.
+    pub fn proxy_protocol_timeout(&self) -> u64 {
+        *self.scope.get(&PROXY_PROTOCOL_TIMEOUT)
+    }
+
     fn new(node: &Node) -> Result<Server, conf::Error> {
         if node.scope.get(&LISTEN).is_empty() {
             return Err(conf::Error::at(node.span, "no \"listen\" is defined for server"));

@@ -119,7 +119,8 @@ sites!(
     conditions,
     sets,
     moves,
-    realip
+    realip,
+    proxied
 );
 
 #[test]

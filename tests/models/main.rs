@@ -12,6 +12,7 @@ mod endings;
 mod limits;
 mod load;
 mod mechanism;
+mod proxied;
 mod room;
 mod service;
 mod serving;
@@ -28,6 +29,7 @@ const CASES: &[Case] = &[
     ("slow_clients", serving::slow_clients),
     ("timeouts", serving::timeouts),
     ("streams", serving::streams),
+    ("proxy_header", proxied::proxy_header),
     ("sums", serving::sums),
     ("lost_lines", serving::lost_lines),
     ("kill", death::kill),

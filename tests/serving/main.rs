@@ -9,6 +9,7 @@ mod full;
 mod hostile;
 mod load;
 mod logs;
+mod proxied;
 mod regexes;
 mod system_calls;
 mod tables;

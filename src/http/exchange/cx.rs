@@ -5,6 +5,7 @@ use super::state::Exchange;
 use crate::conf;
 use crate::event::Clock;
 use crate::http::message::head::Method;
+use crate::http::message::proxy_protocol::ProxyHeader;
 use crate::http::site::{HttpBlock, Location, Server};
 use crate::os::Addr;
 use crate::shm::Ledger;
@@ -66,6 +67,8 @@ pub(crate) enum Variable {
     Cookie(String),
     /// `$1` to `$9`.
     Capture(usize),
+    /// `$proxy_protocol_tlv_NAME`.
+    Tlv(String),
     /// A named group of a regex of the conf; a `set` may change it.
     Named(String),
     /// A variable that the conf defines, and its number.
@@ -222,6 +225,8 @@ pub struct ConnInfo {
     pub requests: u32,
     /// When the connection was accepted, in ms of the loop's clock.
     pub opened_ms: u64,
+    /// The words of the PROXY protocol about the client.
+    pub proxy: Option<Arc<ProxyHeader>>,
     /// How long the connection waited to be accepted, ms; only where the conf shows it.
     pub accept_delay_ms: Option<u32>,
     /// The state under which the ledger counts this connection.
@@ -232,7 +237,7 @@ impl ConnInfo {
     /// A connection that has just been accepted.
     pub fn new(peer: Addr, local: Option<Addr>, bound: usize, number: u64, opened_ms: u64) -> ConnInfo {
         let (accept_delay_ms, published) = (None, Stage::Waiting);
-        ConnInfo { peer, local, bound, number, requests: 0, opened_ms, accept_delay_ms, published }
+        ConnInfo { peer, local, bound, number, requests: 0, opened_ms, proxy: None, accept_delay_ms, published }
     }
 }
 

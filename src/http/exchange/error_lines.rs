@@ -5,6 +5,7 @@ use super::state::{Exchange, Progress};
 use crate::conf::{self, Contexts, Setting};
 use crate::http::message::field::Id;
 use crate::http::message::head::{Blame, Field, Framing, Head};
+use crate::http::message::proxy_protocol::{Broken, NoTlv};
 use crate::http::message::reject::{Phase, Reject};
 use crate::http::site::regex::MatchError;
 use crate::log::{self, Level, LogRef, Origin};
@@ -115,6 +116,55 @@ impl fmt::Display for Said<'_> {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// A connection on which no request has begun, in the words of `ngx_http_log_error`.
+struct Before<'a>(&'a Cx<'a>);
+
+impl Origin for Before<'_> {
+    fn log(&self) -> LogRef {
+        let Before(cx) = self;
+        cx.conf.location(cx.conf.server(cx.conf.default_server(cx.conn.bound)).own).error_log
+    }
+
+    fn connection(&self) -> u64 {
+        self.0.conn.number
+    }
+
+    fn context(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Before(cx) = self;
+        f.write_str(" while reading PROXY protocol")?;
+        match cx.conn.peer.ip() {
+            Some(ip) => write!(f, ", client: {ip}")?,
+            None => write!(f, ", client: unix:")?,
+        }
+        write!(f, ", server: {}", cx.conf.bound_addr(cx.conn.bound))
+    }
+}
+
+/// The header of the PROXY protocol is none.
+pub fn proxy_header_broken(cx: &Cx, broken: &Broken) {
+    log::error!(at: Before(cx), "{broken}");
+}
+
+/// The header of the PROXY protocol did not come in time.
+pub fn proxy_header_timed_out(cx: &Cx) {
+    log::info!(at: Before(cx), "client timed out (110: Connection timed out)");
+}
+
+/// The connection broke in front of the header of the PROXY protocol.
+pub fn proxy_header_unread(cx: &Cx, error: &io::Error) {
+    log::info!(at: Before(cx), "connection to client failed ({})", ErrnoText(error));
+}
+
+/// The conf asks for a TLV of the PROXY protocol by a name that there is not, or the header's lengths are wrong.
+pub fn no_tlv(ex: &Exchange, cx: &Cx, name: &str, why: NoTlv) {
+    match why {
+        NoTlv::Absent => {}
+        NoTlv::Broken => log::error!(at: here(ex, cx), "broken PROXY protocol TLV"),
+        NoTlv::Invalid => log::error!(at: here(ex, cx), "invalid PROXY protocol TLV \"{name}\""),
+        NoTlv::Unknown => log::error!(at: here(ex, cx), "unknown PROXY protocol TLV \"{name}\""),
     }
 }
 

@@ -18,6 +18,7 @@ pub mod map;
 pub mod media_type;
 pub(in crate::http) mod nets;
 mod parts;
+pub mod proxied;
 pub mod referer;
 mod response;
 pub mod split_clients;

@@ -4,6 +4,7 @@
 use super::cx::{Cx, Definition, Known, Variable};
 use super::defined::Definitions;
 use super::error_lines;
+use super::proxied;
 use super::state::Exchange;
 use crate::conf::{self, Contexts, Setting};
 use crate::http::message::field::Id;
@@ -106,6 +107,9 @@ impl Variable {
         let sent = || rest("sent_http_").map(Variable::Sent);
         let header = || rest("http_").map(Variable::Header);
         let arg = || rest("arg_").map(Variable::Arg);
+        if let Some(tlv) = rest("proxy_protocol_tlv_") {
+            return Some(Variable::Tlv(tlv));
+        }
         sent().or_else(header).or_else(arg).or_else(|| rest("cookie_").map(Variable::Cookie))
     }
 
@@ -117,6 +121,7 @@ impl Variable {
             Variable::Sent(name) => join(out, b", ", ex.response.sent(name.as_bytes())),
             Variable::Arg(name) => put(out, argument(&ex.target.args, name.as_bytes())),
             Variable::Cookie(name) => put(out, cookie(ex, cx, name.as_bytes())),
+            Variable::Tlv(name) => proxied::tlv(ex, cx, name, out),
             Variable::Capture(n) => put(out, ex.target.captured.borrow().get(*n)),
             Variable::Named(name) => put(out, ex.target.captured.borrow().name(name)),
             Variable::Defined(definition, number) => defined(ex, cx, definition, *number, out),

@@ -7,6 +7,7 @@ pub mod field;
 pub mod head;
 pub mod host;
 pub mod mime;
+pub mod proxy_protocol;
 pub mod range;
 pub mod reject;
 pub mod request;

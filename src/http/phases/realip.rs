@@ -107,13 +107,18 @@ pub(super) fn find(ex: &mut Exchange, cx: &Cx) {
         return;
     }
     let is_recursive = *scope.get(&REAL_IP_RECURSIVE);
-    let lines: Vec<&[u8]> = match scope.get(&REAL_IP_HEADER) {
+    let (source, proxy) = (scope.get(&REAL_IP_HEADER), &cx.conn.proxy);
+    let lines: Vec<&[u8]> = match source {
         Source::RealIp => ex.head.known(cx.input, Id::XRealIp).into_iter().collect(),
         Source::ForwardedFor => ex.head.all(cx.input, Id::XForwardedFor).collect(),
         Source::Field(name) => ex.head.get(cx.input, name.as_bytes()).into_iter().collect(),
-        Source::ProxyProtocol => Vec::new(),
+        Source::ProxyProtocol => proxy.iter().map(|header| header.source.addr.as_bytes()).collect(),
     };
     let named = forwarded(cx.conn.peer.ip(), &lines, is_recursive, |ip| include(proxies, ip));
+    let named = match (named, source, proxy) {
+        (Some((ip, _)), Source::ProxyProtocol, Some(header)) => Some((ip, header.source.port)),
+        (named, ..) => named,
+    };
     ex.named_client = named.map(|(ip, port)| Addr::from(SocketAddr::new(ip, port)));
 }
 

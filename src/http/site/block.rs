@@ -152,7 +152,9 @@ impl HttpBlock {
                 self.bounds.len() - 1
             }
         };
-        self.bounds[at].add(listen, server)
+        let warning = self.bounds[at].add(listen, server)?;
+        self.warnings.extend(warning);
+        Ok(())
     }
 
     fn group_sockets(&mut self, passed: &[Addr]) {
@@ -191,6 +193,11 @@ impl HttpBlock {
     /// The address of a listen address, which [`HttpBlock::bound`] names by its index.
     pub fn bound_addr(&self, bound: usize) -> &Addr {
         &self.bounds[bound].addr
+    }
+
+    /// Whether a connection of a listen address begins with a header of the PROXY protocol.
+    pub fn expects_proxy_header(&self, bound: usize) -> bool {
+        self.bounds[bound].protocols.proxy
     }
 
     /// The server of a listen address that answers when the host names none.

@@ -20,6 +20,35 @@ pub(super) struct Bound {
     pub(super) options: Option<(ListenOptions, Span)>,
     pub(super) span: Span,
     names: ServerNames<Named>,
+    pub(super) protocols: Protocols,
+}
+
+/// The protocols below HTTP that the `listen` lines of an address ask for: all of them together count.
+#[derive(Debug, Default)]
+pub(super) struct Protocols {
+    /// A connection begins with a header of the PROXY protocol.
+    pub(super) proxy: bool,
+    /// The protocols that another line is compared with (nginx's `protocols`, once `protocols_set`).
+    said: Option<bool>,
+    is_changed: bool,
+}
+
+impl Protocols {
+    /// Adds those of another line. Returns whether the two disagree in a way that can't be meant
+    /// (`ngx_http_add_addresses`). `is_socket_set`: an earlier line has options of the socket; `sets_socket`: this one.
+    fn add(&mut self, proxy: bool, is_socket_set: bool, sets_socket: bool) -> bool {
+        let before = self.proxy;
+        let differs = self.said.is_some_and(|said| said != proxy);
+        let is_odd = match (before, proxy) {
+            (false, true) => is_socket_set && !sets_socket || self.is_changed,
+            (true, false) => sets_socket || differs,
+            _ => sets_socket && self.is_changed || differs,
+        };
+        self.said = Some(before && proxy);
+        self.is_changed |= before != proxy;
+        self.proxy |= proxy;
+        is_odd
+    }
 }
 
 /// The server that a name leads to.
@@ -40,10 +69,14 @@ impl Bound {
             options: None,
             span: listen.span,
             names: ServerNames::default(),
+            protocols: Protocols { proxy: listen.proxy_protocol, ..Protocols::default() },
         }
     }
 
-    pub(super) fn add(&mut self, listen: &Listen, server: usize) -> Result<(), conf::Error> {
+    /// Adds a server by one of its `listen`s. Returns the warning that the line calls for.
+    pub(super) fn add(&mut self, listen: &Listen, server: usize) -> Result<Option<conf::Error>, conf::Error> {
+        let is_first = self.servers.is_empty();
+        let is_socket_set = self.options.is_some();
         self.servers.push(server);
         if listen.default_server {
             if let Some(first) = self.default_said {
@@ -60,7 +93,9 @@ impl Bound {
             }
             self.options = Some((options.clone(), listen.span));
         }
-        Ok(())
+        let is_odd = !is_first && self.protocols.add(listen.proxy_protocol, is_socket_set, listen.options.is_some());
+        let warning = || conf::Error::at(listen.span, format!("protocol options redefined for {}", self.addr));
+        Ok(is_odd.then(warning))
     }
 
     /// Tells the servers of the address apart. A server alone needs no names, but for the groups of its regexes, and
@@ -109,5 +144,31 @@ impl Bound {
         let Some(found) = self.names.find(lower, &mut captures.groups)? else { return Ok(self.default) };
         captures.keep_names(found.regex);
         Ok(found.value.server)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The warnings are those of nginx 1.28.3.
+    #[test]
+    fn lines_of_an_address_agree_on_its_protocols_or_look_odd() {
+        let odd = |first: bool, others: &[(bool, bool)]| {
+            let mut protocols = Protocols { proxy: first, ..Protocols::default() };
+            let mut is_set = false;
+            let mut add = |(proxy, sets): &(bool, bool)| {
+                let is_odd = protocols.add(*proxy, is_set, *sets);
+                is_set |= *sets;
+                is_odd
+            };
+            others.iter().map(&mut add).collect::<Vec<_>>()
+        };
+        assert_eq!(odd(true, &[(false, false), (false, false)]), [false, false], "the first says it for all");
+        assert_eq!(odd(false, &[(true, false), (false, false)]), [false, false]);
+        assert_eq!(odd(false, &[(true, false), (true, false)]), [false, true]);
+        assert_eq!(odd(true, &[(false, true)]), [true]);
+        assert_eq!(odd(false, &[(false, true), (true, false)]), [false, true]);
+        assert_eq!(odd(true, &[(true, false), (false, false)]), [false, true]);
     }
 }

@@ -6,13 +6,15 @@ use crate::conf::{self, Contexts, Listen, Setting};
 pub static LISTEN: Setting<Vec<Listen>> = Setting::many(&["listen"], |args, listens| Listen::parse_into(args, listens))
 .contexts(Contexts::SERVER)
 .args(1, usize::MAX)
-.syntax("ADDRESS[:PORT] | PORT | unix:PATH [default_server] [OPTION ...]")
+.syntax("ADDRESS[:PORT] | PORT | unix:PATH [default_server] [proxy_protocol] [OPTION ...]")
 .local()
 .about(
     "Where the server is reached: `8080`, `127.0.0.1:8080`, `[::]:80`, `*:80`, `localhost:80`, `unix:/run/site.sock`. \
-     `default_server` answers requests whose Host no server names. Options of the socket: backlog=N, reuseport, \
-     deferred, ipv6only=on|off, so_keepalive=on|off|[idle]:[interval]:[count], fastopen=N, rcvbuf=SIZE, sndbuf=SIZE. \
-     Without any, a server listens on *:80 (on *:8000 when not started by root).",
+     `default_server` answers requests whose Host no server names. \
+     `proxy_protocol`: each connection begins with a header of the PROXY protocol, version 1 or 2, which says who the \
+     client is; it is believed where `real_ip_header proxy_protocol` says so. Options of the socket: backlog=N, \
+     reuseport, deferred, ipv6only=on|off, so_keepalive=on|off|[idle]:[interval]:[count], fastopen=N, rcvbuf=SIZE, \
+     sndbuf=SIZE. Without any, a server listens on *:80 (on *:8000 when not started by root).",
 );
 
 /// `tcp_nodelay` in `http`: whether small packets leave at once (TCP_NODELAY).

@@ -15,7 +15,7 @@ impl Engine {
     pub fn advance(&mut self, conn: &mut Conn, hung_up: bool) -> Need {
         let mut session = match conn.session.take() {
             // A driver that did not wait for the first bytes: the request begins when they come.
-            Some(mut session) if conn.state == State::Request && session.is_blank() => {
+            Some(mut session) if session.is_blank() && matches!(conn.state, State::Request | State::ProxyHeader) => {
                 self.reset(&mut session);
                 session
             }
@@ -38,6 +38,7 @@ impl Engine {
     fn pass_states(&mut self, conn: &mut Conn, session: &mut Session, hung_up: bool) -> Need {
         loop {
             let waits = match conn.state {
+                State::ProxyHeader => self.on_proxy_header(conn, session, hung_up),
                 State::Request => self.on_request(conn, session, hung_up),
                 State::Flush(after) => self.on_flush(conn, session, after),
                 State::Discard => self.on_discard(conn, session, hung_up),

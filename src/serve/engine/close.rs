@@ -102,6 +102,11 @@ impl Engine {
             return self.stream_timed_out(conn, phase);
         }
         let Some(mut session) = conn.session.take() else { return Need::Close };
+        if conn.state == State::ProxyHeader {
+            error_lines::proxy_header_timed_out(&self.cx(conn, &session));
+            self.recycle(session);
+            return Need::Close;
+        }
         let answer = if conn.state == State::Request && session.out.is_empty() {
             let Session { input, start, ex, out, .. } = &mut *session;
             conn.info.requests += 1;

@@ -1,6 +1,7 @@
 //! The connections of `stream`: their input goes to the server's service, its answers go back.
 
 use super::close::{DELIVERY_CHECK_MS, LINGER_MS, LINGER_PAUSE_MS};
+use super::proxy_header::take_proxy_header;
 use super::{BATCH_MAX, Engine};
 use crate::http::exchange::ConnInfo;
 use crate::log::{self, LogRef, Origin};
@@ -15,8 +16,15 @@ use std::fmt;
 /// The answers hold no files.
 const NO_FILES: SendOptions = SendOptions { sendfile: false, nopush: false, closing: false };
 
+/// The longest header of the PROXY protocol, bytes (`NGX_PROXY_PROTOCOL_MAX_HEADER`).
+const STREAM_MAX: usize = 4096;
+
+const READING_HEADER: &str = " while reading PROXY protocol";
+
 /// The origin of an error log line: a connection of `stream`, in the words of ngx_stream_log_error.
 struct StreamOrigin<'a> {
+    /// The end of the message: ` while reading PROXY protocol`.
+    doing: &'static str,
     info: &'a ConnInfo,
     addr: &'a Addr,
     server: &'a Server,
@@ -32,6 +40,7 @@ impl Origin for StreamOrigin<'_> {
     }
 
     fn context(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.doing)?;
         match self.info.peer.ip() {
             Some(ip) => write!(f, ", client: {ip}, server: {}", self.addr),
             None => write!(f, ", client: unix:, server: {}", self.addr),
@@ -41,7 +50,7 @@ impl Origin for StreamOrigin<'_> {
 
 fn origin<'a>(streams: &'a Servers, info: &'a ConnInfo) -> StreamOrigin<'a> {
     let (addr, server) = streams.at(info.bound);
-    StreamOrigin { info, addr, server }
+    StreamOrigin { doing: "", info, addr, server }
 }
 
 impl Engine {
@@ -53,8 +62,12 @@ impl Engine {
         let bound = self.streams.bound(listener, local.as_ref()).unwrap_or_default();
         let now = self.clock.now_ms();
         let info = ConnInfo { accept_delay_ms, ..ConnInfo::new(peer, local, bound, self.accepted, now) };
-        let state = State::Stream(Phase::Serve { frame_until_ms: None });
-        Conn::new(socket, info, state, now + self.streams.at(bound).1.idle_timeout(), 0)
+        let server = self.streams.at(bound).1;
+        let (phase, timeout) = match self.streams.expects_proxy_header(bound) {
+            true => (Phase::ProxyHeader, server.proxy_protocol_timeout()),
+            false => (Phase::Serve { frame_until_ms: None }, server.idle_timeout()),
+        };
+        Conn::new(socket, info, State::Stream(phase), now + timeout, 0)
     }
 
     /// Sends, answers, reads, until one of them must wait. What a client does not take is not added to: nothing is read
@@ -69,6 +82,19 @@ impl Engine {
             }
             match phase {
                 Phase::Serve { .. } => {}
+                Phase::ProxyHeader => match take_proxy_header(&mut conn.info, session, STREAM_MAX) {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        conn.deadline_ms = self.clock.now_ms() + server.idle_timeout();
+                        phase = Phase::Serve { frame_until_ms: None };
+                        continue;
+                    }
+                    Err(broken) => {
+                        let origin = StreamOrigin { doing: READING_HEADER, ..origin(&self.streams, &conn.info) };
+                        log::error!(at: origin, "{broken}");
+                        break Need::Close;
+                    }
+                },
                 Phase::LastWords if conn.shut_write().is_err() => break Need::Close,
                 Phase::LastWords => {
                     let now = self.clock.now_ms();
@@ -82,6 +108,7 @@ impl Engine {
                 continue;
             }
             match session.read(&conn.socket, hung_up) {
+                Read::More if phase == Phase::ProxyHeader => {}
                 Read::More => conn.deadline_ms = self.clock.now_ms() + server.idle_timeout(),
                 Read::Nothing if self.is_done(conn, session, &phase) => phase = Phase::LastWords,
                 Read::Nothing => break self.wait(conn, session, server, &mut phase),
@@ -144,7 +171,7 @@ impl Engine {
             conn.deadline_ms = conn.deadline_ms.min(until);
             return Need::Read;
         }
-        Need::Idle
+        if *phase == Phase::ProxyHeader && session.start < session.input.len() { Need::Read } else { Need::Idle }
     }
 
     /// Whether a shutdown has begun, and all that was asked is answered. A client that has just come still gets its
@@ -158,7 +185,9 @@ impl Engine {
     pub(super) fn stream_timed_out(&mut self, conn: &mut Conn, phase: Phase) -> Need {
         if let Some(session) = conn.session.take() {
             if !matches!(phase, Phase::Linger { .. }) {
-                log::info!(at: origin(&self.streams, &conn.info), "client timed out (110: Connection timed out)");
+                let doing = if phase == Phase::ProxyHeader { READING_HEADER } else { "" };
+                let origin = StreamOrigin { doing, ..origin(&self.streams, &conn.info) };
+                log::info!(at: origin, "client timed out (110: Connection timed out)");
             }
             self.recycle(session);
         }

@@ -3,8 +3,17 @@
 mod conf;
 mod engine;
 mod pieces;
+mod proxy;
 
 use crate::target::Target;
 
-pub(crate) static TARGETS: &[Target] =
-    &[pieces::REQUEST, pieces::CHUNKED, pieces::URI, pieces::RANGE, pieces::REGEX, conf::CONF, engine::ENGINE];
+pub(crate) static TARGETS: &[Target] = &[
+    pieces::REQUEST,
+    pieces::CHUNKED,
+    pieces::URI,
+    pieces::RANGE,
+    pieces::REGEX,
+    proxy::PROXY,
+    conf::CONF,
+    engine::ENGINE,
+];

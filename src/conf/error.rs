@@ -38,6 +38,8 @@ struct Inner {
     other: Option<Span>,
     /// The line in the sentence: nginx names the line in which the directive ends, not that of the culprit.
     end_line: Option<u32>,
+    /// A sentence about other places with the same mistake.
+    others: Option<String>,
     excerpt: Option<Excerpt>,
 }
 
@@ -61,6 +63,7 @@ impl Error {
             help: None,
             other: None,
             end_line: None,
+            others: None,
             excerpt: None,
         }))
     }
@@ -129,6 +132,16 @@ impl Error {
         self
     }
 
+    pub(super) fn with_others(mut self, others: Option<String>) -> Error {
+        self.0.others = others;
+        self
+    }
+
+    /// Whether the other error says the same about another place.
+    pub(super) fn is_like(&self, other: &Error) -> bool {
+        (self.0.kind, &self.0.message) == (other.0.kind, &other.0.message)
+    }
+
     /// The sort of mistake.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -147,6 +160,11 @@ impl Error {
     /// The help, if there is one.
     pub fn help_text(&self) -> Option<&str> {
         self.0.help.as_deref()
+    }
+
+    /// The sentence about other places with the same mistake, if there are any.
+    pub fn others(&self) -> Option<&str> {
+        self.0.others.as_deref()
     }
 
     /// nginx's sentence with the place, for the error log.
@@ -186,7 +204,7 @@ pub struct Snippet<'e>(&'e Error);
 
 impl fmt::Display for Snippet<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { span, help, excerpt, .. } = &*self.0.0;
+        let Inner { span, help, others, excerpt, .. } = &*self.0.0;
         let margin = span.line.to_string().len();
         let mut help = help.as_deref();
         if let Some(Excerpt { arrow, line: Some(line), .. }) = excerpt {
@@ -198,7 +216,7 @@ impl fmt::Display for Snippet<'_> {
                 write!(f, " {short}")?;
             }
         }
-        if let Some(long) = help {
+        for long in help.into_iter().chain(others.as_deref()) {
             write!(f, "\n{:margin$} = {long}", "")?;
         }
         Ok(())

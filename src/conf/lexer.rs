@@ -96,6 +96,25 @@ impl<'t> Lexer<'t> {
         }
     }
 
+    /// How many bytes have been read.
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Reads to the brace that closes the block whose opening brace was read last.
+    pub(crate) fn skip_block(&mut self) -> Result<(), Error> {
+        let mut depth = 1_usize;
+        while depth > 0 {
+            match self.statement()?.end {
+                End::Open => depth += 1,
+                End::Close => depth -= 1,
+                End::Text => return Err(self.end_of_text("unexpected end of file, expecting \"}\"")),
+                End::Semicolon => {}
+            }
+        }
+        Ok(())
+    }
+
     fn mark(&self) -> Mark {
         Mark { at: self.at, line: self.line, column: self.column }
     }

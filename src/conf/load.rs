@@ -13,8 +13,8 @@ use super::args::join;
 use super::lexer::{End, Lexer, Statement};
 use super::scope::Cell;
 use super::{
-    Arg, Args, Contexts, Entry, Error, ErrorKind, Item, Kind, Notes, Registry, Scope, Section, SourceId, Sources, Span,
-    Store, Value, Warning,
+    Arg, Args, Contexts, Entry, Error, ErrorKind, Item, Kind, Notes, Problems, Registry, Scope, Section, SourceId,
+    Sources, Span, Store, Value, Warning,
 };
 use crate::os::Addr;
 use std::collections::HashMap;
@@ -116,19 +116,24 @@ impl Node {
     }
 }
 
-/// Reads a conf. An error has the text at its place, ready to be shown.
-pub fn load(registry: &Registry, input: Input, options: &Options) -> Result<Conf, Error> {
+/// Reads a conf. Errors: all that are found, with the texts at their places, ready to be shown. An error of the syntax
+/// is the last: what comes behind it can't be told.
+pub fn load(registry: &Registry, input: Input, options: &Options) -> Result<Conf, Problems> {
     let mut loader = Loader::new(registry, input, options);
-    match loader.load(input, options) {
-        Ok(root) => Ok(loader.done(root)),
-        Err(error) => Err(error.shown_with(&loader.sources)),
-    }
+    let loaded = loader.load(input, options);
+    let mut errors = std::mem::take(&mut loader.errors).into_iter();
+    let problems = match (errors.next(), loaded) {
+        (None, Ok(root)) => return Ok(loader.done(root)),
+        (Some(first), loaded) => Problems::new(first, errors.chain(loaded.err()), loader.statements),
+        (None, Err(only)) => Problems::from(only),
+    };
+    Err(problems.shown_with(&loader.sources))
 }
 
 /// Reads a conf from a text called `conf`, with the prefix `/`, for tests.
 pub fn parse(registry: &Registry, text: &str) -> Result<Conf, Error> {
     let options = Options { prefix: "/".to_owned(), ..Options::default() };
-    load(registry, Input::Text { name: "conf", text }, &options)
+    load(registry, Input::Text { name: "conf", text }, &options).map_err(Problems::into_first)
 }
 
 static MAIN: Section = Section::new("main").inner(Contexts::MAIN);
@@ -172,6 +177,10 @@ struct Loader<'l> {
     sources: Sources,
     notes: Notes,
     warnings: Vec<Warning>,
+    /// The errors so far, none of which hides what comes behind.
+    errors: Vec<Error>,
+    /// How many statements were read.
+    statements: usize,
     /// Directives without effect that the conf has, each once.
     inert: Vec<(&'static str, Span)>,
     /// The files that are being read, outermost first.
@@ -195,6 +204,8 @@ impl<'l> Loader<'l> {
             sources: Sources::default(),
             notes: Notes::default(),
             warnings: Vec::new(),
+            errors: Vec::new(),
+            statements: 0,
             inert: Vec::new(),
             open_files: Vec::new(),
             depth: 0,
@@ -221,7 +232,9 @@ impl<'l> Loader<'l> {
                 self.file(name, text, |loader, lexer| loader.block(lexer, &mut root, Inside::File))?;
             }
         }
-        self.check_required(&root)?;
+        if self.errors.is_empty() {
+            self.check_required(&root)?;
+        }
         Ok(self.node(root, &Scope::new(Vec::new()), &defaults))
     }
 
@@ -273,8 +286,11 @@ impl<'l> Loader<'l> {
                     return Err(Error::new(ErrorKind::Syntax, statement.end_span, message));
                 }
                 (End::Semicolon | End::Open, _) => {
-                    let read = self.statement(lexer, &statement, block);
-                    read.map_err(|error| self.explain(&statement, error))?;
+                    let start = lexer.position();
+                    self.statements += 1;
+                    if let Err(error) = self.statement(lexer, &statement, block) {
+                        self.go_on_after(error, &statement, lexer.position() == start, lexer)?;
+                    }
                     self.last_end = Some(statement.end_span).filter(|_| statement.end == End::Semicolon);
                 }
             }
@@ -296,7 +312,9 @@ impl<'l> Loader<'l> {
                 if let Some(store) = section.head {
                     let own = self.own(store, statement, name, block)?;
                     let head = Occurrence { name, args, items: &[], context, first: None, statement };
-                    self.set(store, head, &mut own.value)?;
+                    if let Err(error) = self.set(store, head, &mut own.value) {
+                        self.errors.push(self.explain(statement, error));
+                    }
                 }
                 let mut inner = Block::new(section, args.to_vec(), name.span);
                 self.deeper(name, |loader| loader.block(lexer, &mut inner, Inside::Braces))?;
@@ -340,7 +358,9 @@ impl<'l> Loader<'l> {
             }
             match statement.words.first() {
                 Some(word) if word.text == "include" => {
-                    self.include(&statement, |loader, lexer| loader.items(lexer, items, Inside::File, owner))?;
+                    let inner = |loader: &mut Self, lexer: &mut Lexer| loader.items(lexer, items, Inside::File, owner);
+                    let included = self.include(&statement, inner);
+                    included.or_else(|error| self.go_on_after(error, &statement, false, lexer))?;
                 }
                 Some(word) => items.push(Item { span: word.span, words: statement.words }),
                 None => {}

@@ -233,7 +233,8 @@ fn bytes_that_are_no_text_are_an_error_outside_of_comments() {
     let file = dir.path().join("c");
     let load = |bytes: &[u8]| {
         std::fs::write(&file, bytes).unwrap();
-        load(&registry(), Input::File(&file), &Options::default()).map_err(|error| error.message().to_owned())
+        load(&registry(), Input::File(&file), &Options::default())
+            .map_err(|problems| problems.into_first().message().to_owned())
     };
     assert!(load(b"mode 1; # \xff\xfe\0\n").is_ok());
     assert_eq!(*load(b"mode\r\n4;\r\n# x\r\nhttp {\r\n}\r\n").unwrap().root.scope.get(&MODE), 4);
@@ -246,7 +247,7 @@ fn bytes_that_are_no_text_are_an_error_outside_of_comments() {
 fn directives_of_the_command_line_come_first() {
     let load = |globals: &str, text: &str| {
         let options = Options { prefix: "/p".to_owned(), globals: Some(globals.to_owned()), ..Options::default() };
-        load(&registry(), Input::text("conf", text), &options).map_err(|error| error.sentence())
+        load(&registry(), Input::text("conf", text), &options).map_err(|problems| problems.into_first().sentence())
     };
     let conf = load("mode 9;", "http {}").unwrap();
     assert_eq!((*conf.root.scope.get(&MODE), conf.root.scope.get(&ROOT).as_str()), (9, "/p/html"));
@@ -271,7 +272,7 @@ fn included(files: &[(&str, &str)]) -> Result<Vec<String>, String> {
     }
     let conf = load(&registry(), Input::File(&dir.path().join("main")), &Options::default());
     let here = format!("{}/", dir.path().display());
-    let conf = conf.map_err(|error| error.sentence().replace(&here, ""))?;
+    let conf = conf.map_err(|problems| problems.into_first().sentence().replace(&here, ""))?;
     let names = conf.root.children_of(&HTTP).flat_map(|http| http.children_of(&DEEP));
     Ok(names.flat_map(|deep| deep.scope.get(&NAME).clone()).collect())
 }
@@ -333,7 +334,7 @@ fn a_built_in_file_stands_in_for_a_missing_one_of_its_name_with_one_notice() {
     assert_eq!(conf.sources.files().map(|(name, _)| name).last(), Some("names (built in)"), "as `-T` prints it");
     // Another name, another part of a name, a pattern, and what is there but can't be read are as ever.
     for text in ["include other;", "include my-names;", "include names/other;"] {
-        assert!(read(text).unwrap_err().sentence().contains("(2: No such file or directory)"), "{text}");
+        assert!(read(text).unwrap_err().into_first().sentence().contains("(2: No such file or directory)"), "{text}");
     }
     assert!(read("include nam[e]s;").unwrap().warnings.is_empty());
     std::fs::write(dir.path().join("names"), "name own;").unwrap();
@@ -341,7 +342,7 @@ fn a_built_in_file_stands_in_for_a_missing_one_of_its_name_with_one_notice() {
     assert_eq!((names(&conf), conf.warnings.len()), (vec!["own".to_owned()], 0));
     std::fs::remove_file(dir.path().join("names")).unwrap();
     std::fs::create_dir(dir.path().join("names")).unwrap();
-    assert!(read("include names;").unwrap_err().sentence().contains("(21: Is a directory)"));
+    assert!(read("include names;").unwrap_err().into_first().sentence().contains("(21: Is a directory)"));
 }
 
 #[test]

@@ -88,8 +88,8 @@ pub struct ParsedConf {
 
 /// The reason why a conf can't be served.
 pub enum LoadError {
-    /// An error in the text.
-    Conf(conf::Error),
+    /// Errors in the text.
+    Conf(Box<conf::Problems>),
     /// A system call failed.
     Failed(Failure),
     /// Another reason, as a sentence.
@@ -98,7 +98,13 @@ pub enum LoadError {
 
 impl From<conf::Error> for LoadError {
     fn from(error: conf::Error) -> Self {
-        Self::Conf(error)
+        conf::Problems::from(error).into()
+    }
+}
+
+impl From<conf::Problems> for LoadError {
+    fn from(problems: conf::Problems) -> Self {
+        Self::Conf(Box::new(problems))
     }
 }
 
@@ -109,10 +115,15 @@ impl From<Failure> for LoadError {
 }
 
 impl LoadError {
-    /// Logs the error, with the line of the conf and a help for the person who starts the program.
+    /// Logs each error, with the line of the conf and a help for the person who starts the program.
     pub fn show(&self) {
         match self {
-            Self::Conf(error) => log::emerg!(at: InConf(error), "{}", error.sentence()),
+            Self::Conf(problems) => {
+                problems.errors().for_each(|error| log::emerg!(at: InConf(error), "{}", error.sentence()));
+                if let Some(summary) = problems.summary() {
+                    log::emerg!("{summary}");
+                }
+            }
             other => log::emerg!("{other}"),
         }
     }
@@ -122,9 +133,13 @@ impl LoadError {
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Conf(error) => {
-                f.write_str(&error.sentence())?;
-                log::Origin::context(&InConf(error), f)
+            Self::Conf(problems) => {
+                for (n, error) in problems.errors().enumerate() {
+                    f.write_str(if n == 0 { "" } else { "; " })?;
+                    f.write_str(&error.sentence())?;
+                    log::Origin::context(&InConf(error), f)?;
+                }
+                problems.summary().map_or(Ok(()), |summary| write!(f, " ({summary})"))
             }
             Self::Failed(failure) => failure.fmt(f),
             Self::Other(text) => f.write_str(text),
@@ -270,7 +285,8 @@ struct InConf<'e>(&'e conf::Error);
 
 impl log::Origin for InConf<'_> {
     fn context(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.help_text().map_or(Ok(()), |help| write!(f, ": {help}"))
+        self.0.help_text().map_or(Ok(()), |help| write!(f, ": {help}"))?;
+        self.0.others().map_or(Ok(()), |others| write!(f, " ({others})"))
     }
 
     fn snippet(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -58,7 +58,9 @@ fn nginx(conf: &Path) -> Option<String> {
 
 fn drover(conf: &Path) -> Option<String> {
     let options = Options { prefix: conf.parent().unwrap().display().to_string(), ..Options::default() };
-    conf::load(&Registry::new(&[DIRECTIVES]), Input::File(conf), &options).err().map(|error| error.sentence())
+    conf::load(&Registry::new(&[DIRECTIVES]), Input::File(conf), &options)
+        .err()
+        .map(|problems| problems.into_first().sentence())
 }
 
 /// Both opinions on a text.

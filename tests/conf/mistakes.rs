@@ -35,6 +35,9 @@ fn drover(dir: &Path, text: &str) -> Vec<String> {
     let is_own =
         |line: &str| OWN.iter().any(|own| line.strip_prefix("[warn] ").is_some_and(|line| line.starts_with(own)));
     said.retain(|line| !is_own(line));
+    // nginx says the first alone.
+    let errors = said.iter().position(|line| line.starts_with("[emerg] "));
+    said.truncate(errors.map_or(said.len(), |first| first + 1));
     said
 }
 

@@ -75,6 +75,26 @@ impl Loader<'_> {
         error.help(format!("write it as: {}{quotes}", usage.trim()))
     }
 
+    /// Keeps the error of a statement, so that the statements behind it can be checked. `is_closed_up`: a block that
+    /// the statement opens has not been read. Errors: an error of the syntax, here or in that block.
+    pub(super) fn go_on_after(
+        &mut self,
+        error: Error,
+        statement: &Statement,
+        is_closed_up: bool,
+        lexer: &mut Lexer,
+    ) -> Result<(), Error> {
+        let error = self.explain(statement, error);
+        if error.kind() == ErrorKind::Syntax {
+            return Err(error);
+        }
+        self.errors.push(error);
+        if statement.end == End::Open && is_closed_up {
+            lexer.skip_block()?;
+        }
+        Ok(())
+    }
+
     pub(super) fn check_once(
         &self,
         section: &'static Section,

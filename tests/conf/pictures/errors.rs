@@ -446,3 +446,21 @@ fn an_address_in_use_has_its_place_and_the_log_one_line() {
     assert!(matches!(lines[..], [line] if line.replace(&path, "").contains(&sentence)), "{log}");
     assert!(log.lines().all(|line| line.contains('[')), "no picture: {log}");
 }
+
+/// A conf that is moved here from nginx is mended in one go: every problem is said, and each once.
+#[test]
+fn all_problems_of_a_conf_are_said_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "events {}\nhttp {\n server {\n  proxy_pass a;\n  rot /x;\n  index a b\n  ;\n  proxy_pass b;\n }\n}\n";
+    let (is_fine, messages) = run(dir.path(), text, &["-t", "-q"]);
+    let said: Vec<(&str, &str)> = messages.iter().map(|said| (said.sentence.as_str(), said.help.as_str())).collect();
+    assert!(!is_fine);
+    assert_eq!(
+        said,
+        [
+            ("\"proxy_pass\" directive is not supported in c.conf:4", "2 times in all, also in line 8"),
+            ("unknown directive \"rot\" in c.conf:5", "did you mean \"root\"?"),
+            ("2 problems in 3 of 9 directives", ""),
+        ]
+    );
+}

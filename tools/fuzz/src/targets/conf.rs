@@ -94,7 +94,7 @@ fn load(registry: &Registry, input: &[u8]) {
             Ok(site) => Servers::new(&conf, &site.sockets).err().map(|error| conf.explain(error)),
             Err(error) => Some(conf.explain(error)),
         },
-        Err(error) => Some(error),
+        Err(problems) => Some(problems.into_first()),
     };
     if let Some(error) = error {
         assert!(!error.to_string().is_empty());

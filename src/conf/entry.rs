@@ -217,12 +217,13 @@ impl Entry for Section {
 /// A directive of nginx that has nothing to act on here: accepted, checked for context and arity, named in one notice.
 pub struct Inert {
     info: Info,
+    pub(super) takes_block: bool,
 }
 
 impl Inert {
     /// `why` is a sentence: the reason why nothing needs the directive here.
     pub const fn new(name: &'static str, contexts: Contexts, args: (usize, usize), why: &'static str) -> Inert {
-        Inert { info: Info { contexts, args, about: why, ..Info::new(Names::One(name)) } }
+        Inert { info: Info { contexts, args, about: why, ..Info::new(Names::One(name)) }, takes_block: false }
     }
 
     /// Directives with the same contexts, number of arguments and reason.
@@ -232,7 +233,13 @@ impl Inert {
         args: (usize, usize),
         why: &'static str,
     ) -> Inert {
-        Inert { info: Info { contexts, args, about: why, ..Info::new(Names::Many(names)) } }
+        Inert { info: Info { contexts, args, about: why, ..Info::new(Names::Many(names)) }, takes_block: false }
+    }
+
+    /// Makes the directive one that opens a block; nothing in the block is looked at.
+    pub const fn block(mut self) -> Inert {
+        self.takes_block = true;
+        self
     }
 }
 
@@ -249,17 +256,30 @@ impl Entry for Inert {
 /// Directives of nginx that drover does not have: an error with the reason, wherever they stand.
 pub struct Refused {
     info: Info,
+    /// The only argument that asks for nothing.
+    idle: Option<&'static str>,
 }
 
 impl Refused {
     /// `why` is a sentence: the reason, and what to use instead.
     pub const fn new(name: &'static str, why: &'static str) -> Refused {
-        Refused { info: Info { about: why, ..Info::new(Names::One(name)) } }
+        Refused { info: Info { about: why, ..Info::new(Names::One(name)) }, idle: None }
     }
 
     /// A family of directives with one reason; `proxy_*` is every name that starts so and that no other entry has.
     pub const fn family(names: &'static [&'static str], why: &'static str) -> Refused {
-        Refused { info: Info { about: why, ..Info::new(Names::Many(names)) } }
+        Refused { info: Info { about: why, ..Info::new(Names::Many(names)) }, idle: None }
+    }
+
+    /// Accepts the directives with this argument alone, which asks for what drover does anyway.
+    pub const fn but(mut self, idle: &'static str) -> Refused {
+        self.idle = Some(idle);
+        self
+    }
+
+    /// The argument with which the directives are accepted.
+    pub fn idle(&self) -> Option<&'static str> {
+        self.idle
     }
 }
 

@@ -182,7 +182,7 @@ struct Loader<'l> {
     /// How many statements were read.
     statements: usize,
     /// Directives without effect that the conf has, each once.
-    inert: Vec<(&'static str, Span)>,
+    inert: Vec<(String, Span)>,
     /// The files that are being read, outermost first.
     open_files: Vec<PathBuf>,
     depth: usize,
@@ -330,16 +330,15 @@ impl<'l> Loader<'l> {
                 let args = statement.words.get(1..).unwrap_or_default();
                 self.set(store, Occurrence { name, args, items: &items, context, first, statement }, &mut own.value)?;
             }
-            Kind::Inert(_) => {
-                let known = entry.info().names().iter().find(|known| **known == name.text);
-                if let Some(known) = known
-                    && !self.inert.iter().any(|(name, _)| name == known)
-                {
-                    self.inert.push((known, name.span));
+            // A refused one is here with the value that asks for nothing.
+            Kind::Inert(_) | Kind::Refused(_) => {
+                if !self.inert.iter().any(|(known, _)| *known == name.text) {
+                    self.inert.push((name.text.clone(), name.span));
+                }
+                if statement.end == End::Open {
+                    lexer.skip_block()?;
                 }
             }
-            // `find` returns its error.
-            Kind::Refused(_) => {}
         }
         Ok(())
     }

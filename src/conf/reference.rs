@@ -1,6 +1,6 @@
 //! The reference of all directives, made from their entries.
 
-use super::{Entry, Info, Kind, Registry};
+use super::{Entry, Info, Kind, Refused, Registry};
 use std::fmt::Write;
 
 /// The whole reference: the contents of conf/DIRECTIVES.md.
@@ -46,8 +46,8 @@ pub fn one(registry: &Registry, name: &str) -> Result<String, String> {
             Kind::Inert(_) => {
                 let _ = writeln!(text, "{name}: accepted without effect: {}", info.about());
             }
-            Kind::Refused(_) => {
-                let _ = writeln!(text, "{name}: not supported: {}", info.about());
+            Kind::Refused(entry) => {
+                let _ = writeln!(text, "{name}: not supported{}: {}", but(entry), info.about());
             }
             Kind::Setting(_) | Kind::Section(_) => {
                 for usage in usages(*entry) {
@@ -132,7 +132,8 @@ fn usages(entry: &'static dyn Entry) -> Vec<String> {
     let block = match entry.kind() {
         Kind::Section(_) => true,
         Kind::Setting(store) => store.takes_block(),
-        Kind::Inert(_) | Kind::Refused(_) => false,
+        Kind::Inert(inert) => inert.takes_block,
+        Kind::Refused(_) => false,
     };
     let end = if block { " { ... }" } else { ";" };
     info.names().iter().map(|name| format!("{}{end}", format!("{name} {}", info.syntax()).trim_end())).collect()
@@ -156,6 +157,15 @@ fn list(text: &mut String, title: &str, intro: &str, registry: &Registry, wanted
     let _ = write!(text, "\n{title}\n\n{intro}\n\n");
     for entry in entries {
         let names: Vec<String> = entry.info().names().iter().map(|name| format!("`{name}`")).collect();
-        let _ = writeln!(text, "- {}: {}", names.join(", "), entry.info().about());
+        let but = match entry.kind() {
+            Kind::Refused(refused) => but(refused),
+            _ => String::new(),
+        };
+        let _ = writeln!(text, "- {}{but}: {}", names.join(", "), entry.info().about());
     }
+}
+
+/// The value with which a refused directive is accepted.
+fn but(refused: &Refused) -> String {
+    refused.idle().map_or(String::new(), |idle| format!(" (but \"{idle}\" is accepted)"))
 }

@@ -1,6 +1,8 @@
 //! nginx's directives that drover does not have: those that nothing here needs are accepted, all others are refused
 //! with the reason, so that a conf written for nginx never fails with "unknown directive".
 
+pub mod upstreams;
+
 use crate::conf::{Contexts, Entry, Inert, Refused};
 
 const MAIN: Contexts = Contexts::MAIN;
@@ -172,33 +174,58 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     &Inert::new("http2_chunk_size", ALL, (1, 1), NO_HTTP2),
     &Inert::new("http2_recv_buffer_size", HTTP, (1, 1), NO_HTTP2),
     &Refused::family(
-        &[
-            "proxy_*",
-            "fastcgi_*",
-            "uwsgi_*",
-            "scgi_*",
-            "grpc_*",
-            "memcached_*",
-            "upstream",
-            "mirror",
-            "mirror_request_body",
-            "mail",
-        ],
+        &["proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass", "mail"],
         FILES_ONLY,
     ),
-    &Refused::family(
-        &["load_module", "perl", "perl_*", "js_*", "lua_*", "passenger_*", "xslt_*", "image_filter*"],
-        NO_MODULES,
+    &Refused::new("mirror", FILES_ONLY).but("off"),
+    &Inert::new("mirror_request_body", ALL, (1, 1), "There is no \"mirror\"."),
+    &Inert::new("load_module", MAIN, (1, 1), "What a module adds is built in, or refused by its name."),
+    &Refused::family(&["perl", "perl_*", "js_*", "lua_*", "passenger_*", "xslt_*", "xml_entities"], NO_MODULES),
+    &Refused::new("image_filter", NO_MODULES).but("off"),
+    &Inert::family(
+        &[
+            "image_filter_buffer",
+            "image_filter_interlace",
+            "image_filter_jpeg_quality",
+            "image_filter_sharpen",
+            "image_filter_transparency",
+            "image_filter_webp_quality",
+        ],
+        ALL,
+        (1, 1),
+        "There is no \"image_filter\".",
     ),
-    &Refused::family(
-        &["ssi", "ssi_*", "sub_filter*", "add_before_body", "add_after_body", "addition_types", "slice"],
-        NO_REWRITING,
+    &Refused::new("ssi", NO_REWRITING).but("off"),
+    &Inert::family(
+        &[
+            "ssi_ignore_recycled_buffers",
+            "ssi_last_modified",
+            "ssi_min_file_chunk",
+            "ssi_silent_errors",
+            "ssi_types",
+            "ssi_value_length",
+        ],
+        ALL,
+        (1, usize::MAX),
+        "There is no \"ssi\".",
     ),
-    &Refused::family(
-        &["flv", "mp4", "mp4_*", "hls*", "f4f*"],
-        "drover seeks in media by Range requests only; all players can.",
+    &Refused::family(&["sub_filter", "add_before_body", "add_after_body", "addition_types"], NO_REWRITING),
+    &Inert::family(
+        &["sub_filter_last_modified", "sub_filter_once", "sub_filter_types"],
+        ALL,
+        (1, usize::MAX),
+        "There is no \"sub_filter\".",
     ),
-    &Refused::family(&["dav_*", "create_full_put_path", "min_delete_depth"], READ_ONLY),
+    &Refused::new("slice", NO_REWRITING).but("0"),
+    &Refused::family(&["flv", "mp4", "hls*", "f4f*"], "drover seeks in media by Range requests only; all players can."),
+    &Inert::family(
+        &["mp4_buffer_size", "mp4_max_buffer_size", "mp4_start_key_frame"],
+        ALL,
+        (1, 1),
+        "There is no \"mp4\".",
+    ),
+    &Refused::family(&["dav_methods", "create_full_put_path"], READ_ONLY).but("off"),
+    &Inert::family(&["dav_access", "min_delete_depth"], ALL, (1, 3), "There is no \"dav_methods\"."),
     &Refused::family(
         &[
             "gzip",
@@ -221,22 +248,24 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     ),
     &Refused::family(
         &[
-            "ssl",
             "ssl_certificate",
             "ssl_certificate_key",
             "ssl_client_certificate",
             "ssl_crl",
-            "ssl_ocsp",
             "ssl_ocsp_cache",
             "ssl_ocsp_responder",
             "ssl_password_file",
-            "ssl_reject_handshake",
-            "ssl_verify_client",
             "ssl_verify_depth",
         ],
         YET_TLS,
     ),
-    &Refused::family(&["http2", "http2_push", "http2_push_preload", "http3", "http3_*", "quic_*"], YET_HTTP2),
+    &Refused::family(&["ssl", "ssl_ocsp", "ssl_reject_handshake", "ssl_verify_client"], YET_TLS).but("off"),
+    &Refused::family(
+        &["http2", "http2_push", "http2_push_preload", "http3", "http3_*", "quic_gso", "quic_retry"],
+        YET_HTTP2,
+    )
+    .but("off"),
+    &Refused::family(&["quic_*"], YET_HTTP2),
     &Refused::family(&["userid", "userid_*"], YET_USERID),
     &Refused::family(&["geoip_*"], YET_GEOIP),
     &Refused::family(
@@ -244,9 +273,6 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
             "auth_basic",
             "auth_basic_user_file",
             "auth_delay",
-            "auth_request",
-            "auth_request_set",
-            "auth_jwt*",
             "satisfy",
             "limit_except",
             "secure_link",
@@ -255,6 +281,9 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         ],
         YET_ACCESS,
     ),
+    &Refused::family(&["auth_request", "auth_jwt"], YET_ACCESS).but("off"),
+    &Refused::family(&["auth_jwt_*"], YET_ACCESS),
+    &Inert::new("auth_request_set", ALL, (2, 2), "There is no \"auth_request\"."),
     &Refused::family(
         &["limit_req", "limit_req_*", "limit_conn", "limit_conn_*", "limit_rate", "limit_rate_after"],
         YET_LIMITS,
@@ -277,14 +306,14 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
             "lingering_close",
             "lingering_time",
             "lingering_timeout",
-            "log_subrequest",
             "max_headers",
-            "msie_refresh",
             "post_action",
             "underscores_in_headers",
         ],
         YET_OTHER,
     ),
+    &Refused::new("msie_refresh", YET_OTHER).but("off"),
+    &Inert::new("log_subrequest", ALL, (1, 1), "No request makes another."),
 ];
 
 #[cfg(test)]
@@ -324,10 +353,30 @@ mod tests {
     }
 
     #[test]
+    fn values_count_and_not_names() {
+        let text = "load_module x.so; http { ssi off; slice 0; upstream a { server b { } }\n proxy_set_header a b; \
+            sub_filter_once off; fastcgi_param a b if_not_empty; http2 off; }";
+        let registry = Registry::new(&[BLOCKS, DIRECTIVES, upstreams::DIRECTIVES]);
+        let conf = conf::parse(&registry, text).unwrap();
+        let [warning] = &conf.warnings[..] else { panic!("{:?}", conf.warnings) };
+        assert_eq!(
+            warning.error.sentence(),
+            "without effect here, and not needed: \"load_module\" in conf:1, \"ssi\" in conf:1, \"slice\" in conf:1, \
+             \"upstream\" in conf:1, \"proxy_set_header\" in conf:2, \"sub_filter_once\" in conf:2, \
+             \"fastcgi_param\" in conf:2, \"http2\" in conf:2"
+        );
+        let misspelled = conf::parse(&registry, "http { proxy_set_heder a b; }").unwrap_err();
+        assert_eq!(misspelled.help_text(), Some("did you mean \"proxy_set_header\"?"));
+    }
+
+    #[test]
     fn what_is_refused_says_why() {
         for (text, word) in [
             ("http { proxy_pass http://x; }", "passes nothing on"),
-            ("http { fastcgi_split_path_info x; }", "passes nothing on"),
+            ("http { fastcgi_pass x; }", "passes nothing on"),
+            ("http { ssi on; }", "site is built"),
+            ("http { ssi off off; }", "site is built"),
+            ("http { ssi off { } }", "site is built"),
             ("http { geoip_country x; }", "\"geo\""),
             ("http { gzip on; }", "compress"),
             ("http { ssl_certificate x; }", "TLS"),

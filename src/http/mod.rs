@@ -96,6 +96,7 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     geo::DIRECTIVES,
     referers::DIRECTIVES,
     compat::DIRECTIVES,
+    compat::upstreams::DIRECTIVES,
     views::DIRECTIVES,
 ];
 

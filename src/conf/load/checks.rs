@@ -17,6 +17,12 @@ impl Loader<'_> {
         if let [only] = entries
             && let Kind::Refused(refused) = only.kind()
         {
+            if let [_, value] = &statement.words[..]
+                && refused.idle() == Some(&*value.text)
+                && statement.end == End::Semicolon
+            {
+                return Ok(*only);
+            }
             let message = format!("\"{}\" directive is not supported", name.text);
             return Err(Error::new(ErrorKind::Refused, name.span, message).ends_in(line).help(refused.info().about()));
         }
@@ -26,7 +32,8 @@ impl Loader<'_> {
         let block = match entry.kind() {
             Kind::Section(_) => true,
             Kind::Setting(store) => store.takes_block(),
-            Kind::Inert(_) | Kind::Refused(_) => false,
+            Kind::Inert(inert) => inert.takes_block,
+            Kind::Refused(_) => false,
         };
         if !block && statement.end == End::Open {
             return Err(self.not_terminated(statement, name));

@@ -3,7 +3,7 @@
 use super::exchange::defined::Definitions;
 use super::exchange::{self, HttpConf, limits};
 use super::site::HttpBlock;
-use super::{lint, views};
+use super::{lint, phases, views};
 use crate::conf::{self, Conf};
 
 impl HttpConf {
@@ -20,6 +20,9 @@ impl HttpConf {
         let handlers = block.locations().iter().map(|location| views::handler(&block.location(location.home()).scope));
         let handlers = handlers.collect::<Result<_, _>>()?;
         let mut conf = HttpConf::bind(block, variables, handlers);
+        if conf.locations().iter().any(|location| phases::gzip_static::is_used(&location.scope)) {
+            conf.set_coded_files();
+        }
         conf.servers().iter().try_for_each(|server| limits::check(&server.scope))?;
         conf.warn(lint::unknown_names(&conf));
         Ok(conf)

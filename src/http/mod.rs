@@ -50,12 +50,14 @@ mod compile;
 pub use exchange::HttpConf;
 
 use crate::conf::Entry;
-use answer::{conditions, headers, pages, ranges, redirect, server_tokens};
+use answer::{conditions, gzip_ok, headers, pages, ranges, redirect, server_tokens};
 use exchange::{
     Known, authorization, error_lines, file_path, geo, limits, map, media_type, proxied, referer, split_clients,
     variables,
 };
-use phases::{access, autoindex, body_limit, error_page, index, internal, realip, rewrite, target, try_files};
+use phases::{
+    access, autoindex, body_limit, error_page, gzip_static, index, internal, realip, rewrite, target, try_files,
+};
 use site::{block, listen, location, log_format, referers, root, script, server, server_name};
 
 /// Files of the conf that the program carries, by name: they stand in for an `include` of one that is missing.
@@ -77,6 +79,8 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     autoindex::DIRECTIVES,
     media_type::DIRECTIVES,
     server_tokens::DIRECTIVES,
+    gzip_ok::DIRECTIVES,
+    gzip_static::DIRECTIVES,
     conditions::DIRECTIVES,
     ranges::DIRECTIVES,
     pages::DIRECTIVES,

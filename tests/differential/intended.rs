@@ -1,6 +1,7 @@
 //! Where drover is meant to answer otherwise than nginx, and why.
 
 mod answers;
+mod codings;
 mod conditions;
 mod requests;
 
@@ -38,7 +39,8 @@ pub fn of(site: &str) -> impl Iterator<Item = Entry> {
 }
 
 fn entries() -> impl Iterator<Item = Entry> {
-    let single = [conditions::ENTRIES, requests::ENTRIES, answers::ENTRIES].into_iter().flatten().copied();
+    let single =
+        [conditions::ENTRIES, requests::ENTRIES, answers::ENTRIES, codings::ENTRIES].into_iter().flatten().copied();
     let groups = [conditions::GROUPS, requests::GROUPS, answers::GROUPS].into_iter().flatten();
     single.chain(groups.flat_map(Group::entries))
 }

@@ -120,7 +120,8 @@ sites!(
     sets,
     moves,
     realip,
-    proxied
+    proxied,
+    gzip_static
 );
 
 #[test]

@@ -1,6 +1,7 @@
 //! The confs and what is asked of them.
 
 mod behaviour;
+mod codings;
 mod content;
 mod protocol;
 mod proxies;
@@ -20,6 +21,7 @@ use nix::sys::stat::Mode;
 use tempfile::TempDir;
 
 pub use behaviour::*;
+pub use codings::*;
 pub use content::*;
 pub use protocol::*;
 pub use proxies::*;
@@ -82,6 +84,19 @@ pub fn fixture() -> TempDir {
         ("tables/nets.geo", "10.0.0.0/8 ten;\n10.1.0.0/16 \"ten one\";\n2001:db8::/32 six;\n"),
         ("locked.txt", "locked\n"),
         ("locked/file.txt", "locked\n"),
+        ("coded/digits.txt", &digits),
+        ("coded/digits.txt.gz", "digits, in a coding\n"),
+        ("coded/page.html", "<p>page, as it is</p>\n"),
+        ("coded/page.html.gz", "page, in a coding\n"),
+        ("coded/none.txt", "without a coding\n"),
+        ("coded/only.txt.gz", "in a coding only\n"),
+        ("coded/dir.txt", "beside a directory\n"),
+        ("coded/dir.txt.gz/file", "in a directory\n"),
+        ("coded/fifo.txt", "beside a pipe\n"),
+        ("coded/locked.txt", "beside a locked file\n"),
+        ("coded/locked.txt.gz", "locked\n"),
+        ("coded/off/digits.txt", &digits),
+        ("coded/off/digits.txt.gz", "digits, in a coding\n"),
     ] {
         write(root, name, content.as_bytes());
     }
@@ -92,7 +107,8 @@ pub fn fixture() -> TempDir {
     symlink("nowhere", root.join("dangling.txt")).expect("symlink");
     symlink("dir", root.join("linkdir")).expect("symlink");
     nix::unistd::mkfifo(&root.join("fifo"), Mode::from_bits_truncate(0o644)).expect("mkfifo");
-    for name in ["locked.txt", "locked"] {
+    nix::unistd::mkfifo(&root.join("coded/fifo.txt.gz"), Mode::from_bits_truncate(0o644)).expect("mkfifo");
+    for name in ["locked.txt", "locked", "coded/locked.txt.gz"] {
         fs::set_permissions(root.join(name), Permissions::from_mode(0o000)).expect("chmod");
     }
     dir

@@ -5,6 +5,7 @@
 mod support;
 
 mod autoindex;
+mod codings;
 mod full;
 mod hostile;
 mod load;

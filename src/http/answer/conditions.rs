@@ -33,6 +33,9 @@ pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> An
     if !matches!(ex.error.status, 0 | 200) {
         return Answer::File(found);
     }
+    if ex.response.codings.refuses_identity {
+        return Answer::Error(406);
+    }
     let sent = sent_etag(ex, cx, 200, etag(ex, cx, &found));
     let validators = Validators { etag: sent.as_deref(), modified: sent_time(ex, cx, Some(found.mtime)) };
     let head = &ex.head;

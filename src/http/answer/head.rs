@@ -3,7 +3,7 @@
 use super::conditions::sent_etag;
 use super::fields::Fields;
 use super::server_tokens::product;
-use super::{headers, ranges, redirect};
+use super::{gzip_ok, headers, ranges, redirect};
 use crate::http::exchange::limits;
 use crate::http::exchange::{Cx, Exchange};
 use crate::http::message::status;
@@ -56,6 +56,10 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &Fiel
     } else {
         put(out, &[b"Connection: close\r\n"]);
     }
+    let codings = ex.response.codings;
+    if codings.varies && (codings.always_says_so || *scope.get(&gzip_ok::GZIP_VARY)) {
+        put(out, &[b"Vary: Accept-Encoding\r\n"]);
+    }
     if let Some(redirect::LocationField { completed: false, text }) = &location {
         put(out, &[b"Location: ", text, b"\r\n"]);
     }
@@ -63,6 +67,9 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &Fiel
         && let Some(etag) = sent_etag(ex, cx, ex.response.status, Some(own))
     {
         put(out, &[b"ETag: ", &etag, b"\r\n"]);
+    }
+    if let Some(coding) = codings.sent {
+        put(out, &[b"Content-Encoding: ", coding.token().as_bytes(), b"\r\n"]);
     }
     // RFC 9110, 15.5.6.
     if ex.response.status == 405 && ex.response.method_refused && headers::ALLOW.replacement(ex, cx, 405).is_none() {

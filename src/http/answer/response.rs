@@ -21,6 +21,7 @@ pub(in crate::http) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answ
         Answer::File(found) => write_file(ex, cx, out, &found),
         Answer::NotModified(found) => {
             ex.response.status = 304;
+            ex.response.codings.sent = None;
             let last_modified = found.as_ref().map(|found| last_modified(cx, found));
             let etag = found.as_ref().and_then(|found| etag(ex, cx, found));
             let fields = Fields { last_modified, etag, ..Fields::default() };
@@ -108,6 +109,7 @@ fn write_parts(
 fn write_page(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, code: u16) -> Body {
     ex.response.status = status::sent(code);
     ex.response.last_modified = None;
+    ex.response.codings.sent = None;
     let mut page = Vec::new();
     let has_page = pages::write(ex, cx, code, &mut page);
     let content_type = has_page.then_some(b"text/html".as_slice());

@@ -39,6 +39,7 @@ pub struct HttpConf {
     handlers: Vec<Option<&'static Handler>>,
     keeps_heads: bool,
     shows_times: bool,
+    has_coded_files: bool,
 }
 
 /// A variable of the tables. Its function appends the value, or says `false` when there is none.
@@ -130,7 +131,7 @@ impl HttpConf {
     ) -> HttpConf {
         let keeps_heads = variables.iter().any(|variable| matches!(variable, Variable::Sent(_)));
         let shows_times = handlers.iter().flatten().any(|handler| handler.shows_times);
-        HttpConf { block, variables, handlers, keeps_heads, shows_times }
+        HttpConf { block, variables, handlers, keeps_heads, shows_times, has_coded_files: false }
     }
 
     /// The content handler of a location.
@@ -159,6 +160,16 @@ impl HttpConf {
         open: impl FnMut(&conf::Scope) -> Result<crate::log::LogRef, E>,
     ) -> Result<(), E> {
         self.block.set_error_logs(open)
+    }
+
+    /// Says that locations look for files in a content coding.
+    pub(in crate::http) fn set_coded_files(&mut self) {
+        self.has_coded_files = true;
+    }
+
+    /// Whether a location of the conf looks for files in a content coding.
+    pub(in crate::http) fn has_coded_files(&self) -> bool {
+        self.has_coded_files
     }
 
     /// Whether heads are kept for `$sent_http_*`.

@@ -43,6 +43,11 @@ impl Lookup {
         Flow::Lookup(Lookup { kind: LookupKind::Open, step: 0 })
     }
 
+    /// Opens a file for a phase that looks up several.
+    pub(in crate::http) fn open_as(step: usize) -> Flow {
+        Flow::Lookup(Lookup { kind: LookupKind::Open, step })
+    }
+
     pub(in crate::http) fn stat(step: usize) -> Flow {
         Flow::Lookup(Lookup { kind: LookupKind::Stat, step })
     }

@@ -1,6 +1,7 @@
 //! The response of an exchange, as far as it is known.
 
 use super::answer::Answer;
+use crate::http::message::accept_encoding::Coding;
 use crate::http::message::range::ByteRange;
 
 /// The properties of the response that are known by now; those of the head once it is written.
@@ -18,17 +19,34 @@ pub struct Response {
     pub(in crate::http) ranges: Vec<ByteRange>,
     /// Size of the file of which a 416 has no such range.
     pub(in crate::http) unsatisfied: Option<u64>,
+    pub(in crate::http) codings: Codings,
     /// The head, kept where the conf asks for `$sent_http_*`.
     head: Vec<u8>,
+}
+
+/// Content codings: the client's, and the response's.
+#[derive(Debug, Default, Clone, Copy)]
+pub(in crate::http) struct Codings {
+    /// Whether the client gets gzip (nginx's `gzip_ok`); `None`: nobody has asked yet (`gzip_tested`).
+    pub takes_gzip: Option<bool>,
+    /// The response depends on Accept-Encoding (nginx's `gzip_vary`), which it says if `gzip_vary` is on.
+    pub varies: bool,
+    /// The response says so, whatever `gzip_vary` is.
+    pub always_says_so: bool,
+    /// The client won't have the file as it is.
+    pub refuses_identity: bool,
+    /// The coding of the file that is sent.
+    pub sent: Option<Coding>,
 }
 
 impl Response {
     /// Makes it ready for the next request; keeps the memory of its buffers.
     pub(super) fn reset(&mut self) {
         // The pattern forgets none.
-        let Response { status, last_modified, method_refused, location, ranges, unsatisfied, head } = self;
+        let Response { status, last_modified, method_refused, location, ranges, unsatisfied, codings, head } = self;
         ranges.clear();
         head.clear();
+        *codings = Codings::default();
         (*status, *last_modified, *method_refused, *location, *unsatisfied) = Default::default();
     }
 

@@ -152,7 +152,10 @@ pub struct EntityTag {
 
 impl EntityTag {
     /// Quotes, sign, two 64-bit numbers in hex, hyphen.
-    const MAX: usize = 2 + 1 + 16 + 1 + 16;
+    const MAX: usize = 2 + 1 + 16 + 1 + 16 + Self::MAX_SUFFIX;
+
+    /// A hyphen, and the longest name of a coding.
+    const MAX_SUFFIX: usize = 1 + 4;
 
     /// The tag of a file with this modification time (seconds) and size (bytes).
     pub fn new(modified: i64, size: u64) -> Self {
@@ -166,6 +169,13 @@ impl EntityTag {
         tag.push_hex(size);
         tag.push(b'"');
         tag
+    }
+
+    /// The tag of the same file in another form, whose name is at most four bytes long.
+    pub fn with_suffix(mut self, name: &str) -> Self {
+        self.len = self.len.saturating_sub(1);
+        [b"-", name.as_bytes(), b"\""].concat().into_iter().for_each(|byte| self.push(byte));
+        self
     }
 
     /// The tag as the ETag field sends it, with its quotes.

@@ -1,6 +1,7 @@
 //! A request as it comes and the pieces of a response: head, fields, host, uri, body, dates, ranges, conditions, types.
 //! Knows no site.
 
+pub mod accept_encoding;
 pub mod conditional;
 pub mod date;
 pub mod field;

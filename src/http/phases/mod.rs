@@ -5,6 +5,7 @@ mod alias;
 pub mod autoindex;
 pub mod body_limit;
 pub mod error_page;
+pub mod gzip_static;
 pub mod index;
 pub mod internal;
 mod open_failed;

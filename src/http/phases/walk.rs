@@ -4,7 +4,8 @@
 //! the walk nor another phase. A new phase is a file and a line in the list of this file.
 
 use super::{
-    access, alias, autoindex, body_limit, error_page, index, internal, realip, rewrite, static_files, target, try_files,
+    access, alias, autoindex, body_limit, error_page, gzip_static, index, internal, realip, rewrite, static_files,
+    target, try_files,
 };
 use crate::http::answer::response;
 use crate::http::exchange::{Action, Answer, Cx, Exchange, Flow, Found, Listed, LookupKind, Progress};
@@ -59,6 +60,7 @@ phases! {
     handle_content;
     index::begin, file: index::opened;
     autoindex::begin, entries: autoindex::listed;
+    gzip_static::begin, file: gzip_static::opened;
     static_files::begin, file: static_files::opened;
 }
 
@@ -232,6 +234,8 @@ fn handle_content(ex: &mut Exchange, cx: &Cx) -> Flow {
 /// An internal redirect to the changed uri, with nginx's limit against cycles.
 fn redirect(ex: &mut Exchange, cx: &Cx) -> Flow {
     ex.target.is_internal = true;
+    // nginx: ngx_http_handler.
+    ex.response.codings = Default::default();
     ex.target.add_uri_to_alias = false;
     ex.target.is_out_of_place = false;
     ex.target.redirects += 1;

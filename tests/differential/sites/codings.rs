@@ -1,0 +1,193 @@
+//! Content codings: files that are there in one, and who gets them.
+
+use super::DIGITS_ETAG;
+use crate::probe::{Probe, Request, Site, get, head, request};
+
+/// Every form of Accept-Encoding that a client sends, and many that none should.
+const ACCEPT: &[&str] = &[
+    "gzip",
+    "GZIP",
+    "gzip, deflate, br",
+    "gzip,deflate",
+    "deflate, gzip",
+    "deflate,gzip",
+    "deflate;gzip",
+    "br, zstd, gzip;q=0.5",
+    "gzip;q=1",
+    "gzip;q=1.0",
+    "gzip;q=1.000",
+    "gzip;q=1.0000",
+    "gzip;q=1.001",
+    "gzip;q=0.001",
+    "gzip;q=0.0001",
+    "gzip;q=0.5",
+    "gzip;q=0.5,deflate",
+    "gzip;q=0.5 ,deflate",
+    "gzip;q=0.5;x",
+    "gzip;q=.5",
+    "gzip;q=0",
+    "gzip;q=0.",
+    "gzip;q=0.0",
+    "gzip;q=0.000",
+    "gzip;q=0, gzip",
+    "gzip;q=2",
+    "gzip;q=-1",
+    "gzip;q=",
+    "gzip;q",
+    "gzip;",
+    "gzip; q=0.3",
+    "gzip ;q=0.3",
+    "gzip ; Q=0.3",
+    "gzip;Q=0",
+    "gzip;q = 1",
+    "gzip;level=1",
+    "gzip x",
+    "gzip,",
+    ",gzip",
+    " gzip",
+    "x-gzip",
+    "xgzip, gzip",
+    "gzipped",
+    "gzipped, gzip;q=0",
+    "gzi",
+    "gz",
+    "g",
+    "",
+    "*",
+    "*;q=0",
+    "gzip;q=0, *",
+    "*, gzip",
+    "identity",
+    "identity;q=0",
+    "identity;q=0, gzip",
+    "identity, gzip;q=0.1",
+    "deflate",
+    "br",
+    "br;q=0 gzip",
+];
+
+const CHROME: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/130.0.0.0 Safari/537.36";
+
+/// `add` puts the probes that ask `host` for `path` into the list, with every form of Accept-Encoding.
+fn every_form(add: &mut impl FnMut(Request), host: &str, path: &str) {
+    add(get(path).host(host));
+    for accept in ACCEPT {
+        add(get(path).host(host).with("Accept-Encoding", *accept));
+    }
+    add(get(path).host(host).with("Accept-Encoding", "deflate").with("Accept-Encoding", "gzip"));
+    add(get(path).host(host).with("Accept-Encoding", "gzip").with("Accept-Encoding", "gzip;q=0"));
+}
+
+/// Requests that `gzip_http_version`, `gzip_proxied` and `gzip_disable` tell apart.
+fn every_client(add: &mut impl FnMut(Request), host: &str, path: &str) {
+    let ask = || get(path).host(host).with("Accept-Encoding", "gzip");
+    add(ask().http10());
+    add(ask().http10().with("Connection", "keep-alive"));
+    add(ask().with("Via", "1.1 proxy"));
+    add(ask().with("Via", ""));
+    add(ask().with("Via", "1.1 proxy").with("Authorization", "Basic YTpi"));
+    for agent in [
+        "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1)",
+        "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1; SV1)",
+        "Mozilla/4.0 (compatible; MSIE 5.5; Windows 98)",
+        "MSIE 7.0; Windows",
+        "MSIE 4.01; Opera 7",
+        "Old-Browser/1.0",
+        CHROME,
+    ] {
+        add(ask().with("User-Agent", agent));
+    }
+}
+
+/// Files with a compressed one beside them.
+pub fn gzip_static() -> Site {
+    let server = |name: &str, inside: &str| {
+        format!("server {{ listen 127.0.0.1:%port%; server_name {name}; root %root%; {inside} }}\n")
+    };
+    let http = [
+        server("on", "gzip_static on;"),
+        server("vary", "gzip_static on; gzip_vary on; location /coded/off/ { gzip_static off; }"),
+        server("always", "gzip_static always; gzip_vary on;"),
+        server("old", "gzip_static on; gzip_vary on; gzip_http_version 1.0;"),
+        server("proxied", "gzip_static on; gzip_vary on; gzip_proxied any;"),
+        server("auth", "gzip_static on; gzip_proxied auth;"),
+        server("expired", "gzip_static on; gzip_proxied expired no-cache no-store private; expires -1;"),
+        server("none", "gzip_static on; gzip_proxied off any;"),
+        server("etag", "gzip_static on; gzip_proxied no_etag no_last_modified;"),
+        server("agents", "gzip_static on; gzip_disable msie6 \"old-browser\" ^chrome;"),
+        server(
+            "inner",
+            "gzip_static on; gzip_vary on; error_page 404 /coded/page.html; location /moved/ { return 404; } \
+             location /alias/ { alias %root%/coded/; add_header X-A b; expires 1h; } \
+             location /try/ { try_files $uri /coded/digits.txt; } location = /coded/ { index digits.txt; } \
+             location /none/ { max_ranges 0; alias %root%/coded/; } \
+             location /noetag/ { etag off; alias %root%/coded/; }",
+        ),
+    ]
+    .concat();
+    let mut probes: Vec<Probe> = Vec::new();
+    let mut add = |request: Request| probes.push(request.into());
+    for host in ["on", "vary", "always"] {
+        every_form(&mut add, host, "/coded/digits.txt");
+    }
+    for host in ["vary", "old", "proxied", "auth", "expired", "none", "etag", "agents"] {
+        every_client(&mut add, host, "/coded/digits.txt");
+    }
+    for path in [
+        "/coded/page.html",
+        "/coded/none.txt",
+        "/coded/only.txt",
+        "/coded/dir.txt",
+        "/coded/fifo.txt",
+        "/coded/locked.txt",
+        "/coded/missing.txt",
+        "/coded/off/digits.txt",
+        "/coded/digits.txt.gz",
+        "/coded/",
+        "/coded",
+    ] {
+        for host in ["on", "vary", "always"] {
+            add(get(path).host(host).with("Accept-Encoding", "gzip"));
+            add(get(path).host(host));
+        }
+    }
+    for path in [
+        "/moved/x",
+        "/missing",
+        "/alias/digits.txt",
+        "/alias/page.html",
+        "/try/x",
+        "/coded/",
+        "/none/digits.txt",
+        "/noetag/digits.txt",
+    ] {
+        add(get(path).host("inner").with("Accept-Encoding", "gzip"));
+        add(get(path).host("inner"));
+    }
+    let coded = |method| request(method, "/coded/digits.txt").host("vary").with("Accept-Encoding", "gzip");
+    let etag = "\"2ebc98a1-14\"";
+    for request in [
+        head("/coded/digits.txt").host("vary").with("Accept-Encoding", "gzip"),
+        head("/coded/digits.txt").host("vary"),
+        coded("POST"),
+        coded("OPTIONS"),
+        coded("GET").with("If-None-Match", etag),
+        coded("GET").with("If-None-Match", DIGITS_ETAG),
+        coded("GET").with("If-None-Match", "*"),
+        coded("GET").with("If-Match", etag),
+        coded("GET").with("If-Match", "\"x\""),
+        coded("GET").with("If-Modified-Since", super::MODIFIED_TEXT),
+        coded("HEAD").with("If-None-Match", etag),
+        coded("GET").range("bytes=0-3"),
+        coded("GET").range("bytes=-3"),
+        coded("GET").range("bytes=0-0,4-5"),
+        coded("GET").range("bytes=100-"),
+        coded("HEAD").range("bytes=0-3"),
+        coded("GET").range("bytes=0-3").with("If-Range", etag),
+        coded("GET").range("bytes=0-3").with("If-Range", DIGITS_ETAG),
+        get("/coded/digits.txt").host("vary").range("bytes=0-3"),
+    ] {
+        add(request);
+    }
+    Site::new("gzip_static", &http, probes)
+}

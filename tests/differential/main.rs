@@ -121,14 +121,22 @@ sites!(
     moves,
     realip,
     proxied,
-    gzip_static
+    gzip_static,
+    hardened,
+    manual,
+    tenants,
+    moved_pages,
+    origins,
+    repairs,
+    container,
+    mirror
 );
 
 #[test]
 fn the_comparison_is_wide_enough() {
     let sites = all();
     let probes: usize = sites.iter().map(|site| site.probes.len()).sum();
-    assert!(sites.len() >= 8 && probes >= 200, "{} confs, {probes} requests", sites.len());
+    assert!(sites.len() >= 45 && probes >= 2500, "{} confs, {probes} requests", sites.len());
     for site in &sites {
         let mut names: Vec<_> = site.probes.iter().map(|probe| &probe.name).collect();
         names.sort();

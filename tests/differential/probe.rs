@@ -102,6 +102,11 @@ impl Request {
         self
     }
 
+    pub fn method(mut self, method: &'static str) -> Request {
+        self.method = method;
+        self
+    }
+
     pub fn without_host(mut self) -> Request {
         self.host = None;
         self

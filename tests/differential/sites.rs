@@ -11,6 +11,7 @@ mod rewrites;
 mod routing;
 mod tables;
 mod users;
+mod whole;
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -31,6 +32,7 @@ pub use rewrites::*;
 pub use routing::*;
 pub use tables::*;
 pub use users::users;
+pub use whole::*;
 
 /// Last-Modified of every file of the fixture: Sun, 06 Nov 1994 08:49:37 GMT, the date of RFC 9110 section 5.6.7.
 const MODIFIED: u64 = 784_111_777;

@@ -170,9 +170,10 @@ fn expires(value: &str, response: &Response) -> String {
 
 /// A built-in page names the product, so its length is told without that name.
 fn length(value: &str, response: &Response, to_head: bool, product: &str) -> String {
-    let names_product = response.text().contains(&format!("<center>{product}</center>"));
-    match value.parse::<usize>() {
-        Ok(n) if names_product || to_head && response.status >= 300 => format!("{} and the product", n - product.len()),
+    let names_product = response.text().contains(&format!("<center>{product}</center>"))
+        || to_head && response.status >= 300 && response.header("ETag").is_none();
+    match value.parse::<usize>().ok().and_then(|n| n.checked_sub(product.len())) {
+        Some(n) if names_product => format!("{n} and the product"),
         _ => value.to_owned(),
     }
 }

@@ -2,9 +2,14 @@
 
 use super::{Entry, Group};
 
+const TWICE: &str = "nginx runs through its header filters before it finds that a 416 is due, and again for that";
 const KEPT: &str = "nginx announces keep-alive in its 412 and closes; drover keeps what it announces";
 
 pub(super) const ENTRIES: &[Entry] = &[
+    Entry { site: "hardened", probe: "GET /assets/app.js Range: bytes=2-5", drover: "416 open", reason: TWICE },
+    Entry { site: "hardened", probe: "GET /assets/app.0f9e.js Range: bytes=2-5", drover: "416 open", reason: TWICE },
+    Entry { site: "mirror", probe: "GET /archive.tar.gz Range: bytes=400000-", drover: "416 open", reason: TWICE },
+    Entry { site: "container", probe: "GET /config.js Range: bytes=2-5", drover: "416 open", reason: TWICE },
     Entry {
         site: "names",
         probe: "GET / Host: exact.example\\x",

@@ -10,8 +10,8 @@
 //! 4. The phases look at it in nginx's order, a file each. One says where it goes next (`exchange/flow.rs`).
 //! 5. `phases/static_files.rs` asks the driver (`serve`) for the file, by an `exchange/action.rs`.
 //!    `exchange/file_path.rs` makes the path, of `site/root.rs`.
-//! 6. `answer/conditions.rs` and `answer/ranges.rs` make the file an `exchange/answer.rs`; `phases/error_page.rs` may
-//!    send the request on to another uri instead.
+//! 6. `answer/file.rs` makes the file an `exchange/answer.rs`, by the request's conditions (`answer/conditions.rs`) and
+//!    ranges (`answer/ranges.rs`); `phases/error_page.rs` may send the request on to another uri instead.
 //! 7. `answer/response.rs` writes the answer, with the head of `answer/head.rs`. The driver sends it, drops the rest of
 //!    the request's body (`exchange/body.rs`) and writes the access log line (`exchange/access_line.rs`).
 //!

@@ -1,13 +1,11 @@
 //! Conditional requests, as in nginx's `ngx_http_not_modified_filter_module.c`: `etag`, `if_modified_since`, and the
-//! answers they lead to.
+//! validators they compare.
 
-use super::{headers, ranges};
+use super::headers;
 use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Answer, Cx, Exchange, Found};
-use crate::http::message::conditional::{self, ModifiedSince, Outcome, Preconditions, Validators};
+use crate::http::message::conditional::{ModifiedSince, Outcome, Preconditions, Validators};
 use crate::http::message::date;
-use crate::http::message::field::Id;
-use crate::http::message::head::Method;
 use std::borrow::Cow;
 
 /// `etag`: whether files have an entity tag.
@@ -27,31 +25,10 @@ pub static IF_MODIFIED_SINCE: Setting<ModifiedSince> = Setting::one("if_modified
 .default("exact")
 .about("When If-Modified-Since gets a 304: never, when the times are equal, or when the file is not newer.");
 
-/// The answer to a request for a file: the file, ranges of it, 304, 412 or 416.
-pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> Answer {
-    let scope = &ex.location_of(cx).scope;
-    if !matches!(ex.error.status, 0 | 200) {
-        return Answer::File(found);
-    }
-    if ex.response.codings.refuses_identity {
-        return Answer::Error(406);
-    }
-    let sent = sent_etag(ex, cx, 200, etag(ex, cx, &found));
-    let validators = Validators { etag: sent.as_deref(), modified: sent_time(ex, cx, Some(found.mtime)) };
-    let head = &ex.head;
-    match Preconditions::of(head, cx.input).evaluate(validators, *scope.get(&IF_MODIFIED_SINCE)) {
-        Outcome::Proceed => {}
-        Outcome::NotModified => return Answer::NotModified(Some(found)),
-        Outcome::PreconditionFailed => return Answer::Error(412),
-    }
-    // RFC 9110, 14.2: Range has a meaning for GET only.
-    let Some(wanted) = head.known(cx.input, Id::Range).filter(|_| head.method == Method::Get) else {
-        return Answer::File(found);
-    };
-    if !conditional::range_applies(head.known(cx.input, Id::IfRange), validators) {
-        return Answer::File(found);
-    }
-    ranges::choose(ex, cx, found, wanted)
+/// The outcome of the request's conditions for a 200 with these validators.
+pub(super) fn evaluate(ex: &Exchange, cx: &Cx, validators: Validators) -> Outcome {
+    let mode = *ex.location_of(cx).scope.get(&IF_MODIFIED_SINCE);
+    Preconditions::of(&ex.head, cx.input).evaluate(validators, mode)
 }
 
 /// A text made here, with status 200, unless the conditions of the request have it otherwise. It has no validators but
@@ -59,8 +36,7 @@ pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> An
 pub(in crate::http) fn text(ex: &Exchange, cx: &Cx, body: Vec<u8>, media_type: Option<&'static str>) -> Answer {
     let etag = sent_etag(ex, cx, 200, None);
     let validators = Validators { etag: etag.as_deref(), modified: sent_time(ex, cx, None) };
-    let mode = *ex.location_of(cx).scope.get(&IF_MODIFIED_SINCE);
-    match Preconditions::of(&ex.head, cx.input).evaluate(validators, mode) {
+    match evaluate(ex, cx, validators) {
         Outcome::Proceed => Answer::Text { status: 200, body, media_type },
         Outcome::NotModified => Answer::NotModified(None),
         Outcome::PreconditionFailed => Answer::Error(412),
@@ -82,7 +58,7 @@ pub(super) fn sent_etag<'e>(ex: &Exchange, cx: &Cx, status: u16, own: Option<&'e
 }
 
 /// The Last-Modified that goes out with a 200, likewise; `None` also when it is no date.
-fn sent_time(ex: &Exchange, cx: &Cx, own: Option<i64>) -> Option<i64> {
+pub(super) fn sent_time(ex: &Exchange, cx: &Cx, own: Option<i64>) -> Option<i64> {
     match headers::LAST_MODIFIED.replacement(ex, cx, 200) {
         None => own,
         Some(said) => date::parse(&said),

@@ -2,6 +2,7 @@
 
 pub mod conditions;
 mod fields;
+pub mod file;
 pub mod gzip_ok;
 mod head;
 pub mod headers;

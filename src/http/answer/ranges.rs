@@ -3,6 +3,9 @@
 use super::fields::Fields;
 use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Answer, Cx, Exchange, Found};
+use crate::http::message::conditional::{self, Validators};
+use crate::http::message::field::Id;
+use crate::http::message::head::Method;
 use crate::http::message::range::{self, Ranges};
 
 /// `max_ranges`: how many ranges a request may ask for; `None`: as many as are worth it.
@@ -16,19 +19,25 @@ pub static MAX_RANGES: Setting<Option<u64>> = Setting::one("max_ranges", |args| 
          and 4096.",
     );
 
-/// The answer with the ranges of the file that a Range field asks for.
-pub(super) fn choose(ex: &mut Exchange, cx: &Cx, found: Found, wanted: &[u8]) -> Answer {
-    let max = *ex.location_of(cx).scope.get(&MAX_RANGES);
-    match range::parse(wanted, found.len, max, &mut ex.response.ranges) {
-        Ranges::Satisfiable => {}
-        Ranges::Ignored => ex.response.ranges.clear(),
+/// The answer with the ranges of the file that the request asks for: all of the file where it asks for none, or where
+/// If-Range names another version than that of `validators`.
+pub(super) fn choose(ex: &mut Exchange, cx: &Cx, found: Found, validators: Validators) -> Answer {
+    let head = &ex.head;
+    // RFC 9110, 14.2: Range has a meaning for GET only.
+    let Some(wanted) = head.known(cx.input, Id::Range).filter(|_| head.method == Method::Get) else {
+        return Answer::whole(found);
+    };
+    if !conditional::range_applies(head.known(cx.input, Id::IfRange), validators) {
+        return Answer::whole(found);
+    }
+    match range::parse(wanted, found.len, *ex.location_of(cx).scope.get(&MAX_RANGES)) {
+        Ranges::Satisfiable(ranges) => Answer::File { found, ranges },
+        Ranges::Ignored => Answer::whole(found),
         Ranges::Unsatisfiable => {
-            ex.response.ranges.clear();
             ex.response.unsatisfied = Some(found.len);
-            return Answer::Error(416);
+            Answer::Error(416)
         }
     }
-    Answer::File(found)
 }
 
 /// Whether the location answers requests for ranges.

@@ -2,10 +2,9 @@
 
 use super::conditions::{etag, last_modified};
 use super::fields::Fields;
-use super::{head, pages, ranges};
-use crate::http::exchange::{Answer, Body, Cx, Exchange, Found, Part};
+use super::{file, head, pages};
+use crate::http::exchange::{Answer, Body, Cx, Exchange};
 use crate::http::exchange::{limits, media_type};
-use crate::http::message::range::{ByteRange, Multipart};
 use crate::http::message::status;
 
 /// Appends the head, and the body unless it is in a file. `None`: the connection is to be closed without a response.
@@ -18,7 +17,7 @@ pub(in crate::http) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answ
             ex.fate.keep_alive = false;
             return None;
         }
-        Answer::File(found) => write_file(ex, cx, out, &found),
+        Answer::File { found, ranges } => file::write(ex, cx, out, &found, &ranges),
         Answer::NotModified(found) => {
             ex.response.status = 304;
             ex.response.codings.sent = None;
@@ -41,70 +40,6 @@ pub(in crate::http) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answ
     })
 }
 
-fn write_file(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found) -> Body {
-    let content_type = media_type::of(ex, cx);
-    let etag = etag(ex, cx, found);
-    ex.response.last_modified = Some(found.mtime);
-    let mut fields = Fields { content_type: Some(content_type), etag, ..Fields::default() };
-    let ranges = std::mem::take(&mut ex.response.ranges);
-    let body = match ranges.as_slice() {
-        [] => {
-            ex.response.status = if ex.error.status != 0 { ex.error.status } else { 200 };
-            let ok = ex.response.status == 200;
-            fields.last_modified = ok.then_some(last_modified(cx, found));
-            fields.accept_ranges = ok && ranges::are_accepted(ex, cx);
-            fields.content_length = Some(found.len);
-            if ex.response.status == 204 {
-                (fields.content_type, fields.content_length) = (None, None);
-            }
-            head::write(ex, cx, out, &fields);
-            Body::File { start: 0, end: found.len }
-        }
-        &[only] => {
-            ex.response.status = 206;
-            fields.last_modified = Some(last_modified(cx, found));
-            fields.content_length = Some(only.size());
-            fields.content_range = Some((only, found.len));
-            head::write(ex, cx, out, &fields);
-            Body::File { start: only.start, end: only.end }
-        }
-        several => write_parts(ex, cx, out, fields, found, several),
-    };
-    ex.response.ranges = ranges;
-    if ex.is_head(cx) || has_no_body(ex.response.status) { Body::None } else { body }
-}
-
-fn write_parts(
-    ex: &mut Exchange,
-    cx: &Cx,
-    out: &mut Vec<u8>,
-    fields: Fields,
-    found: &Found,
-    ranges: &[ByteRange],
-) -> Body {
-    // Any number will do that other responses do not have: connection and request count together.
-    let boundary = cx.conn.number.wrapping_mul(1 << 20).wrapping_add(cx.conn.requests.into());
-    let multipart = Multipart { boundary, content_type: fields.content_type, size: found.len };
-    let mut content_type = Vec::new();
-    multipart.response_type(&mut content_type);
-    ex.response.status = 206;
-    let fields = Fields {
-        content_type: Some(&content_type),
-        last_modified: Some(last_modified(cx, found)),
-        content_length: Some(multipart.content_length(ranges)),
-        ..fields
-    };
-    head::write(ex, cx, out, &fields);
-    let part = |range: &ByteRange| {
-        let mut head = Vec::new();
-        multipart.part_head(&mut head, *range);
-        Part { head, start: range.start, end: range.end }
-    };
-    let mut close = Vec::new();
-    multipart.end(&mut close);
-    Body::Parts { parts: ranges.iter().map(part).collect(), close }
-}
-
 /// An error or a redirect, with its built-in page.
 fn write_page(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, code: u16) -> Body {
     ex.response.status = status::sent(code);
@@ -116,15 +51,9 @@ fn write_page(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, code: u16) -> Body 
     write_small(ex, cx, out, Fields { content_type, ..Fields::default() }, &page)
 }
 
-/// Whether a response with this status ends with its head, whatever the head says (RFC 9112, 6.3): what followed would
-/// be taken for the next response.
-fn has_no_body(status: u16) -> bool {
-    matches!(status, 100..=199 | 204 | 304)
-}
-
 /// A response whose body is at hand.
 fn write_small(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut fields: Fields, body: &[u8]) -> Body {
-    let empty = has_no_body(ex.response.status);
+    let empty = status::has_no_body(ex.response.status);
     if empty {
         fields.content_type = None;
     } else {

@@ -1,12 +1,18 @@
 //! The answer that a phase gives, before it is bytes.
 
 use super::action::Found;
+use crate::http::message::range::ByteRange;
 
 /// The way an exchange ends.
 #[derive(Debug)]
 pub enum Answer {
-    /// The file found, or the ranges of it that [`Response`](super::response::Response) has.
-    File(Found),
+    /// The file found.
+    File {
+        /// The file that the driver has opened.
+        found: Found,
+        /// The ranges of the file that a 206 sends, in this order; empty: the whole file.
+        ranges: Vec<ByteRange>,
+    },
     /// 304, for the file found or for a text.
     NotModified(Option<Found>),
     /// A status with the built-in page, unless the conf has another.
@@ -32,6 +38,11 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// The whole file.
+    pub(in crate::http) fn whole(found: Found) -> Answer {
+        Answer::File { found, ranges: Vec::new() }
+    }
+
     /// The answer to a status that the conf says and that is no redirect: nginx closes the connection without a
     /// response for some of them.
     pub(in crate::http) fn failure(status: u16) -> Answer {

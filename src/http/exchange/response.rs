@@ -2,7 +2,6 @@
 
 use super::answer::Answer;
 use crate::http::message::accept_encoding::Coding;
-use crate::http::message::range::ByteRange;
 
 /// The properties of the response that are known by now; those of the head once it is written.
 #[derive(Debug, Default)]
@@ -15,8 +14,6 @@ pub struct Response {
     pub(in crate::http) method_refused: bool,
     /// The target of a redirect, also when an error page is sent in its place.
     pub(in crate::http) location: Option<Vec<u8>>,
-    /// The ranges that a 206 sends; empty: the whole file.
-    pub(in crate::http) ranges: Vec<ByteRange>,
     /// Size of the file of which a 416 has no such range.
     pub(in crate::http) unsatisfied: Option<u64>,
     pub(in crate::http) codings: Codings,
@@ -43,8 +40,7 @@ impl Response {
     /// Makes it ready for the next request; keeps the memory of its buffers.
     pub(super) fn reset(&mut self) {
         // The pattern forgets none.
-        let Response { status, last_modified, method_refused, location, ranges, unsatisfied, codings, head } = self;
-        ranges.clear();
+        let Response { status, last_modified, method_refused, location, unsatisfied, codings, head } = self;
         head.clear();
         *codings = Codings::default();
         (*status, *last_modified, *method_refused, *location, *unsatisfied) = Default::default();

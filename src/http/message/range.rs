@@ -20,12 +20,12 @@ impl ByteRange {
 }
 
 /// The outcome of a Range field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ranges {
     /// The field is ignored: 200 with everything.
     Ignored,
-    /// 206 with the ranges found: one, or several as multipart/byteranges.
-    Satisfiable,
+    /// 206 with these ranges, in the order of the field: one, or several as multipart/byteranges.
+    Satisfiable(Vec<ByteRange>),
     /// 416
     Unsatisfiable,
 }
@@ -35,21 +35,19 @@ pub enum Ranges {
 const PART_COST: u64 = 256;
 const SPARE: u64 = 4096;
 
-/// Reads a Range field for `size` bytes into `ranges` (cleared first; kept by the caller, so that nothing is
-/// allocated).
+/// Reads a Range field for a representation of `size` bytes.
 ///
 /// As in nginx a malformed list is 416 and a unit other than bytes is ignored, and so are more than `max` ranges
 /// (max_ranges; 0: no ranges at all), ranges which together exceed the size, and, without `max`, many small ones that
 /// would take more bytes than the whole: neither overlaps nor the heads of the parts can multiply the traffic. Unlike
 /// nginx, as the RFC has it: empty list elements are skipped (section 5.6.1) and numbers may be larger than any integer
 /// (section 14.1.1).
-pub fn parse(value: &[u8], size: u64, max: Option<u64>, ranges: &mut Vec<ByteRange>) -> Ranges {
-    ranges.clear();
+pub fn parse(value: &[u8], size: u64, max: Option<u64>) -> Ranges {
     let Some((unit, list)) = value.split_at_checked(6) else { return Ranges::Ignored };
     if max == Some(0) || !unit.eq_ignore_ascii_case(b"bytes=") || list.is_empty() {
         return Ranges::Ignored;
     }
-    let (mut total, mut elements) = (0u64, 0);
+    let (mut ranges, mut total, mut elements) = (Vec::new(), 0u64, 0);
     for element in list.split(|b| *b == b',').map(trim).filter(|e| !e.is_empty()) {
         elements += 1;
         let Some((start, end)) = bounds(element, size) else { return Ranges::Unsatisfiable };
@@ -70,7 +68,7 @@ pub fn parse(value: &[u8], size: u64, max: Option<u64>, ranges: &mut Vec<ByteRan
         () if max.is_none() && total.saturating_add(PART_COST * ranges.len() as u64) > size.saturating_add(SPARE) => {
             Ranges::Ignored
         }
-        () => Ranges::Satisfiable,
+        () => Ranges::Satisfiable(ranges),
     }
 }
 
@@ -182,10 +180,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn of(value: &str, size: u64, max: impl Into<Option<u64>>) -> (Ranges, Vec<(u64, u64)>) {
-        let mut ranges = vec![ByteRange { start: 7, end: 8 }];
-        let outcome = parse(value.as_bytes(), size, max.into(), &mut ranges);
-        (outcome, ranges.iter().map(|range| (range.start, range.end)).collect())
+    fn of(value: &str, size: u64, max: impl Into<Option<u64>>) -> Ranges {
+        parse(value.as_bytes(), size, max.into())
+    }
+
+    fn is_satisfiable(ranges: Ranges) -> bool {
+        matches!(ranges, Ranges::Satisfiable(_))
     }
 
     #[test]
@@ -208,7 +208,8 @@ mod tests {
             ("bytes=0-99999999999999999999999", &[(0, 1000)]),
             ("bytes=-99999999999999999999999", &[(0, 1000)]),
         ] {
-            assert_eq!(of(value, 1000, None), (Ranges::Satisfiable, expected.to_vec()), "{value}");
+            let expected = expected.iter().map(|&(start, end)| ByteRange { start, end }).collect();
+            assert_eq!(of(value, 1000, None), Ranges::Satisfiable(expected), "{value}");
         }
     }
 
@@ -235,7 +236,7 @@ mod tests {
             "bytes=2000-,-0",
             "bytes=1-0",
         ] {
-            assert_eq!(of(value, 1000, None).0, Ranges::Unsatisfiable, "{value}");
+            assert_eq!(of(value, 1000, None), Ranges::Unsatisfiable, "{value}");
         }
     }
 
@@ -252,20 +253,20 @@ mod tests {
             "bytes=0-999,0-0",
             "bytes=0-500,500-999",
         ] {
-            assert_eq!(of(value, 1000, None).0, Ranges::Ignored, "{value}");
+            assert_eq!(of(value, 1000, None), Ranges::Ignored, "{value}");
         }
         for value in ["bytes=0-0", "bytes=-5", "bytes=-0", "bytes=0-"] {
-            assert_eq!(of(value, 0, None).0, Ranges::Ignored, "{value} of nothing");
+            assert_eq!(of(value, 0, None), Ranges::Ignored, "{value} of nothing");
         }
-        assert_eq!(of("bytes=1-", 0, None).0, Ranges::Unsatisfiable);
+        assert_eq!(of("bytes=1-", 0, None), Ranges::Unsatisfiable);
     }
 
     #[test]
     fn no_more_ranges_than_the_maximum() {
-        assert_eq!(of("bytes=0-1,2-3,4-5", 1000, 3).0, Ranges::Satisfiable);
-        assert_eq!(of("bytes=0-1,2-3,4-5,2000-", 1000, 3).0, Ranges::Satisfiable);
-        assert_eq!(of("bytes=0-1,2-3,4-5,6-7", 1000, 3).0, Ranges::Ignored);
-        assert_eq!(of("bytes=0-1", 1000, 0).0, Ranges::Ignored);
+        assert!(is_satisfiable(of("bytes=0-1,2-3,4-5", 1000, 3)));
+        assert!(is_satisfiable(of("bytes=0-1,2-3,4-5,2000-", 1000, 3)));
+        assert_eq!(of("bytes=0-1,2-3,4-5,6-7", 1000, 3), Ranges::Ignored);
+        assert_eq!(of("bytes=0-1", 1000, 0), Ranges::Ignored);
     }
 
     /// 1900 ranges of a byte each would be 164 kB for a file of 2 kB.
@@ -276,14 +277,14 @@ mod tests {
             format!("bytes={}", list.join(","))
         };
         // 1 + 256 for each, and 2000 + 4096 in all.
-        assert_eq!(of(&bytes(20, 1), 2000, None).0, Ranges::Satisfiable);
-        assert_eq!(of(&vec!["0-0"; 23].join(",").replacen("0-0", "bytes=0-0", 1), 2000, None).0, Ranges::Satisfiable);
-        assert_eq!(of(&vec!["0-0"; 24].join(",").replacen("0-0", "bytes=0-0", 1), 2000, None).0, Ranges::Ignored);
-        assert_eq!(of(&bytes(16, 99), 2000, None).0, Ranges::Satisfiable);
-        assert_eq!(of(&bytes(20, 99), 2000, None).0, Ranges::Ignored);
-        assert_eq!(of(&bytes(20, 99), 2000, 20).0, Ranges::Satisfiable, "the conf allows so many");
-        assert_eq!(of("bytes=0-", 0, None).0, Ranges::Ignored);
-        assert_eq!(of("bytes=0-18446744073709551614", u64::MAX, None).0, Ranges::Satisfiable);
+        assert!(is_satisfiable(of(&bytes(20, 1), 2000, None)));
+        assert!(is_satisfiable(of(&vec!["0-0"; 23].join(",").replacen("0-0", "bytes=0-0", 1), 2000, None)));
+        assert_eq!(of(&vec!["0-0"; 24].join(",").replacen("0-0", "bytes=0-0", 1), 2000, None), Ranges::Ignored);
+        assert!(is_satisfiable(of(&bytes(16, 99), 2000, None)));
+        assert_eq!(of(&bytes(20, 99), 2000, None), Ranges::Ignored);
+        assert!(is_satisfiable(of(&bytes(20, 99), 2000, 20)), "the conf allows so many");
+        assert_eq!(of("bytes=0-", 0, None), Ranges::Ignored);
+        assert!(is_satisfiable(of("bytes=0-18446744073709551614", u64::MAX, None)));
     }
 
     #[test]
@@ -314,18 +315,17 @@ mod tests {
     proptest! {
         #[test]
         fn found_ranges_lie_within_the_size(value in "bytes=[-0-9, ]{0,40}", size in 0u64..10_000) {
-            let (outcome, ranges) = of(&value, size, 10);
-            if outcome == Ranges::Satisfiable {
+            if let Ranges::Satisfiable(ranges) = of(&value, size, 10) {
                 prop_assert!(!ranges.is_empty() && ranges.len() <= 10);
-                prop_assert!(ranges.iter().all(|(start, end)| start < end && *end <= size));
-                prop_assert!(ranges.iter().map(|(start, end)| end - start).sum::<u64>() <= size);
+                prop_assert!(ranges.iter().all(|range| range.start < range.end && range.end <= size));
+                prop_assert!(ranges.iter().map(|range| range.size()).sum::<u64>() <= size);
             }
         }
 
         #[test]
         fn any_bytes_do_not_panic(value in proptest::collection::vec(any::<u8>(), 0..60), size: u64) {
-            let _ = parse(&value, size, Some(10), &mut Vec::new());
-            let _ = parse(&[b"bytes=", &value[..]].concat(), size, Some(10), &mut Vec::new());
+            let _ = parse(&value, size, Some(10));
+            let _ = parse(&[b"bytes=", &value[..]].concat(), size, Some(10));
         }
 
         #[test]

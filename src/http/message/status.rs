@@ -51,6 +51,12 @@ pub fn sent(code: u16) -> u16 {
     if matches!(code, 494..=497) { 400 } else { code }
 }
 
+/// Whether a response with this status ends with its head, whatever the head says (RFC 9112, 6.3): what followed would
+/// be taken for the next response.
+pub fn has_no_body(status: u16) -> bool {
+    matches!(status, 100..=199 | 204 | 304)
+}
+
 /// Title and explanation of nginx's own page for a code.
 fn texts(code: u16) -> Option<(u16, &'static str, Option<&'static str>)> {
     let explained = |text| Some((400, "Bad Request", Some(text)));

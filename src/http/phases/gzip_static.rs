@@ -6,7 +6,7 @@
 //! the one that is usually the smallest.
 
 use crate::conf::{self, Contexts, Setting};
-use crate::http::answer::{conditions, gzip_ok};
+use crate::http::answer::{file, gzip_ok};
 use crate::http::exchange::{Answer, Cx, Exchange, Flow, Found, Kind, Lookup, error_lines};
 use crate::http::message::accept_encoding::{Coding, Weights};
 use crate::http::message::field::Id;
@@ -107,7 +107,7 @@ pub(super) fn opened(ex: &mut Exchange, cx: &Cx, step: usize, result: Result<Fou
                 Coding::Gzip => found,
                 coding => Found { etag: found.etag.with_suffix(coding.token()), ..found },
             };
-            Flow::Answer(conditions::negotiate(ex, cx, found))
+            Flow::Answer(file::negotiate(ex, cx, found))
         }
         Kind::Other => {
             error_lines::not_regular(ex, cx);

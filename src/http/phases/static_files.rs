@@ -1,7 +1,7 @@
 //! Files, as nginx's `ngx_http_static_module.c` sends them: the end of the content phase.
 
 use super::open_failed;
-use crate::http::answer::conditions;
+use crate::http::answer::file;
 use crate::http::exchange::{Answer, Cx, Exchange, Flow, Found, Kind, Lookup, error_lines};
 use crate::http::message::head::Method;
 use crate::http::message::uri::{self, Escape};
@@ -24,7 +24,7 @@ pub(super) fn opened(ex: &mut Exchange, cx: &Cx, _: usize, result: Result<Found,
     match result {
         Ok(found) if found.kind == Kind::Dir => Flow::Answer(directory_redirect(ex)),
         Ok(_) if ex.head.method == Method::Post => Flow::Answer(ex.response.refuse_method()),
-        Ok(found) if found.kind == Kind::File => Flow::Answer(conditions::negotiate(ex, cx, found)),
+        Ok(found) if found.kind == Kind::File => Flow::Answer(file::negotiate(ex, cx, found)),
         Ok(_) => {
             error_lines::not_regular(ex, cx);
             Flow::Answer(Answer::Error(404))

@@ -307,7 +307,7 @@ fn respond(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answer: Answer) -> Act
     let begin = out.len();
     if ex.head.expect_continue && !ex.body.reader.is_done() {
         match answer {
-            Answer::File(_) | Answer::NotModified(_) | Answer::Text { .. } => {
+            Answer::File { .. } | Answer::NotModified(_) | Answer::Text { .. } => {
                 out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
             // RFC 9110, 10.1.1: the client may send the body or not, so that the bytes that follow can't be told apart.

@@ -143,10 +143,7 @@ pub(crate) const RANGE: Target = Target {
 /// Ranges lie in the file and are together no longer than the file, and the announced length is the real one.
 fn range(input: &[u8]) {
     let size = [0, 1, 10, 1 << 40, i64::MAX as u64][input.len() % 5];
-    let mut ranges = Vec::new();
-    if range::parse(input, size, Some(50), &mut ranges) != Ranges::Satisfiable {
-        return;
-    }
+    let Ranges::Satisfiable(ranges) = range::parse(input, size, Some(50)) else { return };
     assert!(!ranges.is_empty() && ranges.len() <= 50);
     assert!(ranges.iter().all(|range| range.start < range.end && range.end <= size));
     let total: u128 = ranges.iter().map(|range| u128::from(range.size())).sum();

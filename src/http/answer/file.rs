@@ -1,0 +1,95 @@
+//! A file as the answer: which of its bytes a request gets, and the head in front of them.
+//!
+//! A range becomes bytes so: `phases/static_files.rs` has found the file; `negotiate` asks `ranges.rs`, which reads the
+//! fields Range and If-Range with `message/range.rs`; `write` makes the head and says which bytes of the file follow; the
+//! driver queues and sends these (`serve/output.rs`).
+
+use super::conditions::{self, etag, last_modified};
+use super::fields::Fields;
+use super::{head, ranges};
+use crate::http::exchange::media_type;
+use crate::http::exchange::{Answer, Body, Cx, Exchange, Found, Part};
+use crate::http::message::conditional::{Outcome, Validators};
+use crate::http::message::range::{ByteRange, Multipart};
+use crate::http::message::status;
+
+/// The answer to a request for a file: the file, ranges of it, 304, 406, 412 or 416. An error page is sent whole.
+pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> Answer {
+    if !matches!(ex.error.status, 0 | 200) {
+        return Answer::whole(found);
+    }
+    if ex.response.codings.refuses_identity {
+        return Answer::Error(406);
+    }
+    let sent = conditions::sent_etag(ex, cx, 200, etag(ex, cx, &found));
+    let validators = Validators { etag: sent.as_deref(), modified: conditions::sent_time(ex, cx, Some(found.mtime)) };
+    match conditions::evaluate(ex, cx, validators) {
+        Outcome::Proceed => ranges::choose(ex, cx, found, validators),
+        Outcome::NotModified => Answer::NotModified(Some(found)),
+        Outcome::PreconditionFailed => Answer::Error(412),
+    }
+}
+
+/// Appends the head of the file's response. Returns the bytes of the file that follow, for `serve` to send.
+pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found, ranges: &[ByteRange]) -> Body {
+    let content_type = media_type::of(ex, cx);
+    let etag = etag(ex, cx, found);
+    ex.response.last_modified = Some(found.mtime);
+    let mut fields = Fields { content_type: Some(content_type), etag, ..Fields::default() };
+    let body = match ranges {
+        [] => {
+            ex.response.status = if ex.error.status != 0 { ex.error.status } else { 200 };
+            let ok = ex.response.status == 200;
+            fields.last_modified = ok.then_some(last_modified(cx, found));
+            fields.accept_ranges = ok && ranges::are_accepted(ex, cx);
+            fields.content_length = Some(found.len);
+            if ex.response.status == 204 {
+                (fields.content_type, fields.content_length) = (None, None);
+            }
+            head::write(ex, cx, out, &fields);
+            Body::File { start: 0, end: found.len }
+        }
+        &[only] => {
+            ex.response.status = 206;
+            fields.last_modified = Some(last_modified(cx, found));
+            fields.content_length = Some(only.size());
+            fields.content_range = Some((only, found.len));
+            head::write(ex, cx, out, &fields);
+            Body::File { start: only.start, end: only.end }
+        }
+        several => write_parts(ex, cx, out, fields, found, several),
+    };
+    if ex.is_head(cx) || status::has_no_body(ex.response.status) { Body::None } else { body }
+}
+
+/// Appends the head of a `multipart/byteranges` response.
+fn write_parts(
+    ex: &mut Exchange,
+    cx: &Cx,
+    out: &mut Vec<u8>,
+    fields: Fields,
+    found: &Found,
+    ranges: &[ByteRange],
+) -> Body {
+    // Any number will do that other responses do not have: connection and request count together.
+    let boundary = cx.conn.number.wrapping_mul(1 << 20).wrapping_add(cx.conn.requests.into());
+    let multipart = Multipart { boundary, content_type: fields.content_type, size: found.len };
+    let mut content_type = Vec::new();
+    multipart.response_type(&mut content_type);
+    ex.response.status = 206;
+    let fields = Fields {
+        content_type: Some(&content_type),
+        last_modified: Some(last_modified(cx, found)),
+        content_length: Some(multipart.content_length(ranges)),
+        ..fields
+    };
+    head::write(ex, cx, out, &fields);
+    let part = |range: &ByteRange| {
+        let mut head = Vec::new();
+        multipart.part_head(&mut head, *range);
+        Part { head, start: range.start, end: range.end }
+    };
+    let mut close = Vec::new();
+    multipart.end(&mut close);
+    Body::Parts { parts: ranges.iter().map(part).collect(), close }
+}

@@ -3,6 +3,7 @@
 mod behaviour;
 mod codings;
 mod content;
+mod names;
 mod protocol;
 mod proxies;
 mod redirects;
@@ -24,6 +25,7 @@ use tempfile::TempDir;
 pub use behaviour::*;
 pub use codings::*;
 pub use content::*;
+pub use names::*;
 pub use protocol::*;
 pub use proxies::*;
 pub use redirects::*;

@@ -1,3 +1,6 @@
+mod conditions;
+mod variables;
+
 use super::*;
 use crate::conf::{self, Registry};
 use crate::event::Clock;
@@ -7,8 +10,8 @@ use crate::os::Addr;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
-/// A site, the files it would find, and one connection.
-struct Desk {
+/// A driver without sockets: a conf, the files that are there, and one connection.
+struct Driver {
     conf: HttpConf,
     files: HashMap<&'static str, Found>,
     clock: Clock,
@@ -28,15 +31,15 @@ struct Reply {
 const FILE: Kind = Kind::File;
 const DIR: Kind = Kind::Dir;
 
-impl Desk {
-    fn new(conf: &str, files: &[(&'static str, Kind)]) -> Desk {
+impl Driver {
+    fn new(conf: &str, files: &[(&'static str, Kind)]) -> Driver {
         let registry = Registry::new(crate::http::DIRECTIVES);
         let conf = conf::parse(&registry, &format!("http {{ {conf} }}")).unwrap();
         let addr = |port| Addr::from(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let mut clock = Clock::new();
         clock.set(1_000, 1_700_000_000_000);
         let conn = ConnInfo { requests: 1, ..ConnInfo::new(addr(5), Some(addr(80)), 0, 7, 0) };
-        Desk {
+        Driver {
             conf: HttpConf::new(&conf).unwrap(),
             files: files.iter().map(|(path, kind)| (*path, Found::new(*kind, 10, 1_700_000_000))).collect(),
             clock,
@@ -101,8 +104,8 @@ impl Reply {
 
 #[test]
 fn a_file_is_looked_up_under_the_root_and_sent_with_nginx_s_head() {
-    let desk = Desk::new("server { listen 80; root /www; }", &[("/www/a.html", FILE)]);
-    let reply = desk.get("/a.html?x");
+    let driver = Driver::new("server { listen 80; root /www; }", &[("/www/a.html", FILE)]);
+    let reply = driver.get("/a.html?x");
     assert_eq!(
         reply.head,
         format!(
@@ -118,15 +121,15 @@ fn a_file_is_looked_up_under_the_root_and_sent_with_nginx_s_head() {
 #[test]
 fn a_slash_asks_for_the_index_then_for_the_directory() {
     let files = [("/www/index.htm", FILE), ("/www/sub", DIR), ("/www/empty/", DIR)];
-    let desk = Desk::new("server { listen 80; root /www; index index.html index.htm; }", &files);
-    assert_eq!(desk.get("/").status(), "404", "the root itself is missing");
+    let driver = Driver::new("server { listen 80; root /www; index index.html index.htm; }", &files);
+    assert_eq!(driver.get("/").status(), "404", "the root itself is missing");
     let files = [("/www/", DIR), ("/www/index.htm", FILE), ("/www/sub", DIR), ("/www/empty/", DIR)];
-    let desk = Desk::new("server { listen 80; root /www; index index.html index.htm; }", &files);
-    let reply = desk.get("/");
+    let driver = Driver::new("server { listen 80; root /www; index index.html index.htm; }", &files);
+    let reply = driver.get("/");
     assert_eq!(reply.status(), "200");
     assert_eq!(reply.opened, ["/www/index.html", "/www/", "/www/index.htm", "/www/index.htm"]);
-    assert_eq!(desk.get("/empty/").status(), "403");
-    assert_eq!(desk.get("/sub?q=1").field("Location"), Some("http://a.test/sub/?q=1"));
+    assert_eq!(driver.get("/empty/").status(), "403");
+    assert_eq!(driver.get("/sub?q=1").field("Location"), Some("http://a.test/sub/?q=1"));
 }
 
 #[test]
@@ -134,11 +137,11 @@ fn try_files_serves_the_first_that_is_there_or_falls_back() {
     let conf = "server { listen 80; root /www; location / { try_files $uri $uri/ /index.html; }
         location /api/ { try_files $uri =404; } location /x/ { try_files /none @far; }
         location @far { return 200 far; } }";
-    let desk = Desk::new(conf, &[("/www/index.html", FILE), ("/www/a", FILE)]);
-    assert_eq!(desk.get("/a").opened, ["/www/a", "/www/a"]);
-    assert_eq!(desk.get("/deep/link").status(), "200");
-    assert_eq!(desk.get("/api/x").status(), "404");
-    assert_eq!(desk.get("/x/y").text, "far");
+    let driver = Driver::new(conf, &[("/www/index.html", FILE), ("/www/a", FILE)]);
+    assert_eq!(driver.get("/a").opened, ["/www/a", "/www/a"]);
+    assert_eq!(driver.get("/deep/link").status(), "200");
+    assert_eq!(driver.get("/api/x").status(), "404");
+    assert_eq!(driver.get("/x/y").text, "far");
 }
 
 #[test]
@@ -146,12 +149,12 @@ fn error_pages_replace_body_and_status() {
     let conf = "server { listen 80; root /www; error_page 404 /404.html; error_page 403 =200 @ok;
         error_page 405 =302 http://b.test/;
         location /no/ { deny all; } location @ok { return 418 ok; } }";
-    let desk = Desk::new(conf, &[("/www/404.html", FILE)]);
-    let reply = desk.get("/missing");
+    let driver = Driver::new(conf, &[("/www/404.html", FILE)]);
+    let reply = driver.get("/missing");
     assert_eq!((reply.status(), &reply.body), ("404", &Body::File { start: 0, end: 10 }));
-    assert_eq!(desk.get("/no/x").text, "ok");
-    assert_eq!(desk.get("/no/x").status(), "200");
-    let reply = desk.ask("PUT / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(driver.get("/no/x").text, "ok");
+    assert_eq!(driver.get("/no/x").status(), "200");
+    let reply = driver.ask("PUT / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!((reply.status(), reply.field("Location")), ("302", Some("http://b.test/")));
 }
 
@@ -161,38 +164,38 @@ fn an_error_of_an_error_page_has_a_page_where_the_first_location_says_so() {
         location /on { recursive_error_pages on; error_page 404 /gone; } location /off { error_page 404 /rec; }
         location /rec { recursive_error_pages on; }
         location /loop { recursive_error_pages on; error_page 404 /loop; } }";
-    let desk = Desk::new(conf, &[("/www/410.html", FILE)]);
-    assert_eq!(desk.get("/on").status(), "410");
-    assert_eq!((desk.get("/off").status(), desk.get("/off").body), ("404", Body::None));
-    assert_eq!(desk.get("/loop").status(), "500");
+    let driver = Driver::new(conf, &[("/www/410.html", FILE)]);
+    assert_eq!(driver.get("/on").status(), "410");
+    assert_eq!((driver.get("/off").status(), driver.get("/off").body), ("404", Body::None));
+    assert_eq!(driver.get("/loop").status(), "500");
 }
 
 /// An exchange serves one connection after the other: the logs of a client that leaves must not be those of the server
 /// that the client before it asked.
 #[test]
 fn a_head_that_is_not_whole_belongs_to_the_default_server() {
-    let desk = Desk::new("server { listen 80; } server { server_name b.test; listen 80; return 204; }", &[]);
+    let driver = Driver::new("server { listen 80; } server { server_name b.test; listen 80; return 204; }", &[]);
     let (mut ex, mut out) = (Exchange::default(), Vec::new());
-    let action = ex.request(&desk.cx(b"GET / HTTP/1.1\r\nHost: b.test\r\n\r\n"), &mut out);
+    let action = ex.request(&driver.cx(b"GET / HTTP/1.1\r\nHost: b.test\r\n\r\n"), &mut out);
     assert!(matches!(action, Action::Send(_)));
     assert_ne!(ex.location(), 0);
     ex.reset(0);
-    assert!(matches!(ex.request(&desk.cx(b"GET / HT"), &mut out), Action::Read));
+    assert!(matches!(ex.request(&driver.cx(b"GET / HT"), &mut out), Action::Read));
     assert_eq!(ex.location(), 0);
 }
 
 #[test]
 fn trace_and_connect_are_refused_whatever_the_conf_says() {
-    let desk = Desk::new("server { listen 80; root /www; location / { return 200 ok; } }", &[]);
-    assert_eq!(desk.ask("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n").status(), "405");
-    assert_eq!(desk.ask("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n").status(), "405");
+    let driver = Driver::new("server { listen 80; root /www; location / { return 200 ok; } }", &[]);
+    assert_eq!(driver.ask("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n").status(), "405");
+    assert_eq!(driver.ask("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n").status(), "405");
 }
 
 /// A body or a next request behind a CONNECT would be what the client wants to send through the tunnel.
 #[test]
 fn nothing_behind_a_connect_is_read() {
     let conf = "server { listen 80; root /www; error_page 405 =200 /405.html; error_page 400 = /400.html; }";
-    let desk = Desk::new(conf, &[("/www/405.html", FILE), ("/www/400.html", FILE)]);
+    let driver = Driver::new(conf, &[("/www/405.html", FILE), ("/www/400.html", FILE)]);
     let behind = [
         "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
         "Transfer-Encoding: chunked\r\n\r\nno chunk",
@@ -201,12 +204,12 @@ fn nothing_behind_a_connect_is_read() {
     ];
     for (target, status) in [("a:80", "405"), ("a", "400"), ("/", "400")] {
         for rest in behind {
-            let reply = desk.ask(&format!("CONNECT {target} HTTP/1.1\r\nHost: a\r\n{rest}"));
+            let reply = driver.ask(&format!("CONNECT {target} HTTP/1.1\r\nHost: a\r\n{rest}"));
             assert_eq!((reply.status(), reply.after), (status, After::Close { linger: true }), "{target} {rest:?}");
             assert_eq!(reply.body, Body::File { start: 0, end: 10 }, "the conf's page, with a status that fits");
         }
     }
-    let allow = desk.ask("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n");
+    let allow = driver.ask("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(allow.field("Allow"), Some("GET, HEAD"));
 }
 
@@ -215,9 +218,9 @@ fn a_405_says_which_methods_there_are_where_the_method_is_to_blame() {
     let conf =
         "server { listen 80; root /www; location /no { return 405; } location /page { error_page 405 /405.html; }
         location /ok { error_page 405 =200 /405.html; } location /own { add_header Allow GET always; } }";
-    let desk = Desk::new(conf, &[("/www/a", FILE), ("/www/405.html", FILE)]);
+    let driver = Driver::new(conf, &[("/www/a", FILE), ("/www/405.html", FILE)]);
     let allow = |method: &str, target: &str| {
-        let reply = desk.ask(&format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let reply = driver.ask(&format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
         reply.field("Allow").map(str::to_owned)
     };
     for (method, target) in [("PUT", "/a"), ("POST", "/a"), ("TRACE", "/a"), ("DELETE", "/page")] {
@@ -229,34 +232,34 @@ fn a_405_says_which_methods_there_are_where_the_method_is_to_blame() {
 
 #[test]
 fn a_file_is_never_younger_than_its_response() {
-    let mut desk = Desk::new("server { listen 80; root /www; }", &[("/www/a", FILE)]);
-    desk.clock.set(1_000, 1_600_000_000_000);
+    let mut driver = Driver::new("server { listen 80; root /www; }", &[("/www/a", FILE)]);
+    driver.clock.set(1_000, 1_600_000_000_000);
     for (field, status) in
         [("X: y", "200"), ("Range: bytes=0-1", "206"), ("Range: bytes=0-1,4-5", "206"), ("If-None-Match: *", "304")]
     {
-        let reply = desk.ask(&format!("GET /a HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n"));
+        let reply = driver.ask(&format!("GET /a HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n"));
         assert_eq!((reply.status(), reply.field("Last-Modified")), (status, reply.field("Date")), "{field}");
     }
 }
 
 #[test]
 fn an_error_page_that_is_missing_ends_in_the_built_in_one() {
-    let desk = Desk::new("server { listen 80; root /www; error_page 404 /404.html; }", &[]);
-    let reply = desk.get("/missing");
+    let driver = Driver::new("server { listen 80; root /www; error_page 404 /404.html; }", &[]);
+    let reply = driver.get("/missing");
     assert_eq!(reply.status(), "404");
     assert!(reply.text.contains("<h1>404 Not Found</h1>"));
 }
 
 #[test]
 fn circles_of_the_conf_end() {
-    let desk = Desk::new("server { listen 80; root /www; location / { try_files /none /again; } }", &[]);
-    assert_eq!(desk.get("/").status(), "500");
+    let driver = Driver::new("server { listen 80; root /www; location / { try_files /none /again; } }", &[]);
+    assert_eq!(driver.get("/").status(), "500");
 }
 
 #[test]
 fn a_body_is_dropped_before_the_next_request_and_one_too_large_closes() {
-    let desk = Desk::new("server { listen 80; client_max_body_size 5; root /www; }", &[("/www/a", FILE)]);
-    let put = |length: usize| desk.ask(&format!("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"));
+    let driver = Driver::new("server { listen 80; client_max_body_size 5; root /www; }", &[("/www/a", FILE)]);
+    let put = |length: usize| driver.ask(&format!("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"));
     assert_eq!((put(5).status(), put(5).after), ("405", After::Discard));
     assert_eq!((put(6).status(), put(6).after), ("413", After::Close { linger: true }));
 }
@@ -278,11 +281,11 @@ fn a_return_that_is_silent_is_so_whatever_the_body() {
             format!("server {{ listen 80; return {status}; {page} }}"),
             format!("server {{ listen 80; location / {{ return {status}; }} {page} }}"),
         ] {
-            let desk = Desk::new(&conf, &[]);
+            let driver = Driver::new(&conf, &[]);
             for body in bodies {
                 let request = format!("POST /x HTTP/1.1\r\nHost: a\r\n{body}");
                 let (mut ex, mut out) = (Exchange::default(), Vec::new());
-                let action = ex.request(&desk.cx(request.as_bytes()), &mut out);
+                let action = ex.request(&driver.cx(request.as_bytes()), &mut out);
                 assert!(matches!(action, Action::Close) && out.is_empty(), "{conf} {body:?}: {action:?} {out:?}");
                 assert_eq!(ex.status().to_string(), status);
             }
@@ -301,8 +304,8 @@ fn a_body_is_dropped_whoever_answers() {
         "server { listen 80; error_page 404 /none; location / { internal; } }",
     ];
     for conf in confs {
-        let desk = Desk::new(conf, &[]);
-        let ask = |rest: &str| desk.ask(&format!("POST /x HTTP/1.1\r\nHost: a\r\n{rest}"));
+        let driver = Driver::new(conf, &[]);
+        let ask = |rest: &str| driver.ask(&format!("POST /x HTTP/1.1\r\nHost: a\r\n{rest}"));
         assert_eq!(ask("Content-Length: 99\r\n\r\nGET /").after, After::Discard, "{conf}");
         assert_eq!(ask("Content-Length: 5\r\n\r\nGET /").after, After::KeepAlive, "{conf}");
         assert_eq!(ask("Transfer-Encoding: chunked\r\n\r\n2\r\nab").after, After::Discard, "{conf}");
@@ -320,11 +323,11 @@ fn some_statuses_have_no_body_wherever_they_come_from() {
         location @text { return 200 text; }
         location /4 { return 204 text; } location /5 { return 304 text; } location /6 { return 103 text; }
         location /7 { try_files /none =204; } }";
-    let desk = Desk::new(conf, &[("/www/a", FILE)]);
+    let driver = Driver::new(conf, &[("/www/a", FILE)]);
     for (target, status) in
         [("/1", "204"), ("/2", "304"), ("/3", "204"), ("/4", "204"), ("/5", "304"), ("/6", "103"), ("/7", "204")]
     {
-        let reply = desk.get(target);
+        let reply = driver.get(target);
         assert_eq!((reply.status(), &*reply.text, &reply.body), (status, "", &Body::None), "{target}");
         assert_eq!(reply.field("Content-Length").is_some(), target == "/2", "{target}");
     }
@@ -332,8 +335,8 @@ fn some_statuses_have_no_body_wherever_they_come_from() {
 
 #[test]
 fn a_status_has_three_digits() {
-    let desk = Desk::new("server { listen 80; location /7 { return 7; } location /42 { return 42; } }", &[]);
-    assert_eq!((desk.get("/7").status(), desk.get("/42").status()), ("007", "042"));
+    let driver = Driver::new("server { listen 80; location /7 { return 7; } location /42 { return 42; } }", &[]);
+    assert_eq!((driver.get("/7").status(), driver.get("/42").status()), ("007", "042"));
 }
 
 /// `/i../x` has no `..` segment, but the path that alias makes of it has.
@@ -341,10 +344,10 @@ fn a_status_has_three_digits() {
 fn an_alias_is_not_left() {
     let conf = "server { listen 80; root /www; location /i { alias /img/; }
         location /j { alias /img/; try_files $uri =404; } }";
-    let desk = Desk::new(conf, &[("/img/a", FILE), ("/img/..a", FILE), ("/img/../x", FILE), ("/img/..", DIR)]);
-    assert_eq!((desk.get("/ia").status(), desk.get("/i..a").status()), ("200", "200"));
+    let driver = Driver::new(conf, &[("/img/a", FILE), ("/img/..a", FILE), ("/img/../x", FILE), ("/img/..", DIR)]);
+    assert_eq!((driver.get("/ia").status(), driver.get("/i..a").status()), ("200", "200"));
     for target in ["/i../x", "/i..", "/i%2e%2e/x", "/i%2e.%2fx", "/j../x"] {
-        assert_eq!((desk.get(target).status(), desk.get(target).opened.len()), ("404", 0), "{target}");
+        assert_eq!((driver.get(target).status(), driver.get(target).opened.len()), ("404", 0), "{target}");
     }
 }
 
@@ -352,196 +355,25 @@ fn an_alias_is_not_left() {
 fn a_time_that_no_clock_reaches_is_no_overflow() {
     let conf =
         "server { listen 80; root /www; expires $arg_e; location /m { expires modified 9223372036854775807s; } }";
-    let desk = Desk::new(conf, &[("/www/a", FILE), ("/www/m", FILE)]);
+    let driver = Driver::new(conf, &[("/www/a", FILE), ("/www/m", FILE)]);
     for target in ["/a?e=9223372036854775807", "/a?e=-9223372036854775807", "/m"] {
-        assert_eq!(desk.get(target).status(), "200", "{target}");
+        assert_eq!(driver.get(target).status(), "200", "{target}");
     }
-}
-
-#[test]
-fn preconditions_and_ranges_choose_the_answer() {
-    let desk = Desk::new("server { listen 80; root /www; }", &[("/www/a", FILE)]);
-    let with = |field: &str| desk.ask(&format!("GET /a HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n"));
-    assert_eq!(with("If-None-Match: \"6553f100-a\"").status(), "304");
-    assert_eq!(with("If-None-Match: \"x\"\r\nIf-None-Match: \"6553f100-a\"").status(), "304");
-    assert_eq!(with("If-Match: \"x\"").status(), "412");
-    assert_eq!(with("If-Match: \"x\"\r\nIf-Match: \"6553f100-a\"").status(), "200");
-    assert_eq!(with("Range: bytes=2-3").body, Body::File { start: 2, end: 4 });
-    assert_eq!(with("Range: bytes=20-").field("Content-Range"), Some("bytes */10"));
-    let reply = with("Range: bytes=0-1,4-5");
-    let Body::Parts { parts, close } = reply.body else { panic!("{reply:?}") };
-    let length: u64 = parts.iter().map(|part| part.head.len() as u64 + part.end - part.start).sum::<u64>();
-    let head = &reply.head;
-    let said = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap();
-    assert_eq!(said, (length + close.len() as u64).to_string());
-}
-
-/// A client knows the validators that were sent, not those of the file.
-#[test]
-fn conditions_and_ranges_go_by_the_validators_that_are_sent() {
-    let time = "Mon, 07 Nov 1994 08:49:37 GMT";
-    let conf = format!(
-        "server {{ listen 80; root /www; location /own {{ }}
-        location /said {{ add_header ETag '\"v1\"'; add_header Last-Modified '{time}'; }}
-        location /two {{ add_header ETag '\"v0\"'; add_header ETag '\"v1\"'; add_header Last-Modified x;
-            add_header Last-Modified '{time}'; }}
-        location /off {{ etag off; add_header ETag '\"v1\"'; add_header Last-Modified '{time}' always; }}
-        location /none {{ add_header ETag ''; add_header Last-Modified ''; }}
-        location /gone {{ add_header ETag '\"v1\"'; add_header ETag $arg_e; add_header Last-Modified '{time}';
-            add_header Last-Modified x; }} }}"
-    );
-    let targets = ["/own", "/said", "/two", "/off", "/none", "/gone"];
-    let paths = ["/www/own", "/www/said", "/www/two", "/www/off", "/www/none", "/www/gone"];
-    let desk = Desk::new(&conf, &paths.map(|path| (path, FILE)));
-    let (own_tag, own_time) = ("\"6553f100-a\"", "Tue, 14 Nov 2023 22:13:20 GMT");
-    let status = |target: &str, fields: &str| {
-        let reply = desk.ask(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n"));
-        reply.status().to_owned()
-    };
-    for target in targets {
-        let (tag, date) = match target {
-            "/own" => (Some(own_tag), Some(own_time)),
-            "/none" | "/gone" => (None, None),
-            _ => (Some("\"v1\""), Some(time)),
-        };
-        let sent = desk.get(target);
-        let lines = |name: &str| sent.head.lines().filter(|line| line.starts_with(name)).count();
-        let sent_time = if target == "/gone" { Some("x") } else { date };
-        assert_eq!((sent.field("ETag"), sent.field("Last-Modified")), (tag, sent_time), "{target}");
-        assert_eq!((lines("ETag"), lines("Last-Modified")), (tag.iter().count(), sent_time.iter().count()), "{target}");
-        for other in [own_tag, "\"v0\"", "\"v1\""] {
-            let same = tag == Some(other);
-            let part = status(target, &format!("Range: bytes=0-1\r\nIf-Range: {other}"));
-            assert_eq!(part == "206", same, "{target} If-Range: {other}");
-            assert_eq!(status(target, &format!("If-None-Match: {other}")) == "304", same, "{target} {other}");
-            assert_eq!(status(target, &format!("If-Match: {other}")) == "200", same, "{target} {other}");
-        }
-        for other in [own_time, time] {
-            let same = date == Some(other);
-            let part = status(target, &format!("Range: bytes=0-1\r\nIf-Range: {other}"));
-            assert_eq!(part == "206", same, "{target} If-Range: {other}");
-            assert_eq!(status(target, &format!("If-Modified-Since: {other}")) == "304", same, "{target} {other}");
-        }
-        let unmodified = status(target, &format!("If-Unmodified-Since: {time}"));
-        assert_eq!(unmodified, if date == Some(own_time) { "412" } else { "200" }, "{target}");
-    }
-}
-
-/// Without `always` add_header says nothing with most errors, and so takes nothing away from them.
-#[test]
-fn what_add_header_does_not_say_it_does_not_replace() {
-    let conf =
-        "server { listen 80; root /www; error_page 404 /404.html; add_header ETag '\"v1\"'; add_header Allow GET;
-        location /always { error_page 404 /always.html; } location /always.html { add_header ETag '\"v1\"' always; } }";
-    let desk = Desk::new(conf, &[("/www/404.html", FILE), ("/www/always.html", FILE)]);
-    assert_eq!(desk.get("/none").field("ETag"), Some("\"6553f100-a\""));
-    assert_eq!(desk.get("/always/none").field("ETag"), Some("\"v1\""));
-    let refused = desk.ask("PUT /404.html HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!((refused.status(), refused.field("Allow")), ("405", Some("GET, HEAD")));
-}
-
-/// A text made here has no validators of its own; the pages about the service are such texts.
-#[test]
-fn conditions_count_for_texts() {
-    let conf = "server { listen 80; location /text { return 200 text; } location /stub { stub_status; }
-        location /tagged { add_header ETag '\"v1\"'; return 200 text; } location /created { return 201 text; } }";
-    let desk = Desk::new(conf, &[]);
-    let ledger = crate::shm::Ledger::create().unwrap();
-    let status = |method: &str, target: &str, field: &str| {
-        let request = format!("{method} {target} HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n");
-        let cx = Cx { ledger: Some(&ledger), ..desk.cx(request.as_bytes()) };
-        let (mut ex, mut out) = (Exchange::default(), Vec::new());
-        assert!(matches!(ex.request(&cx, &mut out), Action::Send(Body::None)));
-        ex.status()
-    };
-    for target in ["/text", "/stub"] {
-        for (field, expected) in [
-            ("If-None-Match: *", 304),
-            ("If-None-Match: \"x\"", 200),
-            ("If-Match: *", 200),
-            ("If-Match: \"x\"", 412),
-            ("If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT", 200),
-            // RFC 9110, 13.1.4: without a date of its own the answer can't be compared with one.
-            ("If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT", 200),
-        ] {
-            assert_eq!(status("GET", target, field), expected, "{target} {field}");
-            assert_eq!(status("HEAD", target, field), expected, "HEAD {target} {field}");
-        }
-    }
-    assert_eq!(status("POST", "/text", "If-None-Match: *"), 412);
-    assert_eq!(status("GET", "/tagged", "If-None-Match: \"v1\""), 304);
-    assert_eq!(status("GET", "/tagged", "If-Match: \"v1\""), 200);
-    assert_eq!(status("GET", "/created", "If-None-Match: *"), 201);
-}
-
-#[test]
-fn variables_reach_redirects_and_added_fields_without_breaking_lines() {
-    let conf =
-        "server { listen 80; server_name ~^(?<sub>\\w+)\\.test$; location ~ ^/(r)/ { return 302 /$1$uri$is_args$args; }
-        location /h { add_header X-Sub \"$sub $arg_a\" always; return 404; } }";
-    let desk = Desk::new(conf, &[]);
-    let reply = desk.get("/r/x%0d%0aEvil:1?b=2");
-    assert_eq!(reply.field("Location"), Some("http://a.test/r/r/x  Evil:1?b=2"));
-    assert_eq!(desk.get("/h?a=1").field("X-Sub"), Some("a 1"));
-}
-
-#[test]
-fn a_redirect_to_an_ipv6_address_has_brackets() {
-    let mut desk = Desk::new("server { listen [::1]:8080; return 301 /x; }", &[]);
-    desk.conn.local = Some(Addr::from("[::1]:8080".parse::<SocketAddr>().unwrap()));
-    let location = |request: &str| desk.ask(request).field("Location").map(str::to_owned);
-    assert_eq!(location("GET / HTTP/1.0\r\n\r\n").as_deref(), Some("http://[::1]:8080/x"));
-    assert_eq!(location("GET / HTTP/1.1\r\nHost: [::2]\r\n\r\n").as_deref(), Some("http://[::2]:8080/x"));
-}
-
-#[test]
-fn variables_hold_all_lines_of_a_field() {
-    let conf = "server { listen 80; root /www; expires 1h; add_header Cache-Control private;
-        location /request { return 200 \"$content_type|$http_content_type|$http_x\"; }
-        location /sent { add_header X-A a; add_header X-A $arg_b;
-            add_header X-Seen \"$sent_http_x_a|$sent_http_cache_control\";
-            add_header X-Last \"$sent_http_x_seen|$sent_http_content_type|$sent_http_none\"; } }";
-    let desk = Desk::new(conf, &[("/www/sent", FILE)]);
-    let reply = desk
-        .ask("GET /request HTTP/1.1\r\nHost: a\r\nContent-Type: a\r\nX: 1\r\ncontent-type: b\r\nX: 2\r\nX:\r\n\r\n");
-    assert_eq!(reply.text, "a, b|a, b|1, 2, ");
-    let reply = desk.get("/sent?b=b");
-    assert_eq!(reply.field("X-Seen"), Some("a, b|max-age=3600"));
-    assert_eq!(reply.field("X-Last"), Some("a, b|max-age=3600|text/plain|"));
-    assert_eq!(desk.get("/sent").field("X-Seen"), Some("a|max-age=3600"), "a line that is not sent");
-}
-
-#[test]
-fn a_target_that_is_refused_leaves_no_uri() {
-    let conf = "server { listen 80; error_page 400 =200 @page; location @page { return 200 [$uri|$args]; } }";
-    let desk = Desk::new(conf, &[]);
-    for target in ["/a/../../b?q", "/a/b%zz?q", "//a//..//../b?q", "/a%00"] {
-        assert_eq!(desk.get(target).text, "[|]", "{target}");
-    }
-}
-
-#[test]
-fn an_unknown_variable_is_an_error_with_a_suggestion() {
-    let registry = Registry::new(crate::http::DIRECTIVES);
-    let conf = conf::parse(&registry, "http { server { return 200 $remote_adr; } }").unwrap();
-    let error = HttpConf::new(&conf).unwrap_err();
-    assert_eq!(error.message(), "unknown \"remote_adr\" variable");
-    assert_eq!(error.help_text(), Some("did you mean \"$remote_addr\"?"));
 }
 
 #[test]
 fn clients_may_be_let_in_by_address() {
     let conf = "server { listen 80; root /www; location /in { allow 127.0.0.0/8; deny all; }
         location /out { deny 127.0.0.1; } }";
-    let desk = Desk::new(conf, &[("/www/in", FILE), ("/www/out", FILE)]);
-    assert_eq!(desk.get("/in").status(), "200");
-    assert_eq!(desk.get("/out").status(), "403");
+    let driver = Driver::new(conf, &[("/www/in", FILE), ("/www/out", FILE)]);
+    assert_eq!(driver.get("/in").status(), "200");
+    assert_eq!(driver.get("/out").status(), "403");
 }
 
 #[test]
 fn a_head_without_end_is_waited_for_and_then_refused() {
-    let desk = Desk::new("server { listen 80; }", &[]);
-    let cx = desk.cx(b"GET / HT");
+    let driver = Driver::new("server { listen 80; }", &[]);
+    let cx = driver.cx(b"GET / HT");
     let (mut ex, mut out) = (Exchange::default(), Vec::new());
     assert!(matches!(ex.request(&cx, &mut out), Action::Read));
     assert!(matches!(ex.timed_out(&cx, &mut out), Action::Send(Body::None)));
@@ -551,8 +383,8 @@ fn a_head_without_end_is_waited_for_and_then_refused() {
 #[test]
 fn a_directory_without_an_index_is_listed_where_the_conf_says_so() {
     let conf = "server { listen 80; root /r; autoindex on; location /off/ { autoindex off; } }";
-    let desk = Desk::new(conf, &[("/r/d/", DIR), ("/r/off/", DIR), ("/r/i/index.html", FILE)]);
-    let reply = desk.get("/d/");
+    let driver = Driver::new(conf, &[("/r/d/", DIR), ("/r/off/", DIR), ("/r/i/index.html", FILE)]);
+    let reply = driver.get("/d/");
     assert_eq!((reply.status(), reply.field("Content-Type")), ("200", Some("text/html")));
     assert_eq!(reply.opened.last().map(String::as_str), Some("/r/d"));
     let line = |href: &str, text: &str, spaces: usize, size: &str| {
@@ -567,7 +399,7 @@ fn a_directory_without_an_index_is_listed_where_the_conf_says_so() {
          {lines}</pre><hr></body>\r\n</html>\r\n"
     );
     assert_eq!(reply.text, expected);
-    assert_eq!(desk.get("/off/").status(), "403");
-    assert_eq!(desk.get("/i/").opened.last().map(String::as_str), Some("/r/i/index.html"));
-    assert_eq!(desk.ask("POST /d/ HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").status(), "403");
+    assert_eq!(driver.get("/off/").status(), "403");
+    assert_eq!(driver.get("/i/").opened.last().map(String::as_str), Some("/r/i/index.html"));
+    assert_eq!(driver.ask("POST /d/ HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").status(), "403");
 }

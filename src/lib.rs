@@ -28,15 +28,18 @@
 //!    (`dispatch/accept_mutex.rs` and the other models), and waits in epoll (`os/poller.rs`).
 //! 3. `dispatch/model/accepting.rs`: the loop accepts connections; in some models one comes from another process
 //!    (`dispatch/pool/channel_reader.rs`).
-//! 4. `serve/event_driver.rs`: the connection gets a slot and a timer; its bytes go to the engine (`serve/engine.rs`),
-//!    whose states `serve/connection.rs` draws. Blocking models use `serve/blocking.rs` with the same engine.
+//!    Once the accepts of a turn are done, the hook `after_accepts` releases the accept mutex.
+//! 4. `serve/event_driver.rs`: the connection gets a slot and a timer; its bytes go to the engine (`serve/engine.rs`).
+//!    `serve/engine/advance.rs` leads it through the states that `serve/connection.rs` draws. Blocking models use
+//!    `serve/blocking.rs` with the same engine.
 //! 5. `http/message/request.rs` parses the head of a request.
 //! 6. `http/phases/walk.rs` leads the request through nginx's phases: server and location (`http/site/route.rs`),
 //!    access, rewrite, content. A request and its response are an exchange (`http/exchange/state.rs`).
 //! 7. The exchange asks for files by actions (`http/exchange/action.rs`), which `serve/engine/exchange.rs` carries out
 //!    with `serve/file_cache.rs`.
-//! 8. `http/answer/response.rs` writes the head; `serve/output.rs` sends head and body in as few system calls as
-//!    possible.
+//! 8. `http/answer/file.rs` makes the answer of a file, by the request's conditions (`http/answer/conditions.rs`) and
+//!    ranges (`http/answer/ranges.rs`); `http/answer/response.rs` writes the head of any answer; `serve/output.rs` sends
+//!    head and body in as few system calls as possible.
 //! 9. `serve/access_log.rs` writes the line of the access log, `serve/engine/account.rs` counts in the ledger
 //!    (`shm/ledger.rs`).
 //! 10. The next request on the connection begins, or the connection is idle and owns no buffer, or it ends

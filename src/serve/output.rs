@@ -44,11 +44,12 @@ pub(crate) enum Flush {
     Yield,
 }
 
-/// How to send: `sendfile`, `tcp_nopush`, and what follows.
+/// How to send: `sendfile`, `tcp_nopush`, and whether a close follows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SendOptions {
+    /// Files are sent by sendfile, else read and sent.
     pub sendfile: bool,
-    /// A head waits for its file, so that packets leave full.
+    /// A head waits for its file, so that packets leave full (MSG_MORE).
     pub nopush: bool,
     /// The connection is closed behind the output at once: the last bytes wait for the FIN, and leave in one packet
     /// with it. Of the ten packets of a short connection on loopback that saves one, and 2 to 9 % of the CPU.
@@ -85,7 +86,7 @@ impl Output {
         self.unsent_bytes() as u64 + self.files.iter().map(|slice| slice.end - slice.at).sum::<u64>()
     }
 
-    /// Forgets all that is queued.
+    /// Forgets all that is queued, and keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.sent = 0;
@@ -93,7 +94,8 @@ impl Output {
     }
 
     /// Queues the body of a response, which is in the file of `entry`: all of it, one range, or parts between heads of
-    /// multipart/byteranges. Returns the bytes that will be sent from the file. Errors: a small slice can't be read.
+    /// multipart/byteranges. Returns how many bytes will be sent from the file, without those that were copied into
+    /// `bytes`. Errors: a small slice can't be read.
     pub(crate) fn push_body(&mut self, entry: &Arc<Entry>, body: Body) -> io::Result<u64> {
         match body {
             Body::None => Ok(0),
@@ -110,8 +112,8 @@ impl Output {
         }
     }
 
-    /// Queues bytes `start..end` of a file. A small slice is copied into `bytes`. Returns how many bytes are left in
-    /// the file. Errors: a small slice can't be read.
+    /// Queues bytes `start..end` of a file; a small slice is copied into `bytes` at once. Returns how many bytes will be
+    /// sent from the file: 0 if they were copied. Errors: a small slice can't be read.
     fn push_file(&mut self, entry: &Arc<Entry>, start: u64, end: u64) -> io::Result<u64> {
         if end - start > COPY_MAX {
             self.files.push_back(FileSlice { after: self.bytes.len(), entry: entry.clone(), at: start, end });
@@ -164,8 +166,8 @@ impl Output {
         }
     }
 
-    /// Sends bytes and file contents that are in memory, up to the first file that is not. Returns how many bytes were
-    /// to be sent, and the outcome of the call.
+    /// Sends bytes and file contents that are in memory, up to the first file that is not, in one call of at most
+    /// `MAX_SLICES` buffers. Returns how many bytes were to be sent, and the outcome of the call.
     fn send_memory(&self, socket: &Socket, options: SendOptions) -> (usize, io::Result<usize>) {
         if self.files.is_empty() {
             let unsent = &self.bytes[self.sent..];
@@ -203,6 +205,7 @@ impl Output {
         (wanted, socket.send_vectored(&slices[..used], more))
     }
 
+    /// Takes the first `sent` unsent bytes off the queue, in the order of the stream.
     fn advance(&mut self, mut sent: usize) {
         while let Some(slice) = self.files.front_mut() {
             let before = (slice.after - self.sent).min(sent);
@@ -221,6 +224,8 @@ impl Output {
 }
 
 impl FileSlice {
+    /// Sends up to `wanted` bytes of the slice, by sendfile or by way of a buffer. Returns how many the kernel took.
+    /// Errors: of the socket; of kind `Other`: the file can't be read, or has become shorter.
     fn send(&self, socket: &Socket, wanted: usize, options: SendOptions) -> io::Result<usize> {
         let Some(file) = self.entry.file() else { return Err(self.truncated("open")) };
         let mut at = self.at;

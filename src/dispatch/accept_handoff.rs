@@ -73,7 +73,7 @@ use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
 use super::lease::{Watch, log_takeover};
-use super::model::{Always, Hooks, Kind, Life, Loop, Model, Seat, Setup, Wait, listen_if_possible, workers};
+use super::model::{Always, Hooks, Life, Loop, Model, ModelKind, Seat, Setup, Wait, listen_if_possible, workers};
 use super::sockets::{Rotation, log_epoll_failure};
 use seats::{Peer, Seats};
 
@@ -81,7 +81,7 @@ use crate::event::monotonic_ms;
 use crate::os::Poller;
 use crate::shm::MutexState;
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: ModelKind = ModelKind {
     name: "accept_handoff",
     params: &[],
     about: "An accept mutex that is handed on: having accepted, its holder gives it to the worker with the fewest \

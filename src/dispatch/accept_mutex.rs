@@ -20,11 +20,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::lease::{SharedMutex, Watch, log_takeover};
-use super::model::{Always, Hooks, Kind, Life, Loop, Model, Seat, Setup, Wait, listen_if_possible, workers};
+use super::model::{Always, Hooks, Life, Loop, Model, ModelKind, Seat, Setup, Wait, listen_if_possible, workers};
 use super::sockets::log_epoll_failure;
 use crate::event::monotonic_ms;
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: ModelKind = ModelKind {
     name: "accept_mutex",
     params: &[],
     about: "nginx's accept mutex: the workers take turns, and only the one that holds the mutex watches the listening \

@@ -11,14 +11,14 @@ use std::io;
 use std::sync::Arc;
 
 use super::model::{
-    Always, Hooks, Kind, Life, Loop, Model, Param, Seat, Setup, Takes, Wait, listen_if_possible, workers,
+    Always, Hooks, Life, Loop, Model, ModelKind, Param, Seat, Setup, Takes, Wait, listen_if_possible, workers,
 };
 use super::sockets::{Rotation, log_epoll_failure};
 use super::waker::{wake, watch_waker};
 use crate::event::{Ready, Source};
 use crate::os::EventFd;
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: ModelKind = ModelKind {
     name: "exclusive",
     params: &[ROTATE],
     about: "Every worker watches the listening socket with EPOLLEXCLUSIVE: one connection wakes one of those that are \

@@ -39,7 +39,7 @@ use std::sync::Arc;
 use child::Inherited;
 
 use super::model::{
-    Command, Kind, Life, Model, Param, ProcessContext, Seat, Setup, Takes, announce_shutdown, next_command,
+    Command, Life, Model, ModelKind, Param, ProcessContext, Seat, Setup, Takes, announce_shutdown, next_command,
 };
 use super::sockets::{AcceptError, Listening, log_epoll_failure};
 use super::waker::{reset, wake};
@@ -51,7 +51,7 @@ use crate::os::{ErrnoText, EventFd, Events, Failure, Poller, parent};
 use crate::serve::{Accepted, Conn, Engine, Shortage};
 use crate::shm::{Role, Tally};
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: ModelKind = ModelKind {
     name: "fork",
     params: &[MAX],
     about: "A dispatcher accepts, and forks a process for each connection. There are `fork_max=N` of them at most: at \

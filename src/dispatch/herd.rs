@@ -7,11 +7,11 @@
 //! - The loop: the sockets stay in the epoll set, level-triggered.
 //! - `child_died`: nothing to mend; the kernel closes the sockets of a dead worker.
 
-use super::model::{Always, Kind, Life, Model, Seat, Setup, workers};
+use super::model::{Always, Life, Model, ModelKind, Seat, Setup, workers};
 use std::io;
 use std::sync::Arc;
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: ModelKind = ModelKind {
     name: "herd",
     params: &[],
     about: "Every worker watches the listening socket, with no lock: one connection wakes all that are idle.",

@@ -29,7 +29,7 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::model::{AcceptOptions, Kind, Model, Param, ProcessContext, Setup};
+use super::model::{AcceptOptions, Model, ModelKind, Param, ProcessContext, Setup};
 use super::sockets::{AcceptError, DrainingQueue, Listening, Rotation, log_epoll_failure};
 use super::threads::{ThreadControl, ThreadGroup, tally_of, threaded_workers, worker_threads};
 use super::waker::{reset, wake, watch_waker};
@@ -39,7 +39,7 @@ use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, Poller, Ready};
 use crate::serve::{Accepted, Engine, SharedDriver};
 use crate::shm::Tally;
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: ModelKind = ModelKind {
     name: "leader_follower",
     params: &[THREADS],
     about: "In every worker `worker_threads=N` threads share one epoll set. One waits for one event, lets the next \

@@ -31,7 +31,7 @@
 //!
 //! # Adding a model
 //!
-//! 1. Write `src/dispatch/NAME.rs` with a `pub(super) static KIND: Kind` (its name, its parameters, its text for the
+//! 1. Write `src/dispatch/NAME.rs` with a `pub(super) static KIND: ModelKind` (its name, its parameters, its text for the
 //!    reference page) and a type that implements `Model`. `herd.rs` is the smallest; `model/` describes the seam.
 //! 2. Below, add `mod NAME;` to the models and `&NAME::KIND` to `MODELS`.
 //!
@@ -66,7 +66,7 @@ mod reuseport;
 mod thread_pool;
 
 /// All models, in the order of the reference page.
-pub static MODELS: &[&Kind] = &[
+pub static MODELS: &[&ModelKind] = &[
     &accept_mutex::KIND,
     &accept_handoff::KIND,
     &herd::KIND,
@@ -85,7 +85,7 @@ pub static MODELS: &[&Kind] = &[
 pub mod settings;
 
 pub use model::{
-    AcceptOptions, Command, Engines, Hooks, Kind, Life, Loop, Model, Param, ProcessContext, Seat, Setup, Sockets,
+    AcceptOptions, Command, Engines, Hooks, Life, Loop, Model, ModelKind, Param, ProcessContext, Seat, Setup, Sockets,
     Takes, Wait, acceptors, announce_shutdown, next_command,
 };
 pub use settings::{Choice, DIRECTIVES};

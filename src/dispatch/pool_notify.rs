@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::fence;
 
-use super::model::{Hooks, Kind, Life, Loop, Model, Seat, Setup, Wait, lone_worker};
+use super::model::{Hooks, Life, Loop, Model, ModelKind, Seat, Setup, Wait, lone_worker};
 use super::pool::{Chooser, DispatchPolicy, Dispatcher, POLICY, PoolShared};
 use super::sockets::log_epoll_failure;
 use super::waker::watch_waker;
@@ -41,7 +41,7 @@ use crate::log;
 use crate::os::{ErrnoText, Interest};
 use crate::shm::Role;
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: ModelKind = ModelKind {
     name: "pool_notify",
     params: &[POLICY],
     about: "A dispatcher watches the listening sockets, and tells a worker, chosen by `pool_policy` as for pool_pass, \

@@ -13,10 +13,10 @@
 use std::io;
 use std::sync::Arc;
 
-use super::model::{Kind, Model, Setup};
+use super::model::{Model, ModelKind, Setup};
 use super::pool::{POLICY, Readers, passing_pool};
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: ModelKind = ModelKind {
     name: "pool_pass",
     params: &[POLICY],
     about: "A dispatcher accepts, and passes each connection to a worker (SCM_RIGHTS), chosen by `pool_policy`: \

@@ -12,10 +12,10 @@
 use std::io;
 use std::sync::Arc;
 
-use super::model::{Kind, Model, Setup};
+use super::model::{Model, ModelKind, Setup};
 use super::pool::{Readers, passing_pool};
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: ModelKind = ModelKind {
     name: "pool_queue",
     params: &[],
     about: "A dispatcher accepts, and puts each connection on a queue (SCM_RIGHTS) from which all workers take: who \

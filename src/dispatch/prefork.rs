@@ -32,7 +32,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use super::model::{Kind, Model, Param, ProcessContext, Setup};
+use super::model::{Model, ModelKind, Param, ProcessContext, Setup};
 use super::sockets::{AcceptError, log_epoll_failure};
 use super::threads::{
     SharedListeners, ThreadControl, ThreadGroup, serve_to_end, tally_of, threaded_workers, worker_threads,
@@ -45,7 +45,7 @@ use crate::serve::blocking::{Eviction, Interrupts};
 use crate::serve::{Accepted, Engine, Shortage};
 use crate::shm::{Role, Tally};
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: ModelKind = ModelKind {
     name: "prefork",
     params: &[THREADS],
     about: "Every worker waits for a connection, serves it to its end with blocking I/O, and waits for the next; \

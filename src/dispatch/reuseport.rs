@@ -19,11 +19,11 @@ use std::io;
 use std::sync::Arc;
 
 use super::exclusive::Rotating;
-use super::model::{Always, Kind, Life, Model, Param, Seat, Setup, Sockets, Takes, workers};
+use super::model::{Always, Life, Model, ModelKind, Param, Seat, Setup, Sockets, Takes, workers};
 use super::sockets::Rotation;
 use crate::os::EventFd;
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: ModelKind = ModelKind {
     name: "reuseport",
     params: &[CPU],
     about: "Every worker has a listening socket of its own for each address (SO_REUSEPORT), and the kernel spreads \

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::MODELS;
-use super::model::{AcceptOptions, Kind, Model, Param, Setup, Takes};
+use super::model::{AcceptOptions, Model, ModelKind, Param, Setup, Takes};
 use crate::conf::{self, Args, Conf, Contexts, Entry, Error, Scope, Section, Setting, did_you_mean, parse_count};
 use crate::shm::Ledger;
 
@@ -101,7 +101,7 @@ static USE: Setting<bool> = Setting::one("use", |a| match a.str(0)? {
 .default("epoll")
 .about("The method by which events are waited for. There is one.");
 
-impl Kind {
+impl ModelKind {
     /// The model's line in the reference.
     fn choice(&self) -> conf::Choice {
         let params = self.params.iter().map(|param| format!(" [{}={}]", param.name, param.text(param.default)));
@@ -116,7 +116,7 @@ struct Lease(Option<u64>);
 /// The value of `dispatch`: a model and its parameters.
 #[derive(Clone)]
 pub struct Choice {
-    kind: &'static Kind,
+    kind: &'static ModelKind,
     params: Vec<(&'static str, u64)>,
 }
 
@@ -149,7 +149,7 @@ fn choice(a: &mut Args) -> Result<Choice, Error> {
 }
 
 /// Reads argument `i`, a parameter of `kind`.
-fn parameter(a: &Args, i: usize, kind: &'static Kind) -> Result<(&'static Param, u64), Error> {
+fn parameter(a: &Args, i: usize, kind: &'static ModelKind) -> Result<(&'static Param, u64), Error> {
     let text = a.str(i)?;
     let (name, value) = text.split_once('=').unwrap_or((text, ""));
     let Some(param) = kind.params.iter().find(|param| param.name == name) else {

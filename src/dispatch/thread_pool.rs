@@ -34,7 +34,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::model::{AcceptOptions, Kind, Model, Param, ProcessContext, Setup, Takes};
+use super::model::{AcceptOptions, Model, ModelKind, Param, ProcessContext, Setup, Takes};
 use super::sockets::{AcceptError, log_epoll_failure};
 use super::threads::{
     SharedListeners, ThreadControl, ThreadGroup, serve_to_end, tally_of, threaded_workers, worker_threads,
@@ -47,7 +47,7 @@ use crate::serve::blocking::{Eviction, Interrupts};
 use crate::serve::{Accepted, Engine, Shortage};
 use crate::shm::Tally;
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: ModelKind = ModelKind {
     name: "thread_pool",
     params: &[THREADS, QUEUE],
     about: "In every worker one thread accepts, and `worker_threads=N` threads serve with blocking I/O, each one \

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use drover::dispatch::{Kind, MODELS};
+use drover::dispatch::{MODELS, ModelKind};
 use nix::sys::signal::Signal;
 
 use crate::load::Load;
@@ -12,7 +12,7 @@ use crate::support::{proc, until_true};
 
 /// Under load, with more workers and with fewer: no request fails, nobody of the old generation stays, no descriptor
 /// leaks.
-pub fn reload(kind: &'static Kind) {
+pub fn reload(kind: &'static ModelKind) {
     let want = |workers| Want::of(kind).workers(workers);
     let service = want(2).start();
     let before = descriptors(&service);
@@ -33,7 +33,7 @@ pub fn reload(kind: &'static Kind) {
 }
 
 /// Under load the ports move from one address to all, and back: no client is refused, and no old socket stays.
-pub fn moved_port(kind: &'static Kind) {
+pub fn moved_port(kind: &'static ModelKind) {
     let service = Want::of(kind).start();
     let load = Load::start(&service);
     for host in ["*", "[::]", "127.0.0.1"] {
@@ -89,7 +89,7 @@ pub fn from_model_to_model() {
 }
 
 /// USR2, then QUIT to the old binary, under load.
-pub fn upgrade(kind: &'static Kind) {
+pub fn upgrade(kind: &'static ModelKind) {
     let mut service = Want::of(kind).start();
     let inodes = proc::listening_inodes(service.port());
     let load = Load::start(&service);
@@ -109,7 +109,7 @@ pub fn upgrade(kind: &'static Kind) {
 
 /// An upgrade is taken back, in the order of nginx's documentation: the workers that are called back don't disturb
 /// those that were sent away and still serve.
-pub fn take_back(kind: &'static Kind) {
+pub fn take_back(kind: &'static ModelKind) {
     let service = Want::of(kind).start();
     let mut begun: Vec<Client> = (0..6).map(|_| service.connect()).collect();
     begun.iter_mut().for_each(|client| {
@@ -134,7 +134,7 @@ pub fn take_back(kind: &'static Kind) {
 }
 
 /// Exchanges that have begun are finished, idle connections are closed, new ones are refused, and then it is over.
-pub fn quit(kind: &'static Kind) {
+pub fn quit(kind: &'static ModelKind) {
     let mut service = Want::of(kind).start();
     let large = vec![b'x'; 8 << 20];
     service.file("large", &large);

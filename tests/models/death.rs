@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use drover::dispatch::Kind;
+use drover::dispatch::ModelKind;
 use nix::sys::signal::Signal;
 
 use crate::mechanism::Mechanism;
@@ -23,7 +23,7 @@ fn answers(client: &mut Client) -> bool {
 
 /// Each child, one after another: its clients lose their connections, and nobody else does; the service answers at
 /// once; somebody takes its place.
-pub fn kill(kind: &'static Kind) {
+pub fn kill(kind: &'static ModelKind) {
     let service = Want::of(kind).start();
     let mut clients: Vec<Client> = (0..12).map(|_| keep_alive(&service)).collect();
     let seats = service.workers();
@@ -61,7 +61,7 @@ pub fn kill(kind: &'static Kind) {
 
 /// A stopped process keeps the clients waiting that it has accepted; later ones are served by others, where the model
 /// promises that. When it continues, all are served.
-pub fn stop(kind: &'static Kind) {
+pub fn stop(kind: &'static ModelKind) {
     let service = Want::of(kind).workers(3).start();
     for victim in service.workers() {
         proc::signal(victim, Signal::SIGSTOP);
@@ -87,7 +87,7 @@ pub fn stop(kind: &'static Kind) {
 }
 
 /// The master is killed: everybody hears of it, takes nobody new, serves who is there, and goes.
-pub fn orphans(kind: &'static Kind) {
+pub fn orphans(kind: &'static ModelKind) {
     let mut service = Want::of(kind).start();
     let mut idle = keep_alive(&service);
     let mut begun = keep_alive(&service);
@@ -105,7 +105,7 @@ pub fn orphans(kind: &'static Kind) {
 }
 
 /// The master is killed while a client never ends its request; the dispatcher, if the model has one, dies as well.
-pub fn orphans_without_end(kind: &'static Kind) {
+pub fn orphans_without_end(kind: &'static ModelKind) {
     let mut service = Want::of(kind).main("worker_shutdown_timeout 1s;").start();
     let mut begun = keep_alive(&service);
     begun.send("GET / HT");

@@ -1,6 +1,6 @@
 //! The end of a connection takes nothing from its client that was on its way.
 
-use drover::dispatch::Kind;
+use drover::dispatch::ModelKind;
 use nix::sys::signal::Signal;
 
 use crate::service::{Service, Want, Wire};
@@ -32,7 +32,7 @@ fn assert_large(client: &mut Client) {
 }
 
 /// A client that pipelines does not know which response is the last one, and sends on.
-pub fn last_response(kind: &'static Kind) {
+pub fn last_response(kind: &'static ModelKind) {
     let service = start(&Want::of(kind).http("keepalive_requests 2;"));
     let close = "GET /large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     for (round, last) in [request("/large").as_str(), close].into_iter().enumerate() {
@@ -48,7 +48,7 @@ pub fn last_response(kind: &'static Kind) {
 }
 
 /// The first request that comes early may be the one behind the last.
-pub fn close_after_a_large_response(kind: &'static Kind) {
+pub fn close_after_a_large_response(kind: &'static ModelKind) {
     let service = start(&Want::of(kind));
     const HUGE: usize = 16 << 20;
     service.file("huge", vec![b'x'; HUGE]);
@@ -71,7 +71,7 @@ pub fn close_after_a_large_response(kind: &'static Kind) {
 }
 
 /// The same where the kernel took all of the response at once, from a client that has never sent a request too early.
-pub fn close_while_on_its_way(kind: &'static Kind) {
+pub fn close_while_on_its_way(kind: &'static ModelKind) {
     let service = start(&Want::of(kind));
     let mut client = service.connect();
     client.send("GET /large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
@@ -83,7 +83,7 @@ pub fn close_while_on_its_way(kind: &'static Kind) {
 }
 
 /// A process that leaves waits until its clients have what they were sent.
-pub fn last_bytes(kind: &'static Kind) {
+pub fn last_bytes(kind: &'static ModelKind) {
     let mut service = start(&Want::of(kind).workers(1));
     let (mut client, mut idle, mut wire) = (service.connect(), service.connect(), Wire::connect(service.addr_of(2)));
     idle.get("/");
@@ -104,7 +104,7 @@ pub fn last_bytes(kind: &'static Kind) {
 }
 
 /// But no longer than the conf allows.
-pub fn last_bytes_have_their_time(kind: &'static Kind) {
+pub fn last_bytes_have_their_time(kind: &'static ModelKind) {
     let mut service = start(&Want::of(kind).workers(1).main("worker_shutdown_timeout 700ms;"));
     let mut client = service.connect();
     client.send(request("/large"));

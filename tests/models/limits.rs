@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drover::dispatch::Kind;
+use drover::dispatch::ModelKind;
 use drover::shm::Role;
 
 use crate::crowd::Crowd;
@@ -20,7 +20,7 @@ fn ticks_while_waiting(service: &Service, client: &mut Client, time: Duration) -
 }
 
 /// A thousand clients more than there is room for: they wait, which costs nothing, and all are served in the end.
-pub fn overload(kind: &'static Kind) {
+pub fn overload(kind: &'static ModelKind) {
     let want = Want::of(kind).events("worker_connections 48;");
     let service = want.param("worker_threads", 12).param("queue", 8).param("fork_max", 24).start();
     let mut crowd = Crowd::connect(service.addr(), 1100);
@@ -41,7 +41,7 @@ pub fn overload(kind: &'static Kind) {
 
 /// A worker without a free slot leaves the next connection to one that has some, and idle clients make room for one
 /// that waits.
-pub fn last_places(kind: &'static Kind) {
+pub fn last_places(kind: &'static ModelKind) {
     const PLACES: usize = 8;
     let want = Want::of(kind).events("worker_connections 8;").param("worker_threads", PLACES as u64);
     let service = want.clone().param("fork_max", 2 * PLACES as u64).start();
@@ -79,7 +79,7 @@ pub fn last_places(kind: &'static Kind) {
 }
 
 /// A worker that has no descriptor for a connection leaves it to the other one.
-pub fn no_descriptors(kind: &'static Kind) {
+pub fn no_descriptors(kind: &'static ModelKind) {
     let service = Want::of(kind).start();
     let workers = service.pids(Role::Worker);
     // Where each worker has a socket of its own, the kernel has chosen already; and where there are no workers,
@@ -98,7 +98,7 @@ pub fn no_descriptors(kind: &'static Kind) {
 }
 
 /// Where a connection has a process of its own: never more of them than `fork_max`.
-pub fn fork_limit(kind: &'static Kind) {
+pub fn fork_limit(kind: &'static ModelKind) {
     if !kind.params.iter().any(|param| param.name == "fork_max") {
         return;
     }
@@ -114,7 +114,7 @@ pub fn fork_limit(kind: &'static Kind) {
 }
 
 /// Eight workers and one idle client: under one percent of a CPU.
-pub fn idle(kind: &'static Kind) {
+pub fn idle(kind: &'static ModelKind) {
     let service = Want::of(kind).workers(8).start();
     let mut client = service.connect();
     client.get("/");

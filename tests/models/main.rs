@@ -17,10 +17,10 @@ mod room;
 mod service;
 mod serving;
 
-use drover::dispatch::{Kind, MODELS};
+use drover::dispatch::{MODELS, ModelKind};
 use libtest_mimic::{Arguments, Trial};
 
-type Case = (&'static str, fn(&'static Kind));
+type Case = (&'static str, fn(&'static ModelKind));
 
 const CASES: &[Case] = &[
     ("http", serving::http),
@@ -63,7 +63,7 @@ fn main() {
     let mut arguments = Arguments::from_args();
     // Most of the time a test waits: for a reload, for an idle second, for clients that dribble.
     arguments.test_threads.get_or_insert(4);
-    let trial = |kind: &'static Kind, (name, case): Case| {
+    let trial = |kind: &'static ModelKind, (name, case): Case| {
         Trial::test(format!("{}::{name}", kind.name), move || {
             case(kind);
             Ok(())

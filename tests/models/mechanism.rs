@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use drover::dispatch::Kind;
+use drover::dispatch::ModelKind;
 use drover::shm::Role;
 
 use crate::service::{Service, Want};
@@ -83,12 +83,12 @@ static TABLE: &[Mechanism] = &[
 ];
 
 impl Mechanism {
-    pub fn of(kind: &Kind) -> Option<&'static Mechanism> {
+    pub fn of(kind: &ModelKind) -> Option<&'static Mechanism> {
         TABLE.iter().find(|mechanism| mechanism.model == kind.name)
     }
 }
 
-pub fn mechanism(kind: &'static Kind) {
+pub fn mechanism(kind: &'static ModelKind) {
     const WORKERS: usize = 4;
     const CLIENTS: usize = 10;
     // A single worker may get all of them.
@@ -149,7 +149,7 @@ pub fn mechanism(kind: &'static Kind) {
 }
 
 /// Wakeups by connections that come one after another, with eight workers asleep.
-pub fn wakeups(kind: &'static Kind) {
+pub fn wakeups(kind: &'static ModelKind) {
     let Some(expected) = Mechanism::of(kind) else { return };
     let service = Want::of(kind).workers(8).start();
     match expected.wakes {

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
-use drover::dispatch::Kind;
+use drover::dispatch::ModelKind;
 use drover::os::Socket;
 
 use crate::service::{Service, Want};
@@ -37,7 +37,7 @@ fn assert_answer(client: &mut UnixStream, end: &str) {
 }
 
 /// The header comes in pieces, is of the connection, and alone is no request: such a client makes room for others.
-pub fn proxy_header(kind: &'static Kind) {
+pub fn proxy_header(kind: &'static ModelKind) {
     const PLACES: usize = 8;
     let server = "server { listen unix:%dir%/proxied proxy_protocol; set_real_ip_from unix:; \
          real_ip_header proxy_protocol; return 200 '$remote_addr $remote_port $connection_requests!'; }";

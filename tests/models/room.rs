@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use drover::dispatch::Kind;
+use drover::dispatch::ModelKind;
 use drover::shm::Role;
 use nix::sys::signal::Signal;
 
@@ -18,14 +18,14 @@ const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\
 const LULL: Duration = Duration::from_millis(600);
 
 /// A service whose only worker or dispatcher has this many places.
-fn small(kind: &'static Kind, places: usize) -> Want {
+fn small(kind: &'static ModelKind, places: usize) -> Want {
     let want = Want::of(kind).workers(1).events(&format!("worker_connections {places};"));
     want.param("worker_threads", places as u64).param("fork_max", places as u64).param("queue", 4)
 }
 
 /// Clients that connect and never say a word are closed for those who do, of `http` and of `stream`; that is said and
 /// counted. Whoever has begun a request stays.
-pub fn silent_clients(kind: &'static Kind) {
+pub fn silent_clients(kind: &'static ModelKind) {
     const PLACES: usize = 16;
     let start = Instant::now();
     let service = small(kind, PLACES).server("location = /metrics { metrics; }").start();
@@ -59,7 +59,7 @@ fn until_all_are_counted(service: &Service, least: usize) -> u64 {
 }
 
 /// A request that is in the kernel's buffer when its connection would be closed for another has begun.
-pub fn requests_on_their_way(kind: &'static Kind) {
+pub fn requests_on_their_way(kind: &'static ModelKind) {
     const PLACES: usize = 8;
     let service = small(kind, PLACES).start();
     for asks_before in [true, false] {
@@ -92,7 +92,7 @@ pub fn requests_on_their_way(kind: &'static Kind) {
 }
 
 /// Where there are descriptors for fewer connections than slots, those are the places.
-pub fn few_descriptors(kind: &'static Kind) {
+pub fn few_descriptors(kind: &'static ModelKind) {
     let want = Want::of(kind).workers(1).main("worker_rlimit_nofile 50;").events("worker_connections 512;");
     let service = want.start();
     let mut idle: Vec<Client> = Vec::new();
@@ -112,7 +112,7 @@ pub fn few_descriptors(kind: &'static Kind) {
 
 /// A worker that has no descriptor for a connection, of its own limit or of the system's, closes one that is idle for
 /// it.
-pub fn descriptors_run_out(kind: &'static Kind) {
+pub fn descriptors_run_out(kind: &'static ModelKind) {
     // A dispatcher has none that is idle, and a worker that is passed connections knows its limit from the start.
     if Mechanism::of(kind).is_none_or(|mechanism| mechanism.dispatcher) {
         return;

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::Deref;
 
-use drover::dispatch::Kind;
+use drover::dispatch::ModelKind;
 use drover::shm::{Ledger, Role, Slot, Sums};
 
 use crate::support::conf::Conf;
@@ -15,7 +15,7 @@ use crate::support::{PATIENCE, proc, until, until_true};
 /// The conf of a [`Service`].
 #[derive(Clone)]
 pub struct Want {
-    pub model: &'static Kind,
+    pub model: &'static ModelKind,
     params: String,
     /// Where HTTP and `echo_upper` listen.
     host: &'static str,
@@ -23,7 +23,7 @@ pub struct Want {
 }
 
 impl Want {
-    pub fn of(model: &'static Kind) -> Want {
+    pub fn of(model: &'static ModelKind) -> Want {
         Want { model, params: String::new(), host: "127.0.0.1", conf: Conf::workers(2) }
     }
 

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use drover::dispatch::Kind;
+use drover::dispatch::ModelKind;
 
 use crate::service::{Want, Wire};
 use crate::support::client::{Client, Nothing};
 use crate::support::{tools, until, until_true};
 
 /// A little of everything that HTTP has.
-pub fn http(kind: &'static Kind) {
+pub fn http(kind: &'static ModelKind) {
     let service = Want::of(kind).start();
     service.file("digits", "0123456789").file("dir/index.html", "dir");
     let mut client = service.connect();
@@ -46,7 +46,7 @@ pub fn http(kind: &'static Kind) {
     service.end();
 }
 
-pub fn keep_alive_and_pipelining(kind: &'static Kind) {
+pub fn keep_alive_and_pipelining(kind: &'static ModelKind) {
     let service = Want::of(kind).start();
     let mut clients: Vec<Client> = (0..6).map(|_| service.connect()).collect();
     for round in 0..30 {
@@ -70,7 +70,7 @@ pub fn keep_alive_and_pipelining(kind: &'static Kind) {
     service.end();
 }
 
-pub fn short_connections(kind: &'static Kind) {
+pub fn short_connections(kind: &'static ModelKind) {
     for events in ["multi_accept off;", "multi_accept on;"] {
         let service = Want::of(kind).workers(3).events(events).start();
         let url = service.url("/index.html");
@@ -83,7 +83,7 @@ pub fn short_connections(kind: &'static Kind) {
 }
 
 /// Clients that send a byte at a time, and clients that ask for much and read nothing, keep nobody waiting.
-pub fn slow_clients(kind: &'static Kind) {
+pub fn slow_clients(kind: &'static ModelKind) {
     let service = Want::of(kind).start();
     let large = vec![b'x'; 16 << 20];
     service.file("large", &large);
@@ -109,7 +109,7 @@ pub fn slow_clients(kind: &'static Kind) {
     service.end();
 }
 
-pub fn timeouts(kind: &'static Kind) {
+pub fn timeouts(kind: &'static ModelKind) {
     let limits = "client_header_timeout 300ms; keepalive_timeout 300ms;";
     let service = Want::of(kind).http(limits).start();
     let (mut silent, mut half, mut idle) = (service.connect(), service.connect(), service.connect());
@@ -127,7 +127,7 @@ pub fn timeouts(kind: &'static Kind) {
     service.end();
 }
 
-pub fn streams(kind: &'static Kind) {
+pub fn streams(kind: &'static ModelKind) {
     let service = Want::of(kind).start();
     let mut echoes: Vec<Wire> = (0..4).map(|_| Wire::connect(service.addr_of(2))).collect();
     let mut calls: Vec<Wire> = (0..4).map(|_| Wire::connect(service.addr_of(3))).collect();
@@ -148,7 +148,7 @@ pub fn streams(kind: &'static Kind) {
 }
 
 /// The ledger's sums are what the clients have counted.
-pub fn sums(kind: &'static Kind) {
+pub fn sums(kind: &'static ModelKind) {
     let service = Want::of(kind).workers(3).start();
     let mut count: HashMap<&str, u64> = HashMap::new();
     let mut add = |what, n| *count.entry(what).or_default() += n;
@@ -184,7 +184,7 @@ pub fn sums(kind: &'static Kind) {
 }
 
 /// A log that can't be written is said once, by whichever process finds out first, and every line is counted.
-pub fn lost_lines(kind: &'static Kind) {
+pub fn lost_lines(kind: &'static ModelKind) {
     let service = Want::of(kind).access_log("/dev/full").start();
     for _ in 0..10 {
         let mut client = service.connect();

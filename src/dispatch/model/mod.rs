@@ -30,7 +30,7 @@ use crate::os::{Failure, Poller};
 use crate::shm::Ledger;
 
 /// A dispatch model as the conf file knows it.
-pub struct Kind {
+pub struct ModelKind {
     /// The word in the conf file.
     pub name: &'static str,
     /// The parameters that the model takes.

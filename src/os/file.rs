@@ -9,7 +9,7 @@ use super::retry;
 
 /// The kind of object that a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FileKind {
     /// A regular file.
     File,
     /// A directory.
@@ -22,7 +22,7 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meta {
     /// The kind of object.
-    pub kind: Kind,
+    pub kind: FileKind,
     /// Bytes.
     pub len: u64,
     /// Seconds since 1970.
@@ -44,9 +44,9 @@ pub struct Meta {
 impl Meta {
     fn from_raw(raw: &libc::stat) -> Meta {
         let kind = match raw.st_mode & libc::S_IFMT {
-            libc::S_IFREG => Kind::File,
-            libc::S_IFDIR => Kind::Dir,
-            _ => Kind::Other,
+            libc::S_IFREG => FileKind::File,
+            libc::S_IFDIR => FileKind::Dir,
+            _ => FileKind::Other,
         };
         Meta {
             kind,
@@ -63,12 +63,12 @@ impl Meta {
 
     /// Whether this is a regular file.
     pub fn is_file(&self) -> bool {
-        self.kind == Kind::File
+        self.kind == FileKind::File
     }
 
     /// Whether this is a directory.
     pub fn is_dir(&self) -> bool {
-        self.kind == Kind::Dir
+        self.kind == FileKind::Dir
     }
 }
 
@@ -118,9 +118,9 @@ mod tests {
         let path = c(file.path());
         let by_name = stat(&path).unwrap();
         assert_eq!(by_name, fstat(open(&path).unwrap()).unwrap());
-        assert_eq!((by_name.len, by_name.kind), (5, Kind::File));
+        assert_eq!((by_name.len, by_name.kind), (5, FileKind::File));
         assert!(stat(&c(file.path().parent().unwrap())).unwrap().is_dir());
-        assert_eq!(stat(c"/dev/null").unwrap().kind, Kind::Other);
+        assert_eq!(stat(c"/dev/null").unwrap().kind, FileKind::Other);
         assert_eq!(open(c"/nonexistent").unwrap_err().raw_os_error(), Some(libc::ENOENT));
     }
 

@@ -2,7 +2,7 @@
 //! turn of the loop that needs it, with a single stat.
 
 use crate::http::exchange::Found;
-use crate::os::file::{self, Kind, Meta};
+use crate::os::file::{self, FileKind, Meta};
 use crate::os::limits;
 use lru::LruCache;
 use std::ffi::CStr;
@@ -210,7 +210,7 @@ impl FileCache {
         }
         self.forget(path);
         let entry = Arc::new(opened.map_err(errno)?);
-        if entry.meta.kind == Kind::File && (entry.file.is_none() || self.ensure_room()) {
+        if entry.meta.kind == FileKind::File && (entry.file.is_none() || self.ensure_room()) {
             self.keep(path, entry.clone(), turn);
         }
         Ok(entry)

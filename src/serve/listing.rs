@@ -7,7 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::http::exchange::{Kind, Listed};
+use crate::http::exchange::{FileKind, Listed};
 
 /// The files of a directory, those whose names begin with a dot left out (ngx_http_autoindex_handler). Errors: the
 /// `errno` of the call that failed.
@@ -43,9 +43,9 @@ fn list(dir: &Path) -> io::Result<Vec<Listed>> {
 
 fn listed(name: Vec<u8>, meta: &Metadata) -> Listed {
     let kind = match meta.file_type() {
-        kind if kind.is_dir() => Kind::Dir,
-        kind if kind.is_file() => Kind::File,
-        _ => Kind::Other,
+        kind if kind.is_dir() => FileKind::Dir,
+        kind if kind.is_file() => FileKind::File,
+        _ => FileKind::Other,
     };
     Listed { name, kind, len: meta.len(), mtime: meta.mtime() }
 }

@@ -2,7 +2,7 @@
 
 use crate::http::message::conditional::EntityTag;
 use crate::http::message::date;
-pub use crate::os::file::Kind;
+pub use crate::os::file::FileKind;
 
 /// The driver's next step. `path()`, `opened()` and `listed()` are methods of [`Exchange`](super::state::Exchange).
 #[derive(Debug)]
@@ -57,7 +57,7 @@ pub struct Part {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found {
     /// The kind of object that the path leads to.
-    pub kind: Kind,
+    pub kind: FileKind,
     /// Size of the file, bytes.
     pub len: u64,
     /// Last modification, seconds since 1970.
@@ -72,7 +72,7 @@ pub struct Found {
 
 impl Found {
     /// Gathers the facts about a file; `len` is its size in bytes, `mtime` its last modification, seconds since 1970.
-    pub fn new(kind: Kind, len: u64, mtime: i64) -> Found {
+    pub fn new(kind: FileKind, len: u64, mtime: i64) -> Found {
         let (etag, last_modified) = (EntityTag::new(mtime, len), date::format(mtime));
         Found { kind, len, mtime, is_executable: false, etag, last_modified }
     }
@@ -89,7 +89,7 @@ pub struct Listed {
     /// The entry's file name, without its directory.
     pub name: Vec<u8>,
     /// The kind of object that the entry leads to.
-    pub kind: Kind,
+    pub kind: FileKind,
     /// Size of the object, bytes.
     pub len: u64,
     /// Last modification, seconds since 1970.

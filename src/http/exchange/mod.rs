@@ -26,7 +26,7 @@ mod state;
 mod values;
 pub mod variables;
 
-pub use action::{Action, After, Body, Found, Kind, Listed, Part};
+pub use action::{Action, After, Body, FileKind, Found, Listed, Part};
 pub use answer::Answer;
 pub use cx::{ConnInfo, Cx, Handler, HttpConf, Known, Stage};
 pub(in crate::http) use file_path::directory;

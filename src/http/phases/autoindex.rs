@@ -4,7 +4,7 @@ use std::io::Write;
 
 use crate::conf::{self, Contexts, Setting};
 use crate::http::answer::conditions;
-use crate::http::exchange::{Answer, Cx, Exchange, Flow, Kind, Listed, Lookup, error_lines};
+use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Listed, Lookup, error_lines};
 use crate::http::message::date;
 use crate::http::message::head::Method;
 use crate::http::message::uri::{self, Escape};
@@ -62,7 +62,7 @@ pub(super) fn listed(ex: &mut Exchange, cx: &Cx, _: usize, result: Result<Vec<Li
             }));
         }
     };
-    entries.sort_by(|a, b| (a.kind != Kind::Dir, &a.name).cmp(&(b.kind != Kind::Dir, &b.name)));
+    entries.sort_by(|a, b| (a.kind != FileKind::Dir, &a.name).cmp(&(b.kind != FileKind::Dir, &b.name)));
     let scope = &ex.location_of(cx).scope;
     let (exact, local) = (*scope.get(&AUTOINDEX_EXACT_SIZE), *scope.get(&AUTOINDEX_LOCALTIME));
     Flow::Answer(conditions::text(ex, cx, page(&ex.target.uri, &entries, exact, local), Some("text/html")))
@@ -87,7 +87,7 @@ fn page(uri: &[u8], entries: &[Listed], exact: bool, local: bool) -> Vec<u8> {
 
 /// The link, and the space up to the column of times.
 fn put_name(out: &mut Vec<u8>, entry: &Listed) {
-    let is_dir = entry.kind == Kind::Dir;
+    let is_dir = entry.kind == FileKind::Dir;
     out.extend_from_slice(b"<a href=\"");
     uri::escape(out, &entry.name, Escape::Component);
     out.extend_from_slice(if is_dir { b"/\">" } else { b"\">" });
@@ -119,7 +119,7 @@ fn put_time(out: &mut Vec<u8>, mtime: i64, local: bool) {
 }
 
 fn put_size(out: &mut Vec<u8>, entry: &Listed, exact: bool) {
-    let is_dir = entry.kind == Kind::Dir;
+    let is_dir = entry.kind == FileKind::Dir;
     // Writing to a Vec does not fail.
     let _ = match (exact, is_dir, rounded(entry.len)) {
         (true, true, _) => write!(out, "{:>19}", '-'),

@@ -7,7 +7,7 @@
 
 use crate::conf::{self, Contexts, Setting};
 use crate::http::answer::{file, gzip_ok};
-use crate::http::exchange::{Answer, Cx, Exchange, Flow, Found, Kind, Lookup, error_lines};
+use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup, error_lines};
 use crate::http::message::accept_encoding::{Coding, Weights};
 use crate::http::message::field::Id;
 use crate::http::message::head::Method;
@@ -100,8 +100,8 @@ pub(super) fn opened(ex: &mut Exchange, cx: &Cx, step: usize, result: Result<Fou
     match found.kind {
         // All that are wanted have been tried.
         _ if !candidate.is_wanted => leave(ex, &plan),
-        Kind::Dir => look_up(ex, cx, step + 1),
-        Kind::File => {
+        FileKind::Dir => look_up(ex, cx, step + 1),
+        FileKind::File => {
             ex.response.codings.sent = Some(candidate.coding);
             let found = match candidate.coding {
                 Coding::Gzip => found,
@@ -109,7 +109,7 @@ pub(super) fn opened(ex: &mut Exchange, cx: &Cx, step: usize, result: Result<Fou
             };
             Flow::Answer(file::negotiate(ex, cx, found))
         }
-        Kind::Other => {
+        FileKind::Other => {
             error_lines::not_regular(ex, cx);
             Flow::Answer(Answer::Error(404))
         }

@@ -2,7 +2,7 @@
 
 use super::open_failed;
 use crate::conf::{self, Contexts, Setting};
-use crate::http::exchange::{Answer, Cx, Exchange, Flow, Found, Kind, Lookup};
+use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup};
 use crate::http::message::head::Method;
 use crate::http::site::template::Template;
 
@@ -41,7 +41,7 @@ pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
 /// name: without it, there is no use in trying.
 pub(super) fn opened(ex: &mut Exchange, cx: &Cx, step: usize, result: Result<Found, i32>) -> Flow {
     match result {
-        Ok(found) if step == DIRECTORY && found.kind == Kind::Dir => look_up(ex, cx, 1),
+        Ok(found) if step == DIRECTORY && found.kind == FileKind::Dir => look_up(ex, cx, 1),
         Ok(_) if step == DIRECTORY => Flow::Answer(Answer::Error(404)),
         Ok(_) => {
             let location = ex.location_of(cx);

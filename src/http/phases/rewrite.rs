@@ -6,7 +6,7 @@
 
 use crate::conf::{self, Contexts, Scope, Setting};
 use crate::http::answer::conditions;
-use crate::http::exchange::{Answer, Cx, Exchange, Flow, Found, Kind, Lookup, error_lines};
+use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup, error_lines};
 use crate::http::message::uri;
 use crate::http::site::script::{Assigned, Assignment, Condition, FileTest, Return, Rewrite, Script, Step};
 use crate::log::Level;
@@ -259,9 +259,9 @@ fn branch(ex: &mut Exchange, at: usize, holds: bool, location: Option<usize>, en
 /// Whether a test finds what it asks for: nothing but files and directories exists for nginx.
 fn is_such(test: FileTest, found: &Found) -> bool {
     match test {
-        FileTest::File => found.kind == Kind::File,
-        FileTest::Dir => found.kind == Kind::Dir,
-        FileTest::Exists => found.kind != Kind::Other,
+        FileTest::File => found.kind == FileKind::File,
+        FileTest::Dir => found.kind == FileKind::Dir,
+        FileTest::Exists => found.kind != FileKind::Other,
         FileTest::Executable => found.is_executable,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::open_failed;
 use crate::http::answer::file;
-use crate::http::exchange::{Answer, Cx, Exchange, Flow, Found, Kind, Lookup, error_lines};
+use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup, error_lines};
 use crate::http::message::head::Method;
 use crate::http::message::uri::{self, Escape};
 
@@ -22,9 +22,9 @@ pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
 /// The file is sent, or the error answered.
 pub(super) fn opened(ex: &mut Exchange, cx: &Cx, _: usize, result: Result<Found, i32>) -> Flow {
     match result {
-        Ok(found) if found.kind == Kind::Dir => Flow::Answer(directory_redirect(ex)),
+        Ok(found) if found.kind == FileKind::Dir => Flow::Answer(directory_redirect(ex)),
         Ok(_) if ex.head.method == Method::Post => Flow::Answer(ex.response.refuse_method()),
-        Ok(found) if found.kind == Kind::File => Flow::Answer(file::negotiate(ex, cx, found)),
+        Ok(found) if found.kind == FileKind::File => Flow::Answer(file::negotiate(ex, cx, found)),
         Ok(_) => {
             error_lines::not_regular(ex, cx);
             Flow::Answer(Answer::Error(404))

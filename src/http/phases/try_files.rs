@@ -1,7 +1,7 @@
 //! `try_files`, as nginx's `ngx_http_try_files_module.c`.
 
 use crate::conf::{self, Contexts, Setting};
-use crate::http::exchange::{Answer, Cx, Exchange, Flow, Found, Kind, Lookup, directory};
+use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup, directory};
 use crate::http::site::root::UriTail;
 use crate::http::site::template::Template;
 
@@ -79,7 +79,7 @@ pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
 pub(super) fn opened(ex: &mut Exchange, cx: &Cx, i: usize, result: Result<Found, i32>) -> Flow {
     let Some(conf) = ex.location_of(cx).scope.get(&TRY_FILES) else { return Flow::Next };
     match (result, conf.names.get(i)) {
-        (Ok(found), Some((template, is_dir))) if (found.kind == Kind::Dir) == *is_dir => {
+        (Ok(found), Some((template, is_dir))) if (found.kind == FileKind::Dir) == *is_dir => {
             take(ex, cx, template, *is_dir)
         }
         _ => look_up(ex, cx, conf, i + 1),

@@ -4,7 +4,7 @@ mod variables;
 use super::*;
 use crate::conf::{self, Registry};
 use crate::event::Clock;
-use crate::http::exchange::{After, Body, ConnInfo, HttpConf, Kind};
+use crate::http::exchange::{After, Body, ConnInfo, FileKind, HttpConf};
 
 use crate::os::Addr;
 use std::collections::HashMap;
@@ -28,11 +28,11 @@ struct Reply {
     opened: Vec<String>,
 }
 
-const FILE: Kind = Kind::File;
-const DIR: Kind = Kind::Dir;
+const FILE: FileKind = FileKind::File;
+const DIR: FileKind = FileKind::Dir;
 
 impl Driver {
-    fn new(conf: &str, files: &[(&'static str, Kind)]) -> Driver {
+    fn new(conf: &str, files: &[(&'static str, FileKind)]) -> Driver {
         let registry = Registry::new(crate::http::DIRECTIVES);
         let conf = conf::parse(&registry, &format!("http {{ {conf} }}")).unwrap();
         let addr = |port| Addr::from(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));

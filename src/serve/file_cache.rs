@@ -50,7 +50,7 @@ const COARSE_TICK_MS: u64 = 2_000;
 
 /// A file as it was when it was opened.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct OpenedFile {
     path: Box<[u8]>,
     meta: Meta,
     found: Found,
@@ -75,12 +75,13 @@ impl Drop for Held {
     }
 }
 
-impl Entry {
-    fn open(path: &CStr, max_body: u64, now_ms: u64) -> io::Result<Entry> {
+impl OpenedFile {
+    fn open(path: &CStr, max_body: u64, now_ms: u64) -> io::Result<OpenedFile> {
         let file = File::from(file::open(path)?);
         let meta = file::fstat(&file)?;
         let found = Found::new(meta.kind, meta.len, meta.mtime_s).with_mode(meta.mode);
-        let mut entry = Entry { path: path.to_bytes().into(), meta, found, file: Some(Held::new(file)), body: None };
+        let mut entry =
+            OpenedFile { path: path.to_bytes().into(), meta, found, file: Some(Held::new(file)), body: None };
         entry.load(max_body, now_ms);
         Ok(entry)
     }
@@ -133,7 +134,7 @@ impl Entry {
 
 #[derive(Debug)]
 struct Cached {
-    entry: Arc<Entry>,
+    entry: Arc<OpenedFile>,
     /// The turn that last compared the entry with the file system.
     checked: u64,
 }
@@ -179,7 +180,7 @@ impl FileCache {
 
     /// The file at `path` as it is in this `turn` of the loop, or the `errno` of opening it. Only regular files are
     /// kept: a directory is asked for too rarely, and anything else must not be held open.
-    pub(crate) fn get(&mut self, path: &[u8], turn: u64, now_ms: u64) -> Result<Arc<Entry>, i32> {
+    pub(crate) fn get(&mut self, path: &[u8], turn: u64, now_ms: u64) -> Result<Arc<OpenedFile>, i32> {
         if let Some(cached) = self.entries.get_mut(path)
             && cached.checked == turn
         {
@@ -203,10 +204,10 @@ impl FileCache {
                 }
             }
         }
-        let mut opened = Entry::open(c_path, self.max_body, now_ms);
+        let mut opened = OpenedFile::open(c_path, self.max_body, now_ms);
         if matches!(&opened, Err(error) if is_out_of_files(error)) {
             self.close_files();
-            opened = Entry::open(c_str(&self.path)?, self.max_body, now_ms);
+            opened = OpenedFile::open(c_str(&self.path)?, self.max_body, now_ms);
         }
         self.forget(path);
         let entry = Arc::new(opened.map_err(errno)?);
@@ -218,7 +219,7 @@ impl FileCache {
 
     /// The same for a file that need not be readable: where opening fails with EACCES, an entry without contents is
     /// made from its metadata.
-    pub(crate) fn get_or_stat(&mut self, path: &[u8], turn: u64, now_ms: u64) -> Result<Arc<Entry>, i32> {
+    pub(crate) fn get_or_stat(&mut self, path: &[u8], turn: u64, now_ms: u64) -> Result<Arc<OpenedFile>, i32> {
         let result = self.get(path, turn, now_ms);
         if !matches!(result, Err(libc::EACCES)) {
             return result;
@@ -227,7 +228,7 @@ impl FileCache {
         let Ok(c_path) = CStr::from_bytes_with_nul(&self.path) else { return result };
         let Ok(meta) = file::stat(c_path) else { return result };
         let found = Found::new(meta.kind, meta.len, meta.mtime_s).with_mode(meta.mode);
-        Ok(Arc::new(Entry { path: path.into(), meta, found, file: None, body: None }))
+        Ok(Arc::new(OpenedFile { path: path.into(), meta, found, file: None, body: None }))
     }
 
     /// Finds out whether one more file may stay open. At the limit the older half of this cache's files are closed:
@@ -276,7 +277,7 @@ impl FileCache {
         self.sweep_ms = (self.held > 0).then_some(now_ms + SWEEP_MS);
     }
 
-    fn keep(&mut self, path: &[u8], entry: Arc<Entry>, turn: u64) {
+    fn keep(&mut self, path: &[u8], entry: Arc<OpenedFile>, turn: u64) {
         let cached = Cached { entry, checked: turn };
         self.bytes += cached.entry.weight();
         self.held += usize::from(cached.holds());

@@ -3,7 +3,7 @@
 //! The head of a response and the texts of errors are appended to `bytes`; `push_body` queues the body that is in a
 //! file, a range of it, or several; `flush` sends: from memory with send and sendmsg, from files with sendfile.
 
-use super::file_cache::Entry;
+use super::file_cache::OpenedFile;
 use crate::http::exchange::Body;
 use crate::os::{Failure, Socket};
 use std::collections::VecDeque;
@@ -28,7 +28,7 @@ const READ_CHUNK: usize = 128 << 10;
 #[derive(Debug)]
 struct FileSlice {
     after: usize,
-    entry: Arc<Entry>,
+    entry: Arc<OpenedFile>,
     at: u64,
     end: u64,
 }
@@ -96,7 +96,7 @@ impl Output {
     /// Queues the body of a response, which is in the file of `entry`: all of it, one range, or parts between heads of
     /// multipart/byteranges. Returns how many bytes will be sent from the file, without those that were copied into
     /// `bytes`. Errors: a small slice can't be read.
-    pub(crate) fn push_body(&mut self, entry: &Arc<Entry>, body: Body) -> io::Result<u64> {
+    pub(crate) fn push_body(&mut self, entry: &Arc<OpenedFile>, body: Body) -> io::Result<u64> {
         match body {
             Body::None => Ok(0),
             Body::File { start, end } => self.push_file(entry, start, end),
@@ -112,9 +112,9 @@ impl Output {
         }
     }
 
-    /// Queues bytes `start..end` of a file; a small slice is copied into `bytes` at once. Returns how many bytes will be
-    /// sent from the file: 0 if they were copied. Errors: a small slice can't be read.
-    fn push_file(&mut self, entry: &Arc<Entry>, start: u64, end: u64) -> io::Result<u64> {
+    /// Queues bytes `start..end` of a file; a small slice is copied into `bytes` at once. Returns how many bytes will
+    /// be sent from the file: 0 if they were copied. Errors: a small slice can't be read.
+    fn push_file(&mut self, entry: &Arc<OpenedFile>, start: u64, end: u64) -> io::Result<u64> {
         if end - start > COPY_MAX {
             self.files.push_back(FileSlice { after: self.bytes.len(), entry: entry.clone(), at: start, end });
             return Ok(end - start);

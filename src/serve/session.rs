@@ -1,6 +1,6 @@
 //! The buffers of a connection that is busy: the bytes that have come, the exchange, the answers on their way.
 
-use super::file_cache::Entry;
+use super::file_cache::OpenedFile;
 use super::output::Output;
 use crate::http::exchange::Exchange;
 use crate::os::Socket;
@@ -22,7 +22,7 @@ pub(super) struct Session {
     pub(super) ex: Exchange,
     pub(super) out: Output,
     /// The file of the current response.
-    pub(super) entry: Option<Arc<Entry>>,
+    pub(super) entry: Option<Arc<OpenedFile>>,
     /// The last read was short: nothing more is there until the next event.
     pub(super) has_read_all: bool,
     /// The client has closed its side. Reported once, and true in the turns to come, when bytes are left to be read.

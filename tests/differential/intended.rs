@@ -8,7 +8,7 @@ mod requests;
 use crate::transcript::Transcript;
 
 #[derive(Clone, Copy)]
-pub struct Entry {
+pub struct Difference {
     pub site: &'static str,
     pub probe: &'static str,
     /// [`Transcript::summary`] of drover's side.
@@ -34,33 +34,35 @@ pub fn adds(status: u16, name: &str, value: &str) -> bool {
 }
 
 /// The differences that are listed for a site.
-pub fn of(site: &str) -> impl Iterator<Item = Entry> {
-    entries().filter(move |entry| entry.site == site)
+pub fn of(site: &str) -> impl Iterator<Item = Difference> {
+    differences().filter(move |listed| listed.site == site)
 }
 
-fn entries() -> impl Iterator<Item = Entry> {
-    let single =
-        [conditions::ENTRIES, requests::ENTRIES, answers::ENTRIES, codings::ENTRIES].into_iter().flatten().copied();
+fn differences() -> impl Iterator<Item = Difference> {
+    let single = [conditions::DIFFERENCES, requests::DIFFERENCES, answers::DIFFERENCES, codings::DIFFERENCES]
+        .into_iter()
+        .flatten()
+        .copied();
     let groups = [conditions::GROUPS, requests::GROUPS, answers::GROUPS].into_iter().flatten();
-    single.chain(groups.flat_map(Group::entries))
+    single.chain(groups.flat_map(Group::differences))
 }
 
 impl Group {
-    fn entries(&self) -> impl Iterator<Item = Entry> {
+    fn differences(&self) -> impl Iterator<Item = Difference> {
         let Group { site, drover, reason, probes } = *self;
-        probes.iter().map(move |probe| Entry { site, probe, drover, reason })
+        probes.iter().map(move |probe| Difference { site, probe, drover, reason })
     }
 }
 
 /// Whether this difference is listed, and is the one listed.
 pub fn covers(site: &str, probe: &str, drover: &Transcript) -> bool {
-    of(site).any(|entry| entry.probe == probe && entry.drover == drover.summary())
+    of(site).any(|listed| listed.probe == probe && listed.drover == drover.summary())
 }
 
 #[test]
-fn every_entry_has_a_reason() {
-    for entry in entries() {
-        assert!(entry.reason.len() > 20, "{} | {}", entry.site, entry.probe);
+fn every_difference_has_a_reason() {
+    for listed in differences() {
+        assert!(listed.reason.len() > 20, "{} | {}", listed.site, listed.probe);
     }
     for (status, name, _, reason) in FIELDS {
         assert!(reason.len() > 20, "{status} {name}");

@@ -1,76 +1,81 @@
 //! Answers: their texts, pages, fields and variables.
 
-use super::{Entry, Group};
+use super::{Difference, Group};
 
 const TWICE: &str = "nginx runs through its header filters before it finds that a 416 is due, and again for that";
 const KEPT: &str = "nginx announces keep-alive in its 412 and closes; drover keeps what it announces";
 
-pub(super) const ENTRIES: &[Entry] = &[
-    Entry { site: "hardened", probe: "GET /assets/app.js Range: bytes=2-5", drover: "416 open", reason: TWICE },
-    Entry { site: "hardened", probe: "GET /assets/app.0f9e.js Range: bytes=2-5", drover: "416 open", reason: TWICE },
-    Entry { site: "mirror", probe: "GET /archive.tar.gz Range: bytes=400000-", drover: "416 open", reason: TWICE },
-    Entry { site: "container", probe: "GET /config.js Range: bytes=2-5", drover: "416 open", reason: TWICE },
-    Entry {
+pub(super) const DIFFERENCES: &[Difference] = &[
+    Difference { site: "hardened", probe: "GET /assets/app.js Range: bytes=2-5", drover: "416 open", reason: TWICE },
+    Difference {
+        site: "hardened",
+        probe: "GET /assets/app.0f9e.js Range: bytes=2-5",
+        drover: "416 open",
+        reason: TWICE,
+    },
+    Difference { site: "mirror", probe: "GET /archive.tar.gz Range: bytes=400000-", drover: "416 open", reason: TWICE },
+    Difference { site: "container", probe: "GET /config.js Range: bytes=2-5", drover: "416 open", reason: TWICE },
+    Difference {
         site: "names",
         probe: "GET / Host: exact.example\\x",
         drover: "400 close",
         reason: "RFC 9112 3.2: an invalid Host MUST be answered 400",
     },
-    Entry {
+    Difference {
         site: "names",
         probe: "GET / Host: exact.example:port",
         drover: "400 close",
         reason: "RFC 9112 3.2: an invalid Host MUST be answered 400",
     },
-    Entry {
+    Difference {
         site: "names",
         probe: "GET / Host: user@exact.example",
         drover: "400 close",
         reason: "RFC 9112 3.2: an invalid Host MUST be answered 400",
     },
-    Entry {
+    Difference {
         site: "names",
         probe: "GET / Host: [::1",
         drover: "400 close",
         reason: "RFC 9112 3.2: an invalid Host MUST be answered 400",
     },
-    Entry {
+    Difference {
         site: "files",
         probe: "GET /future.txt",
         drover: "200 open",
         reason: "RFC 9110 8.8.2.1: Last-Modified MUST NOT be later than Date",
     },
-    Entry {
+    Difference {
         site: "returns",
         probe: "GET /304",
         drover: "304 open",
         reason: "RFC 9110 8.6: Content-Length in a 304 MUST be that of the 200, which is not 0",
     },
-    Entry {
+    Difference {
         site: "returns",
         probe: "GET /431",
         drover: "431 open",
         reason: "RFC 6585 5 gives 431 its phrase, and so it has a page",
     },
-    Entry {
+    Difference {
         site: "errors",
         probe: "GET /to-200/x If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT",
         drover: "304 open",
         reason: "the log has the status that was sent, nginx's the one that error_page names",
     },
-    Entry {
+    Difference {
         site: "errors",
         probe: "GET /to-200/x Range: bytes=0-3",
         drover: "206 open",
         reason: "the log has the status that was sent, nginx's the one that error_page names",
     },
-    Entry {
+    Difference {
         site: "pages",
         probe: "GET /plain-200 If-None-Match: *",
         drover: "304 open",
         reason: "the log has the status that was sent, nginx's the one that error_page names",
     },
-    Entry {
+    Difference {
         site: "files",
         probe: "TRACE /page.html",
         drover: "405 open",

@@ -1,99 +1,104 @@
 //! Conditional requests, ranges, and the validators that both compare.
 
-use super::{Entry, Group};
+use super::{Difference, Group};
 
 const KEPT: &str = "nginx announces keep-alive in its 412 and closes; drover keeps what it announces";
 const SENT: &str = "RFC 9110 8.8: the validators are those that are sent, also where add_header says them; \
     nginx compares with the file's own";
 
-pub(super) const ENTRIES: &[Entry] = &[
-    Entry {
+pub(super) const DIFFERENCES: &[Difference] = &[
+    Difference {
         site: "conditionals",
         probe: "GET /digits.txt If-None-Match: \"2ebc98a1-64\" If-Modified-Since: Sun, 06 Nov 1994 08:49:36 GMT",
         drover: "304 open",
         reason: "RFC 9110 13.1.3: If-Modified-Since MUST be ignored when there is an If-None-Match",
     },
-    Entry {
+    Difference {
         site: "conditionals",
         probe: "GET /digits.txt If-Match: \"2ebc98a1-64\" If-Unmodified-Since: Sun, 06 Nov 1994 08:49:36 GMT",
         drover: "200 open",
         reason: "RFC 9110 13.1.4: If-Unmodified-Since MUST be ignored when there is an If-Match",
     },
-    Entry {
+    Difference {
         site: "conditionals",
         probe: "GET /digits.txt If-Unmodified-Since: nonsense",
         drover: "200 open",
         reason: "RFC 9110 13.1.4: a value that is no date MUST be ignored",
     },
-    Entry {
+    Difference {
         site: "conditionals",
         probe: "GET /digits.txt If-Unmodified-Since: Sun, 06 Nov 1994 08:49:36 GMT",
         drover: "412 open",
         reason: KEPT,
     },
-    Entry {
+    Difference {
         site: "conditionals",
         probe: "GET /digits.txt If-Match: W/\"2ebc98a1-64\"",
         drover: "412 open",
         reason: KEPT,
     },
-    Entry { site: "conditionals", probe: "GET /digits.txt If-Match: \"other\"", drover: "412 open", reason: KEPT },
-    Entry {
+    Difference { site: "conditionals", probe: "GET /digits.txt If-Match: \"other\"", drover: "412 open", reason: KEPT },
+    Difference {
         site: "conditionals",
         probe: "GET /digits.txt If-Match: \"other\" If-None-Match: \"2ebc98a1-64\"",
         drover: "412 open",
         reason: KEPT,
     },
-    Entry { site: "conditionals", probe: "HEAD /digits.txt If-Match: \"other\"", drover: "412 open", reason: KEPT },
-    Entry {
+    Difference {
+        site: "conditionals",
+        probe: "HEAD /digits.txt If-Match: \"other\"",
+        drover: "412 open",
+        reason: KEPT,
+    },
+    Difference {
         site: "ranges",
         probe: "GET /digits.txt Range: bytes=0-9 If-Match: \"other\"",
         drover: "412 open",
         reason: KEPT,
     },
-    Entry {
+    Difference {
         site: "ranges",
         probe: "GET /digits.txt Range: bytes=0-9,",
         drover: "206 open",
         reason: "RFC 9110 5.6.1.2: empty elements of a list MUST be accepted",
     },
-    Entry {
+    Difference {
         site: "ranges",
         probe: "GET /digits.txt Range: bytes=,0-9",
         drover: "206 open",
         reason: "RFC 9110 5.6.1.2: empty elements of a list MUST be accepted",
     },
-    Entry {
+    Difference {
         site: "ranges",
         probe: "GET /digits.txt Range: bytes=0-9,,20-29",
         drover: "206 open",
         reason: "RFC 9110 5.6.1.2: empty elements of a list MUST be accepted",
     },
-    Entry {
+    Difference {
         site: "ranges",
         probe: "GET /digits.txt Range: bytes=0-99999999999999999999",
         drover: "206 open",
         reason: "RFC 9110 14.1.2: a range beyond the end means up to the end, however many digits it has",
     },
-    Entry {
+    Difference {
         site: "ranges",
         probe: "GET /digits.txt Range: bytes=-99999999999999999999",
         drover: "206 open",
         reason: "RFC 9110 14.1.2: a range beyond the end means up to the end, however many digits it has",
     },
-    Entry {
+    Difference {
         site: "ranges",
         probe: "HEAD /digits.txt Range: bytes=0-9",
         drover: "200 open",
         reason: "RFC 9110 14.2: Range MUST be ignored with methods other than GET",
     },
-    Entry {
+    Difference {
         site: "ranges",
         probe: "HEAD /digits.txt Range: bytes=0-9,20-29",
         drover: "200 open",
         reason: "RFC 9110 14.2: Range MUST be ignored with methods other than GET",
     },
-    Entry {
+    Difference {
         site: "ranges",
         probe: "HEAD /digits.txt Range: bytes=200-",
         drover: "200 open",

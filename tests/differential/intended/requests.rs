@@ -1,183 +1,183 @@
 //! Requests that drover refuses, or reads otherwise.
 
-use super::{Entry, Group};
+use super::{Difference, Group};
 
 const NO_FIELD_LINE: &str = "RFC 9112 5.1: not a field line; nginx drops it silently, and two servers in a chain \
     may read it differently";
 const CONTROL: &str = "RFC 9110 5.5: control characters are invalid in values, and some servers take them for \
     line ends or blanks";
 
-pub(super) const ENTRIES: &[Entry] = &[
-    Entry {
+pub(super) const DIFFERENCES: &[Difference] = &[
+    Difference {
         site: "connection",
         probe: "GET /page.html Connection: close Connection: keep-alive",
         drover: "200 close",
         reason: "RFC 9112 9.3: close among the options ends the connection, whatever else is there",
     },
-    Entry {
+    Difference {
         site: "strict",
         probe: "no version",
         drover: "400 close",
         reason: "HTTP/0.9 has neither status nor length: its answer could be taken for another request's body",
     },
-    Entry {
+    Difference {
         site: "strict",
         probe: "no version, missing file",
         drover: "400 close",
         reason: "HTTP/0.9 has neither status nor length: its answer could be taken for another request's body",
     },
-    Entry {
+    Difference {
         site: "strict",
         probe: "no version, with headers after",
         drover: "400 close",
         reason: "HTTP/0.9 has neither status nor length: its answer could be taken for another request's body",
     },
-    Entry { site: "strict", probe: "no colon", drover: "400 close", reason: NO_FIELD_LINE },
-    Entry { site: "strict", probe: "bytes above 127 in a name", drover: "400 close", reason: NO_FIELD_LINE },
-    Entry { site: "strict", probe: "brackets in a name", drover: "400 close", reason: NO_FIELD_LINE },
-    Entry { site: "strict", probe: "control character in a value", drover: "400 close", reason: CONTROL },
-    Entry { site: "strict", probe: "DEL in a value", drover: "400 close", reason: CONTROL },
-    Entry { site: "strict", probe: "Transfer-Encoding with a vertical tab", drover: "400 close", reason: CONTROL },
-    Entry {
+    Difference { site: "strict", probe: "no colon", drover: "400 close", reason: NO_FIELD_LINE },
+    Difference { site: "strict", probe: "bytes above 127 in a name", drover: "400 close", reason: NO_FIELD_LINE },
+    Difference { site: "strict", probe: "brackets in a name", drover: "400 close", reason: NO_FIELD_LINE },
+    Difference { site: "strict", probe: "control character in a value", drover: "400 close", reason: CONTROL },
+    Difference { site: "strict", probe: "DEL in a value", drover: "400 close", reason: CONTROL },
+    Difference { site: "strict", probe: "Transfer-Encoding with a vertical tab", drover: "400 close", reason: CONTROL },
+    Difference {
         site: "strict",
         probe: "the h2c preface",
         drover: "505 close",
         reason: "The request line is well-formed and its version is 2.0: RFC 9110 15.6.6 has a status for that",
     },
-    Entry {
+    Difference {
         site: "strict",
         probe: "Transfer-Encoding gzip",
         drover: "400 close",
         reason: "RFC 9112 6.3: a request whose last transfer coding is not chunked MUST be answered 400",
     },
-    Entry {
+    Difference {
         site: "strict",
         probe: "Transfer-Encoding identity",
         drover: "400 close",
         reason: "RFC 9112 6.3: a request whose last transfer coding is not chunked MUST be answered 400",
     },
-    Entry {
+    Difference {
         site: "strict",
         probe: "Transfer-Encoding identity with a length",
         drover: "400 close",
         reason: "RFC 9112 6.3: a request whose last transfer coding is not chunked MUST be answered 400",
     },
-    Entry {
+    Difference {
         site: "strict",
         probe: "Transfer-Encoding xchunked",
         drover: "400 close",
         reason: "RFC 9112 6.3: a request whose last transfer coding is not chunked MUST be answered 400",
     },
-    Entry {
+    Difference {
         site: "limits",
         probe: "a field of 2100",
         drover: "431 close",
         reason: "RFC 6585 5: 431 tells a head that is too large from one that is malformed",
     },
-    Entry {
+    Difference {
         site: "limits",
         probe: "a field of 5000",
         drover: "431 close",
         reason: "RFC 6585 5: 431 tells a head that is too large from one that is malformed",
     },
-    Entry {
+    Difference {
         site: "bodies",
         probe: "Expect without a body",
         drover: "200 open",
         reason: "RFC 9110 10.1.1: there is nothing to continue with",
     },
-    Entry {
+    Difference {
         site: "headers",
         probe: "GET /not-modified",
         drover: "304 open",
         reason: "RFC 9110 8.6: Content-Length in a 304 MUST be that of the 200, which is not 0",
     },
-    Entry {
+    Difference {
         site: "headers",
         probe: "GET /epoch/page.html Range: bytes=100-",
         drover: "416 open",
         reason: "add_header and expires name the statuses they add to, without 416; nginx adds them to the 206 it \
             began",
     },
-    Entry {
+    Difference {
         site: "connection",
         probe: "half a request line, then the end",
         drover: "close",
         reason: "the log has the request line once it is whole; until then there is none",
     },
-    Entry {
+    Difference {
         site: "limits",
         probe: "a query of 2100",
         drover: "414 close",
         reason: "a request line that is too long is logged as far as it came, which depends on the sizes of reads",
     },
-    Entry {
+    Difference {
         site: "limits",
         probe: "a query of 5000",
         drover: "414 close",
         reason: "a request line that is too long is logged as far as it came, which depends on the sizes of reads",
     },
-    Entry {
+    Difference {
         site: "limits",
         probe: "HEAD, a query of 5000",
         drover: "414 close",
         reason: "a request line that is too long is logged as far as it came, which depends on the sizes of reads",
     },
-    Entry {
+    Difference {
         site: "limits",
         probe: "Connection: close, a query of 5000",
         drover: "414 close",
         reason: "a request line that is too long is logged as far as it came, which depends on the sizes of reads",
     },
-    Entry {
+    Difference {
         site: "limits",
         probe: "three fields of 1500",
         drover: "200 open",
         reason: "the limit is on the whole head; how nginx's buffers happen to fill up is not copied",
     },
-    Entry {
+    Difference {
         site: "limits",
         probe: "query and two fields of 1500",
         drover: "200 open",
         reason: "the limit is on the whole head; how nginx's buffers happen to fill up is not copied",
     },
-    Entry {
+    Difference {
         site: "limits",
         probe: "a name without end",
         drover: "431 close",
         reason: "RFC 6585 5: header fields too large are 431",
     },
-    Entry {
+    Difference {
         site: "limits",
         probe: "a method without end",
         drover: "414 close",
         reason: "a request line that is too long is logged as far as it came, which depends on the sizes of reads",
     },
-    Entry {
+    Difference {
         site: "strict",
         probe: "bare CR in the request line",
         drover: "400 close",
         reason: "the log has the line as it came",
     },
-    Entry {
+    Difference {
         site: "bodies",
         probe: "GET, size just fits",
         drover: "413 close",
         reason: "a chunk that is beyond client_max_body_size is 413, whatever its size",
     },
-    Entry {
+    Difference {
         site: "bodies",
         probe: "GET, line feeds only",
         drover: "400 close",
         reason: "RFC 9112 7.1: the lines of the chunked coding end in CRLF",
     },
-    Entry {
+    Difference {
         site: "bodies",
         probe: "GET, more than allowed",
         drover: "413 close",
         reason: "client_max_body_size holds for chunked bodies that are dropped, too",
     },
-    Entry {
+    Difference {
         site: "bodies",
         probe: "Expect, the body comes along",
         drover: "200 open",

@@ -31,8 +31,8 @@
 //!
 //! # Adding a model
 //!
-//! 1. Write `src/dispatch/NAME.rs` with a `pub(super) static KIND: ModelKind` (its name, its parameters, its text for the
-//!    reference page) and a type that implements `Model`. `herd.rs` is the smallest; `model/` describes the seam.
+//! 1. Write `src/dispatch/NAME.rs` with a `pub(super) static KIND: ModelKind` (its name, its parameters, its text for
+//!    the reference page) and a type that implements `Model`. `herd.rs` is the smallest; `model/` describes the seam.
 //! 2. Below, add `mod NAME;` to the models and `&NAME::KIND` to `MODELS`.
 //!
 //! Nothing else changes: the directive, its checks and its reference page, forking, respawn, drain, reload, signals,

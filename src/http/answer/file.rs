@@ -1,8 +1,8 @@
 //! A file as the answer: which of its bytes a request gets, and the head in front of them.
 //!
-//! A range becomes bytes so: `phases/static_files.rs` has found the file; `negotiate` asks `ranges.rs`, which reads the
-//! fields Range and If-Range with `message/range.rs`; `write` makes the head and says which bytes of the file follow; the
-//! driver queues and sends these (`serve/output.rs`).
+//! A range becomes bytes in five files: `phases/static_files.rs` has found the file; `negotiate` asks `ranges.rs`,
+//! which reads Range and If-Range with `message/range.rs`; `write` makes the head, and a `Body` that says which bytes
+//! of the file follow; `push_body` of `serve/output.rs` queues these.
 
 use super::conditions::{self, etag, last_modified};
 use super::fields::Fields;

@@ -38,8 +38,8 @@
 //! 7. The exchange asks for files by actions (`http/exchange/action.rs`), which `serve/engine/exchange.rs` carries out
 //!    with `serve/file_cache.rs`.
 //! 8. `http/answer/file.rs` makes the answer of a file, by the request's conditions (`http/answer/conditions.rs`) and
-//!    ranges (`http/answer/ranges.rs`); `http/answer/response.rs` writes the head; `serve/output.rs` sends head and body
-//!    in as few system calls as possible.
+//!    ranges (`http/answer/ranges.rs`); `http/answer/response.rs` writes the head; `serve/output.rs` sends head and
+//!    body in as few system calls as possible.
 //! 9. `serve/access_log.rs` writes the line of the access log, `serve/engine/account.rs` counts in the ledger
 //!    (`shm/ledger.rs`).
 //! 10. The next request on the connection begins, or the connection is idle and owns no buffer, or it ends

@@ -52,7 +52,7 @@ pub use exchange::HttpConf;
 use crate::conf::Entry;
 use answer::{conditions, gzip_ok, headers, pages, ranges, redirect, server_tokens};
 use exchange::{
-    Known, authorization, error_lines, file_path, geo, limits, map, media_type, proxied, referer, split_clients,
+    Embedded, authorization, error_lines, file_path, geo, limits, map, media_type, proxied, referer, split_clients,
     variables,
 };
 use phases::{
@@ -105,7 +105,7 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
 ];
 
 /// The tables of variables: each stands beside the code that computes the values.
-static VARIABLES: &[&[Known]] = &[
+static VARIABLES: &[&[Embedded]] = &[
     variables::VARIABLES,
     file_path::VARIABLES,
     proxied::VARIABLES,

@@ -1,6 +1,6 @@
 //! `Authorization: Basic`, as far as the log needs it.
 
-use super::cx::{Cx, Known};
+use super::cx::{Cx, Embedded};
 use super::state::Exchange;
 use crate::http::message::field::Id;
 use base64::Engine;
@@ -36,7 +36,8 @@ fn decode(encoded: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The variables that this file computes.
-pub static VARIABLES: &[Known] = &[Known::client("remote_user", "the user that Authorization: Basic names", user)];
+pub static VARIABLES: &[Embedded] =
+    &[Embedded::client("remote_user", "the user that Authorization: Basic names", user)];
 
 #[cfg(test)]
 mod tests {

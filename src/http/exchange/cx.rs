@@ -42,13 +42,14 @@ pub struct HttpConf {
     has_coded_files: bool,
 }
 
-/// A variable of the tables. Its function appends the value, or says `false` when there is none.
-pub struct Known {
+/// A variable of the tables, as nginx's manual calls those that a conf need not define. Its function appends the value,
+/// or says `false` when there is none.
+pub struct Embedded {
     pub(in crate::http) name: &'static str,
     /// The value, for the reference.
     pub about: &'static str,
     /// The value may hold bytes that the client chose, and so is escaped in logs.
-    pub(super) is_foreign: bool,
+    pub(super) is_from_client: bool,
     pub(super) get: Get,
 }
 
@@ -57,7 +58,7 @@ type Get = fn(&Exchange, &Cx, &mut Vec<u8>) -> bool;
 /// A variable that a template uses, bound to its value.
 #[derive(Debug, Clone)]
 pub(crate) enum Variable {
-    Known(&'static Known),
+    Embedded(&'static Embedded),
     /// `$http_NAME`: a request header field.
     Header(String),
     /// `$sent_http_NAME`: a response header field.
@@ -110,7 +111,7 @@ pub struct Handler {
     pub(in crate::http) shows_times: bool,
 }
 
-impl std::fmt::Debug for Known {
+impl std::fmt::Debug for Embedded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "${}", self.name)
     }

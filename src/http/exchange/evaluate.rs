@@ -58,7 +58,7 @@ impl Template {
                     let start = out.len();
                     if !variable.get(ex, cx, out) {
                         out.extend_from_slice(missing);
-                    } else if variable.is_foreign() {
+                    } else if variable.is_from_client() {
                         escape(out, start);
                     }
                 }

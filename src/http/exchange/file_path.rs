@@ -1,6 +1,6 @@
 //! From a uri to a path of the file system: nginx's `ngx_http_map_uri_to_path`.
 
-use super::cx::{Cx, Known};
+use super::cx::{Cx, Embedded};
 use super::state::Exchange;
 use super::variables::put;
 use crate::http::site::Location;
@@ -44,12 +44,12 @@ fn map(ex: &Exchange, cx: &Cx, location: &Location, out: &mut Vec<u8>) {
 }
 
 /// The variables that this file computes.
-pub static VARIABLES: &[Known] = &[
-    Known::ours("document_root", "the root or alias", |ex, cx, out| {
+pub static VARIABLES: &[Embedded] = &[
+    Embedded::ours("document_root", "the root or alias", |ex, cx, out| {
         ex.location_of(cx).scope.get(&ROOT).path().eval(ex, cx, out);
         true
     }),
-    Known::client("request_filename", "path of the file for $uri", |ex, cx, out| {
+    Embedded::client("request_filename", "path of the file for $uri", |ex, cx, out| {
         if ex.has_lost_alias(cx) {
             return false;
         }

@@ -28,7 +28,7 @@ pub mod variables;
 
 pub use action::{Action, After, Body, FileKind, Found, Listed, Part};
 pub use answer::Answer;
-pub use cx::{ConnInfo, Cx, Handler, HttpConf, Known, Stage};
+pub use cx::{ConnInfo, Cx, Embedded, Handler, HttpConf, Stage};
 pub(in crate::http) use file_path::directory;
 pub(in crate::http) use flow::{Flow, Lookup, LookupKind};
 pub use response::Response;

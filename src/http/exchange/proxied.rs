@@ -1,6 +1,6 @@
 //! `$proxy_protocol_*`: the words of the PROXY protocol as they came, whether the proxy is believed or not.
 
-use super::cx::{Cx, Known};
+use super::cx::{Cx, Embedded};
 use super::error_lines;
 use super::state::Exchange;
 use crate::http::message::proxy_protocol::{End, ProxyHeader};
@@ -35,19 +35,19 @@ fn port(cx: &Cx, out: &mut Vec<u8>, end: fn(&ProxyHeader) -> &End) -> bool {
 }
 
 /// The ends of the connection that the proxy has accepted.
-pub static VARIABLES: &[Known] = &[
-    Known::ours("proxy_protocol_addr", "the client's address, as the PROXY protocol says", |_, cx, out| {
+pub static VARIABLES: &[Embedded] = &[
+    Embedded::ours("proxy_protocol_addr", "the client's address, as the PROXY protocol says", |_, cx, out| {
         addr(cx, out, |header| &header.source)
     }),
-    Known::ours("proxy_protocol_port", "the client's port, as the PROXY protocol says", |_, cx, out| {
+    Embedded::ours("proxy_protocol_port", "the client's port, as the PROXY protocol says", |_, cx, out| {
         port(cx, out, |header| &header.source)
     }),
-    Known::ours(
+    Embedded::ours(
         "proxy_protocol_server_addr",
         "the address that the client connected to, as the PROXY protocol says",
         |_, cx, out| addr(cx, out, |header| &header.server),
     ),
-    Known::ours(
+    Embedded::ours(
         "proxy_protocol_server_port",
         "the port that the client connected to, as the PROXY protocol says",
         |_, cx, out| port(cx, out, |header| &header.server),

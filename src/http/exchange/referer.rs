@@ -1,6 +1,6 @@
 //! `$invalid_referer`: whether a request comes from where `valid_referers` does not let it come from.
 
-use super::cx::{Cx, Known};
+use super::cx::{Cx, Embedded};
 use super::error_lines;
 use super::state::Exchange;
 use crate::http::message::field::Id;
@@ -19,5 +19,5 @@ fn invalid_referer(ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) -> bool {
 }
 
 /// The variables that this file computes.
-pub static VARIABLES: &[Known] =
-    &[Known::ours("invalid_referer", "empty if Referer is right by valid_referers, else 1", invalid_referer)];
+pub static VARIABLES: &[Embedded] =
+    &[Embedded::ours("invalid_referer", "empty if Referer is right by valid_referers, else 1", invalid_referer)];

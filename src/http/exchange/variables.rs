@@ -1,7 +1,7 @@
 //! The variables: an entry each in a table. A log field is a variable. A room whose code computes a value has a table
 //! of its own beside that code; the top of `http` lists the tables, and they are bound to the names that a conf uses.
 
-use super::cx::{Cx, Definition, Known, Variable};
+use super::cx::{Cx, Definition, Embedded, Variable};
 use super::defined::Definitions;
 use super::error_lines;
 use super::proxied;
@@ -13,14 +13,14 @@ use crate::http::site::template::VariableNames;
 use crate::os::Addr;
 use std::io::Write;
 
-impl Known {
+impl Embedded {
     /// A variable whose value may hold bytes that a client sent.
     pub(in crate::http) const fn client(
         name: &'static str,
         about: &'static str,
         get: fn(&Exchange, &Cx, &mut Vec<u8>) -> bool,
-    ) -> Known {
-        Known { name, about, is_foreign: true, get }
+    ) -> Embedded {
+        Embedded { name, about, is_from_client: true, get }
     }
 
     /// A variable whose value never holds bytes that a client sent.
@@ -28,8 +28,8 @@ impl Known {
         name: &'static str,
         about: &'static str,
         get: fn(&Exchange, &Cx, &mut Vec<u8>) -> bool,
-    ) -> Known {
-        Known { name, about, is_foreign: false, get }
+    ) -> Embedded {
+        Embedded { name, about, is_from_client: false, get }
     }
 }
 
@@ -55,7 +55,7 @@ const CHANGEABLE: [&str; 3] = ["args", "limit_rate", "invalid_referer"];
 pub(in crate::http) fn bind(
     names: &VariableNames,
     defined: &Definitions,
-    tables: &[&'static [Known]],
+    tables: &[&'static [Embedded]],
 ) -> Result<Vec<Variable>, conf::Error> {
     let known = || tables.iter().copied().flatten();
     let is_fixed = |name: &str| {
@@ -71,7 +71,7 @@ pub(in crate::http) fn bind(
             return Some(Variable::Defined(definition.clone(), number));
         }
         if let Some(variable) = known().find(|variable| variable.name == name) {
-            return Some(Variable::Known(variable));
+            return Some(Variable::Embedded(variable));
         }
         match names.is_captured(name) {
             true => Some(Variable::Named(name.to_owned())),
@@ -80,7 +80,7 @@ pub(in crate::http) fn bind(
     };
     let bind_one = |(number, (name, span)): (usize, (&str, conf::Span))| {
         match unset(number, name) {
-            Some(own @ (Variable::Known(_) | Variable::Named(_) | Variable::Capture(_))) => return Ok(own),
+            Some(own @ (Variable::Embedded(_) | Variable::Named(_) | Variable::Capture(_))) => return Ok(own),
             unset if names.is_set(name) => {
                 return Ok(Variable::Set { name: name.to_owned(), unset: unset.map(Box::new) });
             }
@@ -116,7 +116,7 @@ impl Variable {
     /// Appends the value. `false`: there is none.
     pub(super) fn get(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) -> bool {
         match self {
-            Variable::Known(variable) => (variable.get)(ex, cx, out),
+            Variable::Embedded(variable) => (variable.get)(ex, cx, out),
             Variable::Header(name) => header(ex, cx, name, out),
             Variable::Sent(name) => join(out, b", ", ex.response.sent(name.as_bytes())),
             Variable::Arg(name) => put(out, argument(&ex.target.args, name.as_bytes())),
@@ -138,9 +138,9 @@ impl Variable {
         }
     }
 
-    /// Whether the client may have chosen the value.
-    pub(super) fn is_foreign(&self) -> bool {
-        !matches!(self, Variable::Known(variable) if !variable.is_foreign)
+    /// Whether the value may hold bytes that the client chose.
+    pub(super) fn is_from_client(&self) -> bool {
+        !matches!(self, Variable::Embedded(variable) if !variable.is_from_client)
     }
 }
 
@@ -268,98 +268,102 @@ fn request_id(cx: &Cx, out: &mut Vec<u8>) -> bool {
 }
 
 /// The variables of the exchange itself.
-pub static VARIABLES: &[Known] = &[
-    Known::ours(
+pub static VARIABLES: &[Embedded] = &[
+    Embedded::ours(
         "accept_delay",
         "seconds with ms from the connection's handshake to its accept, in ticks of the kernel (4 ms at 250 Hz)",
         |_, cx, out| cx.conn.accept_delay_ms.is_some_and(|ms| seconds(out, ms.into())),
     ),
-    Known::client("args", "the query", |ex, _, out| !ex.target.args.is_empty() && put(out, Some(&ex.target.args))),
-    Known::client("binary_remote_addr", "the client's address, 4 or 16 bytes", |ex, cx, out| {
+    Embedded::client("args", "the query", |ex, _, out| !ex.target.args.is_empty() && put(out, Some(&ex.target.args))),
+    Embedded::client("binary_remote_addr", "the client's address, 4 or 16 bytes", |ex, cx, out| {
         match ex.client(cx).ip() {
             Some(std::net::IpAddr::V4(ip)) => put(out, Some(&ip.octets())),
             Some(std::net::IpAddr::V6(ip)) => put(out, Some(&ip.octets())),
             None => put(out, Some(b"unix:")),
         }
     }),
-    Known::ours("body_bytes_sent", "bytes sent, without the head", |ex, _, out| {
+    Embedded::ours("body_bytes_sent", "bytes sent, without the head", |ex, _, out| {
         number(out, ex.account.bytes_sent.saturating_sub(ex.account.head_sent))
     }),
-    Known::ours("bytes_sent", "bytes sent", |ex, _, out| number(out, ex.account.bytes_sent)),
-    Known::ours("connection", "number of the connection in its worker", |_, cx, out| number(out, cx.conn.number)),
-    Known::ours("connection_requests", "number of this request on its connection", |_, cx, out| {
+    Embedded::ours("bytes_sent", "bytes sent", |ex, _, out| number(out, ex.account.bytes_sent)),
+    Embedded::ours("connection", "number of the connection in its worker", |_, cx, out| number(out, cx.conn.number)),
+    Embedded::ours("connection_requests", "number of this request on its connection", |_, cx, out| {
         number(out, cx.conn.requests.into())
     }),
-    Known::client("content_length", "the request's Content-Length", |ex, cx, out| {
+    Embedded::client("content_length", "the request's Content-Length", |ex, cx, out| {
         put(out, ex.head.get(cx.input, b"content-length"))
     }),
-    Known::client("content_type", "the request's Content-Type", |ex, cx, out| header(ex, cx, "content_type", out)),
-    Known::client("document_uri", "same as $uri", |ex, _, out| put(out, Some(&ex.target.uri))),
-    Known::ours("gzip_ratio", "none: nothing is compressed", |_, _, _| false),
-    Known::client("host", "host of the target, else of Host, else the server's name", host),
-    Known::ours("hostname", "name of the machine", |_, cx, out| put(out, Some(cx.conf.hostname.as_bytes()))),
-    Known::ours("https", "\"on\" under TLS, else empty", |_, _, _| true),
-    Known::ours("is_args", "\"?\" if there is a query, else empty", |ex, _, out| {
+    Embedded::client("content_type", "the request's Content-Type", |ex, cx, out| header(ex, cx, "content_type", out)),
+    Embedded::client("document_uri", "same as $uri", |ex, _, out| put(out, Some(&ex.target.uri))),
+    Embedded::ours("gzip_ratio", "none: nothing is compressed", |_, _, _| false),
+    Embedded::client("host", "host of the target, else of Host, else the server's name", host),
+    Embedded::ours("hostname", "name of the machine", |_, cx, out| put(out, Some(cx.conf.hostname.as_bytes()))),
+    Embedded::ours("https", "\"on\" under TLS, else empty", |_, _, _| true),
+    Embedded::ours("is_args", "\"?\" if there is a query, else empty", |ex, _, out| {
         put(out, Some(if ex.target.args.is_empty() { b"" } else { b"?" }))
     }),
-    Known::ours("limit_rate", "0: no limit", |_, _, out| number(out, 0)),
-    Known::ours("msec", "now, in seconds since 1970 with ms", |_, cx, out| seconds(out, cx.clock.unix_ms())),
-    Known::ours("nginx_version", "drover's version", |_, _, out| put(out, Some(env!("CARGO_PKG_VERSION").as_bytes()))),
-    Known::ours("pid", "pid of the worker", |_, _, out| number(out, std::process::id().into())),
-    Known::ours("pipe", "\"p\" if the request was pipelined, else \".\"", |ex, _, out| {
+    Embedded::ours("limit_rate", "0: no limit", |_, _, out| number(out, 0)),
+    Embedded::ours("msec", "now, in seconds since 1970 with ms", |_, cx, out| seconds(out, cx.clock.unix_ms())),
+    Embedded::ours("nginx_version", "drover's version", |_, _, out| {
+        put(out, Some(env!("CARGO_PKG_VERSION").as_bytes()))
+    }),
+    Embedded::ours("pid", "pid of the worker", |_, _, out| number(out, std::process::id().into())),
+    Embedded::ours("pipe", "\"p\" if the request was pipelined, else \".\"", |ex, _, out| {
         put(out, Some(if ex.account.is_pipelined { b"p" } else { b"." }))
     }),
-    Known::client("query_string", "same as $args", |ex, _, out| {
+    Embedded::client("query_string", "same as $args", |ex, _, out| {
         !ex.target.args.is_empty() && put(out, Some(&ex.target.args))
     }),
-    Known::client("remote_addr", "the client's address", |ex, cx, out| ip(out, ex.client(cx))),
-    Known::ours("remote_port", "the client's port, empty where none is known", |ex, cx, out| port(out, ex.client(cx))),
-    Known::client("request", "the request line", |ex, cx, out| {
+    Embedded::client("remote_addr", "the client's address", |ex, cx, out| ip(out, ex.client(cx))),
+    Embedded::ours("remote_port", "the client's port, empty where none is known", |ex, cx, out| {
+        port(out, ex.client(cx))
+    }),
+    Embedded::client("request", "the request line", |ex, cx, out| {
         !ex.head.line.is_empty() && put(out, Some(ex.head.line.of(cx.input)))
     }),
-    Known::ours("request_completion", "\"OK\" if the response was sent whole, else empty", |ex, _, out| {
+    Embedded::ours("request_completion", "\"OK\" if the response was sent whole, else empty", |ex, _, out| {
         put(out, Some(if ex.account.is_cut_short { b"" } else { b"OK" }))
     }),
-    Known::ours("request_id", "32 random hex digits", |_, cx, out| request_id(cx, out)),
-    Known::ours("request_length", "bytes of the request's head and body", |ex, _, out| {
+    Embedded::ours("request_id", "32 random hex digits", |_, cx, out| request_id(cx, out)),
+    Embedded::ours("request_length", "bytes of the request's head and body", |ex, _, out| {
         number(out, ex.account.head_len as u64 + ex.account.body_bytes)
     }),
-    Known::client("request_method", "GET, HEAD ...", |ex, cx, out| match ex.head.method_text.of(cx.input) {
+    Embedded::client("request_method", "GET, HEAD ...", |ex, cx, out| match ex.head.method_text.of(cx.input) {
         // An error page is fetched with GET, whatever the client has asked for.
         _ if ex.target.is_internal && ex.head.method == Method::Get => put(out, Some(b"GET")),
         text => !text.is_empty() && put(out, Some(text)),
     }),
-    Known::ours("request_time", "seconds with ms since the request's first byte", |ex, cx, out| {
+    Embedded::ours("request_time", "seconds with ms since the request's first byte", |ex, cx, out| {
         seconds(out, cx.clock.now_ms().saturating_sub(ex.account.started_ms))
     }),
-    Known::client("request_uri", "the target as it came, from its path on, with its query", |ex, cx, out| {
+    Embedded::client("request_uri", "the target as it came, from its path on, with its query", |ex, cx, out| {
         put(out, Some(ex.head.uri(cx.input)))
     }),
-    Known::ours("scheme", "http", |_, _, out| put(out, Some(b"http"))),
-    Known::ours("server_addr", "the address the client connected to", |_, cx, out| {
+    Embedded::ours("scheme", "http", |_, _, out| put(out, Some(b"http"))),
+    Embedded::ours("server_addr", "the address the client connected to", |_, cx, out| {
         cx.conn.local.as_ref().is_some_and(|addr| ip(out, addr))
     }),
-    Known::ours("server_name", "first name of the server", |ex, cx, out| {
+    Embedded::ours("server_name", "first name of the server", |ex, cx, out| {
         put(out, Some(ex.server_of(cx).name.as_bytes()))
     }),
-    Known::ours("server_port", "the port the client connected to", |_, cx, out| {
+    Embedded::ours("server_port", "the port the client connected to", |_, cx, out| {
         cx.conf.bound_addr(cx.conn.bound).port().is_some_and(|port| number(out, port.into()))
     }),
-    Known::client("server_protocol", "HTTP/1.0 or HTTP/1.1", |ex, cx, out| {
+    Embedded::client("server_protocol", "HTTP/1.0 or HTTP/1.1", |ex, cx, out| {
         put(out, Some(ex.head.version_text.of(cx.input)))
     }),
-    Known::ours("status", "status of the response", |ex, _, out| {
+    Embedded::ours("status", "status of the response", |ex, _, out| {
         let status = if ex.response.status == 0 { ex.error.status } else { ex.response.status };
         let _ = write!(out, "{status:03}");
         true
     }),
-    Known::ours("time_iso8601", "local time, 2026-11-20T10:00:00+00:00", |_, cx, out| {
+    Embedded::ours("time_iso8601", "local time, 2026-11-20T10:00:00+00:00", |_, cx, out| {
         put(out, Some(cx.clock.iso8601().as_bytes()))
     }),
-    Known::ours("time_local", "local time, 20/Nov/2026:10:00:00 +0000", |_, cx, out| {
+    Embedded::ours("time_local", "local time, 20/Nov/2026:10:00:00 +0000", |_, cx, out| {
         put(out, Some(cx.clock.log_time().as_bytes()))
     }),
-    Known::client("uri", "the path, normalised, as internal redirects change it", |ex, _, out| {
+    Embedded::client("uri", "the path, normalised, as internal redirects change it", |ex, _, out| {
         put(out, Some(&ex.target.uri))
     }),
 ];

@@ -2,7 +2,7 @@
 
 use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::nets::{Net, forwarded};
-use crate::http::exchange::{Cx, Exchange, Flow, Known, variables};
+use crate::http::exchange::{Cx, Embedded, Exchange, Flow, variables};
 use crate::http::message::field::Id;
 use crate::os::{Addr, resolve};
 use std::net::{IpAddr, SocketAddr};
@@ -132,13 +132,13 @@ pub(super) fn check(ex: &mut Exchange, cx: &Cx) -> Flow {
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&SET_REAL_IP_FROM, &REAL_IP_HEADER, &REAL_IP_RECURSIVE];
 
 /// The other end of the connection, whatever it says of the client.
-pub static VARIABLES: &[Known] = &[
-    Known::ours(
+pub static VARIABLES: &[Embedded] = &[
+    Embedded::ours(
         "realip_remote_addr",
         "address of the other end of the connection: the client or a proxy",
         |_, cx, out| variables::ip(out, &cx.conn.peer),
     ),
-    Known::ours("realip_remote_port", "port of the other end of the connection", |_, cx, out| {
+    Embedded::ours("realip_remote_port", "port of the other end of the connection", |_, cx, out| {
         variables::port(out, &cx.conn.peer)
     }),
 ];

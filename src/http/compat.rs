@@ -132,7 +132,6 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         (1, 1),
         FILE_CACHE,
     ),
-    &Inert::new("open_log_file_cache", ALL, (1, 4), "Log files stay open."),
     &Inert::new("ssl_protocols", SERVERS, (1, usize::MAX), NO_TLS_TUNING),
     &Inert::new("ssl_session_cache", SERVERS, (1, 2), NO_TLS_TUNING),
     &Inert::new("ssl_conf_command", SERVERS, (2, 2), NO_TLS_TUNING),

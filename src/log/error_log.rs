@@ -1,10 +1,11 @@
 //! The error logs of a conf: which `error_log` lines write to which files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::{Files, Level, LogFile, LogRef, log_ref};
+use super::output::{Output, Outputs, To};
+use super::{Level, LogRef, log_ref};
 use crate::conf::{self, Span};
 use crate::os::users::Credentials;
 use crate::os::{Failure, daemon};
@@ -12,7 +13,7 @@ use crate::os::{Failure, daemon};
 /// An `error_log` directive.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// The file.
+    /// The file, or another place.
     pub to: To,
     /// The least grave level that is written there.
     pub level: Level,
@@ -27,24 +28,6 @@ impl PartialEq for Target {
     }
 }
 
-/// The file of an `error_log`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum To {
-    /// `error_log stderr`.
-    Stderr,
-    /// A path, absolute.
-    File(PathBuf),
-}
-
-impl To {
-    fn path(&self) -> &Path {
-        match self {
-            To::Stderr => Path::new("/dev/stderr"),
-            To::File(path) => path,
-        }
-    }
-}
-
 /// Whether this process is a daemon, whose standard error goes to the main log.
 static STDERR_TAKEN: AtomicBool = AtomicBool::new(false);
 static CURRENT: RwLock<Option<Arc<Logs>>> = RwLock::new(None);
@@ -53,13 +36,13 @@ static CURRENT: RwLock<Option<Arc<Logs>>> = RwLock::new(None);
 #[derive(Debug)]
 pub(super) struct ErrorLog {
     targets: Vec<Target>,
-    pub(super) outputs: Vec<(Arc<LogFile>, Level)>,
+    pub(super) outputs: Vec<(Output, Level)>,
 }
 
 /// Every log file of one configuration, and its error logs.
 #[derive(Debug, Default)]
 pub struct Logs {
-    files: Files,
+    outputs: Outputs,
     error_logs: Mutex<Vec<Arc<ErrorLog>>>,
 }
 
@@ -90,8 +73,8 @@ impl Logs {
         let id = match logs.iter().position(|l| l.targets == targets) {
             Some(id) => id,
             None => {
-                let open = |t: &Target| match self.files.open(t.to.path()) {
-                    Ok(file) => Ok((file, t.level)),
+                let open = |t: &Target| match self.outputs.open(&t.to) {
+                    Ok(output) => Ok((output, t.level)),
                     Err(failure) => Err(conf::Error::failed(t.span, failure)),
                 };
                 let outputs = targets.iter().map(open).collect::<Result<_, _>>()?;
@@ -106,9 +89,9 @@ impl Logs {
         Ok(LogRef::new(id as u32, level))
     }
 
-    /// The log file at `path`, shared with other logs that write there: for access logs.
-    pub fn file(&self, path: &Path) -> Result<Arc<LogFile>, Failure> {
-        self.files.open(path)
+    /// A place that lines go to, shared with other logs that write there: for access logs.
+    pub fn output(&self, to: &To) -> Result<Output, Failure> {
+        self.outputs.open(to)
     }
 
     /// Sends all events to these logs from now on.
@@ -122,7 +105,7 @@ impl Logs {
 
     /// The paths of logs that end on this process's terminal.
     pub fn on_terminal(&self) -> Vec<PathBuf> {
-        self.files.on_terminal()
+        self.outputs.files.on_terminal()
     }
 
     /// For a daemon, which has no terminal: lets standard error go to the main error log, unless that log is standard
@@ -131,12 +114,14 @@ impl Logs {
     pub fn take_over_stderr(&self) -> Result<(), Failure> {
         let Some(main) = self.get(0) else { return Ok(()) };
         STDERR_TAKEN.store(true, Ordering::Relaxed);
-        self.files.leave_terminal()?;
-        if main.outputs.iter().any(|(file, _)| file.is_stderr()) {
+        self.outputs.files.leave_terminal()?;
+        if main.outputs.iter().any(|(output, _)| output.is_stderr()) {
             return daemon::leave_terminal().map_err(|e| Failure::new("dup2(STDERR)", e));
         }
-        let Some((file, _)) = main.outputs.first() else { return Ok(()) };
-        daemon::redirect_stderr(file.as_ref()).map_err(|e| Failure::new("dup2(STDERR)", e))
+        let Some(file) = main.outputs.iter().find_map(|(output, _)| output.file()) else {
+            return daemon::leave_terminal().map_err(|e| Failure::new("dup2(STDERR)", e));
+        };
+        daemon::redirect_stderr(file).map_err(|e| Failure::new("dup2(STDERR)", e))
     }
 
     fn follow(&self) {
@@ -149,7 +134,7 @@ impl Logs {
 
     /// Reopens every file and logs failures. `owner`: see [`LogFile::reopen`].
     pub fn reopen(&self, owner: Option<&Credentials>) {
-        for failure in self.files.reopen(owner) {
+        for failure in self.outputs.files.reopen(owner) {
             super::emerg!("{failure}");
         }
         self.follow();

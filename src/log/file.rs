@@ -99,6 +99,21 @@ impl LogFile {
         Ok(done)
     }
 
+    /// Appends `bytes` as one piece, which no other comes between: compressed lines. Returns whether they were taken; a
+    /// piece that is cut is written to its end before the next.
+    pub fn write_piece(&self, bytes: &[u8]) -> io::Result<bool> {
+        if self.state.has_rest() && !self.write_rest()? {
+            return Ok(false);
+        }
+        match self.write_once(bytes) {
+            Ok(n) if n < bytes.len() => self.keep_rest(&bytes[n..]),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        Ok(true)
+    }
+
     /// Counts `lines` that could not be written because of `error`. The first process that loses lines within a minute
     /// logs that.
     pub fn lose(&self, lines: u64, error: &io::Error) {
@@ -223,7 +238,8 @@ fn lines_up_to(max: usize, bytes: &[u8]) -> &[u8] {
     end.and_then(|end| bytes.get(..=end)).unwrap_or(bytes)
 }
 
-fn append(path: &Path) -> io::Result<File> {
+/// Opens a file for appending, and creates a missing one.
+pub(super) fn append(path: &Path) -> io::Result<File> {
     // O_NONBLOCK: a FIFO without a reader is an error (ENXIO), and does not hang the server.
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     OpenOptions::new().append(true).create(true).mode(0o644).custom_flags(flags.bits()).open(path)

@@ -18,11 +18,11 @@ const MAX_LINE: usize = 4096;
 /// Installs the subscriber, once for this process and all its children; a second call changes nothing.
 pub fn init() {
     // An error means that a subscriber is installed already.
-    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Output));
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Lines));
 }
 
 /// The layer that writes nginx's lines.
-pub struct Output;
+pub struct Lines;
 
 #[derive(Default)]
 struct Parts {
@@ -76,7 +76,7 @@ thread_local! {
     static PARTS: RefCell<Parts> = RefCell::default();
 }
 
-impl<S: tracing::Subscriber> Layer<S> for Output {
+impl<S: tracing::Subscriber> Layer<S> for Lines {
     fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
         metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
     }
@@ -105,10 +105,9 @@ fn write_event(parts: &mut Parts) {
     }
     let Some(log) = Logs::current().and_then(|logs| logs.get(parts.log)) else { return };
     format_line(parts, level, LocalTime::now(), process::id(), process::thread_id());
-    for (file, limit) in &log.outputs {
-        if level <= *limit && !(told && file.is_stderr()) {
-            // The failure of a log has no other log to go to.
-            let _ = file.write(parts.line.as_bytes());
+    for (output, limit) in &log.outputs {
+        if level <= *limit && !(told && output.is_stderr()) {
+            output.write_event(level, &parts.line);
         }
     }
 }

@@ -10,20 +10,27 @@ mod file;
 mod level;
 mod line;
 mod log_ref;
+mod memory;
+mod named;
+mod output;
 mod settings;
 mod shared;
 mod startup;
+mod syslog;
 
-pub use error_log::{Logs, Target, To};
+pub use error_log::{Logs, Target};
 pub use event::{Origin, Process, event};
 #[allow(unused_imports, reason = "a level may have no event")]
 pub(crate) use event::{alert, crit, debug, emerg, emit, error, info, notice, warn};
 pub use file::{Files, LogFile};
 pub use level::Level;
-pub use line::{Output, init};
+pub use line::{Lines, init};
 pub use log_ref::LogRef;
+pub use named::{KeepOpen, NamedFiles, Unwritten};
+pub use output::{Output, To};
 pub use settings::{DIRECTIVES, ERROR_LOG};
 pub use startup::set_startup;
+pub use syslog::{Peer, Syslog};
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,12 @@
 //! `error_log`.
 
-use super::{Level, Target, To};
+use super::{Level, Peer, Target, To};
+
 use crate::conf::{self, Contexts, Entry, Setting};
+
+/// The sizes that a log in memory may have, bytes.
+const LEAST_MEMORY: u64 = 4 << 10;
+const MOST_MEMORY: u64 = 1 << 30;
 
 /// The directives of this layer.
 pub static DIRECTIVES: &[&dyn Entry] = &[&ERROR_LOG];
@@ -14,22 +19,30 @@ pub static ERROR_LOG: Setting<Vec<Target>> = Setting::many(&["error_log"], |a, t
 })
 .contexts(Contexts::MAIN.union(Contexts::HTTP_ALL).union(Contexts::STREAM).union(Contexts::STREAM_SERVER))
 .args(1, 2)
-.syntax("FILE | stderr [debug | info | notice | warn | error | crit | alert | emerg]")
+.syntax(
+    "FILE | stderr | syslog:server=ADDRESS[,OPTION ...] | memory:SIZE \
+     [debug | info | notice | warn | error | crit | alert | emerg]",
+)
 .default("stderr error")
 .about(
     "Where errors are written, and from which level on (`error` when none is given). Several lines in one block all \
      write. `/dev/stdout` and `/dev/stderr` work also when they are pipes. Without this directive, `drover -e FILE` \
-     decides, else it is standard error.",
+     decides, else it is standard error. `syslog:` sends \
+     lines as access_log does, with the severity of each. `memory:SIZE` keeps the last lines in memory: \
+     `ls -l /proc/PID/fd` shows the number N of `memfd:drover-error-log`, and `cat /proc/PID/fd/N` prints it.",
 );
 
 fn parse(a: &mut conf::Args) -> Result<Target, conf::Error> {
     let text = a.str(0)?.to_owned();
-    if text.starts_with("syslog:") || text.starts_with("memory:") {
-        return Err(a
-            .bad(0, format!("\"{text}\": drover logs to files and to standard error only"))
-            .help("log to stderr, and let systemd or the container's runtime take it from there"));
-    }
-    let to = if text == "stderr" { To::Stderr } else { To::File(a.path(0)?.into()) };
+    let to = match text.split_once(':') {
+        _ if text == "stderr" => To::Stderr,
+        Some(("syslog", _)) => To::Syslog(Peer::parse(a, 0)?),
+        Some(("memory", size)) => match conf::parse_size(size) {
+            Some(bytes @ LEAST_MEMORY..=MOST_MEMORY) => To::Memory(bytes),
+            _ => return Err(a.bad(0, format!("invalid buffer size \"{size}\"")).help("from 4k to 1g")),
+        },
+        _ => To::File(a.path(0)?.into()),
+    };
     let level = match a.len() {
         1 => Level::Error,
         _ => {
@@ -71,8 +84,9 @@ mod tests {
     #[test]
     fn what_it_cannot_do_is_refused() {
         assert!(targets("error_log x loud;").unwrap_err().starts_with("invalid log level \"loud\" in conf:1"));
-        assert!(
-            targets("error_log syslog:server=x;").unwrap_err().contains("logs to files and to standard error only")
-        );
+        assert!(targets("error_log memory:1k;").unwrap_err().starts_with("invalid buffer size \"1k\" in conf:1"));
+        assert!(targets("error_log syslog:tag=x;").unwrap_err().starts_with("no syslog server specified in conf:1"));
+        let [log] = &targets("error_log memory:32k debug;").unwrap()[..] else { panic!("one log") };
+        assert_eq!((&log.to, log.level), (&To::Memory(32 << 10), Level::Debug));
     }
 }

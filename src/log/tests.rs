@@ -32,7 +32,7 @@ fn with_logs(main: Level, body: impl FnOnce(&Logs, &Path)) -> Vec<String> {
     let logs = Arc::new(Logs::open(&[target(&path, main)]).unwrap());
     set_startup(false);
     logs.make_current();
-    let subscriber = tracing_subscriber::registry().with(Output);
+    let subscriber = tracing_subscriber::registry().with(Lines);
     tracing::subscriber::with_default(subscriber, || body(&logs, &path));
     std::fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect()
 }

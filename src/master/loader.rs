@@ -207,8 +207,8 @@ impl Loader {
         site.set_error_logs(error_log).map_err(|e| conf.explain(e))?;
         streams.set_error_logs(error_log).map_err(|e| conf.explain(e))?;
         // Opens the files while this process has root's powers. Each worker makes access logs of its own, with buffers.
-        AccessLogs::new(&site, |log| {
-            logs.file(log.path()).map_err(|failure| conf.explain(conf::Error::failed(log.span(), failure)))
+        AccessLogs::new(&site, |log, to| {
+            logs.output(to).map_err(|failure| conf.explain(conf::Error::failed(log.span(), failure)))
         })?;
         // The directive counts at the start only: a process that reloads is a master.
         let has_master = *conf.root.scope.get(&MASTER_PROCESS) || old.1 > 0;

@@ -6,6 +6,7 @@
 mod abandoned;
 mod addr;
 pub mod daemon;
+mod datagram;
 mod eventfd;
 pub mod failure;
 mod fd_channel;
@@ -32,6 +33,7 @@ pub mod users;
 
 pub use abandoned::replace_abandoned;
 pub use addr::{Addr, resolve};
+pub use datagram::Datagrams;
 pub use eventfd::EventFd;
 pub use failure::{ErrnoText, Failure};
 pub use fd_channel::{FdChannel, FdMessage};
@@ -40,7 +42,7 @@ pub use listener::{Keepalive, ListenOptions, Listener, Steer};
 pub use poll::poll;
 pub use poller::{Events, Interest, Poller, Ready};
 pub(crate) use shared_map::shareable;
-pub use shared_map::{Shareable, Shared, SharedMap};
+pub use shared_map::{Shareable, Shared, SharedMap, memory_file};
 pub use socket::{Linger, Socket};
 pub use socket_file::{FileId, SocketFile};
 pub use title::set_title;

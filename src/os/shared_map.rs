@@ -65,19 +65,24 @@ impl<T: Shareable> Shared<T> {
     }
 }
 
+/// A file of `size` zeros without a name in the file system, called `name` in /proc/PID/fd.
+pub fn memory_file(name: &str, size: u64) -> io::Result<File> {
+    // Linux warns from 6.3 on, and refuses where vm.memfd_noexec is 2, when a memfd might be executed; older kernels
+    // don't know the flag.
+    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::from_bits_retain(libc::MFD_NOEXEC_SEAL);
+    let made = match memfd_create(name, flags) {
+        Err(Errno::EINVAL) => memfd_create(name, MFdFlags::MFD_CLOEXEC),
+        made => made,
+    };
+    let file = File::from(made?);
+    file.set_len(size)?;
+    Ok(file)
+}
+
 impl<T: Shareable> SharedMap<T> {
     /// Makes a new memfd called `name` (seen in /proc/PID/fd and /proc/PID/maps). Pages cost memory when first touched.
     pub fn create(name: &str) -> io::Result<SharedMap<T>> {
-        // Linux warns from 6.3 on, and refuses where vm.memfd_noexec is 2, when a memfd might be executed; older
-        // kernels don't know the flag.
-        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::from_bits_retain(libc::MFD_NOEXEC_SEAL);
-        let made = match memfd_create(name, flags) {
-            Err(Errno::EINVAL) => memfd_create(name, MFdFlags::MFD_CLOEXEC),
-            made => made,
-        };
-        let file = File::from(made?);
-        file.set_len(size_of::<T>() as u64)?;
-        SharedMap::open(file)
+        SharedMap::open(memory_file(name, size_of::<T>() as u64)?)
     }
 
     /// Maps the memory that another process has made, for reading and writing.

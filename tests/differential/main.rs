@@ -9,6 +9,7 @@
 mod support;
 
 mod intended;
+mod log_targets;
 mod probe;
 mod script_log;
 mod sites;

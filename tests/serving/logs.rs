@@ -161,3 +161,54 @@ fn a_reader_that_is_gone_costs_lines_until_there_is_another() {
     assert_eq!(lines.lines().count(), 10);
     assert_eq!(ledger.sums().lost_log_lines, 10);
 }
+
+/// A receiver of syslog that is not there, or reads nothing, costs lines and no answer.
+#[test]
+fn a_dead_receiver_costs_lines_and_nothing_else() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (gone, deaf) = (dir.path().join("gone"), dir.path().join("deaf"));
+    let _receiver = std::os::unix::net::UnixDatagram::bind(&deaf).expect("bind");
+    for path in [dir.path(), &deaf] {
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o777)).expect("chmod");
+    }
+    let logs = |path: &std::path::Path| format!("syslog:server=unix:{}", path.display());
+    let server = Server::drover(
+        Conf::workers(1)
+            .http(&format!("access_log {}; error_log {} info;", logs(&gone), logs(&gone)))
+            .access_log(&logs(&deaf)),
+    );
+    let mut client = server.connect();
+    let mut asked = 0;
+    let ledger = server.ledger();
+    let lost = || ledger.sums().lost_log_lines;
+    until_true("the deaf one is full", || {
+        (0..100).for_each(|_| assert_eq!(client.get("/missing").status, 404));
+        asked += 100;
+        lost() > asked
+    });
+    let said = alerts(&server);
+    let about = |path: &std::path::Path, why: &str| {
+        let start = format!("send() to syslog server unix:{} failed ({why}), lines lost: ", path.display());
+        said.iter().filter(|line| line.contains(&start)).count()
+    };
+    assert_eq!(about(&gone, "2: No such file or directory"), 1, "{said:?}");
+    assert_eq!(about(&deaf, "11: Resource temporarily unavailable"), 1, "{said:?}");
+}
+
+/// A log in memory is read through the master's descriptor.
+#[test]
+fn an_error_log_in_memory_can_be_read() {
+    let server = Server::drover(Conf::workers(1).main("error_log memory:32k info;"));
+    assert_eq!(server.connect().get("/missing").status, 404);
+    let master = format!("/proc/{}/fd", server.pid());
+    let is_log = |path: &std::path::PathBuf| {
+        fs::read_link(path).is_ok_and(|to| to.to_string_lossy().starts_with("/memfd:drover-error-log "))
+    };
+    let log = fs::read_dir(master).expect("descriptors").filter_map(|entry| Some(entry.ok()?.path())).find(is_log);
+    let log = log.expect("the log");
+    until_true("a line in it", || {
+        let text = String::from_utf8_lossy(&fs::read(&log).expect("the log")).into_owned();
+        text.contains("/missing\" failed (2: No such file or directory), client: 127.0.0.1")
+    });
+    assert_eq!(fs::metadata(&log).expect("the log").len(), 32 << 10);
+}

@@ -55,6 +55,7 @@ pub struct Setup {
     env: Vec<(String, String)>,
     pipes_stdout: bool,
     tmpfs: Option<(String, String)>,
+    open_dir: Option<String>,
 }
 
 /// A running server. Dropping it ends its whole process group, also when the test panics.
@@ -78,7 +79,14 @@ impl Setup {
             env: Vec::new(),
             pipes_stdout: false,
             tmpfs: None,
+            open_dir: None,
         }
+    }
+
+    /// Below the server's directory, `name` is a directory where the workers may make files.
+    pub fn dir_for_logs(mut self, name: &str) -> Setup {
+        self.open_dir = Some(name.to_owned());
+        self
     }
 
     /// Below the server's directory, `name` is a file system of `size` (as mount(8) knows it) that only the server
@@ -145,6 +153,10 @@ impl Setup {
         // Workers that gave up root must reach the files.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("chmod");
         fs::create_dir(dir.path().join("root")).expect("mkdir root");
+        if let Some(name) = &self.open_dir {
+            fs::create_dir(dir.path().join(name)).expect("mkdir");
+            fs::set_permissions(dir.path().join(name), fs::Permissions::from_mode(0o777)).expect("chmod");
+        }
         let ports = free_ports();
         let server_conf = dir.path().join("server.conf");
         fs::write(&server_conf, self.text(dir.path(), ports)).expect("write the conf");

@@ -9,7 +9,7 @@ use crate::http::message::proxy_protocol::{Broken, NoTlv};
 use crate::http::message::reject::{Phase, Reject};
 use crate::http::site::regex::MatchError;
 use crate::log::{self, Level, LogRef, Origin};
-use crate::os::ErrnoText;
+use crate::os::{ErrnoText, Failure};
 use std::fmt;
 use std::io;
 
@@ -228,6 +228,26 @@ pub fn directory_forbidden(ex: &Exchange, cx: &Cx) {
 /// The path leads to something that is neither file nor directory.
 pub fn not_regular(ex: &Exchange, cx: &Cx) {
     log::crit!(at: here(ex, cx), "\"{}\" is not a regular file", Text(&ex.target.path));
+}
+
+/// An exchange whose line is being written.
+fn logging<'a>(ex: &'a Exchange, cx: &'a Cx<'a>) -> Here<'a> {
+    Here { ex, cx, doing: "while logging request".to_owned() }
+}
+
+/// There is no root to serve from: a log whose name depends on the request is not made for a host that there is not.
+pub fn root_missing(ex: &Exchange, cx: &Cx, root: &[u8], error: &io::Error) {
+    log::error!(at: logging(ex, cx), "testing \"{}\" existence failed ({})", Text(root), ErrnoText(error));
+}
+
+/// A log whose name depends on the request can't be opened.
+pub fn log_unopened(ex: &Exchange, cx: &Cx, failure: &Failure) {
+    log::crit!(at: logging(ex, cx), "{failure}");
+}
+
+/// A log whose name depends on the request takes nothing.
+pub fn log_unwritten(ex: &Exchange, cx: &Cx, path: &[u8], error: &io::Error) {
+    log::alert!(at: logging(ex, cx), "write() to \"{}\" failed ({})", Text(path), ErrnoText(error));
 }
 
 /// `deny` fits the client.

@@ -13,6 +13,13 @@ impl Exchange {
         self.target.is_out_of_place && self.location_of(cx).scope.get(&ROOT).is_alias()
     }
 
+    /// The directory of the location's `root` or `alias`.
+    pub fn document_root(&self, cx: &Cx) -> Vec<u8> {
+        let mut root = Vec::new();
+        directory(self, cx, self.location_of(cx), &mut root);
+        root
+    }
+
     /// The path of the uri in the current location becomes that of the look-up to come.
     pub(in crate::http) fn map_uri_to_path(&mut self, cx: &Cx) {
         let mut path = std::mem::take(&mut self.target.path);

@@ -1,0 +1,123 @@
+//! Lines of a file, gathered and written in batches.
+
+use crate::log::LogFile;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+/// Bytes kept for a reader that is too slow; further lines are lost.
+const MOST_HELD: usize = 1 << 20;
+
+/// How long a reader that was too slow is left alone before the next try, ms.
+const RETRY_MS: u64 = 20;
+
+/// Bytes of lines gathered within one turn, where the conf asks for no buffer.
+const TURN_BUFFER: usize = 64 << 10;
+
+/// A file and the lines that are still to be written to it.
+#[derive(Debug)]
+pub(super) struct Buffered {
+    file: Arc<LogFile>,
+    /// Bytes to gather; `None`: the lines of a turn are written when it ends.
+    capacity: Option<usize>,
+    flush_ms: Option<u64>,
+    gzip: Option<Compression>,
+    buffer: Vec<u8>,
+    /// When the buffer's oldest line must be out, ms of the clock.
+    due_ms: Option<u64>,
+    /// The last write took less than the buffer held: the reader is too slow.
+    is_behind: bool,
+    /// Lines that could not be written and are not counted in the ledger yet.
+    lost: u64,
+}
+
+impl Buffered {
+    pub(super) fn new(
+        file: Arc<LogFile>,
+        capacity: Option<usize>,
+        flush_ms: Option<u64>,
+        gzip: Option<u32>,
+    ) -> Buffered {
+        let gzip = gzip.map(Compression::new);
+        Buffered { file, capacity, flush_ms, gzip, buffer: Vec::new(), due_ms: None, is_behind: false, lost: 0 }
+    }
+
+    /// Whether lines are to be written when the turn ends.
+    pub(super) fn is_unbuffered(&self) -> bool {
+        self.capacity.is_none()
+    }
+
+    /// When the buffer must be written, ms of the clock.
+    pub(super) fn due_ms(&self) -> Option<u64> {
+        self.due_ms
+    }
+
+    pub(super) fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// Adds the line that `write` appends.
+    pub(super) fn add(&mut self, now_ms: u64, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.buffer.len();
+        write(&mut self.buffer);
+        self.buffer.push(b'\n');
+        if self.is_behind {
+            if self.buffer.len() > MOST_HELD {
+                self.buffer.truncate(start);
+                self.lose(1, &io::Error::from_raw_os_error(libc::EAGAIN));
+            }
+            return;
+        }
+        let capacity = self.capacity.unwrap_or(TURN_BUFFER);
+        if self.buffer.len() > capacity && start > 0 {
+            // Writes whole lines only: the line that does not fit any more waits for the next write.
+            let line = self.buffer.split_off(start);
+            self.flush(now_ms);
+            self.buffer.extend_from_slice(&line);
+        }
+        if self.buffer.len() >= capacity && !self.is_behind {
+            self.flush(now_ms);
+        } else if let (None, Some(flush_ms)) = (self.due_ms, self.flush_ms) {
+            self.due_ms = Some(now_ms + flush_ms);
+        }
+    }
+
+    /// Writes the lines of a turn that has ended, or a buffer that is due.
+    pub(super) fn end_of_turn(&mut self, now_ms: u64) {
+        let is_due = self.due_ms.is_some_and(|due| due <= now_ms);
+        if is_due || self.is_unbuffered() && !self.is_behind {
+            self.flush(now_ms);
+        }
+    }
+
+    /// Writes what the reader takes, and keeps the remainder for the next try. A log that can't be written (disk full,
+    /// reader gone) must not stop the service: its lines are lost.
+    pub(super) fn flush(&mut self, now_ms: u64) {
+        if !self.buffer.is_empty() {
+            match self.write() {
+                Ok(taken) => drop(self.buffer.drain(..taken)),
+                Err(error) => {
+                    self.lose(memchr::memchr_iter(b'\n', &self.buffer).count() as u64, &error);
+                    self.buffer.clear();
+                }
+            }
+        }
+        self.is_behind = !self.buffer.is_empty();
+        self.due_ms = self.is_behind.then_some(now_ms + RETRY_MS);
+    }
+
+    /// Bytes of the buffer that were taken.
+    fn write(&self) -> io::Result<usize> {
+        let Some(level) = self.gzip else { return self.file.write(&self.buffer) };
+        let mut gzip = GzEncoder::new(Vec::with_capacity(self.buffer.len() / 4), level);
+        gzip.write_all(&self.buffer)?;
+        let is_taken = self.file.write_piece(&gzip.finish()?)?;
+        Ok(if is_taken { self.buffer.len() } else { 0 })
+    }
+
+    fn lose(&mut self, lines: u64, error: &io::Error) {
+        self.lost += lines;
+        self.file.lose(lines, error);
+    }
+}

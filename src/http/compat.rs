@@ -94,6 +94,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     &Inert::new("thread_pool", MAIN, (2, 3), NO_AIO),
     &Inert::new("ssl_engine", MAIN, (1, 1), NO_TLS_TUNING),
     &Inert::new("worker_aio_requests", EVENTS, (1, 1), NO_AIO),
+    &Inert::new("epoll_events", EVENTS, (1, 1), "How many events a turn of the loop takes is fixed."),
     &Inert::new("debug_connection", EVENTS, (1, 1), "The debug log is not chosen by address: `error_log FILE debug`."),
     &Inert::family(&["aio", "aio_write"], ALL, (1, 1), NO_AIO),
     &Inert::family(
@@ -134,6 +135,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     ),
     &Inert::new("ssl_protocols", SERVERS, (1, usize::MAX), NO_TLS_TUNING),
     &Inert::new("ssl_session_cache", SERVERS, (1, 2), NO_TLS_TUNING),
+    &Inert::new("ssl_certificate_cache", SERVERS, (1, 3), NO_TLS_TUNING),
     &Inert::new("ssl_conf_command", SERVERS, (2, 2), NO_TLS_TUNING),
     &Inert::family(
         &[
@@ -160,11 +162,14 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         &[
             "http2_body_preread_size",
             "http2_idle_timeout",
+            "http2_max_concurrent_pushes",
             "http2_max_concurrent_streams",
             "http2_max_field_size",
             "http2_max_header_size",
             "http2_max_requests",
+            "http2_pool_size",
             "http2_recv_timeout",
+            "http2_streams_index_size",
         ],
         SERVERS,
         (1, 1),

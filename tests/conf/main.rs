@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 mod mistakes;
+mod modules;
 mod nginx_sentences;
 mod pictures;
 mod prefix;
@@ -170,9 +171,13 @@ fn the_reference_page_is_up_to_date() {
     assert!(page == kept, "conf/DIRECTIVES.md is old, write it with UPDATE_REFERENCE=1: {differs:?}");
 }
 
+/// Held by a test that may write the README.
+static README: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 /// The models in the README are those of the binary; `UPDATE_REFERENCE=1 cargo test --test conf` writes them anew.
 #[test]
 fn the_models_in_the_readme_are_up_to_date() {
+    let _turn = README.lock();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let table = conf::reference::choices(drover::dispatch::settings::DISPATCH.info()).expect("a list of models");
     let readme = std::fs::read_to_string(&path).unwrap();

@@ -31,7 +31,6 @@ const YET_GEOIP: &str = "drover does not read GeoIP databases: \"geo\" takes the
 const YET_ACCESS: &str = "drover does not check this yet, and won't serve what it should guard: use \"allow\" and \
     \"deny\", or a proxy in front.";
 const YET_LIMITS: &str = "drover does not limit this yet: leave it out, or limit in a proxy in front.";
-const YET_AUTOINDEX: &str = "drover lists directories in HTML, and all of them, only: \"autoindex on\".";
 const YET_CHARSET: &str =
     "drover does not add or convert charsets yet: name it in \"types\" or \"default_type\" (text/html; charset=utf-8).";
 const YET_PROCESS: &str = "drover does not set this itself yet: leave it out, and set it where drover is started.";
@@ -295,7 +294,6 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         &["limit_req", "limit_req_*", "limit_conn", "limit_conn_*", "limit_rate", "limit_rate_after"],
         YET_LIMITS,
     ),
-    &Refused::family(&["autoindex_format", "random_index"], YET_AUTOINDEX),
     &Refused::family(&["charset", "charset_map", "charset_types", "source_charset", "override_charset"], YET_CHARSET),
     &Refused::family(&["worker_priority", "worker_rlimit_core", "working_directory"], YET_PROCESS),
     &Refused::family(
@@ -306,7 +304,6 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
             "modern_browser",
             "modern_browser_value",
             "chunked_transfer_encoding",
-            "empty_gif",
             "ignore_invalid_headers",
             "keepalive_disable",
             "keepalive_min_timeout",

@@ -56,7 +56,8 @@ use exchange::{
     variables,
 };
 use phases::{
-    access, autoindex, body_limit, error_page, gzip_static, index, internal, realip, rewrite, target, try_files,
+    access, autoindex, body_limit, empty_gif, error_page, gzip_static, index, internal, random_index, realip, rewrite,
+    target, try_files,
 };
 use site::{block, listen, location, log_format, referers, root, script, server, server_name};
 
@@ -77,6 +78,8 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     target::DIRECTIVES,
     error_lines::DIRECTIVES,
     autoindex::DIRECTIVES,
+    random_index::DIRECTIVES,
+    empty_gif::DIRECTIVES,
     media_type::DIRECTIVES,
     server_tokens::DIRECTIVES,
     gzip_ok::DIRECTIVES,

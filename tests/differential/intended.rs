@@ -33,6 +33,26 @@ pub fn adds(status: u16, name: &str, value: &str) -> bool {
     FIELDS.iter().any(|field| (field.0, field.1, field.2) == (status, name, value))
 }
 
+/// The parts of a list of a directory that nginx's does not have: a style, and the buttons that sort it.
+const OWN_PARTS: [(&str, &str); 2] =
+    [("<meta charset=\"utf-8\"><meta name=\"viewport\"", "</style>"), ("<form>", "</form>")];
+
+/// A body without the parts of a list that are drover's own.
+pub fn without_own_parts(body: &str) -> String {
+    let mut body = body.to_owned();
+    if !body.starts_with("<html>\r\n<head><meta") {
+        return body;
+    }
+    for (begin, end) in OWN_PARTS {
+        if let Some((before, rest)) = body.split_once(begin)
+            && let Some((_, after)) = rest.split_once(end)
+        {
+            body = [before, after].concat();
+        }
+    }
+    body
+}
+
 /// The differences that are listed for a site.
 pub fn of(site: &str) -> impl Iterator<Item = Difference> {
     differences().filter(move |listed| listed.site == site)

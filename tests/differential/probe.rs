@@ -5,6 +5,8 @@ pub struct Site {
     pub name: &'static str,
     pub conf: String,
     pub probes: Vec<Probe>,
+    /// nginx makes the answers as it goes, and does not say their length; drover does.
+    pub is_measured: bool,
 }
 
 impl Site {
@@ -18,7 +20,12 @@ impl Site {
              access_log %dir%/access.log probe;\n{http}\n}}\n",
             types = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/mime.types"),
         );
-        Site { name, conf, probes }
+        Site { name, conf, probes, is_measured: false }
+    }
+
+    /// Leaves aside that drover's answers have a length.
+    pub fn measured(self) -> Site {
+        Site { is_measured: true, ..self }
     }
 }
 

@@ -3,6 +3,7 @@
 mod behaviour;
 mod codings;
 mod content;
+mod listings;
 mod names;
 mod protocol;
 mod proxies;
@@ -25,6 +26,7 @@ use tempfile::TempDir;
 pub use behaviour::*;
 pub use codings::*;
 pub use content::*;
+pub use listings::*;
 pub use names::*;
 pub use protocol::*;
 pub use proxies::*;
@@ -107,6 +109,7 @@ pub fn fixture() -> TempDir {
     write(root, "large.bin", &large);
     write(root, "future.txt", b"from a clock that is fast\n");
     set_modified(&root.join("future.txt"), FUTURE);
+    listings::add(root);
     symlink("digits.txt", root.join("link.txt")).expect("symlink");
     symlink("nowhere", root.join("dangling.txt")).expect("symlink");
     symlink("dir", root.join("linkdir")).expect("symlink");

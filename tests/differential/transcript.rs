@@ -24,6 +24,14 @@ impl Transcript {
         };
         self.lines.iter().filter_map(word).collect::<Vec<_>>().join(" ")
     }
+
+    /// Leaves out how the end of a body is told.
+    fn forget_lengths(&mut self) {
+        self.lines.retain(|line| !line.starts_with("Content-Length: "));
+        for line in self.lines.iter_mut().filter(|line| line.ends_with(" of body up to the end]")) {
+            *line = line.replace(" up to the end", "");
+        }
+    }
 }
 
 /// Starts the product with the site's conf over `root` and runs every probe.
@@ -52,6 +60,9 @@ pub fn record(site: &Site, product: Product, root: &Path) -> Vec<Transcript> {
         transcript.lines.extend(
             lines.iter().zip(logged.chain(std::iter::repeat(0))).map(|(line, product)| without_product(line, product)),
         );
+    }
+    if site.is_measured {
+        conversations.iter_mut().for_each(|(_, transcript, _)| transcript.forget_lengths());
     }
     conversations.into_iter().map(|(_, transcript, _)| transcript).collect()
 }
@@ -85,10 +96,14 @@ fn converse(mut client: Client, server: &Server, probe: &Probe) -> (u16, Transcr
     (client.local_port(), Transcript { lines }, products)
 }
 
-/// Bytes of a built-in page that are the product's name.
+/// Bytes of a built-in page that are the product's name, or drover's own.
 fn product_in(response: &Response) -> usize {
     let product = response.header("Server").unwrap_or_default();
-    if response.text().contains(&format!("<center>{product}</center>")) { product.len() } else { 0 }
+    if response.text().contains(&format!("<center>{product}</center>")) {
+        return product.len();
+    }
+    let body = String::from_utf8_lossy(&response.body);
+    body.len() - intended::without_own_parts(&body).len()
 }
 
 /// A log line with the product's name taken off its count of bytes.
@@ -135,7 +150,7 @@ fn described(response: Result<Response, Nothing>, to_head: bool, server: &Server
         if boundary.is_empty() { text } else { text.replace(&boundary, "<boundary>") }
     };
     let mut lines = vec![format!("{} {} {}", response.version, response.status, response.reason)];
-    let body = placeholders(&String::from_utf8_lossy(&response.body));
+    let body = placeholders(&intended::without_own_parts(&String::from_utf8_lossy(&response.body)));
     let is_shared = |(name, value): &&(String, String)| {
         server.product == Product::Nginx || !intended::adds(response.status, name, value)
     };

@@ -34,8 +34,27 @@ pub(super) fn evaluate(ex: &Exchange, cx: &Cx, validators: Validators) -> Outcom
 /// A text made here, with status 200, unless the conditions of the request have it otherwise. It has no validators but
 /// those that `add_header` says, and with none there is no date that If-Unmodified-Since could be compared with.
 pub(in crate::http) fn text(ex: &Exchange, cx: &Cx, body: Vec<u8>, media_type: Option<&'static str>) -> Answer {
+    text_of(ex, cx, body, media_type, None)
+}
+
+/// The same for a text that has not changed since `modified`, seconds since 1970.
+pub(in crate::http) fn dated_text(
+    ex: &mut Exchange,
+    cx: &Cx,
+    body: Vec<u8>,
+    media_type: &'static str,
+    modified: i64,
+) -> Answer {
+    if !matches!(ex.error.status, 0 | 200) {
+        return Answer::Text { status: 200, body, media_type: Some(media_type) };
+    }
+    ex.response.last_modified = Some(modified);
+    text_of(ex, cx, body, Some(media_type), Some(modified))
+}
+
+fn text_of(ex: &Exchange, cx: &Cx, body: Vec<u8>, media_type: Option<&'static str>, modified: Option<i64>) -> Answer {
     let etag = sent_etag(ex, cx, 200, None);
-    let validators = Validators { etag: etag.as_deref(), modified: sent_time(ex, cx, None) };
+    let validators = Validators { etag: etag.as_deref(), modified: sent_time(ex, cx, modified) };
     match evaluate(ex, cx, validators) {
         Outcome::Proceed => Answer::Text { status: 200, body, media_type },
         Outcome::NotModified => Answer::NotModified(None),

@@ -5,6 +5,7 @@ use super::fields::Fields;
 use super::{file, head, pages};
 use crate::http::exchange::{Answer, Body, Cx, Exchange};
 use crate::http::exchange::{limits, media_type};
+use crate::http::message::date;
 use crate::http::message::status;
 
 /// Appends the head, and the body unless it is in a file. `None`: the connection is to be closed without a response.
@@ -21,7 +22,9 @@ pub(in crate::http) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answ
         Answer::NotModified(found) => {
             ex.response.status = 304;
             ex.response.codings.sent = None;
-            let last_modified = found.as_ref().map(|found| last_modified(cx, found));
+            let dated = ex.response.last_modified.map(date::format);
+            let last_modified =
+                found.as_ref().map(|found| last_modified(cx, found)).or(dated.as_ref().map(|date| &date[..]));
             let etag = found.as_ref().and_then(|found| etag(ex, cx, found));
             let fields = Fields { last_modified, etag, ..Fields::default() };
             head::write(ex, cx, out, &fields);
@@ -35,7 +38,10 @@ pub(in crate::http) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answ
         Answer::Text { status, body, media_type } => {
             ex.response.status = if ex.error.status != 0 { ex.error.status } else { status };
             let content_type = media_type.map_or_else(|| media_type::of(ex, cx), str::as_bytes);
-            write_small(ex, cx, out, Fields { content_type: Some(content_type), ..Fields::default() }, &body)
+            let dated = ex.response.last_modified.map(date::format);
+            let last_modified = dated.as_ref().map(|date| &date[..]);
+            let fields = Fields { content_type: Some(content_type), last_modified, ..Fields::default() };
+            write_small(ex, cx, out, fields, &body)
         }
     })
 }

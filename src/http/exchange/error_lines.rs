@@ -211,6 +211,13 @@ pub fn list_failed(ex: &Exchange, cx: &Cx, errno: i32) {
     log::emit!(level, at: here(ex, cx), "opendir() \"{}\" failed ({})", Text(&ex.target.path), ErrnoText(&error));
 }
 
+/// The function that a list is to call has a name that is too long, or not `is_short`, or has characters that are not
+/// for names.
+pub fn callback_refused(ex: &Exchange, cx: &Cx, is_short: bool, name: &[u8]) {
+    let fault = if is_short { "invalid" } else { "too long" };
+    log::emit!(Level::Info, at: here(ex, cx), "client sent {fault} callback name: {}", Quoted(name));
+}
+
 /// The uri leads out of the alias's directory.
 pub fn outside_of_alias(ex: &Exchange, cx: &Cx) {
     log::error!(

@@ -210,7 +210,8 @@ pub(in crate::http) fn port(out: &mut Vec<u8>, addr: &Addr) -> bool {
     }
 }
 
-fn argument<'a>(args: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+/// The value of the first argument of a query that has this name, in any case (`ngx_http_arg`).
+pub(in crate::http) fn argument<'a>(args: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     args.split(|&byte| byte == b'&').find_map(|pair| {
         let at = memchr::memchr(b'=', pair)?;
         pair[..at].eq_ignore_ascii_case(name).then_some(&pair[at + 1..])

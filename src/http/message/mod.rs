@@ -16,3 +16,4 @@ pub mod request_body;
 mod request_line;
 pub mod status;
 pub mod uri;
+pub mod utf8;

@@ -1,14 +1,13 @@
-//! `autoindex`: a page that lists a directory without an index (`src/http/modules/ngx_http_autoindex_module.c`).
+//! `autoindex`: lists a directory without an index (`src/http/modules/ngx_http_autoindex_module.c`).
 
-use std::io::Write;
+mod data;
+mod html;
 
-use crate::conf::{self, Contexts, Setting};
+use crate::conf::{self, Contexts, OneOf, Setting};
 use crate::http::answer::conditions;
-use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Listed, Lookup, error_lines};
-use crate::http::message::date;
+use crate::http::exchange::variables::argument;
+use crate::http::exchange::{Answer, Cx, Exchange, Flow, Listed, Lookup, error_lines};
 use crate::http::message::head::Method;
-use crate::http::message::uri::{self, Escape};
-use crate::os::time::LocalTime;
 
 /// `autoindex`: whether a directory without an index file is listed.
 pub static AUTOINDEX: Setting<bool> = Setting::flag("autoindex").contexts(Contexts::HTTP_ALL).default("off").about(
@@ -16,32 +15,68 @@ pub static AUTOINDEX: Setting<bool> = Setting::flag("autoindex").contexts(Contex
      directory holds. Names that begin with a dot are not listed.",
 );
 
+/// The forms of a list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Format {
+    /// A page for people.
+    #[default]
+    Html,
+    /// An array of objects.
+    Json,
+    /// A call of the function that the argument `callback` names, with that array.
+    Jsonp,
+    /// A `list` with an element for each entry.
+    Xml,
+}
+
+impl OneOf for Format {
+    const WORDS: &'static [(&'static str, Format)] =
+        &[("html", Format::Html), ("json", Format::Json), ("jsonp", Format::Jsonp), ("xml", Format::Xml)];
+}
+
+/// `autoindex_format`: the form of the list.
+pub static AUTOINDEX_FORMAT: Setting<Format> =
+    Setting::one_of("autoindex_format").contexts(Contexts::HTTP_ALL).default("html").about(
+        "The form of a list: a page for people, whose entries `?sort=time`, `size` or `name` sorts (`-` in front: the \
+         other way round), or JSON or XML for programs. `jsonp` calls the function that the argument `callback` names, \
+         and is JSON without one.",
+    );
+
 /// `autoindex_exact_size`: whether a list gives sizes in bytes, not rounded.
 pub static AUTOINDEX_EXACT_SIZE: Setting<bool> = Setting::flag("autoindex_exact_size")
     .contexts(Contexts::HTTP_ALL)
     .default("on")
-    .about("Whether `autoindex` gives sizes in bytes, not rounded to kilobytes, megabytes and gigabytes.");
+    .about("Whether an `html` list gives sizes in bytes, not rounded to kilobytes, megabytes and gigabytes.");
 
 /// `autoindex_localtime`: whether a list gives times in this machine's time zone, not in UTC.
 pub static AUTOINDEX_LOCALTIME: Setting<bool> = Setting::flag("autoindex_localtime")
     .contexts(Contexts::HTTP_ALL)
     .default("off")
-    .about("Whether `autoindex` gives times in this machine's time zone, not in UTC.");
+    .about("Whether an `html` list gives times in this machine's time zone, not in UTC.");
 
 /// The directives of this module, which decide whether and how directories are listed.
-pub static DIRECTIVES: &[&dyn conf::Entry] = &[&AUTOINDEX, &AUTOINDEX_EXACT_SIZE, &AUTOINDEX_LOCALTIME];
+pub static DIRECTIVES: &[&dyn conf::Entry] =
+    &[&AUTOINDEX, &AUTOINDEX_FORMAT, &AUTOINDEX_EXACT_SIZE, &AUTOINDEX_LOCALTIME];
 
-/// The column in which times begin, counted from the names: longer names are cut.
-const NAME_LEN: usize = 50;
+/// The longest name of a function that a client may have called.
+const CALLBACK_MAX: usize = 128;
 
 /// Phase: asks for the entries of the directory, if the location lists.
 pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
-    let is_on = ex.target.uri.ends_with(b"/")
-        && *ex.location_of(cx).scope.get(&AUTOINDEX)
-        && matches!(ex.head.method, Method::Get | Method::Head);
+    let scope = &ex.location_of(cx).scope;
+    let is_on =
+        ex.target.uri.ends_with(b"/") && *scope.get(&AUTOINDEX) && matches!(ex.head.method, Method::Get | Method::Head);
     if !is_on {
         return Flow::Next;
     }
+    if *scope.get(&AUTOINDEX_FORMAT) == Format::Jsonp && !may_call(ex, cx) {
+        return Flow::Answer(Answer::Error(400));
+    }
+    ask_for_entries(ex, cx)
+}
+
+/// Asks for the entries of the directory that the uri leads to.
+pub(super) fn ask_for_entries(ex: &mut Exchange, cx: &Cx) -> Flow {
     ex.map_uri_to_path(cx);
     if ex.target.path.len() > 1 && ex.target.path.ends_with(b"/") {
         ex.target.path.pop();
@@ -49,116 +84,56 @@ pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
     Lookup::list()
 }
 
-/// The page of the entries, or the answer to the `errno` of opendir(3) or stat(2).
+/// Whether the function that the client wants to have called, if it does, has a name that is safe in a script
+/// (ngx_http_autoindex_jsonp_callback).
+fn may_call(ex: &Exchange, cx: &Cx) -> bool {
+    let Some(name) = argument(&ex.target.args, b"callback") else { return true };
+    let is_short = name.len() <= CALLBACK_MAX;
+    let may = is_short && name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
+    if !may {
+        error_lines::callback_refused(ex, cx, is_short, name);
+    }
+    may
+}
+
+/// The list of the entries, or the answer to the `errno` of opendir(3) or stat(2).
 pub(super) fn listed(ex: &mut Exchange, cx: &Cx, _: usize, result: Result<Vec<Listed>, i32>) -> Flow {
     let mut entries = match result {
         Ok(entries) => entries,
-        Err(errno) => {
-            error_lines::list_failed(ex, cx, errno);
-            return Flow::Answer(Answer::Error(match errno {
-                libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG => 404,
-                libc::EACCES => 403,
-                _ => 500,
-            }));
-        }
+        Err(errno) => return failed(ex, cx, errno),
     };
-    entries.sort_by(|a, b| (a.kind != FileKind::Dir, &a.name).cmp(&(b.kind != FileKind::Dir, &b.name)));
     let scope = &ex.location_of(cx).scope;
-    let (exact, local) = (*scope.get(&AUTOINDEX_EXACT_SIZE), *scope.get(&AUTOINDEX_LOCALTIME));
-    Flow::Answer(conditions::text(ex, cx, page(&ex.target.uri, &entries, exact, local), Some("text/html")))
-}
-
-fn page(uri: &[u8], entries: &[Listed], exact: bool, local: bool) -> Vec<u8> {
-    let mut out = b"<html>\r\n<head><title>Index of ".to_vec();
-    uri::escape_html(&mut out, uri);
-    out.extend_from_slice(b"</title></head>\r\n<body>\r\n<h1>Index of ");
-    uri::escape_html(&mut out, uri);
-    out.extend_from_slice(b"</h1><hr><pre><a href=\"../\">../</a>\r\n");
-    for entry in entries {
-        put_name(&mut out, entry);
-        out.push(b' ');
-        put_time(&mut out, entry.mtime, local);
-        put_size(&mut out, entry, exact);
-        out.extend_from_slice(b"\r\n");
-    }
-    out.extend_from_slice(b"</pre><hr></body>\r\n</html>\r\n");
-    out
-}
-
-/// The link, and the space up to the column of times.
-fn put_name(out: &mut Vec<u8>, entry: &Listed) {
-    let is_dir = entry.kind == FileKind::Dir;
-    out.extend_from_slice(b"<a href=\"");
-    uri::escape(out, &entry.name, Escape::Component);
-    out.extend_from_slice(if is_dir { b"/\">" } else { b"\">" });
-    if let Some(cut) = entry.name.get(..NAME_LEN - 3).filter(|_| entry.name.len() > NAME_LEN) {
-        uri::escape_html(out, cut);
-        out.extend_from_slice(b"..&gt;</a>");
-        return;
-    }
-    uri::escape_html(out, &entry.name);
-    let mut len = entry.name.len();
-    if is_dir && len < NAME_LEN {
-        out.push(b'/');
-        len += 1;
-    }
-    out.extend_from_slice(b"</a>");
-    out.resize(out.len() + NAME_LEN - len, b' ');
-}
-
-/// `06-Nov-1994 08:49 `
-fn put_time(out: &mut Vec<u8>, mtime: i64, local: bool) {
-    // Local time is the time of UTC that reads the same.
-    let shift = if local { i64::from(LocalTime::at(mtime).offset_minutes) * 60 } else { 0 };
-    let text = date::format(mtime.saturating_add(shift));
-    let (day, month, year, time) = (&text[5..7], &text[8..11], &text[12..16], &text[17..22]);
-    out.extend_from_slice(&[day, month, year].join(&b"-"[..]));
-    out.push(b' ');
-    out.extend_from_slice(time);
-    out.push(b' ');
-}
-
-fn put_size(out: &mut Vec<u8>, entry: &Listed, exact: bool) {
-    let is_dir = entry.kind == FileKind::Dir;
-    // Writing to a Vec does not fail.
-    let _ = match (exact, is_dir, rounded(entry.len)) {
-        (true, true, _) => write!(out, "{:>19}", '-'),
-        (true, false, _) => write!(out, "{:>19}", entry.len),
-        (false, true, _) => write!(out, "{:>7}", '-'),
-        (false, false, (size, Some(unit))) => write!(out, "{size:>6}{unit}"),
-        (false, false, (size, None)) => write!(out, "{size:>7}"),
+    let sorted = |mut entries: Vec<Listed>| {
+        entries.sort_by(|a, b| html::Order::of(None).compare(a, b));
+        entries
     };
-}
-
-/// A size in the unit that keeps it short; rounded up from half a unit on.
-fn rounded(len: u64) -> (u64, Option<char>) {
-    const K: u64 = 1 << 10;
-    let (unit, letter) = match len {
-        0..10_000 => return (len, None),
-        10_000..0x10_0000 => (K, 'K'),
-        0x10_0000..0x4000_0000 => (K * K, 'M'),
-        _ => (K * K * K, 'G'),
+    let (media_type, body) = match *scope.get(&AUTOINDEX_FORMAT) {
+        Format::Html => {
+            let look = html::Look {
+                exact_size: *scope.get(&AUTOINDEX_EXACT_SIZE),
+                local_time: *scope.get(&AUTOINDEX_LOCALTIME),
+                utf8: false,
+                order: html::Order::of(argument(&ex.target.args, b"sort")),
+            };
+            ("text/html", html::page(&ex.target.uri, &mut entries, &look))
+        }
+        Format::Xml => ("text/xml; charset=utf-8", data::xml(&sorted(entries))),
+        format => match argument(&ex.target.args, b"callback") {
+            Some(callback) if format == Format::Jsonp && !callback.is_empty() => {
+                ("application/javascript", data::jsonp(callback, &sorted(entries)))
+            }
+            _ => ("application/json", data::json(&sorted(entries))),
+        },
     };
-    (len / unit + u64::from(len % unit >= unit / 2), Some(letter))
+    Flow::Answer(conditions::text(ex, cx, body, Some(media_type)))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_rounded_as_in_nginx() {
-        let shown = |len| rounded(len);
-        assert_eq!([0, 9_999, 10_000, 10_239, 10_240].map(shown).map(|(n, _)| n), [0, 9_999, 10, 10, 10]);
-        assert_eq!(shown(10_751), (10, Some('K')));
-        assert_eq!(shown(10_752), (11, Some('K')));
-        assert_eq!(
-            [(1 << 20) - 1, 1 << 20, (3 << 20) / 2].map(shown),
-            [(1024, Some('K')), (1, Some('M')), (2, Some('M'))]
-        );
-        assert_eq!(
-            [(1 << 30) - 1, 1 << 30, u64::MAX].map(shown),
-            [(1024, Some('M')), (1, Some('G')), (1 << 34, Some('G'))]
-        );
-    }
+/// The answer to a directory that can't be listed.
+pub(super) fn failed(ex: &Exchange, cx: &Cx, errno: i32) -> Flow {
+    error_lines::list_failed(ex, cx, errno);
+    Flow::Answer(Answer::Error(match errno {
+        libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG => 404,
+        libc::EACCES => 403,
+        _ => 500,
+    }))
 }

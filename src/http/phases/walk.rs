@@ -4,8 +4,8 @@
 //! the walk nor another phase. A new phase is a file and a line in the list of this file.
 
 use super::{
-    access, alias, autoindex, body_limit, error_page, gzip_static, index, internal, realip, rewrite, static_files,
-    target, try_files,
+    access, alias, autoindex, body_limit, empty_gif, error_page, gzip_static, index, internal, random_index, realip,
+    rewrite, static_files, target, try_files,
 };
 use crate::http::answer::response;
 use crate::http::exchange::{Action, Answer, Cx, Exchange, Flow, Found, Listed, LookupKind, Progress};
@@ -58,6 +58,8 @@ phases! {
     alias::check;
     try_files::begin, file: try_files::opened;
     handle_content;
+    empty_gif::begin;
+    random_index::begin, entries: random_index::listed;
     index::begin, file: index::opened;
     autoindex::begin, entries: autoindex::listed;
     gzip_static::begin, file: gzip_static::opened;

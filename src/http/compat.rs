@@ -23,7 +23,8 @@ const FILES_ONLY: &str = "drover serves files and passes nothing on: put a proxy
 const NO_MODULES: &str = "drover has no modules to load and runs no scripts: build such pages when the site is built.";
 const NO_REWRITING: &str = "Files are sent as they are: do this when the site is built.";
 const READ_ONLY: &str = "drover never changes files: upload by other means.";
-const YET_GZIP: &str = "drover does not compress responses yet: leave it out, or compress in a proxy in front.";
+const GZIP_ONLY: &str = "responses are compressed as gzip only (\"gzip on\"): make .br or .zst files \
+    when the site is built, and say \"brotli_static on\" or \"zstd_static on\".";
 const YET_TLS: &str = "drover does not speak TLS yet: let a proxy in front do it, and listen without \"ssl\".";
 const YET_HTTP2: &str = "drover does not speak HTTP/2 or HTTP/3 yet: leave it out; clients use HTTP/1.1.";
 const YET_USERID: &str = "drover marks no clients yet: leave it out.";
@@ -104,13 +105,8 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     ),
     &Inert::new("output_buffers", ALL, (2, 2), ONE_WRITE),
     &Inert::family(&["postpone_output", "subrequest_output_buffer_size", "send_lowat"], ALL, (1, 1), ONE_WRITE),
-    &Inert::new("gzip_buffers", ALL, (2, 2), "Buffers grow as they must."),
-    &Inert::family(
-        &["gzip_hash", "gzip_window", "gzip_no_buffer", "postpone_gzipping"],
-        ALL,
-        (1, 1),
-        "Buffers grow as they must.",
-    ),
+    &Inert::family(&["gzip_buffers", "gunzip_buffers"], ALL, (2, 2), "Buffers grow as they must."),
+    &Inert::family(&["gzip_hash", "gzip_no_buffer", "postpone_gzipping"], ALL, (1, 1), "Buffers grow as they must."),
     &Inert::new(
         "sendfile_max_chunk",
         ALL,
@@ -231,12 +227,6 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     &Inert::family(&["dav_access", "min_delete_depth"], ALL, (1, 3), "There is no \"dav_methods\"."),
     &Refused::family(
         &[
-            "gzip",
-            "gzip_comp_level",
-            "gzip_min_length",
-            "gzip_types",
-            "gunzip",
-            "gunzip_buffers",
             "brotli",
             "brotli_buffers",
             "brotli_comp_level",
@@ -250,7 +240,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
             "zstd_min_length",
             "zstd_types",
         ],
-        YET_GZIP,
+        GZIP_ONLY,
     ),
     &Refused::family(
         &[
@@ -382,7 +372,7 @@ mod tests {
             ("http { ssi off off; }", "site is built"),
             ("http { ssi off { } }", "site is built"),
             ("http { geoip_country x; }", "\"geo\""),
-            ("http { gzip on; }", "compress"),
+            ("http { brotli on; }", "brotli_static"),
             ("http { ssl_certificate x; }", "TLS"),
             ("mail { }", "passes nothing on"),
         ] {

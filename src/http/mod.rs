@@ -50,7 +50,7 @@ mod compile;
 pub use exchange::HttpConf;
 
 use crate::conf::Entry;
-use answer::{conditions, gzip_ok, headers, pages, ranges, redirect, server_tokens};
+use answer::{conditions, gzip, gzip_ok, headers, pages, ranges, redirect, server_tokens};
 use exchange::{
     Embedded, authorization, error_lines, file_path, geo, limits, map, media_type, proxied, referer, split_clients,
     variables,
@@ -82,6 +82,7 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     empty_gif::DIRECTIVES,
     media_type::DIRECTIVES,
     server_tokens::DIRECTIVES,
+    gzip::DIRECTIVES,
     gzip_ok::DIRECTIVES,
     gzip_static::DIRECTIVES,
     conditions::DIRECTIVES,
@@ -110,6 +111,7 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
 /// The tables of variables: each stands beside the code that computes the values.
 static VARIABLES: &[&[Embedded]] = &[
     variables::VARIABLES,
+    gzip::VARIABLES,
     file_path::VARIABLES,
     proxied::VARIABLES,
     authorization::VARIABLES,

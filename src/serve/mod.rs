@@ -3,6 +3,7 @@
 mod accepted;
 pub mod access_log;
 pub mod blocking;
+mod coder;
 mod connection;
 mod driver;
 mod engine;

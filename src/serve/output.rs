@@ -3,8 +3,10 @@
 //! The head of a response and the texts of errors are appended to `bytes`; `push_body` queues the body that is in a
 //! file, a range of it, or several; `flush` sends: from memory with send and sendmsg, from files with sendfile.
 
+use super::coder::Coder;
 use super::file_cache::OpenedFile;
 use crate::http::exchange::Body;
+use crate::http::message::gzip::Stream;
 use crate::os::{Failure, Socket};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -21,6 +23,9 @@ const MAX_SLICES: usize = 16;
 /// Bytes of a file that one connection may send in one turn (nginx: sendfile_max_chunk, 2m).
 const TURN_MAX: usize = 2 << 20;
 
+/// The next slice of a body that is made as it is sent waits while the client has not taken so many bytes.
+const UNSENT_MAX: usize = 64 << 10;
+
 /// Bytes read at once where sendfile is off.
 const READ_CHUNK: usize = 128 << 10;
 
@@ -31,6 +36,15 @@ struct FileSlice {
     entry: Arc<OpenedFile>,
     at: u64,
     end: u64,
+}
+
+/// The work of a coder since it was last asked for.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Made {
+    /// Bytes that have been queued.
+    pub bytes: u64,
+    /// The lengths of the body before and behind the coder, when it is through.
+    pub lengths: Option<(u64, u64)>,
 }
 
 /// The outcome of a flush.
@@ -63,11 +77,51 @@ pub(crate) struct Output {
     pub bytes: Vec<u8>,
     sent: usize,
     files: VecDeque<FileSlice>,
+    /// The rest of the last response, yet to be made.
+    coder: Option<Box<Coder>>,
+    made: Made,
+    /// Bytes sent on the connection.
+    total: u64,
 }
 
 impl Output {
     pub(crate) fn is_empty(&self) -> bool {
-        self.sent == self.bytes.len() && self.files.is_empty()
+        self.sent == self.bytes.len() && self.files.is_empty() && self.coder.is_none()
+    }
+
+    /// Bytes sent so far: more than before when the client takes some.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Queues a body that is made as it is sent. Nothing may be queued behind it.
+    pub(crate) fn push_coder(&mut self, coder: Coder) {
+        self.coder = Some(Box::new(coder));
+    }
+
+    /// The work of the coder since the last call.
+    pub(crate) fn take_made(&mut self) -> Made {
+        std::mem::take(&mut self.made)
+    }
+
+    /// Makes the next slice of the body, unless the client has much to take still.
+    fn make_slice(&mut self) -> io::Result<()> {
+        let Some(coder) = &mut self.coder else { return Ok(()) };
+        if self.bytes.len() - self.sent > UNSENT_MAX {
+            return Ok(());
+        }
+        if self.files.is_empty() {
+            self.bytes.drain(..self.sent);
+            self.sent = 0;
+        }
+        let before = self.bytes.len();
+        coder.slice(&mut self.bytes)?;
+        self.made.bytes += (self.bytes.len() - before) as u64;
+        if coder.is_done() {
+            self.made.lengths = Some(coder.lengths());
+            self.coder = None;
+        }
+        Ok(())
     }
 
     /// Bytes of `bytes` yet to be sent.
@@ -78,7 +132,7 @@ impl Output {
     /// Whether another response may be put behind those that are there: up to `max` bytes, and as many slices of files
     /// as leave in one call. Each slice keeps its file open.
     pub(crate) fn has_room(&self, max: usize) -> bool {
-        self.unsent_bytes() < max && self.files.len() < MAX_SLICES
+        self.unsent_bytes() < max && self.files.len() < MAX_SLICES && self.coder.is_none()
     }
 
     /// Bytes yet to be sent, those of files included.
@@ -91,6 +145,7 @@ impl Output {
         self.bytes.clear();
         self.sent = 0;
         self.files.clear();
+        (self.coder, self.made) = (None, Made::default());
     }
 
     /// Queues the body of a response, which is in the file of `entry`: all of it, one range, or parts between heads of
@@ -100,6 +155,14 @@ impl Output {
         match body {
             Body::None => Ok(0),
             Body::File { start, end } => self.push_file(entry, start, end),
+            Body::Gzip { recipe, is_chunked, .. } => {
+                self.push_coder(Coder::new(Stream::compress(recipe), entry.clone(), is_chunked));
+                Ok(0)
+            }
+            Body::Gunzip { is_chunked } => {
+                self.push_coder(Coder::new(Stream::decompress(), entry.clone(), is_chunked));
+                Ok(0)
+            }
             Body::Parts { parts, close } => {
                 let mut total = 0;
                 for part in parts {
@@ -133,10 +196,24 @@ impl Output {
     /// Sends what fits. To be called when the socket may be writable. Errors: of the socket; of kind `Other`, with a
     /// sentence: a file can't be read, or has become shorter than its response promises.
     pub(crate) fn flush(&mut self, socket: &Socket, options: SendOptions) -> io::Result<Flush> {
+        if self.coder.is_none() {
+            return self.flush_made(socket, options);
+        }
+        self.make_slice()?;
+        let is_last = self.coder.is_none();
+        let closing = options.closing && is_last;
+        match self.flush_made(socket, SendOptions { closing, ..options })? {
+            Flush::Done if !is_last => Ok(Flush::Yield),
+            flushed => Ok(flushed),
+        }
+    }
+
+    fn flush_made(&mut self, socket: &Socket, options: SendOptions) -> io::Result<Flush> {
         let mut budget = TURN_MAX;
         loop {
-            if self.is_empty() {
-                self.clear();
+            if self.sent == self.bytes.len() && self.files.is_empty() {
+                self.bytes.clear();
+                self.sent = 0;
                 return Ok(Flush::Done);
             }
             if budget == 0 {
@@ -207,6 +284,7 @@ impl Output {
 
     /// Takes the first `sent` unsent bytes off the queue, in the order of the stream.
     fn advance(&mut self, mut sent: usize) {
+        self.total += sent as u64;
         while let Some(slice) = self.files.front_mut() {
             let before = (slice.after - self.sent).min(sent);
             self.sent += before;

@@ -63,7 +63,7 @@ fn differences() -> impl Iterator<Item = Difference> {
         .into_iter()
         .flatten()
         .copied();
-    let groups = [conditions::GROUPS, requests::GROUPS, answers::GROUPS].into_iter().flatten();
+    let groups = [conditions::GROUPS, requests::GROUPS, answers::GROUPS, codings::GROUPS].into_iter().flatten();
     single.chain(groups.flat_map(Group::differences))
 }
 

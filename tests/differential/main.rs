@@ -133,7 +133,9 @@ sites!(
     origins,
     repairs,
     container,
-    mirror
+    mirror,
+    gzip,
+    gunzip
 );
 
 #[test]

@@ -107,6 +107,9 @@ pub fn fixture() -> TempDir {
         write(root, name, content.as_bytes());
     }
     write(root, "large.bin", &large);
+    let long: String = (0..).map(|n: u32| format!("<p>{}</p>\n", n.wrapping_mul(n) % 9973)).take(30_000).collect();
+    write(root, "coded/long.html", &long.as_bytes()[..200 << 10]);
+    write(root, "coded/real.html.gz", &gzip_of(&long.as_bytes()[..200 << 10]));
     write(root, "future.txt", b"from a clock that is fast\n");
     set_modified(&root.join("future.txt"), FUTURE);
     listings::add(root);
@@ -119,6 +122,14 @@ pub fn fixture() -> TempDir {
         fs::set_permissions(root.join(name), Permissions::from_mode(0o000)).expect("chmod");
     }
     dir
+}
+
+fn gzip_of(bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![0; bytes.len()];
+    let mut compress = flate2::Compress::new_gzip(flate2::Compression::new(6), 15);
+    compress.compress(bytes, &mut out, flate2::FlushCompress::Finish).expect("gzip");
+    out.truncate(compress.total_out() as usize);
+    out
 }
 
 fn write(root: &Path, name: &str, content: &[u8]) {

@@ -36,7 +36,8 @@ impl Transcript {
 
 /// Starts the product with the site's conf over `root` and runs every probe.
 pub fn record(site: &Site, product: Product, root: &Path) -> Vec<Transcript> {
-    let mut server = Setup::new(product, &site.conf).root(root).start();
+    let conf = site.conf.replace("%uncached%", "");
+    let mut server = Setup::new(product, &conf).root(root).start();
     let mut conversations: Vec<(u16, Transcript, Vec<usize>)> = Vec::new();
     for probe in &site.probes {
         let mut taken = Vec::new();
@@ -81,6 +82,7 @@ fn converse(mut client: Client, server: &Server, probe: &Probe) -> (u16, Transcr
             }
             Step::Read { to_head } => {
                 let response = if *to_head { client.head_response() } else { client.response() };
+                let response = response.map(decoded);
                 let open = matches!(&response, Ok(r) if !r.ended_by_close);
                 products.extend(response.as_ref().ok().filter(|r| r.status >= 200).map(product_in));
                 lines.extend(described(response, *to_head, server));
@@ -96,8 +98,29 @@ fn converse(mut client: Client, server: &Server, probe: &Probe) -> (u16, Transcr
     (client.local_port(), Transcript { lines }, products)
 }
 
-/// Bytes of a built-in page that are the product's name, or drover's own.
+/// The response with its body decompressed: two compressors make different bytes of the same text. A body that is no
+/// gzip stays.
+fn decoded(mut response: Response) -> Response {
+    if response.header("Content-Encoding") == Some("gzip") {
+        let mut text = vec![0; 1 << 20];
+        let mut gzip = flate2::Decompress::new_gzip(15);
+        let done = gzip.decompress(&response.body, &mut text, flate2::FlushDecompress::Finish);
+        if matches!(done, Ok(flate2::Status::StreamEnd)) {
+            text.truncate(gzip.total_out() as usize);
+            response.body = text;
+        }
+    }
+    response
+}
+
+/// Bytes of a body that are the product's name, or drover's own, or of which no two servers send the same number.
 fn product_in(response: &Response) -> usize {
+    let is_weak = response.header("ETag").is_some_and(|etag| etag.starts_with("W/"));
+    let is_coded = is_weak || response.header("Content-Encoding").is_some();
+    let is_made_here = response.header("Content-Length").is_none() && is_coded && response.status != 304;
+    if is_made_here {
+        return usize::MAX;
+    }
     let product = response.header("Server").unwrap_or_default();
     if response.text().contains(&format!("<center>{product}</center>")) {
         return product.len();

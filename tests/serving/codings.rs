@@ -1,4 +1,9 @@
-//! Content codings where nginx is no measure: Brotli and Zstandard beside gzip, chosen by weight.
+//! Content codings where nginx is no measure: Brotli and Zstandard beside gzip, chosen by weight; gzip of large files,
+//! which other clients do not wait for.
+
+use std::time::Duration;
+
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 
 use crate::support::client::Response;
 use crate::support::conf::Conf;
@@ -129,4 +134,115 @@ fn what_gzip_s_directives_refuse_is_refused_for_all_codings() {
     assert_eq!(get("User-Agent: Very Old\r\n"), "as it is");
     let old = "GET /all.js HTTP/1.0\r\nAccept-Encoding: br\r\n\r\n";
     assert_eq!(server.connect().send(old).response().unwrap().text(), "as it is");
+}
+
+/// Text that compresses to a fifth or so.
+fn text(len: usize) -> Vec<u8> {
+    let mut text = Vec::with_capacity(len + 20);
+    let mut n: u64 = 1;
+    while text.len() < len {
+        n = n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        text.extend_from_slice(format!("{} words\n", n >> 50).as_bytes());
+    }
+    text.truncate(len);
+    text
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let (mut out, mut gzip) = (vec![0; bytes.len() + 100], Compress::new_gzip(Compression::new(6), 15));
+    gzip.compress(bytes, &mut out, FlushCompress::Finish).unwrap();
+    out.truncate(gzip.total_out() as usize);
+    out
+}
+
+fn gunzip(bytes: &[u8], most: usize) -> Vec<u8> {
+    let (mut out, mut gunzip) = (vec![0; most + 1], Decompress::new_gzip(15));
+    let status = gunzip.decompress(bytes, &mut out, FlushDecompress::Finish).unwrap();
+    assert_eq!((status, gunzip.total_in() as usize), (flate2::Status::StreamEnd, bytes.len()));
+    out.truncate(gunzip.total_out() as usize);
+    out
+}
+
+const GZIP: &str = "Accept-Encoding: gzip\r\n";
+
+#[test]
+fn files_of_any_length_come_out_as_they_are() {
+    let server = server("gzip on; gzip_types *; gzip_min_length 0; gzip_http_version 1.0;");
+    for len in [0, 1, 19, 24 << 10, 64 << 10, (64 << 10) + 1, 300_000, 1 << 20] {
+        let text = text(len);
+        server.file("a.txt", &text);
+        for _ in 0..2 {
+            let response = ask(&server, "/a.txt", GZIP);
+            assert_eq!(response.header("Content-Encoding"), Some("gzip"));
+            assert!(gunzip(&response.body, len) == text, "{len}");
+        }
+        let old = format!("GET /a.txt HTTP/1.0\r\n{GZIP}\r\n");
+        let response = server.connect().send(old).response().unwrap();
+        assert!(response.header("Transfer-Encoding").is_none() && gunzip(&response.body, len) == text, "{len}");
+        server.file("only.txt.gz", gzip(&text));
+    }
+}
+
+#[test]
+fn a_gzip_is_undone_and_one_that_is_none_cuts_the_answer_short() {
+    let server = server("gunzip on; gzip_static always; error_log %dir%/error.log;");
+    let bomb = vec![b'x'; 3 << 20];
+    for text in [&b""[..], b"short", &text(300_000), &bomb] {
+        server.file("a.txt.gz", gzip(text));
+        let response = ask(&server, "/a.txt", "");
+        assert!(response.body == text && response.header("Content-Encoding").is_none());
+    }
+    let whole = gzip(&text(100_000));
+    for broken in [&whole[..whole.len() - 1], &whole[..10], b"no gzip at all", b""] {
+        server.file("a.txt.gz", broken);
+        let mut client = server.connect();
+        let answer = client.send("GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n").response();
+        assert!(answer.is_err(), "no last chunk: {:?}", answer.map(|answer| answer.status));
+        assert!(client.is_closed_by_server());
+    }
+    assert!(server.error_log().contains("a.txt.gz"), "{}", server.error_log());
+}
+
+/// A worker that compressed the file in one go would keep others waiting for as long as fifty slices take.
+#[test]
+fn a_large_file_holds_up_no_other_client() {
+    let server = server("gzip on; gzip_types *; gzip_comp_level 6; location /small { return 204; }");
+    let text = text(3 << 20);
+    server.file("large.txt", &text);
+    let mut other = server.connect();
+    other.get("/small");
+    let mut large = server.connect();
+    large.patience(Duration::from_secs(120));
+    large.send(format!("GET /large.txt HTTP/1.1\r\nHost: a\r\n{GZIP}\r\n")).wait_for_bytes(1);
+    let reader = std::thread::spawn(move || large.response().unwrap());
+    let mut answered = 0;
+    while !reader.is_finished() {
+        assert_eq!(other.get("/small").status, 204);
+        answered += 1;
+    }
+    let response = reader.join().unwrap();
+    assert!(gunzip(&response.body, text.len()) == text);
+    assert!(answered > 10, "{answered} answers while the file was compressed");
+}
+
+#[test]
+fn the_log_says_how_much_shorter_the_answer_was() {
+    let server =
+        Server::drover(Conf::workers(1).http("log_format ratio '$uri $gzip_ratio'; gzip on; gzip_types *;").server(
+            "access_log %dir%/ratio.log ratio; location = /text { return 200 '0123456789012345678901234567890'; }",
+        ));
+    server.file("a.txt", text(200_000)).file("b.txt", "short");
+    let long = ask(&server, "/a.txt", GZIP).body.len();
+    ask(&server, "/b.txt", GZIP);
+    ask(&server, "/a.txt", "");
+    let short = ask(&server, "/text", GZIP).body.len();
+    let mut server = server;
+    server.quit();
+    let ratio = |before: usize, after: usize| {
+        let thousandths = before * 1000 / after;
+        let hundredths = thousandths / 10 + usize::from(thousandths % 10 > 4);
+        format!("{}.{:02}", hundredths / 100, hundredths % 100)
+    };
+    let expected = format!("/a.txt {}\n/b.txt -\n/a.txt -\n/text {}\n", ratio(200_000, long), ratio(31, short));
+    assert_eq!(server.read("ratio.log"), expected);
 }

@@ -6,24 +6,29 @@
 
 use super::conditions::{self, etag, last_modified};
 use super::fields::Fields;
-use super::{head, ranges};
+use super::{gzip, head, ranges};
 use crate::http::exchange::media_type;
-use crate::http::exchange::{Answer, Body, Cx, Exchange, Found, Part};
+use crate::http::exchange::{Answer, Body, Coded, Cx, Exchange, Found, Part};
 use crate::http::message::conditional::{Outcome, Validators};
 use crate::http::message::range::{ByteRange, Multipart};
 use crate::http::message::status;
 
 /// The answer to a request for a file: the file, ranges of it, 304, 406, 412 or 416. An error page is sent whole.
 pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> Answer {
+    let status = if ex.error.status != 0 { ex.error.status } else { 200 };
+    let has_etag = etag(ex, cx, &found).is_some();
+    gzip::decide(ex, cx, status, Some(media_type::of(ex, cx)), found.len, has_etag);
     if !matches!(ex.error.status, 0 | 200) {
         return Answer::whole(found);
     }
-    if ex.response.codings.refuses_identity {
+    if ex.response.codings.refuses_identity && !ex.response.codings.is_coded() {
         return Answer::Error(406);
     }
     let sent = conditions::sent_etag(ex, cx, 200, etag(ex, cx, &found));
     let validators = Validators { etag: sent.as_deref(), modified: conditions::sent_time(ex, cx, Some(found.mtime)) };
     match conditions::evaluate(ex, cx, validators) {
+        // A file that is coded on its way has no ranges: ngx_http_clear_accept_ranges.
+        Outcome::Proceed if ex.response.codings.is_coded() => Answer::whole(found),
         Outcome::Proceed => ranges::choose(ex, cx, found, validators),
         Outcome::NotModified => Answer::NotModified(Some(found)),
         Outcome::PreconditionFailed => Answer::Error(412),
@@ -46,8 +51,7 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found
             if ex.response.status == 204 {
                 (fields.content_type, fields.content_length) = (None, None);
             }
-            head::write(ex, cx, out, &fields);
-            Body::File { start: 0, end: found.len }
+            write_whole(ex, cx, out, fields, found)
         }
         &[only] => {
             ex.response.status = 206;
@@ -60,6 +64,21 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found
         several => write_parts(ex, cx, out, fields, found, several),
     };
     if ex.is_head(cx) || status::has_no_body(ex.response.status) { Body::None } else { body }
+}
+
+/// Appends the head of a whole file, which may be coded on its way.
+fn write_whole(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut fields: Fields, found: &Found) -> Body {
+    let (coded, kept) = (ex.response.codings.coded, ex.response.kept);
+    if ex.response.codings.is_coded() {
+        gzip::frame(ex, cx, &mut fields, kept);
+    }
+    let is_chunked = fields.is_chunked;
+    head::write(ex, cx, out, &fields);
+    match coded {
+        Coded::Gzip(recipe) => Body::Gzip { recipe, kept, is_chunked },
+        Coded::Gunzip => Body::Gunzip { is_chunked },
+        Coded::No | Coded::Refused => Body::File { start: 0, end: found.len },
+    }
 }
 
 /// Appends the head of a `multipart/byteranges` response.

@@ -192,6 +192,15 @@ fn is_msie6(agent: &[u8]) -> bool {
     is_old && memmem::find(agent, b"Opera").is_none()
 }
 
+/// The entity tag of an answer that is coded on its way is weak (`ngx_http_weak_etag`).
+pub(super) fn weaken(etag: &[u8]) -> Option<Vec<u8>> {
+    match etag {
+        [b'W', b'/', ..] => Some(etag.to_vec()),
+        [b'"', ..] => Some([b"W/", etag].concat()),
+        _ => None,
+    }
+}
+
 /// The directives of this module, which say who gets compressed answers.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&GZIP_VARY, &GZIP_HTTP_VERSION, &GZIP_PROXIED, &GZIP_DISABLE];
 
@@ -231,5 +240,12 @@ mod tests {
         ] {
             assert_eq!(has_word(line.as_bytes(), b"no-cache"), has, "{line:?}");
         }
+    }
+
+    #[test]
+    fn a_strong_tag_becomes_weak_and_a_malformed_one_goes() {
+        assert_eq!(weaken(b"\"a-b\"").as_deref(), Some(&b"W/\"a-b\""[..]));
+        assert_eq!(weaken(b"W/\"a\"").as_deref(), Some(&b"W/\"a\""[..]));
+        assert_eq!(weaken(b"a"), None);
     }
 }

@@ -3,7 +3,7 @@
 use super::conditions::sent_etag;
 use super::fields::Fields;
 use super::server_tokens::product;
-use super::{gzip_ok, headers, ranges, redirect};
+use super::{gzip, gzip_ok, headers, ranges, redirect};
 use crate::http::exchange::limits;
 use crate::http::exchange::{Cx, Exchange};
 use crate::http::message::status;
@@ -12,7 +12,7 @@ use crate::http::message::status;
 type Filter = fn(&mut Exchange, &Cx, &Fields, out: &mut Vec<u8>, start: usize);
 
 /// The header filters, in the order of their fields.
-const FILTERS: &[Filter] = &[headers::filter_header, ranges::filter_header];
+const FILTERS: &[Filter] = &[headers::filter_header, gzip::filter_header, ranges::filter_header];
 
 fn put(out: &mut Vec<u8>, parts: &[&[u8]]) {
     parts.iter().for_each(|part| out.extend_from_slice(part));
@@ -48,6 +48,9 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &Fiel
     if let Some(redirect::LocationField { completed: true, text }) = &location {
         put(out, &[b"Location: ", text, b"\r\n"]);
     }
+    if fields.is_chunked {
+        put(out, &[b"Transfer-Encoding: chunked\r\n"]);
+    }
     if ex.fate.keep_alive {
         put(out, &[b"Connection: keep-alive\r\n"]);
         if let Some(seconds) = scope.get(&limits::KEEPALIVE_TIMEOUT).header_s {
@@ -57,7 +60,7 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &Fiel
         put(out, &[b"Connection: close\r\n"]);
     }
     let codings = ex.response.codings;
-    if codings.varies && (codings.always_says_so || *scope.get(&gzip_ok::GZIP_VARY)) {
+    if codings.varies() && (codings.always_says_so || *scope.get(&gzip_ok::GZIP_VARY)) {
         put(out, &[b"Vary: Accept-Encoding\r\n"]);
     }
     if let Some(redirect::LocationField { completed: false, text }) = &location {
@@ -66,9 +69,12 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &Fiel
     if let Some(own) = fields.etag
         && let Some(etag) = sent_etag(ex, cx, ex.response.status, Some(own))
     {
-        put(out, &[b"ETag: ", &etag, b"\r\n"]);
+        let weak = codings.is_coded().then(|| gzip_ok::weaken(&etag));
+        if let Some(etag) = weak.as_ref().map_or(Some(&*etag), |weak| weak.as_deref()) {
+            put(out, &[b"ETag: ", etag, b"\r\n"]);
+        }
     }
-    if let Some(coding) = codings.sent {
+    if let Some(coding) = codings.sent.filter(|_| !codings.is_coded()) {
         put(out, &[b"Content-Encoding: ", coding.token().as_bytes(), b"\r\n"]);
     }
     // RFC 9110, 15.5.6.

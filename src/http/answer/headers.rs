@@ -1,6 +1,7 @@
 //! Header fields that the conf adds: `add_header` and `expires`, as nginx's `ngx_http_headers_filter_module.c`.
 
 use super::fields::Fields;
+use super::gzip_ok::{self, Cacheable};
 use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Cx, Exchange};
 use crate::http::message::date;
@@ -202,12 +203,44 @@ pub(super) fn filter_header(ex: &mut Exchange, cx: &Cx, fields: &Fields, out: &m
         out.extend_from_slice(b": ");
         let value = out.len();
         header.value(ex, cx, out);
+        if ETAG.is(header) && ex.response.codings.is_coded() {
+            let said = out.split_off(value);
+            out.extend(gzip_ok::weaken(&said).unwrap_or_default());
+        }
         if out.len() == value {
             out.truncate(line);
         } else {
             out.extend_from_slice(b"\r\n");
         }
     }
+}
+
+/// The fields of an answer with this status that say how long it may be kept.
+pub(super) fn cacheable(ex: &Exchange, cx: &Cx, status: u16, has_etag: bool) -> Cacheable {
+    let scope = &ex.location_of(cx).scope;
+    let mut cacheable = Cacheable::default();
+    if is_safe(status) {
+        let mut lines = Vec::new();
+        write_expires(scope.get(&EXPIRES), ex, cx, &mut lines);
+        for line in lines.split(|byte| *byte == b'\n').map(|line| line.trim_ascii()) {
+            if let Some(value) = line.strip_prefix(b"Expires: ") {
+                cacheable.expires = Some(value.to_vec());
+            } else if let Some(value) = line.strip_prefix(b"Cache-Control: ") {
+                cacheable.cache_control.push(value.to_vec());
+            }
+        }
+    }
+    let says = |header: &&AddHeader| header.name.eq_ignore_ascii_case("Cache-Control") && header.applies(status);
+    for header in scope.get(&ADD_HEADER).iter().filter(says) {
+        let mut value = Vec::new();
+        header.value(ex, cx, &mut value);
+        cacheable.cache_control.extend((!value.is_empty()).then_some(value));
+    }
+    let sent = |own: Own| own.replacement(ex, cx, status).map(|value| !value.is_empty());
+    // A file's own time is no field yet when nginx asks.
+    cacheable.has_last_modified = sent(LAST_MODIFIED).unwrap_or(false);
+    cacheable.has_etag = sent(ETAG).unwrap_or(has_etag);
+    cacheable
 }
 
 /// A variable's value may come from the client, percent-decoded: it must not start a header field of its own.

@@ -3,6 +3,7 @@
 pub mod conditions;
 mod fields;
 pub mod file;
+pub mod gzip;
 pub mod gzip_ok;
 mod head;
 pub mod headers;

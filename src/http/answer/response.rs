@@ -2,10 +2,11 @@
 
 use super::conditions::{etag, last_modified};
 use super::fields::Fields;
-use super::{file, head, pages};
-use crate::http::exchange::{Answer, Body, Cx, Exchange};
+use super::{file, gzip, head, pages};
+use crate::http::exchange::{Answer, Body, Coded, Cx, Exchange};
 use crate::http::exchange::{limits, media_type};
 use crate::http::message::date;
+use crate::http::message::gzip::{LAST_CHUNK, Recipe, put_chunk, whole};
 use crate::http::message::status;
 
 /// Appends the head, and the body unless it is in a file. `None`: the connection is to be closed without a response.
@@ -65,9 +66,38 @@ fn write_small(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut fields: Fields
     } else {
         fields.content_length = Some(body.len() as u64);
     }
+    gzip::decide(ex, cx, ex.response.status, fields.content_type, body.len() as u64, false);
+    if let Coded::Gzip(recipe) = ex.response.codings.coded {
+        return write_small_coded(ex, cx, out, fields, body, recipe);
+    }
     head::write(ex, cx, out, &fields);
     if !empty && !ex.is_head(cx) {
         out.extend_from_slice(body);
+    }
+    Body::None
+}
+
+/// The same, compressed: such a body is made anew for each request, and so is its gzip.
+fn write_small_coded(
+    ex: &mut Exchange,
+    cx: &Cx,
+    out: &mut Vec<u8>,
+    mut fields: Fields,
+    body: &[u8],
+    recipe: Recipe,
+) -> Body {
+    gzip::frame(ex, cx, &mut fields, None);
+    head::write(ex, cx, out, &fields);
+    if ex.is_head(cx) {
+        return Body::None;
+    }
+    let coded = whole(recipe, body);
+    ex.response.codings.lengths = Some((body.len() as u64, coded.len() as u64));
+    if fields.is_chunked {
+        put_chunk(out, &coded);
+        out.extend_from_slice(LAST_CHUNK);
+    } else {
+        out.extend_from_slice(&coded);
     }
     Body::None
 }

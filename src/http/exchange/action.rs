@@ -2,6 +2,7 @@
 
 use crate::http::message::conditional::EntityTag;
 use crate::http::message::date;
+use crate::http::message::gzip::Recipe;
 pub use crate::os::file::FileKind;
 
 /// The driver's next step. `path()`, `opened()` and `listed()` are methods of [`Exchange`](super::state::Exchange).
@@ -15,6 +16,8 @@ pub enum Action {
     Stat,
     /// List the directory at `path()` and report with `listed()`.
     List,
+    /// Find out whether the file last opened is kept as gzip, and report with `kept()`.
+    FindGzip(Recipe),
     /// Send the bytes that were appended to the output, then this; `after()` tells what follows.
     Send(Body),
     /// Close the connection without a response.
@@ -32,6 +35,20 @@ pub enum Body {
         start: u64,
         /// Offset behind the last byte to send.
         end: u64,
+    },
+    /// All of that file, compressed.
+    Gzip {
+        /// The way the gzip is made.
+        recipe: Recipe,
+        /// The length that the head says, of a gzip that is kept.
+        kept: Option<u64>,
+        /// The gzip goes out in chunks.
+        is_chunked: bool,
+    },
+    /// All of that file, which is gzip, decompressed.
+    Gunzip {
+        /// The bytes go out in chunks.
+        is_chunked: bool,
     },
     /// Several ranges of that file, each behind a head of its own, and the closing boundary.
     Parts {

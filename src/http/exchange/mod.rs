@@ -31,6 +31,7 @@ pub use answer::Answer;
 pub use cx::{ConnInfo, Cx, Embedded, Handler, HttpConf, Stage};
 pub(in crate::http) use file_path::directory;
 pub(in crate::http) use flow::{Flow, Lookup, LookupKind};
+pub(in crate::http) use response::Coded;
 pub use response::Response;
 pub use state::Exchange;
 pub(in crate::http) use state::Progress;

@@ -1,7 +1,9 @@
 //! The response of an exchange, as far as it is known.
 
+use super::action::Found;
 use super::answer::Answer;
 use crate::http::message::accept_encoding::Coding;
+use crate::http::message::gzip::Recipe;
 
 /// The properties of the response that are known by now; those of the head once it is written.
 #[derive(Debug, Default)]
@@ -17,6 +19,10 @@ pub struct Response {
     /// Size of the file of which a 416 has no such range.
     pub(in crate::http) unsatisfied: Option<u64>,
     pub(in crate::http) codings: Codings,
+    /// The file that is sent when its driver has said whether it is kept as gzip.
+    pub(in crate::http) waiting: Option<Found>,
+    /// Length of the gzip that is kept of the file.
+    pub(in crate::http) kept: Option<u64>,
     /// The head, kept where the conf asks for `$sent_http_*`.
     head: Vec<u8>,
 }
@@ -26,7 +32,7 @@ pub struct Response {
 pub(in crate::http) struct Codings {
     /// Whether the client gets gzip (nginx's `gzip_ok`); `None`: nobody has asked yet (`gzip_tested`).
     pub takes_gzip: Option<bool>,
-    /// The response depends on Accept-Encoding (nginx's `gzip_vary`), which it says if `gzip_vary` is on.
+    /// The file depends on Accept-Encoding (nginx's `gzip_vary`), which the response says if `gzip_vary` is on.
     pub varies: bool,
     /// The response says so, whatever `gzip_vary` is.
     pub always_says_so: bool,
@@ -34,15 +40,47 @@ pub(in crate::http) struct Codings {
     pub refuses_identity: bool,
     /// The coding of the file that is sent.
     pub sent: Option<Coding>,
+    /// The change of the body on its way out.
+    pub coded: Coded,
+    /// The lengths of the body before and behind its compressor, when it is through.
+    pub lengths: Option<(u64, u64)>,
+}
+
+/// The change of a body on its way out.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum Coded {
+    /// None.
+    #[default]
+    No,
+    /// None, because the client does not take gzip.
+    Refused,
+    /// The body is compressed.
+    Gzip(Recipe),
+    /// The body is decompressed.
+    Gunzip,
+}
+
+impl Codings {
+    /// Whether the response depends on Accept-Encoding.
+    pub(in crate::http) fn varies(&self) -> bool {
+        self.varies || self.coded != Coded::No
+    }
+
+    /// Whether the body is changed on its way out.
+    pub(in crate::http) fn is_coded(&self) -> bool {
+        matches!(self.coded, Coded::Gzip(_) | Coded::Gunzip)
+    }
 }
 
 impl Response {
     /// Makes it ready for the next request; keeps the memory of its buffers.
     pub(super) fn reset(&mut self) {
         // The pattern forgets none.
-        let Response { status, last_modified, method_refused, location, unsatisfied, codings, head } = self;
+        let Response { status, last_modified, method_refused, location, unsatisfied, codings, waiting, kept, head } =
+            self;
         head.clear();
         *codings = Codings::default();
+        (*waiting, *kept) = (None, None);
         (*status, *last_modified, *method_refused, *location, *unsatisfied) = Default::default();
     }
 

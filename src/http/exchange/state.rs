@@ -19,7 +19,7 @@
 
 use super::action::After;
 use super::parts::{Account, BodyState, ErrorState, Fate, Target};
-use super::response::Response;
+use super::response::{Coded, Response};
 use super::values::Values;
 use crate::http::message::head::Head;
 use crate::os::Addr;
@@ -88,6 +88,13 @@ impl Exchange {
     /// Counts `n` more bytes of the response as queued.
     pub fn add_sent(&mut self, n: u64) {
         self.account.bytes_sent += n;
+    }
+
+    /// The body has been coded to its end: `before` bytes, of which `after` were made.
+    pub fn set_coded(&mut self, before: u64, after: u64) {
+        if let Coded::Gzip(_) = self.response.codings.coded {
+            self.response.codings.lengths = Some((before, after));
+        }
     }
 
     /// The connection broke with `unsent` bytes of the response still queued.

@@ -296,7 +296,6 @@ pub static VARIABLES: &[Embedded] = &[
     }),
     Embedded::client("content_type", "the request's Content-Type", |ex, cx, out| header(ex, cx, "content_type", out)),
     Embedded::client("document_uri", "same as $uri", |ex, _, out| put(out, Some(&ex.target.uri))),
-    Embedded::ours("gzip_ratio", "none: nothing is compressed", |_, _, _| false),
     Embedded::client("host", "host of the target, else of Host, else the server's name", host),
     Embedded::ours("hostname", "name of the machine", |_, cx, out| put(out, Some(cx.conf.hostname.as_bytes()))),
     Embedded::ours("https", "\"on\" under TLS, else empty", |_, _, _| true),

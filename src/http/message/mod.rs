@@ -5,6 +5,7 @@ pub mod accept_encoding;
 pub mod conditional;
 pub mod date;
 pub mod field;
+pub mod gzip;
 pub mod head;
 pub mod host;
 pub mod mime;

@@ -8,7 +8,7 @@ use super::{
     rewrite, static_files, target, try_files,
 };
 use crate::http::answer::response;
-use crate::http::exchange::{Action, Answer, Cx, Exchange, Flow, Found, Listed, LookupKind, Progress};
+use crate::http::exchange::{Action, Answer, Coded, Cx, Exchange, Flow, Found, Listed, LookupKind, Progress};
 use crate::http::exchange::{error_lines, limits};
 use crate::http::message::head::Method;
 use crate::http::message::reject::Reject;
@@ -121,6 +121,13 @@ impl Exchange {
         give_result(self, cx, out, GET_ENTRIES, result)
     }
 
+    /// Reports whether the file last opened is kept as gzip, and its length then.
+    pub fn kept(&mut self, cx: &Cx, length: Option<u64>, out: &mut Vec<u8>) -> Action {
+        let Some(found) = self.response.waiting.take() else { return Action::Close };
+        self.response.kept = length;
+        respond(self, cx, out, Answer::whole(found))
+    }
+
     /// Answers without the request being understood, and gives the connection up.
     pub fn reject(&mut self, cx: &Cx, out: &mut Vec<u8>, reject: Reject) -> Action {
         target::find_for_refused(self, cx, reject);
@@ -154,7 +161,7 @@ fn walk(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut flow: Flow) -> Action
             Flow::Named(name) => enter_named(ex, cx, &name),
             Flow::Answer(mut answer) => match instead(ex, cx, &mut answer) {
                 Some(flow) => flow,
-                None => return respond(ex, cx, out, answer),
+                None => return send(ex, cx, out, answer),
             },
             // No phase has content.
             Flow::Next => Flow::Answer(Answer::Error(404)),
@@ -301,6 +308,17 @@ fn instead(ex: &mut Exchange, cx: &Cx, answer: &mut Answer) -> Option<Flow> {
             Some(page)
         }
         _ => None,
+    }
+}
+
+/// Sends the answer, when it is known whether its gzip is kept.
+fn send(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answer: Answer) -> Action {
+    match (ex.response.codings.coded, answer) {
+        (Coded::Gzip(recipe), Answer::File { found, .. }) => {
+            ex.response.waiting = Some(found);
+            Action::FindGzip(recipe)
+        }
+        (_, answer) => respond(ex, cx, out, answer),
     }
 }
 

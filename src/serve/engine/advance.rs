@@ -4,7 +4,7 @@ use super::{BATCH_MAX, Engine};
 use crate::http::exchange::limits;
 use crate::http::exchange::{After, Cx};
 use crate::serve::connection::{Conn, LULL_MS, Need, State};
-use crate::serve::output::{Flush, SendOptions};
+use crate::serve::output::{Flush, Made, SendOptions};
 use crate::serve::session::{Read, Session};
 use crate::serve::settings::{SENDFILE, TCP_NOPUSH};
 
@@ -106,13 +106,19 @@ impl Engine {
 
     /// Sends what is queued, as far as it goes. `None`: all of it is out. A client that takes some has its time again.
     fn flush(&mut self, conn: &mut Conn, session: &mut Session) -> Option<Need> {
-        let before = session.out.unsent();
-        let stop = match session.out.flush(&conn.socket, self.send_options(conn)) {
+        let before = session.out.total();
+        let flushed = session.out.flush(&conn.socket, self.send_options(conn));
+        let made = session.out.take_made();
+        if made != Made::default() {
+            session.ex.add_sent(made.bytes);
+            made.lengths.into_iter().for_each(|(before, after)| session.ex.set_coded(before, after));
+        }
+        let stop = match flushed {
             Ok(Flush::Done) => return None,
             Ok(stop) => stop,
             Err(error) => return Some(self.broken(conn, session, &error)),
         };
-        if session.out.unsent() != before {
+        if session.out.total() != before {
             conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::SEND_TIMEOUT);
         }
         Some(if stop == Flush::Blocked { Need::Write } else { Need::Turn })

@@ -37,6 +37,7 @@ impl Engine {
                     let found = listing::of(ex.path());
                     ex.listed(&cx, found, &mut out.bytes)
                 }
+                Action::FindGzip(_) => ex.kept(&cx, None, &mut out.bytes),
                 Action::Send(body) => {
                     let before = out.bytes.len();
                     let queued = entry.as_ref().map_or(Ok(0), |entry| out.push_body(entry, body));

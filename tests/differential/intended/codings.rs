@@ -1,6 +1,6 @@
 //! Content codings.
 
-use super::Difference;
+use super::{Difference, Group};
 
 pub(super) const DIFFERENCES: &[Difference] = &[
     Difference {
@@ -20,5 +20,35 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         probe: "HEAD /coded/digits.txt Host: vary Accept-Encoding: gzip Range: bytes=0-3",
         drover: "200 open",
         reason: "RFC 9110 14.2: Range MUST be ignored with any method but GET",
+    },
+];
+
+pub(super) const GROUPS: &[Group] = &[
+    Group {
+        site: "gzip",
+        drover: "304 open",
+        reason: "RFC 9110 15.4.5: a 304 MUST have the ETag and the Vary that the 200 would have",
+        probes: &[
+            "GET /coded/long.html Host: vary Accept-Encoding: gzip If-None-Match: \"2ebc98a1-32000\"",
+            "GET /coded/long.html Host: vary Accept-Encoding: gzip If-None-Match: W/\"2ebc98a1-32000\"",
+            "GET /coded/long.html Host: vary Accept-Encoding: gzip If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT",
+            "GET /coded/long.html Host: vary If-None-Match: \"2ebc98a1-32000\"",
+            "GET /coded/long.html Host: plain Accept-Encoding: gzip If-None-Match: \"2ebc98a1-32000\"",
+        ],
+    },
+    Group {
+        site: "gunzip",
+        drover: "304 open",
+        reason: "RFC 9110 15.4.5: a 304 MUST have the ETag and the Vary that the 200 would have",
+        probes: &[
+            "GET /coded/real.html Host: vary Accept-Encoding: gzip If-None-Match: *",
+            "GET /coded/real.html Host: vary Accept-Encoding: identity If-None-Match: *",
+        ],
+    },
+    Group {
+        site: "gzip",
+        drover: "412 open",
+        reason: "nginx announces keep-alive in its 412 and closes; drover keeps what it announces",
+        probes: &["GET /coded/long.html Host: vary Accept-Encoding: gzip If-Match: \"x\""],
     },
 ];

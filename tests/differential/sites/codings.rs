@@ -191,3 +191,186 @@ pub fn gzip_static() -> Site {
     }
     Site::new("gzip_static", &http, probes)
 }
+
+fn server(name: &str, inside: &str) -> String {
+    format!("server {{ listen 127.0.0.1:%port%; server_name {name}; root %root%; {inside} }}\n")
+}
+
+/// Answers compressed on their way, and who gets them.
+pub fn gzip() -> Site {
+    let proxied = |words: &str, inside: &str| server(words, &format!("gzip_proxied {words}; {inside}"));
+    let http = [
+        "gzip on; %uncached%\n".to_owned(),
+        server("plain", ""),
+        server("vary", "gzip_vary on;"),
+        server("types", "gzip_types text/css TEXT/plain application/octet-stream;"),
+        server("any", "gzip_types *; gzip_min_length 0; gzip_vary on; etag off;"),
+        server(
+            "long",
+            "gzip_min_length 12; gzip_types text/plain; \
+             location /longer/ { gzip_min_length 13; alias %root%/; }",
+        ),
+        server("old", "gzip_http_version 1.0; gzip_vary on; gzip_comp_level 9; gzip_window 4k;"),
+        server("agents", "gzip_disable msie6 old-browser ^chrome;"),
+        server("all", "gzip_proxied any;"),
+        proxied("off", ""),
+        proxied("auth", ""),
+        proxied("expired", "expires -1; location /coded/ { expires 1h; } location /dir/ { expires epoch; }"),
+        proxied("no-cache", "expires epoch; location /coded/ { add_header Cache-Control private; }"),
+        proxied(
+            "no-store",
+            "add_header Cache-Control 'private, No-Store'; location /coded/ { expires off; add_header X y; }",
+        ),
+        proxied("private", "add_header Cache-Control 'max-age=1; private';"),
+        proxied("no_last_modified", "location /coded/ { add_header Last-Modified 'Sun, 06 Nov 1994 08:49:37 GMT'; }"),
+        proxied("no_etag", "location /coded/ { etag off; }"),
+        server(
+            "inner",
+            "gzip_vary on; gzip_types text/plain text/css; error_page 404 /404.html; error_page 403 /50x.html; \
+             location /text { return 200 'a text that is longer than twenty bytes'; default_type text/plain; } \
+             location /short { return 200 'nineteen bytes here'; } \
+             location /moved { return 301 /page.html; } location /gone { return 410; } \
+             location /broken { return 500; } \
+             location /denied/ { deny all; } location /page { error_page 404 /missing-page; return 404; } \
+             location /named/ { error_page 404 = @text; } location @text { return 200 'a text of a named location'; } \
+             location /off/ { gzip off; alias %root%/; } \
+             location /if/ { gzip off; if ($arg_gzip) { gzip on; } alias %root%/; } \
+             location /fields/ { alias %root%/; expires 1h; add_header X-B b; \
+                 add_header X-A $sent_http_content_encoding; } \
+             location /none/ { alias %root%/; max_ranges 0; } location /403 { return 403; } \
+             location /404 { return 404; } \
+             location /etag/ { alias %root%/; etag off; add_header ETag x; } \
+             location /created { return 201 'a text, longer than twenty'; }",
+        ),
+    ]
+    .concat();
+    let mut probes: Vec<Probe> = Vec::new();
+    let mut add = |request: Request| probes.push(request.into());
+    for host in ["plain", "vary"] {
+        every_form(&mut add, host, "/coded/long.html");
+    }
+    for host in ["plain", "old", "agents"] {
+        every_client(&mut add, host, "/coded/long.html");
+    }
+    for host in ["all", "off", "auth", "expired", "no-cache", "no-store", "private", "no_last_modified", "no_etag"] {
+        for path in ["/coded/long.html", "/dir/page.html", "/index.html"] {
+            add(get(path).host(host).with("Accept-Encoding", "gzip").with("Via", "a"));
+        }
+        add(get("/coded/page.html")
+            .host(host)
+            .with("Accept-Encoding", "gzip")
+            .with("Via", "a")
+            .with("Authorization", "x"));
+    }
+    let paths = [
+        "/coded/long.html",
+        "/coded/page.html",
+        "/coded/digits.txt",
+        "/index.html",
+        "/digits.txt",
+        "/style.css",
+        "/large.bin",
+        "/empty.txt",
+        "/noextension",
+        "/missing",
+        "/coded",
+        "/longer/index.html",
+        "/longer/noextension",
+        "/app.wasm",
+    ];
+    for host in ["plain", "types", "any", "long"] {
+        for path in paths {
+            if (host, path) != ("plain", paths[0]) {
+                add(get(path).host(host).with("Accept-Encoding", "gzip"));
+            }
+            add(head(path).host(host).with("Accept-Encoding", "gzip"));
+        }
+        add(get("/page.html").host(host));
+    }
+    for path in [
+        "/text",
+        "/short",
+        "/moved",
+        "/gone",
+        "/broken",
+        "/denied/x",
+        "/page",
+        "/named/x",
+        "/off/coded/long.html",
+        "/if/coded/long.html",
+        "/if/coded/long.html?gzip=1",
+        "/fields/coded/long.html",
+        "/none/coded/long.html",
+        "/403",
+        "/404",
+        "/etag/coded/long.html",
+        "/created",
+        "/missing",
+    ] {
+        add(get(path).host("inner").with("Accept-Encoding", "gzip"));
+        add(get(path).host("inner"));
+        add(get(path).host("inner").with("Accept-Encoding", "gzip").http10());
+    }
+    let etag = "\"2ebc98a1-32000\"";
+    let ask = || get("/coded/long.html").host("vary").with("Accept-Encoding", "gzip");
+    for request in [
+        head("/coded/long.html").host("vary").with("Accept-Encoding", "gzip"),
+        request("POST", "/text").host("inner").with("Accept-Encoding", "gzip").body("abc"),
+        ask().range("bytes=0-3"),
+        ask().range("bytes=1000000-"),
+        ask().range("bytes=0-3").with("If-Range", etag),
+        ask().with("If-None-Match", etag),
+        ask().with("If-None-Match", "W/\"2ebc98a1-32000\""),
+        ask().with("If-None-Match", "\"x\""),
+        ask().with("If-Match", etag),
+        ask().with("If-Match", "\"x\""),
+        ask().with("If-Modified-Since", super::MODIFIED_TEXT),
+        ask().with("Connection", "close"),
+        get("/coded/long.html").host("vary").with("If-None-Match", etag),
+        get("/coded/long.html").host("plain").with("Accept-Encoding", "gzip").with("If-None-Match", etag),
+    ] {
+        add(request);
+    }
+    let long = get("/coded/long.html").host("vary").with("Accept-Encoding", "gzip").bytes();
+    let page = get("/page.html").host("vary").with("Accept-Encoding", "gzip").bytes();
+    probes.push(Probe::raw_many("pipelined", [page.clone(), long.clone(), page.clone(), long, page].concat(), 5));
+    Site::new("gzip", &http, probes)
+}
+
+/// Files that are there as gzip only, decompressed for those who don't take that.
+pub fn gunzip() -> Site {
+    let http = [
+        "gunzip on; gzip_static always;\n".to_owned(),
+        server("plain", ""),
+        server("vary", "gzip_vary on; gzip on;"),
+        server("off", "gunzip off;"),
+        server("proxied", "gzip_proxied any; gzip_vary on; gzip_disable old-browser;"),
+    ]
+    .concat();
+    let mut probes: Vec<Probe> = Vec::new();
+    let mut add = |request: Request| probes.push(request.into());
+    for host in ["plain", "vary"] {
+        every_form(&mut add, host, "/coded/real.html");
+    }
+    for host in ["plain", "proxied"] {
+        every_client(&mut add, host, "/coded/real.html");
+    }
+    let etag = "\"2ebc98a1-";
+    for accept in ["gzip", "identity"] {
+        let ask = |method| request(method, "/coded/real.html").host("vary").with("Accept-Encoding", accept);
+        for request in [
+            ask("HEAD"),
+            ask("POST"),
+            ask("GET").range("bytes=0-3"),
+            ask("GET").with("If-None-Match", "*"),
+            ask("GET").with("If-None-Match", etag),
+            ask("GET").http10(),
+            get("/coded/none.txt").host("vary").with("Accept-Encoding", accept),
+            get("/coded/real.html").host("off").with("Accept-Encoding", accept),
+            get("/coded/missing").host("vary").with("Accept-Encoding", accept),
+        ] {
+            add(request);
+        }
+    }
+    Site::new("gunzip", &http, probes)
+}

@@ -76,6 +76,7 @@ impl Driver {
                     let entry = |name: &str, kind| Listed { name: name.into(), kind, len: 5, mtime: 784_111_777 };
                     ex.listed(&cx, Ok(vec![entry("b <&>", FILE), entry("sub", DIR), entry("a", FILE)]), &mut out)
                 }
+                Action::FindGzip(_) => ex.kept(&cx, None, &mut out),
                 Action::Send(body) => {
                     let out = String::from_utf8(out).unwrap();
                     let (head, text) = out.split_once("\r\n\r\n").unwrap();

@@ -6,29 +6,8 @@
 //! long.
 
 use drover::http::site::regex::{Captures, Regex};
+use fastrand::Rng;
 use std::time::{Duration, Instant};
-
-/// The generator of Vigna's splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    fn word<'a>(&mut self, words: &'a str) -> &'a str {
-        let at = self.below(words.split_ascii_whitespace().count());
-        words.split_ascii_whitespace().nth(at).unwrap_or_default()
-    }
-}
 
 /// Constructs that configurations of sites use most.
 const PLAIN: &str =
@@ -45,46 +24,51 @@ const SPECIAL_COUNTS: &str = "? * + {1,2} *+ ++ ?+ {2}+";
 /// In any order: most are no pattern, and the rest is what nobody thought of.
 const SOUP: &str = r"[ ] [^ - - ( ) \ a b 1 ^ $ . | ? * + { } 1 , : && ~~ -- w d Q E < > ! = # [:alpha:] n x61 é /";
 
-fn pattern(random: &mut Random) -> String {
+fn word<'a>(random: &mut Rng, words: &'a str) -> &'a str {
+    let words: Vec<_> = words.split_ascii_whitespace().collect();
+    random.choice(words).unwrap_or_default()
+}
+
+fn pattern(random: &mut Rng) -> String {
     let mut pattern = String::new();
-    match random.below(8) {
-        0 => (0..=random.below(8)).for_each(|_| pattern.push_str(random.word(SOUP))),
+    match random.usize(..8) {
+        0 => (0..=random.usize(..8)).for_each(|_| pattern.push_str(word(random, SOUP))),
         1..=4 => branches(random, 3, false, &mut pattern),
         _ => branches(random, 3, true, &mut pattern),
     }
     pattern
 }
 
-fn branches(random: &mut Random, depth: usize, special: bool, out: &mut String) {
-    for branch in 0..=random.below(5) / 3 {
+fn branches(random: &mut Rng, depth: usize, special: bool, out: &mut String) {
+    for branch in 0..=random.usize(..5) / 3 {
         out.push_str(if branch == 0 { "" } else { "|" });
-        for _ in 0..random.below(4) {
+        for _ in 0..random.usize(..4) {
             part(random, depth, special, out);
         }
     }
 }
 
-fn part(random: &mut Random, depth: usize, special: bool, out: &mut String) {
-    let own = special && random.below(2) == 0;
-    match random.below(12) {
+fn part(random: &mut Rng, depth: usize, special: bool, out: &mut String) {
+    let own = special && random.usize(..2) == 0;
+    match random.usize(..12) {
         0..=2 if depth > 0 => {
-            out.push_str(random.word(if own { SPECIAL_GROUPS } else { GROUPS }));
+            out.push_str(word(random, if own { SPECIAL_GROUPS } else { GROUPS }));
             branches(random, depth - 1, special, out);
             out.push(')');
         }
-        3 => return out.push_str(random.word(ASSERTIONS)),
-        4..=7 if own => out.push_str(random.word(SPECIAL)),
-        _ => out.push_str(random.word(PLAIN)),
+        3 => return out.push_str(word(random, ASSERTIONS)),
+        4..=7 if own => out.push_str(word(random, SPECIAL)),
+        _ => out.push_str(word(random, PLAIN)),
     }
-    if random.below(3) == 0 {
-        out.push_str(random.word(if own { SPECIAL_COUNTS } else { COUNTS }));
+    if random.usize(..3) == 0 {
+        out.push_str(word(random, if own { SPECIAL_COUNTS } else { COUNTS }));
     }
 }
 
-fn text(random: &mut Random) -> Vec<u8> {
+fn text(random: &mut Rng) -> Vec<u8> {
     const BYTES: &[u8] = b"aaaabbbbABAB11//..-_ \n\t\xe9\xc3\xa9";
-    let mut text: Vec<u8> = (0..random.below(10)).map(|_| BYTES[random.below(BYTES.len())]).collect();
-    text.extend_from_slice(if random.below(6) == 0 { b"\n" } else { b"" });
+    let mut text: Vec<u8> = (0..random.usize(..10)).map(|_| BYTES[random.usize(..BYTES.len())]).collect();
+    text.extend_from_slice(if random.usize(..6) == 0 { b"\n" } else { b"" });
     text
 }
 
@@ -143,12 +127,12 @@ fn random_patterns_match_as_in_pcre2() {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
         now.as_nanos() as u64
     });
-    let mut random = Random(seed);
+    let mut random = Rng::with_seed(seed);
     let end = Instant::now() + Duration::from_secs(number("REGEX_SECONDS").unwrap_or(3));
     let (mut patterns, mut valid, mut matched, mut too_hard) = (0, 0, 0, 0);
     while Instant::now() < end || patterns < 1000 {
         let pattern = pattern(&mut random);
-        let ignore_case = random.below(4) == 0;
+        let ignore_case = random.usize(..4) == 0;
         let texts: Vec<_> = (0..8).map(|_| text(&mut random)).collect();
         patterns += 1;
         let ours = ours(&pattern, ignore_case, &texts);

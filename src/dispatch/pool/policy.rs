@@ -1,5 +1,7 @@
 //! `pool_policy`: the choice of the worker that gets the next connection.
+
 use crate::dispatch::model::{Param, Setup, Takes};
+use fastrand::Rng;
 
 pub(crate) const POLICY: Param = Param {
     name: "pool_policy",
@@ -25,7 +27,7 @@ pub(crate) struct Chooser {
     policy: Policy,
     /// The channel after the last one chosen.
     next: u32,
-    random: SplitMix,
+    random: Rng,
 }
 
 impl Chooser {
@@ -37,12 +39,12 @@ impl Chooser {
             3 => Policy::TwoChoices,
             _ => Policy::RoundRobin,
         };
-        Chooser { policy, next: 0, random: SplitMix(0) }
+        Chooser { policy, next: 0, random: Rng::with_seed(0) }
     }
 
     /// Makes the random choices of this process differ from those of others.
     pub(crate) fn seed(&mut self, seed: u64) {
-        self.random = SplitMix(seed);
+        self.random = Rng::with_seed(seed);
     }
 
     /// Chooses a channel of the candidates, which are in the order of their channels; `None`: there is no candidate.
@@ -70,22 +72,7 @@ impl Chooser {
     }
 
     fn any(&mut self, candidates: &[Candidate]) -> Option<Candidate> {
-        let n = self.random.next() % (candidates.len().max(1) as u64);
-        candidates.get(n as usize).copied()
-    }
-}
-
-/// A generator of random numbers (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014). Good
-/// enough to spread load; no secret depends on it.
-#[derive(Clone, Debug)]
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.random.choice(candidates).copied()
     }
 }
 
@@ -94,7 +81,7 @@ mod tests {
     use super::*;
 
     fn chooser(policy: Policy) -> Chooser {
-        Chooser { policy, next: 0, random: SplitMix(7) }
+        Chooser { policy, next: 0, random: Rng::with_seed(7) }
     }
 
     /// How many of `count` connections, none of which ends, each channel gets.

@@ -16,6 +16,7 @@ use super::pid_file::PidFile;
 use super::port_move::Retired;
 use super::{Cycle, DAEMON, bound, supervised};
 use crate::dispatch::{Model, Seat};
+use crate::event::Shutdown;
 use crate::log;
 use crate::os::process::{self, Fork, Pid};
 use crate::os::signals::{self, Received, Signal, Signals};
@@ -23,18 +24,6 @@ use crate::os::{ErrnoText, Failure, daemon, inherit, set_title};
 
 /// The time between TERM and KILL for children: about the sum of nginx's doubling delays (50 ms to 1 s).
 const TERM_TIMEOUT: Duration = Duration::from_millis(1600);
-
-/// Whether, and how, the service is ending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    No,
-    /// QUIT: workers serve the connections they have.
-    Graceful,
-    /// TERM, INT: workers end now; KILL at the time given, `None` afterwards.
-    Fast {
-        kill_at: Option<Instant>,
-    },
-}
 
 /// The parent process.
 pub(crate) struct Master {
@@ -48,7 +37,9 @@ pub(crate) struct Master {
     retired: Retired,
     /// `None` in children, which make their own.
     signals: Option<Signals>,
-    ending: Ending,
+    shutdown: Shutdown,
+    /// When children that TERM has not ended get KILL; `None`: TERM was not sent, or they have got KILL.
+    kill_at: Option<Instant>,
     /// 1 when the service ends because no process can serve.
     exit_code: i32,
     /// Whether WINCH has sent the workers away: none replaces them until a HUP.
@@ -86,7 +77,8 @@ impl Master {
             children: Children::default(),
             retired: Retired::default(),
             signals: Some(signals),
-            ending: Ending::No,
+            shutdown: Shutdown::No,
+            kill_at: None,
             exit_code: 0,
             is_idle: false,
             takes_winch: !has_terminal,
@@ -110,7 +102,7 @@ impl Master {
                 self.handle(received);
             }
             self.reap();
-            if self.ending != Ending::No && self.children.is_empty() && self.orphans(u32::MAX).is_empty() {
+            if self.shutdown.has_begun() && self.children.is_empty() && self.orphans(u32::MAX).is_empty() {
                 return self.exit();
             }
             self.run_due_work(Instant::now());
@@ -118,8 +110,7 @@ impl Master {
     }
 
     fn wait(&self) {
-        let kill_at = if let Ending::Fast { kill_at } = self.ending { kill_at } else { None };
-        let due = [kill_at, self.children.next_due()].into_iter().flatten().min();
+        let due = [self.kill_at, self.children.next_due()].into_iter().flatten().min();
         let timeout = due.map(|at| at.saturating_duration_since(Instant::now()));
         if let Some(Err(error)) = self.signals.as_ref().map(|s| s.wait(timeout)) {
             log::alert!("poll() failed ({})", ErrnoText(&error));
@@ -149,11 +140,11 @@ impl Master {
     }
 
     fn end_fast(&mut self) {
-        if matches!(self.ending, Ending::Fast { .. }) {
+        if self.shutdown == Shutdown::Fast {
             return;
         }
         self.release_name();
-        self.ending = Ending::Fast { kill_at: Some(Instant::now() + TERM_TIMEOUT) };
+        (self.shutdown, self.kill_at) = (Shutdown::Fast, Some(Instant::now() + TERM_TIMEOUT));
         self.end_before(u32::MAX, Signal::SIGTERM);
     }
 
@@ -163,11 +154,11 @@ impl Master {
     }
 
     fn end_gracefully(&mut self) {
-        if self.ending != Ending::No {
+        if self.shutdown.has_begun() {
             return;
         }
         self.release_name();
-        self.ending = Ending::Graceful;
+        self.shutdown = Shutdown::Graceful;
         self.end_before(u32::MAX, Signal::SIGQUIT);
         self.close_sockets();
     }
@@ -197,7 +188,7 @@ impl Master {
     }
 
     fn send_workers_away(&mut self) {
-        if self.takes_winch && self.ending == Ending::No && !self.is_idle {
+        if self.takes_winch && !self.shutdown.has_begun() && !self.is_idle {
             self.is_idle = true;
             self.end_before(u32::MAX, Signal::SIGQUIT);
         }
@@ -207,10 +198,8 @@ impl Master {
         for seat in self.children.due(now) {
             self.start(seat);
         }
-        if let Ending::Fast { kill_at: Some(at) } = self.ending
-            && now >= at
-        {
-            self.ending = Ending::Fast { kill_at: None };
+        if self.kill_at.is_some_and(|at| now >= at) {
+            self.kill_at = None;
             self.children.signal_all(Signal::SIGKILL);
             signal_all(&self.orphans(u32::MAX), Signal::SIGKILL);
         }

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::{Ending, Master};
+use super::Master;
+use crate::event::Shutdown;
 use crate::log;
 use crate::master::children::{Began, Child, name_of, signal_all};
 use crate::os::process::{self, Exit, Pid};
@@ -72,7 +73,7 @@ impl Master {
     /// would connect, and hang.
     pub(super) fn end_unless_served(&mut self, dead: &Child) {
         let Child { seat, generation, .. } = *dead;
-        if self.ending == Ending::No
+        if !self.shutdown.has_begun()
             && generation == self.cycle.generation
             && !self.children.serves(generation, seat.role)
         {
@@ -83,11 +84,11 @@ impl Master {
     }
 
     pub(super) fn end_orphans(&self) {
-        let (generation, signal) = match self.ending {
-            Ending::Fast { kill_at: Some(_) } => (u32::MAX, Signal::SIGTERM),
-            Ending::Fast { kill_at: None } => (u32::MAX, Signal::SIGKILL),
-            Ending::Graceful => (u32::MAX, Signal::SIGQUIT),
-            Ending::No => (self.cycle.generation, Signal::SIGQUIT),
+        let (generation, signal) = match self.shutdown {
+            Shutdown::Fast if self.kill_at.is_some() => (u32::MAX, Signal::SIGTERM),
+            Shutdown::Fast => (u32::MAX, Signal::SIGKILL),
+            Shutdown::Graceful => (u32::MAX, Signal::SIGQUIT),
+            Shutdown::No => (self.cycle.generation, Signal::SIGQUIT),
         };
         signal_all(&self.orphans(generation), signal);
     }

@@ -1,6 +1,6 @@
 //! HUP: a new generation of the conf beside the old one.
 
-use super::{Ending, Master};
+use super::Master;
 use crate::log;
 use crate::master::loader::{LoadError, log_warnings};
 use crate::master::pid_file::PidFile;
@@ -11,7 +11,7 @@ use crate::os::signals::Signal;
 
 impl Master {
     pub(super) fn reload(&mut self) {
-        if self.ending != Ending::No {
+        if self.shutdown.has_begun() {
             return;
         }
         if self.is_idle && self.next_binary.is_some() {

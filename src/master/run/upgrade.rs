@@ -1,6 +1,6 @@
 //! USR2: the next binary starts with the listening sockets of this one.
 
-use super::{Ending, Master};
+use super::Master;
 use crate::log;
 use crate::master::bound::for_next_binary;
 use crate::master::inherited::UPGRADE_VARIABLE;
@@ -16,7 +16,7 @@ impl Master {
 
     /// Starts the program at this one's path with the listening sockets (ngx_exec_new_binary); this process goes on.
     pub(super) fn start_next_binary(&mut self) {
-        if self.next_binary.is_some() || self.old_binary().is_some() || self.ending != Ending::No {
+        if self.next_binary.is_some() || self.old_binary().is_some() || self.shutdown.has_begun() {
             log::notice!("a binary upgrade is under way already: ignored");
             return;
         }
@@ -58,7 +58,7 @@ impl Master {
         // The next binary may have kept new connections from sockets that its conf has no use for.
         self.cycle.steer(&[]);
         if self.is_idle
-            && self.ending == Ending::No
+            && !self.shutdown.has_begun()
             && let Err(error) = self.renew_workers()
         {
             log::emerg!("{error}");

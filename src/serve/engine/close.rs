@@ -98,50 +98,45 @@ impl Engine {
             conn.deadline_ms = self.clock.now_ms() + DELIVERY_CHECK_MS;
             return Need::Turn;
         }
-        if let State::Stream(phase) = conn.state {
-            return self.stream_timed_out(conn, phase);
-        }
         let Some(mut session) = conn.session.take() else { return Need::Close };
-        if conn.state == State::ProxyHeader {
-            error_lines::proxy_header_timed_out(&self.cx(conn, &session));
-            self.recycle(session);
-            return Need::Close;
-        }
-        let answer = if conn.state == State::Request && session.out.is_empty() {
-            let Session { input, start, ex, out, .. } = &mut *session;
-            conn.info.requests += 1;
-            let cx = cx!(self, conn, input.get(*start..).unwrap_or_default());
-            matches!(ex.timed_out(&cx, &mut out.bytes), Action::Send(_))
-        } else if matches!(conn.state, State::Linger { .. }) {
+        match conn.state {
+            State::Stream(phase) => self.stream_timed_out(conn, phase),
+            State::ProxyHeader => error_lines::proxy_header_timed_out(&self.cx(conn, &session)),
             // The client has its answer, which a reset could take from it.
-            self.recycle(session);
-            return Need::Close;
-        } else {
-            let write_line =
-                if conn.state == State::Discard { error_lines::body_timed_out } else { error_lines::send_timed_out };
-            write_line(&session.ex, &self.cx(conn, &session));
-            self.cut_short(conn, &mut session);
-            false
-        };
-        if !answer {
-            if self.timeout_resets(conn) {
-                // Best effort: without the RST the connection closes in the usual way.
-                let _ = conn.socket.set_linger_reset();
+            State::Linger { .. } => {}
+            State::Request if session.out.is_empty() => self.request_timed_out(conn, &mut session),
+            state => {
+                let is_body = state == State::Discard;
+                let write_line = if is_body { error_lines::body_timed_out } else { error_lines::send_timed_out };
+                write_line(&session.ex, &self.cx(conn, &session));
+                self.cut_short(conn, &mut session);
+                self.set_timeout_reset(conn);
             }
-            self.account(conn, &mut session, Need::Close);
-            self.recycle(session);
-            return Need::Close;
         }
-        // A single try: a client this slow is not waited for again.
-        let _ = session.out.flush(&conn.socket, self.send_options(conn));
-        self.finish(conn, &mut session);
         self.account(conn, &mut session, Need::Close);
         self.recycle(session);
         Need::Close
     }
 
-    pub(super) fn timeout_resets(&self, conn: &Conn) -> bool {
-        *self.site.location(conn.location as usize).scope.get(&limits::RESET_TIMEDOUT_CONNECTION)
+    /// Answers 408 to the part of a request; without one there is nothing to answer.
+    fn request_timed_out(&mut self, conn: &mut Conn, session: &mut Session) {
+        conn.info.requests += 1;
+        let Session { input, start, ex, out, .. } = &mut *session;
+        let cx = cx!(self, conn, input.get(*start..).unwrap_or_default());
+        if !matches!(ex.timed_out(&cx, &mut out.bytes), Action::Send(_)) {
+            return self.set_timeout_reset(conn);
+        }
+        // A single try: a client this slow is not waited for again.
+        let _ = session.out.flush(&conn.socket, self.send_options(conn));
+        self.finish(conn, session);
+    }
+
+    /// Makes the close that follows a time-out a reset, where the conf says so (`reset_timedout_connection`).
+    fn set_timeout_reset(&self, conn: &Conn) {
+        if *self.site.location(conn.location as usize).scope.get(&limits::RESET_TIMEDOUT_CONNECTION) {
+            // Best effort: without the RST the connection closes in the usual way.
+            let _ = conn.socket.set_linger_reset();
+        }
     }
 
     pub(super) fn broken(&mut self, conn: &Conn, session: &mut Session, error: &io::Error) -> Need {

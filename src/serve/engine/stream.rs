@@ -182,16 +182,12 @@ impl Engine {
     }
 
     /// Logs that the client was too slow, unless it has its last answer.
-    pub(super) fn stream_timed_out(&mut self, conn: &mut Conn, phase: Phase) -> Need {
-        if let Some(session) = conn.session.take() {
-            if !matches!(phase, Phase::Linger { .. }) {
-                let doing = if phase == Phase::ProxyHeader { READING_HEADER } else { "" };
-                let origin = StreamOrigin { doing, ..origin(&self.streams, &conn.info) };
-                log::info!(at: origin, "client timed out (110: Connection timed out)");
-            }
-            self.recycle(session);
+    pub(super) fn stream_timed_out(&self, conn: &Conn, phase: Phase) {
+        if !matches!(phase, Phase::Linger { .. }) {
+            let doing = if phase == Phase::ProxyHeader { READING_HEADER } else { "" };
+            let origin = StreamOrigin { doing, ..origin(&self.streams, &conn.info) };
+            log::info!(at: origin, "client timed out (110: Connection timed out)");
         }
-        Need::Close
     }
 
     fn stream_broken(&self, conn: &Conn, error: &std::io::Error) -> Need {

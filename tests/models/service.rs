@@ -221,6 +221,27 @@ impl Service {
     }
 }
 
+/// A case that fails says in which state it leaves the service: which process waits, for what, with which counts.
+impl Drop for Service {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- connections in the backlogs of the ports: {:?}", self.ports().map(proc::backlog));
+            for slot in self.ledger.live() {
+                let pid = slot.pid().unwrap_or_default() as i32;
+                let Sums { listening, accepts, handoffs, connections, reading, writing, reused_connections, .. } =
+                    slot.read();
+                eprintln!(
+                    "--- {:?} {}, {}: listening {listening}, accepts {accepts}, handoffs {handoffs}, connections \
+                     {connections}, reading {reading}, writing {writing}, reused {reused_connections}",
+                    slot.role(),
+                    slot.number(),
+                    proc::what_it_waits_for(pid),
+                );
+            }
+        }
+    }
+}
+
 /// A client of `stream`.
 pub struct Wire(TcpStream);
 

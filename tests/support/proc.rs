@@ -128,6 +128,12 @@ pub fn unread_bytes(port: u16) -> u64 {
     established(port).iter().map(|socket| u64::from(socket.waiting)).sum()
 }
 
+/// Connections that wait at the sockets of a TCP port to be accepted; `None`: the kernel doesn't say.
+pub fn backlog(port: u16) -> Option<u32> {
+    let listening = Diagnostics::open().ok()?.listening(port).ok()?;
+    Some(listening.iter().map(|socket| socket.waiting).sum())
+}
+
 /// Inodes of the sockets that listen on a TCP port, IPv4 and IPv6.
 pub fn listening_inodes(port: u16) -> BTreeSet<u64> {
     let listening = diagnostics().listening(port).expect("the sockets that listen");
@@ -187,6 +193,15 @@ pub fn who_watches_port(pids: &[i32], port: u16) -> Vec<i32> {
     let listening = listening_inodes(port);
     let watches_it = |pid: &i32| watches(*pid).iter().any(|w| listening.contains(&w.inode));
     pids.iter().copied().filter(watches_it).collect()
+}
+
+/// How a process sleeps, and for what: for the message of a test that has failed.
+pub fn what_it_waits_for(pid: i32) -> String {
+    let state = stat(pid).map_or('-', |stat| stat.state);
+    let wchan = fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
+    let watched: BTreeSet<u64> = watches(pid).into_iter().map(|watch| watch.inode).collect();
+    let unwatched: Vec<u64> = socket_inodes(pid).difference(&watched).copied().take(20).collect();
+    format!("process {pid} is {state} in {wchan}, watches {}, and not the sockets {unwatched:?}", watched.len())
 }
 
 fn watches_of(pid: i32, fd: &str) -> Vec<Watch> {

@@ -29,8 +29,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::fence;
 
 use super::model::{Hooks, Life, Loop, Model, ModelKind, Seat, Setup, Wait, lone_worker};
 use super::pool::{Chooser, DispatchPolicy, Dispatcher, POLICY, PoolShared};
@@ -131,10 +129,8 @@ impl NotifyPolicy {
     fn notify_one_worker(&mut self, dispatcher: &mut Dispatcher, listener: u32) {
         let mut excluded = self.excluded();
         while let Some(seat) = dispatcher.choose(&excluded) {
-            let number = dispatcher.next_number(seat);
-            match dispatcher.notify(seat, number, listener) {
-                Ok(()) => {
-                    dispatcher.count_sent(seat, number);
+            match dispatcher.send(seat, |channel, number| channel.tell(number, listener)) {
+                Ok(number) => {
                     let (pid, until) =
                         (dispatcher.shared.living_worker(seat).unwrap_or(0), monotonic_ms() + PATIENCE_MS);
                     return self.open.push(Notice { listener, seat, pid, number, until });
@@ -201,19 +197,14 @@ impl Hooks for Notified {
                 log_epoll_failure(watch_waker(&self.shared.workers_waker, WORKERS_WAKER, &state.poller));
         }
         self.shared.set_capacity(self.seat, state.driver.capacity());
-        // The ledger's number of connections was stored before. Partner: the SeqCst store in
-        // `Dispatcher::request_room`.
-        fence(SeqCst);
-        if self.shared.is_room_wanted() {
-            state.driver.make_room();
-            state.tally.connections.set(state.driver.live() as u64);
-        }
+        // Messages need no room: the connections that they tell of wait in the backlog.
+        let room_from = self.shared.make_wanted_room(state, |_| false);
         if state.resume_listening() {
             self.shared.set_paused(self.seat, 0);
             self.shared.offer_room();
         }
         let now = state.driver.clock().now_ms();
-        let until = [state.pause_ends(), self.shared.wanted_room_from(state)].into_iter().flatten().min();
+        let until = [state.pause_ends(), room_from].into_iter().flatten().min();
         Wait { at_most_ms: until.map(|at| at.saturating_sub(now)), posts: false }
     }
 
@@ -222,13 +213,13 @@ impl Hooks for Notified {
             // The worker is woken for `before_wait` alone.
             return;
         }
-        let Some(channel) = self.shared.channel(self.seat) else { return };
-        match channel.take() {
-            Ok(message) => {
-                state.accept_from(message.listener, self);
-                state.tally.connections.set(state.driver.live() as u64);
-                self.shared.answer(self.seat, message.number);
-            }
+        let shared = Arc::clone(&self.shared);
+        let taken = shared.take(self.seat, state.pid, |message| {
+            state.accept_from(message.listener, self);
+            state.tally.connections.set(state.driver.live() as u64);
+        });
+        match taken {
+            Ok(()) => shared.answer(),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => log::alert!("recvmsg() from the dispatcher failed ({})", ErrnoText(&error)),
         }

@@ -3,8 +3,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::fence;
 
 use nix::errno::Errno;
 
@@ -14,7 +12,7 @@ use crate::dispatch::sockets::{Rotation, log_epoll_failure};
 use crate::dispatch::waker::{WAKE_GRACE_MS, wake, watch_waker};
 use crate::event::{Ready, Source};
 use crate::log;
-use crate::os::{ErrnoText, EventFd, Interest, limits};
+use crate::os::{ErrnoText, EventFd, FdChannel, Interest, limits};
 use crate::serve::{Accepted, descriptors_for_files};
 
 const CHANNEL: u32 = 0;
@@ -152,24 +150,15 @@ impl ChannelReader {
         if used < self.max_files { Ok(()) } else { EventFd::new().map(drop) }
     }
 
-    /// Takes the next message. Errors: those of `FdChannel::take`.
+    /// Takes the next message. Errors: those of `PoolShared::take`.
     fn take_one(&mut self, state: &mut Loop) -> io::Result<()> {
-        let Some(channel) = self.shared.channel(self.seat) else {
-            return Err(io::ErrorKind::WouldBlock.into());
-        };
-        let message = channel.take()?;
-        if let Some((socket, peer)) = message.connection {
+        self.shared.take(self.seat, state.pid, |message| {
+            let Some((socket, peer)) = message.connection else { return };
             state.driver.make_room();
             state.count_free();
             state.driver.accept(Accepted { socket, peer, listener: message.listener as usize }, &state.poller);
-            // Before `taken` is counted: otherwise the dispatcher would see a load that is too low for a moment.
             state.tally.connections.set(state.driver.live() as u64);
-        }
-        let taken = &self.shared.record(self.seat).taken;
-        match self.readers {
-            Readers::One => taken.set(message.number),
-            Readers::All => taken.add(1),
-        }
+        })?;
         self.taken += 1;
         Ok(())
     }
@@ -198,21 +187,32 @@ impl ChannelReader {
         self.disarm(state);
     }
 
-    /// Ends a pause that is over, makes or offers the room that the dispatcher waits for, and returns whether the
-    /// worker reads its channel in this turn.
+    /// Whether this worker is full, and messages that it or another would have to take first wait in the channel: more
+    /// were sent than there is room for, when the dispatcher did not know yet how many connections a worker can have
+    /// (`capacity`), when it was about to end (`any_channel`), or when a worker with room has gone or has paused since.
+    fn messages_wait(&self, state: &Loop) -> bool {
+        let has_room = |seat| {
+            let slot = self.shared.available_worker(seat, &mut 0);
+            slot.is_some_and(|slot| slot.connections.get() < self.shared.capacity(seat))
+        };
+        state.driver.free() == 0
+            && self.shared.channel(self.seat).is_some_and(FdChannel::has_waiting)
+            && !(self.readers == Readers::All && self.others().any(has_room))
+    }
+
+    /// The seats of the other workers.
+    fn others(&self) -> impl Iterator<Item = u32> + use<> {
+        let own = self.seat;
+        (0..self.shared.workers).filter(move |seat| *seat != own)
+    }
+
+    /// Ends a pause that is over, offers the room that the dispatcher waits for, and returns whether the worker reads
+    /// its channel in this turn.
     fn resume_reading(&mut self, state: &mut Loop) -> bool {
         let now = state.driver.clock().now_ms();
         if self.paused_until.is_some_and(|until| now >= until) {
             self.paused_until = None;
             self.shared.set_paused(self.seat, 0);
-        }
-        // The ledger's number of connections was stored before. Were it seen after this read of `room_wanted`, no
-        // worker would offer the room that is wanted from now on. Partner: the SeqCst store in
-        // `Dispatcher::request_room`.
-        fence(SeqCst);
-        if self.shared.is_room_wanted() {
-            state.driver.make_room();
-            state.tally.connections.set(state.driver.live() as u64);
         }
         if self.paused_until.is_some() || state.driver.free() == 0 {
             return false;
@@ -233,10 +233,9 @@ impl ChannelReader {
             // The workers that backed off in favour of this one check again.
             wake(&self.shared.workers_waker);
         }
-        let mut others = (0..self.shared.workers).filter(|seat| *seat != self.seat);
         let is_better =
             |seat| self.shared.available_worker(seat, &mut 0).is_some_and(|slot| !is_loaded(slot.connections.get()));
-        if !others.any(is_better) {
+        if !self.others().any(is_better) {
             self.back_off_until = None;
             return false;
         }
@@ -264,6 +263,7 @@ impl Hooks for ChannelReader {
             self.is_waker_watched =
                 log_epoll_failure(watch_waker(&self.shared.workers_waker, Source::Model(WORKERS_WAKER), &state.poller));
         }
+        let room_from = self.shared.make_wanted_room(state, |state| self.messages_wait(state));
         if self.resume_reading(state) {
             self.arm(state);
         } else {
@@ -271,7 +271,6 @@ impl Hooks for ChannelReader {
         }
         let now = state.driver.clock().now_ms();
         let check_confirmed = (state.shutdown.has_begun() && state.driver.live() == 0).then_some(now + WAKE_GRACE_MS);
-        let room_from = self.shared.wanted_room_from(state);
         let until = [self.paused_until, self.back_off_until, check_confirmed, room_from].into_iter().flatten().min();
         Wait { at_most_ms: until.map(|at| at.saturating_sub(now)), posts: false }
     }

@@ -4,6 +4,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::fence;
 
 use super::policy::{Candidate, Chooser};
 use super::shared::{MOST_IN_FLIGHT, PoolShared};
@@ -12,7 +13,7 @@ use crate::dispatch::sockets::{Listening, log_epoll_failure};
 use crate::dispatch::waker::{wake, watch_waker};
 use crate::event::{Shutdown, Source, monotonic_ms};
 use crate::log;
-use crate::os::{ErrnoText, Events, Failure, Poller};
+use crate::os::{ErrnoText, Events, Failure, FdChannel, Poller};
 use crate::shm::Slot;
 
 const DISPATCHER_WAKER: Source = Source::Model(0);
@@ -129,8 +130,9 @@ impl Dispatcher {
         if !policy.holds_connection() {
             self.confirm();
         }
-        if self.is_room_wanted && self.has_room(&policy.excluded()) {
-            self.is_room_wanted = false;
+        if self.is_room_wanted {
+            self.shared.recount_sent();
+            self.is_room_wanted = !self.has_room(&policy.excluded());
         }
         let is_paused = now < self.pause_until;
         if !is_paused && !self.is_room_wanted && !policy.holds_connection() && !self.listening.is_closed() {
@@ -211,11 +213,22 @@ impl Dispatcher {
         (0..).zip(hints).any(|(seat, hint)| shared.available_worker(seat, hint).is_some_and(waits))
     }
 
+    /// Wakes the workers, so that one that is full makes room for a message that was sent all the same.
+    pub(crate) fn wake_workers(&self) {
+        wake(&self.shared.workers_waker);
+    }
+
+    /// Whether the dispatcher waits for room.
+    pub(crate) fn is_room_wanted(&self) -> bool {
+        self.is_room_wanted
+    }
+
     /// No worker has room: stops listening until a worker wakes the dispatcher.
     pub(crate) fn request_room(&mut self) {
         self.is_room_wanted = true;
-        self.shared.recount_sent();
         self.shared.table.room_wanted.store(1, SeqCst);
+        // A worker that does not see this is seen to have connections. Partner: the fence in `make_wanted_room`.
+        fence(SeqCst);
         if self.has_idle_clients() {
             // Their workers make room when they are awake.
             wake(&self.shared.workers_waker);
@@ -231,20 +244,18 @@ impl Dispatcher {
         log_epoll_failure(self.listening.disarm_all(&self.poller));
     }
 
-    /// The number of the next message along a channel.
-    pub(crate) fn next_number(&self, channel: u32) -> u64 {
-        self.shared.record(channel).sent.get() + 1
-    }
-
-    /// Tells the worker on `seat` that connections wait. Errors: those of `FdChannel::tell`.
-    pub(crate) fn notify(&self, seat: u32, number: u64, listener: u32) -> io::Result<()> {
-        self.shared.channel(seat).map_or(Ok(()), |channel| channel.tell(number, listener))
-    }
-
-    /// Counts message `number`, which was sent along `channel`.
-    pub(crate) fn count_sent(&self, channel: u32, number: u64) {
-        self.shared.record(channel).sent.set(number);
+    /// Sends the next message along channel `n` by `send`, which is given the channel and the message's number, and
+    /// returns the number. Errors: those of `send`.
+    pub(crate) fn send(&self, n: u32, send: impl FnOnce(&FdChannel, u64) -> io::Result<()>) -> io::Result<u64> {
+        let Some(channel) = self.shared.channels.get(n as usize) else { return Err(io::ErrorKind::WouldBlock.into()) };
+        let sent = &self.shared.record(n).sent;
+        let number = sent.get() + 1;
+        // Before the message is sent: a dispatcher that died in between would leave its successor a load that is too
+        // low.
+        sent.set(number);
+        send(channel, number).inspect_err(|_| sent.set(number - 1))?;
         self.context.tally.handoffs.add(1);
+        Ok(number)
     }
 
     /// Carries out the master's commands.

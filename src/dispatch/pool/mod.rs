@@ -14,15 +14,15 @@
 //! ```text
 //! state      event                              method                              next
 //! none       a connection waits at a socket, a  DispatchPolicy::on_readable,        in flight
-//!            worker has room                    Dispatcher::count_sent
+//!            worker has room                    Dispatcher::send
 //! none       no worker has room                 Dispatcher::request_room            none: the dispatcher stops
 //!                                                                                   listening
-//! in flight  the worker reads it                ChannelReader::take_one, or         taken
-//!                                               Notified::own_event and `answer`
+//! in flight  the worker reads it                PoolShared::take, from              taken
+//!                                               ChannelReader::take_one or
+//!                                               Notified::own_event
 //! in flight  the worker dies                    Model::child_died                   in flight: its successor on the
 //!                                                                                   seat takes it
-//! in flight  a worker dies while it takes it    Dispatcher::request_room,           gone, with its connection
-//!                                               `recount_sent`
+//! in flight  a worker dies while it takes it    Dispatcher::prepare, recount_sent   gone, with its connection
 //! in flight  the last process of the            PoolShared::ended                   gone, counted in the log
 //!            generation ends
 //! ```
@@ -44,6 +44,11 @@
 //!                                                in case that worker has died
 //! ```
 //!
+//! A worker without free slots doesn't watch its channel, and closes nobody while the dispatcher is content. So no more
+//! messages may be in flight than there is room for: a message is in flight from before it is sent until its connection
+//! is in the ledger, whatever the dispatcher finds in the channel meanwhile. A full worker that finds messages all the
+//! same makes room for them (`ChannelReader::messages_wait`).
+//!
 //! # The leaving of a worker, edge by edge
 //!
 //! ```text
@@ -63,6 +68,8 @@ mod dispatcher;
 mod pass;
 mod policy;
 mod shared;
+#[cfg(test)]
+mod tests;
 
 pub(super) use channel_reader::Readers;
 pub(super) use dispatcher::{DispatchPolicy, Dispatcher};

@@ -75,16 +75,12 @@ impl PassPolicy {
     fn pass(&mut self, dispatcher: &mut Dispatcher, mut channel: u32, held: Accepted) {
         let mut refused = Vec::new();
         loop {
-            let number = dispatcher.next_number(channel);
-            let to = dispatcher.shared.channels.get(channel as usize);
-            let sent = to.map(|to| to.pass(number, held.listener as u32, &held.socket, &held.peer));
-            match sent {
+            match dispatcher.send(channel, |to, number| to.pass(number, held.listener as u32, &held.socket, &held.peer))
+            {
                 // Dropping `held` closes this process's copy of the socket.
-                Some(Ok(())) => return dispatcher.count_sent(channel, number),
-                Some(Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
-                    log::alert!("sendmsg() of an accepted connection failed ({})", ErrnoText(&error));
-                }
-                _ => {}
+                Ok(_) => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => log::alert!("sendmsg() of an accepted connection failed ({})", ErrnoText(&error)),
             }
             refused.push(channel);
             match dispatcher.choose(&refused) {
@@ -124,9 +120,17 @@ impl DispatchPolicy for PassPolicy {
 
     fn before_wait(&mut self, dispatcher: &mut Dispatcher) -> Option<u64> {
         let held = self.held.take()?;
-        match dispatcher.choose(&[]).or_else(|| dispatcher.any_channel()) {
-            Some(channel) => self.pass(dispatcher, channel, held),
-            None => self.held = Some(held),
+        if let Some(channel) = dispatcher.choose(&[]) {
+            self.pass(dispatcher, channel, held);
+        } else if let Some(channel) = dispatcher.any_channel() {
+            self.pass(dispatcher, channel, held);
+            dispatcher.wake_workers();
+        } else {
+            self.held = Some(held);
+            if !dispatcher.is_room_wanted() {
+                // The room that a worker offered last is taken.
+                dispatcher.request_room();
+            }
         }
         self.holds_connection().then(|| monotonic_ms() + FULL_CHANNEL_MS)
     }

@@ -4,14 +4,16 @@
 //!
 //! ```text
 //! atomic                 writer                         reader                          ordering, and its partner
-//! Table::room_wanted     dispatcher: 1, 0 at its        workers, each turn              SeqCst: 1, then the workers'
-//!                        start; workers: swap to 0                                      connections are read;
-//!                                                                                       connections written,
+//! Table::room_wanted     dispatcher: 1, 0 at its        workers, each turn              1, fence(SeqCst), then the
+//!                        start; workers: swap to 0                                      workers' connections are
+//!                                                                                       read; connections written,
 //!                                                                                       fence(SeqCst), then
 //!                                                                                       `room_wanted` is read
-//! SeatRecord::sent       dispatcher                     dispatcher                      Relaxed
-//! SeatRecord::taken      worker, after `connections`    dispatcher                      Relaxed: a load that is off by
-//!                        in the ledger                                                  one for a moment does no harm
+//! SeatRecord::sent       dispatcher, before it sends    dispatcher                      Relaxed
+//! SeatRecord::taken      worker, after `connections`    dispatcher, before              fence(Release) /
+//!                        in the ledger                  `connections`                   fence(Acquire)
+//! SeatRecord::taking     worker, before and after it    dispatcher, when it has found   SeqCst / fence(SeqCst), SeqCst
+//!                        takes                          the channel empty
 //! SeatRecord::leaving    worker                         dispatcher                      SeqCst store, then the waker /
 //!                                                                                       SeqCst load
 //! SeatRecord::confirmed  dispatcher, after all its      worker, before it reads its     SeqCst / SeqCst
@@ -19,14 +21,19 @@
 //! SeatRecord::paused     worker                         dispatcher                      SeqCst / Relaxed: a hint
 //! SeatRecord::capacity   worker                         dispatcher                      Relaxed: a hint
 //! ```
+//!
+//! The load that the dispatcher sees, connections and messages in flight, may be too high for a moment, and never too
+//! low. A message too many would wait in the channel of a worker that has no room for it and, as nobody waits in the
+//! backlog, makes none.
 
 use std::io;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::{AtomicU32, fence};
 
 use crate::dispatch::model::{Loop, Seat, Setup, dispatcher_and_workers};
 use crate::dispatch::waker::wake;
 use crate::log;
-use crate::os::{EventFd, FdChannel, SharedMap, parent, process, shareable};
+use crate::os::{EventFd, FdChannel, FdMessage, SharedMap, parent, process, shareable};
 use crate::shm::{Counter, Ledger, MAX_WORKERS, Role, Slot};
 
 /// How many messages may be in flight along a channel: a worker that is stopped or hung holds no more connections than
@@ -43,6 +50,8 @@ shareable! {
         /// Written by the worker: how many messages it has taken; with a channel of its own, the number of the last
         /// one.
         pub(super) taken: Counter,
+        /// The pid of the worker that takes a message, from before it reads the channel until `taken` counts; 0: none.
+        pub(super) taking: AtomicU32,
         /// The pid of the worker that leaves.
         pub(super) leaving: AtomicU32,
         /// The pid of the worker of which the dispatcher has seen that it leaves.
@@ -162,18 +171,53 @@ impl PoolShared {
 
     /// How many messages are in flight along a channel.
     pub(super) fn in_flight(&self, channel: u32) -> u64 {
-        let count = self.record(channel).sent.get().wrapping_sub(self.taken_from(channel));
-        // A worker may take a message before the dispatcher has counted it in `sent`: the difference wraps, and stands
-        // for 0.
-        if count > u64::MAX / 2 { 0 } else { count }
+        let count = self.record(channel).sent.get().saturating_sub(self.taken_from(channel));
+        // The connections of the messages that are counted as taken are seen in the ledger. Partner: the fence in
+        // `take`.
+        fence(Acquire);
+        count
     }
 
     /// Corrects `sent` of the channels that are empty: a worker that has died while it took a message has not counted
-    /// it. For the dispatcher.
+    /// it. A channel from which a living worker takes is left as it is: its message may be neither in the channel nor
+    /// counted. For the dispatcher.
     pub(super) fn recount_sent(&self) {
-        for (n, _) in self.channels.iter().enumerate().filter(|(_, channel)| !channel.has_waiting()) {
-            self.record(n as u32).sent.set(self.taken_from(n as u32));
+        for (n, _) in (0..).zip(&self.channels).filter(|(_, channel)| !channel.has_waiting()) {
+            // A worker that has emptied the channel is seen to take, or to have counted. Partner: the SeqCst store in
+            // `take`.
+            fence(SeqCst);
+            if !self.seats_of(n).any(|seat| self.is_taking(seat)) {
+                self.record(n).sent.set(self.taken_from(n));
+            }
         }
+    }
+
+    /// Whether the living worker on `seat` is about to take a message, or has not counted it yet.
+    fn is_taking(&self, seat: u32) -> bool {
+        match self.record(seat).taking.load(SeqCst) {
+            0 => false,
+            pid => self.living_worker(seat) == Some(pid),
+        }
+    }
+
+    /// Takes the next message for worker `pid` on `seat`, and counts it when `serve` is done with it, which has to
+    /// write the worker's new number of connections into the ledger. For that worker. Errors: those of
+    /// `FdChannel::take`.
+    pub(crate) fn take(&self, seat: u32, pid: u32, serve: impl FnOnce(FdMessage)) -> io::Result<()> {
+        let Some(channel) = self.channel(seat) else { return Err(io::ErrorKind::WouldBlock.into()) };
+        let record = self.record(seat);
+        record.taking.store(pid, SeqCst);
+        let taken = channel.take().map(|message| {
+            let number = message.number;
+            serve(message);
+            fence(Release);
+            match self.seats_of(0).len() {
+                1 => record.taken.set(number),
+                _ => record.taken.add(1),
+            }
+        });
+        record.taking.store(0, SeqCst);
+        taken
     }
 
     /// The slot in the ledger of the living worker on `seat`, unless it leaves or is paused. `hint`: the slot's index
@@ -204,10 +248,8 @@ impl PoolShared {
         self.record(seat).taken.get() >= number
     }
 
-    /// The worker on `seat`, which has a channel of its own, is done with message `number`: wakes the dispatcher, which
-    /// waits for that. For that worker.
-    pub(crate) fn answer(&self, seat: u32, number: u64) {
-        self.record(seat).taken.set(number);
+    /// Wakes the dispatcher, which waits until a message is counted as taken. For the worker that has taken it.
+    pub(crate) fn answer(&self) {
         wake(&self.dispatcher_waker);
     }
 
@@ -240,11 +282,20 @@ impl PoolShared {
         self.table.room_wanted.load(SeqCst) != 0
     }
 
-    /// When a full worker can make the room that the dispatcher waits for, ms of the clock; `None`: it has room, can't
-    /// make any, or none is wanted.
-    pub(crate) fn wanted_room_from(&self, state: &Loop) -> Option<u64> {
-        let is_full = state.driver.free() == 0 && self.is_room_wanted();
-        is_full.then(|| state.driver.room_from()).flatten()
+    /// Makes the room that the dispatcher waits for, or that messages wait for. Returns when a worker that is still
+    /// full can make some, ms of the clock; `None`: it has room, can't make any, or none is wanted. For a worker,
+    /// before each wait.
+    pub(crate) fn make_wanted_room(&self, state: &mut Loop, messages_wait: impl FnOnce(&Loop) -> bool) -> Option<u64> {
+        // The ledger's number of connections was stored before. Were it seen after this read of `room_wanted`, no
+        // worker would make or offer the room that is wanted from now on. Partner: the fence in
+        // `Dispatcher::request_room`.
+        fence(SeqCst);
+        if !self.is_room_wanted() && !messages_wait(state) {
+            return None;
+        }
+        state.driver.make_room();
+        state.tally.connections.set(state.driver.live() as u64);
+        if state.driver.free() == 0 { state.driver.room_from() } else { None }
     }
 
     /// Wakes the dispatcher if it waits for room. For a worker that has a free slot.

@@ -201,7 +201,9 @@ impl Hooks for Notified {
         let room_from = self.shared.make_wanted_room(state, |_| false);
         if state.resume_listening() {
             self.shared.set_paused(self.seat, 0);
-            self.shared.offer_room();
+            if state.driver.free() > 0 {
+                self.shared.offer_room();
+            }
         }
         let now = state.driver.clock().now_ms();
         let until = [state.pause_ends(), room_from].into_iter().flatten().min();

@@ -224,3 +224,23 @@ fn workers_short_of_descriptors_make_room() {
         assert_eq!(ledger.header().respawns.get(), 0);
     }
 }
+
+/// A worker whose clients have all just asked has no room to offer: the dispatcher sleeps until one of them has been
+/// idle for long enough.
+#[test]
+fn the_dispatcher_is_not_woken_for_room_that_is_not_there() {
+    for model in ALL {
+        let (server, ledger) = pool(1, &format!("dispatch {model}; worker_connections 4;"));
+        let mut clients = stay(&server, 3);
+        // Clients that could make room when the last place is taken, and can't any more when room is wanted.
+        assert_eq!(clients[0].patience(Duration::from_millis(700)).response(), Err(Nothing::Silent));
+        clients[0].patience(PATIENCE);
+        clients.extend(stay(&server, 1));
+        clients.iter_mut().for_each(|client| assert_eq!(client.get("/").text(), "hello", "{model}"));
+        let turns = || counted(&ledger, Role::Dispatcher)[0].turns;
+        let before = turns();
+        assert_eq!(server.connect().get("/").text(), "hello", "{model}");
+        let count = turns() - before;
+        assert!(count < 30, "{model}: {count} turns for one connection");
+    }
+}

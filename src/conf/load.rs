@@ -84,6 +84,12 @@ impl Conf {
         self.warnings.push(Warning { notice: false, error });
     }
 
+    /// Adds a notice that was found after the loading.
+    pub fn notice(&mut self, error: Error) {
+        let error = self.explain(error);
+        self.warnings.push(Warning { notice: true, error });
+    }
+
     /// `conf/drover.conf:12`
     pub fn place(&self, span: Span) -> Option<String> {
         self.sources.place(span.file, span.line)

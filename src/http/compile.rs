@@ -19,12 +19,36 @@ impl HttpConf {
         // An `if` keeps the handler of the location that it stands in.
         let handlers = block.locations().iter().map(|location| views::handler(&block.location(location.home()).scope));
         let handlers = handlers.collect::<Result<_, _>>()?;
+        let notice = exchange::notice(conf, &block.variables, &variables);
         let mut conf = HttpConf::bind(block, variables, handlers);
+        conf.set_notice(notice);
         if conf.locations().iter().any(|location| phases::gzip_static::is_used(&location.scope)) {
             conf.set_coded_files();
         }
         conf.servers().iter().try_for_each(|server| limits::check(&server.scope))?;
         conf.warn(lint::unknown_names(&conf));
         Ok(conf)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conf::Registry;
+
+    #[test]
+    fn variables_that_are_empty_here_get_one_notice() {
+        let notice = |text: &str| {
+            let conf = conf::parse(&Registry::new(crate::http::DIRECTIVES), text).unwrap();
+            let mut site = HttpConf::new(&conf).unwrap();
+            (site.take_notice().map(|notice| notice.sentence()), site.take_notice().is_none())
+        };
+        let (said, is_gone) =
+            notice("http { log_format a '$uri $upstream_addr';\nserver { return 200 $ssl_protocol; } }");
+        let expected = "empty here, as in nginx for a static file: \"$upstream_addr\" in conf:1, \
+                        \"$ssl_protocol\" in conf:2";
+        assert_eq!(said.as_deref(), Some(expected));
+        assert!(is_gone);
+        assert_eq!(notice("http { log_format a $uri; }"), (None, true));
     }
 }

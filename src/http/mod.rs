@@ -52,8 +52,8 @@ pub use exchange::HttpConf;
 use crate::conf::Entry;
 use answer::{conditions, gzip, gzip_ok, headers, pages, ranges, redirect, server_tokens};
 use exchange::{
-    Embedded, authorization, error_lines, file_path, geo, limits, map, media_type, proxied, referer, split_clients,
-    variables,
+    Embedded, authorization, error_lines, file_path, geo, limits, map, media_type, proxied, referer, service_variables,
+    split_clients, variables,
 };
 use phases::{
     access, autoindex, body_limit, empty_gif, error_page, gzip_static, index, internal, random_index, realip, rewrite,
@@ -114,6 +114,7 @@ static VARIABLES: &[&[Embedded]] = &[
     gzip::VARIABLES,
     file_path::VARIABLES,
     proxied::VARIABLES,
+    service_variables::VARIABLES,
     authorization::VARIABLES,
     referer::VARIABLES,
     realip::VARIABLES,

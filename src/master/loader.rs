@@ -162,6 +162,7 @@ impl Loader {
         let choice = Choice::of(&conf).map_err(|e| conf.explain(e))?;
         let user = user(&conf, &self.source)?;
         site.take_warnings().into_iter().for_each(|warning| conf.warn(warning));
+        site.take_notice().into_iter().for_each(|notice| conf.notice(notice));
         Ok(ParsedConf { conf, site, streams, choice, user })
     }
 

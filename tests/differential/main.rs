@@ -125,6 +125,7 @@ sites!(
     moves,
     realip,
     proxied,
+    connection_variables,
     gzip_static,
     hardened,
     manual,

@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod codings;
+mod connections;
 mod content;
 mod listings;
 mod names;
@@ -25,6 +26,7 @@ use tempfile::TempDir;
 
 pub use behaviour::*;
 pub use codings::*;
+pub use connections::*;
 pub use content::*;
 pub use listings::*;
 pub use names::*;

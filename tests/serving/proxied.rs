@@ -78,3 +78,19 @@ fn a_header_that_does_not_come_ends_the_connection_without_a_word() {
     until_true("a line", || server.error_log().contains("broken header: \"PROXY TC\" while reading PROXY protocol"));
     assert_eq!(server.read("access.log"), "", "no request has begun");
 }
+
+/// nginx has these from 1.29.3 on.
+#[test]
+fn the_port_of_the_request_is_a_variable() {
+    let server = Server::drover(Conf::workers(1).server("return 200 '$host$is_request_port$request_port';"));
+    let mut client = server.connect();
+    for (target, host, expected) in [
+        ("/", "a.example:8080", "a.example:8080"),
+        ("/", "a.example", "a.example"),
+        ("/", "[::1]:81", "[::1]:81"),
+        ("http://b.example:9/", "a.example:8080", "b.example:9"),
+    ] {
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_eq!(client.response().expect("an answer").text(), expected, "{target} {host}");
+    }
+}

@@ -39,6 +39,8 @@ pub struct HttpConf {
     handlers: Vec<Option<&'static Handler>>,
     keeps_heads: bool,
     shows_times: bool,
+    wants_tcp_info: bool,
+    notice: Option<conf::Error>,
     has_coded_files: bool,
 }
 
@@ -71,6 +73,8 @@ pub(crate) enum Variable {
     Capture(usize),
     /// `$proxy_protocol_tlv_NAME`.
     Tlv(String),
+    /// A variable of a module that drover does not have.
+    Absent,
     /// A named group of a regex of the conf; a `set` may change it.
     Named(String),
     /// A variable that the conf defines, and its number.
@@ -131,8 +135,18 @@ impl HttpConf {
         handlers: Vec<Option<&'static Handler>>,
     ) -> HttpConf {
         let keeps_heads = variables.iter().any(|variable| matches!(variable, Variable::Sent(_)));
+        let wants_tcp_info = block.variables.used().any(|(name, _)| name.starts_with("tcpinfo_"));
         let shows_times = handlers.iter().flatten().any(|handler| handler.shows_times);
-        HttpConf { block, variables, handlers, keeps_heads, shows_times, has_coded_files: false }
+        HttpConf {
+            block,
+            variables,
+            handlers,
+            keeps_heads,
+            shows_times,
+            wants_tcp_info,
+            notice: None,
+            has_coded_files: false,
+        }
     }
 
     /// The content handler of a location.
@@ -145,9 +159,23 @@ impl HttpConf {
         self.variables.get(number)
     }
 
+    /// Whether the kernel is asked about the connection when an answer begins.
+    pub fn wants_tcp_info(&self) -> bool {
+        self.wants_tcp_info
+    }
+
     /// Adds a warning: the conf works, but can't be meant so.
     pub(in crate::http) fn warn(&mut self, warnings: impl IntoIterator<Item = conf::Error>) {
         self.block.warnings.extend(warnings);
+    }
+
+    pub(in crate::http) fn set_notice(&mut self, notice: Option<conf::Error>) {
+        self.notice = notice;
+    }
+
+    /// Something that a person may want to know, said once.
+    pub fn take_notice(&mut self) -> Option<conf::Error> {
+        self.notice.take()
     }
 
     /// The warnings, which are said once.
@@ -239,6 +267,8 @@ pub struct ConnInfo {
     pub opened_ms: u64,
     /// The words of the PROXY protocol about the client.
     pub proxy: Option<Arc<ProxyHeader>>,
+    /// Round trip time and its variation, µs, the congestion window, and the room to receive; only where the conf asks.
+    pub tcp: Option<[u32; 4]>,
     /// How long the connection waited to be accepted, ms; only where the conf shows it.
     pub accept_delay_ms: Option<u32>,
     /// The state under which the ledger counts this connection.
@@ -249,7 +279,18 @@ impl ConnInfo {
     /// A connection that has just been accepted.
     pub fn new(peer: Addr, local: Option<Addr>, bound: usize, number: u64, opened_ms: u64) -> ConnInfo {
         let (accept_delay_ms, published) = (None, Stage::Waiting);
-        ConnInfo { peer, local, bound, number, requests: 0, opened_ms, proxy: None, accept_delay_ms, published }
+        ConnInfo {
+            peer,
+            local,
+            bound,
+            number,
+            requests: 0,
+            opened_ms,
+            proxy: None,
+            tcp: None,
+            accept_delay_ms,
+            published,
+        }
     }
 }
 

@@ -257,6 +257,11 @@ pub fn log_unwritten(ex: &Exchange, cx: &Cx, path: &[u8], error: &io::Error) {
     log::alert!(at: logging(ex, cx), "write() to \"{}\" failed ({})", Text(path), ErrnoText(error));
 }
 
+/// `$realpath_root` leads nowhere.
+pub fn no_realpath(ex: &Exchange, cx: &Cx, root: &[u8], error: &io::Error) {
+    log::crit!(at: here(ex, cx), "realpath() \"{}\" failed ({})", Text(root), ErrnoText(error));
+}
+
 /// `deny` fits the client.
 pub fn forbidden_by_rule(ex: &Exchange, cx: &Cx) {
     log::error!(at: here(ex, cx), "access forbidden by rule");

@@ -1,10 +1,14 @@
 //! From a uri to a path of the file system: nginx's `ngx_http_map_uri_to_path`.
 
 use super::cx::{Cx, Embedded};
+use super::error_lines;
 use super::state::Exchange;
 use super::variables::put;
 use crate::http::site::Location;
 use crate::http::site::root::{ROOT, UriTail};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 impl Exchange {
     /// Whether a script has changed the uri, but not the location, whose `alias` takes the place of a part of the uri:
@@ -55,6 +59,16 @@ pub static VARIABLES: &[Embedded] = &[
     Embedded::ours("document_root", "the root or alias", |ex, cx, out| {
         ex.location_of(cx).scope.get(&ROOT).path().eval(ex, cx, out);
         true
+    }),
+    Embedded::ours("realpath_root", "the root or alias, as links lead", |ex, cx, out| {
+        let root = ex.document_root(cx);
+        match std::fs::canonicalize(Path::new(OsStr::from_bytes(&root))) {
+            Ok(path) => put(out, Some(path.as_os_str().as_bytes())),
+            Err(error) => {
+                error_lines::no_realpath(ex, cx, &root, &error);
+                false
+            }
+        }
     }),
     Embedded::client("request_filename", "path of the file for $uri", |ex, cx, out| {
         if ex.has_lost_alias(cx) {

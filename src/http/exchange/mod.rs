@@ -1,6 +1,7 @@
 //! A request and its response while they are made: state, answer, variables, texts, lines in the logs, limits. Knows no
 //! phase.
 
+mod absent;
 pub mod access_line;
 pub mod action;
 mod answer;
@@ -21,11 +22,13 @@ mod parts;
 pub mod proxied;
 pub mod referer;
 mod response;
+pub mod service_variables;
 pub mod split_clients;
 mod state;
 mod values;
 pub mod variables;
 
+pub(in crate::http) use absent::notice;
 pub use action::{Action, After, Body, FileKind, Found, Listed, Part};
 pub use answer::Answer;
 pub use cx::{ConnInfo, Cx, Embedded, Handler, HttpConf, Stage};

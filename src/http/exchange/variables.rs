@@ -1,6 +1,7 @@
 //! The variables: an entry each in a table. A log field is a variable. A room whose code computes a value has a table
 //! of its own beside that code; the top of `http` lists the tables, and they are bound to the names that a conf uses.
 
+use super::absent;
 use super::cx::{Cx, Definition, Embedded, Variable};
 use super::defined::Definitions;
 use super::error_lines;
@@ -75,7 +76,7 @@ pub(in crate::http) fn bind(
         }
         match names.is_captured(name) {
             true => Some(Variable::Named(name.to_owned())),
-            false => Variable::of_family(name),
+            false => Variable::of_family(name).or(absent::is_known(name).then_some(Variable::Absent)),
         }
     };
     let bind_one = |(number, (name, span)): (usize, (&str, conf::Span))| {
@@ -121,6 +122,7 @@ impl Variable {
             Variable::Sent(name) => join(out, b", ", ex.response.sent(name.as_bytes())),
             Variable::Arg(name) => put(out, argument(&ex.target.args, name.as_bytes())),
             Variable::Cookie(name) => put(out, cookie(ex, cx, name.as_bytes())),
+            Variable::Absent => false,
             Variable::Tlv(name) => proxied::tlv(ex, cx, name, out),
             Variable::Capture(n) => put(out, ex.target.captured.borrow().get(*n)),
             Variable::Named(name) => put(out, ex.target.captured.borrow().name(name)),
@@ -181,13 +183,13 @@ pub(super) fn put(out: &mut Vec<u8>, value: Option<&[u8]>) -> bool {
     true
 }
 
-fn number(out: &mut Vec<u8>, value: u64) -> bool {
+pub(super) fn number(out: &mut Vec<u8>, value: u64) -> bool {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     true
 }
 
 /// Seconds with three decimals.
-fn seconds(out: &mut Vec<u8>, ms: u64) -> bool {
+pub(super) fn seconds(out: &mut Vec<u8>, ms: u64) -> bool {
     // Writing to a Vec can't fail.
     let _ = write!(out, "{}.{:03}", ms / 1000, ms % 1000);
     true
@@ -299,6 +301,26 @@ pub static VARIABLES: &[Embedded] = &[
     Embedded::client("host", "host of the target, else of Host, else the server's name", host),
     Embedded::ours("hostname", "name of the machine", |_, cx, out| put(out, Some(cx.conf.hostname.as_bytes()))),
     Embedded::ours("https", "\"on\" under TLS, else empty", |_, _, _| true),
+    Embedded::ours("http2", "empty: there is no HTTP/2", |_, _, _| true),
+    Embedded::client("fastcgi_script_name", "same as $uri", |ex, _, out| put(out, Some(&ex.target.uri))),
+    Embedded::ours("is_request_port", "\":\" if there is a $request_port, else empty", |ex, _, out| {
+        put(out, Some(if ex.head.port.is_some() { b":" } else { b"" }))
+    }),
+    Embedded::client(
+        "proxy_add_x_forwarded_for",
+        "X-Forwarded-For, with the client's address behind it",
+        |ex, cx, out| {
+            if join(out, b", ", ex.head.all(cx.input, Id::XForwardedFor)) {
+                out.extend_from_slice(b", ");
+            }
+            ip(out, ex.client(cx))
+        },
+    ),
+    Embedded::ours("request_body", "none: nothing reads the body of a request", |_, _, _| false),
+    Embedded::ours("request_body_file", "none: nothing reads the body of a request", |_, _, _| false),
+    Embedded::ours("request_port", "the port in the target or in Host, as the request says", |ex, _, out| {
+        ex.head.port.is_none_or(|port| number(out, port.into()))
+    }),
     Embedded::ours("is_args", "\"?\" if there is a query, else empty", |ex, _, out| {
         put(out, Some(if ex.target.args.is_empty() { b"" } else { b"?" }))
     }),

@@ -186,6 +186,8 @@ pub struct Head {
     /// The validated host the request is for, without port and trailing dot, in the client's case; empty if none was
     /// sent.
     pub host: Span,
+    /// The port behind that host.
+    pub port: Option<u16>,
     /// The part to blame for a refusal, for the error log.
     pub blame: Blame,
     /// Where the request line starts, after the empty lines before it.

@@ -177,7 +177,7 @@ fn check_host(head: &mut Head, buf: &[u8]) -> Result<(), Reject> {
     };
     let authority = host::parse(value).ok_or(Reject::InvalidHost)?;
     if head.host.is_empty() {
-        head.host = Span::within(buf, authority.host);
+        (head.host, head.port) = (Span::within(buf, authority.host), authority.port);
     }
     Ok(())
 }

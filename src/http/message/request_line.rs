@@ -128,7 +128,8 @@ fn split_target(head: &mut Head, buf: &[u8], target: &[u8]) -> Result<(), Reject
             head.form = Form::Authority;
             // RFC 9110 section 9.3.6: an empty or invalid port number MUST be refused; nobody listens on port 0.
             let authority = host::parse(target).filter(|authority| authority.port.is_some_and(|port| port > 0));
-            head.host = Span::within(buf, authority.ok_or(Reject::InvalidTargetHost)?.host);
+            let authority = authority.ok_or(Reject::InvalidTargetHost)?;
+            (head.host, head.port) = (Span::within(buf, authority.host), authority.port);
             return Ok(());
         }
         [b'/', ..] => {
@@ -143,7 +144,7 @@ fn split_target(head: &mut Head, buf: &[u8], target: &[u8]) -> Result<(), Reject
             head.form = Form::Absolute;
             let (authority, path) = split_absolute(target).ok_or(Reject::InvalidRequest)?;
             let authority = host::parse(authority).ok_or(Reject::InvalidTargetHost)?;
-            head.host = Span::within(buf, authority.host);
+            (head.host, head.port) = (Span::within(buf, authority.host), authority.port);
             path
         }
     };

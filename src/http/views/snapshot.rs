@@ -1,6 +1,7 @@
 //! The ledger's numbers at one moment, as the views need them.
 
-use crate::http::exchange::{Cx, Stage};
+use crate::http::exchange::Cx;
+use crate::http::exchange::service_variables::count_asker;
 use crate::shm::{Header, Ledger, Role, Slot, Sums};
 
 /// The numbers of all processes. Each counter is read while its process goes on counting: together they are of about
@@ -50,18 +51,6 @@ impl<'a> Snapshot<'a> {
         }
         Some(snapshot)
     }
-}
-
-/// The request that asks is being answered, which its worker publishes only if that takes longer than a turn. A
-/// connection that was accepted in this very turn is not among those open yet.
-fn count_asker(sums: &mut Sums, published: Stage) {
-    match published {
-        Stage::Waiting => {}
-        Stage::Reading => sums.reading = sums.reading.saturating_sub(1),
-        Stage::Writing => sums.writing = sums.writing.saturating_sub(1),
-    }
-    sums.writing += 1;
-    sums.connections = sums.connections.max(sums.reading + sums.writing);
 }
 
 fn processes(ledger: &Ledger) -> Vec<Process> {

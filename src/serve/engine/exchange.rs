@@ -14,6 +14,7 @@ impl Engine {
         let now_ms = self.clock.unix_ms();
         let Session { input, start, ex, out, entry, .. } = session;
         conn.info.requests += 1;
+        self.look_at_tcp(conn);
         let cx = cx!(self, conn, &input[*start..]);
         let mut action = ex.request(&cx, &mut out.bytes);
         loop {
@@ -50,6 +51,15 @@ impl Engine {
                     return Ok(Some(ex.after()));
                 }
             }
+        }
+    }
+
+    /// Asks the kernel about the connection, if the conf shows what it says.
+    fn look_at_tcp(&self, conn: &mut Conn) {
+        if self.site.wants_tcp_info() {
+            let numbers =
+                |info: libc::tcp_info| [info.tcpi_rtt, info.tcpi_rttvar, info.tcpi_snd_cwnd, info.tcpi_rcv_space];
+            conn.info.tcp = conn.socket.tcp_info().ok().map(numbers);
         }
     }
 

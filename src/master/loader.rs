@@ -14,12 +14,13 @@ use super::sockets::{self, InUse, Wanted};
 use crate::conf::{self, Conf, Input, Registry};
 use crate::dispatch::{Choice, Sockets, acceptors};
 use crate::http::HttpConf;
+use crate::http::answer::gzip;
 use crate::log::{self, ERROR_LOG, Level, Logs, Target, To};
 use crate::os::users::{Credentials, LookupError, is_root};
 use crate::os::{Addr, Failure};
 use crate::serve::access_log::{AccessLogs, check_formats};
 use crate::serve::listen_sockets;
-use crate::shm::Ledger;
+use crate::shm::{GzipCache, Ledger};
 use crate::stream::Servers;
 use crate::worker::{self, Refused};
 
@@ -207,6 +208,13 @@ impl Loader {
         let error_log = |scope: &conf::Scope| logs.error_log(scope.get::<Vec<Target>>(&ERROR_LOG));
         site.set_error_logs(error_log).map_err(|e| conf.explain(e))?;
         streams.set_error_logs(error_log).map_err(|e| conf.explain(e))?;
+        // A location has the cache's size, which only http says.
+        let scopes = || site.locations().iter().map(|location| &location.scope);
+        let size = scopes().next().map_or(0, |scope| gzip::cache_size(scope, scopes()));
+        if size > 0 {
+            let cache = GzipCache::of_size(size).map_err(|e| Failure::new("making the memory of gzip_cache", e))?;
+            site.set_gzip_cache(cache);
+        }
         // Opens the files while this process has root's powers. Each worker makes access logs of its own, with buffers.
         AccessLogs::new(&site, |log, to| {
             logs.output(to).map_err(|failure| conf.explain(conf::Error::failed(log.span(), failure)))

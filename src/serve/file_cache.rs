@@ -100,11 +100,21 @@ impl OpenedFile {
     }
 
     fn wants_load(&self, max_body: u64, now_ms: u64) -> bool {
+        self.body.is_none() && self.meta.len <= max_body && self.settled(now_ms).is_some()
+    }
+
+    /// The marks of the file's state, of a regular file whose contents can't change without a change of them.
+    pub(crate) fn settled(&self, now_ms: u64) -> Option<&Meta> {
         let ms = |s: i64, ns: u32| u64::try_from(s).unwrap_or(0) * 1000 + u64::from(ns / 1_000_000);
         let meta = &self.meta;
         let changed = ms(meta.mtime_s, meta.mtime_ns).max(ms(meta.ctime_s, meta.ctime_ns));
         let tick = if meta.ctime_ns == 0 { COARSE_TICK_MS } else { TICK_MS };
-        self.body.is_none() && meta.is_file() && meta.len <= max_body && changed + tick <= now_ms
+        (meta.is_file() && changed + tick <= now_ms).then_some(meta)
+    }
+
+    /// Whether the file is still what it was when it was opened, as far as it is read anew for each response.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        self.file.as_ref().is_none_or(|Held(file)| file::fstat(file).is_ok_and(|meta| meta == self.meta))
     }
 
     /// The path that was opened.

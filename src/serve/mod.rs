@@ -9,6 +9,7 @@ mod driver;
 mod engine;
 mod event_driver;
 mod file_cache;
+mod keeper;
 mod listing;
 mod output;
 mod reusable;

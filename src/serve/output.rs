@@ -155,10 +155,8 @@ impl Output {
         match body {
             Body::None => Ok(0),
             Body::File { start, end } => self.push_file(entry, start, end),
-            Body::Gzip { recipe, is_chunked, .. } => {
-                self.push_coder(Coder::new(Stream::compress(recipe), entry.clone(), is_chunked));
-                Ok(0)
-            }
+            // The engine makes a coder of it.
+            Body::Gzip { .. } => Ok(0),
             Body::Gunzip { is_chunked } => {
                 self.push_coder(Coder::new(Stream::decompress(), entry.clone(), is_chunked));
                 Ok(0)

@@ -2,12 +2,14 @@
 
 mod accept_mutex;
 mod counter;
+mod gzip_cache;
 pub mod histogram;
 mod ledger;
 mod text;
 
 pub use accept_mutex::{AcceptMutex, MutexState, Word};
 pub use counter::Counter;
+pub use gzip_cache::{GzipCache, Key, PART};
 pub use ledger::NAME as LEDGER_NAME;
 pub use ledger::{Header, Ledger, Role, SLOTS, Slot, Sums, Tally};
 pub use text::Text;

@@ -110,8 +110,8 @@ pub fn fixture() -> TempDir {
     }
     write(root, "large.bin", &large);
     let long: String = (0..).map(|n: u32| format!("<p>{}</p>\n", n.wrapping_mul(n) % 9973)).take(30_000).collect();
-    write(root, "coded/long.html", &long.as_bytes()[..200 << 10]);
-    write(root, "coded/real.html.gz", &gzip_of(&long.as_bytes()[..200 << 10]));
+    write(root, "coded/long.html", &long.as_bytes()[..80 << 10]);
+    write(root, "coded/real.html.gz", &gzip_of(&long.as_bytes()[..80 << 10]));
     write(root, "future.txt", b"from a clock that is fast\n");
     set_modified(&root.join("future.txt"), FUTURE);
     listings::add(root);

@@ -36,7 +36,7 @@ impl Transcript {
 
 /// Starts the product with the site's conf over `root` and runs every probe.
 pub fn record(site: &Site, product: Product, root: &Path) -> Vec<Transcript> {
-    let conf = site.conf.replace("%uncached%", "");
+    let conf = site.conf.replace("%uncached%", if product == Product::Drover { "gzip_cache off;" } else { "" });
     let mut server = Setup::new(product, &conf).root(root).start();
     let mut conversations: Vec<(u16, Transcript, Vec<usize>)> = Vec::new();
     for probe in &site.probes {

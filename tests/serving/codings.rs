@@ -26,7 +26,7 @@ fn server(directives: &str) -> Server {
     server
 }
 
-fn ask(server: &Server, target: &str, fields: &str) -> Response {
+pub fn ask(server: &Server, target: &str, fields: &str) -> Response {
     let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}Connection: close\r\n\r\n");
     server.connect().send(request).response().expect("an answer")
 }
@@ -137,7 +137,7 @@ fn what_gzip_s_directives_refuse_is_refused_for_all_codings() {
 }
 
 /// Text that compresses to a fifth or so.
-fn text(len: usize) -> Vec<u8> {
+pub fn text(len: usize) -> Vec<u8> {
     let mut text = Vec::with_capacity(len + 20);
     let mut n: u64 = 1;
     while text.len() < len {
@@ -155,7 +155,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-fn gunzip(bytes: &[u8], most: usize) -> Vec<u8> {
+pub fn gunzip(bytes: &[u8], most: usize) -> Vec<u8> {
     let (mut out, mut gunzip) = (vec![0; most + 1], Decompress::new_gzip(15));
     let status = gunzip.decompress(bytes, &mut out, FlushDecompress::Finish).unwrap();
     assert_eq!((status, gunzip.total_in() as usize), (flate2::Status::StreamEnd, bytes.len()));
@@ -163,7 +163,7 @@ fn gunzip(bytes: &[u8], most: usize) -> Vec<u8> {
     out
 }
 
-const GZIP: &str = "Accept-Encoding: gzip\r\n";
+pub const GZIP: &str = "Accept-Encoding: gzip\r\n";
 
 #[test]
 fn files_of_any_length_come_out_as_they_are() {

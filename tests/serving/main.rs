@@ -7,6 +7,7 @@ mod support;
 mod autoindex;
 mod codings;
 mod full;
+mod gzip_cache;
 mod hostile;
 mod load;
 mod logs;

@@ -14,8 +14,8 @@ use std::io::Write;
 
 /// `gzip`: whether answers are compressed.
 pub static GZIP: Setting<bool> = Setting::flag("gzip").contexts(Contexts::HTTP_AND_IF).default("off").about(
-    "Compresses answers with status 200, 403 or 404 whose type gzip_types names, for clients that accept gzip. A large \
-     file is compressed piece by piece as it is sent.",
+    "Compresses answers with status 200, 403 or 404 whose type gzip_types names, for clients that accept gzip. A file \
+     that was compressed once is kept (gzip_cache); a large one is compressed piece by piece as it is sent.",
 );
 
 /// The media types that are compressed.
@@ -80,6 +80,32 @@ pub static GZIP_WINDOW: Setting<u8> = Setting::one("gzip_window", |args| {
 .syntax("SIZE")
 .default("32k")
 .about("How far back the compressor looks for what it has seen before; less takes less memory.");
+
+/// `gzip_cache`: the memory for what is compressed, bytes; 0: nothing is kept.
+pub static GZIP_CACHE: Setting<u64> = Setting::one("gzip_cache", |args| match args.str(0)? {
+    "off" => Ok(0),
+    _ => match args.size(0)? {
+        size @ LEAST_CACHE..=MOST_CACHE => Ok(size),
+        _ => Err(args.bad(0, "the size of \"gzip_cache\" must be between 1m and 64g").help("\"off\" keeps nothing")),
+    },
+})
+.contexts(Contexts::HTTP)
+.args(1, 1)
+.syntax("SIZE | off")
+.default("64m")
+.about(
+    "The memory that the service has for files it has compressed, shared by its workers: each state of a file is \
+     compressed once, and then sent with its length. The oldest go first; a gzip of more than a quarter of the memory \
+     is not kept. It stays through a reload, unless its size changes, and is touched only as it fills.",
+);
+
+const LEAST_CACHE: u64 = 1 << 20;
+const MOST_CACHE: u64 = 64 << 30;
+
+/// The size of the cache that a conf needs; 0: none.
+pub fn cache_size<'s>(http: &conf::Scope, mut locations: impl Iterator<Item = &'s conf::Scope>) -> u64 {
+    if locations.any(|scope| *scope.get(&GZIP)) { *http.get(&GZIP_CACHE) } else { 0 }
+}
 
 /// `gunzip`: whether compressed files are decompressed for clients that don't take them.
 pub static GUNZIP: Setting<bool> = Setting::flag("gunzip")
@@ -176,7 +202,7 @@ pub static VARIABLES: &[Embedded] =
 
 /// The directives of this module, but for those of `gzip_ok`.
 pub static DIRECTIVES: &[&dyn conf::Entry] =
-    &[&GZIP, &GZIP_TYPES, &GZIP_MIN_LENGTH, &GZIP_COMP_LEVEL, &GZIP_WINDOW, &GUNZIP];
+    &[&GZIP, &GZIP_TYPES, &GZIP_MIN_LENGTH, &GZIP_COMP_LEVEL, &GZIP_WINDOW, &GZIP_CACHE, &GUNZIP];
 
 #[cfg(test)]
 mod tests {

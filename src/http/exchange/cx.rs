@@ -8,7 +8,7 @@ use crate::http::message::head::Method;
 use crate::http::message::proxy_protocol::ProxyHeader;
 use crate::http::site::{HttpBlock, Location, Server};
 use crate::os::Addr;
-use crate::shm::Ledger;
+use crate::shm::{GzipCache, Ledger};
 use std::sync::Arc;
 
 /// The surroundings of an exchange.
@@ -42,6 +42,7 @@ pub struct HttpConf {
     wants_tcp_info: bool,
     notice: Option<conf::Error>,
     has_coded_files: bool,
+    gzip_cache: Option<Arc<GzipCache>>,
 }
 
 /// A variable of the tables, as nginx's manual calls those that a conf need not define. Its function appends the value,
@@ -146,6 +147,7 @@ impl HttpConf {
             wants_tcp_info,
             notice: None,
             has_coded_files: false,
+            gzip_cache: None,
         }
     }
 
@@ -189,6 +191,16 @@ impl HttpConf {
         open: impl FnMut(&conf::Scope) -> Result<crate::log::LogRef, E>,
     ) -> Result<(), E> {
         self.block.set_error_logs(open)
+    }
+
+    /// Keeps in this cache what is compressed.
+    pub fn set_gzip_cache(&mut self, cache: Arc<GzipCache>) {
+        self.gzip_cache = Some(cache);
+    }
+
+    /// The cache in which compressed files are kept.
+    pub fn gzip_cache(&self) -> Option<&Arc<GzipCache>> {
+        self.gzip_cache.as_ref()
     }
 
     /// Says that locations look for files in a content coding.

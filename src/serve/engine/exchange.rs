@@ -2,10 +2,15 @@
 
 use super::Engine;
 use crate::http::exchange::error_lines;
-use crate::http::exchange::{Action, After, Cx};
+use crate::http::exchange::{Action, After, Body, Cx, Exchange};
+use crate::http::message::gzip::Stream;
+use crate::serve::coder::Coder;
 use crate::serve::connection::Conn;
+use crate::serve::keeper::{self, Keeper, Kept};
 use crate::serve::listing;
+use crate::serve::output::Output;
 use crate::serve::session::Session;
+use crate::shm::{Key, PART};
 
 impl Engine {
     /// Runs the exchange of the current request until its response is queued. Returns what follows when that is sent;
@@ -38,9 +43,17 @@ impl Engine {
                     let found = listing::of(ex.path());
                     ex.listed(&cx, found, &mut out.bytes)
                 }
-                Action::FindGzip(_) => ex.kept(&cx, None, &mut out.bytes),
+                Action::FindGzip(recipe) => {
+                    let key = entry.as_ref().and_then(|entry| keeper::key(entry, recipe, now_ms));
+                    let kept = cx.conf.gzip_cache().zip(key).and_then(|(cache, key)| cache.find(&key));
+                    ex.kept(&cx, kept, &mut out.bytes)
+                }
                 Action::Send(body) => {
                     let before = out.bytes.len();
+                    if let (Body::Gzip { recipe, kept, is_chunked }, Some(entry)) = (&body, &*entry) {
+                        let coder = Coder::new(Stream::compress(*recipe), entry.clone(), *is_chunked);
+                        push_gzip(ex, &cx, out, coder, keeper::key(entry, *recipe, now_ms), *kept);
+                    }
                     let queued = entry.as_ref().map_or(Ok(0), |entry| out.push_body(entry, body));
                     let Ok(file_bytes) = queued else {
                         error_lines::unreadable(ex, &cx);
@@ -71,4 +84,19 @@ impl Engine {
         session.start += session.ex.taken();
         session.entry = None;
     }
+}
+
+/// Queues the gzip of a file: a short one that is kept is there at once.
+fn push_gzip(ex: &mut Exchange, cx: &Cx, out: &mut Output, mut coder: Coder, key: Option<Key>, kept: Option<u64>) {
+    if let Some((cache, key)) = cx.conf.gzip_cache().zip(key) {
+        coder = coder.with_keeper(Keeper::new(cache.clone(), key));
+        if let Some(total) = kept {
+            let mut kept = Kept::new(cache.clone(), key, total);
+            if total <= PART as u64 && kept.read(&mut out.bytes) {
+                return ex.set_coded(coder.lengths().0, total);
+            }
+            coder = coder.with_kept(Kept::new(cache.clone(), key, total));
+        }
+    }
+    out.push_coder(coder);
 }

@@ -225,6 +225,12 @@ fn the_wrong_word_is_marked() {
             "a number of processes, or auto",
         )],
     );
+    let size = "the size of \"gzip_cache\" must be between 1m and 64g in c.conf:3";
+    let text = |size: &str| format!("events {{}}\nhttp {{\n gzip_cache {size};\n}}\n");
+    check("emerg", &[(&text("64k"), size, "3:13", "64k", "\"off\" keeps nothing")]);
+    let twice = "events {}\nhttp {\n gzip_cache 1x;\n}\n";
+    let invalid = "\"gzip_cache\" directive invalid value in c.conf:3";
+    check("emerg", &[(twice, invalid, "3:13", "1x", "a size in bytes, such as 512, 8k, 1m or 2g")]);
     let invalid = "\"large_client_header_buffers\" directive invalid value";
     check_in_server(&[
         ("large_client_header_buffers 0 8k;", invalid, 30, "0", "a number of buffers, 1 or more"),

@@ -33,6 +33,7 @@ pub struct Args<'a> {
     pub(super) first: Option<Span>,
     pub(super) end_line: u32,
     pub(super) prefix: &'a str,
+    pub(super) conf_dir: &'a str,
     pub(super) notes: &'a mut Notes,
     pub(super) warnings: &'a mut Vec<Warning>,
 }
@@ -189,6 +190,14 @@ impl<'a> Args<'a> {
     /// Argument `i` as a path: a relative one starts at the prefix.
     pub fn path(&self, i: usize) -> Result<String, Error> {
         Ok(join(self.prefix, self.str(i)?))
+    }
+
+    /// Argument `i` as a path: a relative one starts at the directory of the conf, unless it begins with a variable.
+    pub fn conf_path(&self, i: usize) -> Result<String, Error> {
+        match self.str(i)? {
+            text if text.starts_with('$') => Ok(text.to_owned()),
+            text => Ok(join(self.conf_dir, text)),
+        }
     }
 }
 

@@ -383,6 +383,7 @@ impl<'l> Loader<'l> {
             first: occurrence.first,
             end_line: occurrence.statement.end_span.line,
             prefix: &self.prefix,
+            conf_dir: &self.conf_dir,
             notes: &mut self.notes,
             warnings: &mut self.warnings,
         };

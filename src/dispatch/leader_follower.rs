@@ -291,7 +291,7 @@ impl PoolThread {
                 reset(&shared.leader_waker);
                 Job::Nothing
             }
-            Some((Source::Signals, _)) | None => Job::Nothing,
+            Some((Source::Signals | Source::Passwords, _)) | None => Job::Nothing,
         }
     }
 

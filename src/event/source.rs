@@ -10,6 +10,8 @@ pub enum Source {
     Listener(u32),
     /// The signalfd.
     Signals,
+    /// The eventfd of the helper that checks passwords.
+    Passwords,
     /// A descriptor of the dispatch model (a pipe, an eventfd), by a number of the model's own.
     Model(u32),
 }
@@ -18,6 +20,7 @@ const SPECIAL: u64 = 1 << 63;
 const KIND: u64 = 0x7f << 32;
 const LISTENER: u64 = SPECIAL;
 const SIGNALS: u64 = SPECIAL | (1 << 32);
+const PASSWORDS: u64 = SPECIAL | (3 << 32);
 const MODEL: u64 = SPECIAL | (2 << 32);
 
 impl Source {
@@ -27,6 +30,7 @@ impl Source {
             Source::Connection(key) => key,
             Source::Listener(n) => LISTENER | u64::from(n),
             Source::Signals => SIGNALS,
+            Source::Passwords => PASSWORDS,
             Source::Model(n) => MODEL | u64::from(n),
         }
     }
@@ -36,6 +40,7 @@ impl Source {
         match key & (SPECIAL | KIND) {
             LISTENER => Source::Listener(key as u32),
             SIGNALS => Source::Signals,
+            PASSWORDS => Source::Passwords,
             MODEL => Source::Model(key as u32),
             _ => Source::Connection(key),
         }
@@ -50,7 +55,9 @@ mod tests {
     fn keys_and_sources_are_one_to_one() {
         // A connection's generation reaches into the bits that tell the other kinds apart; only the top bit decides.
         let connection = Source::Connection((2 << 32) | 7);
-        for source in [connection, Source::Listener(0), Source::Listener(9), Source::Signals, Source::Model(3)] {
+        for source in
+            [connection, Source::Listener(0), Source::Listener(9), Source::Signals, Source::Passwords, Source::Model(3)]
+        {
             assert_eq!(Source::of(source.key()), source);
             assert_ne!(source.key(), u64::MAX);
         }

@@ -56,10 +56,10 @@ use exchange::{
     split_clients, variables,
 };
 use phases::{
-    access, autoindex, body_limit, empty_gif, error_page, gzip_static, index, internal, random_index, realip, rewrite,
-    target, try_files,
+    access, auth_basic, autoindex, body_limit, empty_gif, error_page, gzip_static, index, internal, random_index,
+    realip, rewrite, satisfy, target, try_files,
 };
-use site::{block, listen, location, log_format, referers, root, script, server, server_name};
+use site::{block, limit_except, listen, location, log_format, referers, root, script, server, server_name};
 
 /// Files of the conf that the program carries, by name: they stand in for an `include` of one that is missing.
 pub const BUILT_IN: &[(&str, &str)] = &[("mime.types", media_type::BUILT_IN)];
@@ -95,6 +95,9 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     variables::DIRECTIVES,
     error_page::DIRECTIVES,
     access::DIRECTIVES,
+    auth_basic::DIRECTIVES,
+    satisfy::DIRECTIVES,
+    limit_except::DIRECTIVES,
     realip::DIRECTIVES,
     limits::DIRECTIVES,
     body_limit::DIRECTIVES,

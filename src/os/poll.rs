@@ -9,13 +9,14 @@ use super::{Interest, Ready};
 const _: () = assert!(
     libc::EPOLLIN as i16 == libc::POLLIN
         && libc::EPOLLOUT as i16 == libc::POLLOUT
+        && libc::EPOLLRDHUP as i16 == libc::POLLRDHUP
         && libc::EPOLLERR as i16 == libc::POLLERR
         && libc::EPOLLHUP as i16 == libc::POLLHUP
 );
 
 /// Waits until one of `sources` is ready or `timeout_ms` have passed (`None`: for ever, `Some(0)`: not at all), and
 /// returns what each is ready for. A source that is `None` is never ready. A stop and a continuation of the process may
-/// end a wait early, with nothing ready. READ and WRITE are the interests that poll knows.
+/// end a wait early, with nothing ready. READ, WRITE and RDHUP are the interests that poll knows.
 pub fn poll<const N: usize>(
     sources: [Option<(BorrowedFd<'_>, Interest)>; N],
     timeout_ms: Option<u64>,
@@ -23,7 +24,7 @@ pub fn poll<const N: usize>(
     // poll(2): a negative descriptor is ignored.
     let mut fds = sources.map(|source| {
         let (fd, interest) = source.map_or((-1, Interest::empty()), |(fd, interest)| (fd.as_raw_fd(), interest));
-        let events = (interest & (Interest::READ | Interest::WRITE)).bits() as libc::c_short;
+        let events = (interest & (Interest::READ | Interest::WRITE | Interest::RDHUP)).bits() as libc::c_short;
         libc::pollfd { fd, events, revents: 0 }
     });
     let timeout = timeout_ms.map_or(-1, |ms| i32::try_from(ms).unwrap_or(i32::MAX));

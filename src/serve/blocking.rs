@@ -73,7 +73,7 @@ fn converse(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrup
             if (is_wanted || woken.has_waiting) && interrupts.check_backlog() {
                 engine.is_full = true;
             }
-            need = step(engine, conn, woken.conn.intersects(Ready::HUP | Ready::ERROR));
+            need = step(engine, conn, woken.conn.intersects(Ready::RDHUP | Ready::HUP | Ready::ERROR));
             (idle_since, is_wanted, backlog_from) = (now, false, 0);
         } else if now >= conn.deadline_ms {
             need = match engine.timed_out(conn) {
@@ -114,7 +114,11 @@ struct Woken {
 
 fn wait(engine: &Engine, conn: &Conn, need: Need, interrupts: &impl Interrupts, backlog_from: u64) -> Woken {
     let now = engine.clock.now_ms();
-    let interest = if need == Need::Write { Interest::WRITE } else { Interest::READ };
+    let interest = match need {
+        Need::Write => Interest::WRITE,
+        Need::Time => Interest::RDHUP,
+        _ => Interest::READ,
+    };
     let socket = (need != Need::Turn).then(|| (conn.socket.as_fd(), interest));
     let is_idle = matches!(need, Need::Idle | Need::Linger);
     let backlog = interrupts.backlog().filter(|_| is_idle && now >= backlog_from).map(|fd| (fd, Interest::READ));

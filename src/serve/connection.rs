@@ -40,6 +40,9 @@
 //!  Stream(Linger)     as Linger
 //! ```
 //!
+//! A request that the conf holds back (`auth_delay`), or whose password is being checked, is in state Wait between
+//! Request and the next one (`on_wait`).
+//!
 //! Any state: `Engine::closing`, when a driver closes the connection for another client, or at the end of the process.
 
 use super::session::Session;
@@ -67,6 +70,8 @@ pub enum Need {
     Linger,
     /// Room in the kernel's buffer.
     Write,
+    /// Its deadline, or the check of a password.
+    Time,
     /// The next turn of the loop.
     Turn,
     /// Nothing: it is to be closed.
@@ -79,6 +84,8 @@ pub(super) enum State {
     ProxyHeader,
     /// Between requests, or with a part of one.
     Request,
+    /// A request waits: until a time, ms of the clock, or for the check of a password.
+    Wait { until_ms: Option<u64> },
     /// A response is being sent; what follows when it is out.
     Flush(After),
     /// The remaining body of a request is being dropped.
@@ -152,6 +159,13 @@ impl Conn {
             is_pipelining: false,
             undelivered: Undelivered::default(),
             location: location as u32,
+        }
+    }
+
+    /// The password that a request waits for has been checked.
+    pub(super) fn password_checked(&mut self, fits: bool) {
+        if let Some(session) = &mut self.session {
+            session.fits = Some(fits);
         }
     }
 

@@ -26,11 +26,13 @@ mod close;
 mod exchange;
 mod proxy_header;
 mod stream;
+mod wait;
 
 use super::accepted::Accepted;
 use super::access_log::AccessLogs;
 use super::connection::{Conn, State};
 use super::file_cache::FileCache;
+use super::passwords::Passwords;
 use super::session::{INPUT_SIZE, Session};
 use super::settings::SENDFILE;
 use crate::event::{Clock, Shutdown};
@@ -65,6 +67,7 @@ pub struct Engine {
     /// The slot of the ledger where answers are counted.
     pub tally: Arc<Tally>,
     files: FileCache,
+    pub(super) passwords: Passwords,
     logs: AccessLogs,
     #[allow(clippy::vec_box, reason = "the boxes themselves move between the pool and the connections")]
     pool: Vec<Box<Session>>,
@@ -90,6 +93,7 @@ impl Engine {
             is_full: false,
             tally,
             files,
+            passwords: Passwords::default(),
             logs,
             pool: Vec::new(),
             accepted: 0,
@@ -140,7 +144,7 @@ impl Engine {
         }
         session.input.clear();
         session.input.shrink_to(INPUT_SIZE);
-        (session.start, session.hung_up) = (0, false);
+        (session.start, session.hung_up, session.fits) = (0, false, None);
         session.out.clear();
         session.out.bytes.shrink_to(BATCH_MAX);
         session.entry = None;

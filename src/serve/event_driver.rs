@@ -38,6 +38,8 @@ pub struct EventDriver {
 impl EventDriver {
     /// Creates a driver without connections; `capacity` is the number it may have.
     pub fn new(engine: Engine, capacity: Capacity) -> EventDriver {
+        let mut engine = engine;
+        engine.passwords.use_helper();
         EventDriver { engine, table: Table::new(capacity), posted: Vec::new(), next: Vec::new() }
     }
 
@@ -54,6 +56,7 @@ impl EventDriver {
             }
         }
         let deadline = watched.conn.deadline_ms;
+        self.engine.passwords.submit(key, poller);
         match need {
             Need::Close => return self.close(key),
             Need::Idle | Need::Linger => {
@@ -67,7 +70,7 @@ impl EventDriver {
                 self.posted.push(key);
             }
             Need::Turn => {}
-            Need::Read | Need::Write => {}
+            Need::Read | Need::Write | Need::Time => {}
         }
         self.table.set_deadline(key, deadline);
     }
@@ -103,6 +106,15 @@ impl Driver for EventDriver {
 
     fn ready(&mut self, key: u64, ready: Ready, poller: &Poller) {
         self.drive(key, ready.intersects(Ready::RDHUP | Ready::HUP | Ready::ERROR), poller);
+    }
+
+    fn password_checked(&mut self, poller: &Poller) {
+        for (key, fits) in self.engine.passwords.take_checked(self.engine.clock.now_ms()) {
+            if let Some(watched) = self.table.get_mut(key) {
+                watched.conn.password_checked(fits);
+                self.drive(key, false, poller);
+            }
+        }
     }
 
     fn expire(&mut self, poller: &Poller) {

@@ -132,6 +132,15 @@ impl OpenedFile {
         self.body.as_deref()
     }
 
+    /// All of the contents. Errors: the `errno` of reading.
+    pub(crate) fn contents(&self) -> Result<Vec<u8>, i32> {
+        let Some(file) = self.file() else { return Ok(self.body.as_deref().unwrap_or_default().to_vec()) };
+        let mut bytes = vec![0; self.meta.len as usize];
+        let read = file.read_at(&mut bytes, 0).map_err(|error| error.raw_os_error().unwrap_or(libc::EIO))?;
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+
     /// The open file, if the contents are not in memory.
     pub(crate) fn file(&self) -> Option<&File> {
         self.file.as_ref().map(|held| &held.0)

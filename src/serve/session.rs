@@ -23,6 +23,8 @@ pub(super) struct Session {
     pub(super) out: Output,
     /// The file of the current response.
     pub(super) entry: Option<Arc<OpenedFile>>,
+    /// The result of the check of a password that the request waits for.
+    pub(super) fits: Option<bool>,
     /// The last read was short: nothing more is there until the next event.
     pub(super) has_read_all: bool,
     /// The client has closed its side. Reported once, and true in the turns to come, when bytes are left to be read.

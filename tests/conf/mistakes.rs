@@ -113,9 +113,14 @@ const INTENDED: &[(&str, &str, &str, &str)] = &[
     ("access_log %dir%/a late; } log_format late x; server {", "", "unknown log format", "the order does not matter"),
     ("location ~ '(?<=a|bc?)d' {}", "", "lookbehind", "PCRE2 takes them from 10.43 on"),
     ("gunzip on; gzip_cache 1m;", "\"gzip_cache\" directive is not allowed here", "unknown directive", "not nginx's"),
-    ("satisfy any;", "\"satisfy\" directive is not supported", "", "not there yet, and said so"),
     ("error_log memory:32k;", "", "nginx was built without debug support", "it needs no debugger"),
     ("error_log memory:x;", "invalid buffer size \"x\"", "nginx was built without debug support", "as nginx with it"),
+    (
+        "location /p/ { proxy_pass http://127.0.0.1:1; }",
+        "\"proxy_pass\" directive is not supported",
+        "",
+        "as README says",
+    ),
 ];
 
 #[test]

@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod guard_log;
 mod intended;
 mod log_targets;
 mod probe;
@@ -136,7 +137,10 @@ sites!(
     container,
     mirror,
     gzip,
-    gunzip
+    gunzip,
+    passwords,
+    satisfy,
+    limit_except
 );
 
 #[test]

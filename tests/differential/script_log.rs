@@ -34,9 +34,14 @@ const CONF: &str = "%main%\nevents { }\nhttp { %http% \
 
 /// The lines of one request, from the number of its connection on, with their levels.
 fn lines(server: &Server, target: &str) -> Vec<String> {
+    lines_of(server, target, "")
+}
+
+/// The lines of one request with more fields than the usual.
+pub fn lines_of(server: &Server, target: &str, fields: &str) -> Vec<String> {
     let before = server.read("scripts.log").len();
-    for target in [target, "/marker"] {
-        let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    for (target, fields) in [(target, fields), ("/marker", "")] {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}Connection: close\r\n\r\n");
         server.connect().send(request).response().expect("an answer");
     }
     until("the marker in the error log", || {

@@ -1,5 +1,6 @@
 //! The confs and what is asked of them.
 
+mod access;
 mod behaviour;
 mod codings;
 mod connections;
@@ -24,6 +25,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use nix::sys::stat::Mode;
 use tempfile::TempDir;
 
+pub use access::*;
 pub use behaviour::*;
 pub use codings::*;
 pub use connections::*;
@@ -90,6 +92,7 @@ pub fn fixture() -> TempDir {
         ("secret/file.txt", "secret\n"),
         ("tables/keys.map", "included \"from a file\";\nInc%20luded $uri;\n"),
         ("tables/nets.geo", "10.0.0.0/8 ten;\n10.1.0.0/16 \"ten one\";\n2001:db8::/32 six;\n"),
+        ("users/htpasswd", access::USERS),
         ("locked.txt", "locked\n"),
         ("locked/file.txt", "locked\n"),
         ("coded/digits.txt", &digits),

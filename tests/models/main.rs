@@ -9,6 +9,7 @@ mod change;
 mod crowd;
 mod death;
 mod endings;
+mod guarded;
 mod limits;
 mod load;
 mod mechanism;
@@ -28,6 +29,7 @@ const CASES: &[Case] = &[
     ("short_connections", serving::short_connections),
     ("slow_clients", serving::slow_clients),
     ("timeouts", serving::timeouts),
+    ("guarded", guarded::guarded),
     ("streams", serving::streams),
     ("proxy_header", proxied::proxy_header),
     ("sums", serving::sums),

@@ -63,6 +63,9 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &Fiel
     if codings.varies() && (codings.always_says_so || *scope.get(&gzip_ok::GZIP_VARY)) {
         put(out, &[b"Vary: Accept-Encoding\r\n"]);
     }
+    for challenge in &ex.access.challenges {
+        put(out, &[b"WWW-Authenticate: ", challenge, b"\r\n"]);
+    }
     if let Some(redirect::LocationField { completed: false, text }) = &location {
         put(out, &[b"Location: ", text, b"\r\n"]);
     }

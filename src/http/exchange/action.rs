@@ -3,6 +3,7 @@
 use crate::http::message::conditional::EntityTag;
 use crate::http::message::date;
 use crate::http::message::gzip::Recipe;
+use crate::http::message::password;
 pub use crate::os::file::FileKind;
 
 /// The driver's next step. `path()`, `opened()` and `listed()` are methods of [`Exchange`](super::state::Exchange).
@@ -18,10 +19,32 @@ pub enum Action {
     List,
     /// Find out whether the file last opened is kept as gzip, and report with `kept()`.
     FindGzip(Recipe),
+    /// Read the file at `path()`, and report with `contents()`.
+    Contents,
+    /// Find out whether a password fits, and report with `checked()`.
+    Check(Check),
+    /// Let so many milliseconds pass, then go on with `resume()`.
+    Wait(u64),
     /// Send the bytes that were appended to the output, then this; `after()` tells what follows.
     Send(Body),
     /// Close the connection without a response.
     Close,
+}
+
+/// A password and the hash that it is to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// The password that the client has sent.
+    pub password: Vec<u8>,
+    /// The hash in the file.
+    pub hash: Vec<u8>,
+}
+
+impl Check {
+    /// Whether the password fits: some milliseconds of work, or many.
+    pub fn run(&self) -> bool {
+        password::verify(&self.password, &self.hash)
+    }
 }
 
 /// The part of a response that is not in the output buffer already.

@@ -1,24 +1,42 @@
-//! `Authorization: Basic`, as far as the log needs it.
+//! `Authorization: Basic`: the name and the password in it.
 
 use super::cx::{Cx, Embedded};
 use super::state::Exchange;
+use super::variables::put;
 use crate::http::message::field::Id;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-/// Appends the user's name, as nginx's `ngx_http_auth_basic_user` finds it.
-fn user(ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) -> bool {
-    let Some(value) = ex.head.known(cx.input, Id::Authorization) else { return false };
-    let Some((scheme, encoded)) = value.split_at_checked(6) else { return false };
-    if !scheme.eq_ignore_ascii_case(b"Basic ") {
-        return false;
+/// A user's name and password.
+pub(in crate::http) struct Credentials {
+    decoded: Vec<u8>,
+    colon: usize,
+}
+
+impl Credentials {
+    /// The credentials of the request, as nginx's `ngx_http_auth_basic_user` finds them.
+    pub(in crate::http) fn of(ex: &Exchange, cx: &Cx) -> Option<Credentials> {
+        let value = ex.head.known(cx.input, Id::Authorization)?;
+        let (scheme, encoded) = value.split_at_checked(6)?;
+        if !scheme.eq_ignore_ascii_case(b"Basic ") {
+            return None;
+        }
+        let spaces = encoded.iter().take_while(|byte| **byte == b' ').count();
+        let decoded = decode(&encoded[spaces..])?;
+        let colon = memchr::memchr(b':', &decoded).filter(|colon| *colon > 0)?;
+        Some(Credentials { decoded, colon })
     }
-    let spaces = encoded.iter().take_while(|byte| **byte == b' ').count();
-    let Some(decoded) = decode(&encoded[spaces..]) else { return false };
-    let Some(colon) = memchr::memchr(b':', &decoded) else { return false };
-    out.extend_from_slice(&decoded[..colon]);
-    colon > 0
+
+    /// The user's name.
+    pub(in crate::http) fn user(&self) -> &[u8] {
+        &self.decoded[..self.colon]
+    }
+
+    /// The password.
+    pub(in crate::http) fn password(&self) -> &[u8] {
+        &self.decoded[self.colon + 1..]
+    }
 }
 
 /// Padding is not needed, what follows it is not read, and spare bits in the last letter count for nothing
@@ -37,7 +55,9 @@ fn decode(encoded: &[u8]) -> Option<Vec<u8>> {
 
 /// The variables that this file computes.
 pub static VARIABLES: &[Embedded] =
-    &[Embedded::client("remote_user", "the user that Authorization: Basic names", user)];
+    &[Embedded::client("remote_user", "the user that Authorization: Basic names", |ex, cx, out| {
+        Credentials::of(ex, cx).is_some_and(|credentials| put(out, Some(credentials.user())))
+    })];
 
 #[cfg(test)]
 mod tests {

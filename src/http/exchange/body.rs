@@ -35,4 +35,12 @@ impl Exchange {
         self.response.status = 400;
         self.account.is_cut_short = true;
     }
+
+    /// The client went away while the exchange waited: the log has nginx's status for that.
+    pub fn leave(&mut self, cx: &Cx) {
+        error_lines::closed_early(self, cx);
+        self.response.status = 499;
+        self.account.is_cut_short = true;
+        self.fate.keep_alive = false;
+    }
 }

@@ -267,6 +267,35 @@ pub fn forbidden_by_rule(ex: &Exchange, cx: &Cx) {
     log::error!(at: here(ex, cx), "access forbidden by rule");
 }
 
+/// The location asks for a password, and the request has none.
+pub fn no_credentials(ex: &Exchange, cx: &Cx) {
+    log::info!(at: here(ex, cx), "no user/password was provided for basic authentication");
+}
+
+/// The file of users can't be opened, or not be read.
+pub fn user_file_failed(ex: &Exchange, cx: &Cx, errno: i32) {
+    // No open(2) for reading fails with the first two.
+    let call = if matches!(errno, libc::EISDIR | libc::ESPIPE | libc::EIO) { "pread" } else { "open" };
+    let level = if errno == libc::ENOENT { Level::Error } else { Level::Crit };
+    let error = io::Error::from_raw_os_error(errno);
+    log::emit!(level, at: here(ex, cx), "{call}() \"{}\" failed ({})", Text(&ex.target.path), ErrnoText(&error));
+}
+
+/// The file of users has no line for this one.
+pub fn user_not_found(ex: &Exchange, cx: &Cx, user: &[u8]) {
+    log::error!(at: here(ex, cx), "user \"{}\" was not found in \"{}\"", Text(user), Text(&ex.target.path));
+}
+
+/// The password is not the one in the file of users.
+pub fn wrong_password(ex: &Exchange, cx: &Cx, user: &[u8]) {
+    log::error!(at: here(ex, cx), "user \"{}\": password mismatch", Text(user));
+}
+
+/// A 401 is held back.
+pub fn delayed_unauthorized(ex: &Exchange, cx: &Cx) {
+    log::info!(at: here(ex, cx), "delaying unauthorized request");
+}
+
 /// The conf sends the exchange in circles.
 pub fn redirect_cycle(ex: &Exchange, cx: &Cx) {
     log::error!(

@@ -1,5 +1,6 @@
 //! A phase tells the walk where the request goes next.
 
+use super::action::Check;
 use super::answer::Answer;
 
 /// Where a request goes from a phase.
@@ -18,6 +19,10 @@ pub(in crate::http) enum Flow {
     Named(String),
     /// To the file system, for the path in the target; then back to the phase.
     Lookup(Lookup),
+    /// To a check of a password; then back to the phase.
+    Check(Check),
+    /// To the same phase, so many milliseconds later.
+    Wait(u64),
 }
 
 /// A question about the target's path.
@@ -36,6 +41,8 @@ pub(in crate::http) enum LookupKind {
     Stat,
     /// List the directory.
     List,
+    /// Read the file, which is for the phase alone.
+    Contents,
 }
 
 impl Lookup {
@@ -50,6 +57,10 @@ impl Lookup {
 
     pub(in crate::http) fn stat(step: usize) -> Flow {
         Flow::Lookup(Lookup { kind: LookupKind::Stat, step })
+    }
+
+    pub(in crate::http) fn contents() -> Flow {
+        Flow::Lookup(Lookup { kind: LookupKind::Contents, step: 0 })
     }
 
     pub(in crate::http) fn list() -> Flow {

@@ -29,8 +29,9 @@ mod values;
 pub mod variables;
 
 pub(in crate::http) use absent::notice;
-pub use action::{Action, After, Body, FileKind, Found, Listed, Part};
+pub use action::{Action, After, Body, Check, FileKind, Found, Listed, Part};
 pub use answer::Answer;
+pub(in crate::http) use authorization::Credentials;
 pub use cx::{ConnInfo, Cx, Embedded, Handler, HttpConf, Stage};
 pub(in crate::http) use file_path::directory;
 pub(in crate::http) use flow::{Flow, Lookup, LookupKind};

@@ -74,6 +74,19 @@ pub(crate) struct ErrorState {
     pub(in crate::http) is_final: bool,
 }
 
+/// How far the access phase has come (nginx's `r->access_code` and `headers_out.www_authenticate`).
+#[derive(Debug, Default)]
+pub(crate) struct AccessState {
+    /// The refusal so far, where any module may still let the client in; 0: none.
+    pub(in crate::http) code: u16,
+    /// A module has let the client in, so that the others are not asked.
+    pub(in crate::http) is_open: bool,
+    /// The 401 has been held back for `auth_delay`.
+    pub(in crate::http) is_delayed: bool,
+    /// The values of `WWW-Authenticate`.
+    pub(in crate::http) challenges: Vec<Vec<u8>>,
+}
+
 /// The fate of the connection behind the response.
 #[derive(Debug, Default)]
 pub(crate) struct Fate {

@@ -15,10 +15,12 @@
 //!          └── Done
 //! ```
 //!
+//! `Check` and `Wait` are look-ups as well: checked() gives the one its result, resume() ends the other.
+//!
 //! While it is Sending, discard() takes the rest of the request's body; after() tells what follows on the connection.
 
 use super::action::After;
-use super::parts::{Account, BodyState, ErrorState, Fate, Target};
+use super::parts::{AccessState, Account, BodyState, ErrorState, Fate, Target};
 use super::response::{Coded, Response};
 use super::values::Values;
 use crate::http::message::head::Head;
@@ -32,6 +34,10 @@ pub(in crate::http) enum Progress {
     Head,
     /// The driver looks a path up, for the phase of this number; `step` is the phase's own mark.
     Lookup { phase: usize, step: usize },
+    /// The driver checks a password for the phase of this number.
+    Check { phase: usize },
+    /// The driver lets time pass, before the phase of this number is asked again.
+    Wait { phase: usize },
     /// The response has been queued.
     Sending,
     /// The exchange ended without a response.
@@ -48,6 +54,7 @@ pub struct Exchange {
     pub(in crate::http) values: Values,
     pub(in crate::http) response: Response,
     pub(in crate::http) error: ErrorState,
+    pub(in crate::http) access: AccessState,
     pub(in crate::http) fate: Fate,
     pub(in crate::http) account: Account,
     /// The client's address as a proxy has named it, where that is believed.
@@ -58,7 +65,8 @@ impl Exchange {
     /// Makes it ready for the next request, which begins now.
     pub fn reset(&mut self, now_ms: u64) {
         // A part that is added can't be forgotten here: the pattern names them all.
-        let Exchange { progress, head, target, body, values, response, error, fate, account, named_client } = self;
+        let Exchange { progress, head, target, body, values, response, error, access, fate, account, named_client } =
+            self;
         *progress = Progress::default();
         head.clear();
         target.reset();
@@ -66,6 +74,7 @@ impl Exchange {
         values.clear();
         response.reset();
         *error = ErrorState::default();
+        *access = AccessState::default();
         *fate = Fate::default();
         *account = Account { started_ms: now_ms, ..Account::default() };
         *named_client = None;

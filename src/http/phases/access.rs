@@ -1,5 +1,6 @@
 //! `allow` and `deny`: the clients that get an answer, as in nginx's `ngx_http_access_module.c`.
 
+use super::satisfy::{self, SATISFY, Satisfy};
 use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Answer, Cx, Exchange, Flow, error_lines};
 use crate::os::Addr;
@@ -28,7 +29,7 @@ pub static ACCESS: Setting<Vec<Rule>> = Setting::many(&["allow", "deny"], |args,
     rules.push(Rule { allow: args.name() == "allow", clients });
     Ok(())
 })
-.contexts(Contexts::HTTP_ALL)
+.contexts(Contexts::HTTP_ALL.union(Contexts::LIMIT_EXCEPT))
 .args(1, 1)
 .syntax("ADDRESS | CIDR | unix: | all")
 .about("Lets clients in (`allow`) or answers 403 (`deny`); the first rule that fits the client's address decides.");
@@ -84,13 +85,13 @@ fn same_net(a: u128, b: u128, host_bits: u8) -> bool {
     (a ^ b).checked_shr(host_bits.into()).unwrap_or(0) == 0
 }
 
-/// Whether `rules` let `client` in; no rule fitting, it may.
-fn permits(rules: &[Rule], client: &Addr) -> bool {
+/// Whether `rules` let `client` in; `None`: no rule fits it.
+fn permits(rules: &[Rule], client: &Addr) -> Option<bool> {
     if rules.is_empty() {
-        return true;
+        return None;
     }
     let ip = client.ip().map(|ip| ip.to_canonical());
-    rules.iter().find(|rule| rule.clients.include(ip)).is_none_or(|rule| rule.allow)
+    rules.iter().find(|rule| rule.clients.include(ip)).map(|rule| rule.allow)
 }
 
 /// Whether `client` is this machine itself: 127.0.0.1, ::1, or a Unix socket.
@@ -108,11 +109,21 @@ pub(super) fn check(ex: &mut Exchange, cx: &Cx) -> Flow {
     let (rules, client) = (location.scope.get(&ACCESS).as_slice(), ex.client(cx));
     let is_private = cx.conf.handler(location).is_some_and(|handler| handler.is_private);
     let is_open = !is_private || cx.conf.location(location.home()).scope.set_here(&ACCESS);
-    if permits(rules, client) && (is_open || is_local(client)) {
-        return Flow::Next;
+    if !is_open && !is_local(client) {
+        error_lines::forbidden_by_rule(ex, cx);
+        return Flow::Answer(Answer::Error(403));
     }
-    error_lines::forbidden_by_rule(ex, cx);
-    Flow::Answer(Answer::Error(403))
+    match permits(rules, client) {
+        None => Flow::Next,
+        Some(true) => satisfy::allow(ex, cx),
+        Some(false) => {
+            // With `any` the end of the access phase says so, where nothing else has let the client in.
+            if *location.scope.get(&SATISFY) == Satisfy::All {
+                error_lines::forbidden_by_rule(ex, cx);
+            }
+            satisfy::refuse(ex, cx, 403)
+        }
+    }
 }
 
 /// The directives of this module: `allow` and `deny`.

@@ -2,6 +2,7 @@
 
 pub mod access;
 mod alias;
+pub mod auth_basic;
 pub mod autoindex;
 pub mod body_limit;
 pub mod empty_gif;
@@ -13,6 +14,7 @@ mod open_failed;
 pub mod random_index;
 pub mod realip;
 pub mod rewrite;
+pub mod satisfy;
 mod static_files;
 pub mod target;
 pub mod try_files;

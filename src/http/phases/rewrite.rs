@@ -53,6 +53,10 @@ pub(super) fn opened_in_server(ex: &mut Exchange, cx: &Cx, step: usize, result: 
 
 /// Phase: the location's script. A uri that it changes needs a location anew.
 pub(super) fn in_location(ex: &mut Exchange, cx: &Cx) -> Flow {
+    // A `limit_except` has none, not even that of the location around it.
+    if ex.location_of(cx).script.is_none() {
+        return Flow::Next;
+    }
     let Some(run) = of_location(ex, cx) else { return Flow::Next };
     ex.target.begin_script();
     let flow = run.from(ex, cx, 0);

@@ -4,8 +4,8 @@
 //! the walk nor another phase. A new phase is a file and a line in the list of this file.
 
 use super::{
-    access, alias, autoindex, body_limit, empty_gif, error_page, gzip_static, index, internal, random_index, realip,
-    rewrite, static_files, target, try_files,
+    access, alias, auth_basic, autoindex, body_limit, empty_gif, error_page, gzip_static, index, internal,
+    random_index, realip, rewrite, satisfy, static_files, target, try_files,
 };
 use crate::http::answer::response;
 use crate::http::exchange::{Action, Answer, Coded, Cx, Exchange, Flow, Found, Listed, LookupKind, Progress};
@@ -19,7 +19,7 @@ use crate::http::message::request::{self, Parse};
 ///
 /// A macro, so that the compiler sees direct calls: by way of pointers a request takes 2 % more instructions.
 macro_rules! phases {
-    ($($begin:path $(, file: $opened:path)? $(, entries: $listed:path)?;)*) => {
+    ($($begin:path $(, file: $opened:path)? $(, entries: $listed:path)? $(, contents: $read:path)?;)*) => {
         /// The phases of the location from number `from` on, up to the one that does not say `Next`.
         fn run_phases(ex: &mut Exchange, cx: &Cx, from: usize) -> Flow {
             let mut number = 0;
@@ -42,6 +42,9 @@ macro_rules! phases {
 
         /// The functions that get the entries of a directory, by the numbers of the phases.
         static GET_ENTRIES: &[Option<GetResult<Vec<Listed>>>] = &[$(phases!(@option $($listed)?)),*];
+
+        /// The functions that get the contents of a file, by the numbers of the phases.
+        static GET_CONTENTS: &[Option<GetResult<Vec<u8>>>] = &[$(phases!(@option $($read)?)),*];
     };
     (@option) => { None };
     (@option $get:path) => { Some($get) };
@@ -55,6 +58,8 @@ phases! {
     body_limit::begin;
     realip::check;
     access::check;
+    auth_basic::begin, contents: auth_basic::read;
+    satisfy::check;
     alias::check;
     try_files::begin, file: try_files::opened;
     handle_content;
@@ -128,6 +133,26 @@ impl Exchange {
         respond(self, cx, out, Answer::whole(found))
     }
 
+    /// Reports the contents of the file of [`Action::Contents`], or the `errno` of the failure.
+    pub fn contents(&mut self, cx: &Cx, result: Result<Vec<u8>, i32>, out: &mut Vec<u8>) -> Action {
+        give_result(self, cx, out, GET_CONTENTS, result)
+    }
+
+    /// Reports whether the password of [`Action::Check`] fits.
+    pub fn checked(&mut self, cx: &Cx, fits: bool, out: &mut Vec<u8>) -> Action {
+        let Progress::Check { phase } = self.progress else { return Action::Close };
+        let flow = auth_basic::checked(self, cx, fits);
+        let flow = after_phase(self, cx, phase, flow);
+        walk(self, cx, out, flow)
+    }
+
+    /// Goes on when the time of [`Action::Wait`] has passed.
+    pub fn resume(&mut self, cx: &Cx, out: &mut Vec<u8>) -> Action {
+        let Progress::Wait { phase } = self.progress else { return Action::Close };
+        let flow = run_phases(self, cx, phase);
+        walk(self, cx, out, flow)
+    }
+
     /// Answers without the request being understood, and gives the connection up.
     pub fn reject(&mut self, cx: &Cx, out: &mut Vec<u8>, reject: Reject) -> Action {
         target::find_for_refused(self, cx, reject);
@@ -154,8 +179,11 @@ fn walk(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut flow: Flow) -> Action
                     LookupKind::Open => Action::Open,
                     LookupKind::Stat => Action::Stat,
                     LookupKind::List => Action::List,
+                    LookupKind::Contents => Action::Contents,
                 };
             }
+            Flow::Check(check) => return Action::Check(check),
+            Flow::Wait(ms) => return Action::Wait(ms),
             Flow::Redirect => redirect(ex, cx),
             Flow::Rewritten => change_location(ex, cx),
             Flow::Named(name) => enter_named(ex, cx, &name),
@@ -201,7 +229,7 @@ fn find_location(ex: &mut Exchange, cx: &Cx) -> Flow {
 }
 
 fn enter(ex: &mut Exchange, cx: &Cx, location: usize) -> Flow {
-    ex.target.location = location;
+    ex.target.location = cx.conf.location(location).for_method(ex.head.method, ex.head.method_text.of(cx.input));
     run_phases(ex, cx, 0)
 }
 
@@ -215,20 +243,29 @@ fn give_result<T>(
 ) -> Action {
     let Progress::Lookup { phase, step } = ex.progress else { return Action::Close };
     let Some(Some(get)) = get.get(phase) else { return Action::Close };
-    let flow = match get(ex, cx, step, result) {
+    let flow = get(ex, cx, step, result);
+    let flow = after_phase(ex, cx, phase, flow);
+    walk(ex, cx, out, flow)
+}
+
+/// Goes where a phase leads that had to wait: from `Next` to the phases behind it.
+fn after_phase(ex: &mut Exchange, cx: &Cx, phase: usize, flow: Flow) -> Flow {
+    match flow {
         Flow::Next => run_phases(ex, cx, phase + 1),
         flow => {
             note_asker(ex, phase, &flow);
             flow
         }
-    };
-    walk(ex, cx, out, flow)
+    }
 }
 
 /// Keeps in mind which phase asks, if it does.
 fn note_asker(ex: &mut Exchange, number: usize, flow: &Flow) {
-    if let Flow::Lookup(lookup) = flow {
-        ex.progress = Progress::Lookup { phase: number, step: lookup.step };
+    match flow {
+        Flow::Lookup(lookup) => ex.progress = Progress::Lookup { phase: number, step: lookup.step },
+        Flow::Check(_) => ex.progress = Progress::Check { phase: number },
+        Flow::Wait(_) => ex.progress = Progress::Wait { phase: number },
+        _ => {}
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::bound::Bound;
 use super::captured::Captured;
+use super::limit_except::{LIMIT_EXCEPT, LimitExcept};
 use super::listen::{LISTEN, TCP_NODELAY};
 use super::location::{self, LOCATION, Location, Pattern};
 use super::log_format::{LOG_FORMAT, LogFormat};
@@ -108,8 +109,8 @@ impl HttpBlock {
         index
     }
 
-    /// Adds the location of an `if` that stands in another.
-    fn add_if(&mut self, node: &Node, within: usize) -> usize {
+    /// Adds the location of a block, an `if` or a `limit_except`, that stands in another.
+    fn add_within(&mut self, node: &Node, within: usize) -> usize {
         let index = self.locations.len();
         let location = self.locations[within].new_if(index, node);
         self.locations.push(location);
@@ -132,7 +133,11 @@ impl HttpBlock {
             self.variables.capture(regex.names().map(|(name, _)| name), span);
         }
         let index = self.add_location(node, pattern, outer.map(|(.., index)| index));
-        self.locations[index].script = Script::new(node, |inner| Some(self.add_if(inner, index)));
+        self.locations[index].script = Script::new(node, |inner| Some(self.add_within(inner, index)));
+        if let Some(limit) = node.children_of(&LIMIT_EXCEPT).next() {
+            let limited = self.add_within(limit, index);
+            self.locations[index].limit_except = Some(LimitExcept::new(limit, limited)?);
+        }
         let mut inner = Locations::default();
         for child in node.children_of(&LOCATION) {
             self.build_location(child, Some((&rule, name, index)), &mut inner)?;

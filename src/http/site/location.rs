@@ -1,10 +1,12 @@
 //! `location`: settings for some uris of a server.
 
+use super::limit_except::LimitExcept;
 use super::regex::Regex;
 use super::root::{ROOT, UriTail};
 use super::route::Rule;
 use super::script::Script;
 use crate::conf::{self, Contexts, Node, Scope, Section, Span};
+use crate::http::message::head::Method;
 use crate::log::LogRef;
 
 /// `location`: the block of settings for some uris of a server.
@@ -38,8 +40,10 @@ pub struct Location {
     pub uri_tail: UriTail,
     /// The log of the errors of requests that the location serves.
     pub error_log: LogRef,
-    /// The location around this one, which is an `if` of it.
+    /// The location around this one, which is an `if` or the `limit_except` of it.
     pub within: Option<usize>,
+    /// The `limit_except` of the location.
+    pub limit_except: Option<LimitExcept>,
     /// The steps that `rewrite`, `if`, `set`, `break` and `return` of the location are.
     pub script: Option<Script>,
 }
@@ -69,16 +73,25 @@ impl Location {
         };
         let outer = outer.map(|outer| outer.index);
         let (name, error_log) = (name_of(node), LogRef::main());
-        Location { index, outer, span, name, scope, pattern, uri_tail, error_log, within: None, script: None }
+        let (within, limit_except, script) = (None, None, None);
+        Location { index, outer, span, name, scope, pattern, uri_tail, error_log, within, limit_except, script }
     }
 
-    /// The location of an `if` of `self`: the same uris, with the settings of the `if`.
+    /// The location of an `if` of `self`, or of its `limit_except`: the same uris, with the settings of the block.
     pub(super) fn new_if(&self, index: usize, node: &Node) -> Location {
         let (within, name) = (Some(self.index), self.name.clone());
         Location { within, name, ..Location::new(index, node, self.pattern.clone(), Some(self)) }
     }
 
-    /// The location itself, or the one that an `if` stands in.
+    /// The index of the location whose settings hold for a request of this method, whose text is `text`.
+    pub(in crate::http) fn for_method(&self, method: Method, text: &[u8]) -> usize {
+        match &self.limit_except {
+            Some(limit) if limit.limits(method, text) => limit.location,
+            _ => self.index,
+        }
+    }
+
+    /// The location itself, or the one that an `if` or `limit_except` stands in.
     pub fn home(&self) -> usize {
         self.within.unwrap_or(self.index)
     }

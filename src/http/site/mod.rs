@@ -4,6 +4,7 @@
 pub mod block;
 mod bound;
 pub mod captured;
+pub mod limit_except;
 pub mod listen;
 pub mod location;
 pub mod log_format;

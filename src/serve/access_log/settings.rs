@@ -43,7 +43,7 @@ pub static ACCESS_LOG: Setting<Vec<AccessLog>> = Setting::many(&["access_log"], 
     }
     Ok(())
 })
-.contexts(Contexts::HTTP_AND_IF)
+.contexts(Contexts::HTTP_AND_IF.union(Contexts::LIMIT_EXCEPT))
 .args(1, usize::MAX)
 .syntax(
     "PATH | syslog:server=ADDRESS[,OPTION ...] [FORMAT] [buffer=SIZE] [gzip[=LEVEL]] [flush=TIME] [if=CONDITION] | off",

@@ -40,6 +40,7 @@ impl Engine {
             let waits = match conn.state {
                 State::ProxyHeader => self.on_proxy_header(conn, session, hung_up),
                 State::Request => self.on_request(conn, session, hung_up),
+                State::Wait { until_ms } => self.on_wait(conn, session, until_ms, hung_up),
                 State::Flush(after) => self.on_flush(conn, session, after),
                 State::Discard => self.on_discard(conn, session, hung_up),
                 State::Linger { until_ms } => Some(self.on_linger(conn, session, until_ms)),
@@ -62,6 +63,10 @@ impl Engine {
                 }
                 Ok(Some(after)) => {
                     self.flush_then(conn, after);
+                    return None;
+                }
+                Ok(None) if matches!(conn.state, State::Wait { .. }) => {
+                    self.begin_wait(conn);
                     return None;
                 }
                 Ok(None) => {}
@@ -105,7 +110,7 @@ impl Engine {
     }
 
     /// Sends what is queued, as far as it goes. `None`: all of it is out. A client that takes some has its time again.
-    fn flush(&mut self, conn: &mut Conn, session: &mut Session) -> Option<Need> {
+    pub(super) fn flush(&mut self, conn: &mut Conn, session: &mut Session) -> Option<Need> {
         let before = session.out.total();
         let flushed = session.out.flush(&conn.socket, self.send_options(conn));
         let made = session.out.take_made();

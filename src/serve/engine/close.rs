@@ -98,6 +98,11 @@ impl Engine {
             conn.deadline_ms = self.clock.now_ms() + DELIVERY_CHECK_MS;
             return Need::Turn;
         }
+        if matches!(conn.state, State::Wait { .. })
+            && conn.session.as_ref().is_some_and(|session| session.out.is_empty())
+        {
+            return Need::Turn;
+        }
         let Some(mut session) = conn.session.take() else { return Need::Close };
         match conn.state {
             State::Stream(phase) => self.stream_timed_out(conn, phase),

@@ -5,7 +5,7 @@ use crate::http::exchange::error_lines;
 use crate::http::exchange::{Action, After, Body, Cx, Exchange};
 use crate::http::message::gzip::Stream;
 use crate::serve::coder::Coder;
-use crate::serve::connection::Conn;
+use crate::serve::connection::{Conn, State};
 use crate::serve::keeper::{self, Keeper, Kept};
 use crate::serve::listing;
 use crate::serve::output::Output;
@@ -16,12 +16,24 @@ impl Engine {
     /// Runs the exchange of the current request until its response is queued. Returns what follows when that is sent;
     /// `None`: the request is not all there. Errors: the connection is closed without a response.
     pub(super) fn exchange(&mut self, conn: &mut Conn, session: &mut Session) -> Result<Option<After>, ()> {
-        let now_ms = self.clock.unix_ms();
-        let Session { input, start, ex, out, entry, .. } = session;
+        let Session { input, start, ex, out, .. } = session;
         conn.info.requests += 1;
         self.look_at_tcp(conn);
         let cx = cx!(self, conn, &input[*start..]);
-        let mut action = ex.request(&cx, &mut out.bytes);
+        let action = ex.request(&cx, &mut out.bytes);
+        self.carry_out(conn, session, action)
+    }
+
+    /// Carries out `action` and those that follow.
+    pub(super) fn carry_out(
+        &mut self,
+        conn: &mut Conn,
+        session: &mut Session,
+        mut action: Action,
+    ) -> Result<Option<After>, ()> {
+        let now_ms = self.clock.unix_ms();
+        let Session { input, start, ex, out, entry, .. } = session;
+        let cx = cx!(self, conn, &input[*start..]);
         loop {
             action = match action {
                 Action::Read => {
@@ -47,6 +59,21 @@ impl Engine {
                     let key = entry.as_ref().and_then(|entry| keeper::key(entry, recipe, now_ms));
                     let kept = cx.conf.gzip_cache().zip(key).and_then(|(cache, key)| cache.find(&key));
                     ex.kept(&cx, kept, &mut out.bytes)
+                }
+                Action::Contents => {
+                    let file = self.files.get(ex.path(), self.turn, now_ms).and_then(|entry| entry.contents());
+                    ex.contents(&cx, file, &mut out.bytes)
+                }
+                Action::Check(check) => match self.passwords.check(check, self.clock.now_ms()) {
+                    Some(fits) => ex.checked(&cx, fits, &mut out.bytes),
+                    None => {
+                        conn.state = State::Wait { until_ms: None };
+                        return Ok(None);
+                    }
+                },
+                Action::Wait(ms) => {
+                    conn.state = State::Wait { until_ms: Some(self.clock.now_ms() + ms) };
+                    return Ok(None);
                 }
                 Action::Send(body) => {
                     let before = out.bytes.len();

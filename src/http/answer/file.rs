@@ -16,8 +16,11 @@ use crate::http::message::status;
 /// The answer to a request for a file: the file, ranges of it, 304, 406, 412 or 416. An error page is sent whole.
 pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> Answer {
     let status = if ex.error.status != 0 { ex.error.status } else { 200 };
-    let has_etag = etag(ex, cx, &found).is_some();
-    gzip::decide(ex, cx, status, Some(media_type::of(ex, cx)), found.len, has_etag);
+    ex.response.codings.coded = Coded::No;
+    if gzip::is_asked_for(ex, cx) {
+        let has_etag = etag(ex, cx, &found).is_some();
+        gzip::decide(ex, cx, status, Some(media_type::of(ex, cx)), found.len, has_etag);
+    }
     if !matches!(ex.error.status, 0 | 200) {
         return Answer::whole(found);
     }

@@ -132,10 +132,16 @@ fn zlib_rs_level(level: u8) -> u8 {
     level.max(2)
 }
 
+/// Whether the answer may be compressed or decompressed at all: where neither is asked for, `decide` need not be.
+#[inline]
+pub(super) fn is_asked_for(ex: &Exchange, cx: &Cx) -> bool {
+    let scope = &ex.location_of(cx).scope;
+    *scope.get(&GZIP) || ex.response.codings.sent.is_some() && *scope.get(&GUNZIP)
+}
+
 /// Decides whether the answer, of `length` bytes, is compressed or decompressed on its way (the conditions of nginx's
 /// header filters, in their order). To be asked before its head is written.
 pub(super) fn decide(ex: &mut Exchange, cx: &Cx, status: u16, media_type: Option<&[u8]>, length: u64, has_etag: bool) {
-    ex.response.codings.coded = Coded::No;
     let scope = &ex.location_of(cx).scope;
     let cacheable = |ex: &Exchange| headers::cacheable(ex, cx, status, has_etag);
     if ex.response.codings.sent == Some(Coding::Gzip) && *scope.get(&GUNZIP) {

@@ -66,7 +66,10 @@ fn write_small(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut fields: Fields
     } else {
         fields.content_length = Some(body.len() as u64);
     }
-    gzip::decide(ex, cx, ex.response.status, fields.content_type, body.len() as u64, false);
+    ex.response.codings.coded = Coded::No;
+    if gzip::is_asked_for(ex, cx) {
+        gzip::decide(ex, cx, ex.response.status, fields.content_type, body.len() as u64, false);
+    }
     if let Coded::Gzip(recipe) = ex.response.codings.coded {
         return write_small_coded(ex, cx, out, fields, body, recipe);
     }

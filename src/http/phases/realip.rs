@@ -101,11 +101,14 @@ fn include(proxies: &[Proxy], peer: Option<IpAddr>) -> bool {
 /// Takes the address that a proxy names, once an exchange: as soon as the server is known, if it believes the proxy,
 /// else in the location.
 pub(super) fn find(ex: &mut Exchange, cx: &Cx) {
-    let scope = &ex.location_of(cx).scope;
-    let proxies = scope.get(&SET_REAL_IP_FROM).as_slice();
-    if proxies.is_empty() || ex.named_client.is_some() {
-        return;
+    let proxies = ex.location_of(cx).scope.get(&SET_REAL_IP_FROM).as_slice();
+    if !proxies.is_empty() && ex.named_client.is_none() {
+        find_behind(ex, cx, proxies);
     }
+}
+
+fn find_behind(ex: &mut Exchange, cx: &Cx, proxies: &[Proxy]) {
+    let scope = &ex.location_of(cx).scope;
     let is_recursive = *scope.get(&REAL_IP_RECURSIVE);
     let (source, proxy) = (scope.get(&REAL_IP_HEADER), &cx.conn.proxy);
     let lines: Vec<&[u8]> = match source {

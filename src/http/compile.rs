@@ -12,7 +12,11 @@ impl HttpConf {
     /// # Errors
     /// Blocks that are right by themselves, but not together.
     pub fn new(conf: &Conf) -> Result<HttpConf, conf::Error> {
-        let block = HttpBlock::new(conf)?;
+        let mut block = HttpBlock::new(conf)?;
+        block
+            .locations_mut()
+            .iter_mut()
+            .for_each(|location| location.idle_phases = phases::walk::idle_phases(location));
         let none = Definitions::default();
         let defined = conf.notes::<Definitions>().unwrap_or(&none);
         let variables = exchange::bind(&block.variables, defined, super::VARIABLES)?;

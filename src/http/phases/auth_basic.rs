@@ -7,6 +7,7 @@ use super::satisfy;
 use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Answer, Check, Credentials, Cx, Exchange, Flow, Lookup, error_lines};
 use crate::http::message::{htpasswd, password};
+use crate::http::site::location::Location;
 use crate::http::site::template::Template;
 
 const PLACES: Contexts = Contexts::HTTP_ALL.union(Contexts::LIMIT_EXCEPT);
@@ -37,6 +38,11 @@ pub static AUTH_BASIC_USER_FILE: Setting<Option<Template>> = Setting::one("auth_
      `{SSHA}`, `{SHA}`, `{PLAIN}`. A relative path starts at the directory of the configuration file. It is a text \
      with variables, and the file is read anew for each request.",
 );
+
+/// Whether the location asks for a password.
+pub(super) fn is_needed(location: &Location) -> bool {
+    location.scope.get(&AUTH_BASIC).is_some()
+}
 
 /// Phase: looks for the credentials of the request in the file.
 pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {

@@ -2,6 +2,7 @@
 
 use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Answer, Cx, Exchange, Flow};
+use crate::http::site::location::Location;
 
 /// Only internal redirects may come here.
 pub static INTERNAL: Setting<bool> =
@@ -9,6 +10,11 @@ pub static INTERNAL: Setting<bool> =
         "The location, and those in it, answer internal redirects only (error_page, try_files, index); anyone else \
          gets a 404.",
     );
+
+/// Whether the location is for internal requests alone.
+pub(super) fn is_needed(location: &Location) -> bool {
+    *location.scope.get(&INTERNAL)
+}
 
 /// Phase: a client's own request gets a 404 here.
 pub(super) fn check(ex: &mut Exchange, cx: &Cx) -> Flow {

@@ -18,4 +18,4 @@ pub mod satisfy;
 mod static_files;
 pub mod target;
 pub mod try_files;
-mod walk;
+pub(in crate::http) mod walk;

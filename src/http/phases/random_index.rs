@@ -7,6 +7,7 @@ use super::autoindex;
 use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Cx, Exchange, FileKind, Flow, Listed};
 use crate::http::message::head::Method;
+use crate::http::site::location::Location;
 
 /// `random_index`: whether a uri that ends in a slash gets a random file.
 pub static RANDOM_INDEX: Setting<bool> =
@@ -18,6 +19,11 @@ pub static RANDOM_INDEX: Setting<bool> =
 
 /// The directive of this module: `random_index`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&RANDOM_INDEX];
+
+/// Whether the location draws a file.
+pub(super) fn is_needed(location: &Location) -> bool {
+    *location.scope.get(&RANDOM_INDEX)
+}
 
 /// Phase: asks for the entries of the directory, if the location draws among them.
 pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {

@@ -4,6 +4,7 @@ use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::nets::{Net, forwarded};
 use crate::http::exchange::{Cx, Embedded, Exchange, Flow, variables};
 use crate::http::message::field::Id;
+use crate::http::site::location::Location;
 use crate::os::{Addr, resolve};
 use std::net::{IpAddr, SocketAddr};
 
@@ -123,6 +124,11 @@ fn find_behind(ex: &mut Exchange, cx: &Cx, proxies: &[Proxy]) {
         (named, ..) => named,
     };
     ex.named_client = named.map(|(ip, port)| Addr::from(SocketAddr::new(ip, port)));
+}
+
+/// Whether the location believes any proxy.
+pub(super) fn is_needed(location: &Location) -> bool {
+    !location.scope.get(&SET_REAL_IP_FROM).is_empty()
 }
 
 /// Phase: the location may believe a proxy that the server does not.

@@ -8,6 +8,7 @@ use crate::conf::{self, Contexts, Scope, Setting};
 use crate::http::answer::conditions;
 use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup, error_lines};
 use crate::http::message::uri;
+use crate::http::site::location::Location;
 use crate::http::site::script::{Assigned, Assignment, Condition, FileTest, Return, Rewrite, Script, Step};
 use crate::log::Level;
 
@@ -49,6 +50,11 @@ pub(super) fn in_server(ex: &mut Exchange, cx: &Cx) -> Flow {
 pub(super) fn opened_in_server(ex: &mut Exchange, cx: &Cx, step: usize, result: Result<Found, i32>) -> Flow {
     let Some(run) = of_server(ex, cx) else { return Flow::Next };
     run.resume(ex, cx, step, result).unwrap_or(Flow::Next)
+}
+
+/// Whether the location has a script, or lies within one that may have.
+pub(super) fn is_needed(location: &Location) -> bool {
+    location.script.is_some() || location.within.is_some()
 }
 
 /// Phase: the location's script. A uri that it changes needs a location anew.

@@ -2,6 +2,7 @@
 
 use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup, directory};
+use crate::http::site::location::Location;
 use crate::http::site::root::UriTail;
 use crate::http::site::template::Template;
 
@@ -65,6 +66,11 @@ impl TryFiles {
             _ => None,
         }
     }
+}
+
+/// Whether the location has a `try_files`.
+pub(super) fn is_needed(location: &Location) -> bool {
+    location.scope.get(&TRY_FILES).is_some()
 }
 
 /// Phase: looks the first name up.

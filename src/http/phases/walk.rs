@@ -13,18 +13,23 @@ use crate::http::exchange::{error_lines, limits};
 use crate::http::message::head::Method;
 use crate::http::message::reject::Reject;
 use crate::http::message::request::{self, Parse};
+use crate::http::site::location::Location;
 
-/// Defines the list of phases in a location: each a function that says where the request goes from there; behind `file`
-/// or `entries` the function that gets the result of the phase's look-ups.
+/// Defines the list of phases in a location: each a function that says where the request goes from there; behind `if`
+/// the function that tells whether a location has anything for the phase; behind `file` or `entries` the function that
+/// gets the result of the phase's look-ups.
 ///
 /// A macro, so that the compiler sees direct calls: by way of pointers a request takes 2 % more instructions.
 macro_rules! phases {
-    ($($begin:path $(, file: $opened:path)? $(, entries: $listed:path)? $(, contents: $read:path)?;)*) => {
+    ($(
+        $begin:path $(, if: $is_needed:path)? $(, file: $opened:path)? $(, entries: $listed:path)?
+        $(, contents: $read:path)?;
+    )*) => {
         /// The phases of the location from number `from` on, up to the one that does not say `Next`.
         fn run_phases(ex: &mut Exchange, cx: &Cx, from: usize) -> Flow {
             let mut number = 0;
             $(
-                if number >= from {
+                if number >= from && phases!(@runs ex, cx, number $(, $is_needed)?) {
                     let flow = $begin(ex, cx);
                     if !matches!(flow, Flow::Next) {
                         note_asker(ex, number, &flow);
@@ -37,6 +42,14 @@ macro_rules! phases {
             Flow::Next
         }
 
+        /// The phases that a location has nothing for, a bit each: most have nothing for most, and asking each costs
+        /// more than the look at a bit.
+        pub(in crate::http) fn idle_phases(location: &Location) -> u32 {
+            let needed: &[Option<fn(&Location) -> bool>] = &[$(phases!(@option $($is_needed)?)),*];
+            let is_idle = |number: &usize| needed[*number].is_some_and(|is_needed| !is_needed(location));
+            (0..needed.len()).filter(is_idle).fold(0, |idle, number| idle | 1 << number)
+        }
+
         /// The functions that get what is at a path, by the numbers of the phases.
         static GET_FILE: &[Option<GetResult<Found>>] = &[$(phases!(@option $($opened)?)),*];
 
@@ -46,25 +59,29 @@ macro_rules! phases {
         /// The functions that get the contents of a file, by the numbers of the phases.
         static GET_CONTENTS: &[Option<GetResult<Vec<u8>>>] = &[$(phases!(@option $($read)?)),*];
     };
+    (@runs $ex:ident, $cx:ident, $number:ident) => { true };
+    (@runs $ex:ident, $cx:ident, $number:ident, $is_needed:path) => {
+        $ex.location_of($cx).idle_phases & (1 << $number) == 0
+    };
     (@option) => { None };
     (@option $get:path) => { Some($get) };
 }
 
 // nginx's order (`ngx_http_phases`); from `handle_content` on, its content handlers.
 phases! {
-    internal::check;
+    internal::check, if: internal::is_needed;
     body_limit::check;
-    rewrite::in_location, file: rewrite::opened_in_location;
+    rewrite::in_location, if: rewrite::is_needed, file: rewrite::opened_in_location;
     body_limit::begin;
-    realip::check;
+    realip::check, if: realip::is_needed;
     access::check;
-    auth_basic::begin, contents: auth_basic::read;
+    auth_basic::begin, if: auth_basic::is_needed, contents: auth_basic::read;
     satisfy::check;
     alias::check;
-    try_files::begin, file: try_files::opened;
+    try_files::begin, if: try_files::is_needed, file: try_files::opened;
     handle_content;
     empty_gif::begin;
-    random_index::begin, entries: random_index::listed;
+    random_index::begin, if: random_index::is_needed, entries: random_index::listed;
     index::begin, file: index::opened;
     autoindex::begin, entries: autoindex::listed;
     gzip_static::begin, file: gzip_static::opened;

@@ -244,6 +244,11 @@ impl HttpBlock {
         &self.locations
     }
 
+    /// Every location, to note what the rooms above know of it.
+    pub(in crate::http) fn locations_mut(&mut self) -> &mut [Location] {
+        &mut self.locations
+    }
+
     /// The `valid_referers` in force in a location.
     pub(in crate::http) fn referers(&self, location: usize) -> Option<&Referers> {
         self.referers.get(location).map(|referers| &**referers)

@@ -40,6 +40,8 @@ pub struct Location {
     pub uri_tail: UriTail,
     /// The log of the errors of requests that the location serves.
     pub error_log: LogRef,
+    /// The phases that the location has nothing for, a bit each.
+    pub idle_phases: u32,
     /// The location around this one, which is an `if` or the `limit_except` of it.
     pub within: Option<usize>,
     /// The `limit_except` of the location.
@@ -73,8 +75,20 @@ impl Location {
         };
         let outer = outer.map(|outer| outer.index);
         let (name, error_log) = (name_of(node), LogRef::main());
-        let (within, limit_except, script) = (None, None, None);
-        Location { index, outer, span, name, scope, pattern, uri_tail, error_log, within, limit_except, script }
+        Location {
+            index,
+            outer,
+            span,
+            name,
+            scope,
+            pattern,
+            uri_tail,
+            error_log,
+            idle_phases: 0,
+            within: None,
+            limit_except: None,
+            script: None,
+        }
     }
 
     /// The location of an `if` of `self`, or of its `limit_except`: the same uris, with the settings of the block.

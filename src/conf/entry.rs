@@ -43,6 +43,10 @@ pub trait Store: Sync {
     fn is_many(&self) -> bool;
     /// Whether the directive adds to the value of another setting.
     fn is_part(&self) -> bool;
+    /// The index of the setting that says how a block inherits the value of this one; `None`: in the usual way.
+    fn inherits_by(&self) -> Option<usize>;
+    /// A block's own value with that of the block around behind it.
+    fn join(&self, own: &Value, outer: &Value) -> Value;
     /// The value of a block that has no such directive, before defaults and inheritance.
     fn empty(&self) -> Value;
     /// Parses a directive into `value`, the block's own value so far.

@@ -12,6 +12,7 @@ pub use salvage::salvage;
 use super::args::join;
 use super::lexer::{End, Lexer, Statement};
 use super::scope::Cell;
+use super::value::Inherit;
 use super::{
     Arg, Args, Contexts, Entry, Error, ErrorKind, Item, Kind, Notes, Problems, Registry, Scope, Section, SourceId,
     Sources, Span, Store, Value, Warning,
@@ -435,9 +436,28 @@ impl<'l> Loader<'l> {
                     .or_else(|| Some(Cell { value: defaults.get(&index)?.clone(), span: None, here: false })),
             };
         }
+        self.join_lists(&mut cells, outer);
         let scope = Scope::new(cells);
         let children = block.children.into_iter().map(|child| self.node(child, &scope, defaults)).collect();
         Node { section: block.section, args: block.args, span: block.span, scope, children }
+    }
+}
+
+impl Loader<'_> {
+    /// Takes lists away from a block that inherits none, and adds them to one that has some of its own, as the settings
+    /// of these lists say.
+    fn join_lists(&self, cells: &mut [Option<Cell>], outer: &Scope) {
+        for (_, store) in self.registry.settings() {
+            let Some(mode) = store.inherits_by() else { continue };
+            let mode = cells.get(mode).and_then(|cell| cell.as_ref()?.value.downcast_ref::<Inherit>());
+            let mode = mode.copied().unwrap_or_default();
+            let Some(Some(cell)) = cells.get_mut(store.index()) else { continue };
+            match (mode, cell.here, outer.cell_at(store.index())) {
+                (Inherit::Merge, true, Some(outer)) => cell.value = store.join(&cell.value, &outer.value),
+                (Inherit::Off, false, _) => *cell = Cell { value: store.empty(), span: None, here: false },
+                _ => {}
+            }
+        }
     }
 }
 

@@ -56,7 +56,7 @@ pub use registry::Registry;
 pub use scope::Scope;
 pub use setting::Setting;
 pub use source::{SourceId, Sources, Span};
-pub use value::{OneOf, parse_count, parse_size, parse_time_ms, parse_time_s};
+pub use value::{Inherit, OneOf, parse_count, parse_size, parse_time_ms, parse_time_s};
 
 #[cfg(test)]
 mod tests;

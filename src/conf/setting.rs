@@ -1,11 +1,14 @@
 //! A directive with a typed value.
 
 use super::entry::{Info, Names};
-use super::value::{OneOf, one_of_syntax};
+use super::value::{Inherit, OneOf, one_of_syntax};
 use super::{Args, Choice, Contexts, Entry, Error, Kind, Store, Syntax, Value};
 use std::any::Any;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+
+/// How two values of a setting are joined, the inner one first; and the setting that says when.
+type Joined<T> = (&'static Setting<Inherit>, fn(&T, &T) -> T);
 
 /// A directive with a value of type `T`: its names, its contexts, its syntax, its default, and the function that parses
 /// it. A `static` beside the code that reads the value with [`super::Scope::get`].
@@ -16,6 +19,7 @@ pub struct Setting<T> {
     local: bool,
     /// The setting whose value this directive adds to.
     whole: Option<&'static dyn Store>,
+    joined: Option<Joined<T>>,
     /// The index of the value in every scope; given out once in the life of the process.
     index: AtomicU32,
     /// The value for scopes of a registry without this setting.
@@ -49,6 +53,7 @@ impl<T: Default + Send + Sync + 'static> Setting<T> {
             takes_block: false,
             local: false,
             whole: None,
+            joined: None,
             index: AtomicU32::new(NO_INDEX),
             unset: OnceLock::new(),
         }
@@ -94,6 +99,12 @@ impl<T: Default + Send + Sync + 'static> Setting<T> {
     /// Keeps inner blocks from inheriting the value.
     pub const fn local(mut self) -> Self {
         self.local = true;
+        self
+    }
+
+    /// Lets `mode` say whether a block inherits the value, or adds what it inherits to its own by `join`.
+    pub const fn inherits_by(mut self, mode: &'static Setting<Inherit>, join: fn(&T, &T) -> T) -> Self {
+        self.joined = Some((mode, join));
         self
     }
 
@@ -205,6 +216,17 @@ impl<T: Default + Send + Sync + 'static> Store for Setting<T> {
 
     fn is_part(&self) -> bool {
         self.whole.is_some()
+    }
+
+    fn inherits_by(&self) -> Option<usize> {
+        self.joined.map(|(mode, _)| mode.index())
+    }
+
+    fn join(&self, own: &Value, outer: &Value) -> Value {
+        match (self.joined, own.downcast_ref::<T>(), outer.downcast_ref::<T>()) {
+            (Some((_, join)), Some(own), Some(outer)) => Arc::new(join(own, outer)),
+            _ => own.clone(),
+        }
     }
 
     fn empty(&self) -> Value {

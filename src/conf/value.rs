@@ -6,6 +6,23 @@ pub trait OneOf: Copy + Default + Send + Sync + 'static {
     const WORDS: &'static [(&'static str, Self)];
 }
 
+/// How a block inherits a list that it may add to itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Inherit {
+    /// A block that has none of its own takes the list of the block around it.
+    #[default]
+    On,
+    /// A block takes nothing over.
+    Off,
+    /// A block adds the list of the block around it behind its own.
+    Merge,
+}
+
+impl OneOf for Inherit {
+    const WORDS: &'static [(&'static str, Inherit)] =
+        &[("on", Inherit::On), ("off", Inherit::Off), ("merge", Inherit::Merge)];
+}
+
 /// `a | b | c`, the syntax of a list of words.
 pub(super) fn one_of_syntax<T: OneOf>() -> String {
     T::WORDS.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(" | ")

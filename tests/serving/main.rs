@@ -9,6 +9,7 @@ mod codings;
 mod full;
 mod gzip_cache;
 mod hostile;
+mod inherited;
 mod load;
 mod logs;
 mod proxied;

@@ -2,13 +2,13 @@
 
 use super::fields::Fields;
 use super::gzip_ok::{self, Cacheable};
-use crate::conf::{self, Contexts, Setting};
+use crate::conf::{self, Contexts, Inherit, Setting};
 use crate::http::exchange::{Cx, Exchange};
 use crate::http::message::date;
 use crate::http::site::template::Template;
 
 /// The value of an `add_header`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct AddHeader {
     name: String,
     value: Template,
@@ -35,14 +35,22 @@ pub static ADD_HEADER: Setting<Vec<AddHeader>> = Setting::many(
     },
 )
 .contexts(Contexts::HTTP_AND_IF)
+.inherits_by(&ADD_HEADER_INHERIT, |own, outer| own.iter().chain(outer).cloned().collect())
 .args(2, 3)
 .syntax("NAME VALUE [always]")
 .about(
     "Adds a header field to responses with status 200, 201, 204, 206, 301, 302, 303, 304, 307 or 308, with `always` \
-     to all. A block with one of its own inherits none. A field whose value is empty is not sent. `Last-Modified`, \
-     `ETag` and `Allow` take the place of the response's own; an empty value removes it. Conditions and ranges go by \
-     what is sent.",
+     to all. A block with one of its own inherits none, unless `add_header_inherit` says so. A field whose value is \
+     empty is not sent. `Last-Modified`, `ETag` and `Allow` take the place of the response's own; an empty value \
+     removes it. Conditions and ranges go by what is sent.",
 );
+
+/// `add_header_inherit`: whether a block has the fields of the block around it as well.
+pub static ADD_HEADER_INHERIT: Setting<Inherit> =
+    Setting::one_of("add_header_inherit").contexts(Contexts::HTTP_ALL).default("on").about(
+        "How blocks inherit `add_header`. `on`: a block with fields of its own has no others. `merge`: it has those of \
+         the block around it, too, behind its own. `off`: it has its own alone, if any.",
+    );
 
 /// `expires`.
 #[derive(Debug, Default)]
@@ -292,4 +300,4 @@ fn write_expires(expires: &Expires, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
 }
 
 /// The directives of this module: `add_header` and `expires`.
-pub static DIRECTIVES: &[&dyn conf::Entry] = &[&ADD_HEADER, &EXPIRES];
+pub static DIRECTIVES: &[&dyn conf::Entry] = &[&ADD_HEADER, &ADD_HEADER_INHERIT, &EXPIRES];

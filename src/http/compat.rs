@@ -31,7 +31,6 @@ const YET_USERID: &str = "drover marks no clients yet: leave it out.";
 const YET_GEOIP: &str = "drover does not read GeoIP databases: \"geo\" takes the nets themselves, from a file as well.";
 const YET_ACCESS: &str = "drover does not check this yet, and won't serve what it should guard: use \"allow\" and \
     \"deny\", or a proxy in front.";
-const YET_LIMITS: &str = "drover does not limit this yet: leave it out, or limit in a proxy in front.";
 const YET_CHARSET: &str =
     "drover does not add or convert charsets yet: name it in \"types\" or \"default_type\" (text/html; charset=utf-8).";
 const YET_PROCESS: &str = "drover does not set this itself yet: leave it out, and set it where drover is started.";
@@ -268,10 +267,6 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     &Refused::family(&["auth_request", "auth_jwt"], YET_ACCESS).but("off"),
     &Refused::family(&["auth_jwt_*"], YET_ACCESS),
     &Inert::new("auth_request_set", ALL, (2, 2), "There is no \"auth_request\"."),
-    &Refused::family(
-        &["limit_req", "limit_req_*", "limit_conn", "limit_conn_*", "limit_rate", "limit_rate_after"],
-        YET_LIMITS,
-    ),
     &Refused::family(&["charset", "charset_map", "charset_types", "source_charset", "override_charset"], YET_CHARSET),
     &Refused::family(&["worker_priority", "worker_rlimit_core", "working_directory"], YET_PROCESS),
     &Refused::family(

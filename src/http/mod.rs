@@ -50,14 +50,14 @@ mod compile;
 pub use exchange::HttpConf;
 
 use crate::conf::Entry;
-use answer::{conditions, gzip, gzip_ok, headers, pages, ranges, redirect, server_tokens};
+use answer::{conditions, gzip, gzip_ok, headers, limit_rate, pages, ranges, redirect, server_tokens};
 use exchange::{
     Embedded, authorization, error_lines, file_path, geo, limits, map, media_type, proxied, referer, service_variables,
     split_clients, variables,
 };
 use phases::{
-    access, auth_basic, autoindex, body_limit, empty_gif, error_page, gzip_static, index, internal, random_index,
-    realip, rewrite, satisfy, target, try_files,
+    access, auth_basic, autoindex, body_limit, empty_gif, error_page, gzip_static, index, internal, limit_conn,
+    limit_req, random_index, realip, rewrite, satisfy, target, try_files,
 };
 use site::{block, limit_except, listen, location, log_format, referers, root, script, server, server_name};
 
@@ -98,8 +98,11 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     auth_basic::DIRECTIVES,
     satisfy::DIRECTIVES,
     limit_except::DIRECTIVES,
+    limit_req::DIRECTIVES,
+    limit_conn::DIRECTIVES,
     realip::DIRECTIVES,
     limits::DIRECTIVES,
+    limit_rate::DIRECTIVES,
     body_limit::DIRECTIVES,
     log_format::DIRECTIVES,
     map::DIRECTIVES,
@@ -121,4 +124,6 @@ static VARIABLES: &[&[Embedded]] = &[
     authorization::VARIABLES,
     referer::VARIABLES,
     realip::VARIABLES,
+    limit_req::VARIABLES,
+    limit_conn::VARIABLES,
 ];

@@ -15,6 +15,7 @@ use crate::conf::{self, Conf, Input, Registry};
 use crate::dispatch::{Choice, Sockets, acceptors};
 use crate::http::HttpConf;
 use crate::http::answer::gzip;
+use crate::http::site::zones::Zones;
 use crate::log::{self, ERROR_LOG, Level, Logs, Target, To};
 use crate::os::users::{Credentials, LookupError, is_root};
 use crate::os::{Addr, Failure};
@@ -75,6 +76,17 @@ pub struct Loader {
     pub options: conf::Options,
     /// `-e`.
     pub error_log: Option<To>,
+}
+
+/// The generation that a new one replaces.
+#[derive(Default)]
+pub struct Before<'a> {
+    /// The sockets that are open now.
+    pub sockets: &'a [Bound],
+    /// Its number; 0 at a start.
+    pub generation: u32,
+    /// The zones that have memory now.
+    pub zones: Zones,
 }
 
 /// A conf without errors, compiled. Nothing has been opened yet.
@@ -188,20 +200,19 @@ impl Loader {
     }
 
     /// Opens the files and sockets that the conf names, logs first, and makes all that its processes share. An error
-    /// changes nothing. `old`: the sockets that are open now, and their generation; 0 at a start. To be called with
-    /// signals blocked and one thread.
+    /// changes nothing. To be called with signals blocked and one thread.
     pub fn prepare(
         &self,
         read: ParsedConf,
         ledger: &Ledger,
-        old: (&[Bound], u32),
+        old: Before<'_>,
         inherited: &mut Inherited,
         in_use: InUse,
     ) -> Result<Cycle, LoadError> {
         let pid_location = read.pid_location(&self.source);
         let ParsedConf { conf, mut site, mut streams, choice, user } = read;
         let logs = Arc::new(self.open_logs(&conf).map_err(|e| conf.explain(e))?);
-        if old.1 == 0 {
+        if old.generation == 0 {
             // From here on the error log gets the errors of a start as well.
             logs.make_current();
         }
@@ -220,17 +231,18 @@ impl Loader {
             logs.output(to).map_err(|failure| conf.explain(conf::Error::failed(log.span(), failure)))
         })?;
         // The directive counts at the start only: a process that reloads is a master.
-        let has_master = *conf.root.scope.get(&MASTER_PROCESS) || old.1 > 0;
+        let has_master = *conf.root.scope.get(&MASTER_PROCESS) || old.generation > 0;
         let workers = has_master.then(|| conf.root.scope.get(&WORKER_PROCESSES).count());
         if has_master {
             worker::try_to_begin(&conf, user.as_ref()).map_err(|refused| explain(&conf, refused))?;
         }
-        let generation = old.1 + 1;
+        let generation = old.generation + 1;
+        site.zones.make(&old.zones).map_err(LoadError::Other)?;
         let model = make_model(&choice, workers, generation, ledger, &conf)?;
         let (acceptors, own) = (acceptors(&model.plan()), model.sockets() != Sockets::Shared);
         let wanted =
             listen_sockets(&site, &streams).map(|socket| Wanted::new(&socket.addr, &socket.options, acceptors, own));
-        let sockets = sockets::open(wanted, old.0, inherited, in_use).map_err(|(n, failure)| {
+        let sockets = sockets::open(wanted, old.sockets, inherited, in_use).map_err(|(n, failure)| {
             let socket = listen_sockets(&site, &streams).nth(n);
             self.placed(&conf, socket.map_or(conf::Span::NOWHERE, |socket| socket.span), failure)
         })?;

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::greeting::EndedBy;
 use super::inherited::Inherited;
-use super::loader::{LoadError, Loader, Source, log_warnings};
+use super::loader::{Before, LoadError, Loader, Source, log_warnings};
 use super::pid_file::PidFile;
 use super::run::Master;
 use super::settings::{DAEMON, MASTER_PROCESS, PID};
@@ -68,7 +68,7 @@ fn first_cycle(loader: &Loader, inherited: &mut Inherited) -> Result<Cycle, Load
     let read = loader.read_to_serve(inherited.dual_stack())?;
     // Up to here a signal may end the process: there is nothing to clean up, and looking up a name may take long.
     signals::block().map_err(|e| Failure::new("sigprocmask()", e))?;
-    let prepared = loader.prepare(read, &ledger, (&[], 0), inherited, in_use);
+    let prepared = loader.prepare(read, &ledger, Before::default(), inherited, in_use);
     let cycle = prepared.inspect_err(|_| inherited.name_unused())?;
     log_warnings(&cycle.conf);
     if let Some(warning) = lost_logs(&cycle) {
@@ -198,7 +198,7 @@ fn try_all(loader: &Loader, quiet: bool) -> Result<Cycle, LoadError> {
     }
     let mut none = Inherited::default();
     let mask = signals::block().map_err(|e| Failure::new("sigprocmask()", e))?;
-    let cycle = loader.prepare(read, &ledger, (&[], 0), &mut none, InUse::Ignore)?;
+    let cycle = loader.prepare(read, &ledger, Before::default(), &mut none, InUse::Ignore)?;
     bound::close_missing(&cycle.sockets, &[]);
     mask.restore().map_err(|e| Failure::new("sigprocmask()", e))?;
     if let Some(warning) = lost_logs(&cycle) {

@@ -117,6 +117,7 @@ fn wait(engine: &Engine, conn: &Conn, need: Need, interrupts: &impl Interrupts, 
     let interest = match need {
         Need::Write => Interest::WRITE,
         Need::Time => Interest::RDHUP,
+        Need::Pause => Interest::empty(),
         _ => Interest::READ,
     };
     let socket = (need != Need::Turn).then(|| (conn.socket.as_fd(), interest));

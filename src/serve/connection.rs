@@ -72,6 +72,8 @@ pub enum Need {
     Write,
     /// Its deadline, or the check of a password.
     Time,
+    /// Its deadline: the answer is not to go out faster.
+    Pause,
     /// The next turn of the loop.
     Turn,
     /// Nothing: it is to be closed.

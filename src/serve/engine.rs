@@ -24,6 +24,7 @@ mod account;
 mod advance;
 mod close;
 mod exchange;
+mod pace;
 mod proxy_header;
 mod stream;
 mod wait;
@@ -134,7 +135,7 @@ impl Engine {
     /// Makes the session ready for the next request.
     fn reset(&self, session: &mut Session) {
         session.ex.reset(self.clock.now_ms());
-        session.has_waited = false;
+        (session.has_waited, session.pace) = (false, None);
         session.began_ns = self.clock.turn_ns();
     }
 
@@ -147,7 +148,8 @@ impl Engine {
         (session.start, session.hung_up, session.fits) = (0, false, None);
         session.out.clear();
         session.out.bytes.shrink_to(BATCH_MAX);
-        session.entry = None;
+        (session.entry, session.pace) = (None, None);
+        session.ex.end();
         self.pool.push(session);
     }
 

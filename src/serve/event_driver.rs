@@ -70,7 +70,7 @@ impl EventDriver {
                 self.posted.push(key);
             }
             Need::Turn => {}
-            Need::Read | Need::Write | Need::Time => {}
+            Need::Read | Need::Write | Need::Time | Need::Pause => {}
         }
         self.table.set_deadline(key, deadline);
     }

@@ -12,6 +12,7 @@ mod file_cache;
 mod keeper;
 mod listing;
 mod output;
+mod pace;
 mod passwords;
 mod reusable;
 mod session;

@@ -2,6 +2,7 @@
 
 use super::file_cache::OpenedFile;
 use super::output::Output;
+use super::pace::Pace;
 use crate::http::exchange::Exchange;
 use crate::os::Socket;
 use std::io;
@@ -25,6 +26,8 @@ pub(super) struct Session {
     pub(super) entry: Option<Arc<OpenedFile>>,
     /// The result of the check of a password that the request waits for.
     pub(super) fits: Option<bool>,
+    /// The response that is queued last must not go out faster.
+    pub(super) pace: Option<Pace>,
     /// The last read was short: nothing more is there until the next event.
     pub(super) has_read_all: bool,
     /// The client has closed its side. Reported once, and true in the turns to come, when bytes are left to be read.

@@ -115,6 +115,7 @@ impl SharedDriver {
             Need::Read | Need::Idle | Need::Linger => Interest::READ | Interest::RDHUP,
             Need::Write => Interest::WRITE,
             Need::Time => Interest::RDHUP,
+            Need::Pause => Interest::empty(),
             // A writable socket is ready at once, but behind the events that wait already.
             Need::Turn => Interest::READ | Interest::WRITE,
         };

@@ -1,18 +1,23 @@
-//! Memory that all processes of the service share: the ledger of counters, and in it the accept mutex.
+//! Memory that all processes of the service share: the ledger of counters, and in it the accept mutex; the zones in
+//! which clients are counted.
 
 mod accept_mutex;
 mod counter;
 mod gzip_cache;
 pub mod histogram;
+mod hold;
 mod ledger;
 mod text;
+mod zone;
 
 pub use accept_mutex::{AcceptMutex, MutexState, Word};
 pub use counter::Counter;
 pub use gzip_cache::{GzipCache, Key, PART};
+pub use hold::{Hold, NoHold};
 pub use ledger::NAME as LEDGER_NAME;
 pub use ledger::{Header, Ledger, Role, SLOTS, Slot, Sums, Tally};
 pub use text::Text;
+pub use zone::{Entry, State, Table, Zone};
 
 /// The highest value of `worker_processes`. The ledger has slots for the workers and dispatchers of two generations,
 /// and other tables in shared memory have an entry for each worker.

@@ -83,6 +83,11 @@ fn mistakes_in_what_is_shown_are_called_what_nginx_calls_them() {
 }
 
 #[test]
+fn mistakes_in_limits_are_called_what_nginx_calls_them() {
+    same_words(include_str!("mistakes/limits.txt").lines(), in_http);
+}
+
+#[test]
 fn mistakes_in_a_whole_conf_are_called_what_nginx_calls_them() {
     same_words(include_str!("mistakes/main.txt").lines(), str::to_owned);
 }

@@ -10,6 +10,7 @@ mod support;
 
 mod guard_log;
 mod intended;
+mod limit_log;
 mod log_targets;
 mod probe;
 mod script_log;
@@ -125,6 +126,9 @@ sites!(
     sets,
     moves,
     realip,
+    request_limits,
+    connection_limits,
+    rates,
     proxied,
     connection_variables,
     gzip_static,

@@ -6,6 +6,7 @@
 mod support;
 
 mod change;
+mod clients;
 mod crowd;
 mod death;
 mod endings;
@@ -32,6 +33,8 @@ const CASES: &[Case] = &[
     ("guarded", guarded::guarded),
     ("streams", serving::streams),
     ("proxy_header", proxied::proxy_header),
+    ("request_limits", clients::request_limits),
+    ("connection_limits", clients::connection_limits),
     ("sums", serving::sums),
     ("lost_lines", serving::lost_lines),
     ("kill", death::kill),

@@ -7,6 +7,7 @@ pub mod gzip;
 pub mod gzip_ok;
 mod head;
 pub mod headers;
+pub mod limit_rate;
 pub mod pages;
 pub mod ranges;
 pub mod redirect;

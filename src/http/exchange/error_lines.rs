@@ -296,6 +296,58 @@ pub fn delayed_unauthorized(ex: &Exchange, cx: &Cx) {
     log::info!(at: here(ex, cx), "delaying unauthorized request");
 }
 
+/// `limit_req` refuses the exchange, or would.
+pub fn request_limited(ex: &Exchange, cx: &Cx, level: Level, dry_run: bool, excess: u64, zone: &str) {
+    let (dry_run, whole, part) = (if dry_run { ", dry run" } else { "" }, excess / 1000, excess % 1000);
+    log::emit!(
+        level,
+        at: here(ex, cx),
+        "limiting requests{dry_run}, excess: {whole}.{part:03} by zone \"{zone}\""
+    );
+}
+
+/// `limit_req` delays the exchange, or would.
+pub fn request_delayed(ex: &Exchange, cx: &Cx, level: Level, dry_run: bool, excess: u64, zone: &str) {
+    let (dry_run, whole, part) = (if dry_run { ", dry run" } else { "" }, excess / 1000, excess % 1000);
+    log::emit!(
+        level,
+        at: here(ex, cx),
+        "delaying request{dry_run}, excess: {whole}.{part:03}, by zone \"{zone}\""
+    );
+}
+
+/// `limit_conn` refuses the exchange, or would.
+pub fn connection_limited(ex: &Exchange, cx: &Cx, level: Level, dry_run: bool, zone: &str) {
+    let dry_run = if dry_run { ", dry run," } else { "" };
+    log::emit!(level, at: here(ex, cx), "limiting connections{dry_run} by zone \"{zone}\"");
+}
+
+/// The key of a zone is too long to be counted.
+pub fn limit_key_too_long(ex: &Exchange, cx: &Cx, key: &str, value: &[u8], max: usize) {
+    let value = Text(value);
+    log::error!(at: here(ex, cx), "the value of the \"{key}\" key is more than {max} bytes: \"{value}\"");
+}
+
+/// The rate of a location is no size.
+pub fn invalid_size(ex: &Exchange, cx: &Cx, value: &[u8]) {
+    log::error!(at: here(ex, cx), "invalid size \"{}\"", Text(value));
+}
+
+/// A script sets the rate to what is no size.
+pub fn invalid_limit_rate(ex: &Exchange, cx: &Cx, value: &[u8]) {
+    log::error!(at: here(ex, cx), "invalid $limit_rate \"{}\"", Text(value));
+}
+
+/// A zone has no room for another client. Said once.
+pub fn zone_full(what: &str, directive: &str, zone: &str) {
+    log::alert!("{what} in {directive} zone \"{zone}\"");
+}
+
+/// A process was killed while it had a zone in hand.
+pub fn zone_abandoned(zone: &str) {
+    log::alert!("zone \"{zone}\" has been emptied: a process died while it changed it");
+}
+
 /// The conf sends the exchange in circles.
 pub fn redirect_cycle(ex: &Exchange, cx: &Cx) {
     log::error!(

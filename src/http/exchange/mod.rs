@@ -35,6 +35,7 @@ pub(in crate::http) use authorization::Credentials;
 pub use cx::{ConnInfo, Cx, Embedded, Handler, HttpConf, Stage};
 pub(in crate::http) use file_path::directory;
 pub(in crate::http) use flow::{Flow, Lookup, LookupKind};
+pub(in crate::http) use parts::{ConnectionLimit, RequestLimit};
 pub(in crate::http) use response::Coded;
 pub use response::Response;
 pub use state::Exchange;

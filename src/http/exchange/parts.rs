@@ -2,6 +2,7 @@
 
 use crate::http::message::request_body::RequestBody;
 use crate::http::site::captured::Captured;
+use crate::shm::Hold;
 use std::cell::RefCell;
 
 /// Where the request leads.
@@ -85,6 +86,57 @@ pub(crate) struct AccessState {
     pub(in crate::http) is_delayed: bool,
     /// The values of `WWW-Authenticate`.
     pub(in crate::http) challenges: Vec<Vec<u8>>,
+}
+
+/// The verdicts of the limits on clients, and what they count.
+#[derive(Debug, Default)]
+pub(crate) struct LimitState {
+    pub(in crate::http) requests: Option<RequestLimit>,
+    pub(in crate::http) connections: Option<ConnectionLimit>,
+    /// The zones in which the exchange is counted, until it ends.
+    pub(in crate::http) holds: Vec<Hold>,
+    /// Bytes a second that the answer may have, 0: any number; once a script or the answer has said it.
+    pub(in crate::http) rate: Option<u64>,
+}
+
+/// The verdict of `limit_req` on the exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum RequestLimit {
+    Passed,
+    Delayed,
+    Rejected,
+    DelayedDryRun,
+    RejectedDryRun,
+}
+
+impl RequestLimit {
+    pub(in crate::http) fn text(self) -> &'static [u8] {
+        match self {
+            RequestLimit::Passed => b"PASSED",
+            RequestLimit::Delayed => b"DELAYED",
+            RequestLimit::Rejected => b"REJECTED",
+            RequestLimit::DelayedDryRun => b"DELAYED_DRY_RUN",
+            RequestLimit::RejectedDryRun => b"REJECTED_DRY_RUN",
+        }
+    }
+}
+
+/// The verdict of `limit_conn` on the exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum ConnectionLimit {
+    Passed,
+    Rejected,
+    RejectedDryRun,
+}
+
+impl ConnectionLimit {
+    pub(in crate::http) fn text(self) -> &'static [u8] {
+        match self {
+            ConnectionLimit::Passed => b"PASSED",
+            ConnectionLimit::Rejected => b"REJECTED",
+            ConnectionLimit::RejectedDryRun => b"REJECTED_DRY_RUN",
+        }
+    }
 }
 
 /// The fate of the connection behind the response.

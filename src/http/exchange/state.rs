@@ -20,7 +20,7 @@
 //! While it is Sending, discard() takes the rest of the request's body; after() tells what follows on the connection.
 
 use super::action::After;
-use super::parts::{AccessState, Account, BodyState, ErrorState, Fate, Target};
+use super::parts::{AccessState, Account, BodyState, ErrorState, Fate, LimitState, Target};
 use super::response::{Coded, Response};
 use super::values::Values;
 use crate::http::message::head::Head;
@@ -55,6 +55,7 @@ pub struct Exchange {
     pub(in crate::http) response: Response,
     pub(in crate::http) error: ErrorState,
     pub(in crate::http) access: AccessState,
+    pub(in crate::http) limits: LimitState,
     pub(in crate::http) fate: Fate,
     pub(in crate::http) account: Account,
     /// The client's address as a proxy has named it, where that is believed.
@@ -65,8 +66,20 @@ impl Exchange {
     /// Makes it ready for the next request, which begins now.
     pub fn reset(&mut self, now_ms: u64) {
         // A part that is added can't be forgotten here: the pattern names them all.
-        let Exchange { progress, head, target, body, values, response, error, access, fate, account, named_client } =
-            self;
+        let Exchange {
+            progress,
+            head,
+            target,
+            body,
+            values,
+            response,
+            error,
+            access,
+            limits,
+            fate,
+            account,
+            named_client,
+        } = self;
         *progress = Progress::default();
         head.clear();
         target.reset();
@@ -75,9 +88,15 @@ impl Exchange {
         response.reset();
         *error = ErrorState::default();
         *access = AccessState::default();
+        *limits = LimitState::default();
         *fate = Fate::default();
         *account = Account { started_ms: now_ms, ..Account::default() };
         *named_client = None;
+    }
+
+    /// The exchange is over: it counts for no limit any more.
+    pub fn end(&mut self) {
+        self.limits.holds.clear();
     }
 
     /// The next step on the connection, now that the response is queued.

@@ -177,7 +177,7 @@ fn miss(ex: &Exchange, cx: &Cx, name: &str) -> bool {
     true
 }
 
-pub(super) fn put(out: &mut Vec<u8>, value: Option<&[u8]>) -> bool {
+pub(in crate::http) fn put(out: &mut Vec<u8>, value: Option<&[u8]>) -> bool {
     let Some(value) = value else { return false };
     out.extend_from_slice(value);
     true
@@ -324,7 +324,9 @@ pub static VARIABLES: &[Embedded] = &[
     Embedded::ours("is_args", "\"?\" if there is a query, else empty", |ex, _, out| {
         put(out, Some(if ex.target.args.is_empty() { b"" } else { b"?" }))
     }),
-    Embedded::ours("limit_rate", "0: no limit", |_, _, out| number(out, 0)),
+    Embedded::ours("limit_rate", "bytes a second that the answer may have; 0: no limit, or none yet", |ex, _, out| {
+        number(out, ex.limits.rate.unwrap_or(0))
+    }),
     Embedded::ours("msec", "now, in seconds since 1970 with ms", |_, cx, out| seconds(out, cx.clock.unix_ms())),
     Embedded::ours("nginx_version", "drover's version", |_, _, out| {
         put(out, Some(env!("CARGO_PKG_VERSION").as_bytes()))

@@ -10,6 +10,8 @@ pub mod error_page;
 pub mod gzip_static;
 pub mod index;
 pub mod internal;
+pub mod limit_conn;
+pub mod limit_req;
 mod open_failed;
 pub mod random_index;
 pub mod realip;

@@ -5,7 +5,7 @@
 //! result comes back to it. The rest of a script's state is in the exchange (`exchange/parts.rs`).
 
 use crate::conf::{self, Contexts, Scope, Setting};
-use crate::http::answer::conditions;
+use crate::http::answer::{conditions, limit_rate};
 use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup, error_lines};
 use crate::http::message::uri;
 use crate::http::site::location::Location;
@@ -281,6 +281,7 @@ fn assign(ex: &mut Exchange, cx: &Cx, assignment: &Assignment) {
     assignment.value.eval_in_script(ex, cx, &mut value, ex.target.escapes_groups);
     match &assignment.variable {
         Assigned::Args => ex.target.args = value,
+        Assigned::LimitRate => limit_rate::set(ex, cx, &value),
         Assigned::Own(name) => ex.target.captured.get_mut().set(name, value),
     }
 }

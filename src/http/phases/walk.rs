@@ -4,8 +4,8 @@
 //! the walk nor another phase. A new phase is a file and a line in the list of this file.
 
 use super::{
-    access, alias, auth_basic, autoindex, body_limit, empty_gif, error_page, gzip_static, index, internal,
-    random_index, realip, rewrite, satisfy, static_files, target, try_files,
+    access, alias, auth_basic, autoindex, body_limit, empty_gif, error_page, gzip_static, index, internal, limit_conn,
+    limit_req, random_index, realip, rewrite, satisfy, static_files, target, try_files,
 };
 use crate::http::answer::response;
 use crate::http::exchange::{Action, Answer, Coded, Cx, Exchange, Flow, Found, Listed, LookupKind, Progress};
@@ -74,6 +74,8 @@ phases! {
     rewrite::in_location, if: rewrite::is_needed, file: rewrite::opened_in_location;
     body_limit::begin;
     realip::check, if: realip::is_needed;
+    limit_req::check, if: limit_req::is_needed;
+    limit_conn::check, if: limit_conn::is_needed;
     access::check;
     auth_basic::begin, if: auth_basic::is_needed, contents: auth_basic::read;
     satisfy::check;

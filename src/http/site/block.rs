@@ -13,6 +13,7 @@ use super::script::Script;
 use super::server::{SERVER, Server};
 use super::server_name::SERVER_NAME;
 use super::template::VariableNames;
+use super::zones::Zones;
 use crate::conf::{self, Conf, Contexts, Listen, ListenSocket, Node, Scope, Section};
 use crate::log::LogRef;
 use crate::os::{Addr, ListenOptions};
@@ -37,6 +38,8 @@ pub struct HttpBlock {
     log_formats: Vec<LogFormat>,
     /// The `valid_referers` in force, by the locations' indices.
     referers: Vec<Arc<Referers>>,
+    /// The shared memory in which clients are counted.
+    pub zones: Zones,
     /// Warnings: the conf works, but can't be meant so.
     pub warnings: Vec<conf::Error>,
     /// Name of this machine.
@@ -55,6 +58,7 @@ impl HttpBlock {
             locations: Vec::new(),
             log_formats: Vec::new(),
             referers: Vec::new(),
+            zones: conf.notes::<Zones>().cloned().unwrap_or_default(),
             warnings: Vec::new(),
             hostname: crate::os::machine::hostname(),
             variables: conf.notes::<VariableNames>().cloned().unwrap_or_default(),
@@ -75,6 +79,7 @@ impl HttpBlock {
         }
         block.group_sockets(&conf.passed);
         block.referers = referers::compile(&block.servers, &block.locations)?;
+        block.zones.check()?;
         Ok(block)
     }
 

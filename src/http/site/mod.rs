@@ -17,6 +17,7 @@ pub mod script;
 pub mod server;
 pub mod server_name;
 pub mod template;
+pub mod zones;
 
 pub use block::HttpBlock;
 pub use location::{Location, Pattern};

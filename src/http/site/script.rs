@@ -101,6 +101,8 @@ pub struct Assignment {
 pub enum Assigned {
     /// `$args`: the query itself.
     Args,
+    /// `$limit_rate`.
+    LimitRate,
     /// A variable that the conf defines, by its name in lower case.
     Own(Box<str>),
 }
@@ -338,10 +340,7 @@ impl Assignment {
         };
         let variable = match name.to_ascii_lowercase().as_str() {
             "args" => Assigned::Args,
-            "limit_rate" => {
-                let error = args.bad(0, "the \"limit_rate\" variable can't be set");
-                return Err(error.help("drover does not limit this yet: leave it out, or limit in a proxy in front"));
-            }
+            "limit_rate" => Assigned::LimitRate,
             lower => {
                 let span = args.span(0);
                 args.notes::<VariableNames>().set(name, span);

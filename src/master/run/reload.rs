@@ -2,7 +2,7 @@
 
 use super::Master;
 use crate::log;
-use crate::master::loader::{LoadError, log_warnings};
+use crate::master::loader::{Before, LoadError, log_warnings};
 use crate::master::pid_file::PidFile;
 use crate::master::port_move::{self, Retired};
 use crate::master::sockets::InUse;
@@ -22,7 +22,8 @@ impl Master {
             return self.report_reload(Err(LoadError::Other("a binary upgrade is under way".into())));
         }
         log::notice!("reconfiguring");
-        let old = (&self.cycle.sockets[..], self.cycle.generation);
+        let (sockets, generation) = (&self.cycle.sockets[..], self.cycle.generation);
+        let old = Before { sockets, generation, zones: self.cycle.site.zones.clone() };
         let mut none = Inherited::default();
         let next = self
             .loader

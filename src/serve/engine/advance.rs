@@ -7,6 +7,7 @@ use crate::serve::connection::{Conn, LULL_MS, Need, State};
 use crate::serve::output::{Flush, Made, SendOptions};
 use crate::serve::session::{Read, Session};
 use crate::serve::settings::{SENDFILE, TCP_NOPUSH};
+use std::io;
 
 impl Engine {
     /// Goes on with `conn` until it must wait. To be called when the event it waited for has come, by the one driver
@@ -24,6 +25,9 @@ impl Engine {
         };
         (session.has_read_all, session.reads, session.has_answered) = (false, 0, false);
         session.hung_up |= hung_up;
+        if hung_up && let Some(pace) = &mut session.pace {
+            pace.is_alarmed = true;
+        }
         let hung_up = session.hung_up;
         let need = self.pass_states(conn, &mut session, hung_up);
         self.account(conn, &mut session, need);
@@ -56,7 +60,9 @@ impl Engine {
     fn on_request(&mut self, conn: &mut Conn, session: &mut Session, hung_up: bool) -> Option<Need> {
         if session.start < session.input.len() {
             match self.exchange(conn, session) {
-                Ok(Some(After::KeepAlive)) if session.out.has_room(BATCH_MAX) && session.has_pipelined() => {
+                Ok(Some(After::KeepAlive))
+                    if session.out.has_room(BATCH_MAX) && session.has_pipelined() && session.pace.is_none() =>
+                {
                     self.finish(conn, session);
                     self.begin_next(conn, session);
                     return None;
@@ -106,19 +112,16 @@ impl Engine {
     pub(super) fn send_options(&self, conn: &Conn) -> SendOptions {
         let scope = &self.site.location(conn.location as usize).scope;
         let closing = matches!(conn.state, State::Flush(After::Close { .. }));
-        SendOptions { sendfile: *scope.get(&SENDFILE), nopush: *scope.get(&TCP_NOPUSH), closing }
+        SendOptions { sendfile: *scope.get(&SENDFILE), nopush: *scope.get(&TCP_NOPUSH), closing, most: usize::MAX }
     }
 
     /// Sends what is queued, as far as it goes. `None`: all of it is out. A client that takes some has its time again.
     pub(super) fn flush(&mut self, conn: &mut Conn, session: &mut Session) -> Option<Need> {
-        let before = session.out.total();
-        let flushed = session.out.flush(&conn.socket, self.send_options(conn));
-        let made = session.out.take_made();
-        if made != Made::default() {
-            session.ex.add_sent(made.bytes);
-            made.lengths.into_iter().for_each(|(before, after)| session.ex.set_coded(before, after));
+        if session.pace.is_some() {
+            return self.flush_slowly(conn, session);
         }
-        let stop = match flushed {
+        let before = session.out.total();
+        let stop = match self.send_queued(conn, session, self.send_options(conn)) {
             Ok(Flush::Done) => return None,
             Ok(stop) => stop,
             Err(error) => return Some(self.broken(conn, session, &error)),
@@ -127,6 +130,17 @@ impl Engine {
             conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::SEND_TIMEOUT);
         }
         Some(if stop == Flush::Blocked { Need::Write } else { Need::Turn })
+    }
+
+    /// Sends, and counts what has been made meanwhile.
+    pub(super) fn send_queued(&self, conn: &Conn, session: &mut Session, options: SendOptions) -> io::Result<Flush> {
+        let flushed = session.out.flush(&conn.socket, options);
+        let made = session.out.take_made();
+        if made != Made::default() {
+            session.ex.add_sent(made.bytes);
+            made.lengths.into_iter().for_each(|(before, after)| session.ex.set_coded(before, after));
+        }
+        flushed
     }
 
     /// To `Flush`: nothing is queued behind the response that is; all of it goes out, then `after`.

@@ -5,6 +5,7 @@ use crate::http::exchange::error_lines;
 use crate::http::exchange::limits;
 use crate::http::exchange::{Action, After, Cx, Stage};
 use crate::serve::connection::{Conn, Need, State, Undelivered};
+use crate::serve::pace::Pace;
 use crate::serve::session::{INPUT_SIZE, READS_A_TURN, Session};
 use std::io;
 
@@ -98,9 +99,11 @@ impl Engine {
             conn.deadline_ms = self.clock.now_ms() + DELIVERY_CHECK_MS;
             return Need::Turn;
         }
-        if matches!(conn.state, State::Wait { .. })
-            && conn.session.as_ref().is_some_and(|session| session.out.is_empty())
-        {
+        let has_waited = |session: &Session| match conn.state {
+            State::Wait { .. } => session.out.is_empty(),
+            _ => session.pace.as_ref().is_some_and(Pace::is_paused),
+        };
+        if conn.session.as_deref().is_some_and(has_waited) {
             return Need::Turn;
         }
         let Some(mut session) = conn.session.take() else { return Need::Close };

@@ -9,6 +9,7 @@ use crate::serve::connection::{Conn, State};
 use crate::serve::keeper::{self, Keeper, Kept};
 use crate::serve::listing;
 use crate::serve::output::Output;
+use crate::serve::pace::Pace;
 use crate::serve::session::Session;
 use crate::shm::{Key, PART};
 
@@ -32,7 +33,7 @@ impl Engine {
         mut action: Action,
     ) -> Result<Option<After>, ()> {
         let now_ms = self.clock.unix_ms();
-        let Session { input, start, ex, out, entry, .. } = session;
+        let Session { input, start, ex, out, entry, pace, .. } = session;
         let cx = cx!(self, conn, &input[*start..]);
         loop {
             action = match action {
@@ -87,6 +88,7 @@ impl Engine {
                         return Err(());
                     };
                     ex.add_sent(file_bytes + (out.bytes.len() - before) as u64);
+                    *pace = ex.rate(&cx).map(|rate| Pace::new(rate, out.unsent().saturating_sub(ex.bytes_sent())));
                     conn.location = ex.location() as u32;
                     return Ok(Some(ex.after()));
                 }
@@ -110,6 +112,7 @@ impl Engine {
         self.logs.write(&session.ex, &cx);
         session.start += session.ex.taken();
         session.entry = None;
+        session.ex.end();
     }
 }
 

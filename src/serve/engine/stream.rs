@@ -14,7 +14,7 @@ use crate::stream::{Server, Servers};
 use std::fmt;
 
 /// The answers hold no files.
-const NO_FILES: SendOptions = SendOptions { sendfile: false, nopush: false, closing: false };
+const NO_FILES: SendOptions = SendOptions { sendfile: false, nopush: false, closing: false, most: usize::MAX };
 
 /// The longest header of the PROXY protocol, bytes (`NGX_PROXY_PROTOCOL_MAX_HEADER`).
 const STREAM_MAX: usize = 4096;

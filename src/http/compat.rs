@@ -32,7 +32,7 @@ const YET_GEOIP: &str = "drover does not read GeoIP databases: \"geo\" takes the
 const YET_ACCESS: &str = "drover does not check this yet, and won't serve what it should guard: use \"allow\" and \
     \"deny\", or a proxy in front.";
 const YET_CHARSET: &str =
-    "drover does not add or convert charsets yet: name it in \"types\" or \"default_type\" (text/html; charset=utf-8).";
+    "drover does not convert texts yet: convert the files, or name their own charset in \"charset\".";
 const YET_PROCESS: &str = "drover does not set this itself yet: leave it out, and set it where drover is started.";
 const YET_OTHER: &str = "drover does not have it yet: leave it out.";
 
@@ -267,7 +267,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     &Refused::family(&["auth_request", "auth_jwt"], YET_ACCESS).but("off"),
     &Refused::family(&["auth_jwt_*"], YET_ACCESS),
     &Inert::new("auth_request_set", ALL, (2, 2), "There is no \"auth_request\"."),
-    &Refused::family(&["charset", "charset_map", "charset_types", "source_charset", "override_charset"], YET_CHARSET),
+    &Refused::new("charset_map", YET_CHARSET),
     &Refused::family(&["worker_priority", "worker_rlimit_core", "working_directory"], YET_PROCESS),
     &Refused::family(
         &[

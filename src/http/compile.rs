@@ -1,5 +1,6 @@
 //! From a loaded conf to the [`HttpConf`] of a generation: compiles the block and binds to it what the rooms give.
 
+use super::answer::charset;
 use super::exchange::defined::Definitions;
 use super::exchange::{self, HttpConf, limits};
 use super::site::HttpBlock;
@@ -30,6 +31,7 @@ impl HttpConf {
             conf.set_coded_files();
         }
         conf.servers().iter().try_for_each(|server| limits::check(&server.scope))?;
+        charset::check(&conf)?;
         conf.warn(lint::unknown_names(&conf));
         Ok(conf)
     }

@@ -50,14 +50,14 @@ mod compile;
 pub use exchange::HttpConf;
 
 use crate::conf::Entry;
-use answer::{conditions, gzip, gzip_ok, headers, limit_rate, pages, ranges, redirect, server_tokens};
+use answer::{charset, conditions, cors, gzip, gzip_ok, headers, limit_rate, pages, ranges, redirect, server_tokens};
 use exchange::{
     Embedded, authorization, error_lines, file_path, geo, limits, map, media_type, proxied, referer, service_variables,
     split_clients, variables,
 };
 use phases::{
-    access, auth_basic, autoindex, body_limit, empty_gif, error_page, gzip_static, index, internal, limit_conn,
-    limit_req, random_index, realip, rewrite, satisfy, target, try_files,
+    access, auth_basic, autoindex, body_limit, clean_urls, empty_gif, error_page, gzip_static, index, internal,
+    limit_conn, limit_req, random_index, realip, rewrite, satisfy, spa_fallback, target, try_files,
 };
 use site::{block, limit_except, listen, location, log_format, referers, root, script, server, server_name};
 
@@ -80,7 +80,11 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     autoindex::DIRECTIVES,
     random_index::DIRECTIVES,
     empty_gif::DIRECTIVES,
+    spa_fallback::DIRECTIVES,
+    clean_urls::DIRECTIVES,
     media_type::DIRECTIVES,
+    charset::DIRECTIVES,
+    cors::DIRECTIVES,
     server_tokens::DIRECTIVES,
     gzip::DIRECTIVES,
     gzip_ok::DIRECTIVES,

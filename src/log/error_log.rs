@@ -132,7 +132,7 @@ impl Logs {
         }
     }
 
-    /// Reopens every file and logs failures. `owner`: see [`LogFile::reopen`].
+    /// Reopens every file and logs failures. `owner`: see [`LogFile::reopen`](super::file::LogFile::reopen).
     pub fn reopen(&self, owner: Option<&Credentials>) {
         for failure in self.outputs.files.reopen(owner) {
             super::emerg!("{failure}");

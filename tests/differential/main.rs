@@ -103,6 +103,8 @@ sites!(
     access,
     types,
     listings,
+    charsets,
+    charset_lists,
     random,
     pixels,
     connection,

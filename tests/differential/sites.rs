@@ -2,6 +2,7 @@
 
 mod access;
 mod behaviour;
+mod charsets;
 mod codings;
 mod connections;
 mod content;
@@ -28,6 +29,7 @@ use tempfile::TempDir;
 
 pub use access::*;
 pub use behaviour::*;
+pub use charsets::*;
 pub use codings::*;
 pub use connections::*;
 pub use content::*;

@@ -14,6 +14,7 @@ mod load;
 mod logs;
 mod proxied;
 mod regexes;
+mod sites;
 mod system_calls;
 mod tables;
 mod timeouts;

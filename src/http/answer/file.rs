@@ -6,7 +6,7 @@
 
 use super::conditions::{self, etag, last_modified};
 use super::fields::Fields;
-use super::{gzip, head, ranges};
+use super::{charset, gzip, head, ranges};
 use crate::http::exchange::media_type;
 use crate::http::exchange::{Answer, Body, Coded, Cx, Exchange, Found, Part};
 use crate::http::message::conditional::{Outcome, Validators};
@@ -40,7 +40,7 @@ pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> An
 
 /// Appends the head of the file's response. Returns the bytes of the file that follow, for `serve` to send.
 pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found, ranges: &[ByteRange]) -> Body {
-    let content_type = media_type::of(ex, cx);
+    let content_type = &*charset::content_type(ex, cx, media_type::of(ex, cx));
     let etag = etag(ex, cx, found);
     ex.response.last_modified = Some(found.mtime);
     let mut fields = Fields { content_type: Some(content_type), etag, ..Fields::default() };

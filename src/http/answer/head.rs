@@ -3,7 +3,7 @@
 use super::conditions::sent_etag;
 use super::fields::Fields;
 use super::server_tokens::product;
-use super::{gzip, gzip_ok, headers, ranges, redirect};
+use super::{cors, gzip, gzip_ok, headers, ranges, redirect};
 use crate::http::exchange::limits;
 use crate::http::exchange::{Cx, Exchange};
 use crate::http::message::status;
@@ -12,7 +12,7 @@ use crate::http::message::status;
 type Filter = fn(&mut Exchange, &Cx, &Fields, out: &mut Vec<u8>, start: usize);
 
 /// The header filters, in the order of their fields.
-const FILTERS: &[Filter] = &[headers::filter_header, gzip::filter_header, ranges::filter_header];
+const FILTERS: &[Filter] = &[headers::filter_header, cors::filter_header, gzip::filter_header, ranges::filter_header];
 
 fn put(out: &mut Vec<u8>, parts: &[&[u8]]) {
     parts.iter().for_each(|part| out.extend_from_slice(part));

@@ -1,6 +1,8 @@
 //! From an answer to bytes: conditions, ranges, the head and its fields, redirects, the built-in pages.
 
+pub mod charset;
 pub mod conditions;
+pub mod cors;
 mod fields;
 pub mod file;
 pub mod gzip;
@@ -8,6 +10,7 @@ pub mod gzip_ok;
 mod head;
 pub mod headers;
 pub mod limit_rate;
+mod media_types;
 pub mod pages;
 pub mod ranges;
 pub mod redirect;

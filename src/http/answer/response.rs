@@ -2,7 +2,7 @@
 
 use super::conditions::{etag, last_modified};
 use super::fields::Fields;
-use super::{file, gzip, head, pages};
+use super::{charset, file, gzip, head, pages};
 use crate::http::exchange::{Answer, Body, Coded, Cx, Exchange};
 use crate::http::exchange::{limits, media_type};
 use crate::http::message::date;
@@ -52,6 +52,7 @@ fn write_page(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, code: u16) -> Body 
     ex.response.status = status::sent(code);
     ex.response.last_modified = None;
     ex.response.codings.sent = None;
+    ex.response.charset = None;
     let mut page = Vec::new();
     let has_page = pages::write(ex, cx, code, &mut page);
     let content_type = has_page.then_some(b"text/html".as_slice());
@@ -70,6 +71,9 @@ fn write_small(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut fields: Fields
     if gzip::is_asked_for(ex, cx) {
         gzip::decide(ex, cx, ex.response.status, fields.content_type, body.len() as u64, false);
     }
+    // The types that are compressed are named without a charset.
+    let content_type = fields.content_type.map(|media_type| charset::content_type(ex, cx, media_type));
+    let fields = Fields { content_type: content_type.as_deref(), ..fields };
     if let Coded::Gzip(recipe) = ex.response.codings.coded {
         return write_small_coded(ex, cx, out, fields, body, recipe);
     }

@@ -218,6 +218,12 @@ pub fn callback_refused(ex: &Exchange, cx: &Cx, is_short: bool, name: &[u8]) {
     log::emit!(Level::Info, at: here(ex, cx), "client sent {fault} callback name: {}", Quoted(name));
 }
 
+/// The answer has one charset, and is to have another, which nothing converts it to.
+pub fn no_charset_map(ex: &Exchange, cx: &Cx, from: &[u8], to: &[u8]) {
+    let (from, to) = (Text(from), Text(to));
+    log::error!(at: here(ex, cx), "no \"charset_map\" between the charsets \"{from}\" and \"{to}\"");
+}
+
 /// The uri leads out of the alias's directory.
 pub fn outside_of_alias(ex: &Exchange, cx: &Cx) {
     log::error!(

@@ -99,6 +99,11 @@ pub(in crate::http) fn of<'a>(ex: &Exchange, cx: &Cx<'a>) -> &'a [u8] {
     scope.get(&TYPES).get(&ex.target.uri).map_or_else(|| scope.get(&DEFAULT_TYPE).as_bytes(), str::as_bytes)
 }
 
+/// The media type that `types` has for the extension of the current uri.
+pub(in crate::http) fn known<'a>(ex: &Exchange, cx: &Cx<'a>) -> Option<&'a str> {
+    ex.location_of(cx).scope.get(&TYPES).get(&ex.target.uri)
+}
+
 /// The directives of this module: `types` and `default_type`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&TYPES, &DEFAULT_TYPE];
 

@@ -23,6 +23,12 @@ pub struct Response {
     pub(in crate::http) waiting: Option<Found>,
     /// Length of the gzip that is kept of the file.
     pub(in crate::http) kept: Option<u64>,
+    /// The charset that the body has, whatever the conf says.
+    pub(in crate::http) charset: Option<&'static str>,
+    /// The response depends on whether the client follows a link or fetches a part of a page, and says so.
+    pub(in crate::http) is_for_navigation: bool,
+    /// The response tells a browser which requests scripts of other origins may make.
+    pub(in crate::http) is_preflight: bool,
     /// The head, kept where the conf asks for `$sent_http_*`.
     head: Vec<u8>,
 }
@@ -76,12 +82,25 @@ impl Response {
     /// Makes it ready for the next request; keeps the memory of its buffers.
     pub(super) fn reset(&mut self) {
         // The pattern forgets none.
-        let Response { status, last_modified, method_refused, location, unsatisfied, codings, waiting, kept, head } =
-            self;
+        let Response {
+            status,
+            last_modified,
+            method_refused,
+            location,
+            unsatisfied,
+            codings,
+            charset,
+            is_for_navigation,
+            is_preflight,
+            waiting,
+            kept,
+            head,
+        } = self;
         head.clear();
         *codings = Codings::default();
         (*waiting, *kept) = (None, None);
         (*status, *last_modified, *method_refused, *location, *unsatisfied) = Default::default();
+        (*charset, *is_for_navigation, *is_preflight) = Default::default();
     }
 
     /// The answer to a method that neither files nor views have.

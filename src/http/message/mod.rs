@@ -9,6 +9,7 @@ pub mod gzip;
 pub mod head;
 pub mod host;
 pub mod htpasswd;
+pub mod media_ranges;
 pub mod mime;
 pub mod password;
 pub mod proxy_protocol;

@@ -1,7 +1,7 @@
 //! `auth_basic`: names and passwords, as in nginx's `ngx_http_auth_basic_module.c`.
 //!
 //! The file is read for each request, so that a change of it holds at once. A hash that is slow to compare is given to
-//! the driver, which lets other clients go on meanwhile ([`Flow::Check`]).
+//! the driver, which lets other clients go on meanwhile (`Flow::Check`).
 
 use super::satisfy;
 use crate::conf::{self, Contexts, Setting};

@@ -4,7 +4,7 @@ mod data;
 mod html;
 
 use crate::conf::{self, Contexts, OneOf, Setting};
-use crate::http::answer::conditions;
+use crate::http::answer::{charset, conditions};
 use crate::http::exchange::variables::argument;
 use crate::http::exchange::{Answer, Cx, Exchange, Flow, Listed, Lookup, error_lines};
 use crate::http::message::head::Method;
@@ -112,12 +112,15 @@ pub(super) fn listed(ex: &mut Exchange, cx: &Cx, _: usize, result: Result<Vec<Li
             let look = html::Look {
                 exact_size: *scope.get(&AUTOINDEX_EXACT_SIZE),
                 local_time: *scope.get(&AUTOINDEX_LOCALTIME),
-                utf8: false,
+                utf8: charset::says_utf8(ex, cx, b"text/html"),
                 order: html::Order::of(argument(&ex.target.args, b"sort")),
             };
             ("text/html", html::page(&ex.target.uri, &mut entries, &look))
         }
-        Format::Xml => ("text/xml; charset=utf-8", data::xml(&sorted(entries))),
+        Format::Xml => {
+            ex.response.charset = Some("utf-8");
+            ("text/xml", data::xml(&sorted(entries)))
+        }
         format => match argument(&ex.target.args, b"callback") {
             Some(callback) if format == Format::Jsonp && !callback.is_empty() => {
                 ("application/javascript", data::jsonp(callback, &sorted(entries)))

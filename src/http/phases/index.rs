@@ -1,6 +1,6 @@
 //! `index`: the files tried for a uri that ends in a slash, as in nginx's `ngx_http_index_module.c`.
 
-use super::open_failed;
+use super::{open_failed, spa_fallback};
 use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup};
 use crate::http::message::head::Method;
@@ -42,7 +42,9 @@ pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
 pub(super) fn opened(ex: &mut Exchange, cx: &Cx, step: usize, result: Result<Found, i32>) -> Flow {
     match result {
         Ok(found) if step == DIRECTORY && found.kind == FileKind::Dir => look_up(ex, cx, 1),
-        Ok(_) if step == DIRECTORY => Flow::Answer(Answer::Error(404)),
+        Ok(_) if step == DIRECTORY => {
+            spa_fallback::instead_of_missing(ex, cx).unwrap_or(Flow::Answer(Answer::Error(404)))
+        }
         Ok(_) => {
             let location = ex.location_of(cx);
             let mut uri = std::mem::take(&mut ex.target.uri);

@@ -1,6 +1,6 @@
 //! Files, as nginx's `ngx_http_static_module.c` sends them: the end of the content phase.
 
-use super::open_failed;
+use super::{open_failed, spa_fallback};
 use crate::http::answer::file;
 use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup, error_lines};
 use crate::http::message::head::Method;
@@ -13,6 +13,9 @@ pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
     }
     ex.map_uri_to_path(cx);
     if ex.target.uri.ends_with(b"/") {
+        if let Some(flow) = spa_fallback::instead_of_missing(ex, cx) {
+            return flow;
+        }
         error_lines::directory_forbidden(ex, cx);
         return Flow::Answer(Answer::Error(403));
     }

@@ -4,10 +4,10 @@
 //! the walk nor another phase. A new phase is a file and a line in the list of this file.
 
 use super::{
-    access, alias, auth_basic, autoindex, body_limit, empty_gif, error_page, gzip_static, index, internal, limit_conn,
-    limit_req, random_index, realip, rewrite, satisfy, static_files, target, try_files,
+    access, alias, auth_basic, autoindex, body_limit, clean_urls, empty_gif, error_page, gzip_static, index, internal,
+    limit_conn, limit_req, random_index, realip, rewrite, satisfy, static_files, target, try_files,
 };
-use crate::http::answer::response;
+use crate::http::answer::{cors, response};
 use crate::http::exchange::{Action, Answer, Coded, Cx, Exchange, Flow, Found, Listed, LookupKind, Progress};
 use crate::http::exchange::{error_lines, limits};
 use crate::http::message::head::Method;
@@ -76,10 +76,12 @@ phases! {
     realip::check, if: realip::is_needed;
     limit_req::check, if: limit_req::is_needed;
     limit_conn::check, if: limit_conn::is_needed;
+    cors::preflight, if: cors::is_needed;
     access::check;
     auth_basic::begin, if: auth_basic::is_needed, contents: auth_basic::read;
     satisfy::check;
     alias::check;
+    clean_urls::begin, if: clean_urls::is_needed, file: clean_urls::opened;
     try_files::begin, if: try_files::is_needed, file: try_files::opened;
     handle_content;
     empty_gif::begin;

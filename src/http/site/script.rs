@@ -1,7 +1,7 @@
 //! `rewrite`, `return`, `break`, `set` and `if`: the script of a block, as nginx compiles it
 //! (`ngx_http_rewrite_module.c`). `phases/rewrite.rs` runs it.
 //!
-//! The directives of a block add to one list, in the order in which they stand. [`Script::new`] joins the lists of a
+//! The directives of a block add to one list, in the order in which they stand. `Script::new` joins the lists of a
 //! block and of its `if` blocks: an `if` becomes a step that says where the script goes on when its condition is false.
 
 mod condition;

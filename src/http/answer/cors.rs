@@ -111,18 +111,19 @@ pub(super) fn filter_header(ex: &mut Exchange, cx: &Cx, _: &Fields, out: &mut Ve
         out.extend_from_slice(b"Vary: Accept, Sec-Fetch-Mode\r\n");
     }
     let cors = ex.location_of(cx).scope.get(&CORS);
-    let origin = field(ex, cx, b"origin");
+    if matches!(cors, Cors::Off) {
+        return;
+    }
     let mut put = |name: &str, value: &[u8]| {
         if !has_field(&out[start..], name) {
             [name.as_bytes(), b": ", value, b"\r\n"].into_iter().for_each(|part| out.extend_from_slice(part));
         }
     };
     match cors {
-        Cors::Off => return,
-        Cors::AsSaid => {}
+        Cors::Off | Cors::AsSaid => {}
         Cors::Any => put("Access-Control-Allow-Origin", b"*"),
         Cors::Origins(_) => {
-            if let Some(origin) = origin.filter(|origin| cors.allows(origin)) {
+            if let Some(origin) = field(ex, cx, b"origin").filter(|origin| cors.allows(origin)) {
                 put("Access-Control-Allow-Origin", origin);
             }
         }

@@ -35,6 +35,8 @@ macro_rules! phases {
                         note_asker(ex, number, &flow);
                         return flow;
                     }
+                    // There is nothing to drop, and that is not worth a call for each phase.
+                    std::mem::forget(flow);
                 }
                 number += 1;
             )*

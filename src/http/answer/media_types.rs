@@ -1,4 +1,4 @@
-//! Sets of media types, as `charset_types` says them (`ngx_http_types_slot`).
+//! Sets of media types, as `charset_types` and `gzip_types` say them (`ngx_http_types_slot`).
 
 use std::collections::HashSet;
 

@@ -49,7 +49,7 @@ impl Stream {
     /// the bytes taken; when all are, and less than `room` came out, there is no more to come.
     ///
     /// # Errors
-    /// What is to be decompressed is no gzip.
+    /// The input of a decompressor is no gzip.
     pub fn run(&mut self, input: &[u8], is_last: bool, out: &mut Vec<u8>, room: usize) -> Result<usize, Malformed> {
         let start = out.len();
         out.resize(start + room, 0);

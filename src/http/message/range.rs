@@ -37,7 +37,7 @@ const SPARE: u64 = 4096;
 
 /// Reads a Range field for a representation of `size` bytes.
 ///
-/// As in nginx a malformed list is 416 and a unit other than bytes is ignored, and so are more than `max` ranges
+/// A malformed list is 416, as in nginx, and a unit other than bytes is ignored, and so are more than `max` ranges
 /// (max_ranges; 0: no ranges at all), ranges which together exceed the size, and, without `max`, many small ones that
 /// would take more bytes than the whole: neither overlaps nor the heads of the parts can multiply the traffic. Unlike
 /// nginx, as the RFC has it: empty list elements are skipped (section 5.6.1) and numbers may be larger than any integer

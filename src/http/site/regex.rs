@@ -118,7 +118,7 @@ impl Regex {
     /// The regex `pattern` in argument `i` of a directive; its named groups become variables.
     ///
     /// # Errors
-    /// That the pattern is refused, at the argument.
+    /// The pattern is refused, at the argument.
     pub fn parse(args: &mut conf::Args, i: usize, pattern: &str, ignore_case: bool) -> Result<Self, conf::Error> {
         let regex = Regex::new(pattern, ignore_case).map_err(|error| args.bad(i, error))?;
         let span = args.span(i);

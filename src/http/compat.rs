@@ -176,6 +176,12 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         FILES_ONLY,
     ),
     &Refused::new("mirror", FILES_ONLY).but("off"),
+    &Inert::new(
+        "early_hints",
+        ALL,
+        (1, usize::MAX),
+        "It says which 103 responses of a backend are passed on, and there is no backend: files have none.",
+    ),
     &Inert::new("mirror_request_body", ALL, (1, 1), "There is no \"mirror\"."),
     &Inert::new("load_module", MAIN, (1, 1), "What a module adds is built in, or refused by its name."),
     &Refused::family(&["perl", "perl_*", "js_*", "lua_*", "passenger_*", "xslt_*", "xml_entities"], NO_MODULES),
@@ -271,12 +277,10 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     &Refused::family(&["worker_priority", "worker_rlimit_core", "working_directory"], YET_PROCESS),
     &Refused::family(
         &[
-            "add_trailer",
             "ancient_browser",
             "ancient_browser_value",
             "modern_browser",
             "modern_browser_value",
-            "chunked_transfer_encoding",
             "ignore_invalid_headers",
             "keepalive_disable",
             "keepalive_min_timeout",

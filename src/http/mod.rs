@@ -50,7 +50,10 @@ mod compile;
 pub use exchange::HttpConf;
 
 use crate::conf::Entry;
-use answer::{charset, conditions, cors, gzip, gzip_ok, headers, limit_rate, pages, ranges, redirect, server_tokens};
+use answer::{
+    charset, chunks, conditions, cors, gzip, gzip_ok, headers, limit_rate, pages, ranges, redirect, server_tokens,
+    trailers,
+};
 use exchange::{
     Embedded, authorization, error_lines, file_path, geo, limits, map, media_type, proxied, referer, service_variables,
     split_clients, variables,
@@ -93,6 +96,8 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     ranges::DIRECTIVES,
     pages::DIRECTIVES,
     headers::DIRECTIVES,
+    trailers::DIRECTIVES,
+    chunks::DIRECTIVES,
     redirect::DIRECTIVES,
     script::DIRECTIVES,
     rewrite::DIRECTIVES,

@@ -3,7 +3,8 @@
 
 use super::file_cache::OpenedFile;
 use super::keeper::{Keeper, Kept};
-use crate::http::message::gzip::{LAST_CHUNK, Stream, put_chunk};
+use crate::http::message::chunk::put_chunk;
+use crate::http::message::gzip::Stream;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ const ROOM: usize = 128 << 10;
 pub(crate) struct Coder {
     stream: Stream,
     input: Input,
+    /// The body goes out in chunks; the one behind the last is not the coder's.
     is_chunked: bool,
     /// The gzip is read from where it is kept, as far as it is still there.
     kept: Option<Kept>,
@@ -72,13 +74,18 @@ impl Coder {
         (self.input.end, self.made)
     }
 
+    /// Whether the body goes out in chunks.
+    pub(crate) fn is_chunked(&self) -> bool {
+        self.is_chunked
+    }
+
     /// Codes a slice of the file, and appends what comes out, framed. Errors: the file can't be read, or it is no gzip.
     pub(crate) fn slice(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
         self.scratch.clear();
         if let Some(kept) = &mut self.kept {
             if kept.read(&mut self.scratch) {
                 self.made += self.scratch.len() as u64;
-                out.extend_from_slice(&self.scratch);
+                self.put_scratch(out, 0);
                 return Ok(());
             }
             // The compressor makes the same bytes of the same slices.
@@ -91,16 +98,13 @@ impl Coder {
         }
         let skipped = self.skip.min(self.scratch.len() as u64);
         self.skip -= skipped;
-        let made = &self.scratch[skipped as usize..];
-        if !self.is_chunked {
-            out.extend_from_slice(made);
-            return Ok(());
-        }
-        put_chunk(out, made);
-        if self.is_done() {
-            out.extend_from_slice(LAST_CHUNK);
-        }
+        self.put_scratch(out, skipped as usize);
         Ok(())
+    }
+
+    fn put_scratch(&self, out: &mut Vec<u8>, from: usize) {
+        let made = &self.scratch[from..];
+        if self.is_chunked { put_chunk(out, made) } else { out.extend_from_slice(made) }
     }
 
     fn code(&mut self) -> io::Result<()> {

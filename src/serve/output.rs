@@ -38,13 +38,15 @@ struct FileSlice {
     end: u64,
 }
 
-/// The work of a coder since it was last asked for.
+/// The work of a coder on a slice.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Made {
     /// Bytes that have been queued.
     pub bytes: u64,
     /// The lengths of the body before and behind the coder, when it is through.
     pub lengths: Option<(u64, u64)>,
+    /// All chunks have been queued, but for the one behind the last.
+    pub needs_last_chunk: bool,
 }
 
 /// The outcome of a flush.
@@ -81,7 +83,6 @@ pub(crate) struct Output {
     files: VecDeque<FileSlice>,
     /// The rest of the last response, yet to be made.
     coder: Option<Box<Coder>>,
-    made: Made,
     /// Bytes sent on the connection.
     total: u64,
 }
@@ -101,16 +102,18 @@ impl Output {
         self.coder = Some(Box::new(coder));
     }
 
-    /// The work of the coder since the last call.
-    pub(crate) fn take_made(&mut self) -> Made {
-        std::mem::take(&mut self.made)
+    /// Whether the rest of the last response is yet to be made.
+    pub(crate) fn has_coder(&self) -> bool {
+        self.coder.is_some()
     }
 
-    /// Makes the next slice of the body, unless the client has much to take still.
-    fn make_slice(&mut self) -> io::Result<()> {
-        let Some(coder) = &mut self.coder else { return Ok(()) };
+    /// Makes the next slice of the body, unless the client has much to take still. To be called before a flush. Errors:
+    /// as those of `flush`.
+    pub(crate) fn make_slice(&mut self) -> io::Result<Made> {
+        let mut made = Made::default();
+        let Some(coder) = &mut self.coder else { return Ok(made) };
         if self.bytes.len() - self.sent > UNSENT_MAX {
-            return Ok(());
+            return Ok(made);
         }
         if self.files.is_empty() {
             self.bytes.drain(..self.sent);
@@ -118,12 +121,13 @@ impl Output {
         }
         let before = self.bytes.len();
         coder.slice(&mut self.bytes)?;
-        self.made.bytes += (self.bytes.len() - before) as u64;
+        made.bytes = (self.bytes.len() - before) as u64;
         if coder.is_done() {
-            self.made.lengths = Some(coder.lengths());
+            made.lengths = Some(coder.lengths());
+            made.needs_last_chunk = coder.is_chunked();
             self.coder = None;
         }
-        Ok(())
+        Ok(made)
     }
 
     /// Bytes of `bytes` yet to be sent.
@@ -147,7 +151,7 @@ impl Output {
         self.bytes.clear();
         self.sent = 0;
         self.files.clear();
-        (self.coder, self.made) = (None, Made::default());
+        self.coder = None;
     }
 
     /// Queues the body of a response, which is in the file of `entry`: all of it, one range, or parts between heads of
@@ -196,10 +200,6 @@ impl Output {
     /// Sends what fits. To be called when the socket may be writable. Errors: of the socket; of kind `Other`, with a
     /// sentence: a file can't be read, or has become shorter than its response promises.
     pub(crate) fn flush(&mut self, socket: &Socket, options: SendOptions) -> io::Result<Flush> {
-        if self.coder.is_none() {
-            return self.flush_made(socket, options);
-        }
-        self.make_slice()?;
         let is_last = self.coder.is_none();
         let closing = options.closing && is_last;
         match self.flush_made(socket, SendOptions { closing, ..options })? {

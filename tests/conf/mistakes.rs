@@ -110,6 +110,13 @@ fn regexes_that_nginx_refuses_are_refused() {
 const INTENDED: &[(&str, &str, &str, &str)] = &[
     ("add_header \"a b\" c;", "invalid header name \"a b\"", "", "clients would not take the response"),
     ("add_header \"a:\" c;", "invalid header name \"a:\"", "", "as above"),
+    ("add_trailer \"a b\" c;", "invalid header name \"a b\"", "", "as above"),
+    (
+        "add_trailer content-length 1;",
+        "\"content-length\" can't be a trailer",
+        "",
+        "RFC 9110 6.5.1: it MUST NOT be one",
+    ),
     ("error_page 404 =70000 /x;", "invalid value \"=70000\"", "", "no client knows such a status"),
     ("location @a {} location @a {}", "duplicate location \"@a\"", "", "the second is never reached"),
     ("try_files $uri =1;", "invalid code \"=1\"", "", "nginx then answers nothing and keeps the client waiting"),

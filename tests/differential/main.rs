@@ -146,7 +146,9 @@ sites!(
     gunzip,
     passwords,
     satisfy,
-    limit_except
+    limit_except,
+    trailers,
+    unchunked
 );
 
 #[test]

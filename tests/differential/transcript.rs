@@ -193,6 +193,7 @@ fn described(response: Result<Response, Nothing>, to_head: bool, server: &Server
         if response.ended_by_close { " up to the end" } else { "" }
     ));
     lines.push(format!("> {}", body.escape_debug()));
+    lines.extend(response.trailers.iter().map(|trailer| format!("trailer: {}", placeholders(trailer))));
     lines
 }
 

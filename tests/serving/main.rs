@@ -18,3 +18,4 @@ mod sites;
 mod system_calls;
 mod tables;
 mod timeouts;
+mod trailers;

@@ -20,6 +20,8 @@ pub struct Response {
     /// In the order they came, names as they were spelled.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
+    /// The fields behind a body in chunks, a line each.
+    pub trailers: Vec<String>,
     /// The body ended where the connection did, with or without a length that promised more.
     pub ended_by_close: bool,
 }
@@ -170,8 +172,12 @@ impl Client {
             let size = usize::from_str_radix(line.split(';').next().unwrap_or("").trim(), 16);
             let size = size.map_err(|_| Nothing::Garbage)?;
             if size == 0 {
-                while !self.line()?.is_empty() {}
-                return Ok(());
+                loop {
+                    match self.line()? {
+                        line if line.is_empty() => return Ok(()),
+                        line => response.trailers.push(line),
+                    }
+                }
             }
             if !self.fill_to(size + 2)? {
                 response.ended_by_close = true;
@@ -235,5 +241,5 @@ fn parse_head(head: &[u8]) -> Option<Response> {
     let reason = first.next().unwrap_or("").to_owned();
     let header = |line: &str| line.split_once(": ").map(|(n, v)| (n.to_owned(), v.to_owned()));
     let headers = lines.map(header).collect::<Option<Vec<_>>>()?;
-    Some(Response { version, status, reason, headers, body: Vec::new(), ended_by_close: false })
+    Some(Response { version, status, reason, headers, body: Vec::new(), trailers: Vec::new(), ended_by_close: false })
 }

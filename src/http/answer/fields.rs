@@ -9,6 +9,7 @@ pub(super) struct Fields<'a> {
     pub content_length: Option<u64>,
     pub last_modified: Option<&'a [u8]>,
     pub etag: Option<&'a [u8]>,
+    /// The body goes out in chunks; the head's writer decides.
     pub is_chunked: bool,
     pub accept_ranges: bool,
     pub content_range: Option<(ByteRange, u64)>,

@@ -6,7 +6,7 @@
 
 use super::conditions::{self, etag, last_modified};
 use super::fields::Fields;
-use super::{charset, gzip, head, ranges};
+use super::{charset, chunks, gzip, head, ranges};
 use crate::http::exchange::media_type;
 use crate::http::exchange::{Answer, Body, Coded, Cx, Exchange, Found, Part};
 use crate::http::message::conditional::{Outcome, Validators};
@@ -61,8 +61,8 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found
             fields.last_modified = Some(last_modified(cx, found));
             fields.content_length = Some(only.size());
             fields.content_range = Some((only, found.len));
-            head::write(ex, cx, out, &fields);
-            Body::File { start: only.start, end: only.end }
+            head::write(ex, cx, out, &mut fields);
+            chunks::framed(ex, cx, &fields, Body::File { start: only.start, end: only.end })
         }
         several => write_parts(ex, cx, out, fields, found, several),
     };
@@ -73,14 +73,14 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found
 fn write_whole(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut fields: Fields, found: &Found) -> Body {
     let (coded, kept) = (ex.response.codings.coded, ex.response.kept);
     if ex.response.codings.is_coded() {
-        gzip::frame(ex, cx, &mut fields, kept);
+        gzip::frame(&mut fields, kept);
     }
+    head::write(ex, cx, out, &mut fields);
     let is_chunked = fields.is_chunked;
-    head::write(ex, cx, out, &fields);
     match coded {
         Coded::Gzip(recipe) => Body::Gzip { recipe, kept, is_chunked },
         Coded::Gunzip => Body::Gunzip { is_chunked },
-        Coded::No | Coded::Refused => Body::File { start: 0, end: found.len },
+        Coded::No | Coded::Refused => chunks::framed(ex, cx, &fields, Body::File { start: 0, end: found.len }),
     }
 }
 
@@ -99,13 +99,13 @@ fn write_parts(
     let mut content_type = Vec::new();
     multipart.response_type(&mut content_type);
     ex.response.status = 206;
-    let fields = Fields {
+    let mut fields = Fields {
         content_type: Some(&content_type),
         last_modified: Some(last_modified(cx, found)),
         content_length: Some(multipart.content_length(ranges)),
         ..fields
     };
-    head::write(ex, cx, out, &fields);
+    head::write(ex, cx, out, &mut fields);
     let part = |range: &ByteRange| {
         let mut head = Vec::new();
         multipart.part_head(&mut head, *range);
@@ -113,5 +113,5 @@ fn write_parts(
     };
     let mut close = Vec::new();
     multipart.end(&mut close);
-    Body::Parts { parts: ranges.iter().map(part).collect(), close }
+    chunks::framed(ex, cx, &fields, Body::Parts { parts: ranges.iter().map(part).collect(), close })
 }

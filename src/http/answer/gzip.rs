@@ -9,7 +9,6 @@ use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Coded, Cx, Embedded, Exchange};
 use crate::http::message::accept_encoding::Coding;
 use crate::http::message::gzip::Recipe;
-use crate::http::message::head::Version;
 use std::io::Write;
 
 /// `gzip`: whether answers are compressed.
@@ -132,18 +131,10 @@ pub(super) fn decide(ex: &mut Exchange, cx: &Cx, status: u16, media_type: Option
     };
 }
 
-/// Leaves out of the head what does not hold for an answer that is coded on its way, and says how its end is found.
-pub(super) fn frame(ex: &mut Exchange, cx: &Cx, fields: &mut Fields, kept: Option<u64>) {
+/// Leaves out of the head what does not hold for an answer that is coded on its way.
+pub(super) fn frame(fields: &mut Fields, kept: Option<u64>) {
     fields.accept_ranges = false;
     fields.content_length = kept;
-    if kept.is_some() || ex.is_head(cx) {
-        return;
-    }
-    // nginx: ngx_http_chunked_header_filter.
-    match ex.head.version {
-        Version::Http11 => fields.is_chunked = true,
-        Version::Http10 => ex.fate.keep_alive = false,
-    }
 }
 
 /// Header filter: Content-Encoding, behind what the conf adds.

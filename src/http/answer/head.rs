@@ -3,7 +3,7 @@
 use super::conditions::sent_etag;
 use super::fields::Fields;
 use super::server_tokens::product;
-use super::{cors, gzip, gzip_ok, headers, ranges, redirect};
+use super::{chunks, cors, gzip, gzip_ok, headers, ranges, redirect};
 use crate::http::exchange::limits;
 use crate::http::exchange::{Cx, Exchange};
 use crate::http::message::status;
@@ -18,8 +18,9 @@ fn put(out: &mut Vec<u8>, parts: &[&[u8]]) {
     parts.iter().for_each(|part| out.extend_from_slice(part));
 }
 
-/// Appends the head.
-pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &Fields) {
+/// Appends the head; decides whether the body goes out in chunks.
+pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &mut Fields) {
+    chunks::frame(ex, cx, fields);
     let start = out.len();
     let mut number = itoa::Buffer::new();
     let scope = &ex.location_of(cx).scope;

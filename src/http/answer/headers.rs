@@ -16,34 +16,17 @@ pub struct AddHeader {
 }
 
 /// `add_header`: the fields that responses get besides their own.
-pub static ADD_HEADER: Setting<Vec<AddHeader>> = Setting::many(
-    &["add_header"],
-    |args, headers: &mut Vec<AddHeader>| {
-        let name = args.str(0)?.to_owned();
-        if name.is_empty() || !name.bytes().all(is_token) {
-            return Err(args.bad(0, format!("invalid header name \"{name}\"")));
-        }
-        let always = args.len() == 3;
-        if always && args.str(2)? != "always" {
-            let value = format!("{} {}", args.str(1)?, args.str(2)?);
-            return Err(args
-                .bad(2, format!("invalid parameter \"{}\"", args.str(2)?))
-                .help(format!("\"always\" can stand here; quote a value of several words: \"{value}\"")));
-        }
-        headers.push(AddHeader { name, value: Template::parse(args, 1)?, always });
-        Ok(())
-    },
-)
-.contexts(Contexts::HTTP_AND_IF)
-.inherits_by(&ADD_HEADER_INHERIT, |own, outer| own.iter().chain(outer).cloned().collect())
-.args(2, 3)
-.syntax("NAME VALUE [always]")
-.about(
-    "Adds a header field to responses with status 200, 201, 204, 206, 301, 302, 303, 304, 307 or 308, with `always` \
-     to all. A block with one of its own inherits none, unless `add_header_inherit` says so. A field whose value is \
-     empty is not sent. `Last-Modified`, `ETag` and `Allow` take the place of the response's own; an empty value \
-     removes it. Conditions and ranges go by what is sent.",
-);
+pub static ADD_HEADER: Setting<Vec<AddHeader>> = Setting::many(&["add_header"], AddHeader::add)
+    .contexts(Contexts::HTTP_AND_IF)
+    .inherits_by(&ADD_HEADER_INHERIT, AddHeader::merge)
+    .args(2, 3)
+    .syntax("NAME VALUE [always]")
+    .about(
+        "Adds a header field to responses with status 200, 201, 204, 206, 301, 302, 303, 304, 307 or 308, with \
+         `always` to all. A block with one of its own inherits none, unless `add_header_inherit` says so. A field \
+         whose value is empty is not sent. `Last-Modified`, `ETag` and `Allow` take the place of the response's own; \
+         an empty value removes it. Conditions and ranges go by what is sent.",
+    );
 
 /// `add_header_inherit`: whether a block has the fields of the block around it as well.
 pub static ADD_HEADER_INHERIT: Setting<Inherit> =
@@ -170,12 +153,40 @@ impl Own {
 }
 
 impl AddHeader {
-    fn applies(&self, status: u16) -> bool {
+    /// Adds the field that a directive says.
+    pub(super) fn add(args: &mut conf::Args, fields: &mut Vec<AddHeader>) -> Result<(), conf::Error> {
+        let name = args.str(0)?.to_owned();
+        if name.is_empty() || !name.bytes().all(is_token) {
+            return Err(args.bad(0, format!("invalid header name \"{name}\"")));
+        }
+        let always = args.len() == 3;
+        if always && args.str(2)? != "always" {
+            let value = format!("{} {}", args.str(1)?, args.str(2)?);
+            return Err(args
+                .bad(2, format!("invalid parameter \"{}\"", args.str(2)?))
+                .help(format!("\"always\" can stand here; quote a value of several words: \"{value}\"")));
+        }
+        fields.push(AddHeader { name, value: Template::parse(args, 1)?, always });
+        Ok(())
+    }
+
+    /// The fields of a block, and behind them those of the block around it.
+    #[allow(clippy::ptr_arg, reason = "a setting joins values of its own type")]
+    pub(super) fn merge(own: &Vec<AddHeader>, outer: &Vec<AddHeader>) -> Vec<AddHeader> {
+        own.iter().chain(outer).cloned().collect()
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether a response with this status has the field.
+    pub(super) fn applies(&self, status: u16) -> bool {
         self.always || is_safe(status)
     }
 
     /// Appends the value.
-    fn value(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
+    pub(super) fn value(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
         let start = out.len();
         self.value.eval(ex, cx, out);
         no_line_breaks(&mut out[start..]);

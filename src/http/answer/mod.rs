@@ -1,6 +1,7 @@
 //! From an answer to bytes: conditions, ranges, the head and its fields, redirects, the built-in pages.
 
 pub mod charset;
+pub mod chunks;
 pub mod conditions;
 pub mod cors;
 mod fields;
@@ -16,3 +17,4 @@ pub mod ranges;
 pub mod redirect;
 pub mod response;
 pub mod server_tokens;
+pub mod trailers;

@@ -2,11 +2,11 @@
 
 use super::conditions::{etag, last_modified};
 use super::fields::Fields;
-use super::{charset, file, gzip, head, pages};
+use super::{charset, chunks, file, gzip, head, pages};
 use crate::http::exchange::{Answer, Body, Coded, Cx, Exchange};
 use crate::http::exchange::{limits, media_type};
 use crate::http::message::date;
-use crate::http::message::gzip::{LAST_CHUNK, Recipe, put_chunk, whole};
+use crate::http::message::gzip::{Recipe, whole};
 use crate::http::message::status;
 
 /// Appends the head, and the body unless it is in a file. `None`: the connection is to be closed without a response.
@@ -27,8 +27,8 @@ pub(in crate::http) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answ
             let last_modified =
                 found.as_ref().map(|found| last_modified(cx, found)).or(dated.as_ref().map(|date| &date[..]));
             let etag = found.as_ref().and_then(|found| etag(ex, cx, found));
-            let fields = Fields { last_modified, etag, ..Fields::default() };
-            head::write(ex, cx, out, &fields);
+            let mut fields = Fields { last_modified, etag, ..Fields::default() };
+            head::write(ex, cx, out, &mut fields);
             Body::None
         }
         Answer::Error(status) => write_page(ex, cx, out, status),
@@ -73,13 +73,13 @@ fn write_small(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut fields: Fields
     }
     // The types that are compressed are named without a charset.
     let content_type = fields.content_type.map(|media_type| charset::content_type(ex, cx, media_type));
-    let fields = Fields { content_type: content_type.as_deref(), ..fields };
+    let mut fields = Fields { content_type: content_type.as_deref(), ..fields };
     if let Coded::Gzip(recipe) = ex.response.codings.coded {
         return write_small_coded(ex, cx, out, fields, body, recipe);
     }
-    head::write(ex, cx, out, &fields);
+    head::write(ex, cx, out, &mut fields);
     if !empty && !ex.is_head(cx) {
-        out.extend_from_slice(body);
+        chunks::put_body(ex, cx, &fields, out, body);
     }
     Body::None
 }
@@ -93,18 +93,13 @@ fn write_small_coded(
     body: &[u8],
     recipe: Recipe,
 ) -> Body {
-    gzip::frame(ex, cx, &mut fields, None);
-    head::write(ex, cx, out, &fields);
+    gzip::frame(&mut fields, None);
+    head::write(ex, cx, out, &mut fields);
     if ex.is_head(cx) {
         return Body::None;
     }
     let coded = whole(recipe, body);
+    chunks::put_body(ex, cx, &fields, out, &coded);
     ex.response.codings.lengths = Some((body.len() as u64, coded.len() as u64));
-    if fields.is_chunked {
-        put_chunk(out, &coded);
-        out.extend_from_slice(LAST_CHUNK);
-    } else {
-        out.extend_from_slice(&coded);
-    }
     Body::None
 }

@@ -84,22 +84,6 @@ pub fn whole(recipe: Recipe, mut bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Appends `bytes` as a chunk (RFC 9112 section 7.1); nothing for none, which would be the last.
-pub fn put_chunk(out: &mut Vec<u8>, bytes: &[u8]) {
-    if bytes.is_empty() {
-        return;
-    }
-    let len = bytes.len();
-    let digits = (usize::BITS - len.leading_zeros()).div_ceil(4);
-    out.extend((0..digits).rev().map(|digit| b"0123456789abcdef"[len >> (4 * digit) & 15]));
-    out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(bytes);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// The chunk behind the last, without trailers.
-pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,14 +124,5 @@ mod tests {
         let last = gzip.len() - 5;
         gzip[last] ^= 1;
         assert_eq!(undo(&gzip, 100), Err(Malformed), "another sum");
-    }
-
-    #[test]
-    fn chunks_say_their_length() {
-        let mut out = Vec::new();
-        put_chunk(&mut out, b"");
-        put_chunk(&mut out, b"abc");
-        put_chunk(&mut out, &[b'x'; 0x1a0]);
-        assert_eq!(out, [b"3\r\nabc\r\n1a0\r\n", &[b'x'; 0x1a0][..], b"\r\n"].concat());
     }
 }

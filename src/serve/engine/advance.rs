@@ -4,7 +4,7 @@ use super::{BATCH_MAX, Engine};
 use crate::http::exchange::limits;
 use crate::http::exchange::{After, Cx};
 use crate::serve::connection::{Conn, LULL_MS, Need, State};
-use crate::serve::output::{Flush, Made, SendOptions};
+use crate::serve::output::{Flush, SendOptions};
 use crate::serve::session::{Read, Session};
 use crate::serve::settings::{SENDFILE, TCP_NOPUSH};
 use std::io;
@@ -132,15 +132,29 @@ impl Engine {
         Some(if stop == Flush::Blocked { Need::Write } else { Need::Turn })
     }
 
-    /// Sends, and counts what has been made meanwhile.
+    /// Sends; of a body that is made as it is sent, the next slice.
     pub(super) fn send_queued(&self, conn: &Conn, session: &mut Session, options: SendOptions) -> io::Result<Flush> {
-        let flushed = session.out.flush(&conn.socket, options);
-        let made = session.out.take_made();
-        if made != Made::default() {
-            session.ex.add_sent(made.bytes);
-            made.lengths.into_iter().for_each(|(before, after)| session.ex.set_coded(before, after));
+        if session.out.has_coder() {
+            self.make_slice(conn, session)?;
         }
-        flushed
+        session.out.flush(&conn.socket, options)
+    }
+
+    /// Makes the next slice of a body, and counts it.
+    fn make_slice(&self, conn: &Conn, session: &mut Session) -> io::Result<()> {
+        let Session { input, start, ex, out, .. } = session;
+        let made = out.make_slice()?;
+        ex.add_sent(made.bytes);
+        if made.needs_last_chunk {
+            let before = out.bytes.len();
+            ex.put_last_chunk(&cx!(self, conn, &input[*start..]), &mut out.bytes);
+            ex.add_sent((out.bytes.len() - before) as u64);
+        }
+        // In nginx's order, which is why no trailer has a $gzip_ratio.
+        if let Some((before, after)) = made.lengths {
+            ex.set_coded(before, after);
+        }
+        Ok(())
     }
 
     /// To `Flush`: nothing is queued behind the response that is; all of it goes out, then `after`.

@@ -122,7 +122,7 @@ fn push_gzip(ex: &mut Exchange, cx: &Cx, out: &mut Output, mut coder: Coder, key
         coder = coder.with_keeper(Keeper::new(cache.clone(), key));
         if let Some(total) = kept {
             let mut kept = Kept::new(cache.clone(), key, total);
-            if total <= PART as u64 && kept.read(&mut out.bytes) {
+            if total <= PART as u64 && !coder.is_chunked() && kept.read(&mut out.bytes) {
                 return ex.set_coded(coder.lengths().0, total);
             }
             coder = coder.with_kept(Kept::new(cache.clone(), key, total));

@@ -13,6 +13,12 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         drover: "416 open",
         reason: TWICE,
     },
+    Difference {
+        site: "trailers",
+        probe: "GET /digits.txt Host: some Range: bytes=200-",
+        drover: "416 open",
+        reason: TWICE,
+    },
     Difference { site: "mirror", probe: "GET /archive.tar.gz Range: bytes=400000-", drover: "416 open", reason: TWICE },
     Difference { site: "container", probe: "GET /config.js Range: bytes=2-5", drover: "416 open", reason: TWICE },
     Difference {

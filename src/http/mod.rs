@@ -59,8 +59,8 @@ use exchange::{
     split_clients, variables,
 };
 use phases::{
-    access, auth_basic, autoindex, body_limit, clean_urls, empty_gif, error_page, gzip_static, index, internal,
-    limit_conn, limit_req, random_index, realip, rewrite, satisfy, spa_fallback, target, try_files,
+    access, auth_basic, autoindex, body_limit, clean_urls, empty_gif, error_page, gzip_static, header_lines, index,
+    internal, limit_conn, limit_req, random_index, realip, rewrite, satisfy, spa_fallback, target, try_files,
 };
 use site::{block, limit_except, listen, location, log_format, referers, root, script, server, server_name};
 
@@ -111,6 +111,7 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     limit_conn::DIRECTIVES,
     realip::DIRECTIVES,
     limits::DIRECTIVES,
+    header_lines::DIRECTIVES,
     limit_rate::DIRECTIVES,
     body_limit::DIRECTIVES,
     log_format::DIRECTIVES,

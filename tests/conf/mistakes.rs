@@ -88,6 +88,11 @@ fn mistakes_in_limits_are_called_what_nginx_calls_them() {
 }
 
 #[test]
+fn mistakes_about_requests_and_connections_are_called_what_nginx_calls_them() {
+    same_words(include_str!("mistakes/requests.txt").lines(), in_server);
+}
+
+#[test]
 fn mistakes_in_a_whole_conf_are_called_what_nginx_calls_them() {
     same_words(include_str!("mistakes/main.txt").lines(), str::to_owned);
 }
@@ -125,6 +130,7 @@ const INTENDED: &[(&str, &str, &str, &str)] = &[
     ("access_log %dir%/a late; } log_format late x; server {", "", "unknown log format", "the order does not matter"),
     ("location ~ '(?<=a|bc?)d' {}", "", "lookbehind", "PCRE2 takes them from 10.43 on"),
     ("gunzip on; gzip_cache 1m;", "\"gzip_cache\" directive is not allowed here", "unknown directive", "not nginx's"),
+    ("max_headers x;", "invalid number", "unknown directive", "nginx has it from 1.29.8 on"),
     ("error_log memory:32k;", "", "nginx was built without debug support", "it needs no debugger"),
     ("error_log memory:x;", "invalid buffer size \"x\"", "nginx was built without debug support", "as nginx with it"),
     (

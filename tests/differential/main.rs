@@ -9,6 +9,7 @@
 mod support;
 
 mod guard_log;
+mod header_log;
 mod intended;
 mod limit_log;
 mod log_targets;
@@ -148,7 +149,9 @@ sites!(
     satisfy,
     limit_except,
     trailers,
-    unchunked
+    unchunked,
+    header_lines,
+    header_lines_by_default
 );
 
 #[test]

@@ -4,7 +4,7 @@ use super::cx::Cx;
 use super::state::{Exchange, Progress};
 use crate::conf::{self, Contexts, Setting};
 use crate::http::message::field::Id;
-use crate::http::message::head::{Blame, Field, Framing, Head};
+use crate::http::message::head::{Blame, Field, Framing, Head, Span};
 use crate::http::message::proxy_protocol::{Broken, NoTlv};
 use crate::http::message::reject::{Phase, Reject};
 use crate::http::site::regex::MatchError;
@@ -174,6 +174,12 @@ pub fn rejected(ex: &Exchange, cx: &Cx, reject: Reject) {
     let level =
         if matches!(reject, Reject::BodyTooLarge | Reject::ChunkedBodyTooLarge) { Level::Error } else { Level::Info };
     log::emit!(level, at: Here { ex, cx, doing }, "{reject}{}", Said(&ex.head, cx.input, reject));
+}
+
+/// A header line does not count, because of its name.
+pub fn field_ignored(ex: &Exchange, cx: &Cx, line: Span) {
+    let doing = Phase::Headers.to_string();
+    log::info!(at: Here { ex, cx, doing }, "client sent invalid header line: {}", Quoted(line.of(cx.input)));
 }
 
 /// The request's method is one that no conf can allow.

@@ -144,7 +144,6 @@ pub(in crate::http) fn head_limits(server: &Server) -> Limits {
     Limits {
         line: large.size.max(first).min(LARGEST_HEAD) as usize,
         head: first.saturating_add(large.size.saturating_mul(large.number)).min(LARGEST_HEAD) as usize,
-        ..Limits::default()
     }
 }
 

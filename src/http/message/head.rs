@@ -49,16 +49,12 @@ pub struct Limits {
     pub line: usize,
     /// Bytes of the whole head: all large_client_header_buffers buffers together.
     pub head: usize,
-    /// Field lines.
-    pub fields: usize,
-    /// Keep fields with `_` in their name (underscores_in_headers).
-    pub underscores: bool,
 }
 
 impl Default for Limits {
-    /// nginx's defaults, and at most 1000 fields.
+    /// nginx's defaults.
     fn default() -> Self {
-        Self { line: 8 << 10, head: 32 << 10, fields: 1000, underscores: false }
+        Self { line: 8 << 10, head: 32 << 10 }
     }
 }
 
@@ -135,6 +131,15 @@ pub struct Field {
     pub id: Option<Id>,
 }
 
+/// A field line whose name has other bytes than letters, digits and `-`: the conf of the server says whether it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unusual {
+    /// The field.
+    pub field: Field,
+    /// The number of fields before it in [`Head::fields`].
+    pub behind: u16,
+}
+
 /// The part of the head that is to blame when it's refused, for the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Blame {
@@ -173,8 +178,10 @@ pub struct Head {
     pub version: Version,
     /// The version as the client wrote it ($server_protocol).
     pub version_text: Span,
-    /// The field lines in the client's order, without those whose name is malformed or has a `_` that is not allowed.
+    /// The field lines in the client's order, without those with unusual names that do not count.
     pub fields: Vec<Field>,
+    /// The field lines with unusual names, until it is decided whether they count.
+    pub unusual: Vec<Unusual>,
     /// Index + 1 into `fields` of the first field of each known name.
     pub(super) known: [u16; Id::COUNT],
     /// How the end of the body is found (RFC 9112 section 6.3).
@@ -199,11 +206,37 @@ pub struct Head {
 }
 
 impl Head {
-    /// Makes it ready for the next request; keeps the capacity of `fields`.
+    /// Makes it ready for the next request; keeps the capacity of its lists.
     pub fn clear(&mut self) {
-        let mut fields = std::mem::take(&mut self.fields);
+        let (mut fields, mut unusual) = (std::mem::take(&mut self.fields), std::mem::take(&mut self.unusual));
         fields.clear();
-        *self = Self { fields, ..Self::default() };
+        unusual.clear();
+        *self = Self { fields, unusual, ..Self::default() };
+    }
+
+    /// Takes all field lines out, in the client's order; the flag says that the name is unusual.
+    pub fn take_lines(&mut self) -> Vec<(Field, bool)> {
+        let mut lines = Vec::with_capacity(self.fields.len() + self.unusual.len());
+        let mut unusual = self.unusual.drain(..).peekable();
+        for (number, field) in self.fields.drain(..).enumerate() {
+            while let Some(before) = unusual.next_if(|before| usize::from(before.behind) <= number) {
+                lines.push((before.field, true));
+            }
+            lines.push((field, false));
+        }
+        lines.extend(unusual.map(|last| (last.field, true)));
+        self.known = [0; Id::COUNT];
+        lines
+    }
+
+    /// Adds a field line at the end.
+    pub fn push(&mut self, field: Field) {
+        if let Some(id) = field.id
+            && self.known[id as usize] == 0
+        {
+            self.known[id as usize] = self.fields.len() as u16 + 1;
+        }
+        self.fields.push(field);
     }
 
     /// The raw path: not decoded, not normalised, without the query. `/` for an absolute-form target without a path.

@@ -4,7 +4,7 @@
 //! rules of RFC 9112 decide.
 
 use super::field::{Id, elements};
-use super::head::{Blame, Field, Framing, Head, Limits, Span, Version};
+use super::head::{Blame, Field, Framing, Head, Limits, Span, Unusual, Version};
 use super::host;
 use super::reject::Reject;
 use super::request_line;
@@ -72,6 +72,9 @@ fn end_in_sight(head: &mut Head, buf: &[u8]) -> bool {
 /// How many fields the first attempt has room for; more are rare and get a second attempt with room for all.
 const USUAL_FIELDS: usize = 32;
 
+/// The most fields that a head has numbers for.
+const MOST_FIELDS: usize = u16::MAX as usize - 1;
+
 /// Parses the field lines; returns their length with the empty line, or `None` while they are incomplete.
 fn field_lines(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Option<usize>, Reject> {
     let lines = buf.get(head.fields_at..).unwrap_or_default();
@@ -79,7 +82,7 @@ fn field_lines(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Option<us
     match httparse::parse_headers(lines, &mut room) {
         Ok(httparse::Status::Complete((len, headers))) => take_fields(head, buf, limits, headers).map(|()| Some(len)),
         Ok(httparse::Status::Partial) => Ok(None),
-        Err(httparse::Error::TooManyHeaders) if limits.fields > USUAL_FIELDS => many_field_lines(head, buf, limits),
+        Err(httparse::Error::TooManyHeaders) => many_field_lines(head, buf, limits),
         Err(error) => refuse_fields(head, buf, limits, &room, error),
     }
 }
@@ -88,7 +91,8 @@ fn field_lines(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Option<us
 #[inline(never)]
 fn many_field_lines(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Option<usize>, Reject> {
     let lines = buf.get(head.fields_at..).unwrap_or_default();
-    let mut room = vec![httparse::EMPTY_HEADER; limits.fields.min(usize::from(u16::MAX) - 1)];
+    let count = memchr::memchr_iter(b'\n', lines).count();
+    let mut room = vec![httparse::EMPTY_HEADER; count.min(MOST_FIELDS)];
     match httparse::parse_headers(lines, &mut room) {
         Ok(httparse::Status::Complete((len, headers))) => take_fields(head, buf, limits, headers).map(|()| Some(len)),
         Ok(httparse::Status::Partial) => Ok(None),
@@ -123,10 +127,8 @@ fn line_behind(head: &Head, buf: &[u8], last: Option<&httparse::Header>) -> Span
 }
 
 fn take_fields(head: &mut Head, buf: &[u8], limits: &Limits, headers: &[httparse::Header]) -> Result<(), Reject> {
-    if headers.len() > limits.fields {
-        return Err(Reject::TooManyFields);
-    }
     head.fields.clear();
+    head.unusual.clear();
     head.known = [0; Id::COUNT];
     for header in headers {
         let (name, value) = (Span::within(buf, header.name.as_bytes()), Span::within(buf, header.value));
@@ -138,7 +140,8 @@ fn take_fields(head: &mut Head, buf: &[u8], limits: &Limits, headers: &[httparse
         }
         let id = Id::of(header.name.as_bytes());
         let field = Field { name, value, id };
-        if id.is_none() && !is_plain_name(header.name.as_bytes(), limits.underscores) {
+        if id.is_none() && !is_usual_name(header.name.as_bytes()) {
+            head.unusual.push(Unusual { field, behind: head.fields.len() as u16 });
             continue;
         }
         if let Some(id) = id {
@@ -155,9 +158,9 @@ fn take_fields(head: &mut Head, buf: &[u8], limits: &Limits, headers: &[httparse
     Ok(())
 }
 
-/// nginx drops fields with other names (ignore_invalid_headers): an underscore would be taken for a hyphen further on.
-fn is_plain_name(name: &[u8], underscores: bool) -> bool {
-    name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-' || (underscores && *b == b'_'))
+/// Whether the name has nothing but letters, digits and hyphens, as all that are registered.
+fn is_usual_name(name: &[u8]) -> bool {
+    name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
 }
 
 /// The rules that need the whole head.

@@ -9,6 +9,7 @@ pub mod clean_urls;
 pub mod empty_gif;
 pub mod error_page;
 pub mod gzip_static;
+pub mod header_lines;
 pub mod index;
 pub mod internal;
 pub mod limit_conn;

@@ -4,8 +4,8 @@
 //! the walk nor another phase. A new phase is a file and a line in the list of this file.
 
 use super::{
-    access, alias, auth_basic, autoindex, body_limit, clean_urls, empty_gif, error_page, gzip_static, index, internal,
-    limit_conn, limit_req, random_index, realip, rewrite, satisfy, static_files, target, try_files,
+    access, alias, auth_basic, autoindex, body_limit, clean_urls, empty_gif, error_page, gzip_static, header_lines,
+    index, internal, limit_conn, limit_req, random_index, realip, rewrite, satisfy, static_files, target, try_files,
 };
 use crate::http::answer::{cors, response};
 use crate::http::exchange::{Action, Answer, Coded, Cx, Exchange, Flow, Found, Listed, LookupKind, Progress};
@@ -115,7 +115,7 @@ impl Exchange {
             }
             Ok(Parse::Complete(len)) => {
                 self.account.head_len = len;
-                let flow = match target::find(self, cx) {
+                let flow = match understand(self, cx) {
                     // Whatever the conf says (nginx: ngx_http_process_request_header).
                     Ok(_) if matches!(self.head.method, Method::Trace | Method::Connect) => {
                         error_lines::method_refused(self, cx);
@@ -191,6 +191,14 @@ impl Exchange {
         }
         self.reject(cx, out, Reject::TimedOut)
     }
+}
+
+/// The server and the uri of a request whose head is whole, and the header lines that count. `Ok(false)`: a regex among
+/// the names of servers failed.
+fn understand(ex: &mut Exchange, cx: &Cx) -> Result<bool, Reject> {
+    let selected = target::find(ex, cx)?;
+    header_lines::check(ex, cx)?;
+    Ok(selected)
 }
 
 /// Goes where `flow` leads until the driver has something to do.

@@ -1,4 +1,5 @@
 mod conditions;
+mod header_lines;
 mod variables;
 
 use super::*;

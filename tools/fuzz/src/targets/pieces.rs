@@ -66,7 +66,7 @@ pub(crate) const REQUEST: Target = Target {
 
 /// A head that arrives in two pieces is parsed like a head that arrives at once.
 fn request(input: &[u8]) {
-    let limits = Limits { line: 600, head: 2000, fields: 40, underscores: input.len().is_multiple_of(2) };
+    let limits = Limits { line: 600, head: 2000 };
     let mut whole = Head::default();
     let result = request::parse(&mut whole, input, &limits);
     for field in &whole.fields {
@@ -81,7 +81,8 @@ fn request(input: &[u8]) {
     if cut < len {
         assert_eq!(request::parse(&mut pieces, input, &limits), result);
     }
-    assert_eq!((whole.fields, whole.host, whole.framing), (pieces.fields, pieces.host, pieces.framing));
+    assert_eq!((whole.fields, whole.unusual), (pieces.fields, pieces.unusual));
+    assert_eq!((whole.host, whole.framing), (pieces.host, pieces.framing));
 }
 
 pub(crate) const CHUNKED: Target = Target {

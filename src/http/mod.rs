@@ -55,8 +55,8 @@ use answer::{
     trailers,
 };
 use exchange::{
-    Embedded, authorization, error_lines, file_path, geo, limits, map, media_type, proxied, referer, service_variables,
-    split_clients, variables,
+    Embedded, authorization, error_lines, file_path, geo, keep_alive, limits, lingering, map, media_type, proxied,
+    referer, service_variables, split_clients, variables,
 };
 use phases::{
     access, auth_basic, autoindex, body_limit, clean_urls, empty_gif, error_page, gzip_static, header_lines, index,
@@ -110,6 +110,8 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     limit_req::DIRECTIVES,
     limit_conn::DIRECTIVES,
     realip::DIRECTIVES,
+    keep_alive::DIRECTIVES,
+    lingering::DIRECTIVES,
     limits::DIRECTIVES,
     header_lines::DIRECTIVES,
     limit_rate::DIRECTIVES,

@@ -64,7 +64,7 @@ fn converse(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrup
         if woken.has_command {
             match interrupts.obey(engine) {
                 Shutdown::Fast => break,
-                Shutdown::Graceful => conn.shorten_idle(idle_since + LULL_MS),
+                Shutdown::Graceful => _ = conn.shorten_idle(idle_since + LULL_MS),
                 Shutdown::No => {}
             }
         }
@@ -80,8 +80,8 @@ fn converse(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrup
                 Need::Close => Need::Close,
                 _ => step(engine, conn, false),
             };
-        } else if woken.has_waiting && now < idle_since + conn.lull_ms() {
-            (is_wanted, backlog_from) = (true, idle_since + conn.lull_ms());
+        } else if woken.has_waiting && now < conn.reusable(idle_since).time_ms() {
+            (is_wanted, backlog_from) = (true, conn.reusable(idle_since).time_ms());
         } else if woken.has_waiting && conn.unfinished() != Unfinished::Nothing {
             backlog_from = now + LULL_MS;
         } else if woken.has_waiting {

@@ -31,7 +31,7 @@
 //!           the body is over, Close; or is malformed  Linger, closed           close
 //!           the client closes, the socket fails       closed                   on_discard, broken
 //!           deadline                                  closed                   timed_out
-//!  Linger   the client closes, 5 s of silence, 30 s   closed                   on_linger, timed_out
+//!  Linger   the client closes, lingering_* is over    closed                   on_linger, timed_out
 //!
 //!  Stream(Serve)      a fault, or a shutdown between frames   Stream(LastWords)   on_stream
 //!                     the client closes, the socket fails     closed              on_stream
@@ -121,6 +121,24 @@ pub(super) enum Unfinished {
     Answer,
 }
 
+/// When an idle connection may be closed for another, ms of the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reusable {
+    /// From then on, behind those that have been idle for longer.
+    From(u64),
+    /// The conf holds it until then.
+    HeldUntil(u64),
+}
+
+impl Reusable {
+    /// The time.
+    pub fn time_ms(self) -> u64 {
+        match self {
+            Reusable::From(ms) | Reusable::HeldUntil(ms) => ms,
+        }
+    }
+}
+
 /// A client's connection. An idle one has no memory besides.
 #[derive(Debug)]
 pub struct Conn {
@@ -133,6 +151,8 @@ pub struct Conn {
     pub(super) session: Option<Box<Session>>,
     /// When the wait for the client is over, ms of the loop's clock.
     pub deadline_ms: u64,
+    /// Until when it is kept while it is idle, whatever comes, ms of the clock.
+    pub(super) keep_until_ms: u64,
     /// The client has sent bytes before the response to the request before them was out, and may do so again at any
     /// time.
     pub(super) is_pipelining: bool,
@@ -158,6 +178,7 @@ impl Conn {
             state,
             session: None,
             deadline_ms,
+            keep_until_ms: 0,
             is_pipelining: false,
             undelivered: Undelivered::default(),
             location: location as u32,
@@ -186,17 +207,24 @@ impl Conn {
         matches!(self.state, State::Linger { .. } | State::Stream(Phase::Linger { .. }))
     }
 
-    /// How long an idle client may still send a request when room is needed, ms.
-    pub fn lull_ms(&self) -> u64 {
-        if self.is_new() || self.is_lingering() { FIRST_LULL_MS } else { LULL_MS }
+    /// When it may be closed for another, if it is idle since `idle_since_ms`.
+    pub fn reusable(&self, idle_since_ms: u64) -> Reusable {
+        let lull = if self.is_new() || self.is_lingering() { FIRST_LULL_MS } else { LULL_MS };
+        let from_ms = idle_since_ms + lull;
+        if self.is_kept_alive() && self.keep_until_ms > from_ms {
+            return Reusable::HeldUntil(self.keep_until_ms);
+        }
+        Reusable::From(from_ms)
     }
 
-    /// A shutdown has begun: ends the wait for the next request by `until_ms`, ms of the clock. A client that has just
-    /// come still gets its answer.
-    pub fn shorten_idle(&mut self, until_ms: u64) {
-        if self.is_kept_alive() {
-            self.deadline_ms = self.deadline_ms.min(until_ms);
+    /// A shutdown has begun: ends the wait for the next request by `until_ms`, ms of the clock, if it waits for one. A
+    /// client that has just come still gets its answer.
+    pub fn shorten_idle(&mut self, until_ms: u64) -> bool {
+        let is_idle = self.is_kept_alive();
+        if is_idle {
+            self.deadline_ms = self.deadline_ms.min(until_ms.max(self.keep_until_ms));
         }
+        is_idle
     }
 
     /// The loss of the client if the connection were closed now. For a connection that waits for its client alone; two

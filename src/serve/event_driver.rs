@@ -60,7 +60,7 @@ impl EventDriver {
         match need {
             Need::Close => return self.close(key),
             Need::Idle | Need::Linger => {
-                let from = self.engine.clock.now_ms() + watched.conn.lull_ms();
+                let from = watched.conn.reusable(self.engine.clock.now_ms());
                 self.table.set_reusable(key, from);
             }
             // An event may have come before the turn for which the key is posted: the connection goes on once a turn
@@ -87,7 +87,7 @@ impl Driver for EventDriver {
     fn accept(&mut self, accepted: Accepted, poller: &Poller) {
         let deferred = self.engine.site.is_deferred(accepted.listener);
         let conn = self.engine.open(accepted);
-        let (deadline, lull) = (conn.deadline_ms, conn.lull_ms());
+        let (deadline, reusable) = (conn.deadline_ms, conn.reusable(self.engine.clock.now_ms()));
         let Ok(key) = self.table.insert(Watched { conn, writing: false, is_posted: false }) else { return };
         let Some(watched) = self.table.get_mut(key) else { return };
         let interest = Interest::READ | Interest::RDHUP | Interest::EDGE;
@@ -101,7 +101,7 @@ impl Driver for EventDriver {
             // The kernel has waited for the first bytes: a request is there.
             return self.drive(key, false, poller);
         }
-        self.table.set_reusable(key, self.engine.clock.now_ms() + lull);
+        self.table.set_reusable(key, reusable);
     }
 
     fn ready(&mut self, key: u64, ready: Ready, poller: &Poller) {

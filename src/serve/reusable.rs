@@ -76,11 +76,6 @@ impl ReusableList {
         self.len -= 1;
     }
 
-    /// All keys, in the order of the slots.
-    pub(crate) fn keys(&self) -> Vec<u64> {
-        self.links.iter().map(|link| link.key).filter(|key| *key != 0).collect()
-    }
-
     /// The connection that has waited longest, and from when on it may be closed.
     pub(crate) fn oldest(&self) -> Option<(u64, u64)> {
         self.links.get(self.oldest as usize).map(|link| (link.key, link.from_ms))

@@ -122,7 +122,7 @@ impl SharedDriver {
         let mut inner = self.lock();
         let (is_idle, now) = (matches!(need, Need::Idle | Need::Linger), engine.clock.now_ms());
         if is_idle && inner.shutdown.has_begun() {
-            conn.shorten_idle(now + LULL_MS);
+            let _ = conn.shorten_idle(now + LULL_MS);
         }
         // The lock is held across epoll_ctl: the thread that gets the next event must find the connection in its slot.
         if let Err(error) = watch(&conn, interest | Interest::ONESHOT) {
@@ -134,7 +134,7 @@ impl SharedDriver {
         inner.table.set_deadline(key, deadline);
         let is_first_room = is_idle && inner.table.free() == 0 && inner.table.room_from().is_none();
         if is_idle {
-            inner.table.set_reusable(key, now + conn.lull_ms());
+            inner.table.set_reusable(key, conn.reusable(now));
         }
         if let Some(slot) = inner.table.get_mut(key) {
             *slot = Some(conn);

@@ -1,6 +1,6 @@
 //! The connections of a driver: each in a slot, with a timer. Eviction and drain, which are the same for all drivers.
 
-use super::connection::{Conn, LULL_MS, Unfinished};
+use super::connection::{Conn, LULL_MS, Reusable, Unfinished};
 use super::reusable::ReusableList;
 use super::shortage::{Capacity, Shortage, count_reused};
 use crate::event::{Slots, Timers};
@@ -26,6 +26,8 @@ pub(super) struct Table<T> {
     slots: Slots<T>,
     timers: Timers,
     reusable: ReusableList,
+    /// The idle connections with a `keepalive_min_timeout`, and when they join `reusable`.
+    held: Timers,
     of_slots: Shortage,
     of_descriptors: Shortage,
     is_full: bool,
@@ -37,6 +39,7 @@ impl<T: Record> Table<T> {
             slots: Slots::new(capacity.connections),
             timers: Timers::new(capacity.connections),
             reusable: ReusableList::default(),
+            held: Timers::default(),
             of_slots: Shortage::of(capacity.of),
             of_descriptors: Shortage::of("descriptors"),
             is_full: false,
@@ -54,7 +57,7 @@ impl<T: Record> Table<T> {
 
     /// Takes a connection out; nothing happens when it is gone.
     pub(crate) fn remove(&mut self, key: u64) {
-        self.reusable.remove(key);
+        self.set_busy(key);
         self.timers.cancel(key);
         self.slots.remove(key);
         self.is_full &= self.is_short();
@@ -77,13 +80,17 @@ impl<T: Record> Table<T> {
 
     /// Notes that the connection waits for a request, or for the client's end: from `from_ms` on it may be closed for
     /// another.
-    pub(crate) fn set_reusable(&mut self, key: u64, from_ms: u64) {
-        self.reusable.push(key, from_ms);
+    pub(crate) fn set_reusable(&mut self, key: u64, from: Reusable) {
+        match from {
+            Reusable::From(from_ms) => self.reusable.push(key, from_ms),
+            Reusable::HeldUntil(until_ms) => self.held.set(key, until_ms),
+        }
     }
 
     /// Notes that the connection may not be closed for another any more, or not while a thread has it in hand.
     pub(crate) fn set_busy(&mut self, key: u64) {
         self.reusable.remove(key);
+        self.held.cancel(key);
     }
 
     pub(crate) fn keys(&self) -> Vec<u64> {
@@ -104,7 +111,8 @@ impl<T: Record> Table<T> {
 
     /// From when on a connection may be closed for another, ms of the clock; `None`: none may.
     pub(crate) fn room_from(&self) -> Option<u64> {
-        self.reusable.oldest().map(|(_, from)| from)
+        let oldest = self.reusable.oldest().map(|(_, from)| from);
+        [oldest, self.held.next()].into_iter().flatten().min()
     }
 
     /// Closes some connections, when less than a sixteenth of the slots is free.
@@ -135,6 +143,9 @@ impl<T: Record> Table<T> {
     /// Closes some of the connections that wait for a request or for the client's end, the oldest first
     /// (`ngx_drain_connections`). Returns how many.
     fn evict(&mut self, now_ms: u64) -> u64 {
+        while let Some(key) = self.held.expire(now_ms) {
+            self.reusable.push(key, now_ms);
+        }
         let most = (self.reusable.len() / 8).clamp(1, MAX_EVICTED);
         let mut count = 0;
         while count < most as u64
@@ -160,9 +171,10 @@ impl<T: Record> Table<T> {
 
     /// A graceful shutdown begins: kept-alive connections are given `LULL_MS` for another request.
     pub(crate) fn drain(&mut self, now_ms: u64) {
-        for key in self.reusable.keys() {
-            if let Some(conn) = self.slots.get_mut(key).and_then(Record::conn) {
-                conn.shorten_idle(now_ms + LULL_MS);
+        for key in self.keys() {
+            if let Some(conn) = self.slots.get_mut(key).and_then(Record::conn)
+                && conn.shorten_idle(now_ms + LULL_MS)
+            {
                 self.timers.set(key, conn.deadline_ms);
             }
         }
@@ -193,7 +205,7 @@ mod tests {
         let mut table = Table::new(Capacity::new(capacity as usize, u64::MAX));
         let keys = (0..capacity).map(|n| {
             let key = table.insert(unfinished(n)).unwrap();
-            table.set_reusable(key, n);
+            table.set_reusable(key, Reusable::From(n));
             key
         });
         let keys = keys.collect();
@@ -216,6 +228,23 @@ mod tests {
         assert_eq!(table.free(), 7, "more than a sixteenth is free");
         assert!(table.release_descriptors(100, &tally));
         assert_eq!((table.free(), tally.reused_connections.get()), (14, 14), "whatever is free");
+    }
+
+    #[test]
+    fn held_connections_make_room_when_their_time_is_over_and_hold_up_no_other() {
+        let (mut table, keys) = full(16, |_| Unfinished::Nothing);
+        for key in &keys[..14] {
+            table.set_busy(*key);
+            table.set_reusable(*key, Reusable::HeldUntil(500));
+        }
+        table.set_busy(keys[0]);
+        assert_eq!((table.evict(100), table.evict(100), table.evict(100)), (1, 1, 0));
+        assert!(table.get_mut(keys[14]).is_none() && table.get_mut(keys[15]).is_none());
+        assert_eq!(table.room_from(), Some(500));
+        table.remove(keys[1]);
+        assert_eq!((table.evict(499), table.evict(500)), (0, 1));
+        assert_eq!(table.room_from(), Some(500), "eleven are left");
+        assert!(table.get_mut(keys[0]).is_some(), "it has work again");
     }
 
     #[test]

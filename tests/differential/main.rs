@@ -151,7 +151,9 @@ sites!(
     trailers,
     unchunked,
     header_lines,
-    header_lines_by_default
+    header_lines_by_default,
+    browsers,
+    lingering
 );
 
 #[test]

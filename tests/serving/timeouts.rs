@@ -137,3 +137,96 @@ fn a_deleted_file_that_nobody_asks_for_is_closed() {
         until_true("the file is closed", || !is_open());
     }
 }
+
+const DRIVERS: [&str; 5] = ["exclusive", "prefork", "fork", "thread_pool", "leader_follower"];
+
+/// A client that promised nothing, and may send more.
+const REFUSED: &str = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n";
+const LAST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+#[test]
+fn a_closing_connection_is_read_from_as_the_conf_says() {
+    const LONG: &str = "lingering_time 1h; lingering_timeout 1h;";
+    const SHORT: Duration = Duration::from_millis(250);
+    for dispatch in DRIVERS {
+        for (directives, request, ends, least) in [
+            (LONG.to_owned(), REFUSED, false, Duration::ZERO),
+            (LONG.to_owned(), LAST, true, Duration::ZERO),
+            (format!("lingering_close off; {LONG}"), REFUSED, true, Duration::ZERO),
+            (format!("lingering_close always; {LONG}"), LAST, false, Duration::ZERO),
+            ("lingering_time 1h; lingering_timeout 300ms;".to_owned(), REFUSED, true, SHORT),
+            ("lingering_time 300ms; lingering_timeout 1h; lingering_close always;".to_owned(), LAST, true, SHORT),
+        ] {
+            let conf = Conf::workers(1).dispatch(dispatch).server(&format!("client_max_body_size 10; {directives}"));
+            let server = Server::drover(conf);
+            server.file("index.html", "hello");
+            let mut client = server.connect();
+            let open = || server.ledger().sums().connections;
+            let drips = directives.starts_with("lingering_time 300ms");
+            takes_at_least(least, || {
+                client.send(request).response().expect("an answer");
+                assert!(client.is_closed_by_server(), "its side of the connection is shut");
+                if ends {
+                    until_true(&format!("{dispatch}: closed: {directives}"), || {
+                        if drips {
+                            client.send("drops");
+                        }
+                        open() == 0
+                    });
+                }
+            });
+            if !ends {
+                assert_eq!(server.connect().get("/").text(), "hello");
+                assert!(open() >= 1, "{dispatch}: {directives}");
+                drop(client);
+                until_true("it is closed when the client is", || open() == 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_idle_connection_outlives_the_beginning_of_a_shutdown_for_keepalive_min_timeout() {
+    for dispatch in DRIVERS {
+        for (directives, is_kept) in [("", false), ("keepalive_min_timeout 1h;", true)] {
+            let mut server = Server::drover(Conf::workers(1).dispatch(dispatch).server(directives));
+            server.file("index.html", "hello");
+            let mut client = server.connect();
+            assert_eq!(client.get("/").header("Connection"), Some("keep-alive"));
+            server.signal(Signal::SIGQUIT);
+            if is_kept {
+                let silent = client.patience(Duration::from_millis(900)).response();
+                assert_eq!(silent, Err(Nothing::Silent), "{dispatch}: longer than others are kept");
+                client.patience(crate::support::PATIENCE);
+                assert_eq!(client.get("/").header("Connection"), Some("keep-alive"), "{dispatch}");
+            } else {
+                assert!(client.is_closed_by_server(), "{dispatch}");
+            }
+            drop(client);
+            assert!(server.wait().success(), "{dispatch}");
+        }
+    }
+}
+
+/// A client that is kept for `keepalive_min_timeout` makes no room for others, unlike the one behind it.
+#[test]
+fn keepalive_min_timeout_keeps_a_connection_from_those_who_want_its_place() {
+    for dispatch in ["exclusive", "leader_follower"] {
+        let conf = Conf::workers(1)
+            .dispatch(dispatch)
+            .events("worker_connections 4;")
+            .server("location /kept { keepalive_min_timeout 1h; return 204; }");
+        let server = Server::drover(conf);
+        server.file("index.html", "hello");
+        let mut kept = server.connect();
+        assert_eq!(kept.get("/kept").status, 204);
+        for _ in 0..8 {
+            // Each stays open until the server closes it for another.
+            let mut next = server.connect();
+            assert_eq!(next.get("/").text(), "hello");
+            std::mem::forget(next);
+        }
+        assert!(server.ledger().sums().reused_connections > 0, "{dispatch}");
+        assert_eq!(kept.get("/kept").status, 204, "{dispatch}");
+    }
+}

@@ -4,11 +4,11 @@
 use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Cx, Exchange, error_lines};
 use crate::http::message::accept_encoding::nginx_takes_gzip;
+use crate::http::message::browser::is_msie6;
 use crate::http::message::date;
 use crate::http::message::field::Id;
 use crate::http::message::head::Version;
 use crate::http::site::regex::Regex;
-use memchr::memmem;
 
 /// `gzip_vary`: whether answers that may be compressed say so.
 pub static GZIP_VARY: Setting<bool> = Setting::flag("gzip_vary").contexts(Contexts::HTTP_ALL).default("off").about(
@@ -179,17 +179,6 @@ fn has_word(line: &[u8], word: &[u8]) -> bool {
         let next = behind.iter().find(|byte| **byte != b' ');
         name.eq_ignore_ascii_case(word) && matches!(next, None | Some(b','))
     })
-}
-
-/// nginx's mark of a browser (`ngx_http_process_user_agent`).
-fn is_msie6(agent: &[u8]) -> bool {
-    let Some(at) = memmem::find(agent, b"MSIE ") else { return false };
-    let is_old = match agent.get(at + 5..) {
-        Some([b'4' | b'5', b'.', _, ..]) => true,
-        Some([b'6', b'.', rest @ ..]) if !rest.is_empty() => memmem::find(&rest[1..], b"SV1").is_none(),
-        _ => false,
-    };
-    is_old && memmem::find(agent, b"Opera").is_none()
 }
 
 /// The entity tag of an answer that is coded on its way is weak (`ngx_http_weak_etag`).

@@ -4,7 +4,7 @@ use super::conditions::sent_etag;
 use super::fields::Fields;
 use super::server_tokens::product;
 use super::{chunks, cors, gzip, gzip_ok, headers, ranges, redirect};
-use crate::http::exchange::limits;
+use crate::http::exchange::keep_alive;
 use crate::http::exchange::{Cx, Exchange};
 use crate::http::message::status;
 
@@ -54,7 +54,7 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &mut 
     }
     if ex.fate.keep_alive {
         put(out, &[b"Connection: keep-alive\r\n"]);
-        if let Some(seconds) = scope.get(&limits::KEEPALIVE_TIMEOUT).header_s {
+        if let Some(seconds) = scope.get(&keep_alive::KEEPALIVE_TIMEOUT).header_s {
             put(out, &[b"Keep-Alive: timeout=", number.format(seconds).as_bytes(), b"\r\n"]);
         }
     } else {

@@ -4,15 +4,18 @@ use super::conditions::{etag, last_modified};
 use super::fields::Fields;
 use super::{charset, chunks, file, gzip, head, pages};
 use crate::http::exchange::{Answer, Body, Coded, Cx, Exchange};
-use crate::http::exchange::{limits, media_type};
+use crate::http::exchange::{keep_alive, media_type};
 use crate::http::message::date;
 use crate::http::message::gzip::{Recipe, whole};
 use crate::http::message::status;
 
 /// Appends the head, and the body unless it is in a file. `None`: the connection is to be closed without a response.
 pub(in crate::http) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answer: Answer) -> Option<Body> {
-    let is_last = cx.leaving || cx.is_full && cx.input.len() <= ex.taken();
-    ex.fate.keep_alive = ex.fate.keep_alive && !is_last && limits::may_keep_alive(cx, ex.location_of(cx));
+    if ex.target.location == ex.server_of(cx).own {
+        // The walk may have come to no location.
+        keep_alive::check(ex, cx);
+    }
+    ex.fate.keep_alive &= !keep_alive::must_end(ex, cx);
     Some(match answer {
         Answer::Close(status) => {
             ex.response.status = status;

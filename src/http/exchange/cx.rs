@@ -4,6 +4,7 @@ use super::flow::Flow;
 use super::state::Exchange;
 use crate::conf;
 use crate::event::Clock;
+use crate::http::message::field::Id;
 use crate::http::message::head::Method;
 use crate::http::message::proxy_protocol::ProxyHeader;
 use crate::http::site::{HttpBlock, Location, Server};
@@ -64,6 +65,8 @@ pub(crate) enum Variable {
     Embedded(&'static Embedded),
     /// `$http_NAME`: a request header field.
     Header(String),
+    /// `$http_NAME` of a field that nginx looks for by its own name: one with an underscore is not taken for it.
+    Known(Id),
     /// `$sent_http_NAME`: a response header field.
     Sent(String),
     /// `$arg_NAME`: a parameter of the query.

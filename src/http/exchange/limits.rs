@@ -1,46 +1,10 @@
-//! How much and how long: buffers, body size, timeouts, keep-alive.
+//! How much and how long: buffers, body size, timeouts.
 
-use super::cx::Cx;
 use crate::conf::{self, Contexts, Scope, Setting};
 use crate::http::message::head::Limits;
-use crate::http::site::{Location, Server};
+use crate::http::site::Server;
 
 const SERVERS: Contexts = Contexts::HTTP.union(Contexts::SERVER);
-
-/// The two values of `keepalive_timeout`.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct KeepaliveTimeout {
-    /// How long an idle connection is kept, ms; 0: not at all.
-    pub idle_ms: u64,
-    /// The promise of the `Keep-Alive` header field, seconds.
-    pub header_s: Option<u64>,
-}
-
-/// `keepalive_timeout`: how long an idle connection stays open, and how long the server promises.
-pub static KEEPALIVE_TIMEOUT: Setting<KeepaliveTimeout> = Setting::one("keepalive_timeout", |args| {
-    let header_ms = if args.len() == 2 { Some(args.time_ms(1)?) } else { None };
-    Ok(KeepaliveTimeout { idle_ms: args.time_ms(0)?, header_s: header_ms.map(|ms| ms / 1000) })
-})
-.contexts(Contexts::HTTP_ALL)
-.args(1, 2)
-.syntax("TIMEOUT [HEADER_TIMEOUT]")
-.default("75s")
-.about(
-    "How long an idle keep-alive connection stays open; 0 closes it after each response. The second value is sent to \
-     the client as `Keep-Alive: timeout=`.",
-);
-
-/// `keepalive_requests`: how many requests a connection may carry.
-pub static KEEPALIVE_REQUESTS: Setting<u64> = Setting::count("keepalive_requests")
-    .contexts(Contexts::HTTP_ALL)
-    .default("1000")
-    .about("Requests that one connection may carry before it is closed.");
-
-/// `keepalive_time`: how long a connection may carry requests, ms.
-pub static KEEPALIVE_TIME: Setting<u64> = Setting::time_ms("keepalive_time")
-    .contexts(Contexts::HTTP_ALL)
-    .default("1h")
-    .about("How long one connection may carry requests before it is closed.");
 
 /// `client_header_timeout`: how long the whole head of a request may take to arrive, ms.
 pub static CLIENT_HEADER_TIMEOUT: Setting<u64> = Setting::time_ms("client_header_timeout")
@@ -147,18 +111,8 @@ pub(in crate::http) fn head_limits(server: &Server) -> Limits {
     }
 }
 
-/// Whether the conf lets this connection go on after this request.
-pub(in crate::http) fn may_keep_alive(cx: &Cx, location: &Location) -> bool {
-    location.scope.get(&KEEPALIVE_TIMEOUT).idle_ms > 0
-        && u64::from(cx.conn.requests) < *location.scope.get(&KEEPALIVE_REQUESTS)
-        && cx.clock.now_ms().saturating_sub(cx.conn.opened_ms) < *location.scope.get(&KEEPALIVE_TIME)
-}
-
-/// The directives of this module: limits on connections, heads and pauses.
+/// The directives of this module: limits on heads and pauses.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[
-    &KEEPALIVE_TIMEOUT,
-    &KEEPALIVE_REQUESTS,
-    &KEEPALIVE_TIME,
     &CLIENT_HEADER_TIMEOUT,
     &CLIENT_BODY_TIMEOUT,
     &SEND_TIMEOUT,

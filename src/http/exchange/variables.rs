@@ -43,6 +43,16 @@ pub static UNINITIALIZED_VARIABLE_WARN: Setting<bool> = Setting::flag("uninitial
 /// The directive of this module: `uninitialized_variable_warn`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&UNINITIALIZED_VARIABLE_WARN];
 
+/// The fields whose `$http_NAME` nginx has in a table (`ngx_http_core_variables`).
+const KNOWN_FIELDS: [(&str, Id); 6] = [
+    ("host", Id::Host),
+    ("user_agent", Id::UserAgent),
+    ("referer", Id::Referer),
+    ("via", Id::Via),
+    ("x_forwarded_for", Id::XForwardedFor),
+    ("cookie", Id::Cookie),
+];
+
 /// The variables of the tables that a conf may define all the same (nginx's `NGX_HTTP_VAR_CHANGEABLE`).
 const CHANGEABLE: [&str; 3] = ["args", "limit_rate", "invalid_referer"];
 
@@ -106,7 +116,9 @@ impl Variable {
         }
         let rest = |prefix| Some(name.strip_prefix(prefix)?.to_ascii_lowercase());
         let sent = || rest("sent_http_").map(Variable::Sent);
-        let header = || rest("http_").map(Variable::Header);
+        let known =
+            |name: &String| KNOWN_FIELDS.iter().find(|known| known.0 == name).map(|known| Variable::Known(known.1));
+        let header = || rest("http_").map(|name| known(&name).unwrap_or(Variable::Header(name)));
         let arg = || rest("arg_").map(Variable::Arg);
         if let Some(tlv) = rest("proxy_protocol_tlv_") {
             return Some(Variable::Tlv(tlv));
@@ -118,7 +130,8 @@ impl Variable {
     pub(super) fn get(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) -> bool {
         match self {
             Variable::Embedded(variable) => (variable.get)(ex, cx, out),
-            Variable::Header(name) => header(ex, cx, name, out),
+            Variable::Header(name) => join(out, b", ", ex.head.all_of_variable(cx.input, name.as_bytes())),
+            Variable::Known(id) => header(ex, cx, *id, out),
             Variable::Sent(name) => join(out, b", ", ex.response.sent(name.as_bytes())),
             Variable::Arg(name) => put(out, argument(&ex.target.args, name.as_bytes())),
             Variable::Cookie(name) => put(out, cookie(ex, cx, name.as_bytes())),
@@ -231,9 +244,9 @@ fn cookie<'a>(ex: &'a Exchange, cx: &Cx<'a>, name: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// The lines of a field, joined into the one that means the same (RFC 9110, 5.3; of cookies RFC 6265, 5.4).
-fn header(ex: &Exchange, cx: &Cx, name: &str, out: &mut Vec<u8>) -> bool {
-    let separator = if name == "cookie" { b"; " } else { b", " };
-    join(out, separator, ex.head.all_of_variable(cx.input, name.as_bytes()))
+fn header(ex: &Exchange, cx: &Cx, id: Id, out: &mut Vec<u8>) -> bool {
+    let separator = if id == Id::Cookie { b"; " } else { b", " };
+    join(out, separator, ex.head.all(cx.input, id))
 }
 
 fn join<'v>(out: &mut Vec<u8>, separator: &[u8], values: impl Iterator<Item = &'v [u8]>) -> bool {
@@ -296,7 +309,7 @@ pub static VARIABLES: &[Embedded] = &[
     Embedded::client("content_length", "the request's Content-Length", |ex, cx, out| {
         put(out, ex.head.get(cx.input, b"content-length"))
     }),
-    Embedded::client("content_type", "the request's Content-Type", |ex, cx, out| header(ex, cx, "content_type", out)),
+    Embedded::client("content_type", "the request's Content-Type", |ex, cx, out| header(ex, cx, Id::ContentType, out)),
     Embedded::client("document_uri", "same as $uri", |ex, _, out| put(out, Some(&ex.target.uri))),
     Embedded::client("host", "host of the target, else of Host, else the server's name", host),
     Embedded::ours("hostname", "name of the machine", |_, cx, out| put(out, Some(cx.conf.hostname.as_bytes()))),

@@ -2,6 +2,7 @@
 //! Knows no site.
 
 pub mod accept_encoding;
+pub mod browser;
 pub mod chunk;
 pub mod conditional;
 pub mod date;

@@ -5,7 +5,7 @@ use super::target;
 use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Cx, Exchange, error_lines};
 use crate::http::message::field::Id;
-use crate::http::message::head::{Form, Span};
+use crate::http::message::head::{Field, Form, Span};
 use crate::http::message::reject::Reject;
 use crate::http::site::Server;
 
@@ -59,7 +59,7 @@ fn check_each(ex: &mut Exchange, cx: &Cx, own: usize, default: usize) -> Result<
         if is_unusual && *scope.get(&IGNORE_INVALID_HEADERS) {
             let is_wanted = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
             if !*scope.get(&UNDERSCORES_IN_HEADERS) || !field.name.of(cx.input).iter().all(is_wanted) {
-                error_lines::field_ignored(ex, cx, Span::new(field.name.start as usize, field.value.end()));
+                error_lines::field_ignored(ex, cx, line_of(field, cx.input));
                 continue;
             }
         }
@@ -78,6 +78,16 @@ fn check_each(ex: &mut Exchange, cx: &Cx, own: usize, default: usize) -> Result<
     }
     target::set_server(ex, cx, own);
     Ok(())
+}
+
+/// The line of a field, for the log: nginx's ends with the value, where there is one.
+fn line_of(field: Field, input: &[u8]) -> Span {
+    let start = field.name.start as usize;
+    if !field.value.is_empty() {
+        return Span::new(start, field.value.end());
+    }
+    let rest = input.get(start..).unwrap_or_default();
+    Span::new(start, start + rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(rest.len()))
 }
 
 /// The directives of this module: `underscores_in_headers`, `ignore_invalid_headers`, `max_headers`.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::http::answer::{cors, response};
 use crate::http::exchange::{Action, Answer, Coded, Cx, Exchange, Flow, Found, Listed, LookupKind, Progress};
-use crate::http::exchange::{error_lines, limits};
+use crate::http::exchange::{error_lines, keep_alive, limits};
 use crate::http::message::head::Method;
 use crate::http::message::reject::Reject;
 use crate::http::message::request::{self, Parse};
@@ -261,6 +261,7 @@ fn find_location(ex: &mut Exchange, cx: &Cx) -> Flow {
 
 fn enter(ex: &mut Exchange, cx: &Cx, location: usize) -> Flow {
     ex.target.location = cx.conf.location(location).for_method(ex.head.method, ex.head.method_text.of(cx.input));
+    keep_alive::check(ex, cx);
     run_phases(ex, cx, 0)
 }
 

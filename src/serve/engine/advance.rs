@@ -1,7 +1,9 @@
 //! The edges between the states of an HTTP connection, see the drawing in [`crate::serve::connection`].
 
 use super::{BATCH_MAX, Engine};
+use crate::http::exchange::keep_alive::{KEEPALIVE_MIN_TIMEOUT, KEEPALIVE_TIMEOUT};
 use crate::http::exchange::limits;
+use crate::http::exchange::lingering::LINGERING_TIMEOUT;
 use crate::http::exchange::{After, Cx};
 use crate::serve::connection::{Conn, LULL_MS, Need, State};
 use crate::serve::output::{Flush, SendOptions};
@@ -47,7 +49,9 @@ impl Engine {
                 State::Wait { until_ms } => self.on_wait(conn, session, until_ms, hung_up),
                 State::Flush(after) => self.on_flush(conn, session, after),
                 State::Discard => self.on_discard(conn, session, hung_up),
-                State::Linger { until_ms } => Some(self.on_linger(conn, session, until_ms)),
+                State::Linger { until_ms } => {
+                    Some(self.on_linger(conn, session, until_ms, self.timeout(conn, &LINGERING_TIMEOUT)))
+                }
                 State::Stream(phase) => Some(self.on_stream(conn, session, phase, hung_up)),
             };
             if let Some(need) = waits {
@@ -91,10 +95,12 @@ impl Engine {
             }
             Read::Nothing if session.is_blank() && conn.is_new() => Some(Need::Idle),
             Read::Nothing if session.start == session.input.len() && !conn.is_new() => {
-                let idle = self.site.location(conn.location as usize).scope.get(&limits::KEEPALIVE_TIMEOUT).idle_ms;
-                // The last answer promised to go on: it was given before the shutdown began.
-                let idle = if self.shutdown.has_begun() { idle.min(LULL_MS) } else { idle };
-                conn.deadline_ms = self.clock.now_ms() + idle;
+                let scope = &self.site.location(conn.location as usize).scope;
+                let (idle, least) = (scope.get(&KEEPALIVE_TIMEOUT).idle_ms, *scope.get(&KEEPALIVE_MIN_TIMEOUT));
+                // The last answer promised to go on.
+                let idle = if self.shutdown.has_begun() { idle.min(LULL_MS.max(least)) } else { idle };
+                let now = self.clock.now_ms();
+                (conn.deadline_ms, conn.keep_until_ms) = (now + idle, now + least);
                 Some(Need::Idle)
             }
             Read::Nothing => Some(Need::Read),

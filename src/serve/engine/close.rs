@@ -3,6 +3,7 @@
 use super::Engine;
 use crate::http::exchange::error_lines;
 use crate::http::exchange::limits;
+use crate::http::exchange::lingering::{LINGERING_CLOSE, LINGERING_TIME, LINGERING_TIMEOUT, Lingering};
 use crate::http::exchange::{Action, After, Cx, Stage};
 use crate::serve::connection::{Conn, Need, State, Undelivered};
 use crate::serve::pace::Pace;
@@ -12,9 +13,8 @@ use std::io;
 /// How often a process that shuts down checks whether its clients have acknowledged what they were sent, ms.
 pub(super) const DELIVERY_CHECK_MS: u64 = 100;
 
-/// nginx's lingering_timeout and lingering_time: how long a closing connection is read from, ms.
-pub(super) const LINGER_PAUSE_MS: u64 = 5_000;
-pub(super) const LINGER_MS: u64 = 30_000;
+/// How long a client that has been sent its last bytes has to take them, ms.
+const DELIVERY_MS: u64 = 30_000;
 
 /// Behind a response of more bytes a close asks whether the client has them: a reset would take the remainder from a
 /// client that has sent more. Most shorter responses are acknowledged by then, and the question costs a system call.
@@ -45,33 +45,45 @@ impl Engine {
     /// be a reset for a client that sends more, and take from it what is on its way (RFC 9112, 9.6). So a client that
     /// may send more is waited for. `None`: it is.
     pub(super) fn close(&mut self, conn: &mut Conn, session: &mut Session, linger: bool) -> Option<Need> {
-        let is_large = session.ex.bytes_sent() > LARGE;
-        let linger = linger || conn.is_pipelining || session.has_waited || session.reads_more(&conn.socket);
-        let linger = linger || is_large && conn.socket.unacknowledged().is_ok_and(|left| left > 0);
+        let linger = match self.site.location(conn.location as usize).scope.get(&LINGERING_CLOSE) {
+            Lingering::Off => false,
+            Lingering::On => linger || Self::may_send_more(conn, session),
+            Lingering::Always => true,
+        };
         if !(linger || self.shutdown.has_begun()) || conn.shut_write().is_err() {
             return Some(Need::Close);
         }
         let now = self.clock.now_ms();
-        conn.state = State::Linger { until_ms: now + LINGER_MS };
+        conn.state = State::Linger { until_ms: now + self.timeout(conn, &LINGERING_TIME) };
         // A process that shuts down may be the last of its network namespace, which takes along what is not
         // acknowledged.
-        conn.deadline_ms = now + if linger { LINGER_PAUSE_MS } else { DELIVERY_CHECK_MS };
+        conn.deadline_ms = now + if linger { self.timeout(conn, &LINGERING_TIMEOUT) } else { DELIVERY_CHECK_MS };
         None
+    }
+
+    /// Whether the client may send more, or may lose some of its answer by a reset.
+    fn may_send_more(conn: &Conn, session: &mut Session) -> bool {
+        let is_large = session.ex.bytes_sent() > LARGE;
+        conn.is_pipelining
+            || session.has_waited
+            || session.reads_more(&conn.socket)
+            || is_large && conn.socket.unacknowledged().is_ok_and(|left| left > 0)
     }
 
     /// Finds out whether the client still takes what was sent, and notes how much it has not acknowledged. To be asked
     /// when a connection's time is up, not before: the question costs a system call. A client that has taken nothing
-    /// for `LINGER_MS` does not any more.
+    /// for `DELIVERY_MS` does not any more.
     fn check_delivery(&self, conn: &mut Conn) -> bool {
         let (now_ms, bytes) = (self.clock.now_ms(), conn.socket.unacknowledged().unwrap_or(0));
         if bytes != conn.undelivered.bytes {
             conn.undelivered = Undelivered { bytes, since_ms: now_ms };
         }
-        bytes > 0 && now_ms < conn.undelivered.since_ms + LINGER_MS
+        bytes > 0 && now_ms < conn.undelivered.since_ms + DELIVERY_MS
     }
 
-    /// Reads and drops until the client has closed, so that no reset takes the response from it.
-    pub(super) fn on_linger(&self, conn: &mut Conn, session: &mut Session, until_ms: u64) -> Need {
+    /// Reads and drops until the client has closed, or is silent for `pause_ms`, so that no reset takes the response
+    /// from it.
+    pub(super) fn on_linger(&self, conn: &mut Conn, session: &mut Session, until_ms: u64, pause_ms: u64) -> Need {
         let now = self.clock.now_ms();
         for _ in 0..READS_A_TURN {
             session.input.clear();
@@ -79,7 +91,7 @@ impl Engine {
             session.input.reserve(INPUT_SIZE);
             match conn.socket.recv_into(&mut session.input) {
                 Ok(0) => return Need::Close,
-                Ok(_) if now < until_ms => conn.deadline_ms = until_ms.min(now + LINGER_PAUSE_MS),
+                Ok(_) if now < until_ms => conn.deadline_ms = until_ms.min(now + pause_ms),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Need::Linger,
                 _ => return Need::Close,
             }

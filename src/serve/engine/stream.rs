@@ -1,6 +1,6 @@
 //! The connections of `stream`: their input goes to the server's service, its answers go back.
 
-use super::close::{DELIVERY_CHECK_MS, LINGER_MS, LINGER_PAUSE_MS};
+use super::close::DELIVERY_CHECK_MS;
 use super::proxy_header::take_proxy_header;
 use super::{BATCH_MAX, Engine};
 use crate::http::exchange::ConnInfo;
@@ -12,6 +12,10 @@ use crate::serve::output::{Flush, SendOptions};
 use crate::serve::session::{Read, Session};
 use crate::stream::{Server, Servers};
 use std::fmt;
+
+/// How long a closing connection is read from, and how long it may be silent, ms: as nginx's defaults for HTTP.
+const LINGER_MS: u64 = 30_000;
+const LINGER_PAUSE_MS: u64 = 5_000;
 
 /// The answers hold no files.
 const NO_FILES: SendOptions = SendOptions { sendfile: false, nopush: false, closing: false, most: usize::MAX };
@@ -102,7 +106,7 @@ impl Engine {
                     conn.deadline_ms =
                         now + if self.shutdown.has_begun() { DELIVERY_CHECK_MS } else { LINGER_PAUSE_MS };
                 }
-                Phase::Linger { until_ms } => break self.on_linger(conn, session, until_ms),
+                Phase::Linger { until_ms } => break self.on_linger(conn, session, until_ms, LINGER_PAUSE_MS),
             }
             if self.answer(conn, session, server, &mut phase) {
                 continue;

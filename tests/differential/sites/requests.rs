@@ -1,6 +1,7 @@
 //! Which header lines count, and which connections are kept.
 
-use crate::probe::{Probe, Site};
+use crate::probe::{Probe, Site, get, head, request};
+use crate::probes;
 
 const HOSTS: [&str; 4] = ["usual", "under", "all", "both"];
 
@@ -17,8 +18,8 @@ fn with_default(name: &'static str, default: usize) -> Site {
         format!(
             "server {{ listen 127.0.0.1:%port%; server_name {}; {} error_page 400 =200 @own; \
              location @own {{ return 200 '{0}'; }} \
-             location / {{ return 200 '$host [$http_x_y] [$http_range] [$http_content_length] [$http_user_agent]'; }} \
-             }} ",
+             location / {{ return 200 '$host [$http_x_y] [$http_range] [$http_content_length] [$http_user_agent] \
+             [$http_x_forwarded_for]'; }} }} ",
             HOSTS[number], RULES[number]
         )
     };
@@ -42,7 +43,7 @@ fn with_default(name: &'static str, default: usize) -> Site {
             "Ran_ge: bytes=0-1\r\nRange: bytes=0-2",
             "X_Y: 1\r\nContent-Length: x",
             "X_Y: 1\r\nX-Y : 2",
-            "X_Y: 1\r\nRange",
+            "X_Forwarded_For: 1\r\nX-Forwarded-For: 2",
         ] {
             for (place, text) in [
                 ("behind", format!("GET / HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n\r\n")),
@@ -67,4 +68,70 @@ pub fn header_lines() -> Site {
 /// The same behind a default server that takes underscores.
 pub fn header_lines_by_default() -> Site {
     with_default("header_lines_by_default", 1)
+}
+
+/// `keepalive_disable` by browser, method and location; a location that gives the connection up is not overruled.
+pub fn browsers() -> Site {
+    let http = "server { listen 127.0.0.1:%port%; root %root%; error_page 405 /404.html; \
+         location /none/ { keepalive_disable none; alias %root%/; } \
+         location /safari/ { keepalive_disable safari; alias %root%/; location /safari/in/ { alias %root%/; } } \
+         location /both/ { keepalive_disable msie6 safari; alias %root%/; } \
+         location /twice/ { keepalive_disable none; keepalive_disable safari; return 200 twice; } \
+         location /last/ { keepalive_timeout 0; rewrite ^/last/(.*)$ /$1 last; } \
+         location /first/ { keepalive_requests 1; error_page 404 =200 /page.html; alias %root%/none/; } \
+         location /index/ { keepalive_timeout 0; alias %root%/; location = /index/index.html { \
+             keepalive_timeout 10 7; alias %root%/index.html; } } \
+         location /back/ { error_page 403 = @back; deny all; keepalive_timeout 10 0; } \
+         location @back { keepalive_timeout 10 1m5; return 200 back; } \
+         location /header/ { keepalive_timeout 10 0; return 200 header; } }";
+    let mut probes: Vec<Probe> = Vec::new();
+    for agent in [
+        "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1)",
+        "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1; SV1)",
+        "Mozilla/4.0 (compatible; MSIE 5.5; Windows 98)",
+        "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 6.0)",
+        "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1) Opera 8",
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15) AppleWebKit/605 (KHTML, like Gecko) Version/17 Safari/605",
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15) Chrome/120 Safari/537",
+        "Safari/1 Linux",
+        "curl/8",
+        "",
+    ] {
+        for place in ["", "none/", "safari/", "safari/in/", "both/", "twice/"] {
+            for method in ["GET", "POST"] {
+                let request = request(method, &format!("/{place}page.html")).with("User-Agent", agent);
+                probes.push(request.named(&format!("{method} /{place}page.html by {agent:?}")));
+            }
+        }
+    }
+    probes.extend(probes![
+        get("/last/page.html"),
+        get("/last/none"),
+        get("/first/x"),
+        get("/index/"),
+        get("/back/"),
+        get("/header/"),
+    ]);
+    Site::new("browsers", http, probes)
+}
+
+/// Closes with and without lingering: what the client sees is the same.
+pub fn lingering() -> Site {
+    let http = "client_max_body_size 10; server { listen 127.0.0.1:%port%; root %root%; \
+         location /off/ { lingering_close off; alias %root%/; } \
+         location /always/ { lingering_close always; lingering_time 10s; lingering_timeout 2s; alias %root%/; } \
+         location /on/ { lingering_time 1m; lingering_timeout 500ms; alias %root%/; } }";
+    let mut probes: Vec<Probe> = Vec::new();
+    for place in ["off", "always", "on"] {
+        let target = format!("/{place}/page.html");
+        probes.extend(probes![
+            get(&target),
+            get(&target).with("Connection", "close"),
+            get(&target).http10(),
+            request("POST", &target).with("Content-Length", "20"),
+            request("POST", &target).body("abc"),
+            head(&target).with("Connection", "close"),
+        ]);
+    }
+    Site::new("lingering", http, probes)
 }

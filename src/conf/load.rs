@@ -428,12 +428,12 @@ impl<'l> Loader<'l> {
             let index = store.index();
             let Some(cell) = cells.get_mut(index) else { continue };
             *cell = match own.remove(&index) {
-                Some(Own { value, span }) => Some(Cell { value, span: Some(span), here: true }),
+                Some(Own { value, span }) => Some(Cell::new(value, Some(span), true)),
                 None => outer
                     .cell_at(index)
                     .filter(|_| !store.is_local())
                     .map(|cell| Cell { here: false, ..cell.clone() })
-                    .or_else(|| Some(Cell { value: defaults.get(&index)?.clone(), span: None, here: false })),
+                    .or_else(|| Some(Cell::new(defaults.get(&index)?.clone(), None, false))),
             };
         }
         self.join_lists(&mut cells, outer);
@@ -449,12 +449,14 @@ impl Loader<'_> {
     fn join_lists(&self, cells: &mut [Option<Cell>], outer: &Scope) {
         for (_, store) in self.registry.settings() {
             let Some(mode) = store.inherits_by() else { continue };
-            let mode = cells.get(mode).and_then(|cell| cell.as_ref()?.value.downcast_ref::<Inherit>());
+            let mode = cells.get(mode).and_then(|cell| cell.as_ref()?.value.get::<Inherit>());
             let mode = mode.copied().unwrap_or_default();
             let Some(Some(cell)) = cells.get_mut(store.index()) else { continue };
             match (mode, cell.here, outer.cell_at(store.index())) {
-                (Inherit::Merge, true, Some(outer)) => cell.value = store.join(&cell.value, &outer.value),
-                (Inherit::Off, false, _) => *cell = Cell { value: store.empty(), span: None, here: false },
+                (Inherit::Merge, true, Some(outer)) => {
+                    *cell = Cell::new(store.join(cell.value.owner(), outer.value.owner()), cell.span, true);
+                }
+                (Inherit::Off, false, _) => *cell = Cell::new(store.empty(), None, false),
                 _ => {}
             }
         }

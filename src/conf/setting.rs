@@ -125,6 +125,7 @@ impl<T: Default + Send + Sync + 'static> Setting<T> {
         self.index.load(Ordering::Relaxed) as usize
     }
 
+    #[cold]
     pub(super) fn unset(&self) -> &T {
         self.unset.get_or_init(T::default)
     }

@@ -31,6 +31,7 @@ mod socket;
 mod socket_file;
 pub mod time;
 mod title;
+mod typed;
 pub mod users;
 
 pub use abandoned::replace_abandoned;
@@ -50,6 +51,7 @@ pub use shared_words::SharedWords;
 pub use socket::{Linger, Socket};
 pub use socket_file::{FileId, SocketFile};
 pub use title::set_title;
+pub use typed::Typed;
 
 use std::io;
 

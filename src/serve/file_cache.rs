@@ -5,7 +5,7 @@ use crate::http::exchange::Found;
 use crate::os::file::{self, FileKind, Meta};
 use crate::os::limits;
 use lru::LruCache;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::num::NonZeroUsize;
@@ -51,7 +51,7 @@ const COARSE_TICK_MS: u64 = 2_000;
 /// A file as it was when it was opened.
 #[derive(Debug)]
 pub(crate) struct OpenedFile {
-    path: Box<[u8]>,
+    path: CString,
     meta: Meta,
     found: Found,
     file: Option<Held>,
@@ -80,8 +80,7 @@ impl OpenedFile {
         let file = File::from(file::open(path)?);
         let meta = file::fstat(&file)?;
         let found = Found::new(meta.kind, meta.len, meta.mtime_s).with_mode(meta.mode);
-        let mut entry =
-            OpenedFile { path: path.to_bytes().into(), meta, found, file: Some(Held::new(file)), body: None };
+        let mut entry = OpenedFile { path: path.to_owned(), meta, found, file: Some(Held::new(file)), body: None };
         entry.load(max_body, now_ms);
         Ok(entry)
     }
@@ -119,7 +118,7 @@ impl OpenedFile {
 
     /// The path that was opened.
     pub(crate) fn path(&self) -> &[u8] {
-        &self.path
+        self.path.as_bytes()
     }
 
     /// Type, length and time of the file, as HTTP asks for them.
@@ -175,6 +174,7 @@ pub(crate) struct FileCache {
     sweep_ms: Option<u64>,
     /// The turn in which idle files were closed last.
     swept: u64,
+    /// The memory of a path that is not known yet.
     path: Vec<u8>,
     /// Longest file that is kept in memory, bytes.
     max_body: u64,
@@ -200,18 +200,12 @@ impl FileCache {
     /// The file at `path` as it is in this `turn` of the loop, or the `errno` of opening it. Only regular files are
     /// kept: a directory is asked for too rarely, and anything else must not be held open.
     pub(crate) fn get(&mut self, path: &[u8], turn: u64, now_ms: u64) -> Result<Arc<OpenedFile>, i32> {
-        if let Some(cached) = self.entries.get_mut(path)
-            && cached.checked == turn
-        {
-            return Ok(cached.entry.clone());
-        }
-        self.path.clear();
-        self.path.extend_from_slice(path);
-        self.path.push(0);
-        let c_path = c_str(&self.path)?;
         let errno = |error: io::Error| error.raw_os_error().unwrap_or(libc::EIO);
-        if let Some(cached) = self.entries.peek_mut(path) {
-            match file::stat(c_path) {
+        if let Some(cached) = self.entries.get_mut(path) {
+            if cached.checked == turn {
+                return Ok(cached.entry.clone());
+            }
+            match file::stat(&cached.entry.path) {
                 Ok(meta) if meta == cached.entry.meta && !cached.entry.wants_load(self.max_body, now_ms) => {
                     cached.checked = turn;
                     return Ok(cached.entry.clone());
@@ -223,10 +217,10 @@ impl FileCache {
                 }
             }
         }
-        let mut opened = OpenedFile::open(c_path, self.max_body, now_ms);
+        let mut opened = OpenedFile::open(c_str(&mut self.path, path)?, self.max_body, now_ms);
         if matches!(&opened, Err(error) if is_out_of_files(error)) {
             self.close_files();
-            opened = OpenedFile::open(c_str(&self.path)?, self.max_body, now_ms);
+            opened = OpenedFile::open(c_str(&mut self.path, path)?, self.max_body, now_ms);
         }
         self.forget(path);
         let entry = Arc::new(opened.map_err(errno)?);
@@ -243,11 +237,10 @@ impl FileCache {
         if !matches!(result, Err(libc::EACCES)) {
             return result;
         }
-        // `get` has left the path in `self.path`, with its NUL.
-        let Ok(c_path) = CStr::from_bytes_with_nul(&self.path) else { return result };
-        let Ok(meta) = file::stat(c_path) else { return result };
+        let path = c_str(&mut self.path, path)?;
+        let Ok(meta) = file::stat(path) else { return result };
         let found = Found::new(meta.kind, meta.len, meta.mtime_s).with_mode(meta.mode);
-        Ok(Arc::new(OpenedFile { path: path.into(), meta, found, file: None, body: None }))
+        Ok(Arc::new(OpenedFile { path: path.to_owned(), meta, found, file: None, body: None }))
     }
 
     /// Finds out whether one more file may stay open. At the limit the older half of this cache's files are closed:
@@ -321,9 +314,12 @@ impl FileCache {
     }
 }
 
-/// `path`, which ends with a NUL, as a C string. Errors: it holds another NUL, so that no such file exists.
-fn c_str(path: &[u8]) -> Result<&CStr, i32> {
-    CStr::from_bytes_with_nul(path).map_err(|_| libc::ENOENT)
+/// The path as a C string, in this buffer. Errors: it holds a NUL, so that no such file exists.
+fn c_str<'b>(buffer: &'b mut Vec<u8>, path: &[u8]) -> Result<&'b CStr, i32> {
+    buffer.clear();
+    buffer.extend_from_slice(path);
+    buffer.push(0);
+    CStr::from_bytes_with_nul(buffer).map_err(|_| libc::ENOENT)
 }
 
 fn is_out_of_files(error: &io::Error) -> bool {

@@ -79,7 +79,7 @@ impl Id {
             (19, b'i') => Self::IfUnmodifiedSince,
             _ => return None,
         };
-        name.eq_ignore_ascii_case(id.name().as_bytes()).then_some(id)
+        is_name(name, id.name()).then_some(id)
     }
 
     /// Whether a second field of this name is an error (nginx: ngx_http_process_unique_header_line). Lists may come in
@@ -98,6 +98,13 @@ impl Id {
                 | Self::TransferEncoding
         )
     }
+}
+
+/// Whether a token is this name of letters and hyphens, in lower case. A third of the cost of `eq_ignore_ascii_case`,
+/// which works for all bytes: of those of a token, only letters become others here.
+fn is_name(token: &[u8], name: &str) -> bool {
+    let difference = |all, (byte, wanted): (&u8, &u8)| all | ((byte | 0x20) ^ wanted);
+    token.len() == name.len() && token.iter().zip(name.as_bytes()).fold(0, difference) == 0
 }
 
 /// The elements of a comma-separated list without white space around them; empty ones are left out (RFC 9110 section

@@ -99,6 +99,35 @@ pub(crate) struct LimitState {
     pub(in crate::http) rate: Option<u64>,
 }
 
+impl AccessState {
+    /// Makes it ready for the next request.
+    #[inline]
+    pub(super) fn reset(&mut self) {
+        let AccessState { code, is_open, is_delayed, challenges } = self;
+        (*code, *is_open, *is_delayed) = Default::default();
+        challenges.clear();
+    }
+}
+
+impl LimitState {
+    /// Makes it ready for the next request.
+    #[inline]
+    pub(super) fn reset(&mut self) {
+        self.end();
+        let LimitState { requests, connections, holds: _, rate } = self;
+        (*requests, *connections, *rate) = Default::default();
+    }
+
+    /// The exchange counts in no zone any more.
+    #[inline]
+    pub(super) fn end(&mut self) {
+        // Dropping none is a call, too.
+        if !self.holds.is_empty() {
+            self.holds.clear();
+        }
+    }
+}
+
 /// The verdict of `limit_req` on the exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum RequestLimit {

@@ -87,8 +87,8 @@ impl Exchange {
         values.clear();
         response.reset();
         *error = ErrorState::default();
-        *access = AccessState::default();
-        *limits = LimitState::default();
+        access.reset();
+        limits.reset();
         *fate = Fate::default();
         *account = Account { started_ms: now_ms, ..Account::default() };
         *named_client = None;
@@ -96,7 +96,7 @@ impl Exchange {
 
     /// The exchange is over: it counts for no limit any more.
     pub fn end(&mut self) {
-        self.limits.holds.clear();
+        self.limits.end();
     }
 
     /// The next step on the connection, now that the response is queued.

@@ -90,7 +90,12 @@ pub static DIRECTIVES: &[&dyn conf::Entry] = &[&CHARSET, &SOURCE_CHARSET, &OVERR
 
 /// The value of Content-Type of an answer with this media type, whose status is set: with the name of a charset where
 /// the conf says one.
+#[inline]
 pub(super) fn content_type<'t>(ex: &Exchange, cx: &Cx, media_type: &'t [u8]) -> Cow<'t, [u8]> {
+    // Inlined: most locations say no charset.
+    if matches!(ex.location_of(cx).scope.get(&CHARSET), Charset::Off) && ex.response.charset.is_none() {
+        return Cow::Borrowed(media_type);
+    }
     match name(ex, cx, media_type) {
         Some(name) => Cow::Owned([media_type, b"; charset=", &name].concat()),
         None => Cow::Borrowed(media_type),

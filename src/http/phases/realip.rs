@@ -101,6 +101,7 @@ fn include(proxies: &[Proxy], peer: Option<IpAddr>) -> bool {
 
 /// Takes the address that a proxy names, once an exchange: as soon as the server is known, if it believes the proxy,
 /// else in the location.
+#[inline]
 pub(super) fn find(ex: &mut Exchange, cx: &Cx) {
     let proxies = ex.location_of(cx).scope.get(&SET_REAL_IP_FROM).as_slice();
     if !proxies.is_empty() && ex.named_client.is_none() {

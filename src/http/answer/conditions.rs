@@ -6,6 +6,7 @@ use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Answer, Cx, Exchange, Found};
 use crate::http::message::conditional::{ModifiedSince, Outcome, Preconditions, Validators};
 use crate::http::message::date;
+use crate::http::message::field::Id;
 use std::borrow::Cow;
 
 /// `etag`: whether files have an entity tag.
@@ -24,6 +25,16 @@ pub static IF_MODIFIED_SINCE: Setting<ModifiedSince> = Setting::one("if_modified
 .syntax("off | exact | before")
 .default("exact")
 .about("When If-Modified-Since gets a 304: never, when the times are equal, or when the file is not newer.");
+
+/// The fields that ask for a part of a file, or for an answer under a condition only.
+const ASKING: &[Id] =
+    &[Id::IfMatch, Id::IfModifiedSince, Id::IfNoneMatch, Id::IfRange, Id::IfUnmodifiedSince, Id::Range];
+
+/// Whether the request asks for all of the file, whatever state the file is in.
+#[inline]
+pub(super) fn are_none(ex: &Exchange) -> bool {
+    !ex.head.has_any(ASKING)
+}
 
 /// The outcome of the request's conditions for a 200 with these validators.
 pub(super) fn evaluate(ex: &Exchange, cx: &Cx, validators: Validators) -> Outcome {

@@ -27,6 +27,9 @@ pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> An
     if ex.response.codings.refuses_identity && !ex.response.codings.is_coded() {
         return Answer::Error(406);
     }
+    if conditions::are_none(ex) {
+        return Answer::whole(found);
+    }
     let sent = conditions::sent_etag(ex, cx, 200, etag(ex, cx, &found));
     let validators = Validators { etag: sent.as_deref(), modified: conditions::sent_time(ex, cx, Some(found.mtime)) };
     match conditions::evaluate(ex, cx, validators) {

@@ -264,6 +264,12 @@ impl Head {
         self.fields.get(index).map(|field| field.value.of(buf))
     }
 
+    /// Whether the request has a field of any of these names.
+    #[inline]
+    pub fn has_any(&self, ids: &[Id]) -> bool {
+        ids.iter().any(|id| self.known[*id as usize] != 0)
+    }
+
     /// The values of every field of a known name, in order.
     pub fn all<'a>(&self, buf: &'a [u8], id: Id) -> impl Iterator<Item = &'a [u8]> {
         let first = usize::from(self.known[id as usize]).checked_sub(1).unwrap_or(self.fields.len());

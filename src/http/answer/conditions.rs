@@ -97,7 +97,7 @@ pub(super) fn sent_time(ex: &Exchange, cx: &Cx, own: Option<i64>) -> Option<i64>
 
 /// The value of Last-Modified for a file. A time that has not come yet, of a file from elsewhere, is replaced by that
 /// of the response (RFC 9110, 8.8.2.1).
-pub(super) fn last_modified<'f>(cx: &'f Cx, found: &'f Found) -> &'f [u8] {
+pub(super) fn last_modified<'f>(cx: &'f Cx, found: &'f Found) -> &'f [u8; date::LEN] {
     if found.mtime > cx.clock.unix_s() as i64 { cx.clock.http_date() } else { &found.last_modified }
 }
 

@@ -1,5 +1,6 @@
 //! The fields of a head that depend on the kind of answer.
 
+use crate::http::message::date;
 use crate::http::message::range::ByteRange;
 
 /// The fields of a head that depend on the kind of answer.
@@ -7,7 +8,7 @@ use crate::http::message::range::ByteRange;
 pub(super) struct Fields<'a> {
     pub content_type: Option<&'a [u8]>,
     pub content_length: Option<u64>,
-    pub last_modified: Option<&'a [u8]>,
+    pub last_modified: Option<&'a [u8; date::LEN]>,
     pub etag: Option<&'a [u8]>,
     /// The body goes out in chunks; the head's writer decides.
     pub is_chunked: bool,

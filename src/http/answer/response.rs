@@ -27,8 +27,7 @@ pub(in crate::http) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answ
             ex.response.status = 304;
             ex.response.codings.sent = None;
             let dated = ex.response.last_modified.map(date::format);
-            let last_modified =
-                found.as_ref().map(|found| last_modified(cx, found)).or(dated.as_ref().map(|date| &date[..]));
+            let last_modified = found.as_ref().map(|found| last_modified(cx, found)).or(dated.as_ref());
             let etag = found.as_ref().and_then(|found| etag(ex, cx, found));
             let mut fields = Fields { last_modified, etag, ..Fields::default() };
             head::write(ex, cx, out, &mut fields);
@@ -43,8 +42,8 @@ pub(in crate::http) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answ
             ex.response.status = if ex.error.status != 0 { ex.error.status } else { status };
             let content_type = media_type.map_or_else(|| media_type::of(ex, cx), str::as_bytes);
             let dated = ex.response.last_modified.map(date::format);
-            let last_modified = dated.as_ref().map(|date| &date[..]);
-            let fields = Fields { content_type: Some(content_type), last_modified, ..Fields::default() };
+            let fields =
+                Fields { content_type: Some(content_type), last_modified: dated.as_ref(), ..Fields::default() };
             write_small(ex, cx, out, fields, &body)
         }
     })

@@ -19,5 +19,13 @@ pub(super) fn product(scope: &conf::Scope) -> &'static str {
     if *scope.get(&SERVER_TOKENS) { concat!("drover/", env!("CARGO_PKG_VERSION")) } else { "drover" }
 }
 
+/// The field of that name, with its line end and the name of the field that follows.
+pub(super) fn server_and_date(scope: &conf::Scope) -> &'static [u8] {
+    match scope.get(&SERVER_TOKENS) {
+        true => concat!("Server: drover/", env!("CARGO_PKG_VERSION"), "\r\nDate: ").as_bytes(),
+        false => b"Server: drover\r\nDate: ",
+    }
+}
+
 /// The directive of this module: `server_tokens`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&SERVER_TOKENS];

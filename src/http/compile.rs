@@ -14,22 +14,19 @@ impl HttpConf {
     /// Blocks that are right by themselves, but not together.
     pub fn new(conf: &Conf) -> Result<HttpConf, conf::Error> {
         let mut block = HttpBlock::new(conf)?;
-        block
-            .locations_mut()
-            .iter_mut()
-            .for_each(|location| location.idle_phases = phases::walk::idle_phases(location));
         let none = Definitions::default();
         let defined = conf.notes::<Definitions>().unwrap_or(&none);
         let variables = exchange::bind(&block.variables, defined, super::VARIABLES)?;
         // An `if` keeps the handler of the location that it stands in.
         let handlers = block.locations().iter().map(|location| views::handler(&block.location(location.home()).scope));
-        let handlers = handlers.collect::<Result<_, _>>()?;
+        let handlers: Vec<_> = handlers.collect::<Result<_, _>>()?;
+        for (location, handler) in block.locations_mut().iter_mut().zip(&handlers) {
+            location.has_handler = handler.is_some();
+            location.idle_phases = phases::walk::idle_phases(location);
+        }
         let notice = exchange::notice(conf, &block.variables, &variables);
         let mut conf = HttpConf::bind(block, variables, handlers);
         conf.set_notice(notice);
-        if conf.locations().iter().any(|location| phases::gzip_static::is_used(&location.scope)) {
-            conf.set_coded_files();
-        }
         conf.servers().iter().try_for_each(|server| limits::check(&server.scope))?;
         charset::check(&conf)?;
         conf.warn(lint::unknown_names(&conf));

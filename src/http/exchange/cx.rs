@@ -42,7 +42,6 @@ pub struct HttpConf {
     shows_times: bool,
     wants_tcp_info: bool,
     notice: Option<conf::Error>,
-    has_coded_files: bool,
     gzip_cache: Option<Arc<GzipCache>>,
 }
 
@@ -149,7 +148,6 @@ impl HttpConf {
             shows_times,
             wants_tcp_info,
             notice: None,
-            has_coded_files: false,
             gzip_cache: None,
         }
     }
@@ -204,16 +202,6 @@ impl HttpConf {
     /// The cache in which compressed files are kept.
     pub fn gzip_cache(&self) -> Option<&Arc<GzipCache>> {
         self.gzip_cache.as_ref()
-    }
-
-    /// Says that locations look for files in a content coding.
-    pub(in crate::http) fn set_coded_files(&mut self) {
-        self.has_coded_files = true;
-    }
-
-    /// Whether a location of the conf looks for files in a content coding.
-    pub(in crate::http) fn has_coded_files(&self) -> bool {
-        self.has_coded_files
     }
 
     /// Whether heads are kept for `$sent_http_*`.

@@ -3,6 +3,7 @@
 use super::satisfy::{self, SATISFY, Satisfy};
 use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Answer, Cx, Exchange, Flow, error_lines};
+use crate::http::site::location::Location;
 use crate::os::Addr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -99,6 +100,11 @@ fn is_local(client: &Addr) -> bool {
     client
         .ip()
         .is_none_or(|ip| matches!(ip.to_canonical(), IpAddr::V4(Ipv4Addr::LOCALHOST) | IpAddr::V6(Ipv6Addr::LOCALHOST)))
+}
+
+/// Whether the location has rules, or content that may be private.
+pub(super) fn is_needed(location: &Location) -> bool {
+    location.has_handler || !location.scope.get(&ACCESS).is_empty()
 }
 
 /// Phase: 403 for clients that no rule lets in; an internal redirect goes through it again. Private content (a

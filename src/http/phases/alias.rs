@@ -1,7 +1,13 @@
 //! The uris that an `alias` can't serve.
 
 use crate::http::exchange::{Answer, Cx, Exchange, Flow, error_lines};
-use crate::http::site::root::UriTail;
+use crate::http::site::location::Location;
+use crate::http::site::root::{ROOT, UriTail};
+
+/// Whether the location's directory takes the place of a part of the uri.
+pub(super) fn is_needed(location: &Location) -> bool {
+    location.scope.get(&ROOT).is_alias()
+}
 
 /// Phase: 404 where an alias would lead to a sibling of its directory: `location /i { alias /img/; }` fits `/i../x`, a
 /// segment that normalisation leaves alone, and the file would be `/img/../x`. nginx serves it. 500 where a script has

@@ -8,6 +8,7 @@ use crate::http::answer::{charset, conditions};
 use crate::http::exchange::variables::argument;
 use crate::http::exchange::{Answer, Cx, Exchange, Flow, Listed, Lookup, error_lines};
 use crate::http::message::head::Method;
+use crate::http::site::location::Location;
 
 /// `autoindex`: whether a directory without an index file is listed.
 pub static AUTOINDEX: Setting<bool> = Setting::flag("autoindex").contexts(Contexts::HTTP_ALL).default("off").about(
@@ -60,6 +61,11 @@ pub static DIRECTIVES: &[&dyn conf::Entry] =
 
 /// The longest name of a function that a client may have called.
 const CALLBACK_MAX: usize = 128;
+
+/// Whether the location lists directories.
+pub(super) fn is_needed(location: &Location) -> bool {
+    *location.scope.get(&AUTOINDEX)
+}
 
 /// Phase: asks for the entries of the directory, if the location lists.
 pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {

@@ -4,6 +4,7 @@ use crate::conf::{self, Contexts, Setting};
 use crate::http::answer::conditions;
 use crate::http::exchange::{Cx, Exchange, Flow};
 use crate::http::message::head::Method;
+use crate::http::site::location::Location;
 
 /// `empty_gif`: whether the location answers with the pixel.
 pub static EMPTY_GIF: Setting<bool> = Setting::one("empty_gif", |_| Ok(true))
@@ -22,6 +23,11 @@ const PIXEL: &[u8] = b"GIF89a\x01\0\x01\0\x80\x01\0\0\0\0\xff\xff\xff\x21\xf9\x0
 
 /// The time that nginx says it is from: 28 September 1970, seconds since 1970.
 const MODIFIED: i64 = 23_349_600;
+
+/// Whether the location has the pixel, or the one that it stands in may have.
+pub(super) fn is_needed(location: &Location) -> bool {
+    location.within.is_some() || *location.scope.get(&EMPTY_GIF)
+}
 
 /// Phase: the pixel, where the location has one. An `if` keeps that of the location that it stands in.
 pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {

@@ -11,6 +11,7 @@ use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup,
 use crate::http::message::accept_encoding::{Coding, Weights};
 use crate::http::message::field::Id;
 use crate::http::message::head::Method;
+use crate::http::site::location::Location;
 
 /// The clients that get the file in a coding.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +72,7 @@ struct Candidate {
 
 /// Phase: looks the first candidate up.
 pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
-    if !cx.conf.has_coded_files() || !matches!(ex.head.method, Method::Get | Method::Head) {
+    if !matches!(ex.head.method, Method::Get | Method::Head) {
         return Flow::Next;
     }
     if ex.target.uri.ends_with(b"/") {
@@ -179,9 +180,9 @@ fn by_weight(ex: &Exchange, cx: &Cx, modes: [(Coding, Mode); 3]) -> Plan {
     plan
 }
 
-/// Whether a location of the conf looks for files in a coding.
-pub(in crate::http) fn is_used(scope: &conf::Scope) -> bool {
-    [&GZIP_STATIC, &BROTLI_STATIC, &ZSTD_STATIC].iter().any(|setting| *scope.get(setting) != Mode::Off)
+/// Whether the location looks for files in a coding.
+pub(super) fn is_needed(location: &Location) -> bool {
+    [&GZIP_STATIC, &BROTLI_STATIC, &ZSTD_STATIC].iter().any(|setting| *location.scope.get(setting) != Mode::Off)
 }
 
 /// The directives of this module: `gzip_static`, `brotli_static`, `zstd_static`.

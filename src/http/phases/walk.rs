@@ -26,10 +26,13 @@ macro_rules! phases {
         $(, contents: $read:path)?;
     )*) => {
         /// The phases of the location from number `from` on, up to the one that does not say `Next`.
+        #[allow(unused_assignments, reason = "the last phase has none behind it")]
         fn run_phases(ex: &mut Exchange, cx: &Cx, from: usize) -> Flow {
             let mut number = 0;
+            let passed = 1_u32.checked_shl(from as u32).unwrap_or(0).wrapping_sub(1);
+            let mut idle = ex.location_of(cx).idle_phases | passed;
             $(
-                if number >= from && phases!(@runs ex, cx, number $(, $is_needed)?) {
+                if idle & (1 << number) == 0 {
                     let flow = $begin(ex, cx);
                     if !matches!(flow, Flow::Next) {
                         note_asker(ex, number, &flow);
@@ -37,6 +40,8 @@ macro_rules! phases {
                     }
                     // There is nothing to drop, and that is not worth a call for each phase.
                     std::mem::forget(flow);
+                    // A script may have chosen another location.
+                    idle = ex.location_of(cx).idle_phases;
                 }
                 number += 1;
             )*
@@ -47,6 +52,7 @@ macro_rules! phases {
         /// The phases that a location has nothing for, a bit each: most have nothing for most, and asking each costs
         /// more than the look at a bit.
         pub(in crate::http) fn idle_phases(location: &Location) -> u32 {
+            const { assert!(GET_FILE.len() < 32, "a bit for each phase") };
             let needed: &[Option<fn(&Location) -> bool>] = &[$(phases!(@option $($is_needed)?)),*];
             let is_idle = |number: &usize| needed[*number].is_some_and(|is_needed| !is_needed(location));
             (0..needed.len()).filter(is_idle).fold(0, |idle, number| idle | 1 << number)
@@ -60,10 +66,6 @@ macro_rules! phases {
 
         /// The functions that get the contents of a file, by the numbers of the phases.
         static GET_CONTENTS: &[Option<GetResult<Vec<u8>>>] = &[$(phases!(@option $($read)?)),*];
-    };
-    (@runs $ex:ident, $cx:ident, $number:ident) => { true };
-    (@runs $ex:ident, $cx:ident, $number:ident, $is_needed:path) => {
-        $ex.location_of($cx).idle_phases & (1 << $number) == 0
     };
     (@option) => { None };
     (@option $get:path) => { Some($get) };
@@ -79,18 +81,18 @@ phases! {
     limit_req::check, if: limit_req::is_needed;
     limit_conn::check, if: limit_conn::is_needed;
     cors::preflight, if: cors::is_needed;
-    access::check;
+    access::check, if: access::is_needed;
     auth_basic::begin, if: auth_basic::is_needed, contents: auth_basic::read;
     satisfy::check;
-    alias::check;
+    alias::check, if: alias::is_needed;
     clean_urls::begin, if: clean_urls::is_needed, file: clean_urls::opened;
     try_files::begin, if: try_files::is_needed, file: try_files::opened;
-    handle_content;
-    empty_gif::begin;
+    handle_content, if: has_content;
+    empty_gif::begin, if: empty_gif::is_needed;
     random_index::begin, if: random_index::is_needed, entries: random_index::listed;
     index::begin, file: index::opened;
-    autoindex::begin, entries: autoindex::listed;
-    gzip_static::begin, file: gzip_static::opened;
+    autoindex::begin, if: autoindex::is_needed, entries: autoindex::listed;
+    gzip_static::begin, if: gzip_static::is_needed, file: gzip_static::opened;
     static_files::begin, file: static_files::opened;
 }
 
@@ -299,6 +301,11 @@ fn note_asker(ex: &mut Exchange, number: usize, flow: &Flow) {
         Flow::Wait(_) => ex.progress = Progress::Wait { phase: number },
         _ => {}
     }
+}
+
+/// Whether the location has a content handler of its own.
+fn has_content(location: &Location) -> bool {
+    location.has_handler
 }
 
 /// Phase: the location's own content handler.

@@ -40,6 +40,8 @@ pub struct Location {
     pub uri_tail: UriTail,
     /// The log of the errors of requests that the location serves.
     pub error_log: LogRef,
+    /// The location has a content handler, which answers in the place of files.
+    pub has_handler: bool,
     /// The phases that the location has nothing for, a bit each.
     pub idle_phases: u32,
     /// The location around this one, which is an `if` or the `limit_except` of it.
@@ -84,6 +86,7 @@ impl Location {
             pattern,
             uri_tail,
             error_log,
+            has_handler: false,
             idle_phases: 0,
             within: None,
             limit_except: None,

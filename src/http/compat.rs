@@ -27,7 +27,6 @@ const GZIP_ONLY: &str = "responses are compressed as gzip only (\"gzip on\"): ma
     when the site is built, and say \"brotli_static on\" or \"zstd_static on\".";
 const YET_TLS: &str = "drover does not speak TLS yet: let a proxy in front do it, and listen without \"ssl\".";
 const YET_HTTP2: &str = "drover does not speak HTTP/2 or HTTP/3 yet: leave it out; clients use HTTP/1.1.";
-const YET_USERID: &str = "drover marks no clients yet: leave it out.";
 const YET_GEOIP: &str = "drover does not read GeoIP databases: \"geo\" takes the nets themselves, from a file as well.";
 const YET_ACCESS: &str = "drover does not check this yet, and won't serve what it should guard: use \"allow\" and \
     \"deny\", or a proxy in front.";
@@ -267,7 +266,6 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     )
     .but("off"),
     &Refused::family(&["quic_*"], YET_HTTP2),
-    &Refused::family(&["userid", "userid_*"], YET_USERID),
     &Refused::family(&["geoip_*"], YET_GEOIP),
     &Refused::family(&["secure_link", "secure_link_*", "disable_symlinks"], YET_ACCESS),
     &Refused::family(&["auth_request", "auth_jwt"], YET_ACCESS).but("off"),

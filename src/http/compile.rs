@@ -1,6 +1,6 @@
 //! From a loaded conf to the [`HttpConf`] of a generation: compiles the block and binds to it what the rooms give.
 
-use super::answer::charset;
+use super::answer::{charset, userid};
 use super::exchange::defined::Definitions;
 use super::exchange::{self, HttpConf, limits};
 use super::site::HttpBlock;
@@ -27,6 +27,9 @@ impl HttpConf {
         let notice = exchange::notice(conf, &block.variables, &variables);
         let mut conf = HttpConf::bind(block, variables, handlers);
         conf.set_notice(notice);
+        if conf.locations().iter().any(|location| userid::uses_address(&location.scope)) {
+            conf.set_marks_by_address();
+        }
         conf.servers().iter().try_for_each(|server| limits::check(&server.scope))?;
         charset::check(&conf)?;
         conf.warn(lint::unknown_names(&conf));

@@ -52,7 +52,7 @@ pub use exchange::HttpConf;
 use crate::conf::Entry;
 use answer::{
     charset, chunks, conditions, cors, gzip, gzip_ok, headers, limit_rate, pages, ranges, redirect, server_tokens,
-    trailers,
+    trailers, userid,
 };
 use exchange::{
     Embedded, authorization, error_lines, file_path, geo, keep_alive, limits, lingering, map, media_type, proxied,
@@ -98,6 +98,7 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     headers::DIRECTIVES,
     trailers::DIRECTIVES,
     chunks::DIRECTIVES,
+    userid::DIRECTIVES,
     redirect::DIRECTIVES,
     script::DIRECTIVES,
     rewrite::DIRECTIVES,
@@ -130,6 +131,7 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
 static VARIABLES: &[&[Embedded]] = &[
     variables::VARIABLES,
     gzip::VARIABLES,
+    userid::VARIABLES,
     file_path::VARIABLES,
     proxied::VARIABLES,
     service_variables::VARIABLES,

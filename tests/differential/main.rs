@@ -13,6 +13,8 @@ mod header_log;
 mod intended;
 mod limit_log;
 mod log_targets;
+mod mark_log;
+mod marks;
 mod probe;
 mod script_log;
 mod sites;
@@ -148,6 +150,7 @@ sites!(
     passwords,
     satisfy,
     limit_except,
+    marked,
     trailers,
     unchunked,
     header_lines,

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use crate::intended;
+use crate::marks;
 use crate::probe::{Probe, Site, Step};
 use crate::support::client::{Client, Nothing, Response};
 use crate::support::server::{Product, Server, Setup};
@@ -183,6 +184,8 @@ fn described(response: Result<Response, Nothing>, to_head: bool, server: &Server
             "Expires" => expires(value, &response),
             "Server" => "<product>".to_owned(),
             "Content-Length" => length(value, &response, to_head, &product),
+            "Set-Cookie" => marks::cookie(value),
+            "X-Uid" => marks::words(value),
             _ => placeholders(value),
         };
         lines.push(format!("{name}: {value}"));

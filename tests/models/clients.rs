@@ -51,6 +51,26 @@ pub fn request_limits(kind: &'static ModelKind) {
     service.end();
 }
 
+/// No two clients get the same mark, whichever process or thread gives it.
+pub fn marks(kind: &'static ModelKind) {
+    let service = Want::of(kind).http("userid on;").start();
+    let mut clients: Vec<Client> = (0..12).map(|_| service.connect()).collect();
+    for client in &mut clients {
+        client.send(request("/").repeat(20));
+    }
+    let mark = |client: &mut Client| {
+        let answer = client.response().expect("an answer");
+        answer.header("Set-Cookie").expect("a cookie").to_owned()
+    };
+    let mut marks: Vec<String> =
+        clients.iter_mut().flat_map(|client| (0..20).map(|_| mark(client)).collect::<Vec<_>>()).collect();
+    marks.sort();
+    marks.dedup();
+    assert_eq!(marks.len(), 240);
+    drop(clients);
+    service.end();
+}
+
 /// Connections count in all processes while their answers are under way, which go out at their rate.
 pub fn connection_limits(kind: &'static ModelKind) {
     let service = Want::of(kind)

@@ -35,6 +35,7 @@ const CASES: &[Case] = &[
     ("proxy_header", proxied::proxy_header),
     ("request_limits", clients::request_limits),
     ("connection_limits", clients::connection_limits),
+    ("marks", clients::marks),
     ("sums", serving::sums),
     ("lost_lines", serving::lost_lines),
     ("kill", death::kill),

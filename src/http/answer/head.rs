@@ -3,7 +3,7 @@
 use super::conditions::sent_etag;
 use super::fields::Fields;
 use super::server_tokens::server_and_date;
-use super::{chunks, cors, gzip, gzip_ok, headers, ranges, redirect};
+use super::{chunks, cors, gzip, gzip_ok, headers, ranges, redirect, userid};
 use crate::http::exchange::keep_alive;
 use crate::http::exchange::{Cx, Exchange};
 use crate::http::message::status;
@@ -12,7 +12,8 @@ use crate::http::message::status;
 type Filter = fn(&mut Exchange, &Cx, &Fields, out: &mut Vec<u8>, start: usize);
 
 /// The header filters, in the order of their fields.
-const FILTERS: &[Filter] = &[headers::filter_header, cors::filter_header, gzip::filter_header, ranges::filter_header];
+const FILTERS: &[Filter] =
+    &[headers::filter_header, userid::filter_header, cors::filter_header, gzip::filter_header, ranges::filter_header];
 
 /// Appends texts. A macro, so that those of the code keep their lengths: they are stored, not copied by a call.
 macro_rules! put {

@@ -18,3 +18,4 @@ pub mod redirect;
 pub mod response;
 pub mod server_tokens;
 pub mod trailers;
+pub mod userid;

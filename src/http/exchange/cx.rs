@@ -42,6 +42,7 @@ pub struct HttpConf {
     shows_times: bool,
     wants_tcp_info: bool,
     notice: Option<conf::Error>,
+    marks_by_address: bool,
     gzip_cache: Option<Arc<GzipCache>>,
 }
 
@@ -148,6 +149,7 @@ impl HttpConf {
             shows_times,
             wants_tcp_info,
             notice: None,
+            marks_by_address: false,
             gzip_cache: None,
         }
     }
@@ -204,6 +206,11 @@ impl HttpConf {
         self.gzip_cache.as_ref()
     }
 
+    /// Says that the server's address is a part of the marks that clients get.
+    pub(in crate::http) fn set_marks_by_address(&mut self) {
+        self.marks_by_address = true;
+    }
+
     /// Whether heads are kept for `$sent_http_*`.
     pub fn keeps_heads(&self) -> bool {
         self.keeps_heads
@@ -211,7 +218,7 @@ impl HttpConf {
 
     /// Whether a connection of this socket must ask which address it came in by, which costs a system call.
     pub fn wants_local_address(&self, socket: usize) -> bool {
-        self.block.variables.is_used("server_addr") || self.block.is_shared(socket)
+        self.marks_by_address || self.block.variables.is_used("server_addr") || self.block.is_shared(socket)
     }
 
     /// Whether a new connection is asked how long it has waited, which costs a system call.

@@ -7,6 +7,7 @@ use crate::http::message::field::Id;
 use crate::http::message::head::{Blame, Field, Framing, Head, Span};
 use crate::http::message::proxy_protocol::{Broken, NoTlv};
 use crate::http::message::reject::{Phase, Reject};
+use crate::http::message::uid::Uid;
 use crate::http::site::regex::MatchError;
 use crate::log::{self, Level, LogRef, Origin};
 use crate::os::{ErrnoText, Failure};
@@ -301,6 +302,16 @@ pub fn user_not_found(ex: &Exchange, cx: &Cx, user: &[u8]) {
 /// The password is not the one in the file of users.
 pub fn wrong_password(ex: &Exchange, cx: &Cx, user: &[u8]) {
     log::error!(at: here(ex, cx), "user \"{}\": password mismatch", Text(user));
+}
+
+/// The client's cookie of `userid` is none.
+pub fn bad_mark(ex: &Exchange, cx: &Cx, what: &str, line: &[u8]) {
+    log::error!(at: here(ex, cx), "client sent {what} userid cookie {}", Quoted(line));
+}
+
+/// A client gets another mark, which the conf wants to be told of.
+pub fn mark_reset(ex: &Exchange, cx: &Cx, name: &str, uid: Uid) {
+    log::notice!(at: here(ex, cx), "userid cookie \"{name}={}\" was reset", uid.hex());
 }
 
 /// A 401 is held back.

@@ -1,9 +1,10 @@
 //! The parts of an exchange: each starts from its `Default` for every request, and keeps the memory of its buffers.
 
 use crate::http::message::request_body::RequestBody;
+use crate::http::message::uid::Uid;
 use crate::http::site::captured::Captured;
 use crate::shm::Hold;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// Where the request leads.
 #[derive(Debug, Default)]
@@ -166,6 +167,18 @@ impl ConnectionLimit {
             ConnectionLimit::RejectedDryRun => b"REJECTED_DRY_RUN",
         }
     }
+}
+
+/// The mark that tells the client from others, in its cookie and in ours. In cells: a text that is filled in may be the
+/// first to ask.
+#[derive(Debug, Default)]
+pub(crate) struct MarkState {
+    /// The mark that has come, once somebody has looked.
+    pub(in crate::http) got: Cell<Option<Uid>>,
+    /// The mark that goes out.
+    pub(in crate::http) set: Cell<Uid>,
+    /// The mark that goes out has been made for this request.
+    pub(in crate::http) is_new: Cell<bool>,
 }
 
 /// The fate of the connection behind the response.

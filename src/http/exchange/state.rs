@@ -20,7 +20,7 @@
 //! While it is Sending, discard() takes the rest of the request's body; after() tells what follows on the connection.
 
 use super::action::After;
-use super::parts::{AccessState, Account, BodyState, ErrorState, Fate, LimitState, Target};
+use super::parts::{AccessState, Account, BodyState, ErrorState, Fate, LimitState, MarkState, Target};
 use super::response::{Coded, Response};
 use super::values::Values;
 use crate::http::message::head::Head;
@@ -56,6 +56,7 @@ pub struct Exchange {
     pub(in crate::http) error: ErrorState,
     pub(in crate::http) access: AccessState,
     pub(in crate::http) limits: LimitState,
+    pub(in crate::http) mark: MarkState,
     pub(in crate::http) fate: Fate,
     pub(in crate::http) account: Account,
     /// The client's address as a proxy has named it, where that is believed.
@@ -76,6 +77,7 @@ impl Exchange {
             error,
             access,
             limits,
+            mark,
             fate,
             account,
             named_client,
@@ -89,6 +91,7 @@ impl Exchange {
         *error = ErrorState::default();
         access.reset();
         limits.reset();
+        *mark = MarkState::default();
         *fate = Fate::default();
         *account = Account { started_ms: now_ms, ..Account::default() };
         *named_client = None;

@@ -54,7 +54,10 @@ const KNOWN_FIELDS: [(&str, Id); 6] = [
 ];
 
 /// The variables of the tables that a conf may define all the same (nginx's `NGX_HTTP_VAR_CHANGEABLE`).
-const CHANGEABLE: [&str; 3] = ["args", "limit_rate", "invalid_referer"];
+const CHANGEABLE: [&str; 4] = ["args", "limit_rate", "invalid_referer", "uid_reset"];
+
+/// Changeable variables whose `set` is more than a value (nginx's `set_handler`).
+const HAVE_SETTERS: [&str; 2] = ["args", "limit_rate"];
 
 /// Binds the names that a conf uses to the variables that it defines, to those of `tables`, to the families of names
 /// such as `http_NAME`, and to the named groups of the conf's regexes; a name that `set` gives a value is bound to that
@@ -90,7 +93,14 @@ pub(in crate::http) fn bind(
         }
     };
     let bind_one = |(number, (name, span)): (usize, (&str, conf::Span))| {
+        let is_replaced = |variable: &Variable| match variable {
+            Variable::Embedded(embedded) => names.is_set(name) && !HAVE_SETTERS.contains(&embedded.name),
+            _ => false,
+        };
         match unset(number, name) {
+            Some(own) if is_replaced(&own) => {
+                return Ok(Variable::Set { name: name.to_owned(), unset: Some(Box::new(own)) });
+            }
             Some(own @ (Variable::Embedded(_) | Variable::Named(_) | Variable::Capture(_))) => return Ok(own),
             unset if names.is_set(name) => {
                 return Ok(Variable::Set { name: name.to_owned(), unset: unset.map(Box::new) });
@@ -134,7 +144,7 @@ impl Variable {
             Variable::Known(id) => header(ex, cx, *id, out),
             Variable::Sent(name) => join(out, b", ", ex.response.sent(name.as_bytes())),
             Variable::Arg(name) => put(out, argument(&ex.target.args, name.as_bytes())),
-            Variable::Cookie(name) => put(out, cookie(ex, cx, name.as_bytes())),
+            Variable::Cookie(name) => put(out, cookie(ex, cx, name.as_bytes()).map(|(_, value)| value)),
             Variable::Absent => false,
             Variable::Tlv(name) => proxied::tlv(ex, cx, name, out),
             Variable::Capture(n) => put(out, ex.target.captured.borrow().get(*n)),
@@ -233,12 +243,13 @@ pub(in crate::http) fn argument<'a>(args: &'a [u8], name: &[u8]) -> Option<&'a [
     })
 }
 
-fn cookie<'a>(ex: &'a Exchange, cx: &Cx<'a>, name: &[u8]) -> Option<&'a [u8]> {
+/// The value of a cookie, behind the line of the request in which it stands.
+pub(in crate::http) fn cookie<'a>(ex: &'a Exchange, cx: &Cx<'a>, name: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     ex.head.all(cx.input, Id::Cookie).find_map(|line| {
         line.split(|&byte| byte == b';').find_map(|pair| {
             let pair = pair.trim_ascii_start();
             let at = memchr::memchr(b'=', pair)?;
-            pair[..at].eq_ignore_ascii_case(name).then_some(&pair[at + 1..])
+            pair[..at].eq_ignore_ascii_case(name).then_some((line, &pair[at + 1..]))
         })
     })
 }

@@ -21,5 +21,6 @@ pub mod request;
 pub mod request_body;
 mod request_line;
 pub mod status;
+pub mod uid;
 pub mod uri;
 pub mod utf8;

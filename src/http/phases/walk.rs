@@ -321,6 +321,7 @@ fn redirect(ex: &mut Exchange, cx: &Cx) -> Flow {
     ex.target.is_internal = true;
     // nginx: ngx_http_handler.
     ex.response.codings = Default::default();
+    ex.mark = Default::default();
     ex.target.add_uri_to_alias = false;
     ex.target.is_out_of_place = false;
     ex.target.redirects += 1;
@@ -349,6 +350,7 @@ fn change_location(ex: &mut Exchange, cx: &Cx) -> Flow {
 fn enter_named(ex: &mut Exchange, cx: &Cx, name: &str) -> Flow {
     ex.target.redirects += 1;
     ex.target.is_internal = true;
+    ex.mark = Default::default();
     let named = ex.server_of(cx).locations.named(name).copied();
     match named {
         Some(location) if ex.target.redirects <= MAX_INTERNAL_REDIRECTS => enter(ex, cx, location),

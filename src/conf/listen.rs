@@ -19,7 +19,7 @@ const VALUED: [(&str, &str); 6] = [
 ];
 
 /// The options without a value.
-const WORDS: [&str; 5] = ["default_server", "bind", "reuseport", "deferred", "proxy_protocol"];
+const WORDS: [&str; 6] = ["default_server", "bind", "reuseport", "deferred", "proxy_protocol", "multipath"];
 
 /// Options of nginx that drover lacks, and advice about each.
 const MISSING: [(&str, &str); 4] = [
@@ -201,6 +201,7 @@ impl Listen {
             _ if text == "bind" => {}
             _ if text == "reuseport" => options.reuseport = true,
             _ if text == "deferred" => options.deferred = true,
+            _ if text == "multipath" => options.multipath = true,
             _ if !text.contains('=') && usage.is_some() => return Err(unknown_option(args, i)),
             "backlog" => options.backlog = number(1)? as i32,
             "fastopen" => options.fastopen = Some(number(0)?),

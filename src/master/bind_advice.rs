@@ -25,6 +25,7 @@ fn advice(failure: &Failure, addr: &Addr, rival: Option<&str>) -> Option<String>
             None => Some(format!("held by {}", holders::of(addr)?)),
         },
         Errno::EAFNOSUPPORT if is_v6 => Some(format!("this kernel has no IPv6, leave \"listen {addr}\" out")),
+        Errno::EPROTONOSUPPORT => Some("there is no Multipath TCP here, leave \"multipath\" out".into()),
         Errno::EADDRNOTAVAIL if is_v6 && is_v6_disabled() => Some(format!(
             "IPv6 is switched off here (sysctl net.ipv6.conf.all.disable_ipv6), leave \"listen {addr}\" out"
         )),

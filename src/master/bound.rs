@@ -33,11 +33,12 @@ impl Bound {
         Bound { addr, options, listener, n: 0, copy: None, is_foreign: false, listens_late: false }
     }
 
-    /// Whether this is a socket for `addr`. A Unix socket's path may be spelled differently; `ipv6only` can't be
-    /// changed on a socket.
+    /// Whether this is a socket for `addr`. A Unix socket's path may be spelled differently; `ipv6only` and `multipath`
+    /// can't be changed on a socket.
     pub(super) fn is_for(&self, addr: &Addr, options: &ListenOptions) -> bool {
         let is_file = |path| self.listener.file().is_some_and(|file| file.is_at(path));
         let is_same = !matches!(addr, Addr::V6(_)) || options.ipv6only == self.options.ipv6only;
+        let is_same = is_same && options.multipath == self.options.multipath;
         self.addr == *addr && is_same || addr.path().is_some_and(is_file)
     }
 }

@@ -1,4 +1,5 @@
-//! A reload that moves a port to an address that excludes the old one: from `127.0.0.1:80` to `*:80`, and back.
+//! A reload that moves a port to an address that excludes the old one: from `127.0.0.1:80` to `*:80`, and back; or that
+//! asks for another protocol there (`multipath`).
 //!
 //! bind(2) fails with EADDRINUSE while the old socket listens, unless both sockets have SO_REUSEPORT, which may be set
 //! on a listening socket. So the new socket is bound beside the old one, and listens only when the reload can't fail
@@ -23,7 +24,7 @@ const POLL: Duration = Duration::from_millis(5);
 pub(crate) fn bind_beside(addr: &Addr, options: &ListenOptions, leaving: &[&Bound]) -> Option<Listener> {
     let port = addr.port().filter(|port| *port > 0)?;
     let excludes = |old: &&&Bound| {
-        let is_either = old.addr.is_wildcard() || addr.is_wildcard();
+        let is_either = old.addr.is_wildcard() || addr.is_wildcard() || old.addr == *addr;
         !old.is_foreign && old.addr.port() == Some(port) && is_either
     };
     let in_the_way: Vec<_> = leaving.iter().filter(excludes).collect();

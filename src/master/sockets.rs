@@ -104,6 +104,14 @@ fn keep(old: &Bound, addr: &Addr, options: &ListenOptions) -> Result<Option<Boun
 
 fn adopt(listener: Listener, addr: &Addr, options: &ListenOptions, is_foreign: bool) -> Result<Option<Bound>, Failure> {
     apply(&listener, addr, options)?;
+    let is_multipath = listener.is_multipath();
+    if is_multipath != options.multipath {
+        let with = if is_multipath { "with" } else { "without" };
+        log::warn!("the socket for {addr} was passed {with} Multipath TCP, and stays so");
+    }
+    // The next reload can replace a socket that this service has made.
+    let multipath = if is_foreign { options.multipath } else { is_multipath };
+    let options = &ListenOptions { multipath, ..options.clone() };
     Ok(Some(Bound { is_foreign, ..Bound::new(addr, options, listener) }))
 }
 

@@ -41,6 +41,8 @@ pub struct ListenOptions {
     pub rcvbuf: Option<u32>,
     /// SO_SNDBUF, bytes.
     pub sndbuf: Option<u32>,
+    /// Whether clients may use several paths at once (RFC 8684); others connect with TCP all the same.
+    pub multipath: bool,
 }
 
 impl Default for ListenOptions {
@@ -56,6 +58,7 @@ impl Default for ListenOptions {
             fastopen: None,
             rcvbuf: None,
             sndbuf: None,
+            multipath: false,
         }
     }
 }
@@ -105,8 +108,10 @@ impl Listener {
     /// system call for each listening socket instead of each connection.
     pub fn bind(addr: &Addr, options: &ListenOptions) -> Result<Listener, Failure> {
         let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+        let protocol = if options.multipath { libc::IPPROTO_MPTCP } else { 0 };
         // SAFETY: no memory is involved.
-        let fd = retry(|| unsafe { libc::socket(addr.family(), kind, 0) }).map_err(named("socket() for", addr))?;
+        let fd = retry(|| unsafe { libc::socket(addr.family(), kind, protocol) });
+        let fd = fd.map_err(named("socket() for", addr))?;
         // SAFETY: socket has just made it.
         let fd = unsafe { own(fd) };
         before_bind(&fd, addr, options).map_err(named("setsockopt() for", addr))?;
@@ -194,6 +199,11 @@ impl Listener {
     pub fn is_dual_stack(&self) -> bool {
         let is_v6 = matches!(self.addr, Addr::V6(_)) && self.addr.is_wildcard();
         is_v6 && int_option(self, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY).is_ok_and(|only| only == 0)
+    }
+
+    /// Whether clients may use several paths at once.
+    pub fn is_multipath(&self) -> bool {
+        int_option(self, libc::SOL_SOCKET, libc::SO_PROTOCOL).is_ok_and(|protocol| protocol == libc::IPPROTO_MPTCP)
     }
 
     /// Changes the length of the queue (listen(2) may be called again).
@@ -385,6 +395,22 @@ mod tests {
         old.accept().unwrap();
         drop(new);
         assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+    }
+
+    #[test]
+    fn a_multipath_socket_takes_clients_of_tcp_as_well() {
+        let options = ListenOptions { multipath: true, ..ListenOptions::default() };
+        let is_there = std::fs::read_to_string("/proc/sys/net/mptcp/enabled").is_ok_and(|text| text.trim() == "1");
+        assert!(!Listener::open(&any(), &ListenOptions::default()).unwrap().is_multipath());
+        match Listener::open(&any(), &options) {
+            Ok(listener) => {
+                assert!(listener.is_multipath());
+                let _client = std::net::TcpStream::connect(("127.0.0.1", listener.addr().port().unwrap())).unwrap();
+                assert_eq!(listener.queue_length().unwrap(), 1);
+                assert!(listener.accept().is_ok());
+            }
+            Err(failure) => assert!(!is_there, "{failure}"),
+        }
     }
 
     #[test]

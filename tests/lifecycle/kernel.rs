@@ -102,3 +102,25 @@ fn shared_memory_cant_be_executed_and_that_is_no_condition() {
     refuse(&mut command, NO_SEAL);
     assert_eq!(test(command, "listen 127.0.0.1:8088;"), (Some(0), String::new()));
 }
+
+/// Before 5.6, or built without.
+const NO_MULTIPATH: Refusal = Refusal {
+    call: libc::SYS_socket,
+    argument: 2,
+    mask: !0,
+    value: libc::IPPROTO_MPTCP as u32,
+    error: libc::EPROTONOSUPPORT,
+};
+
+#[test]
+fn without_multipath_tcp_the_message_says_what_to_leave_out() {
+    let mut command = plainly();
+    refuse(&mut command, NO_MULTIPATH);
+    let (code, text) = test(command, "listen 127.0.0.1:8088 multipath;");
+    assert_eq!(code, Some(1), "{text}");
+    says(
+        &text,
+        "socket() for 127.0.0.1:8088 failed (93: Protocol not supported)",
+        "there is no Multipath TCP here, leave \"multipath\" out",
+    );
+}

@@ -176,3 +176,33 @@ fn no_request_fails_while_reloading_with_the_mutex() {
 fn no_request_fails_while_reloading_without_the_mutex() {
     no_request_fails_while_reloading("accept_mutex off;");
 }
+
+/// Where the kernel has Multipath TCP; elsewhere the start fails, which `kernel` shows.
+#[test]
+fn a_reload_changes_between_tcp_and_multipath_tcp_and_refuses_no_client() {
+    if !std::fs::read_to_string("/proc/sys/net/mptcp/enabled").is_ok_and(|text| text.trim() == "1") {
+        return;
+    }
+    let server = Server::drover(conf(2).listen("127.0.0.1:%port% multipath"));
+    assert_eq!(server.connect().get("/v").text(), "one");
+    let (end, refused, asked) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !end.load(Ordering::Relaxed) {
+                let count = if TcpStream::connect(("127.0.0.1", server.port())).is_ok() { &asked } else { &refused };
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        for (listen, text) in
+            [("127.0.0.1:%port%", "two"), ("127.0.0.1:%port% multipath", "three"), ("127.0.0.1:%port%", "four")]
+        {
+            let before = asked.load(Ordering::Relaxed);
+            server.rewrite_conf(answering(2, text).listen(listen));
+            assert_eq!(server.send("reload"), (Some(0), String::new()));
+            until_true("the new conf answers", || server.connect().get("/v").text() == text);
+            until_true("clients go on", || asked.load(Ordering::Relaxed) > before + 10);
+        }
+        end.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(refused.load(Ordering::Relaxed), 0);
+}

@@ -13,8 +13,9 @@ pub static LISTEN: Setting<Vec<Listen>> = Setting::many(&["listen"], |args, list
      `default_server` answers requests whose Host no server names. \
      `proxy_protocol`: each connection begins with a header of the PROXY protocol, version 1 or 2, which says who the \
      client is; it is believed where `real_ip_header proxy_protocol` says so. Options of the socket: backlog=N, \
-     reuseport, deferred, ipv6only=on|off, so_keepalive=on|off|[idle]:[interval]:[count], fastopen=N, rcvbuf=SIZE, \
-     sndbuf=SIZE. Without any, a server listens on *:80 (on *:8000 when not started by root).",
+     reuseport, deferred, multipath (Multipath TCP; a kernel without it ends the start), ipv6only=on|off, \
+     so_keepalive=on|off|[idle]:[interval]:[count], fastopen=N, rcvbuf=SIZE, sndbuf=SIZE. Without any, a server \
+     listens on *:80 (on *:8000 when not started by root).",
 );
 
 /// `tcp_nodelay` in `http`: whether small packets leave at once (TCP_NODELAY).

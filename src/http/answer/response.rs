@@ -55,6 +55,10 @@ fn write_page(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, code: u16) -> Body 
     ex.response.last_modified = None;
     ex.response.codings.sent = None;
     ex.response.charset = None;
+    if let Some(page) = pages::refresh(ex, cx, code) {
+        (ex.response.status, ex.response.location) = (200, None);
+        return write_small(ex, cx, out, Fields { content_type: Some(b"text/html"), ..Fields::default() }, &page);
+    }
     let mut page = Vec::new();
     let has_page = pages::write(ex, cx, code, &mut page);
     let content_type = has_page.then_some(b"text/html".as_slice());

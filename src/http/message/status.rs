@@ -74,7 +74,7 @@ fn texts(code: u16) -> Option<(u16, &'static str, Option<&'static str>)> {
 }
 
 /// Appends the built-in page (text/html) for a code and returns true; there is none for codes nginx has no phrase for.
-/// `product` is `drover/VERSION` or, with server_tokens off, `drover`. `padding`: see [`wants_padding`].
+/// `product` is `drover/VERSION` or, with server_tokens off, `drover`. `padding`: for browsers that replace short pages.
 pub fn page(out: &mut Vec<u8>, code: u16, product: &str, padding: bool) -> bool {
     let Some((number, title, explanation)) = texts(code) else { return false };
     let mut buffer = itoa::Buffer::new();
@@ -93,18 +93,6 @@ pub fn page(out: &mut Vec<u8>, code: u16, product: &str, padding: bool) -> bool 
 }
 
 const PADDING: &str = "<!-- a padding to disable MSIE and Chrome friendly error page -->\r\n";
-
-/// Whether a User-Agent gets the padding of `msie_padding on` (ngx_http_process_user_agent).
-pub fn wants_padding(user_agent: &[u8]) -> bool {
-    let find = |text: &str| memchr::memmem::find(user_agent, text.as_bytes());
-    if find("Opera").is_some() {
-        return false;
-    }
-    match find("MSIE ") {
-        Some(at) if at + 7 < user_agent.len() => true,
-        _ => find("Gecko/").is_none() && find("Chrome/").is_some(),
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -162,19 +150,6 @@ mod tests {
     fn padding_is_402_bytes_for_errors_only() {
         assert_eq!(text(404, true).len(), text(404, false).len() + 402);
         assert_eq!(text(301, true), text(301, false));
-    }
-
-    #[test]
-    fn who_wants_padding() {
-        let chrome =
-            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36";
-        for agent in [chrome, "Mozilla/4.0 (compatible; MSIE 6.0; x)"] {
-            assert!(wants_padding(agent.as_bytes()), "{agent}");
-        }
-        let firefox = "Mozilla/5.0 (X11; rv:109.0) Gecko/20100101 Firefox/115.0";
-        for agent in ["", "curl/8", "MSIE 6", "MSIE 6.0; Opera 9", "Chrome", firefox, "Gecko/1 Chrome/1"] {
-            assert!(!wants_padding(agent.as_bytes()), "{agent}");
-        }
     }
 
     #[test]

@@ -124,6 +124,8 @@ pub enum Escape {
     Argument,
     /// A path segment, or any text on its own: all but unreserved characters are escaped.
     Component,
+    /// An address in the attribute of a page that sends its reader on.
+    Refresh,
 }
 
 impl Escape {
@@ -132,6 +134,7 @@ impl Escape {
         match self {
             Self::Path => path,
             Self::Argument => path || b"&+;".contains(&byte),
+            Self::Refresh => byte <= b' ' || byte >= 0x7f || b"\"'<>\\^`{|~".contains(&byte),
             Self::Component => !(byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)),
         }
     }
@@ -305,6 +308,8 @@ mod tests {
         assert_eq!(of(text, Escape::Path), "/a%20b%22%23%25&'()*+,-.:;%3C=%3E%3F@[%5C]%5E_%60%7B%7C%7D~%C3%A9%0A%7F");
         assert_eq!(of("a&b+c;d=e", Escape::Argument), "a%26b%2Bc%3Bd=e");
         assert_eq!(of("a/b:c~", Escape::Component), "a%2Fb%3Ac~");
+        let refreshed = "/a%20b%22#%&%27()*+,-.:;%3C=%3E?@[%5C]%5E_%60%7B%7C}%7E%C3%A9%0A%7F";
+        assert_eq!(of(text, Escape::Refresh), refreshed);
         let mut html = Vec::new();
         escape_html(&mut html, b"<a href=\"x\">&'</a>");
         assert_eq!(html, b"&lt;a href=&quot;x&quot;&gt;&amp;'&lt;/a&gt;");

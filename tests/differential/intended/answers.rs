@@ -58,6 +58,12 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         reason: "RFC 9110 8.6: Content-Length in a 304 MUST be that of the 200, which is not 0",
     },
     Difference {
+        site: "redirect_forms",
+        probe: "GET /dir HTTP/1.0 no Host",
+        drover: "301 close",
+        reason: "RFC 3986 3.2.2: without a host, http://:80/ is no address; nginx takes the empty name of its server",
+    },
+    Difference {
         site: "returns",
         probe: "GET /431",
         drover: "431 open",

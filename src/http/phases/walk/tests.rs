@@ -1,5 +1,6 @@
 mod conditions;
 mod header_lines;
+mod keep_alive;
 mod variables;
 
 use super::*;

@@ -56,3 +56,19 @@ fn an_unknown_variable_is_an_error_with_a_suggestion() {
     assert_eq!(error.message(), "unknown \"remote_adr\" variable");
     assert_eq!(error.help_text(), Some("did you mean \"$remote_addr\"?"));
 }
+
+/// nginx up to 1.29.5 splits at commas as well.
+#[test]
+fn cookies_are_told_apart_by_semicolons_alone() {
+    let driver = Driver::new("server { listen 80; return 200 '$cookie_a|$cookie_b'; }", &[]);
+    for (lines, text) in [
+        ("Cookie: a=1, b=2; b=3", "1, b=2|3"),
+        ("Cookie: x=1, a=2; b=\"4;a=5", "5|\"4"),
+        ("Cookie: A=1;;  b = 2; B=3", "1|3"),
+        ("Cookie: a=1\nCookie: a=2; b=3", "1|3"),
+        ("Cookie: aa=1; a", "|"),
+    ] {
+        let reply = driver.ask(&format!("GET / HTTP/1.1\nHost: a\n{lines}\n\n"));
+        assert_eq!(reply.text, text, "{lines}");
+    }
+}

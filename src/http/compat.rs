@@ -14,7 +14,6 @@ const ALL: Contexts = Contexts::HTTP_ALL;
 const GROWING: &str = "Tables grow as they must.";
 const NO_AIO: &str = "Files are sent from the page cache, without helper threads or asynchronous reads.";
 const ONE_WRITE: &str = "A response leaves in as few writes as its size allows.";
-const FILE_CACHE: &str = "Open files are cached always, and checked before each use.";
 const NO_TLS_TUNING: &str = "Without TLS there is nothing to tune.";
 const NO_HTTP2: &str = "Without HTTP/2 there is nothing to tune.";
 
@@ -44,7 +43,12 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         "drover writes no temporary files.",
     ),
     &Inert::family(
-        &["client_body_buffer_size", "client_body_in_file_only", "client_body_in_single_buffer"],
+        &[
+            "client_body_buffer_size",
+            "client_body_early_read",
+            "client_body_in_file_only",
+            "client_body_in_single_buffer",
+        ],
         ALL,
         (1, 1),
         "Request bodies are read and dropped, never kept.",
@@ -119,13 +123,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         (1, 1),
         "Memory of a connection is reused by the next, whatever its size.",
     ),
-    &Inert::new("open_file_cache", ALL, (1, 2), FILE_CACHE),
-    &Inert::family(
-        &["open_file_cache_errors", "open_file_cache_events", "open_file_cache_min_uses", "open_file_cache_valid"],
-        ALL,
-        (1, 1),
-        FILE_CACHE,
-    ),
+    &Inert::new("open_file_cache_events", ALL, (1, 1), "Linux has no such events: nginx does not use it there either."),
     &Inert::new("ssl_protocols", SERVERS, (1, usize::MAX), NO_TLS_TUNING),
     &Inert::new("ssl_session_cache", SERVERS, (1, 2), NO_TLS_TUNING),
     &Inert::new("ssl_certificate_cache", SERVERS, (1, 3), NO_TLS_TUNING),
@@ -267,7 +265,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     .but("off"),
     &Refused::family(&["quic_*"], YET_HTTP2),
     &Refused::family(&["geoip_*"], YET_GEOIP),
-    &Refused::family(&["secure_link", "secure_link_*", "disable_symlinks"], YET_ACCESS),
+    &Refused::family(&["secure_link", "secure_link_*"], YET_ACCESS),
     &Refused::family(&["auth_request", "auth_jwt"], YET_ACCESS).but("off"),
     &Refused::family(&["auth_jwt_*"], YET_ACCESS),
     &Inert::new("auth_request_set", ALL, (2, 2), "There is no \"auth_request\"."),
@@ -277,7 +275,6 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         &["ancient_browser", "ancient_browser_value", "modern_browser", "modern_browser_value", "post_action"],
         YET_OTHER,
     ),
-    &Refused::new("msie_refresh", YET_OTHER).but("off"),
     &Inert::new("log_subrequest", ALL, (1, 1), "No request makes another."),
 ];
 

@@ -22,6 +22,7 @@ impl HttpConf {
         let handlers: Vec<_> = handlers.collect::<Result<_, _>>()?;
         for (location, handler) in block.locations_mut().iter_mut().zip(&handlers) {
             location.has_handler = handler.is_some();
+            location.has_file_rules = exchange::has_file_rules(&location.scope);
             location.idle_phases = phases::walk::idle_phases(location);
         }
         let notice = exchange::notice(conf, &block.variables, &variables);

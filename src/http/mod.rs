@@ -55,8 +55,8 @@ use answer::{
     trailers, userid,
 };
 use exchange::{
-    Embedded, authorization, error_lines, file_path, geo, keep_alive, limits, lingering, map, media_type, proxied,
-    referer, service_variables, split_clients, variables,
+    Embedded, authorization, disable_symlinks, file_lines, file_path, geo, keep_alive, limits, lingering, map,
+    media_type, open_file_cache, proxied, referer, service_variables, split_clients, variables,
 };
 use phases::{
     access, auth_basic, autoindex, body_limit, clean_urls, empty_gif, error_page, gzip_static, header_lines, index,
@@ -79,7 +79,7 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     try_files::DIRECTIVES,
     internal::DIRECTIVES,
     target::DIRECTIVES,
-    error_lines::DIRECTIVES,
+    file_lines::DIRECTIVES,
     autoindex::DIRECTIVES,
     random_index::DIRECTIVES,
     empty_gif::DIRECTIVES,
@@ -114,6 +114,8 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     keep_alive::DIRECTIVES,
     lingering::DIRECTIVES,
     limits::DIRECTIVES,
+    disable_symlinks::DIRECTIVES,
+    open_file_cache::DIRECTIVES,
     header_lines::DIRECTIVES,
     limit_rate::DIRECTIVES,
     body_limit::DIRECTIVES,

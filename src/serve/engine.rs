@@ -33,6 +33,7 @@ use super::accepted::Accepted;
 use super::access_log::AccessLogs;
 use super::connection::{Conn, State};
 use super::file_cache::FileCache;
+use super::lasting_files::LastingFiles;
 use super::passwords::Passwords;
 use super::session::{INPUT_SIZE, Session};
 use super::settings::SENDFILE;
@@ -68,6 +69,7 @@ pub struct Engine {
     /// The slot of the ledger where answers are counted.
     pub tally: Arc<Tally>,
     files: FileCache,
+    lasting: LastingFiles,
     pub(super) passwords: Passwords,
     logs: AccessLogs,
     #[allow(clippy::vec_box, reason = "the boxes themselves move between the pool and the connections")]
@@ -94,6 +96,7 @@ impl Engine {
             is_full: false,
             tally,
             files,
+            lasting: LastingFiles::default(),
             passwords: Passwords::default(),
             logs,
             pool: Vec::new(),
@@ -166,17 +169,18 @@ impl Engine {
         self.logs.end_of_turn(&self.clock);
         self.count_lost_lines();
         self.files.close_idle(self.turn, self.clock.now_ms());
+        self.lasting.forget_inactive(self.clock.now_ms());
         self.turn += 1;
     }
 
     /// The time by which a turn must end, in ms of the clock: a log buffer is to be written, or files are to be closed.
     pub fn next_upkeep(&self) -> Option<u64> {
-        [self.logs.next_flush_ms(), self.files.next_sweep_ms()].into_iter().flatten().min()
+        [self.logs.next_flush_ms(), self.files.next_sweep_ms(), self.lasting.next_ms()].into_iter().flatten().min()
     }
 
     /// Closes the files that are kept open for requests to come. False: there are none.
     pub fn close_files(&mut self) -> bool {
-        self.files.close_files() > 0
+        self.files.close_files() + self.lasting.close_files() > 0
     }
 
     /// Writes all log lines that are still held.

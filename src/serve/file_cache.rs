@@ -3,7 +3,7 @@
 
 use crate::http::exchange::Found;
 use crate::os::file::{self, FileKind, Meta};
-use crate::os::limits;
+use crate::os::{Links, guarded, limits};
 use lru::LruCache;
 use std::ffi::{CStr, CString};
 use std::fs::File;
@@ -79,10 +79,21 @@ impl OpenedFile {
     fn open(path: &CStr, max_body: u64, now_ms: u64) -> io::Result<OpenedFile> {
         let file = File::from(file::open(path)?);
         let meta = file::fstat(&file)?;
+        Ok(OpenedFile::new(path.to_owned(), file, meta, max_body, now_ms))
+    }
+
+    fn new(path: CString, file: File, meta: Meta, max_body: u64, now_ms: u64) -> OpenedFile {
         let found = Found::new(meta.kind, meta.len, meta.mtime_s).with_mode(meta.mode);
-        let mut entry = OpenedFile { path: path.to_owned(), meta, found, file: Some(Held::new(file)), body: None };
+        // Nobody reads from a directory.
+        let file = (!meta.is_dir()).then(|| Held::new(file));
+        let mut entry = OpenedFile { path, meta, found, file, body: None };
         entry.load(max_body, now_ms);
-        Ok(entry)
+        entry
+    }
+
+    /// Whether this is a directory.
+    pub(crate) fn is_dir(&self) -> bool {
+        self.meta.is_dir()
     }
 
     /// Takes the contents into memory, when they are small and settled; the descriptor is then not needed any more.
@@ -133,6 +144,9 @@ impl OpenedFile {
 
     /// All of the contents. Errors: the `errno` of reading.
     pub(crate) fn contents(&self) -> Result<Vec<u8>, i32> {
+        if self.is_dir() {
+            return Err(libc::EISDIR);
+        }
         let Some(file) = self.file() else { return Ok(self.body.as_deref().unwrap_or_default().to_vec()) };
         let mut bytes = vec![0; self.meta.len as usize];
         let read = file.read_at(&mut bytes, 0).map_err(|error| error.raw_os_error().unwrap_or(libc::EIO))?;
@@ -243,9 +257,33 @@ impl FileCache {
         Ok(Arc::new(OpenedFile { path: path.to_owned(), meta, found, file: None, body: None }))
     }
 
+    /// The same with a rule for the links in the path, which is opened anew for that: what is kept of the file under
+    /// this path serves only if it is the one that was opened.
+    pub(crate) fn get_by(&mut self, path: &[u8], links: Links, turn: u64, now_ms: u64) -> Result<Arc<OpenedFile>, i32> {
+        if links == Links::Follow {
+            return self.get(path, turn, now_ms);
+        }
+        let errno = |error: io::Error| error.raw_os_error().unwrap_or(libc::EIO);
+        let file = File::from(guarded::open(path, links).map_err(errno)?);
+        let meta = file::fstat(&file).map_err(errno)?;
+        if let Some(cached) = self.entries.get(path)
+            && cached.entry.meta == meta
+            && !cached.entry.wants_load(self.max_body, now_ms)
+        {
+            return Ok(cached.entry.clone());
+        }
+        self.forget(path);
+        let c_path = c_str(&mut self.path, path)?.to_owned();
+        let entry = Arc::new(OpenedFile::new(c_path, file, meta, self.max_body, now_ms));
+        if entry.meta.kind == FileKind::File && (entry.file.is_none() || self.ensure_room()) {
+            self.keep(path, entry.clone(), turn);
+        }
+        Ok(entry)
+    }
+
     /// Finds out whether one more file may stay open. At the limit the older half of this cache's files are closed:
     /// closing them one at a time would cost a search through all entries each.
-    fn ensure_room(&mut self) -> bool {
+    pub(crate) fn ensure_room(&mut self) -> bool {
         if HELD.load(Ordering::Relaxed) > self.max_held {
             self.close_oldest(|held| held.div_ceil(2));
         }

@@ -10,6 +10,7 @@ mod engine;
 mod event_driver;
 mod file_cache;
 mod keeper;
+mod lasting_files;
 mod listing;
 mod output;
 mod pace;

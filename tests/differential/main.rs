@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod file_log;
 mod guard_log;
 mod header_log;
 mod intended;
@@ -156,7 +157,11 @@ sites!(
     header_lines,
     header_lines_by_default,
     browsers,
-    lingering
+    lingering,
+    redirect_forms,
+    old_browsers,
+    symlinks,
+    cached_files
 );
 
 #[test]

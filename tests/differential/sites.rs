@@ -7,6 +7,7 @@ mod codings;
 mod connections;
 mod content;
 mod endings;
+mod files;
 mod limits_of_clients;
 mod listings;
 mod marked;
@@ -37,6 +38,7 @@ pub use codings::*;
 pub use connections::*;
 pub use content::*;
 pub use endings::*;
+pub use files::{cached_files, symlinks};
 pub use limits_of_clients::*;
 pub use listings::*;
 pub use marked::marked;
@@ -116,6 +118,7 @@ pub fn fixture() -> TempDir {
         ("coded/fifo.txt", "beside a pipe\n"),
         ("coded/locked.txt", "beside a locked file\n"),
         ("coded/locked.txt.gz", "locked\n"),
+        ("coded/linked.txt", "beside a link\n"),
         ("coded/off/digits.txt", &digits),
         ("coded/off/digits.txt.gz", "digits, in a coding\n"),
     ] {
@@ -130,6 +133,10 @@ pub fn fixture() -> TempDir {
     listings::add(root);
     symlink("digits.txt", root.join("link.txt")).expect("symlink");
     symlink("nowhere", root.join("dangling.txt")).expect("symlink");
+    symlink("digits.txt.gz", root.join("coded/linked.txt.gz")).expect("symlink");
+    symlink("digits.txt", root.join("owned.txt")).expect("symlink");
+    // Only root can give a link away; the two servers are compared either way.
+    let _ = std::os::unix::fs::lchown(root.join("owned.txt"), Some(1), None);
     symlink("dir", root.join("linkdir")).expect("symlink");
     nix::unistd::mkfifo(&root.join("fifo"), Mode::from_bits_truncate(0o644)).expect("mkfifo");
     nix::unistd::mkfifo(&root.join("coded/fifo.txt.gz"), Mode::from_bits_truncate(0o644)).expect("mkfifo");

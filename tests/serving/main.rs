@@ -6,6 +6,7 @@ mod support;
 
 mod autoindex;
 mod codings;
+mod files;
 mod full;
 mod gzip_cache;
 mod hostile;

@@ -2,7 +2,6 @@
 
 use super::cx::Cx;
 use super::state::{Exchange, Progress};
-use crate::conf::{self, Contexts, Setting};
 use crate::http::message::field::Id;
 use crate::http::message::head::{Blame, Field, Framing, Head, Span};
 use crate::http::message::proxy_protocol::{Broken, NoTlv};
@@ -14,24 +13,15 @@ use crate::os::{ErrnoText, Failure};
 use std::fmt;
 use std::io;
 
-/// Whether a missing file is worth a line in the error log.
-pub static LOG_NOT_FOUND: Setting<bool> = Setting::flag("log_not_found")
-    .contexts(Contexts::HTTP_ALL)
-    .default("on")
-    .about("Whether a file that is not found is worth a line in the error log.");
-
-/// The directive of this module: `log_not_found`.
-pub static DIRECTIVES: &[&dyn conf::Entry] = &[&LOG_NOT_FOUND];
-
 /// An exchange as a place of the error log.
-struct Here<'a> {
+pub(super) struct Here<'a> {
     ex: &'a Exchange,
     cx: &'a Cx<'a>,
     /// The end of the message: `while reading client request line`.
     doing: String,
 }
 
-fn here<'a>(ex: &'a Exchange, cx: &'a Cx<'a>) -> Here<'a> {
+pub(super) fn here<'a>(ex: &'a Exchange, cx: &'a Cx<'a>) -> Here<'a> {
     Here { ex, cx, doing: String::new() }
 }
 
@@ -73,7 +63,7 @@ impl Origin for Here<'_> {
 }
 
 /// Bytes that a client chose, fit for a line of a log: what is not printable ASCII is escaped.
-struct Text<'a>(&'a [u8]);
+pub(super) struct Text<'a>(pub(super) &'a [u8]);
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -198,26 +188,6 @@ pub fn body_too_large(ex: &Exchange, cx: &Cx) {
     log::error!(at: here(ex, cx), "client intended to send too large body: {length} bytes");
 }
 
-/// A file could not be opened.
-pub fn open_failed(ex: &Exchange, cx: &Cx, errno: i32) {
-    let missing = matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG);
-    let wanted = *ex.location_of(cx).scope.get(&LOG_NOT_FOUND);
-    if missing && !wanted {
-        return;
-    }
-    let level = if missing || errno == libc::EACCES { Level::Error } else { Level::Crit };
-    let error = io::Error::from_raw_os_error(errno);
-    log::emit!(level, at: here(ex, cx), "open() \"{}\" failed ({})", Text(&ex.target.path), ErrnoText(&error));
-}
-
-/// The directory at the path can't be listed.
-pub fn list_failed(ex: &Exchange, cx: &Cx, errno: i32) {
-    let is_usual = matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG | libc::EACCES);
-    let level = if is_usual { Level::Error } else { Level::Crit };
-    let error = io::Error::from_raw_os_error(errno);
-    log::emit!(level, at: here(ex, cx), "opendir() \"{}\" failed ({})", Text(&ex.target.path), ErrnoText(&error));
-}
-
 /// The function that a list is to call has a name that is too long, or not `is_short`, or has characters that are not
 /// for names.
 pub fn callback_refused(ex: &Exchange, cx: &Cx, is_short: bool, name: &[u8]) {
@@ -238,16 +208,6 @@ pub fn outside_of_alias(ex: &Exchange, cx: &Cx) {
         "\"{}\" leads out of the \"alias\" of its location, whose prefix does not end in a slash",
         Text(&ex.target.uri)
     );
-}
-
-/// A uri that ends in a slash has no index.
-pub fn directory_forbidden(ex: &Exchange, cx: &Cx) {
-    log::error!(at: here(ex, cx), "directory index of \"{}\" is forbidden", Text(&ex.target.path));
-}
-
-/// The path leads to something that is neither file nor directory.
-pub fn not_regular(ex: &Exchange, cx: &Cx) {
-    log::crit!(at: here(ex, cx), "\"{}\" is not a regular file", Text(&ex.target.path));
 }
 
 /// An exchange whose line is being written.
@@ -411,12 +371,6 @@ pub fn alias_of_rewritten(ex: &Exchange, cx: &Cx) {
 /// A script has left nothing of the uri.
 pub fn empty_uri(ex: &Exchange, cx: &Cx) {
     log::error!(at: here(ex, cx), "the rewritten URI has a zero length");
-}
-
-/// A script can't find out what is at a path.
-pub fn stat_failed(ex: &Exchange, cx: &Cx, errno: i32) {
-    let error = io::Error::from_raw_os_error(errno);
-    log::crit!(at: here(ex, cx), "stat() \"{}\" failed ({})", Text(&ex.target.path), ErrnoText(&error));
 }
 
 /// A text uses a variable that no `set` has given a value.

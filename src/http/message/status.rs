@@ -74,7 +74,7 @@ fn texts(code: u16) -> Option<(u16, &'static str, Option<&'static str>)> {
 }
 
 /// Appends the built-in page (text/html) for a code and returns true; there is none for codes nginx has no phrase for.
-/// `product` is `drover/VERSION` or, with server_tokens off, `drover`. `padding`: for browsers that replace short pages.
+/// `product` is `drover/VERSION` or, with server_tokens off, `drover`. `padding`: for browsers that want it.
 pub fn page(out: &mut Vec<u8>, code: u16, product: &str, padding: bool) -> bool {
     let Some((number, title, explanation)) = texts(code) else { return false };
     let mut buffer = itoa::Buffer::new();

@@ -6,7 +6,7 @@ mod html;
 use crate::conf::{self, Contexts, OneOf, Setting};
 use crate::http::answer::{charset, conditions};
 use crate::http::exchange::variables::argument;
-use crate::http::exchange::{Answer, Cx, Exchange, Flow, Listed, Lookup, error_lines};
+use crate::http::exchange::{Answer, Cx, Exchange, Flow, Listed, Lookup, error_lines, file_lines};
 use crate::http::message::head::Method;
 use crate::http::site::location::Location;
 
@@ -139,7 +139,7 @@ pub(super) fn listed(ex: &mut Exchange, cx: &Cx, _: usize, result: Result<Vec<Li
 
 /// The answer to a directory that can't be listed.
 pub(super) fn failed(ex: &Exchange, cx: &Cx, errno: i32) -> Flow {
-    error_lines::list_failed(ex, cx, errno);
+    file_lines::list_failed(ex, cx, errno);
     Flow::Answer(Answer::Error(match errno {
         libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG => 404,
         libc::EACCES => 403,

@@ -7,7 +7,7 @@
 
 use crate::conf::{self, Contexts, Setting};
 use crate::http::answer::{file, gzip_ok};
-use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup, error_lines};
+use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup, file_lines};
 use crate::http::message::accept_encoding::{Coding, Weights};
 use crate::http::message::field::Id;
 use crate::http::message::head::Method;
@@ -89,7 +89,7 @@ pub(super) fn opened(ex: &mut Exchange, cx: &Cx, step: usize, result: Result<Fou
         Ok(found) => found,
         Err(errno) => {
             if !matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG) {
-                error_lines::open_failed(ex, cx, errno);
+                file_lines::open_failed(ex, cx, errno);
             }
             return look_up(ex, cx, step + 1);
         }
@@ -111,7 +111,7 @@ pub(super) fn opened(ex: &mut Exchange, cx: &Cx, step: usize, result: Result<Fou
             Flow::Answer(file::negotiate(ex, cx, found))
         }
         FileKind::Other => {
-            error_lines::not_regular(ex, cx);
+            file_lines::not_regular(ex, cx);
             Flow::Answer(Answer::Error(404))
         }
     }

@@ -1,8 +1,8 @@
 //! `index`: the files tried for a uri that ends in a slash, as in nginx's `ngx_http_index_module.c`.
 
-use super::{open_failed, spa_fallback};
+use super::spa_fallback;
 use crate::conf::{self, Contexts, Setting};
-use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup};
+use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup, file_lines};
 use crate::http::message::head::Method;
 use crate::http::site::template::Template;
 
@@ -54,13 +54,40 @@ pub(super) fn opened(ex: &mut Exchange, cx: &Cx, step: usize, result: Result<Fou
             ex.target.uri = uri;
             Flow::Redirect
         }
-        Err(libc::ENOENT | libc::ENOTDIR) if step == 0 => {
+        Err(libc::ENOENT) if step == 0 => {
             ex.map_uri_to_path(cx);
             Lookup::stat(DIRECTORY)
         }
-        Err(libc::ENOENT | libc::ENOTDIR) if step != DIRECTORY => look_up(ex, cx, step + 1),
-        Err(errno) => open_failed::answer(ex, cx, errno),
+        Err(libc::ENOENT) if step != DIRECTORY => look_up(ex, cx, step + 1),
+        Err(errno @ (libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG)) => missing(ex, cx, step, errno),
+        // The names in it may be there.
+        Err(libc::EACCES) if step == DIRECTORY => look_up(ex, cx, 1),
+        Err(libc::EACCES) => {
+            file_lines::index_forbidden(ex, cx);
+            Flow::Answer(Answer::Error(403))
+        }
+        // nginx says nothing of a link that is not followed.
+        Err(libc::ELOOP | libc::EMLINK) => Flow::Answer(Answer::Error(403)),
+        Err(errno) => {
+            file_lines::stat_failed(ex, cx, errno);
+            Flow::Answer(Answer::Error(500))
+        }
     }
+}
+
+/// There is no such directory: where the page of an application answers for what is missing, that.
+fn missing(ex: &mut Exchange, cx: &Cx, step: usize, errno: i32) -> Flow {
+    if let Some(flow) = spa_fallback::instead_of_missing(ex, cx) {
+        return flow;
+    }
+    let mut path = ex.target.path.clone();
+    if step == DIRECTORY
+        && let Some(first) = ex.location_of(cx).scope.get(&INDEX).first()
+    {
+        first.eval(ex, cx, &mut path);
+    }
+    file_lines::index_missing(ex, cx, &path, errno);
+    Flow::Answer(Answer::Error(404))
 }
 
 fn look_up(ex: &mut Exchange, cx: &Cx, i: usize) -> Flow {

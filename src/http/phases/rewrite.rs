@@ -6,7 +6,7 @@
 
 use crate::conf::{self, Contexts, Scope, Setting};
 use crate::http::answer::{conditions, limit_rate};
-use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup, error_lines};
+use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup, error_lines, file_lines};
 use crate::http::message::uri;
 use crate::http::site::location::Location;
 use crate::http::site::script::{Assigned, Assignment, Condition, FileTest, Return, Rewrite, Script, Step};
@@ -141,7 +141,7 @@ impl<'a> Run<'a> {
             Ok(found) => is_such(*test, &found),
             Err(errno) => {
                 if !matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG) {
-                    error_lines::stat_failed(ex, cx, errno);
+                    file_lines::stat_failed(ex, cx, errno);
                 }
                 false
             }

@@ -2,7 +2,7 @@
 
 use super::{open_failed, spa_fallback};
 use crate::http::answer::file;
-use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup, error_lines};
+use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup, file_lines};
 use crate::http::message::head::Method;
 use crate::http::message::uri::{self, Escape};
 
@@ -16,7 +16,7 @@ pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
         if let Some(flow) = spa_fallback::instead_of_missing(ex, cx) {
             return flow;
         }
-        error_lines::directory_forbidden(ex, cx);
+        file_lines::directory_forbidden(ex, cx);
         return Flow::Answer(Answer::Error(403));
     }
     Lookup::open()
@@ -29,7 +29,7 @@ pub(super) fn opened(ex: &mut Exchange, cx: &Cx, _: usize, result: Result<Found,
         Ok(_) if ex.head.method == Method::Post => Flow::Answer(ex.response.refuse_method()),
         Ok(found) if found.kind == FileKind::File => Flow::Answer(file::negotiate(ex, cx, found)),
         Ok(_) => {
-            error_lines::not_regular(ex, cx);
+            file_lines::not_regular(ex, cx);
             Flow::Answer(Answer::Error(404))
         }
         Err(errno) => open_failed::answer(ex, cx, errno),

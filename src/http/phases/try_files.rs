@@ -1,7 +1,7 @@
 //! `try_files`, as nginx's `ngx_http_try_files_module.c`.
 
 use crate::conf::{self, Contexts, Setting};
-use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup, directory};
+use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup, directory, file_lines};
 use crate::http::site::location::Location;
 use crate::http::site::root::UriTail;
 use crate::http::site::template::Template;
@@ -88,7 +88,14 @@ pub(super) fn opened(ex: &mut Exchange, cx: &Cx, i: usize, result: Result<Found,
         (Ok(found), Some((template, is_dir))) if (found.kind == FileKind::Dir) == *is_dir => {
             take(ex, cx, template, *is_dir)
         }
-        _ => look_up(ex, cx, conf, i + 1),
+        (result, _) => {
+            if let Err(errno) = result
+                && !matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG)
+            {
+                file_lines::stat_failed(ex, cx, errno);
+            }
+            look_up(ex, cx, conf, i + 1)
+        }
     }
 }
 

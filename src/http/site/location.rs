@@ -44,6 +44,8 @@ pub struct Location {
     pub has_handler: bool,
     /// The phases that the location has nothing for, a bit each.
     pub idle_phases: u32,
+    /// Files are not simply looked up: some links are not followed, or a cache is asked.
+    pub has_file_rules: bool,
     /// The location around this one, which is an `if` or the `limit_except` of it.
     pub within: Option<usize>,
     /// The `limit_except` of the location.
@@ -88,6 +90,7 @@ impl Location {
             error_log,
             has_handler: false,
             idle_phases: 0,
+            has_file_rules: false,
             within: None,
             limit_except: None,
             script: None,

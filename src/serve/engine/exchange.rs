@@ -6,6 +6,7 @@ use crate::http::exchange::{Action, After, Body, Cx, Exchange};
 use crate::http::message::gzip::Stream;
 use crate::serve::coder::Coder;
 use crate::serve::connection::{Conn, State};
+use crate::serve::file_cache::FileCache;
 use crate::serve::keeper::{self, Keeper, Kept};
 use crate::serve::listing;
 use crate::serve::output::Output;
@@ -43,9 +44,13 @@ impl Engine {
                 }
                 Action::Close => return Err(()),
                 Action::Open | Action::Stat => {
-                    let result = match action {
-                        Action::Stat => self.files.get_or_stat(ex.path(), self.turn, now_ms),
-                        _ => self.files.get(ex.path(), self.turn, now_ms),
+                    let result = match (ex.file_rules(&cx), action) {
+                        (Some(rules), _) => {
+                            let open = |files: &mut FileCache| files.get_by(ex.path(), rules.links, self.turn, now_ms);
+                            self.lasting.get(&mut self.files, ex.path(), &rules, self.clock.now_ms(), open)
+                        }
+                        (None, Action::Stat) => self.files.get_or_stat(ex.path(), self.turn, now_ms),
+                        (None, _) => self.files.get(ex.path(), self.turn, now_ms),
                     };
                     let found = result.as_ref().map(|entry| entry.found()).map_err(|errno| *errno);
                     *entry = result.ok();

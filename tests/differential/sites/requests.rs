@@ -135,3 +135,89 @@ pub fn lingering() -> Site {
     }
     Site::new("lingering", http, probes)
 }
+
+/// `absolute_redirect`, `server_name_in_redirect` and `port_in_redirect` in all combinations.
+pub fn redirect_forms() -> Site {
+    let mut http = String::new();
+    for bits in 0..8 {
+        let flag = |bit: u32, name: &str| format!("{name} {}; ", if bits >> bit & 1 == 1 { "on" } else { "off" });
+        let flags = [flag(0, "absolute_redirect"), flag(1, "server_name_in_redirect"), flag(2, "port_in_redirect")];
+        http += &format!(
+            "server {{ listen 127.0.0.1:%port%; server_name n{bits}.Example; root %root%; {} \
+             error_page 404 /moved; error_page 403 http://elsewhere.example/403; \
+             location = /moved {{ return 302 /from-error?$args; }} location /return {{ return 301 /to; }} \
+             location /scheme {{ return 301 http://Else.Example/x; }} location /relative {{ return 302 to; }} \
+             location /denied {{ deny all; }} location /rewrite {{ rewrite ^ /to permanent; }} \
+             location /status {{ return 308 /to; }} }} ",
+            flags.concat()
+        );
+    }
+    http += "server { listen 127.0.0.1:%port%; server_name \"\"; server_name_in_redirect on; root %root%; } \
+        server { listen 127.0.0.1:%port%; server_name ~^r; server_name_in_redirect on; root %root%; } \
+        server { listen 127.0.0.1:%port%; server_name *.wild; server_name_in_redirect on; root %root%; } \
+        server { listen 127.0.0.1:%port%; server_name .dot; server_name_in_redirect on; root %root%; }";
+    let mut probes: Vec<Probe> = Vec::new();
+    for bits in 0..8 {
+        for target in
+            ["/dir", "/dir?a=b", "/none", "/return", "/scheme", "/relative", "/denied", "/rewrite?q", "/status"]
+        {
+            for host in [format!("N{bits}.example"), format!("n{bits}.example:8080"), format!("n{bits}.example.")] {
+                probes.push(get(target).host(&host).into());
+            }
+        }
+        probes.push(get("/dir").host(&format!("n{bits}.example")).http10().into());
+    }
+    probes.extend(probes![
+        get("/dir").without_host().http10(),
+        get("/dir").host("regex"),
+        get("/dir").host("a.wild"),
+        get("/dir").host("dot"),
+        get("/dir").host("a.dot"),
+        get("/dir").host("unknown"),
+        get("/dir").host("[::1]:80"),
+        get("http://n3.example/dir").host("other"),
+        get("http://n3.example:77/dir").host("other"),
+    ]);
+    Site::new("redirect_forms", &http, probes)
+}
+
+/// `msie_refresh` and `msie_padding` by browser.
+pub fn old_browsers() -> Site {
+    let http = "server { listen 127.0.0.1:%port%; root %root%; msie_refresh on; \
+         location /return { return 301 '/to?\"<a>\\'`{|}~^\\\\ x'; } location /found { return 302 http://a.example/; } \
+         location /see { return 303 /to; } location /text { return 302 to; } \
+         location /off/ { msie_refresh off; alias %root%/; location /off/page { return 301 /to; } } \
+         location /padless/ { msie_padding off; alias %root%/none/; } \
+         location /error { error_page 404 http://a.example/x; return 404; } \
+         location /header { add_header X-A a; add_header X-B b always; etag off; return 301 /to; } }";
+    let mut probes: Vec<Probe> = Vec::new();
+    for agent in [
+        "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1)",
+        "Mozilla/4.0 (compatible; MSIE 9.0; Windows NT 6.1)",
+        "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1) Opera 8",
+        "MSIE 6.",
+        "Mozilla/5.0 Chrome/120 Safari/537",
+        "Mozilla/5.0 Gecko/20100101 Firefox/120",
+    ] {
+        for target in [
+            "/return",
+            "/found",
+            "/see",
+            "/text",
+            "/dir",
+            "/off/page",
+            "/off/dir",
+            "/padless/x",
+            "/none",
+            "/error",
+            "/header",
+        ] {
+            for method in ["GET", "HEAD"] {
+                let request = request(method, target).with("User-Agent", agent);
+                let steps = Probe::from(request.clone());
+                probes.push(Probe { name: format!("{method} {target} by {agent:?}"), ..steps });
+            }
+        }
+    }
+    Site::new("old_browsers", http, probes)
+}

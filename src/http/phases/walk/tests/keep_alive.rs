@@ -5,11 +5,12 @@ fn a_connection_is_kept_as_long_as_its_location_says() {
     let driver = Driver::new(
         "server { listen 80; return 200; location /x { } }
          server { listen 80; server_name time; location / { keepalive_time 1s; return 200; }
-            location /short { keepalive_time 999ms; return 200; } location /min { keepalive_min_timeout 1s; return 200; }
+            location /short { keepalive_time 999ms; return 200; }
+            location /min { keepalive_min_timeout 1s; return 200; }
             location /one { keepalive_requests 1; return 200; } location /two { keepalive_requests 2; return 200; } }",
         &[],
     );
-    // It was accepted a second ago, and this is its first request.
+    // The connection was accepted a second ago, and this is its first request.
     let kept = |driver: &Driver, target: &str| {
         driver.ask(&format!("GET {target} HTTP/1.1\r\nHost: time\r\n\r\n")).after == After::KeepAlive
     };

@@ -1,0 +1,146 @@
+//! Opens a file by its path without following the symbolic links in it that it may not follow: a component at a time,
+//! so that nobody can put a link there meanwhile (nginx: `ngx_open_file_wrapper`).
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use super::retry;
+
+/// Which symbolic links of a path are followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Links {
+    /// All.
+    #[default]
+    Follow,
+    /// None behind the first `from` bytes of the path.
+    Refuse {
+        /// The length of the part whose links are followed: up to a slash.
+        from: usize,
+    },
+    /// Behind the first `from` bytes those whose owner is also the owner of what they lead to.
+    SameOwner {
+        /// The length of that part.
+        from: usize,
+    },
+}
+
+/// Opened to look further from there: neither the right to read nor that to search is needed yet.
+const SEARCH: libc::c_int = libc::O_PATH | libc::O_DIRECTORY | libc::O_NONBLOCK | libc::O_CLOEXEC;
+const READ: libc::c_int = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_CLOEXEC;
+
+/// Opens `path` for reading, without blocking. Errors: ELOOP or ENOTDIR for a link that is not followed.
+pub fn open(path: &[u8], links: Links) -> io::Result<OwnedFd> {
+    let (from, same_owner) = match links {
+        Links::Follow => return open_at(libc::AT_FDCWD, &c_string(path)?, READ),
+        Links::Refuse { from } => (from, false),
+        Links::SameOwner { from } => (from, true),
+    };
+    let begin: &[u8] = match (path.get(..from), path.first()) {
+        (Some(begin @ [_, ..]), _) => begin,
+        (_, Some(b'/')) => b"/",
+        _ => b".",
+    };
+    let mut dir = open_at(libc::AT_FDCWD, &c_string(begin)?, SEARCH)?;
+    let step = |dir: &OwnedFd, name: &[u8], flags: libc::c_int| match same_owner {
+        true => open_of_owner(dir, name, flags),
+        false => open_at(dir.as_raw_fd(), &c_string(name)?, flags | libc::O_NOFOLLOW),
+    };
+    let mut rest = path.get(from..).unwrap_or_default();
+    while let Some(slash) = memchr::memchr(b'/', rest) {
+        let (name, after) = (&rest[..slash], &rest[slash + 1..]);
+        if !name.is_empty() {
+            dir = step(&dir, name, SEARCH)?;
+        }
+        rest = after;
+    }
+    if rest.is_empty() { open_at(dir.as_raw_fd(), c".", READ) } else { step(&dir, rest, READ) }
+}
+
+/// Opens a name, through a link if that has the owner of what it leads to. Which of the two was there when the name was
+/// opened is unknown, so that the owners are compared in either case.
+fn open_of_owner(dir: &OwnedFd, name: &[u8], flags: libc::c_int) -> io::Result<OwnedFd> {
+    let name = c_string(name)?;
+    let file = open_at(dir.as_raw_fd(), &name, flags)?;
+    let (of_name, of_file) = (owner(dir, &name, libc::AT_SYMLINK_NOFOLLOW)?, owner(&file, c"", libc::AT_EMPTY_PATH)?);
+    if of_name == of_file { Ok(file) } else { Err(io::Error::from_raw_os_error(libc::ELOOP)) }
+}
+
+fn open_at(dir: RawFd, name: &CStr, flags: libc::c_int) -> io::Result<OwnedFd> {
+    // SAFETY: `name` is NUL-terminated and outlives the call; `dir` is open for its length, or AT_FDCWD.
+    let fd = retry(|| unsafe { libc::openat(dir, name.as_ptr(), flags) })?;
+    // SAFETY: openat returned a new descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The user id of the owner.
+fn owner(dir: &OwnedFd, name: &CStr, flags: libc::c_int) -> io::Result<libc::uid_t> {
+    let mut raw = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: `name` is NUL-terminated; `raw` has room for one stat, which the call fills when it succeeds.
+    retry(|| unsafe { libc::fstatat(dir.as_raw_fd(), name.as_ptr(), raw.as_mut_ptr(), flags) })?;
+    // SAFETY: the call succeeded, so it wrote the whole struct.
+    Ok(unsafe { raw.assume_init_ref() }.st_uid)
+}
+
+fn c_string(name: &[u8]) -> io::Result<CString> {
+    CString::new(name).map_err(|_| io::Error::from_raw_os_error(libc::ENOENT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn links_are_followed_as_the_rule_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        std::fs::create_dir(root.join("real")).unwrap();
+        std::fs::write(root.join("real/file"), "text").unwrap();
+        symlink("real", root.join("dirlink")).unwrap();
+        symlink("file", root.join("real/link")).unwrap();
+        symlink("/etc/passwd", root.join("passwd")).unwrap();
+        let errno = |name: &str, links: Links| {
+            let path = [root.as_os_str().as_bytes(), b"/", name.as_bytes()].concat();
+            match open(&path, links) {
+                Ok(fd) => std::fs::File::from(fd).read(&mut [0; 1]).map_or(libc::EISDIR, |_| 0),
+                Err(error) => error.raw_os_error().unwrap(),
+            }
+        };
+        let from = root.as_os_str().len();
+        let refuse = Links::Refuse { from: 0 };
+        for (name, links, expected) in [
+            ("real/file", refuse, 0),
+            ("real//file", refuse, 0),
+            ("real", refuse, libc::EISDIR),
+            ("real/", refuse, libc::EISDIR),
+            ("real/file/", refuse, libc::ENOTDIR),
+            ("real/link", refuse, libc::ELOOP),
+            ("dirlink", refuse, libc::ELOOP),
+            ("dirlink/", refuse, libc::ENOTDIR),
+            ("dirlink/file", refuse, libc::ENOTDIR),
+            ("none", refuse, libc::ENOENT),
+            ("none/file", refuse, libc::ENOENT),
+            ("dirlink/link", Links::Follow, 0),
+            ("dirlink/link", Links::SameOwner { from: 0 }, 0),
+            ("real/link", Links::Refuse { from }, libc::ELOOP),
+            ("real/link", Links::Refuse { from: from + "/real".len() }, libc::ELOOP),
+            ("dirlink/file", Links::Refuse { from: from + "/dirlink".len() }, 0),
+            ("real/link", Links::SameOwner { from: from + "/real".len() }, 0),
+        ] {
+            assert_eq!(errno(name, links), expected, "{name} {links:?}");
+        }
+        // The user who runs the tests owns the link; the file is root's.
+        let is_root =
+            std::fs::metadata("/proc/self").map(|meta| std::os::unix::fs::MetadataExt::uid(&meta)).unwrap() == 0;
+        let expected = if is_root { 0 } else { libc::ELOOP };
+        assert_eq!(errno("passwd", Links::SameOwner { from: 0 }), expected);
+        if is_root {
+            std::os::unix::fs::lchown(root.join("passwd"), Some(1), None).unwrap();
+            assert_eq!(errno("passwd", Links::SameOwner { from: 0 }), libc::ELOOP);
+        }
+    }
+}

@@ -40,6 +40,8 @@ struct Inner {
     end_line: Option<u32>,
     /// A sentence about other places with the same mistake.
     others: Option<String>,
+    /// The name that nothing in the conf defines.
+    missing: Option<String>,
     excerpt: Option<Excerpt>,
 }
 
@@ -64,6 +66,7 @@ impl Error {
             other: None,
             end_line: None,
             others: None,
+            missing: None,
             excerpt: None,
         }))
     }
@@ -91,6 +94,17 @@ impl Error {
     /// Adds the place where the conf has the same already.
     pub fn first_at(self, first: Span) -> Error {
         self.help_at(first, "it stands in {place} already")
+    }
+
+    /// Says that the error is a name that nothing defines: it is none where the definition was not understood.
+    pub fn misses(mut self, name: impl Into<String>) -> Error {
+        self.0.missing = Some(name.into());
+        self
+    }
+
+    /// The name that nothing defines, if that is the error.
+    pub(super) fn missing_name(&self) -> Option<&str> {
+        self.0.missing.as_deref()
     }
 
     /// Moves the carets to another place in the same file; the line in the sentence stays.

@@ -115,6 +115,11 @@ impl<'t> Lexer<'t> {
         Ok(())
     }
 
+    /// The text from a [`Lexer::position`] to this one.
+    pub(crate) fn text_since(&self, start: usize) -> &'t [u8] {
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
     fn mark(&self) -> Mark {
         Mark { at: self.at, line: self.line, column: self.column }
     }

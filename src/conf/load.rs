@@ -6,16 +6,15 @@ mod files;
 mod hints;
 mod include;
 mod salvage;
+mod scopes;
 
 pub use salvage::salvage;
 
 use super::args::join;
 use super::lexer::{End, Lexer, Statement};
-use super::scope::Cell;
-use super::value::Inherit;
 use super::{
-    Arg, Args, Contexts, Entry, Error, ErrorKind, Item, Kind, Notes, Problems, Registry, Scope, Section, SourceId,
-    Sources, Span, Store, Value, Warning,
+    Arg, Args, Contexts, Entry, Error, ErrorKind, Item, Kind, Mistakes, Notes, Problems, Registry, Scope, Section,
+    SourceId, Sources, Span, Store, Value, Warning,
 };
 use crate::os::Addr;
 use std::collections::HashMap;
@@ -66,6 +65,8 @@ pub struct Conf {
     /// Remarks for the error log.
     pub warnings: Vec<Warning>,
     notes: Notes,
+    /// The beginnings of its statements.
+    statements: Vec<Span>,
 }
 
 impl Conf {
@@ -91,6 +92,14 @@ impl Conf {
         self.warnings.push(Warning { notice: true, error });
     }
 
+    /// Fails with all mistakes but the consequences of others, in the order of the conf, if there are any.
+    pub fn judge(&self, mistakes: Mistakes) -> Result<(), Problems> {
+        match Problems::new(mistakes.into_errors(&self.sources), &self.statements) {
+            Some(problems) => Err(problems.shown_with(&self.sources)),
+            None => Ok(()),
+        }
+    }
+
     /// `conf/drover.conf:12`
     pub fn place(&self, span: Span) -> Option<String> {
         self.sources.place(span.file, span.line)
@@ -109,6 +118,8 @@ pub struct Node {
     pub scope: Scope,
     /// The inner blocks, in their order.
     pub children: Vec<Node>,
+    /// Whether each of its own statements was understood.
+    pub is_whole: bool,
 }
 
 impl Node {
@@ -126,15 +137,27 @@ impl Node {
 /// Reads a conf. Errors: all that are found, with the texts at their places, ready to be shown. An error of the syntax
 /// is the last: what comes behind it can't be told.
 pub fn load(registry: &Registry, input: Input, options: &Options) -> Result<Conf, Problems> {
+    let (conf, mistakes) = read(registry, input, options)?;
+    conf.judge(mistakes)?;
+    Ok(conf)
+}
+
+/// Reads a conf as far as it can be understood, so that more than its statements can be checked; it is no conf to serve
+/// where there are mistakes. Errors: those of a conf that can't be read to its end, as of [`load`].
+pub fn read(registry: &Registry, input: Input, options: &Options) -> Result<(Conf, Mistakes), Problems> {
     let mut loader = Loader::new(registry, input, options);
-    let loaded = loader.load(input, options);
-    let mut errors = std::mem::take(&mut loader.errors).into_iter();
-    let problems = match (errors.next(), loaded) {
-        (None, Ok(root)) => return Ok(loader.done(root)),
-        (Some(first), loaded) => Problems::new(first, errors.chain(loaded.err()), loader.statements),
-        (None, Err(only)) => Problems::from(only),
-    };
-    Err(problems.shown_with(&loader.sources))
+    let read = loader.load(input, options);
+    let mut mistakes = std::mem::take(&mut loader.mistakes);
+    let root = mistakes.keep(read);
+    mistakes.end_reading();
+    if let Some(root) = root {
+        return Ok((loader.done(root), mistakes));
+    }
+    let nothing = loader.node(Block::new(&MAIN, Vec::new(), Span::NOWHERE), &Scope::new(Vec::new()), &HashMap::new());
+    match loader.done(nothing).judge(mistakes) {
+        Err(problems) => Err(problems),
+        Ok(()) => unreachable!("an error that ends the reading is about no name"),
+    }
 }
 
 /// Reads a conf from a text called `conf`, with the prefix `/`, for tests.
@@ -163,16 +186,19 @@ struct Block {
     span: Span,
     own: HashMap<usize, Own>,
     children: Vec<Block>,
+    is_whole: bool,
 }
 
 struct Own {
     value: Value,
     span: Span,
+    /// Whether a directive has been understood.
+    is_set: bool,
 }
 
 impl Block {
     fn new(section: &'static Section, args: Vec<Arg>, span: Span) -> Block {
-        Block { section, args, span, own: HashMap::new(), children: Vec::new() }
+        Block { section, args, span, own: HashMap::new(), children: Vec::new(), is_whole: true }
     }
 }
 
@@ -185,9 +211,9 @@ struct Loader<'l> {
     notes: Notes,
     warnings: Vec<Warning>,
     /// The errors so far, none of which hides what comes behind.
-    errors: Vec<Error>,
-    /// How many statements were read.
-    statements: usize,
+    mistakes: Mistakes,
+    /// The beginnings of the statements that were read.
+    statements: Vec<Span>,
     /// Directives without effect that the conf has, each once.
     inert: Vec<(String, Span)>,
     /// The files that are being read, outermost first.
@@ -211,8 +237,8 @@ impl<'l> Loader<'l> {
             sources: Sources::default(),
             notes: Notes::default(),
             warnings: Vec::new(),
-            errors: Vec::new(),
-            statements: 0,
+            mistakes: Mistakes::default(),
+            statements: Vec::new(),
             inert: Vec::new(),
             open_files: Vec::new(),
             depth: 0,
@@ -232,16 +258,14 @@ impl<'l> Loader<'l> {
                 let name = path.to_string_lossy().into_owned();
                 let text = files::read(path)
                     .map_err(|failure| Error::new(ErrorKind::File, Span::NOWHERE, failure.to_string()))?;
-                self.file(&name, text, |loader, lexer| loader.block(lexer, &mut root, Inside::File))?;
+                self.file(&name, text, None, |loader, lexer| loader.block(lexer, &mut root, Inside::File))?;
             }
             Input::Text { name, text } => {
                 let text = text.as_bytes().to_vec();
-                self.file(name, text, |loader, lexer| loader.block(lexer, &mut root, Inside::File))?;
+                self.file(name, text, None, |loader, lexer| loader.block(lexer, &mut root, Inside::File))?;
             }
         }
-        if self.errors.is_empty() {
-            self.check_required(&root)?;
-        }
+        self.check_required(&root);
         Ok(self.node(root, &Scope::new(Vec::new()), &defaults))
     }
 
@@ -256,22 +280,29 @@ impl<'l> Loader<'l> {
             let error = Error::at(Span::NOWHERE, message);
             self.warnings.push(Warning { notice: true, error });
         }
-        let mut conf =
-            Conf { root, sources: self.sources, passed: Vec::new(), warnings: Vec::new(), notes: self.notes };
+        let mut conf = Conf {
+            root,
+            sources: self.sources,
+            passed: Vec::new(),
+            warnings: Vec::new(),
+            notes: self.notes,
+            statements: self.statements,
+        };
         for Warning { notice, error } in self.warnings {
             conf.warnings.push(Warning { notice, error: conf.explain(error) });
         }
         conf
     }
 
-    /// Lets `read` read a text to its end.
+    /// Lets `read` read a text to its end; `from`: the `include` that it stands for.
     fn file<R>(
         &mut self,
         name: &str,
         text: Vec<u8>,
+        from: Option<Span>,
         read: impl FnOnce(&mut Self, &mut Lexer) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        let file = self.sources.add_file(name, text.clone());
+        let file = self.sources.add_file(name, text.clone(), from);
         self.open_files.push(files::identity(name));
         let result = read(self, &mut Lexer::new(&text, file, false));
         self.open_files.pop();
@@ -294,8 +325,9 @@ impl<'l> Loader<'l> {
                 }
                 (End::Semicolon | End::Open, _) => {
                     let start = lexer.position();
-                    self.statements += 1;
+                    self.statements.push(statement.words.first().map_or(statement.end_span, |word| word.span));
                     if let Err(error) = self.statement(lexer, &statement, block) {
+                        block.is_whole = false;
                         self.go_on_after(error, &statement, lexer.position() == start, lexer)?;
                     }
                     self.last_end = Some(statement.end_span).filter(|_| statement.end == End::Semicolon);
@@ -319,8 +351,9 @@ impl<'l> Loader<'l> {
                 if let Some(store) = section.head {
                     let own = self.own(store, statement, name, block)?;
                     let head = Occurrence { name, args, items: &[], context, first: None, statement };
-                    if let Err(error) = self.set(store, head, &mut own.value) {
-                        self.errors.push(self.explain(statement, error));
+                    match self.set(store, head, &mut own.value) {
+                        Ok(()) => own.is_set = true,
+                        Err(error) => self.go_on_after(error, statement, false, lexer)?,
                     }
                 }
                 let mut inner = Block::new(section, args.to_vec(), name.span);
@@ -336,6 +369,7 @@ impl<'l> Loader<'l> {
                 }
                 let args = statement.words.get(1..).unwrap_or_default();
                 self.set(store, Occurrence { name, args, items: &items, context, first, statement }, &mut own.value)?;
+                own.is_set = true;
             }
             // A refused one is here with the value that asks for nothing.
             Kind::Inert(_) | Kind::Refused(_) => {
@@ -417,49 +451,6 @@ impl<'l> Loader<'l> {
             Occurrence { name, args, items: &items, context: info.contexts(), first: None, statement: &statement };
         self.set(store, occurrence, &mut value)?;
         Ok(value)
-    }
-
-    /// Gives a block its scope, then its inner blocks: they also inherit directives that stand below them.
-    fn node(&self, block: Block, outer: &Scope, defaults: &HashMap<usize, Value>) -> Node {
-        let mut own = block.own;
-        let size = defaults.keys().max().map_or(0, |index| index + 1);
-        let mut cells = vec![None; size];
-        for (_, store) in self.registry.settings() {
-            let index = store.index();
-            let Some(cell) = cells.get_mut(index) else { continue };
-            *cell = match own.remove(&index) {
-                Some(Own { value, span }) => Some(Cell::new(value, Some(span), true)),
-                None => outer
-                    .cell_at(index)
-                    .filter(|_| !store.is_local())
-                    .map(|cell| Cell { here: false, ..cell.clone() })
-                    .or_else(|| Some(Cell::new(defaults.get(&index)?.clone(), None, false))),
-            };
-        }
-        self.join_lists(&mut cells, outer);
-        let scope = Scope::new(cells);
-        let children = block.children.into_iter().map(|child| self.node(child, &scope, defaults)).collect();
-        Node { section: block.section, args: block.args, span: block.span, scope, children }
-    }
-}
-
-impl Loader<'_> {
-    /// Takes lists away from a block that inherits none, and adds them to one that has some of its own, as the settings
-    /// of these lists say.
-    fn join_lists(&self, cells: &mut [Option<Cell>], outer: &Scope) {
-        for (_, store) in self.registry.settings() {
-            let Some(mode) = store.inherits_by() else { continue };
-            let mode = cells.get(mode).and_then(|cell| cell.as_ref()?.value.get::<Inherit>());
-            let mode = mode.copied().unwrap_or_default();
-            let Some(Some(cell)) = cells.get_mut(store.index()) else { continue };
-            match (mode, cell.here, outer.cell_at(store.index())) {
-                (Inherit::Merge, true, Some(outer)) => {
-                    *cell = Cell::new(store.join(cell.value.owner(), outer.value.owner()), cell.span, true);
-                }
-                (Inherit::Off, false, _) => *cell = Cell::new(store.empty(), None, false),
-                _ => {}
-            }
-        }
     }
 }
 

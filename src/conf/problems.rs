@@ -1,4 +1,4 @@
-//! All that is wrong with the statements of a conf, so that a person mends it in one go.
+//! All that is wrong with a conf, so that a person mends it in one go.
 
 use super::{Error, Sources, Span};
 use std::fmt;
@@ -8,7 +8,8 @@ use std::fmt;
 pub struct Problems {
     first: Group,
     more: Vec<Group>,
-    statements: usize,
+    /// How many statements are wrong, and how many there are.
+    statements: (usize, usize),
 }
 
 /// Errors that differ in nothing but their places.
@@ -23,11 +24,14 @@ struct Group {
 const NAMED: usize = 5;
 
 impl Problems {
-    /// Groups the errors. `statements`: how many statements of the conf were read.
-    pub(super) fn new(first: Error, more: impl IntoIterator<Item = Error>, statements: usize) -> Problems {
-        let mut problems = Problems { first: Group::new(first), more: Vec::new(), statements };
-        more.into_iter().for_each(|error| problems.add(error));
-        problems
+    /// Groups the errors. `statements`: the beginnings of those that the conf has. `None`: there is no error.
+    pub(super) fn new(errors: Vec<Error>, statements: &[Span]) -> Option<Problems> {
+        let wrong = wrong_statements(&errors, statements);
+        let mut errors = errors.into_iter();
+        let (first, more) = (Group::new(errors.next()?), Vec::new());
+        let mut problems = Problems { first, more, statements: (wrong, statements.len()) };
+        errors.for_each(|error| problems.add(error));
+        Some(problems)
     }
 
     fn add(&mut self, error: Error) {
@@ -58,14 +62,15 @@ impl Problems {
         std::iter::once(&self.first).chain(&self.more)
     }
 
-    /// A sentence about how much is wrong, when it is more than one statement.
+    /// A sentence about how much is wrong, when it is more than one thing.
     pub fn summary(&self) -> Option<String> {
-        let wrong: usize = self.groups().map(|group| 1 + group.others.len()).sum();
+        let errors: usize = self.groups().map(|group| 1 + group.others.len()).sum();
+        let (wrong, all) = self.statements;
         let kinds = match 1 + self.more.len() {
             1 => "the same problem".to_owned(),
             kinds => format!("{kinds} problems"),
         };
-        (wrong > 1).then(|| format!("{kinds} in {wrong} of {} directives", self.statements))
+        (errors > 1).then(|| format!("{kinds} in {wrong} of {all} directives"))
     }
 }
 
@@ -81,7 +86,7 @@ impl fmt::Display for Problems {
 
 impl From<Error> for Problems {
     fn from(error: Error) -> Problems {
-        Problems::new(error, [], 1)
+        Problems { first: Group::new(error), more: Vec::new(), statements: (1, 1) }
     }
 }
 
@@ -94,6 +99,19 @@ impl Group {
         let also = (!self.others.is_empty()).then(|| also(&self.first, &self.others, sources));
         Group { first: self.first.shown_with(sources).with_others(also), others: self.others }
     }
+}
+
+/// How many statements have errors.
+fn wrong_statements(errors: &[Error], statements: &[Span]) -> usize {
+    let place = |span: Span| (span.file, span.line, span.column);
+    let mut starts: Vec<_> = statements.iter().copied().map(place).collect();
+    starts.sort_unstable();
+    let has_place = |error: &&Error| error.span() != Span::NOWHERE;
+    let of = |error: &Error| starts.partition_point(|start| *start <= place(error.span()));
+    let mut wrong: Vec<usize> = errors.iter().filter(has_place).map(of).collect();
+    wrong.sort_unstable();
+    wrong.dedup();
+    wrong.len()
 }
 
 /// The sentence about the other places of an error.

@@ -1,7 +1,7 @@
 //! The texts that a conf was read from, and places in them.
 
 /// The number of a text in [`Sources`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(u32);
 
 /// A piece of one line of a conf.
@@ -31,6 +31,8 @@ struct Source {
     name: String,
     text: Vec<u8>,
     command_line: bool,
+    /// The first `include` of the file.
+    from: Option<Span>,
 }
 
 /// Every text that a conf was read from, in the order of reading.
@@ -38,16 +40,16 @@ struct Source {
 pub struct Sources(Vec<Source>);
 
 impl Sources {
-    /// Adds a file, or finds it: a file that is included twice is kept once.
-    pub(super) fn add_file(&mut self, name: &str, text: Vec<u8>) -> SourceId {
+    /// Adds a file that stands for the `include` at `from`, or finds it: a file that is included twice is kept once.
+    pub(super) fn add_file(&mut self, name: &str, text: Vec<u8>, from: Option<Span>) -> SourceId {
         match self.0.iter().position(|source| source.name == name && source.text == text) {
             Some(index) => SourceId(index as u32),
-            None => self.push(Source { name: name.to_owned(), text, command_line: false }),
+            None => self.push(Source { name: name.to_owned(), text, command_line: false, from }),
         }
     }
 
     pub(super) fn add_command_line(&mut self, text: Vec<u8>) -> SourceId {
-        self.push(Source { name: "command line".to_owned(), text, command_line: true })
+        self.push(Source { name: "command line".to_owned(), text, command_line: true, from: None })
     }
 
     fn push(&mut self, source: Source) -> SourceId {
@@ -70,6 +72,20 @@ impl Sources {
             true => source.name.clone(),
             false => format!("{}:{line}", source.name),
         })
+    }
+
+    /// Sorts places as a reader meets them: included files stand where their first `include` does. What has no place is
+    /// last.
+    pub(super) fn order(&self, span: Span) -> Vec<(SourceId, u32, u32)> {
+        let mut path = vec![(span.file, span.line, span.column)];
+        let mut file = span.file;
+        // Files are added once they are included: no way up leads to a file of a greater number.
+        while let Some(from) = self.get(file).and_then(|source| source.from).filter(|from| from.file < file) {
+            path.push((from.file, from.line, from.column));
+            file = from.file;
+        }
+        path.reverse();
+        path
     }
 
     pub(super) fn line(&self, span: Span) -> Option<String> {

@@ -200,7 +200,7 @@ impl Choice {
         let word = if mutex { "on" } else { "off" };
         let message = format!("\"dispatch {}\" contradicts \"accept_mutex {word}\"", choice.kind.name);
         let help = "say one of them: \"accept_mutex\" stands in {place}";
-        Err(conf.explain(Error::at(dispatch_span, message).help_at(mutex_span, help)))
+        Err(Error::at(dispatch_span, message).help_at(mutex_span, help))
     }
 
     /// The model's name.
@@ -249,7 +249,7 @@ mod tests {
         let registry = Registry::new(&[DIRECTIVES]);
         assert_eq!(registry.problems(), Vec::<String>::new());
         let conf = parse(&registry, &format!("events {{\n{events}\n}}")).map_err(|e| e.to_string())?;
-        let choice = Choice::of(&conf).map_err(|e| e.to_string())?;
+        let choice = Choice::of(&conf).map_err(|e| conf.explain(e).to_string())?;
         let text = |name: &str, n| choice.kind.params.iter().find(|param| param.name == name).unwrap().text(n);
         let params: Vec<String> = choice.params.iter().map(|(name, n)| format!(" {name}={}", text(name, *n))).collect();
         Ok(format!("{}{}", choice.name(), params.concat()))

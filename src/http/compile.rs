@@ -3,23 +3,32 @@
 use super::answer::{charset, userid};
 use super::exchange::defined::Definitions;
 use super::exchange::{self, HttpConf, limits};
-use super::site::HttpBlock;
+use super::site::{HttpBlock, Location};
 use super::{lint, phases, views};
-use crate::conf::{self, Conf};
+use crate::conf::{self, Conf, Mistakes};
 
 impl HttpConf {
     /// Compiles the `http` block of a loaded conf; a conf without one has an empty block.
     ///
     /// # Errors
-    /// Blocks that are right by themselves, but not together.
+    /// Blocks that are right by themselves, but not together: the first of all mistakes.
     pub fn new(conf: &Conf) -> Result<HttpConf, conf::Error> {
-        let mut block = HttpBlock::new(conf)?;
+        let mut mistakes = Mistakes::default();
+        let site = HttpConf::compile(conf, &mut mistakes);
+        conf.judge(mistakes).map_err(conf::Problems::into_first)?;
+        Ok(site)
+    }
+
+    /// Compiles as [`HttpConf::new`] and goes on after a mistake; where there are any, the result is not to be served.
+    pub fn compile(conf: &Conf, mistakes: &mut Mistakes) -> HttpConf {
+        let mut block = HttpBlock::new(conf, mistakes);
         let none = Definitions::default();
         let defined = conf.notes::<Definitions>().unwrap_or(&none);
-        let variables = exchange::bind(&block.variables, defined, super::VARIABLES)?;
+        let variables = exchange::bind(&block.variables, defined, super::VARIABLES, mistakes);
         // An `if` keeps the handler of the location that it stands in.
-        let handlers = block.locations().iter().map(|location| views::handler(&block.location(location.home()).scope));
-        let handlers: Vec<_> = handlers.collect::<Result<_, _>>()?;
+        let handler =
+            |location: &Location| mistakes.keep(views::handler(&block.location(location.home()).scope)).flatten();
+        let handlers: Vec<_> = block.locations().iter().map(handler).collect();
         for (location, handler) in block.locations_mut().iter_mut().zip(&handlers) {
             location.has_handler = handler.is_some();
             location.has_file_rules = exchange::has_file_rules(&location.scope);
@@ -31,10 +40,12 @@ impl HttpConf {
         if conf.locations().iter().any(|location| userid::uses_address(&location.scope)) {
             conf.set_marks_by_address();
         }
-        conf.servers().iter().try_for_each(|server| limits::check(&server.scope))?;
-        charset::check(&conf)?;
+        for server in conf.servers() {
+            mistakes.keep(limits::check(&server.scope));
+        }
+        charset::check(&conf, mistakes);
         conf.warn(lint::unknown_names(&conf));
-        Ok(conf)
+        conf
     }
 }
 

@@ -167,12 +167,13 @@ impl Loader {
     }
 
     fn read_for(&self, passed: Vec<Addr>) -> Result<ParsedConf, LoadError> {
-        let mut conf = conf::load(&self.registry, self.source.input(), &self.options)?;
+        let (mut conf, mut mistakes) = conf::read(&self.registry, self.source.input(), &self.options)?;
         conf.passed = passed;
-        let mut site = HttpConf::new(&conf).map_err(|e| conf.explain(e))?;
-        let streams = Servers::new(&conf, &site.sockets).map_err(|e| conf.explain(e))?;
-        check_formats(&conf, &site).map_err(|e| conf.explain(e))?;
-        let choice = Choice::of(&conf).map_err(|e| conf.explain(e))?;
+        let mut site = HttpConf::compile(&conf, &mut mistakes);
+        let streams = Servers::compile(&conf, &site.sockets, &mut mistakes);
+        check_formats(&conf, &site, &mut mistakes);
+        let choice = mistakes.keep(Choice::of(&conf)).unwrap_or_default();
+        conf.judge(mistakes)?;
         let user = user(&conf, &self.source)?;
         site.take_warnings().into_iter().for_each(|warning| conf.warn(warning));
         site.take_notice().into_iter().for_each(|notice| conf.notice(notice));

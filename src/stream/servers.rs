@@ -2,7 +2,7 @@
 
 use super::step::Step;
 use super::{echo_upper, json_rpc};
-use crate::conf::{self, Conf, Contexts, Entry, Listen, ListenSocket, Node, Scope, Section, Setting};
+use crate::conf::{self, Conf, Contexts, Entry, Listen, ListenSocket, Mistakes, Node, Scope, Section, Setting};
 use crate::log::LogRef;
 use crate::os::{Addr, ListenOptions};
 
@@ -144,21 +144,30 @@ pub struct Server {
 }
 
 impl Servers {
-    /// Compiles the `stream` block of a loaded conf. Errors: a server without `listen` or service, an address that two
-    /// servers, or a server here and one of `taken` in `http`, listen on.
+    /// Compiles the `stream` block of a loaded conf. Errors: the first mistake.
     pub fn new(conf: &Conf, taken: &[ListenSocket]) -> Result<Servers, conf::Error> {
+        let mut mistakes = Mistakes::default();
+        let servers = Servers::compile(conf, taken, &mut mistakes);
+        conf.judge(mistakes).map_err(conf::Problems::into_first)?;
+        Ok(servers)
+    }
+
+    /// Compiles the `stream` block of a loaded conf. Mistakes: a server without `listen` or service, an address that
+    /// two servers, or a server here and one of `taken` in `http`, listen on.
+    pub fn compile(conf: &Conf, taken: &[ListenSocket], mistakes: &mut Mistakes) -> Servers {
         let mut servers = Servers::default();
         let mut asked: Vec<(Addr, ListenOptions, conf::Span)> = Vec::new();
         for node in conf.root.children_of(&STREAM).flat_map(|stream| stream.children_of(&SERVER)) {
             let index = servers.servers.len();
-            servers.servers.push(Server::new(node)?);
+            servers.servers.push(Server::new(node, mistakes));
             let nodelay = *node.scope.get(&TCP_NODELAY);
             for listen in node.scope.get(&LISTEN) {
                 if let Some((addr, _, first)) = asked.iter().find(|(addr, ..)| *addr == listen.addr) {
-                    return Err(duplicate(listen, addr, *first, "listened on"));
+                    mistakes.add(duplicate(listen, addr, *first, "listened on"));
+                    continue;
                 }
                 if let Some(socket) = taken.iter().find(|socket| socket.excludes(&listen.addr)) {
-                    return Err(duplicate(listen, &socket.addr, socket.span, "listened on by \"http\""));
+                    mistakes.add(duplicate(listen, &socket.addr, socket.span, "listened on by \"http\""));
                 }
                 let options = ListenOptions { nodelay, ..listen.options.clone().unwrap_or_default() };
                 asked.push((listen.addr.clone(), options, listen.span));
@@ -167,7 +176,7 @@ impl Servers {
             }
         }
         servers.sockets = ListenSocket::group(&asked, &conf.passed);
-        Ok(servers)
+        servers
     }
 
     /// Opens the error logs that the conf names.
@@ -207,14 +216,17 @@ impl Server {
         *self.scope.get(&PROXY_PROTOCOL_TIMEOUT)
     }
 
-    fn new(node: &Node) -> Result<Server, conf::Error> {
-        if node.scope.get(&LISTEN).is_empty() {
-            return Err(conf::Error::at(node.span, "no \"listen\" is defined for server"));
+    fn new(node: &Node, mistakes: &mut Mistakes) -> Server {
+        let service = *node.scope.get(&SERVICE);
+        // A statement that was not understood may be the one that is missing.
+        if node.is_whole && node.scope.get(&LISTEN).is_empty() {
+            mistakes.add(conf::Error::at(node.span, "no \"listen\" is defined for server"));
+        } else if node.is_whole && service.is_none() {
+            let error = conf::Error::at(node.span, "no handler for server");
+            mistakes.add(error.help("say echo_upper or json_rpc in it"));
         }
-        let Some(service) = *node.scope.get(&SERVICE) else {
-            return Err(conf::Error::at(node.span, "no handler for server").help("say echo_upper or json_rpc in it"));
-        };
-        Ok(Server { service, scope: node.scope.clone(), error_log: LogRef::main() })
+        let service = service.unwrap_or(Service::EchoUpper);
+        Server { service, scope: node.scope.clone(), error_log: LogRef::main() }
     }
 
     /// Answers the whole chunks or frames of `input` behind what `out` holds, until `out` holds `enough` bytes: then

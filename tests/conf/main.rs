@@ -11,6 +11,7 @@ mod modules;
 mod nginx_sentences;
 mod pictures;
 mod prefix;
+mod problems;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -41,6 +41,12 @@ fn drover(dir: &Path, text: &str) -> Vec<String> {
     said
 }
 
+/// The first complaint of drover, then nginx's, about a whole conf.
+pub(super) fn of_both(text: &str) -> [String; 2] {
+    let dir = tempfile::tempdir().unwrap();
+    [drover(dir.path(), text), nginx(dir.path(), text)].map(|said| said.into_iter().next().unwrap_or_default())
+}
+
 fn in_server(text: &str) -> String {
     format!("events {{}} http {{ server {{ listen 8097; {text} }} }}")
 }

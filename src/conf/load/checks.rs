@@ -95,9 +95,15 @@ impl Loader<'_> {
         if error.kind() == ErrorKind::Syntax {
             return Err(error);
         }
-        self.errors.push(error);
+        self.mistakes.add(error);
+        match statement.words.first() {
+            Some(name) if name.text == "include" => self.mistakes.lose_file(),
+            _ => statement.words.iter().for_each(|word| self.mistakes.lose(&*word.text)),
+        }
         if statement.end == End::Open && is_closed_up {
+            let start = lexer.position();
             lexer.skip_block()?;
+            self.mistakes.lose(String::from_utf8_lossy(lexer.text_since(start)));
         }
         Ok(())
     }
@@ -127,11 +133,11 @@ impl Loader<'_> {
         match block.own.entry(store.index()) {
             Occupied(own) if !store.is_many() => Err(duplicate(statement, name, own.get().span)),
             Occupied(own) => Ok(own.into_mut()),
-            Vacant(place) => Ok(place.insert(Own { value: store.empty(), span: name.span })),
+            Vacant(place) => Ok(place.insert(Own { value: store.empty(), span: name.span, is_set: false })),
         }
     }
 
-    pub(super) fn check_required(&self, root: &Block) -> Result<(), Error> {
+    pub(super) fn check_required(&mut self, root: &Block) {
         for entry in self.registry.entries() {
             if let Kind::Section(section) = entry.kind()
                 && section.required
@@ -139,11 +145,10 @@ impl Loader<'_> {
             {
                 let name = entry.info().names().first().copied().unwrap_or_default();
                 let message = format!("no \"{name}\" section in configuration");
-                return Err(Error::new(ErrorKind::Context, Span::NOWHERE, message)
-                    .help(format!("add one; \"{name} {{}}\" will do")));
+                let error = Error::new(ErrorKind::Context, Span::NOWHERE, message).misses(name);
+                self.mistakes.add(error.help(format!("add one; \"{name} {{}}\" will do")));
             }
         }
-        Ok(())
     }
 
     pub(super) fn never_closed(&self, lexer: &Lexer, section: &'static Section, span: Span) -> Error {

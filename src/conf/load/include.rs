@@ -30,7 +30,7 @@ impl Loader<'_> {
                 Ok(text) => (path.to_string_lossy().into_owned(), text),
                 Err(failure) => self.built_in(&path, pattern.span, end_line).ok_or_else(|| failed(failure))?,
             };
-            self.deeper(pattern, |loader| loader.file(&name, text, &mut read_text))?;
+            self.deeper(pattern, |loader| loader.file(&name, text, Some(pattern.span), &mut read_text))?;
         }
         Ok(())
     }

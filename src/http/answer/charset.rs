@@ -130,8 +130,8 @@ fn name<'n>(ex: &Exchange, cx: &Cx<'n>, media_type: &[u8]) -> Option<Cow<'n, [u8
     Some(wanted).filter(|name| !name.is_empty() && !matches!(ex.response.status, 301 | 302))
 }
 
-/// Fails where a location names two charsets, which nothing converts (`ngx_http_charset_postconfiguration`).
-pub(in crate::http) fn check(conf: &HttpConf) -> Result<(), conf::Error> {
+/// Complains where a location names two charsets, which nothing converts (`ngx_http_charset_postconfiguration`).
+pub(in crate::http) fn check(conf: &HttpConf, mistakes: &mut conf::Mistakes) {
     for location in conf.locations() {
         let scope = &location.scope;
         let (Charset::Name(source), Charset::Name(wanted)) = (scope.get(&SOURCE_CHARSET), scope.get(&CHARSET)) else {
@@ -140,8 +140,7 @@ pub(in crate::http) fn check(conf: &HttpConf) -> Result<(), conf::Error> {
         let said = scope.span_of(&SOURCE_CHARSET).or(scope.span_of(&CHARSET));
         if let Some(span) = said.filter(|_| !source.eq_ignore_ascii_case(wanted)) {
             let message = format!("no \"charset_map\" between the charsets \"{source}\" and \"{wanted}\"");
-            return Err(conf::Error::at(span, message).help("drover does not convert texts yet: convert the files"));
+            mistakes.add(conf::Error::at(span, message).help("drover does not convert texts yet: convert the files"));
         }
     }
-    Ok(())
 }

@@ -63,22 +63,22 @@ const HAVE_SETTERS: [&str; 2] = ["args", "limit_rate"];
 /// such as `http_NAME`, and to the named groups of the conf's regexes; a name that `set` gives a value is bound to that
 /// above all.
 ///
-/// # Errors
-/// nginx's `unknown "x" variable` for the first name that nothing defines, `the duplicate "x" variable` for one of a
+/// Mistakes: nginx's `unknown "x" variable` for a name that nothing defines, `the duplicate "x" variable` for one of a
 /// table that the conf would define anew.
 pub(in crate::http) fn bind(
     names: &VariableNames,
     defined: &Definitions,
     tables: &[&'static [Embedded]],
-) -> Result<Vec<Variable>, conf::Error> {
+    mistakes: &mut conf::Mistakes,
+) -> Vec<Variable> {
     let known = || tables.iter().copied().flatten();
     let is_fixed = |name: &str| {
         known().any(|variable| variable.name.eq_ignore_ascii_case(name) && !CHANGEABLE.contains(&variable.name))
     };
     let own = || names.defined().chain(defined.all().map(|definition| (&*definition.name, definition.span)));
-    if let Some((name, span)) = own().find(|(name, _)| is_fixed(name)) {
+    for (name, span) in own().filter(|(name, _)| is_fixed(name)) {
         let error = conf::Error::at(span, format!("the duplicate \"{name}\" variable"));
-        return Err(error.help("the name is taken: choose another"));
+        mistakes.add(error.help("the name is taken: choose another"));
     }
     let unset = |number: usize, name: &str| {
         if let Some(definition) = defined.find(name) {
@@ -92,28 +92,32 @@ pub(in crate::http) fn bind(
             false => Variable::of_family(name).or(absent::is_known(name).then_some(Variable::Absent)),
         }
     };
-    let bind_one = |(number, (name, span)): (usize, (&str, conf::Span))| {
+    let bind_one = |(number, (name, _)): (usize, (&str, conf::Span))| {
         let is_replaced = |variable: &Variable| match variable {
             Variable::Embedded(embedded) => names.is_set(name) && !HAVE_SETTERS.contains(&embedded.name),
             _ => false,
         };
         match unset(number, name) {
             Some(own) if is_replaced(&own) => {
-                return Ok(Variable::Set { name: name.to_owned(), unset: Some(Box::new(own)) });
+                return Variable::Set { name: name.to_owned(), unset: Some(Box::new(own)) };
             }
-            Some(own @ (Variable::Embedded(_) | Variable::Named(_) | Variable::Capture(_))) => return Ok(own),
+            Some(own @ (Variable::Embedded(_) | Variable::Named(_) | Variable::Capture(_))) => return own,
             unset if names.is_set(name) => {
-                return Ok(Variable::Set { name: name.to_owned(), unset: unset.map(Box::new) });
+                return Variable::Set { name: name.to_owned(), unset: unset.map(Box::new) };
             }
-            Some(variable) => return Ok(variable),
+            Some(variable) => return variable,
             None => {}
         }
         let all = known().map(|variable| variable.name).chain(own().map(|(name, _)| name));
-        let error = conf::Error::at(span, format!("unknown \"{name}\" variable"));
-        Err(match conf::did_you_mean(name, all) {
-            Some(near) => error.help(format!("did you mean \"${near}\"?")),
-            None => error,
-        })
+        let near = conf::did_you_mean(name, all);
+        for span in names.uses_of(number) {
+            let error = conf::Error::at(span, format!("unknown \"{name}\" variable")).misses(name);
+            mistakes.add(match near {
+                Some(near) => error.help(format!("did you mean \"${near}\"?")),
+                None => error,
+            });
+        }
+        Variable::Absent
     };
     names.used().enumerate().map(bind_one).collect()
 }

@@ -14,7 +14,7 @@ use super::server::{SERVER, Server};
 use super::server_name::SERVER_NAME;
 use super::template::VariableNames;
 use super::zones::Zones;
-use crate::conf::{self, Conf, Contexts, Listen, ListenSocket, Node, Scope, Section};
+use crate::conf::{self, Conf, Contexts, Listen, ListenSocket, Mistakes, Node, Scope, Section};
 use crate::log::LogRef;
 use crate::os::{Addr, ListenOptions};
 use std::sync::Arc;
@@ -49,8 +49,9 @@ pub struct HttpBlock {
 }
 
 impl HttpBlock {
-    /// Compiles the `http` block of a loaded conf; a conf without one has an empty block.
-    pub fn new(conf: &Conf) -> Result<HttpBlock, conf::Error> {
+    /// Compiles the `http` block of a loaded conf; a conf without one has an empty block. Where it is wrong, the block
+    /// lacks something.
+    pub fn new(conf: &Conf, mistakes: &mut Mistakes) -> HttpBlock {
         let mut block = HttpBlock {
             sockets: Vec::new(),
             bounds: Vec::new(),
@@ -68,28 +69,28 @@ impl HttpBlock {
         for http in conf.root.children_of(&HTTP) {
             block.log_formats.extend(http.scope.get(&LOG_FORMAT).iter().cloned());
             for server in http.children_of(&SERVER) {
-                block.add_server(server, &mut listens)?;
+                block.add_server(server, &mut listens, mistakes);
             }
         }
         for (listen, server) in &listens {
-            block.bind(listen, *server)?;
+            block.bind(listen, *server, mistakes);
         }
         for bound in &mut block.bounds {
-            bound.add_names(&block.servers, &mut block.warnings)?;
+            bound.add_names(&block.servers, &mut block.warnings, mistakes);
         }
         block.group_sockets(&conf.passed);
-        block.referers = referers::compile(&block.servers, &block.locations)?;
-        block.zones.check()?;
-        Ok(block)
+        block.referers = referers::compile(&block.servers, &block.locations, mistakes);
+        block.zones.check(mistakes);
+        block
     }
 
-    fn add_server(&mut self, node: &Node, listens: &mut Vec<(Listen, usize)>) -> Result<(), conf::Error> {
+    fn add_server(&mut self, node: &Node, listens: &mut Vec<(Listen, usize)>, mistakes: &mut Mistakes) {
         let index = self.servers.len();
         let own = self.add_location(node, Pattern::Server, None);
         let script = Script::new(node, |_| None);
         let mut locations = Locations::default();
         for child in node.children_of(&LOCATION) {
-            self.build_location(child, None, &mut locations)?;
+            self.build_location(child, None, &mut locations, mistakes);
         }
         let name = match node.scope.get(&SERVER_NAME).first() {
             Some(name) => name.text.strip_prefix('.').unwrap_or(&name.text).to_owned(),
@@ -97,12 +98,11 @@ impl HttpBlock {
         };
         self.servers.push(Server { scope: node.scope.clone(), name, locations, own, script });
         let said = node.scope.get(&LISTEN);
-        if said.is_empty() {
+        if said.is_empty() && node.is_whole {
             let port = if crate::os::users::is_root() { 80 } else { 8000 };
             listens.push((Listen::fallback(port, node.span), index));
         }
         listens.extend(said.iter().map(|listen| (listen.clone(), index)));
-        Ok(())
     }
 
     /// Adds a location; `outer`: the one around it.
@@ -128,11 +128,23 @@ impl HttpBlock {
         node: &Node,
         outer: Option<(&Rule, &str, usize)>,
         siblings: &mut Locations<usize>,
-    ) -> Result<(), conf::Error> {
-        let (rule, pattern, name) = location::parse_rule(node)?;
+        mistakes: &mut Mistakes,
+    ) {
+        let (rule, pattern, name) = match location::parse_rule(node) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                mistakes.add(error);
+                // The groups of its regex are lost.
+                node.args.iter().for_each(|arg| mistakes.lose(&*arg.text));
+                let mut inner = Locations::default();
+                node.children_of(&LOCATION).for_each(|node| self.build_location(node, None, &mut inner, mistakes));
+                return;
+            }
+        };
         let span = node.args.last().map_or(node.span, |arg| arg.span);
         if let Some((outer, outer_name, _)) = outer {
-            location::check_nested(&rule, name, outer, outer_name).map_err(|message| conf::Error::at(span, message))?;
+            let nested = location::check_nested(&rule, name, outer, outer_name);
+            mistakes.keep(nested.map_err(|message| conf::Error::at(span, message)));
         }
         if let Rule::Regex(regex) = &rule {
             self.variables.capture(regex.names().map(|(name, _)| name), span);
@@ -141,20 +153,20 @@ impl HttpBlock {
         self.locations[index].script = Script::new(node, |inner| Some(self.add_within(inner, index)));
         if let Some(limit) = node.children_of(&LIMIT_EXCEPT).next() {
             let limited = self.add_within(limit, index);
-            self.locations[index].limit_except = Some(LimitExcept::new(limit, limited)?);
+            self.locations[index].limit_except = LimitExcept::new(limit, limited, mistakes);
         }
         let mut inner = Locations::default();
         for child in node.children_of(&LOCATION) {
-            self.build_location(child, Some((&rule, name, index)), &mut inner)?;
+            self.build_location(child, Some((&rule, name, index)), &mut inner, mistakes);
         }
-        siblings.add(rule, index, inner).map_err(|first| {
+        if let Err(first) = siblings.add(rule, index, inner) {
             let error = conf::Error::at(span, format!("duplicate location \"{name}\""));
-            error.first_at(self.locations[first].span)
-        })
+            mistakes.add(error.first_at(self.locations[first].span));
+        }
     }
 
     /// Adds a server to its listen address.
-    fn bind(&mut self, listen: &Listen, server: usize) -> Result<(), conf::Error> {
+    fn bind(&mut self, listen: &Listen, server: usize, mistakes: &mut Mistakes) {
         let at = match self.bounds.iter().position(|bound| bound.addr == listen.addr) {
             Some(at) => at,
             None => {
@@ -162,9 +174,8 @@ impl HttpBlock {
                 self.bounds.len() - 1
             }
         };
-        let warning = self.bounds[at].add(listen, server)?;
+        let warning = self.bounds[at].add(listen, server, mistakes);
         self.warnings.extend(warning);
-        Ok(())
     }
 
     fn group_sockets(&mut self, passed: &[Addr]) {

@@ -5,7 +5,7 @@ use super::regex::MatchError;
 use super::route::{AddError, ServerNames};
 use super::server::Server;
 use super::server_name::SERVER_NAME;
-use crate::conf::{self, Listen, Span};
+use crate::conf::{self, Listen, Mistakes, Span};
 use crate::os::{Addr, ListenOptions};
 
 /// The servers of one listen address.
@@ -74,37 +74,39 @@ impl Bound {
     }
 
     /// Adds a server by one of its `listen`s. Returns the warning that the line calls for.
-    pub(super) fn add(&mut self, listen: &Listen, server: usize) -> Result<Option<conf::Error>, conf::Error> {
+    pub(super) fn add(&mut self, listen: &Listen, server: usize, mistakes: &mut Mistakes) -> Option<conf::Error> {
         let is_first = self.servers.is_empty();
         let is_socket_set = self.options.is_some();
         self.servers.push(server);
         if listen.default_server {
             if let Some(first) = self.default_said {
                 let message = format!("a duplicate default server for {}", self.addr);
-                return Err(conf::Error::at(listen.span, message).first_at(first));
+                mistakes.add(conf::Error::at(listen.span, message).first_at(first));
+            } else {
+                (self.default, self.default_said) = (server, Some(listen.span));
             }
-            (self.default, self.default_said) = (server, Some(listen.span));
         }
         if let Some(options) = &listen.options {
             if let Some((_, first)) = self.options {
                 let help = "options of a socket can be set once: they stand in {place}";
                 let message = format!("duplicate listen options for {}", self.addr);
-                return Err(conf::Error::at(listen.span, message).help_at(first, help));
+                mistakes.add(conf::Error::at(listen.span, message).help_at(first, help));
+            } else {
+                self.options = Some((options.clone(), listen.span));
             }
-            self.options = Some((options.clone(), listen.span));
         }
         let is_odd = !is_first && self.protocols.add(listen.proxy_protocol, is_socket_set, listen.options.is_some());
         let warning = || conf::Error::at(listen.span, format!("protocol options redefined for {}", self.addr));
-        Ok(is_odd.then(warning))
+        is_odd.then(warning)
     }
 
     /// Tells the servers of the address apart. A server alone needs no names, but for the groups of its regexes, and
     /// its names are not looked at (ngx_http_optimize_servers).
-    pub(super) fn add_names(&mut self, servers: &[Server], warnings: &mut Vec<conf::Error>) -> Result<(), conf::Error> {
+    pub(super) fn add_names(&mut self, servers: &[Server], warnings: &mut Vec<conf::Error>, mistakes: &mut Mistakes) {
         let names_of = |server: usize| servers[server].scope.get(&SERVER_NAME).as_slice();
         let has_regex = |server: &usize| names_of(*server).iter().any(|name| name.text.starts_with('~'));
         if self.servers.len() < 2 && !self.servers.iter().any(has_regex) {
-            return Ok(());
+            return;
         }
         for server in std::mem::take(&mut self.servers) {
             let names = names_of(server).iter().map(|name| (name.text.as_str(), name.span));
@@ -120,13 +122,12 @@ impl Bound {
                     }
                     Err(AddError::Invalid) => {
                         let message = format!("invalid server name or wildcard \"{name}\" on {}", self.addr);
-                        return Err(conf::Error::at(span, message));
+                        mistakes.add_first(conf::Error::at(span, message));
                     }
-                    Err(AddError::Regex(message)) => return Err(conf::Error::at(span, message)),
+                    Err(AddError::Regex(message)) => mistakes.add(conf::Error::at(span, message)),
                 }
             }
         }
-        Ok(())
     }
 
     /// The server for a host, as the request names it; a regex among the names leaves its captures.

@@ -1,6 +1,6 @@
 //! `limit_except`: settings of a location for all methods but some (`ngx_http_core_limit_except`).
 
-use crate::conf::{self, Contexts, Node, Section};
+use crate::conf::{self, Contexts, Mistakes, Node, Section};
 use crate::http::message::head::Method;
 
 /// `limit_except`: the block of settings for the methods that it does not name.
@@ -45,7 +45,7 @@ pub struct LimitExcept {
 
 impl LimitExcept {
     /// The block of `node`, whose settings are those of the location at index `location`.
-    pub(super) fn new(node: &Node, location: usize) -> Result<LimitExcept, conf::Error> {
+    pub(super) fn new(node: &Node, location: usize, mistakes: &mut Mistakes) -> Option<LimitExcept> {
         let known = |arg: &conf::Arg| {
             let method = METHODS.into_iter().find(|method| method.eq_ignore_ascii_case(&arg.text));
             method.ok_or_else(|| {
@@ -57,11 +57,12 @@ impl LimitExcept {
                 })
             })
         };
-        let mut methods = node.args.iter().map(known).collect::<Result<Vec<_>, _>>()?;
+        let methods: Vec<_> = node.args.iter().map(|arg| mistakes.keep(known(arg))).collect();
+        let mut methods = methods.into_iter().collect::<Option<Vec<_>>>()?;
         if methods.contains(&"GET") {
             methods.push("HEAD");
         }
-        Ok(LimitExcept { methods, location })
+        Some(LimitExcept { methods, location })
     }
 
     /// Whether a request of this method, whose text is `text`, is limited.

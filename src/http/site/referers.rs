@@ -5,7 +5,7 @@ use super::masks::{Masks, Refused};
 use super::regex::{MatchError, Regex};
 use super::server::Server;
 use super::server_name::SERVER_NAME;
-use crate::conf::{self, Contexts, Setting, Span};
+use crate::conf::{self, Contexts, Mistakes, Setting, Span};
 use std::sync::Arc;
 
 /// The `valid_referers` of a block.
@@ -162,7 +162,7 @@ fn any_fits(regexes: &[Regex], text: &[u8]) -> Result<bool, MatchError> {
 }
 
 /// The referers in force in each location.
-pub(super) fn compile(servers: &[Server], locations: &[Location]) -> Result<Vec<Arc<Referers>>, conf::Error> {
+pub(super) fn compile(servers: &[Server], locations: &[Location], mistakes: &mut Mistakes) -> Vec<Arc<Referers>> {
     let mut all: Vec<Arc<Referers>> = Vec::with_capacity(locations.len());
     let none = Arc::new(Referers::default());
     let mut server = servers.first();
@@ -175,13 +175,14 @@ pub(super) fn compile(servers: &[Server], locations: &[Location]) -> Result<Vec<
         let here = match (said, server) {
             (Some(span), Some(server)) => {
                 let own = location.scope.get(&VALID_REFERERS);
-                Arc::new(own.complete(server, outer.map(|outer| &**outer), span)?)
+                let whole = mistakes.keep(own.complete(server, outer.map(|outer| &**outer), span));
+                Arc::new(whole.unwrap_or_default())
             }
             _ => outer.unwrap_or(&none).clone(),
         };
         all.push(here);
     }
-    Ok(all)
+    all
 }
 
 /// The directive of this module: `valid_referers`.

@@ -27,6 +27,8 @@ pub(in crate::http) enum Part {
 pub struct VariableNames {
     /// Each name, and the place of its first use.
     used: Vec<(String, conf::Span)>,
+    /// The number of each name that is used, and the place.
+    uses: Vec<(usize, conf::Span)>,
     captured: Vec<(String, conf::Span)>,
     /// Each name that a `set` gives a value, and where one does first.
     set: Vec<(String, conf::Span)>,
@@ -60,6 +62,11 @@ impl VariableNames {
         self.used.iter().map(|(name, span)| (name.as_str(), *span))
     }
 
+    /// The places of all uses of the name with this number.
+    pub fn uses_of(&self, number: usize) -> impl Iterator<Item = conf::Span> {
+        self.uses.iter().filter(move |(used, _)| *used == number).map(|(_, span)| *span)
+    }
+
     /// Whether the variable is a named group.
     pub fn is_captured(&self, name: &str) -> bool {
         self.captured.iter().any(|(captured, _)| captured.eq_ignore_ascii_case(name))
@@ -72,10 +79,12 @@ impl VariableNames {
 
     fn number(&mut self, name: &str, span: conf::Span) -> usize {
         let known = self.used.iter().position(|(used, _)| used.eq_ignore_ascii_case(name));
-        known.unwrap_or_else(|| {
+        let number = known.unwrap_or_else(|| {
             self.used.push((name.to_ascii_lowercase(), span));
             self.used.len() - 1
-        })
+        });
+        self.uses.push((number, span));
+        number
     }
 }
 

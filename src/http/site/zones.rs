@@ -105,14 +105,21 @@ impl Zones {
     }
 
     /// Checks that each zone of the conf is declared.
-    pub(super) fn check(&self) -> Result<(), conf::Error> {
-        let Some(zone) = self.0.iter().find(|zone| zone.declared.get().is_none()) else { return Ok(()) };
-        let directive = match zone.user {
-            User::Requests => "limit_req_zone KEY zone=NAME:10m rate=10r/s;",
-            User::Connections => "limit_conn_zone KEY zone=NAME:10m;",
-        };
-        let error = conf::Error::at(zone.span, format!("zero size shared memory zone \"{}\"", zone.name));
-        Err(error.help(format!("nothing declares it: {directive}")))
+    pub(super) fn check(&self, mistakes: &mut conf::Mistakes) {
+        for zone in self.0.iter().filter(|zone| zone.declared.get().is_none()) {
+            let declaration = match zone.user {
+                User::Requests => format!("limit_req_zone KEY zone={}:10m rate=10r/s;", zone.name),
+                User::Connections => format!("limit_conn_zone KEY zone={}:10m;", zone.name),
+            };
+            let error = conf::Error::at(zone.span, format!("zero size shared memory zone \"{}\"", zone.name));
+            let declared = |zone: &&Arc<Zone>| zone.declared.get().is_some();
+            let known = self.0.iter().filter(declared).filter(|other| other.user == zone.user);
+            let near = conf::did_you_mean(&zone.name, known.map(|zone| zone.name.as_str()));
+            mistakes.add(error.misses(&*zone.name).help(match near {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => format!("nothing declares it: {declaration}"),
+            }));
+        }
     }
 
     /// Gives each zone its memory: that of the zone of the same name, use and size of the conf before this one, or new

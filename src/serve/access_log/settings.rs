@@ -172,18 +172,17 @@ struct Buffer {
 #[derive(Debug, Default)]
 struct FormatsUsed(Vec<(String, Span)>);
 
-/// Fails with nginx's `unknown log format "x"` for the first format that no log_format defines.
-pub fn check_formats(conf: &conf::Conf, site: &HttpConf) -> Result<(), conf::Error> {
-    let Some(used) = conf.notes::<FormatsUsed>() else { return Ok(()) };
+/// Complains with nginx's `unknown log format "x"` about the formats that no log_format defines.
+pub fn check_formats(conf: &conf::Conf, site: &HttpConf, mistakes: &mut conf::Mistakes) {
+    let Some(used) = conf.notes::<FormatsUsed>() else { return };
     let known = || site.log_formats().iter().map(|format| format.name.as_str());
-    let Some((name, span)) = used.0.iter().find(|(name, _)| known().all(|known| known != name)) else {
-        return Ok(());
-    };
-    let error = conf::Error::at(*span, format!("unknown log format \"{name}\""));
-    Err(match conf::did_you_mean(name, known()) {
-        Some(near) => error.help(format!("did you mean \"{near}\"?")),
-        None => error,
-    })
+    for (name, span) in used.0.iter().filter(|(name, _)| known().all(|known| known != name)) {
+        let error = conf::Error::at(*span, format!("unknown log format \"{name}\"")).misses(name);
+        mistakes.add(match conf::did_you_mean(name, known()) {
+            Some(near) => error.help(format!("did you mean \"{near}\"?")),
+            None => error,
+        });
+    }
 }
 
 /// `open_log_file_cache`: the files of logs with variables in their paths that stay open.

@@ -1,11 +1,11 @@
 use super::*;
-use crate::conf::Registry;
+use crate::conf::{Mistakes, Registry};
 use crate::http::site::{HttpBlock, Location};
 
 fn compile(server: &str) -> HttpBlock {
     let registry = Registry::new(crate::http::DIRECTIVES);
     let conf = conf::parse(&registry, &format!("http {{ server {{ listen 80; {server} }} }}")).unwrap();
-    HttpBlock::new(&conf).unwrap()
+    HttpBlock::new(&conf, &mut Mistakes::default())
 }
 
 /// The steps, a letter each; behind that of an `if` its location and where it goes on.

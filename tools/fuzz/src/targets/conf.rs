@@ -89,12 +89,13 @@ fn load(registry: &Registry, input: &[u8]) {
     }
     let built_in = &[("mime.types", "types { text/html html; }")];
     let options = conf::Options { prefix: "/nowhere".to_owned(), built_in, ..conf::Options::default() };
-    let error = match conf::load(registry, conf::Input::text("fuzz", &text), &options) {
-        Ok(conf) => match HttpConf::new(&conf) {
-            Ok(site) => Servers::new(&conf, &site.sockets).err().map(|error| conf.explain(error)),
-            Err(error) => Some(conf.explain(error)),
-        },
-        Err(problems) => Some(problems.into_first()),
+    let error = match conf::read(registry, conf::Input::text("fuzz", &text), &options) {
+        Ok((conf, mut mistakes)) => {
+            let site = HttpConf::compile(&conf, &mut mistakes);
+            Servers::compile(&conf, &site.sockets, &mut mistakes);
+            conf.judge(mistakes).err()
+        }
+        Err(problems) => Some(problems),
     };
     if let Some(error) = error {
         assert!(!error.to_string().is_empty());

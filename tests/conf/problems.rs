@@ -1,0 +1,117 @@
+//! All that is wrong with a conf, in one run of `drover -t`: what its statements say, and what they say together.
+
+use crate::mistakes;
+use std::path::Path;
+use std::process::Command;
+
+/// The sentences of `drover -t`, in their order.
+fn sentences(dir: &Path, text: &str) -> Vec<String> {
+    let file = dir.join("c.conf");
+    std::fs::write(&file, text).unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_drover"));
+    let output = program.args(["-t", "-q", "-g", "daemon off; pid off;", "-c"]).arg(&file).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap().replace(&format!("{}/", dir.display()), "");
+    said.lines().filter_map(|line| Some(line.strip_prefix("drover: [emerg] ")?.to_owned())).collect()
+}
+
+/// Lines of a server, and what they get: each is right by itself, and found wrong once the whole conf has been read.
+const LATE: &[(&str, &[&str])] = &[
+    ("access_log /dev/null custm;", &["unknown log format \"custm\""]),
+    (
+        "add_header a $nope; add_header b \"$nope $neither\";",
+        &["unknown \"nope\" variable", "unknown \"neither\" variable"],
+    ),
+    ("limit_req zone=missing;", &["zero size shared memory zone \"missing\""]),
+    ("location /a { } location /a { }", &["duplicate location \"/a\""]),
+    ("location = /e { location /e/f { } }", &["location \"/e/f\" cannot be inside the exact location \"/e\""]),
+    ("location ^ /f { }", &["invalid location modifier \"^\""]),
+    ("location ~ '[' { }", &["pcre2_compile() failed: missing terminating ] for character class in \"[\""]),
+    ("location /m { limit_except GTE { deny all; } }", &["invalid method \"GTE\""]),
+    ("set $uri x;", &["the duplicate \"uri\" variable"]),
+    ("large_client_header_buffers 4 300;", &["the \"large_client_header_buffers\" size must be"]),
+    ("source_charset koi8-r; charset utf-8;", &["no \"charset_map\" between the charsets \"koi8-r\" and \"utf-8\""]),
+    (
+        "valid_referers none;",
+        &["the \"none\" or \"blocked\" referers are specified in the \"valid_referers\" directive"],
+    ),
+];
+
+fn conf(lines: &[&str]) -> String {
+    format!("events {{}}\nhttp {{ server {{ listen 8097;\n{}\n}} }}\n", lines.join("\n"))
+}
+
+#[test]
+fn what_is_found_late_is_named_at_once_and_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines: Vec<&str> = LATE.iter().map(|(line, _)| *line).collect();
+    let said = sentences(dir.path(), &conf(&lines));
+    let numbered = LATE.iter().enumerate().flat_map(|(n, (_, said))| said.iter().map(move |said| (n + 3, *said)));
+    let expected: Vec<(usize, &str)> = numbered.collect();
+    let (sum, each) = said.split_last().unwrap();
+    assert_eq!(each.len(), expected.len(), "{said:#?}");
+    for (said, (line, sentence)) in each.iter().zip(expected) {
+        assert!(said.starts_with(sentence) && said.ends_with(&format!(" in c.conf:{line}")), "{line}: {said}");
+    }
+    assert_eq!(*sum, "13 problems in 13 of 24 directives");
+}
+
+#[test]
+fn each_of_what_is_found_late_is_nginx_s_sentence() {
+    for (line, expected) in LATE {
+        let said = mistakes::of_both(&conf(&[line]));
+        for said in said {
+            assert!(said.starts_with(&format!("[emerg] {}", expected[0])), "{line}: {said}");
+        }
+    }
+}
+
+#[test]
+fn servers_that_do_not_fit_together_are_named_with_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "events {\n accept_mutex on;\n dispatch herd;\n}\nhttp {\n include more.conf;\n\
+                server { listen 8097 default_server backlog=5; root /a $x; }\n\
+                server { listen 8097 default_server backlog=6; server_name a..b; }\n}\n\
+                stream {\n server { listen 8097; echo_upper; }\n server { listen 8098; }\n server { echo_upper; }\n}\n";
+    std::fs::write(dir.path().join("more.conf"), "nonsense;\naccess_log /dev/null none;\n").unwrap();
+    assert_eq!(
+        sentences(dir.path(), text),
+        [
+            "\"dispatch herd\" contradicts \"accept_mutex on\" in c.conf:3",
+            "unknown directive \"nonsense\" in more.conf:1",
+            "unknown log format \"none\" in more.conf:2",
+            "invalid number of arguments in \"root\" directive in c.conf:7",
+            "a duplicate default server for 0.0.0.0:8097 in c.conf:8",
+            "duplicate listen options for 0.0.0.0:8097 in c.conf:8",
+            "invalid server name or wildcard \"a..b\" on 0.0.0.0:8097 in c.conf:8",
+            "duplicate \"0.0.0.0:8097\" address and port pair in c.conf:11",
+            "no handler for server in c.conf:12",
+            "no \"listen\" is defined for server in c.conf:13",
+            "10 problems in 9 of 23 directives",
+        ]
+    );
+}
+
+#[test]
+fn nothing_is_missing_that_stands_where_the_conf_was_not_understood() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = |include: &str| {
+        format!(
+            "http {{\n{include}mapp $uri $kind {{ a b; }}\ngeoip2 /x {{ $country country; }}\njs_set $scripted x;\n\
+             log_format main $kind$country$scripted$Year$other;\nlog_format late;\n\
+             limit_req_zone $uri zone=one:1x rate=1r/s;\nlimit_req zone=one;\nlimit_req zone=two;\n\
+             server {{ listen 80 rubbish; access_log /x late; large_client_header_buffers x;\n\
+             location ~ '(?<year>[' {{ return 200 $year; }} }} }}\n\
+             stream {{ server {{ listen 81; proxy_pass x; }} }}\n"
+        )
+    };
+    let said = sentences(dir.path(), &text(""));
+    let is = |sentence: &str| said.iter().any(|said| said.starts_with(sentence));
+    assert!(is("unknown \"other\" variable in c.conf:5") && is("zero size shared memory zone \"two\""), "{said:#?}");
+    assert!(is("no \"events\" section in configuration"), "{said:#?}");
+    assert_eq!(said.iter().filter(|said| said.contains("variable")).count(), 1, "{said:#?}");
+    assert_eq!(said.len(), 13, "{said:#?}");
+    // Whatever is missing may stand in the file.
+    let said = sentences(dir.path(), &text("include none.conf; "));
+    assert!(said[0].starts_with("open() \"none.conf\" failed"), "{said:#?}");
+    assert_eq!(said.len(), 11, "{said:#?}");
+}

@@ -36,7 +36,12 @@ pub struct Args<'a> {
     pub(super) conf_dir: &'a str,
     pub(super) notes: &'a mut Notes,
     pub(super) warnings: &'a mut Vec<Warning>,
+    /// Errors about parts of the directive.
+    pub(super) errors: Vec<Error>,
 }
+
+/// Wrong lines of a block that are named.
+const WRONG_LINES: usize = 20;
 
 impl<'a> Args<'a> {
     /// How many arguments the directive has, its name not counted.
@@ -116,6 +121,15 @@ impl<'a> Args<'a> {
     pub fn warn(&mut self, i: usize, message: impl Into<String>) {
         let error = self.bad(i, message);
         self.warnings.push(Warning { notice: false, error });
+    }
+
+    /// Keeps the error of a statement of the block, so that those behind it are read. Error: there have been many.
+    pub fn go_on_after(&mut self, error: Error) -> Result<(), Error> {
+        if self.errors.len() + 1 >= WRONG_LINES {
+            return Err(error);
+        }
+        self.errors.push(error);
+        Ok(())
     }
 
     /// A warning about a statement of the block.

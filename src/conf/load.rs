@@ -421,8 +421,14 @@ impl<'l> Loader<'l> {
             conf_dir: &self.conf_dir,
             notes: &mut self.notes,
             warnings: &mut self.warnings,
+            errors: Vec::new(),
         };
-        store.parse(&mut args, value)
+        let parsed = store.parse(&mut args, value);
+        let mut errors = std::mem::take(&mut args.errors);
+        errors.extend(parsed.err());
+        let Some(last) = errors.pop() else { return Ok(()) };
+        errors.into_iter().for_each(|error| self.mistakes.add(error));
+        Err(last)
     }
 
     /// The values of an empty conf.

@@ -1,12 +1,14 @@
-//! Parts of a conf that load and can only fail: named locations that are not there. And the directories that it counts
-//! on, for others to look at.
+//! Parts of a conf that load and can only fail: named locations that are not there. And the directories and files that
+//! it counts on, for others to look at.
 
 use crate::conf::{self, Span};
 use crate::http::exchange::HttpConf;
+use crate::http::phases::auth_basic::{AUTH_BASIC, AUTH_BASIC_USER_FILE};
 use crate::http::phases::error_page::ERROR_PAGE;
 use crate::http::phases::try_files::TRY_FILES;
 use crate::http::site::root::{ROOT, Root, UriTail};
 use crate::http::site::script::Script;
+use crate::http::site::template::Template;
 use crate::http::site::{Location, Pattern};
 
 /// A path that files are served from.
@@ -33,6 +35,15 @@ pub enum RootKind {
     Any,
     /// Something whose name begins so: an `alias` takes the place of a part of a name.
     Beginning,
+}
+
+/// A file of names and passwords that the conf spells out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UserFile<'s> {
+    /// Absolute.
+    pub path: &'s str,
+    /// Where.
+    pub span: Span,
 }
 
 /// `@name` in `try_files` and `error_page` that no location has in any server where it counts.
@@ -65,6 +76,23 @@ fn named_targets(location: &Location) -> impl Iterator<Item = (&str, Span)> {
 }
 
 impl HttpConf {
+    /// The files of `auth_basic_user_file` that requests are compared with and whose names hold no variable, each once.
+    pub fn user_files(&self) -> Vec<UserFile<'_>> {
+        let mut files: Vec<UserFile> = Vec::new();
+        for Location { scope, .. } in self.locations() {
+            let is_off = |realm: &Template| realm.as_text() == Some(b"off");
+            let Some(file) = scope.get(&AUTH_BASIC_USER_FILE) else { continue };
+            let path = file.as_text().and_then(|path| std::str::from_utf8(path).ok());
+            let is_asked = scope.get(&AUTH_BASIC).as_ref().is_some_and(|realm| !is_off(realm));
+            if let (true, Some(path), Some(span)) = (is_asked, path, scope.span_of(&AUTH_BASIC_USER_FILE))
+                && files.iter().all(|known| known.path != path)
+            {
+                files.push(UserFile { path, span });
+            }
+        }
+        files
+    }
+
     /// The roots and aliases that the conf says and that requests lead to, each path once.
     pub fn roots(&self) -> Vec<NamedRoot<'_>> {
         let mut roots: Vec<NamedRoot> = Vec::new();

@@ -11,6 +11,7 @@ use super::inherited::Inherited;
 use super::roots::{self, StartDirectories};
 use super::settings::{MASTER_PROCESS, PID, PidPath, USER, WORKER_PROCESSES};
 use super::sockets::{self, InUse, Wanted};
+use super::user_files;
 use crate::conf::{self, Conf, Input, Registry};
 use crate::dispatch::{Choice, Sockets, acceptors};
 use crate::http::HttpConf;
@@ -180,7 +181,7 @@ impl Loader {
         Ok(ParsedConf { conf, site, streams, choice, user })
     }
 
-    /// Reads the conf to serve or to test it: also warns about roots that lead nowhere. `passed`: see [`Conf::passed`].
+    /// Reads the conf to serve or to test it: also warns about roots that lead nowhere and password files that let nobody in. `passed`: see [`Conf::passed`].
     /// To be called with one thread, as [`crate::os::in_child::in_child`].
     pub fn read_to_serve(&self, passed: Vec<Addr>) -> Result<ParsedConf, LoadError> {
         let mut read = self.read_for(passed)?;
@@ -191,7 +192,8 @@ impl Loader {
             prefix: self.options.prefix.clone().into(),
             others: others.into_iter().flatten().map(Path::to_owned).collect(),
         };
-        for warning in roots::check(&read.site, read.user.as_ref(), &places) {
+        let roots = roots::check(&read.site, read.user.as_ref(), &places);
+        for warning in roots.into_iter().chain(user_files::check(&read.site, read.user.as_ref())) {
             read.conf.warn(match self.source {
                 Source::File(_) => warning,
                 Source::BuiltIn { .. } => warning.without_place(),

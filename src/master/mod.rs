@@ -54,6 +54,7 @@ mod settings;
 pub mod sockets;
 mod start;
 mod supervised;
+mod user_files;
 
 pub use cycle::Cycle;
 pub use inherited::Inherited;

@@ -21,9 +21,9 @@ use crate::os::users::Credentials;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The reason why nothing can be served from a path.
+/// The reason why nothing can be had from a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
+pub(super) enum Fault {
     /// Nothing is there.
     Missing,
     /// The path is no directory.
@@ -86,7 +86,7 @@ fn look_for_beginning(path: &Path, error: &io::Error) -> Result<(), Fault> {
     if names.is_some_and(is_there) { Ok(()) } else { Err(fault(path, error)) }
 }
 
-fn fault(path: &Path, error: &io::Error) -> Fault {
+pub(super) fn fault(path: &Path, error: &io::Error) -> Fault {
     match error.raw_os_error() {
         Some(libc::ENOENT) => Fault::Missing,
         Some(libc::EACCES) => {
@@ -99,7 +99,7 @@ fn fault(path: &Path, error: &io::Error) -> Fault {
     }
 }
 
-fn encode(result: Result<(), Fault>) -> String {
+pub(super) fn encode(result: Result<(), Fault>) -> String {
     match result {
         Ok(()) => "fine".to_owned(),
         Err(Fault::Missing) => "missing".to_owned(),
@@ -109,7 +109,7 @@ fn encode(result: Result<(), Fault>) -> String {
     }
 }
 
-fn decode(word: &str) -> Option<Fault> {
+pub(super) fn decode(word: &str) -> Option<Fault> {
     match word.split_once(':') {
         Some(("closed", len)) => len.parse().ok().map(Fault::Closed),
         Some(("failed", errno)) => errno.parse().ok().map(Fault::Failed),
@@ -133,12 +133,9 @@ fn warning(root: &NamedRoot, fault: Fault, user: Option<&Credentials>, places: &
         }
         Fault::NoDirectory => at(format!("{what} is not a directory")),
         Fault::Closed(len) => {
-            let closed = Path::new(path.get(..len).unwrap_or(path));
-            let own = || User::from_uid(Uid::effective()).ok().flatten().map(|user| user.name);
-            let name = user.map(|user| user.name.clone()).or_else(own);
-            let name = name.unwrap_or_else(|| Uid::effective().to_string());
+            let (name, help) = closed_to(user, path, len);
             let verb = if Path::new(path).is_file() && len == path.len() { "read" } else { "enter" };
-            at(format!("user \"{name}\" can't {verb} {what}")).help(explain_closed(closed))
+            at(format!("user \"{name}\" can't {verb} {what}")).help(help)
         }
         Fault::Failed(errno) => {
             let error = io::Error::from_raw_os_error(errno);
@@ -157,7 +154,7 @@ fn explain_relative(said: &str, places: &StartDirectories) -> String {
 }
 
 /// A help about the first part of a path that does not exist: the name that was probably meant.
-fn nearest(path: &str) -> Option<String> {
+pub(super) fn nearest(path: &str) -> Option<String> {
     let missing = Path::new(path).ancestors().take_while(|part| !part.exists()).last()?;
     let (parent, name) = (missing.parent()?, missing.file_name()?.to_str()?);
     let names: Vec<String> =
@@ -166,6 +163,14 @@ fn nearest(path: &str) -> Option<String> {
         Some(near) => format!("did you mean \"{}\"?", parent.join(near).display()),
         None => format!("there is no \"{name}\" in \"{}\"", parent.display()),
     })
+}
+
+/// The name of the account to which the first `len` bytes of a path are closed, and a help.
+pub(super) fn closed_to(user: Option<&Credentials>, path: &str, len: usize) -> (String, String) {
+    let own = || User::from_uid(Uid::effective()).ok().flatten().map(|user| user.name);
+    let name = user.map(|user| user.name.clone()).or_else(own);
+    let closed = Path::new(path.get(..len).unwrap_or(path));
+    (name.unwrap_or_else(|| Uid::effective().to_string()), explain_closed(closed))
 }
 
 fn explain_closed(closed: &Path) -> String {

@@ -22,7 +22,7 @@ fn complaints(mut program: Command, dir: &Path, text: &str) -> Vec<String> {
 }
 
 /// Warnings that nginx does not have.
-const OWN: [&str; 4] = ["the root \"", "the alias \"", "user \"", "there is no location \"@"];
+const OWN: [&str; 5] = ["the root \"", "the alias \"", "the user file \"", "user \"", "there is no location \"@"];
 
 fn nginx(dir: &Path, text: &str) -> Vec<String> {
     let mut program = Command::new(support::tools::nginx());

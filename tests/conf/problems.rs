@@ -115,3 +115,29 @@ fn nothing_is_missing_that_stands_where_the_conf_was_not_understood() {
     assert!(said[0].starts_with("open() \"none.conf\" failed"), "{said:#?}");
     assert_eq!(said.len(), 11, "{said:#?}");
 }
+
+#[test]
+fn each_wrong_line_of_a_table_and_of_its_file_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("kinds.map"), "/a x;\n/b;\n/a y;\n~[ z;\n/c $;\n").unwrap();
+    std::fs::write(dir.path().join("nets"), "10.0.0.0/8 a;\n10.0.0.0/99 b;\nrubbish c;\n").unwrap();
+    let text = "events {}\nhttp {\nmap $uri $kind { include kinds.map; }\ngeo $net { include nets; }\n\
+                log_format a $kind$net; }\n";
+    let said = sentences(dir.path(), text);
+    let expected = [
+        "invalid number of the map parameters in kinds.map:2",
+        "conflicting parameter \"/a\" in kinds.map:3",
+        "pcre2_compile() failed: missing terminating ] for character class in \"[\" in kinds.map:4",
+        "invalid variable name in kinds.map:5",
+        "invalid network \"10.0.0.0/99\" in nets:2",
+        "invalid network \"rubbish\" in nets:3",
+    ];
+    assert_eq!(said[..said.len() - 1], expected);
+    let many: String = (0..30).map(|n| format!("same x{n};\n")).collect();
+    std::fs::write(dir.path().join("kinds.map"), many).unwrap();
+    std::fs::write(dir.path().join("nets"), "").unwrap();
+    // One picture for all of them, and no more lines than a person would read.
+    let said = sentences(dir.path(), text);
+    assert_eq!(said[0], "conflicting parameter \"same\" in kinds.map:2");
+    assert_eq!(said.len(), 2, "{said:#?}");
+}

@@ -45,7 +45,10 @@ pub static GEO: Setting<()> = Setting::many(&["geo"], |args, (): &mut ()| {
     defined::name(args, variable)?;
     let mut entries = Entries::default();
     for item in args.block() {
-        entries.add(item)?.into_iter().for_each(|warning| args.warn_item(item, warning));
+        match entries.add(item) {
+            Ok(warnings) => warnings.into_iter().for_each(|warning| args.warn_item(item, warning)),
+            Err(error) => args.go_on_after(error)?,
+        }
     }
     let is_volatile = entries.is_volatile;
     defined::define(args, variable, is_volatile, Arc::new(Geo::new(source, entries)))

@@ -4,7 +4,7 @@ use super::cx::{Cx, Defined};
 use super::defined;
 use super::error_lines;
 use super::state::Exchange;
-use crate::conf::{self, Arg, Contexts, Setting, Span};
+use crate::conf::{self, Arg, Contexts, Item, Setting, Span};
 use crate::http::site::masks::{Masks, Refused};
 use crate::http::site::regex::Regex;
 use crate::http::site::template::{Template, VariableNames};
@@ -23,6 +23,7 @@ struct Map {
     values: Vec<Template>,
     /// Keys may be masks, and a dot at the end of the text counts for nothing.
     is_for_hosts: bool,
+    is_volatile: bool,
 }
 
 /// The number of a key's value, and the place of the key.
@@ -36,23 +37,11 @@ struct Key {
 pub static MAP: Setting<()> = Setting::many(&["map"], |args, (): &mut ()| {
     let mut map = Map { source: Template::parse(args, 0)?, ..Map::default() };
     defined::name(args, 1)?;
-    let mut is_volatile = false;
     let mut known = HashMap::default();
     for item in args.block() {
-        match item.words.as_slice() {
-            [word] if word.text == "hostnames" => map.is_for_hosts = true,
-            [word] if word.text == "volatile" => is_volatile = true,
-            [key, value] => {
-                let value = map.value_number(args.notes(), value, &mut known)?;
-                map.add(args.notes(), key, value)?;
-            }
-            _ => {
-                let error = conf::Error::at(item.span, "invalid number of the map parameters");
-                return Err(error.help("a key and a value: is a \";\" missing, or quotes around blanks?"));
-            }
-        }
+        map.line(args.notes(), item, &mut known).or_else(|error| args.go_on_after(error))?;
     }
-    defined::define(args, 1, is_volatile, Arc::new(map))
+    defined::define(args, 1, map.is_volatile, Arc::new(map))
 })
 .contexts(Contexts::HTTP)
 .args(2, 2)
@@ -69,6 +58,27 @@ pub static MAP: Setting<()> = Setting::many(&["map"], |args, (): &mut ()| {
 );
 
 impl Map {
+    fn line<'a>(
+        &mut self,
+        names: &mut VariableNames,
+        item: &'a Item,
+        known: &mut HashMap<&'a str, usize>,
+    ) -> Result<(), conf::Error> {
+        match item.words.as_slice() {
+            [word] if word.text == "hostnames" => self.is_for_hosts = true,
+            [word] if word.text == "volatile" => self.is_volatile = true,
+            [key, value] => {
+                let value = self.value_number(names, value, known)?;
+                self.add(names, key, value)?;
+            }
+            _ => {
+                let error = conf::Error::at(item.span, "invalid number of the map parameters");
+                return Err(error.help("a key and a value: is a \";\" missing, or quotes around blanks?"));
+            }
+        }
+        Ok(())
+    }
+
     /// The number of a value, which is compiled where it is new.
     fn value_number<'a>(
         &mut self,

@@ -1,5 +1,72 @@
 //! The lines of a password file: `USER:HASH`, a comment behind another colon or in a line that begins with `#`.
 
+use super::password::{Unusable, check_form};
+
+/// A line that lets nobody in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The number of the line, counted from 1.
+    pub line: usize,
+    /// A predicate, `has no hash` for example. Shows nothing of the line, which is a secret.
+    pub what: String,
+    /// What would be right.
+    pub help: &'static str,
+}
+
+const MAKE: &str = "a line is NAME:HASH; \"htpasswd -B FILE NAME\" and \"openssl passwd -6\" make hashes";
+
+/// The lines that let nobody in.
+pub fn faults(file: &[u8]) -> Vec<Fault> {
+    let mut users: Vec<(&[u8], usize)> = Vec::new();
+    let mut faults = Vec::new();
+    for (line, text) in (1..).zip(file.split(|byte| *byte == b'\n')) {
+        if matches!(text.first(), None | Some(b'#' | b'\r')) {
+            continue;
+        }
+        let mut parts = text.split(|byte| *byte == b':');
+        let user = parts.next().unwrap_or_default();
+        let hash = parts.next().map(|hash| hash.split(|byte| *byte == b'\r').next().unwrap_or_default());
+        let first = users.iter().find(|(known, _)| *known == user).map(|(_, first)| *first);
+        match fault(user, hash, first) {
+            Some((what, help)) => faults.push(Fault { line, what, help }),
+            None => users.push((user, line)),
+        }
+    }
+    faults
+}
+
+/// What is wrong with a line, and a help. `first`: the line that has the user already.
+fn fault(user: &[u8], hash: Option<&[u8]>, first: Option<usize>) -> Option<(String, &'static str)> {
+    let say = |what: &str, help| Some((what.to_owned(), help));
+    let is_blank = |byte: Option<&u8>| byte.is_some_and(|byte| matches!(byte, b' ' | b'\t'));
+    let Some(hash) = hash else { return say("has no \":\" behind the name", MAKE) };
+    if user.starts_with("\u{feff}".as_bytes()) {
+        return say("begins with a byte order mark", "save the file without one");
+    }
+    if is_blank(user.first()) || is_blank(user.last()) {
+        return say("has a blank beside the name", "it counts as a part of the name");
+    }
+    if hash.is_empty() {
+        return say("has no hash", MAKE);
+    }
+    if let Some(first) = first {
+        return Some((format!("has the name of line {first}"), "the first line of a name counts"));
+    }
+    if is_blank(hash.last()) && !hash.starts_with(b"{PLAIN}") {
+        return say("has a blank behind the hash", "it counts as a part of the hash");
+    }
+    match check_form(hash) {
+        Ok(()) => None,
+        Err(Unusable::Unknown) => {
+            say("has no hash of a known form", "a password as it is needs {PLAIN} in front of it")
+        }
+        Err(Unusable::Broken) => say("has a hash that is not whole", "no password can fit: make it anew"),
+        Err(Unusable::Foreign(name)) => {
+            Some((format!("has a hash of {name}, which is not compared here"), "make it anew with \"htpasswd -B\""))
+        }
+    }
+}
+
 /// The hash in the first line of `user` (`ngx_http_auth_basic_handler`).
 pub fn find<'f>(file: &'f [u8], user: &[u8]) -> Option<&'f [u8]> {
     file.split(|byte| *byte == b'\n').find_map(|line| {
@@ -12,6 +79,31 @@ pub fn find<'f>(file: &'f [u8], user: &[u8]) -> Option<&'f [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_that_let_nobody_in_are_found_and_not_shown() {
+        let good = "# comment\n\n\r\nbob:abNANd1rDfiNc\nal:{PLAIN}a b :comment\r\nlocked:*\ntwo:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=:x";
+        assert_eq!(faults(good.as_bytes()), []);
+        for (text, what) in [
+            ("bob", "has no \":\" behind the name"),
+            ("bob:", "has no hash"),
+            ("bob:\r", "has no hash"),
+            ("bob::comment", "has no hash"),
+            (" bob:abNANd1rDfiNc", "has a blank beside the name"),
+            ("bob :abNANd1rDfiNc", "has a blank beside the name"),
+            ("\u{feff}bob:abNANd1rDfiNc", "begins with a byte order mark"),
+            ("bob:abNANd1rDfiNc ", "has a blank behind the hash"),
+            ("bob:secret", "has no hash of a known form"),
+            ("bob:$apr1$abcdefgh$h9FWgUz3n9YxylKL", "has a hash that is not whole"),
+            ("bob:$y$j9T$a$b", "has a hash of yescrypt, which is not compared here"),
+        ] {
+            let found = faults(format!("a:*\n{text}\nb:*").as_bytes());
+            let found: Vec<(usize, &str)> = found.iter().map(|fault| (fault.line, &*fault.what)).collect();
+            assert_eq!(found, [(2, what)], "{text}");
+        }
+        let twice = faults(b"bob:abNANd1rDfiNc\nal:*\nbob:*");
+        assert_eq!((twice[0].line, &*twice[0].what), (3, "has the name of line 1"));
+    }
 
     #[test]
     fn the_first_line_of_the_user_counts() {

@@ -10,6 +10,63 @@ pub fn is_slow(hash: &[u8]) -> bool {
     hash.starts_with(b"$") && !hash.starts_with(b"$apr1$") && !hash.starts_with(b"$1$") || hash.starts_with(b"_")
 }
 
+/// The reason why no password has a hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unusable {
+    /// The text is of no form that is known.
+    Unknown,
+    /// The form of another program, by its name.
+    Foreign(&'static str),
+    /// A known form whose digest is cut off or has letters that none has.
+    Broken,
+}
+
+/// Whether some password may have this hash. A hash that begins with `*` or `!` locks its user out on purpose.
+pub fn check_form(hash: &[u8]) -> Result<(), Unusable> {
+    let foreign = [("$y$", "yescrypt"), ("$gy$", "gost-yescrypt"), ("$7$", "scrypt"), ("$argon2", "Argon2")];
+    if let Some((_, name)) = foreign.into_iter().find(|(prefix, _)| hash.starts_with(prefix.as_bytes())) {
+        return Err(Unusable::Foreign(name));
+    }
+    let base64 = |prefix: &[u8], fits: fn(usize) -> bool| {
+        Some(STANDARD.decode(hash.strip_prefix(prefix)?).is_ok_and(|digest| fits(digest.len())))
+    };
+    // The digest is what follows the last `$`.
+    let crypt = |prefix: &[u8], len: usize| {
+        let rest = hash.strip_prefix(prefix)?;
+        let digest = rest.rsplit(|byte| *byte == b'$').next().filter(|digest| digest.len() < rest.len());
+        Some(digest.is_some_and(|digest| digest.len() == len && is_itoa64(digest)))
+    };
+    let bcrypt = || {
+        let (_, rest) = hash.strip_prefix(b"$2")?.split_at_checked(1)?;
+        let (cost, digest) = rest.strip_prefix(b"$")?.split_at_checked(2)?;
+        let digest = digest.strip_prefix(b"$").unwrap_or_default();
+        Some(cost.iter().all(u8::is_ascii_digit) && digest.len() == 53 && is_itoa64(digest))
+    };
+    let is_whole = match hash {
+        [b'*' | b'!', ..] => Some(true),
+        _ if hash.starts_with(b"{PLAIN}") => Some(true),
+        [b'_', rest @ ..] => Some(rest.len() == 19 && is_itoa64(rest)),
+        _ if hash.len() == 13 && is_itoa64(hash) => Some(true),
+        _ => base64(b"{SHA}", |len| len == SHA1_LEN)
+            .or_else(|| base64(b"{SSHA}", |len| len >= SHA1_LEN))
+            .or_else(|| crypt(APR1, 22))
+            .or_else(|| crypt(b"$1$", 22))
+            .or_else(|| crypt(b"$5$", 43))
+            .or_else(|| crypt(b"$6$", 86))
+            .or_else(bcrypt),
+    };
+    match is_whole {
+        Some(true) => Ok(()),
+        Some(false) => Err(Unusable::Broken),
+        None if hash.starts_with(b"$2") => Err(Unusable::Broken),
+        None => Err(Unusable::Unknown),
+    }
+}
+
+fn is_itoa64(text: &[u8]) -> bool {
+    text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/'))
+}
+
 /// Whether `password` has this hash. As in C, a NUL ends the password.
 pub fn verify(password: &[u8], hash: &[u8]) -> bool {
     let password = password.split(|byte| *byte == 0).next().unwrap_or_default();
@@ -152,6 +209,35 @@ mod tests {
             }
         }
         assert!(verify(b"", b"{PLAIN}"));
+    }
+
+    #[test]
+    fn a_hash_that_fits_no_password_is_told_from_one_that_may() {
+        for hash in OF_SECRET {
+            assert_eq!(check_form(hash.as_bytes()), Ok(()), "{hash}");
+            assert!(hash.starts_with("{PLAIN}") || check_form(format!("{hash} ").as_bytes()).is_err(), "{hash}");
+            let short = &hash[..hash.len() - 1];
+            assert!(hash.starts_with("{PLAIN}") || check_form(short.as_bytes()).is_err(), "{short}");
+        }
+        for locked in ["*", "!", "!$6$abc$x", "*0"] {
+            assert_eq!(check_form(locked.as_bytes()), Ok(()), "{locked}");
+        }
+        for (hash, why) in [
+            ("secret", Unusable::Unknown),
+            ("", Unusable::Unknown),
+            ("{MD5}x", Unusable::Unknown),
+            ("{plain}secret", Unusable::Unknown),
+            ("$y$j9T$a$b", Unusable::Foreign("yescrypt")),
+            ("$argon2id$v=19$m=1", Unusable::Foreign("Argon2")),
+            ("$2y$", Unusable::Broken),
+            ("$2y$99$", Unusable::Broken),
+            ("$5$rounds=x$a$b", Unusable::Broken),
+            ("$1$", Unusable::Broken),
+            ("{SSHA}", Unusable::Broken),
+            ("_", Unusable::Broken),
+        ] {
+            assert_eq!(check_form(hash.as_bytes()), Err(why), "{hash}");
+        }
     }
 
     #[test]

@@ -149,3 +149,54 @@ fn roots_that_the_workers_can_not_enter_are_found() {
         assert_eq!(said(dir.path(), &text), (true, Vec::new()));
     }
 }
+
+#[test]
+fn password_files_that_let_nobody_in_are_found() {
+    let dir = tempfile::tempdir().unwrap();
+    open_to_all(dir.path());
+    let inside = |name: &str| dir.path().join(name).display().to_string();
+    let (file, closed, gone) = (inside("users"), inside("closed"), inside("usres"));
+    std::fs::write(&file, "# ours\nann:$apr1$abcdefgh$h9FWgUz3n9YxylKLlR5SQ/\nbob:secret\nann:*\ncarol\n").unwrap();
+    std::fs::write(&closed, "ann:*\n").unwrap();
+    let set_mode =
+        |mode| std::fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    set_mode(0);
+    let conf = |path: &str| in_server(&format!("listen 8097; auth_basic a; auth_basic_user_file {path};"));
+    let (is_fine, messages) = said(dir.path(), &conf(&file));
+    let found: Vec<_> = messages.iter().map(|message| (&*message.sentence, &*message.at, &*message.help)).collect();
+    assert!(is_fine);
+    assert_eq!(
+        found,
+        [
+            (
+                "users:3 has no hash of a known form in c.conf:3",
+                "3:29",
+                "a password as it is needs {PLAIN} in front of it"
+            ),
+            ("users:4 has the name of line 2 in c.conf:3", "3:29", "the first line of a name counts"),
+            (
+                "users:5 has no \":\" behind the name in c.conf:3",
+                "3:29",
+                "a line is NAME:HASH; \"htpasswd -B FILE NAME\" and \"openssl passwd -6\" make hashes"
+            ),
+        ]
+    );
+    let (_, messages) = said(dir.path(), &conf(&gone));
+    let found: Vec<_> = messages.iter().map(|message| (&*message.sentence, &*message.help)).collect();
+    let expected = ("the user file \"usres\" does not exist in c.conf:3", "did you mean \"users\"?");
+    assert_eq!(found, [expected]);
+    let (_, messages) = said(dir.path(), &conf(&closed));
+    let [message] = &messages[..] else { panic!("{messages:?}") };
+    assert!(message.sentence.ends_with("can't read the user file \"closed\" in c.conf:3"), "{message:?}");
+    assert!(message.help.starts_with("\"closed\" has mode 0000 and belongs to "), "{message:?}");
+    set_mode(0o644);
+    assert_eq!(said(dir.path(), &conf(&closed)), (true, Vec::new()));
+    // Not asked for, or known with the request only.
+    for lines in [
+        format!("listen 8097; auth_basic off; auth_basic_user_file {gone};"),
+        format!("listen 8097; auth_basic_user_file {gone};"),
+        format!("listen 8097; auth_basic a; auth_basic_user_file {gone}$uri;"),
+    ] {
+        assert_eq!(said(dir.path(), &in_server(&lines)), (true, Vec::new()), "{lines}");
+    }
+}

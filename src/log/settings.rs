@@ -53,7 +53,10 @@ fn parse(a: &mut conf::Args) -> Result<Target, conf::Error> {
                     let error = a.bad(1, format!("invalid log level \"{word}\""));
                     match conf::did_you_mean(word, Level::NAMES.iter().map(|(name, _)| *name)) {
                         Some(near) => error.help(format!("did you mean \"{near}\"?")),
-                        None => error,
+                        None => {
+                            let names: Vec<&str> = Level::NAMES.iter().map(|(name, _)| *name).collect();
+                            error.help(format!("one of {}", names.join(", ")))
+                        }
                     }
                 })?
                 .1

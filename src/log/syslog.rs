@@ -48,23 +48,29 @@ impl Peer {
         let (mut server, mut facility, mut severity, mut tag, mut has_hostname) = (None, None, None, None, true);
         for part in text.strip_prefix("syslog:").unwrap_or(text).split(',') {
             let bad = |what: String| args.bad(i, what);
+            let twice = |name: &str| {
+                let help = if name == "server" { "a second target is an access_log of its own" } else { "say it once" };
+                bad(format!("duplicate syslog \"{name}\"")).help(help)
+            };
             match part.split_once('=').unwrap_or((part, "")) {
                 ("server", value) if part.contains('=') => {
-                    let parsed =
-                        parse_server(value).map_err(|why| bad(format!("{why} in syslog server \"{value}\"")))?;
-                    once(&mut server, parsed).map_err(|()| bad("duplicate syslog \"server\"".to_owned()))?;
+                    let parsed = parse_server(value).map_err(|why| {
+                        let error = bad(format!("{why} in syslog server \"{value}\""));
+                        error.help("such as server=192.0.2.1, server=[2001:db8::1]:514 or server=unix:/dev/log")
+                    })?;
+                    once(&mut server, parsed).map_err(|()| twice("server"))?;
                 }
                 ("facility", value) if part.contains('=') => {
                     let number = number_of(args, i, value, &FACILITIES, "facility")?;
-                    once(&mut facility, number).map_err(|()| bad("duplicate syslog \"facility\"".to_owned()))?;
+                    once(&mut facility, number).map_err(|()| twice("facility"))?;
                 }
                 ("severity", value) if part.contains('=') => {
                     let number = number_of(args, i, value, &SEVERITIES, "severity")?;
-                    once(&mut severity, number).map_err(|()| bad("duplicate syslog \"severity\"".to_owned()))?;
+                    once(&mut severity, number).map_err(|()| twice("severity"))?;
                 }
                 ("tag", value) if part.contains('=') => {
-                    once(&mut tag, value).map_err(|()| bad("duplicate syslog \"tag\"".to_owned()))?;
-                    check_tag(value).map_err(|why| bad(why.to_owned()))?;
+                    once(&mut tag, value).map_err(|()| twice("tag"))?;
+                    check_tag(value).map_err(|why| bad(why.to_owned()).help("a short name, such as web_1"))?;
                 }
                 _ if part == "nohostname" => has_hostname = false,
                 _ => {

@@ -181,7 +181,8 @@ impl Loader {
         Ok(ParsedConf { conf, site, streams, choice, user })
     }
 
-    /// Reads the conf to serve or to test it: also warns about roots that lead nowhere and password files that let nobody in. `passed`: see [`Conf::passed`].
+    /// Reads the conf to serve or to test it: also warns about roots that lead nowhere and password files that let
+    /// nobody in. `passed`: see [`Conf::passed`].
     /// To be called with one thread, as [`crate::os::in_child::in_child`].
     pub fn read_to_serve(&self, passed: Vec<Addr>) -> Result<ParsedConf, LoadError> {
         let mut read = self.read_for(passed)?;

@@ -1,6 +1,7 @@
 //! The picture of a mistake that `drover -t` shows: the sentence, the place, the words above the carets, the help.
 
 mod errors;
+mod values;
 mod warnings;
 
 use std::path::Path;

@@ -110,7 +110,7 @@ fn nothing_is_missing_that_stands_where_the_conf_was_not_understood() {
     assert!(is("no \"events\" section in configuration"), "{said:#?}");
     assert_eq!(said.iter().filter(|said| said.contains("variable")).count(), 1, "{said:#?}");
     assert_eq!(said.len(), 13, "{said:#?}");
-    // Whatever is missing may stand in the file.
+    // Any name may stand in the file that is missing.
     let said = sentences(dir.path(), &text("include none.conf; "));
     assert!(said[0].starts_with("open() \"none.conf\" failed"), "{said:#?}");
     assert_eq!(said.len(), 11, "{said:#?}");
@@ -136,7 +136,7 @@ fn each_wrong_line_of_a_table_and_of_its_file_is_named() {
     let many: String = (0..30).map(|n| format!("same x{n};\n")).collect();
     std::fs::write(dir.path().join("kinds.map"), many).unwrap();
     std::fs::write(dir.path().join("nets"), "").unwrap();
-    // One picture for all of them, and no more lines than a person would read.
+    // All of them have a picture together.
     let said = sentences(dir.path(), text);
     assert_eq!(said[0], "conflicting parameter \"same\" in kinds.map:2");
     assert_eq!(said.len(), 2, "{said:#?}");

@@ -34,7 +34,7 @@ pub static GZIP_MIN_LENGTH: Setting<u64> = Setting::size("gzip_min_length")
 /// `gzip_comp_level`: the effort.
 pub static GZIP_COMP_LEVEL: Setting<u8> = Setting::one("gzip_comp_level", |args| match args.count(0)? {
     level @ 1..=9 => Ok(level as u8),
-    _ => Err(args.bad(0, "value must be between 1 and 9")),
+    _ => Err(args.bad(0, "value must be between 1 and 9").help("1 is fast, 9 makes the least bytes")),
 })
 .contexts(Contexts::HTTP_ALL)
 .args(1, 1)

@@ -114,7 +114,7 @@ pub(in crate::http) fn bind(
             let error = conf::Error::at(span, format!("unknown \"{name}\" variable")).misses(name);
             mistakes.add(match near {
                 Some(near) => error.help(format!("did you mean \"${near}\"?")),
-                None => error,
+                None => error.help("nothing defines it, as map, set, geo or a group of a regex would"),
             });
         }
         Variable::Absent

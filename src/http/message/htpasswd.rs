@@ -9,7 +9,7 @@ pub struct Fault {
     pub line: usize,
     /// A predicate, `has no hash` for example. Shows nothing of the line, which is a secret.
     pub what: String,
-    /// What would be right.
+    /// A sentence that tells how to mend it.
     pub help: &'static str,
 }
 
@@ -35,7 +35,7 @@ pub fn faults(file: &[u8]) -> Vec<Fault> {
     faults
 }
 
-/// What is wrong with a line, and a help. `first`: the line that has the user already.
+/// The predicate and the help about a line that lets nobody in. `first`: the line that has the user already.
 fn fault(user: &[u8], hash: Option<&[u8]>, first: Option<usize>) -> Option<(String, &'static str)> {
     let say = |what: &str, help| Some((what.to_owned(), help));
     let is_blank = |byte: Option<&u8>| byte.is_some_and(|byte| matches!(byte, b' ' | b'\t'));
@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn lines_that_let_nobody_in_are_found_and_not_shown() {
-        let good = "# comment\n\n\r\nbob:abNANd1rDfiNc\nal:{PLAIN}a b :comment\r\nlocked:*\ntwo:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=:x";
+        let good = "# comment\n\n\r\nbob:abNANd1rDfiNc\nal:{PLAIN}a b :comment\r\nlocked:*\n\
+                    two:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=:x";
         assert_eq!(faults(good.as_bytes()), []);
         for (text, what) in [
             ("bob", "has no \":\" behind the name"),

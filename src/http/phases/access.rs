@@ -43,7 +43,10 @@ impl Clients {
             "unix:" => return Ok(Clients::Unix),
             _ => {}
         }
-        let bad = || args.bad(0, format!("invalid parameter \"{text}\""));
+        let bad = || {
+            let error = args.bad(0, format!("invalid parameter \"{text}\""));
+            error.help("an address, a net such as 192.0.2.0/24 or 2001:db8::/32, unix: or all")
+        };
         let (base, bits) = match text.split_once('/') {
             Some((base, bits)) => (base, Some(bits.parse::<u8>().map_err(|_| bad())?)),
             None => (text, None),

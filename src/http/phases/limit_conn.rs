@@ -36,13 +36,16 @@ pub static LIMIT_CONN_ZONE: Setting<()> = Setting::many(&["limit_conn_zone"], |a
 pub static LIMIT_CONN: Setting<Vec<Limit>> = Setting::many(&["limit_conn"], |args, limits: &mut Vec<Limit>| {
     let zone = Zones::named(args, 0, args.str(0)?, User::Connections)?;
     if limits.iter().any(|limit| Arc::ptr_eq(&limit.zone, &zone)) {
-        return Err(args.directive("is duplicate"));
+        return Err(args.directive("is duplicate").help("the block has a limit of this zone already"));
     }
     let text = args.str(1)?;
     match conf::parse_count(text) {
         Some(max @ 1..=65_535) => limits.push(Limit { zone, max }),
-        Some(65_536..) => return Err(args.bad(1, "connection limit must be less 65536")),
-        _ => return Err(args.bad(1, format!("invalid number of connections \"{text}\""))),
+        Some(65_536..) => return Err(args.bad(1, "connection limit must be less 65536").help("from 1 to 65535")),
+        _ => {
+            let error = args.bad(1, format!("invalid number of connections \"{text}\""));
+            return Err(error.help("from 1 to 65535; \"deny all\" lets nobody in"));
+        }
     }
     Ok(())
 })

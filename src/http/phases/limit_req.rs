@@ -45,9 +45,15 @@ pub static LIMIT_REQ: Setting<Vec<Limit>> = Setting::many(&["limit_req"], |args,
         if let Some(name) = text.strip_prefix("zone=") {
             zone = Some(Zones::named(args, i, name, User::Requests)?);
         } else if let Some(number) = text.strip_prefix("burst=") {
-            burst = positive(number).ok_or_else(|| args.bad(i, format!("invalid burst value \"{text}\"")))?;
+            burst = positive(number).ok_or_else(|| {
+                let help = "a number from 1 on; without a burst leave it out";
+                args.bad(i, format!("invalid burst value \"{text}\"")).help(help)
+            })?;
         } else if let Some(number) = text.strip_prefix("delay=") {
-            delay = positive(number).ok_or_else(|| args.bad(i, format!("invalid delay value \"{text}\"")))?;
+            delay = positive(number).ok_or_else(|| {
+                let help = "a number from 1 on; without it all are delayed, and \"nodelay\" delays none";
+                args.bad(i, format!("invalid delay value \"{text}\"")).help(help)
+            })?;
         } else if text == "nodelay" {
             delay = u64::MAX;
         } else {
@@ -55,9 +61,10 @@ pub static LIMIT_REQ: Setting<Vec<Limit>> = Setting::many(&["limit_req"], |args,
             return Err(error.help("zone=NAME, burst=NUMBER, delay=NUMBER or nodelay"));
         }
     }
-    let zone = zone.ok_or_else(|| args.bad(0, "\"limit_req\" must have \"zone\" parameter"))?;
+    let no_zone = || args.bad(0, "\"limit_req\" must have \"zone\" parameter").help("zone=NAME, of a limit_req_zone");
+    let zone = zone.ok_or_else(no_zone)?;
     if limits.iter().any(|limit| Arc::ptr_eq(&limit.zone, &zone)) {
-        return Err(args.directive("is duplicate"));
+        return Err(args.directive("is duplicate").help("the block has a limit of this zone already"));
     }
     limits.push(Limit { zone, burst: burst.saturating_mul(1000), delay: delay.saturating_mul(1000) });
     Ok(())

@@ -98,7 +98,13 @@ impl Template {
     /// Compiles `text`, which stands in argument `i`.
     pub fn parse_text(args: &mut conf::Args, i: usize, text: &str) -> Result<Template, conf::Error> {
         let span = args.span(i);
-        Template::compile(text, span, args.notes()).map_err(|why| args.bad(i, why))
+        Template::compile(text, span, args.notes()).map_err(|why| {
+            let error = args.bad(i, why);
+            match text.contains("${") {
+                true => error.help("a variable is $name or ${name}"),
+                false => error.help("a \"$\" begins a variable, $name or ${name}: a text can't hold it otherwise"),
+            }
+        })
     }
 
     /// The value of one variable, whose name stands in argument `i`. Errors: the name is a number, which only texts

@@ -39,6 +39,7 @@ pub struct Declared {
     /// Thousandths of a request that go by in a second; of a zone of `limit_req`.
     pub rate: u64,
     bytes: u64,
+    span: conf::Span,
 }
 
 /// A note ([`conf::Args::notes`]): the zones of a conf, in the order of their names.
@@ -83,24 +84,25 @@ impl Zones {
                 None => rate = other(args, i, text)?,
             }
         }
-        let no_zone = |args: &conf::Args| args.bad(0, format!("\"{}\" must have \"zone\" parameter", args.name()));
+        let no_zone = |args: &conf::Args| {
+            let error = args.bad(0, format!("\"{}\" must have \"zone\" parameter", args.name()));
+            error.help("zone=NAME:SIZE, such as zone=clients:10m")
+        };
         let (i, (name, bytes)) = said.filter(|(_, (name, _))| !name.is_empty()).ok_or_else(|| no_zone(args))?;
         let zone = Zones::named(args, i, name, user)?;
         if let Some(first) = zone.declared.get() {
             if first.bytes != bytes {
-                return Err(args.bad(
-                    i,
-                    format!(
-                        "the size {bytes} of shared memory zone \"{name}\" conflicts with already declared size {}",
-                        first.bytes
-                    ),
-                ));
+                let message = format!(
+                    "the size {bytes} of shared memory zone \"{name}\" conflicts with already declared size {}",
+                    first.bytes
+                );
+                return Err(args.bad(i, message).first_at(first.span));
             }
-            let directive = args.name();
-            return Err(args.bad(i, format!("{directive} \"{name}\" is already bound to key \"{}\"", first.key_text)));
+            let message = format!("{} \"{name}\" is already bound to key \"{}\"", args.name(), first.key_text);
+            return Err(args.bad(i, message).first_at(first.span));
         }
         // Nobody else sets it while the conf is read.
-        let _ = zone.declared.set(Declared { key, key_text, rate, bytes });
+        let _ = zone.declared.set(Declared { key, key_text, rate, bytes, span: args.span(i) });
         Ok(())
     }
 
@@ -220,7 +222,7 @@ impl LimitStatus {
     pub fn parse(args: &mut conf::Args) -> Result<LimitStatus, conf::Error> {
         match args.count(0)? {
             status @ 400..=599 => Ok(LimitStatus(status as u16)),
-            _ => Err(args.bad(0, "value must be between 400 and 599")),
+            _ => Err(args.bad(0, "value must be between 400 and 599").help("429 says that there were too many")),
         }
     }
 }

@@ -35,7 +35,8 @@ pub(super) enum Place {
 pub static ACCESS_LOG: Setting<Vec<AccessLog>> = Setting::many(&["access_log"], |args, logs: &mut Vec<AccessLog>| {
     if args.str(0)? == "off" {
         if args.len() > 1 {
-            return Err(args.bad(1, format!("invalid parameter \"{}\"", args.str(1)?)));
+            let error = args.bad(1, format!("invalid parameter \"{}\"", args.str(1)?));
+            return Err(error.help("\"off\" stands alone"));
         }
         logs.clear();
     } else {
@@ -86,12 +87,19 @@ impl AccessLog {
             log.option(args, i)?;
         }
         if log.flush_ms.is_some() && log.buffer.is_none() {
-            return Err(args.bad(0, format!("no buffer is defined for access_log \"{}\"", args.str(0)?)));
+            let error = args.bad(0, format!("no buffer is defined for access_log \"{}\"", args.str(0)?));
+            return Err(error.help("\"flush\" is about a buffer: add buffer=SIZE or gzip, or leave it out"));
         }
         match &log.place {
             _ if log.buffer.is_none() => {}
-            Place::Named(_) => return Err(args.bad(0, "buffered logs cannot have variables in name")),
-            Place::Fixed(To::Syslog(_)) => return Err(args.bad(0, "logs to syslog cannot be buffered")),
+            Place::Named(_) => {
+                let error = args.bad(0, "buffered logs cannot have variables in name");
+                return Err(error.help("leave \"buffer\" and \"gzip\" out; open_log_file_cache keeps such files open"));
+            }
+            Place::Fixed(To::Syslog(_)) => {
+                let error = args.bad(0, "logs to syslog cannot be buffered");
+                return Err(error.help("each line is a datagram: leave \"buffer\" and \"gzip\" out"));
+            }
             Place::Fixed(to) => log.check_buffer(args, to.clone())?,
         }
         Ok(log)
@@ -119,11 +127,17 @@ impl AccessLog {
         match text.split_once('=').filter(|_| i > 1) {
             Some(("buffer", value)) => match conf::parse_size(value) {
                 Some(size @ 1..=0x4000_0000) => self.buffer = Some(size as usize),
-                _ => return Err(args.bad(i, format!("invalid buffer size \"{value}\""))),
+                _ => {
+                    let error = args.bad(i, format!("invalid buffer size \"{value}\""));
+                    return Err(error.help("a size such as 32k, of 1g at most"));
+                }
             },
             Some(("flush", value)) => match conf::parse_time_ms(value) {
                 Some(ms @ 1..) => self.flush_ms = Some(ms),
-                _ => return Err(args.bad(i, format!("invalid flush time \"{value}\""))),
+                _ => {
+                    let error = args.bad(i, format!("invalid flush time \"{value}\""));
+                    return Err(error.help("a time such as 5s or 1m"));
+                }
             },
             Some(("if", value)) => self.condition = Some(Template::parse_text(args, i, value)?),
             None if i == 1 => {
@@ -140,7 +154,14 @@ impl AccessLog {
                 }
             },
             None if text == "gzip" => self.compress(1),
-            _ => return Err(args.bad(i, format!("invalid parameter \"{text}\""))),
+            _ => {
+                let error = args.bad(i, format!("invalid parameter \"{text}\""));
+                let name = text.split_once('=').map_or(&*text, |(name, _)| name);
+                return Err(match conf::did_you_mean(name, ["buffer", "gzip", "flush", "if"]) {
+                    Some(near) => error.help(format!("did you mean \"{near}\"?")),
+                    None => error.help("buffer=SIZE, gzip[=LEVEL], flush=TIME or if=CONDITION"),
+                });
+            }
         }
         Ok(())
     }
@@ -178,9 +199,11 @@ pub fn check_formats(conf: &conf::Conf, site: &HttpConf, mistakes: &mut conf::Mi
     let known = || site.log_formats().iter().map(|format| format.name.as_str());
     for (name, span) in used.0.iter().filter(|(name, _)| known().all(|known| known != name)) {
         let error = conf::Error::at(*span, format!("unknown log format \"{name}\"")).misses(name);
+        let is_option = name == "gzip" || name.contains('=');
         mistakes.add(match conf::did_you_mean(name, known()) {
+            _ if is_option => error.help(format!("a format goes before it: combined {name}")),
             Some(near) => error.help(format!("did you mean \"{near}\"?")),
-            None => error,
+            None => error.help(format!("the formats are {}", known().collect::<Vec<_>>().join(", "))),
         });
     }
 }
@@ -192,19 +215,29 @@ pub(super) static OPEN_LOG_FILE_CACHE: Setting<KeepOpen> = Setting::one("open_lo
     for i in 0..args.len() {
         let text = args.str(i)?;
         let (name, value) = text.split_once('=').unwrap_or((text, ""));
-        let bad = || args.bad(i, format!("invalid \"open_log_file_cache\" parameter \"{text}\""));
+        let bad = || {
+            let help = match name {
+                "max" | "min_uses" => format!("{name}=NUMBER"),
+                "inactive" | "valid" => format!("{name}=TIME, such as 30s or 1m"),
+                _ => "max=NUMBER, inactive=TIME, min_uses=NUMBER, valid=TIME, or off".to_owned(),
+            };
+            args.bad(i, format!("invalid \"open_log_file_cache\" parameter \"{text}\"")).help(help)
+        };
         match name {
             _ if text == "off" => is_off = true,
             "max" => keep.max = conf::parse_count(value).ok_or_else(bad)? as usize,
             "inactive" => keep.inactive_s = conf::parse_time_s(value).ok_or_else(bad)?,
             "min_uses" => keep.min_uses = conf::parse_count(value).ok_or_else(bad)?,
             "valid" => keep.valid_s = conf::parse_time_s(value).ok_or_else(bad)?,
-            _ => return Err(bad().help("max=NUMBER, inactive=TIME, min_uses=NUMBER, valid=TIME, or off")),
+            _ => return Err(bad()),
         }
     }
     match keep.max {
         _ if is_off => Ok(KeepOpen::default()),
-        0 => Err(args.bad(0, "\"open_log_file_cache\" must have \"max\" parameter")),
+        0 => {
+            let error = args.bad(0, "\"open_log_file_cache\" must have \"max\" parameter");
+            Err(error.help("max=NUMBER, of one file at least"))
+        }
         _ => Ok(keep),
     }
 })

@@ -150,10 +150,12 @@ fn split_target(head: &mut Head, buf: &[u8], target: &[u8]) -> Result<(), Reject
     };
     head.uri = Span::within(buf, path);
     // The fragment is not part of a request target; nginx cuts it off.
-    let whole = memchr::memchr(b'#', path).map_or(path, |at| &path[..at]);
-    let end = memchr::memchr(b'?', whole).unwrap_or(whole.len());
-    head.path = Span::within(buf, &whole[..end]);
-    head.query = whole.get(end + 1..).map(|query| Span::within(buf, query));
+    let end = memchr::memchr2(b'?', b'#', path).unwrap_or(path.len());
+    head.path = Span::within(buf, &path[..end]);
+    if let [b'?', query @ ..] = &path[end..] {
+        let end = memchr::memchr(b'#', query).unwrap_or(query.len());
+        head.query = Some(Span::within(buf, &query[..end]));
+    }
     Ok(())
 }
 

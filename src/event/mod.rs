@@ -14,4 +14,4 @@ pub use posted::Posted;
 pub use shutdown::{AtomicShutdown, Shutdown};
 pub use slots::Slots;
 pub use source::Source;
-pub use timers::Timers;
+pub use timers::{Timers, earlier};

@@ -9,6 +9,14 @@ use std::collections::BinaryHeap;
 
 const NEVER: u64 = u64::MAX;
 
+/// The earlier of two times; `None`: never.
+pub fn earlier(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
 /// A deadline for each slot, in milliseconds of any clock. Keys are those of `Slots`.
 #[derive(Debug, Default)]
 pub struct Timers {
@@ -103,6 +111,13 @@ mod tests {
 
     fn due(timers: &mut Timers, now: u64) -> Vec<u64> {
         std::iter::from_fn(|| timers.expire(now)).collect()
+    }
+
+    #[test]
+    fn a_time_is_earlier_than_never() {
+        assert_eq!(earlier(Some(1), Some(2)), Some(1));
+        assert_eq!(earlier(Some(2), Some(1)), Some(1));
+        assert_eq!((earlier(None, Some(3)), earlier(Some(3), None), earlier(None, None)), (Some(3), Some(3), None));
     }
 
     #[test]

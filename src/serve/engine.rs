@@ -37,7 +37,7 @@ use super::lasting_files::LastingFiles;
 use super::passwords::Passwords;
 use super::session::{INPUT_SIZE, Session};
 use super::settings::SENDFILE;
-use crate::event::{Clock, Shutdown};
+use crate::event::{Clock, Shutdown, earlier};
 use crate::http::HttpConf;
 use crate::http::exchange::limits;
 use crate::http::exchange::{ConnInfo, Cx};
@@ -175,7 +175,7 @@ impl Engine {
 
     /// The time by which a turn must end, in ms of the clock: a log buffer is to be written, or files are to be closed.
     pub fn next_upkeep(&self) -> Option<u64> {
-        [self.logs.next_flush_ms(), self.files.next_sweep_ms(), self.lasting.next_ms()].into_iter().flatten().min()
+        earlier(earlier(self.logs.next_flush_ms(), self.files.next_sweep_ms()), self.lasting.next_ms())
     }
 
     /// Closes the files that are kept open for requests to come. False: there are none.

@@ -6,7 +6,7 @@ use super::driver::Driver;
 use super::engine::Engine;
 use super::shortage::Capacity;
 use super::table::{Record, Table};
-use crate::event::{Clock, Ready, Shutdown};
+use crate::event::{Clock, Ready, Shutdown, earlier};
 use crate::os::{Interest, Poller};
 
 #[derive(Debug)]
@@ -132,7 +132,7 @@ impl Driver for EventDriver {
         if !self.posted.is_empty() {
             return Some(self.engine.clock.now_ms());
         }
-        [self.table.next_deadline(), self.engine.next_upkeep()].into_iter().flatten().min()
+        earlier(self.table.next_deadline(), self.engine.next_upkeep())
     }
 
     fn end_of_turn(&mut self, poller: &Poller) {

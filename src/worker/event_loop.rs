@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use crate::dispatch::{Hooks, Loop};
-use crate::event::Source;
+use crate::event::{Source, earlier};
 use crate::log;
 use crate::os::{ErrnoText, Events};
 
@@ -83,9 +83,8 @@ fn run_posted_accepts(state: &mut Loop, hooks: &mut dyn Hooks) {
 /// How long the turn may wait, ms: until the first deadline of the driver, the control or the model; `None`: for ever.
 fn timeout(state: &mut Loop, control: &dyn LoopControl, at_most_ms: Option<u64>) -> Option<u64> {
     let now = state.driver.clock().now_ms();
-    let deadlines = [state.driver.next_deadline(), control.deadline()];
-    let until = deadlines.into_iter().flatten().map(|at| at.saturating_sub(now));
-    until.chain(at_most_ms).min()
+    let until = earlier(state.driver.next_deadline(), control.deadline());
+    earlier(until.map(|at| at.saturating_sub(now)), at_most_ms)
 }
 
 #[cfg(test)]

@@ -122,27 +122,40 @@ impl Engine {
         Conn::new(socket, info, state, now + timeout, own)
     }
 
-    /// A session for the first bytes after an idle time, which begin a request.
+    /// A session for the first bytes after an idle time, which begin a request. Those of the pool are ready for one.
     fn begin(&mut self, conn: &mut Conn) -> Box<Session> {
         let mut session = self.pool.pop().unwrap_or_default();
         if matches!(conn.state, State::Stream(_)) {
             return session;
         }
-        self.reset(&mut session);
+        self.start(&mut session);
         if conn.info.requests > 0 {
             conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::CLIENT_HEADER_TIMEOUT);
         }
         session
     }
 
-    /// Makes the session ready for the next request.
-    fn reset(&self, session: &mut Session) {
-        session.ex.reset(self.clock.now_ms());
-        (session.has_waited, session.pace) = (false, None);
+    /// The request begins for which the session is ready.
+    fn start(&self, session: &mut Session) {
+        session.ex.start(self.clock.now_ms());
         session.began_ns = self.clock.turn_ns();
     }
 
+    /// Makes the session ready for the next request, which begins now.
+    fn reset(&self, session: &mut Session) {
+        session.reset();
+        self.start(session);
+    }
+
+    /// Keeps the session of a connection that ends.
     fn recycle(&mut self, mut session: Box<Session>) {
+        session.reset();
+        self.put_back(session);
+    }
+
+    /// Keeps a session that is ready for a request, and whose connection is idle.
+    fn put_back(&mut self, mut session: Box<Session>) {
+        debug_assert!(session.ex.is_ready(), "an idle connection has a request under way");
         if self.pool.len() >= POOL_MAX {
             return;
         }
@@ -151,8 +164,7 @@ impl Engine {
         (session.start, session.hung_up, session.fits) = (0, false, None);
         session.out.clear();
         session.out.bytes.shrink_to(BATCH_MAX);
-        (session.entry, session.pace) = (None, None);
-        session.ex.end();
+        session.entry = None;
         self.pool.push(session);
     }
 

@@ -68,6 +68,12 @@ impl Session {
         self.out.is_empty() && self.start == self.input.len()
     }
 
+    /// Makes it ready for the next request on its connection.
+    pub(super) fn reset(&mut self) {
+        self.ex.reset();
+        (self.has_waited, self.pace) = (false, None);
+    }
+
     /// Whether there are bytes behind the request that has just been answered.
     pub(super) fn has_pipelined(&self) -> bool {
         self.start + self.ex.taken() < self.input.len()

@@ -64,8 +64,18 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Makes it ready for the next request, which begins now.
-    pub fn reset(&mut self, now_ms: u64) {
+    /// The request begins for which it is ready.
+    pub fn start(&mut self, now_ms: u64) {
+        (self.account.started_ms, self.account.is_pipelined) = (now_ms, false);
+    }
+
+    /// Whether no request has begun.
+    pub fn is_ready(&self) -> bool {
+        self.progress == Progress::Head && self.response.status == 0 && self.target.uri.is_empty()
+    }
+
+    /// Makes it ready for the next request.
+    pub fn reset(&mut self) {
         // A part that is added can't be forgotten here: the pattern names them all.
         let Exchange {
             progress,
@@ -93,7 +103,7 @@ impl Exchange {
         limits.reset();
         *mark = MarkState::default();
         *fate = Fate::default();
-        *account = Account { started_ms: now_ms, ..Account::default() };
+        *account = Account::default();
         *named_client = None;
     }
 

@@ -19,7 +19,7 @@ impl Engine {
         let mut session = match conn.session.take() {
             // A driver that did not wait for the first bytes: the request begins when they come.
             Some(mut session) if session.is_blank() && matches!(conn.state, State::Request | State::ProxyHeader) => {
-                self.reset(&mut session);
+                self.start(&mut session);
                 session
             }
             Some(session) => session,
@@ -33,10 +33,10 @@ impl Engine {
         let hung_up = session.hung_up;
         let need = self.pass_states(conn, &mut session, hung_up);
         self.account(conn, &mut session, need);
-        if matches!(need, Need::Idle | Need::Close) {
-            self.recycle(session);
-        } else {
-            conn.session = Some(session);
+        match need {
+            Need::Idle => self.put_back(session),
+            Need::Close => self.recycle(session),
+            _ => conn.session = Some(session),
         }
         need
     }

@@ -182,7 +182,7 @@ fn a_head_that_is_not_whole_belongs_to_the_default_server() {
     let action = ex.request(&driver.cx(b"GET / HTTP/1.1\r\nHost: b.test\r\n\r\n"), &mut out);
     assert!(matches!(action, Action::Send(_)));
     assert_ne!(ex.location(), 0);
-    ex.reset(0);
+    ex.reset();
     assert!(matches!(ex.request(&driver.cx(b"GET / HT"), &mut out), Action::Read));
     assert_eq!(ex.location(), 0);
 }

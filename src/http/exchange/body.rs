@@ -3,6 +3,7 @@
 use super::cx::Cx;
 use super::error_lines;
 use super::state::Exchange;
+use crate::http::message::head::Framing;
 use crate::http::message::reject::Reject;
 use crate::http::message::request_body::RequestBody;
 
@@ -14,6 +15,9 @@ impl Exchange {
             return Ok(());
         }
         self.body.is_begun = true;
+        if self.head.framing == Framing::None {
+            return Ok(());
+        }
         let reader = RequestBody::new(self.head.framing, max);
         self.body.reader = reader.inspect_err(|_| error_lines::body_too_large(self, cx))?;
         let ahead = cx.input.get(self.account.head_len..).unwrap_or_default();

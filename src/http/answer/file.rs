@@ -57,7 +57,7 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found
             if ex.response.status == 204 {
                 (fields.content_type, fields.content_length) = (None, None);
             }
-            write_whole(ex, cx, out, fields, found)
+            write_whole(ex, cx, out, &mut fields, found)
         }
         &[only] => {
             ex.response.status = 206;
@@ -73,17 +73,17 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found
 }
 
 /// Appends the head of a whole file, which may be coded on its way.
-fn write_whole(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut fields: Fields, found: &Found) -> Body {
+fn write_whole(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &mut Fields, found: &Found) -> Body {
     let (coded, kept) = (ex.response.codings.coded, ex.response.kept);
     if ex.response.codings.is_coded() {
-        gzip::frame(&mut fields, kept);
+        gzip::frame(fields, kept);
     }
-    head::write(ex, cx, out, &mut fields);
+    head::write(ex, cx, out, fields);
     let is_chunked = fields.is_chunked;
     match coded {
         Coded::Gzip(recipe) => Body::Gzip { recipe, kept, is_chunked },
         Coded::Gunzip => Body::Gunzip { is_chunked },
-        Coded::No | Coded::Refused => chunks::framed(ex, cx, &fields, Body::File { start: 0, end: found.len }),
+        Coded::No | Coded::Refused => chunks::framed(ex, cx, fields, Body::File { start: 0, end: found.len }),
     }
 }
 

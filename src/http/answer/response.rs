@@ -11,10 +11,8 @@ use crate::http::message::status;
 
 /// Appends the head, and the body unless it is in a file. `None`: the connection is to be closed without a response.
 pub(in crate::http) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answer: Answer) -> Option<Body> {
-    if ex.target.location == ex.server_of(cx).own {
-        // The walk may have come to no location.
-        keep_alive::check(ex, cx);
-    }
+    // The walk may have come to no location.
+    keep_alive::check(ex, cx);
     ex.fate.keep_alive &= !keep_alive::must_end(ex, cx);
     Some(match answer {
         Answer::Close(status) => {

@@ -2,7 +2,7 @@
 
 use super::cx::Cx;
 use super::state::Exchange;
-use crate::conf::{self, Contexts, Setting};
+use crate::conf::{self, Contexts, Scope, Setting};
 use crate::http::message::browser;
 use crate::http::message::field::Id;
 use crate::http::message::head::Method;
@@ -90,21 +90,23 @@ pub static KEEPALIVE_DISABLE: Setting<Browsers> =
 /// Gives the connection up where the location does not keep it. To be asked in each location that the request comes
 /// to: none can take it back (`ngx_http_update_location_config`).
 pub(in crate::http) fn check(ex: &mut Exchange, cx: &Cx) {
-    if ex.fate.keep_alive {
-        ex.fate.keep_alive = is_kept(ex, cx) && !is_disabled(ex, cx);
+    let asked = Some(ex.target.location);
+    if ex.fate.keep_alive && ex.fate.asked != asked {
+        ex.fate.asked = asked;
+        let scope = &ex.location_of(cx).scope;
+        ex.fate.keep_alive = is_kept(scope, cx) && !is_disabled(scope, ex, cx);
     }
 }
 
-fn is_kept(ex: &Exchange, cx: &Cx) -> bool {
-    let scope = &ex.location_of(cx).scope;
+fn is_kept(scope: &Scope, cx: &Cx) -> bool {
     scope.get(&KEEPALIVE_TIMEOUT).idle_ms > 0
         && u64::from(cx.conn.requests) < *scope.get(&KEEPALIVE_REQUESTS)
         && cx.clock.now_ms().saturating_sub(cx.conn.opened_ms) <= *scope.get(&KEEPALIVE_TIME)
 }
 
 /// Whether the client is a browser whose connections the location does not keep.
-fn is_disabled(ex: &Exchange, cx: &Cx) -> bool {
-    let browsers = *ex.location_of(cx).scope.get(&KEEPALIVE_DISABLE);
+fn is_disabled(scope: &Scope, ex: &Exchange, cx: &Cx) -> bool {
+    let browsers = *scope.get(&KEEPALIVE_DISABLE);
     let asks_msie6 = ex.head.method == Method::Post && browsers.contains(Browsers::MSIE6);
     let asks_safari = browsers.contains(Browsers::SAFARI);
     if !asks_msie6 && !asks_safari {

@@ -188,6 +188,8 @@ pub(crate) struct Fate {
     pub(in crate::http) keep_alive: bool,
     /// The client may still be sending: read on for a while before the close.
     pub(in crate::http) linger: bool,
+    /// The location that was last asked whether it keeps the connection.
+    pub(in crate::http) asked: Option<usize>,
 }
 
 impl Target {

@@ -146,7 +146,7 @@ impl Exchange {
 
     /// The rest of the request is not worth reading: answer, linger, close.
     pub(in crate::http) fn give_up(&mut self) {
-        self.fate = Fate { keep_alive: false, linger: true };
+        self.fate = Fate { keep_alive: false, linger: true, asked: None };
     }
 
     /// Bytes of the input that this exchange has taken: its request's head, and the part of the body that came along.

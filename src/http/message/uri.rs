@@ -22,18 +22,33 @@ pub fn normalize<'a>(path: &'a [u8], merge: bool, out: &'a mut Vec<u8>) -> Resul
 
 /// Where the first byte is that `normalize` can't take over as it is.
 fn first_unusual(path: &[u8], merge: bool) -> Option<usize> {
-    let mut before = 0;
-    path.iter().position(|byte| {
-        let unusual = match byte {
-            b'%' | b'?' | b'#' | 0 => true,
-            b'.' => before == b'/',
-            b'/' => merge && before == b'/',
-            _ => false,
+    let follows_slash = |at: usize| at > 0 && path[at - 1] == b'/';
+    let mut from = 0;
+    loop {
+        let at = from + path[from..].iter().position(|byte| MAY_BE_UNUSUAL[usize::from(*byte)])?;
+        let unusual = match path[at] {
+            b'.' => follows_slash(at),
+            b'/' => merge && follows_slash(at),
+            _ => true,
         };
-        before = *byte;
-        unusual
-    })
+        if unusual {
+            return Some(at);
+        }
+        from = at + 1;
+    }
 }
+
+/// The bytes that `normalize` does not take over wherever they stand.
+static MAY_BE_UNUSUAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let bytes = b"%?#./\0";
+    let mut i = 0;
+    while i < bytes.len() {
+        table[bytes[i] as usize] = true;
+        i += 1;
+    }
+    table
+};
 
 struct Normalizer<'a> {
     out: &'a mut Vec<u8>,

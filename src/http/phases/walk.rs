@@ -2,6 +2,10 @@
 //!
 //! A phase is a function that looks at the exchange and says where the request goes next ([`Flow`]); it calls neither
 //! the walk nor another phase. A new phase is a file and a line in the list of this file.
+//!
+//! A module that a location does not use costs its requests nothing. A phase says behind `if` which locations need it,
+//! and is asked once, when the conf is compiled (`Location::idle_phases`); a function that every answer passes looks at
+//! its setting first, inlined, and calls something only where that says so (`content_type` of `answer/charset.rs`).
 
 use super::{
     access, alias, auth_basic, autoindex, body_limit, clean_urls, empty_gif, error_page, gzip_static, header_lines,

@@ -230,3 +230,20 @@ fn keepalive_min_timeout_keeps_a_connection_from_those_who_want_its_place() {
         assert_eq!(kept.get("/kept").status, 204, "{dispatch}");
     }
 }
+
+#[test]
+fn a_close_without_an_answer_is_a_reset_where_the_conf_says_so() {
+    use std::io::{ErrorKind, Read, Write};
+    for dispatch in DRIVERS {
+        let server = Server::drover(Conf::workers(1).dispatch(dispatch).server(
+            "location /reset { reset_timedout_connection on; return 444; } location /plain { return 444; } \
+             location /other { reset_timedout_connection on; return 499; }",
+        ));
+        for (target, is_reset) in [("/reset", true), ("/plain", false), ("/other", false)] {
+            let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port())).expect("connect");
+            stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).expect("write");
+            let read = stream.read(&mut [0; 1]).map_err(|error| error.kind());
+            assert_eq!(read, if is_reset { Err(ErrorKind::ConnectionReset) } else { Ok(0) }, "{dispatch}: {target}");
+        }
+    }
+}

@@ -25,10 +25,11 @@ pub static SEND_TIMEOUT: Setting<u64> = Setting::time_ms("send_timeout")
     .about("How long a client may pause while it takes a response.");
 
 /// `reset_timedout_connection`: whether a connection that timed out is reset.
-pub static RESET_TIMEDOUT_CONNECTION: Setting<bool> = Setting::flag("reset_timedout_connection")
-    .contexts(Contexts::HTTP_ALL)
-    .default("off")
-    .about("Whether a connection that timed out is reset, which frees its memory in the kernel at once.");
+pub static RESET_TIMEDOUT_CONNECTION: Setting<bool> =
+    Setting::flag("reset_timedout_connection").contexts(Contexts::HTTP_ALL).default("off").about(
+        "Whether a connection that timed out, or is closed by `return 444`, is reset, which frees its memory in the \
+         kernel at once.",
+    );
 
 /// `client_header_buffer_size`: how long a head may be before it counts against the large buffers, bytes.
 pub static CLIENT_HEADER_BUFFER_SIZE: Setting<u64> = Setting::size("client_header_buffer_size")

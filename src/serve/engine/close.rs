@@ -16,6 +16,9 @@ pub(super) const DELIVERY_CHECK_MS: u64 = 100;
 /// How long a client that has been sent its last bytes has to take them, ms.
 const DELIVERY_MS: u64 = 30_000;
 
+/// The status of a close without an answer that nginx takes for a time-out (`NGX_HTTP_CLOSE`).
+const SILENT: u16 = 444;
+
 /// Behind a response of more bytes a close asks whether the client has them: a reset would take the remainder from a
 /// client that has sent more. Most shorter responses are acknowledged by then, and the question costs a system call.
 const LARGE: u64 = 64 << 10;
@@ -26,6 +29,10 @@ impl Engine {
         if !session.out.is_empty() {
             self.flush_then(conn, After::Close { linger: true });
             return None;
+        }
+        if session.ex.status() == SILENT {
+            conn.location = session.ex.location() as u32;
+            self.set_timeout_reset(conn);
         }
         if session.ex.status() != 0 {
             self.finish(conn, session);

@@ -33,8 +33,7 @@ fn ask(client: &mut Client, target: &str) -> u16 {
 }
 
 /// The lines of the log about limits, without time, process and connection. At a request a minute, a request that comes
-/// some seconds later has a little less over the rate: that is rounded. drover does not say of a rate that is no size
-/// that the answer is being sent.
+/// some seconds later has a little less over the rate: that is rounded.
 fn lines(server: &Server) -> Vec<String> {
     ask(&mut server.connect(), "/end");
     let log = until("the last line", || Some(server.read("limits.log")).filter(|log| log.contains("forbidden")));
@@ -50,7 +49,7 @@ fn lines(server: &Server) -> Vec<String> {
             }
             None => text.to_owned(),
         };
-        is_ours.then(|| format!("{level} {}", text.replace(" while sending response to client", "")))
+        is_ours.then(|| format!("{level} {text}"))
     };
     log.lines().filter_map(line).collect()
 }

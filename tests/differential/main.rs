@@ -13,6 +13,7 @@ mod guard_log;
 mod header_log;
 mod intended;
 mod limit_log;
+mod limit_zones;
 mod log_targets;
 mod mark_log;
 mod marks;

@@ -121,6 +121,15 @@ impl Client {
         self
     }
 
+    /// The status of the next response, as soon as it is there, without taking it.
+    #[track_caller]
+    pub fn status(&mut self) -> u16 {
+        const LINE: usize = "HTTP/1.1 200".len();
+        self.wait_for_bytes(LINE);
+        let digits = String::from_utf8_lossy(&self.buffer[LINE - 3..LINE]).into_owned();
+        digits.parse().unwrap_or_else(|_| panic!("no status: {digits:?}"))
+    }
+
     /// Everything up to the end of the connection.
     pub fn until_closed(&mut self) -> Result<Vec<u8>, Nothing> {
         while self.fill()? {}

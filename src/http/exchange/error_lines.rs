@@ -22,8 +22,12 @@ pub(super) struct Here<'a> {
 }
 
 pub(super) fn here<'a>(ex: &'a Exchange, cx: &'a Cx<'a>) -> Here<'a> {
-    Here { ex, cx, doing: String::new() }
+    // nginx's handlers of files say so, and no other (ngx_http_static_module.c).
+    let doing = if ex.response.is_of_file { SENDING.to_owned() } else { String::new() };
+    Here { ex, cx, doing }
 }
+
+const SENDING: &str = "while sending response to client";
 
 impl Origin for Here<'_> {
     fn log(&self) -> LogRef {
@@ -321,9 +325,14 @@ pub fn invalid_limit_rate(ex: &Exchange, cx: &Cx, value: &[u8]) {
     log::error!(at: here(ex, cx), "invalid $limit_rate \"{}\"", Text(value));
 }
 
-/// A zone has no room for another client. Said once.
-pub fn zone_full(what: &str, directive: &str, zone: &str) {
-    log::alert!("{what} in {directive} zone \"{zone}\"");
+/// A zone has no room for another client of `limit_req`. Said once.
+pub fn request_zone_full(zone: &str) {
+    log::alert!("could not allocate node in limit_req zone \"{zone}\"");
+}
+
+/// A zone has no room for another client of `limit_conn`. Said once, in the words of nginx's allocator.
+pub fn connection_zone_full(zone: &str) {
+    log::crit!("ngx_slab_alloc() failed: no memory in limit_conn_zone \"{zone}\"");
 }
 
 /// A process was killed while it had a zone in hand.
@@ -377,8 +386,8 @@ pub fn empty_uri(ex: &Exchange, cx: &Cx) {
 pub fn uninitialized(ex: &Exchange, cx: &Cx, name: &str) {
     // Once the head is queued, only the access log fills in texts.
     let is_logging = ex.account.bytes_sent > 0 || ex.progress == Progress::Done;
-    let doing = if is_logging { "while logging request".to_owned() } else { String::new() };
-    log::warn!(at: Here { ex, cx, doing }, "using uninitialized \"{name}\" variable");
+    let origin = if is_logging { Here { ex, cx, doing: "while logging request".to_owned() } } else { here(ex, cx) };
+    log::warn!(at: origin, "using uninitialized \"{name}\" variable");
 }
 
 /// The conf names a location that the server does not have.
@@ -414,7 +423,7 @@ pub fn body_timed_out(ex: &Exchange, cx: &Cx) {
 
 /// The client was too slow to take a response.
 pub fn send_timed_out(ex: &Exchange, cx: &Cx) {
-    timed_out(Here { ex, cx, doing: "while sending response to client".to_owned() });
+    timed_out(Here { ex, cx, doing: SENDING.to_owned() });
 }
 
 fn timed_out(here: Here) {

@@ -14,6 +14,8 @@ pub struct Response {
     pub last_modified: Option<i64>,
     /// The method is not one of those that the resource has.
     pub(in crate::http) method_refused: bool,
+    /// A file is being sent, or a word about it (304).
+    pub(in crate::http) is_of_file: bool,
     /// The target of a redirect, also when an error page is sent in its place.
     pub(in crate::http) location: Option<Vec<u8>>,
     /// Size of the file of which a 416 has no such range.

@@ -1,7 +1,8 @@
 //! `limit_conn`: how many requests of a client are answered at a time, as in nginx's `ngx_http_limit_conn_module.c`.
 
+use super::limited;
 use crate::conf::{self, Contexts, Setting};
-use crate::http::exchange::{Answer, ConnectionLimit, Cx, Embedded, Exchange, Flow, error_lines, variables};
+use crate::http::exchange::{ConnectionLimit, Cx, Embedded, Exchange, Flow, error_lines, variables};
 use crate::http::site::location::Location;
 use crate::http::site::zones::{LimitLevel, LimitStatus, User, Zone, Zones};
 use crate::shm::{Hold, NoHold};
@@ -111,7 +112,7 @@ pub(super) fn check(ex: &mut Exchange, cx: &Cx) -> Flow {
             }
             Ok(Err(NoHold::Full(first))) => {
                 if first {
-                    error_lines::zone_full("ngx_slab_alloc() failed: no memory", "limit_conn_zone", &limit.zone.name);
+                    error_lines::connection_zone_full(&limit.zone.name);
                 }
                 return refuse(ex, cx);
             }
@@ -124,13 +125,10 @@ pub(super) fn check(ex: &mut Exchange, cx: &Cx) -> Flow {
 fn refuse(ex: &mut Exchange, cx: &Cx) -> Flow {
     ex.limits.holds.clear();
     let scope = &ex.location_of(cx).scope;
-    if *scope.get(&LIMIT_CONN_DRY_RUN) {
-        ex.limits.connections = Some(ConnectionLimit::RejectedDryRun);
-        return Flow::Next;
-    }
-    let status = *scope.get(&LIMIT_CONN_STATUS);
-    ex.limits.connections = Some(ConnectionLimit::Rejected);
-    Flow::Answer(Answer::failure(status.0))
+    let (dry_run, status) = (*scope.get(&LIMIT_CONN_DRY_RUN), *scope.get(&LIMIT_CONN_STATUS));
+    let (verdict, flow) = limited::refuse(dry_run, status, ConnectionLimit::Rejected, ConnectionLimit::RejectedDryRun);
+    ex.limits.connections = Some(verdict);
+    flow
 }
 
 /// The directives of this module: `limit_conn_zone`, `limit_conn` and its family.

@@ -1,8 +1,9 @@
 //! `limit_req`: how many requests of a client go by in a time, as in nginx's `ngx_http_limit_req_module.c`: the same
 //! leaky bucket, with the same roundings.
 
+use super::limited;
 use crate::conf::{self, Contexts, Setting};
-use crate::http::exchange::{Answer, Cx, Embedded, Exchange, Flow, RequestLimit, error_lines, variables};
+use crate::http::exchange::{Cx, Embedded, Exchange, Flow, RequestLimit, error_lines, variables};
 use crate::http::site::location::Location;
 use crate::http::site::zones::{Declared, LimitLevel, LimitStatus, User, Zone, Zones};
 use crate::log::Level;
@@ -292,7 +293,7 @@ pub(super) fn check(ex: &mut Exchange, cx: &Cx) -> Flow {
             }
             Verdict::Full(first) => {
                 if first {
-                    error_lines::zone_full("could not allocate node", "limit_req", &limit.zone.name);
+                    error_lines::request_zone_full(&limit.zone.name);
                 }
                 return refuse(ex, cx, &pending);
             }
@@ -347,13 +348,10 @@ fn refuse(ex: &mut Exchange, cx: &Cx, pending: &[Pending]) -> Flow {
         }
     }
     let scope = &ex.location_of(cx).scope;
-    if *scope.get(&LIMIT_REQ_DRY_RUN) {
-        ex.limits.requests = Some(RequestLimit::RejectedDryRun);
-        return Flow::Next;
-    }
-    let status = *scope.get(&LIMIT_REQ_STATUS);
-    ex.limits.requests = Some(RequestLimit::Rejected);
-    Flow::Answer(Answer::failure(status.0))
+    let (dry_run, status) = (*scope.get(&LIMIT_REQ_DRY_RUN), *scope.get(&LIMIT_REQ_STATUS));
+    let (verdict, flow) = limited::refuse(dry_run, status, RequestLimit::Rejected, RequestLimit::RejectedDryRun);
+    ex.limits.requests = Some(verdict);
+    flow
 }
 
 /// The directives of this module: `limit_req_zone`, `limit_req` and its family.

@@ -14,6 +14,7 @@ pub mod index;
 pub mod internal;
 pub mod limit_conn;
 pub mod limit_req;
+mod limited;
 mod open_failed;
 pub mod random_index;
 pub mod realip;

@@ -406,6 +406,7 @@ fn send(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answer: Answer) -> Action
 
 fn respond(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answer: Answer) -> Action {
     ex.progress = Progress::Sending;
+    ex.response.is_of_file = matches!(answer, Answer::File { .. } | Answer::NotModified(_));
     let begin = out.len();
     if ex.head.expect_continue && !ex.body.reader.is_done() {
         match answer {

@@ -18,6 +18,7 @@ mod proxied;
 mod room;
 mod service;
 mod serving;
+mod shared;
 
 use drover::dispatch::{MODELS, ModelKind};
 use libtest_mimic::{Arguments, Trial};
@@ -31,6 +32,9 @@ const CASES: &[Case] = &[
     ("slow_clients", serving::slow_clients),
     ("timeouts", serving::timeouts),
     ("guarded", guarded::guarded),
+    ("slow_hash", guarded::slow_hash),
+    ("syslog", shared::syslog),
+    ("connection_counts", shared::connection_counts),
     ("streams", serving::streams),
     ("proxy_header", proxied::proxy_header),
     ("request_limits", clients::request_limits),

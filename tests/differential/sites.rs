@@ -14,6 +14,7 @@ mod marked;
 mod names;
 mod protocol;
 mod proxies;
+mod real;
 mod redirects;
 mod regexes;
 mod requests;
@@ -45,6 +46,7 @@ pub use marked::marked;
 pub use names::*;
 pub use protocol::*;
 pub use proxies::*;
+pub use real::*;
 pub use redirects::*;
 pub use regexes::regexes;
 pub use requests::*;
@@ -122,6 +124,9 @@ pub fn fixture() -> TempDir {
         ("coded/off/digits.txt", &digits),
         ("coded/off/digits.txt.gz", "digits, in a coding\n"),
     ] {
+        write(root, name, content.as_bytes());
+    }
+    for (name, content) in real::FILES {
         write(root, name, content.as_bytes());
     }
     write(root, "large.bin", &large);

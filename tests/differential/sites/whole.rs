@@ -3,47 +3,47 @@
 use crate::probe::{Probe, Request, Site, get, request};
 
 /// Every target with every variant of a request.
-fn crossed(targets: &[&str], variants: &[fn(Request) -> Request]) -> Vec<Probe> {
+pub(super) fn crossed(targets: &[&str], variants: &[fn(Request) -> Request]) -> Vec<Probe> {
     targets.iter().flat_map(|target| variants.iter().map(|variant| variant(get(target)).into())).collect()
 }
 
-fn plain(request: Request) -> Request {
+pub(super) fn plain(request: Request) -> Request {
     request
 }
 
-fn head(request: Request) -> Request {
+pub(super) fn head(request: Request) -> Request {
     request.method("HEAD")
 }
 
-fn http10(request: Request) -> Request {
+pub(super) fn http10(request: Request) -> Request {
     request.http10()
 }
 
-fn post(request: Request) -> Request {
+pub(super) fn post(request: Request) -> Request {
     request.method("POST").body("a=1&b=2")
 }
 
-fn options(request: Request) -> Request {
+pub(super) fn options(request: Request) -> Request {
     request.method("OPTIONS")
 }
 
-fn known(request: Request) -> Request {
+pub(super) fn known(request: Request) -> Request {
     request.with("If-Modified-Since", super::MODIFIED_TEXT)
 }
 
-fn tagged(request: Request) -> Request {
+pub(super) fn tagged(request: Request) -> Request {
     request.with("If-None-Match", super::DIGITS_ETAG)
 }
 
-fn ranged(request: Request) -> Request {
+pub(super) fn ranged(request: Request) -> Request {
     request.range("bytes=2-5")
 }
 
-fn from_a_site(request: Request) -> Request {
+pub(super) fn from_a_site(request: Request) -> Request {
     request.with("Origin", "https://app.example").with("Referer", "https://app.example/page")
 }
 
-fn in_german(request: Request) -> Request {
+pub(super) fn in_german(request: Request) -> Request {
     request.with("Accept-Language", "de-AT,de;q=0.8,en;q=0.5")
 }
 

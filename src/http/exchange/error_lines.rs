@@ -384,10 +384,13 @@ pub fn empty_uri(ex: &Exchange, cx: &Cx) {
 
 /// A text uses a variable that no `set` has given a value.
 pub fn uninitialized(ex: &Exchange, cx: &Cx, name: &str) {
-    // Once the head is queued, only the access log fills in texts.
+    log::warn!(at: filling_in(ex, cx), "using uninitialized \"{name}\" variable");
+}
+
+/// The place of a text that is filled in: once the head is queued, it is one of the access log.
+fn filling_in<'a>(ex: &'a Exchange, cx: &'a Cx<'a>) -> Here<'a> {
     let is_logging = ex.account.bytes_sent > 0 || ex.progress == Progress::Done;
-    let origin = if is_logging { Here { ex, cx, doing: "while logging request".to_owned() } } else { here(ex, cx) };
-    log::warn!(at: origin, "using uninitialized \"{name}\" variable");
+    if is_logging { Here { ex, cx, doing: "while logging request".to_owned() } } else { here(ex, cx) }
 }
 
 /// The conf names a location that the server does not have.
@@ -398,12 +401,12 @@ pub fn no_named_location(ex: &Exchange, cx: &Cx, name: &str) {
 /// A regex failed on a uri or a host: too many steps, most likely.
 pub fn regex_failed(ex: &Exchange, cx: &Cx, text: &[u8], error: &MatchError) {
     let MatchError { code, pattern } = error;
-    log::alert!(at: here(ex, cx), "pcre2_match() failed: {code} on \"{}\" using \"{pattern}\"", Text(text));
+    log::alert!(at: filling_in(ex, cx), "pcre2_match() failed: {code} on \"{}\" using \"{pattern}\"", Text(text));
 }
 
 /// The value of a variable of the conf is made of that very value.
 pub fn variable_cycle(ex: &Exchange, cx: &Cx, name: &str) {
-    log::error!(at: here(ex, cx), "cycle while evaluating variable \"{name}\"");
+    log::error!(at: filling_in(ex, cx), "cycle while evaluating variable \"{name}\"");
 }
 
 /// A file that was found can't be read.

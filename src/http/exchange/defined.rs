@@ -24,7 +24,10 @@ impl Definitions {
 pub(super) fn name<'a>(args: &conf::Args<'a>, i: usize) -> Result<&'a str, conf::Error> {
     let text = args.str(i)?;
     match text.strip_prefix('$') {
-        Some("") | None => Err(args.bad(i, format!("invalid variable name \"{text}\""))),
+        Some("") | None => {
+            let error = args.bad(i, format!("invalid variable name \"{text}\""));
+            Err(error.help("the name of a variable begins with \"$\", such as $kind"))
+        }
         Some(name) => Ok(name),
     }
 }

@@ -7,7 +7,7 @@ use super::state::Exchange;
 use crate::conf::{self, Arg, Contexts, Item, Setting, Span};
 use crate::http::site::masks::{Masks, Refused};
 use crate::http::site::regex::Regex;
-use crate::http::site::template::{Template, VariableNames};
+use crate::http::site::template::{self, Template, VariableNames};
 use foldhash::HashMap;
 use std::sync::Arc;
 
@@ -90,7 +90,7 @@ impl Map {
             return Ok(*number);
         }
         let compiled = Template::compile(&value.text, value.span, names);
-        self.values.push(compiled.map_err(|why| conf::Error::at(value.span, why))?);
+        self.values.push(compiled.map_err(|why| conf::Error::at(value.span, why).help(template::help(&value.text)))?);
         known.insert(&value.text, self.values.len() - 1);
         Ok(self.values.len() - 1)
     }
@@ -118,7 +118,10 @@ impl Map {
             false => self.keys.add_exact(&name, new).map_err(Refused::Duplicate),
         };
         added.map_err(|refused| match refused {
-            Refused::Invalid => bad(format!("invalid hostname or wildcard \"{name}\"")),
+            Refused::Invalid => {
+                let error = bad(format!("invalid hostname or wildcard \"{name}\""));
+                error.help("a name, *.NAME, .NAME or NAME.*")
+            }
             Refused::Duplicate(first) => bad(format!("conflicting parameter \"{name}\"")).first_at(first.span),
         })
     }

@@ -39,7 +39,10 @@ pub static SPLIT_CLIENTS: Setting<()> = Setting::many(&["split_clients"], |args,
         };
         shares.push((hundredths, Box::from(value.text.as_bytes())));
     }
-    let parts = parts(shares).ok_or_else(|| args.bad(1, "percent total is greater than 100%"))?;
+    let parts = parts(shares).ok_or_else(|| {
+        let error = args.bad(1, "percent total is greater than 100%");
+        error.help("the lines share the clients, and * at the end has the rest")
+    })?;
     defined::define(args, 1, false, Arc::new(Split { source, parts }))
 })
 .contexts(Contexts::HTTP)

@@ -63,9 +63,15 @@ impl ErrorPage {
             let text = args.str(i)?;
             match conf::parse_count(text) {
                 // 499 is nginx's own code for a client that left.
-                Some(499) | None => return Err(args.bad(i, format!("invalid value \"{text}\""))),
+                Some(499) | None => {
+                    let error = args.bad(i, format!("invalid value \"{text}\""));
+                    return Err(error.help("error_page STATUS ... [=[STATUS]] URI"));
+                }
                 Some(status @ 300..=599) => statuses.push(status as u16),
-                Some(_) => return Err(args.bad(i, format!("value \"{text}\" must be between 300 and 599"))),
+                Some(_) => {
+                    let error = args.bad(i, format!("value \"{text}\" must be between 300 and 599"));
+                    return Err(error.help("a page takes the place of errors and redirects"));
+                }
             }
         }
         Ok(ErrorPage { statuses, overwrite, target: Template::parse(args, last)?, span: args.span(last) })

@@ -49,7 +49,10 @@ impl TryFiles {
                 // nginx takes this one for a uri.
                 Some(0) => Fallback::Uri(Template::parse(args, last)?),
                 Some(code @ 200..=999) => Fallback::Status(code as u16),
-                _ => return Err(args.bad(last, format!("invalid code \"{text}\""))),
+                _ => {
+                    let error = args.bad(last, format!("invalid code \"{text}\""));
+                    return Err(error.help("=STATUS, such as =404"));
+                }
             }
         } else if let Some(name) = text.strip_prefix('@') {
             Fallback::Named(name.to_owned(), args.span(last))

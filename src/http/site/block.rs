@@ -144,7 +144,8 @@ impl HttpBlock {
         let span = node.args.last().map_or(node.span, |arg| arg.span);
         if let Some((outer, outer_name, _)) = outer {
             let nested = location::check_nested(&rule, name, outer, outer_name);
-            mistakes.keep(nested.map_err(|message| conf::Error::at(span, message)));
+            let help = "a location in another narrows it, and a uri begins with the outer one";
+            mistakes.keep(nested.map_err(|message| conf::Error::at(span, message).help(help)));
         }
         if let Rule::Regex(regex) = &rule {
             self.variables.capture(regex.names().map(|(name, _)| name), span);

@@ -64,7 +64,9 @@ impl Referers {
                     let (name, path) = text.split_at(text.find('/').unwrap_or(text.len()));
                     self.add(name, path, span).map_err(|(message, first)| match first {
                         Some(first) => args.bad(i, message).first_at(first),
-                        None => args.bad(i, message),
+                        None => {
+                            args.bad(i, message).help("a name, *.NAME, .NAME or NAME.*, and the beginning of a path")
+                        }
                     })?;
                 }
             },
@@ -108,7 +110,9 @@ impl Referers {
         if (self.allows_none || self.allows_blocked) && whole.hosts.is_empty() {
             let message = "the \"none\" or \"blocked\" referers are specified in the \"valid_referers\" directive \
                            without any valid referer";
-            return Err(conf::Error::at(span, message));
+            return Err(
+                conf::Error::at(span, message).help("add server_names, a name such as *.example.org, or a ~REGEX")
+            );
         }
         if whole.regexes.is_empty() {
             whole.regexes = outer.map(|outer| outer.regexes.clone()).unwrap_or_default();

@@ -316,7 +316,10 @@ impl Rewrite {
 impl Return {
     fn parse(args: &mut conf::Args) -> Result<Return, conf::Error> {
         let first = args.str(0)?;
-        let bad = |args: &conf::Args| args.bad(0, format!("invalid return code \"{first}\""));
+        let bad = |args: &conf::Args| {
+            let error = args.bad(0, format!("invalid return code \"{first}\""));
+            error.help("a status, such as 301, with a URL or text behind it, or a URL of http or https alone")
+        };
         match conf::parse_count(first) {
             Some(status @ ..=999) => {
                 let text = if args.len() == 2 { Some(Template::parse(args, 1)?) } else { None };

@@ -41,7 +41,9 @@ impl ServerName {
                 Ok(ServerName { text: text.to_owned(), span })
             }
             None if matches!(text, "*" | "*." | ".") || text.starts_with('*') && !text.starts_with("*.") => {
-                Err(args.bad(i, format!("server name \"{text}\" is invalid")))
+                let error = args.bad(i, format!("server name \"{text}\" is invalid"));
+                Err(error
+                    .help("NAME, *.NAME, .NAME, NAME.* or ~REGEX; the server for all other names is a default_server"))
             }
             None => {
                 if text.contains('/') {

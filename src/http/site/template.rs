@@ -98,13 +98,7 @@ impl Template {
     /// Compiles `text`, which stands in argument `i`.
     pub fn parse_text(args: &mut conf::Args, i: usize, text: &str) -> Result<Template, conf::Error> {
         let span = args.span(i);
-        Template::compile(text, span, args.notes()).map_err(|why| {
-            let error = args.bad(i, why);
-            match text.contains("${") {
-                true => error.help("a variable is $name or ${name}"),
-                false => error.help("a \"$\" begins a variable, $name or ${name}: a text can't hold it otherwise"),
-            }
-        })
+        Template::compile(text, span, args.notes()).map_err(|why| args.bad(i, why).help(help(text)))
     }
 
     /// The value of one variable, whose name stands in argument `i`. Errors: the name is a number, which only texts
@@ -161,6 +155,14 @@ impl Template {
 
     pub(in crate::http) fn parts(&self) -> &[Part] {
         &self.parts
+    }
+}
+
+/// A help about a text that is no template.
+pub(in crate::http) fn help(text: &str) -> &'static str {
+    match text.contains("${") {
+        true => "a variable is $name or ${name}",
+        false => "a \"$\" begins a variable, $name or ${name}: a text can't hold it otherwise",
     }
 }
 

@@ -170,13 +170,39 @@ const VALUES: &[(&str, &str, &str, &str)] = &[
         "https://a.example/",
         "scheme and host, and a port if it has one: https://www.example.org; or * alone",
     ),
+    (
+        "return 1000;",
+        "invalid return code \"1000\"",
+        "1000",
+        "a status, such as 301, with a URL or text behind it, or a URL of http or https alone",
+    ),
+    (
+        "server_name *;",
+        "server name \"*\" is invalid",
+        "*",
+        "NAME, *.NAME, .NAME, NAME.* or ~REGEX; the server for all other names is a default_server",
+    ),
+    ("error_page x /x;", "invalid value \"x\"", "x", "error_page STATUS ... [=[STATUS]] URI"),
+    (
+        "error_page 200 /x;",
+        "value \"200\" must be between 300 and 599",
+        "200",
+        "a page takes the place of errors and redirects",
+    ),
+    ("try_files a =x;", "invalid code \"=x\"", "=x", "=STATUS, such as =404"),
+    (
+        "valid_referers none;",
+        "the \"none\" or \"blocked\" referers are specified in the \"valid_referers\" directive without any valid referer",
+        "valid_referers",
+        "add server_names, a name such as *.example.org, or a ~REGEX",
+    ),
 ];
 
 #[test]
 fn each_value_gets_a_picture_and_advice() {
     let mut wrong = String::new();
     for (line, sentence, marked, help) in VALUES {
-        let at = format!("3:{}", 2 + line.find(&format!(" {marked}")).unwrap() + 1);
+        let at = format!("3:{}", 2 + format!(" {line}").find(&format!(" {marked}")).unwrap());
         let sentence = format!("{sentence} in c.conf:3");
         let case = (&*in_server(line), &*sentence, &*at, *marked, *help);
         if let Err(panic) = std::panic::catch_unwind(|| check("emerg", &[case])) {

@@ -14,4 +14,6 @@ pub(super) struct Fields<'a> {
     pub is_chunked: bool,
     pub accept_ranges: bool,
     pub content_range: Option<(ByteRange, u64)>,
+    /// The media type and the length of the file of which ranges are sent.
+    pub whole: Option<(&'a [u8], u64)>,
 }

@@ -64,6 +64,7 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found
             fields.last_modified = Some(last_modified(cx, found));
             fields.content_length = Some(only.size());
             fields.content_range = Some((only, found.len));
+            fields.whole = Some((content_type, found.len));
             head::write(ex, cx, out, &mut fields);
             chunks::framed(ex, cx, &fields, Body::File { start: only.start, end: only.end })
         }
@@ -106,6 +107,7 @@ fn write_parts(
         content_type: Some(&content_type),
         last_modified: Some(last_modified(cx, found)),
         content_length: Some(multipart.content_length(ranges)),
+        whole: Some((multipart.content_type.unwrap_or_default(), found.len)),
         ..fields
     };
     head::write(ex, cx, out, &mut fields);

@@ -89,9 +89,11 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &mut 
         put!(out, b"\r\nAllow: GET, HEAD");
     }
     put!(out, b"\r\n");
+    ex.response.begin_filters(fields.whole);
     for filter in FILTERS {
         filter(ex, cx, fields, out, start);
     }
+    ex.response.end_filters();
     put!(out, b"\r\n");
     ex.account.head_sent += (out.len() - start) as u64;
     if cx.conf.keeps_heads() {

@@ -405,7 +405,7 @@ pub static VARIABLES: &[Embedded] = &[
         put(out, Some(ex.head.version_text.of(cx.input)))
     }),
     Embedded::ours("status", "status of the response", |ex, _, out| {
-        let status = if ex.response.status == 0 { ex.error.status } else { ex.response.status };
+        let status = if ex.response.status == 0 { ex.error.status } else { ex.response.shown_status() };
         let _ = write!(out, "{status:03}");
         true
     }),

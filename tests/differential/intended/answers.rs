@@ -20,6 +20,7 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         reason: TWICE,
     },
     Difference { site: "mirror", probe: "GET /archive.tar.gz Range: bytes=400000-", drover: "416 open", reason: TWICE },
+    Difference { site: "failures", probe: "GET /range Range: bytes=1000-2000", drover: "416 open", reason: TWICE },
     Difference { site: "container", probe: "GET /config.js Range: bytes=2-5", drover: "416 open", reason: TWICE },
     Difference {
         site: "names",

@@ -14,6 +14,8 @@ pub(super) struct Fields<'a> {
     pub is_chunked: bool,
     pub accept_ranges: bool,
     pub content_range: Option<(ByteRange, u64)>,
-    /// The media type and the length of the file of which ranges are sent.
-    pub whole: Option<(&'a [u8], u64)>,
+    /// The media type without the charset, which nginx adds behind its header filters.
+    pub plain_type: Option<&'a [u8]>,
+    /// The length of the file of which ranges are sent.
+    pub whole: Option<u64>,
 }

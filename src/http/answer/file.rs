@@ -43,10 +43,12 @@ pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> An
 
 /// Appends the head of the file's response. Returns the bytes of the file that follow, for `serve` to send.
 pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found, ranges: &[ByteRange]) -> Body {
-    let content_type = &*charset::content_type(ex, cx, media_type::of(ex, cx));
+    let plain_type = media_type::of(ex, cx);
+    let content_type = &*charset::content_type(ex, cx, plain_type);
     let etag = etag(ex, cx, found);
     ex.response.last_modified = Some(found.mtime);
-    let mut fields = Fields { content_type: Some(content_type), etag, ..Fields::default() };
+    let plain_type = Some(plain_type);
+    let mut fields = Fields { content_type: Some(content_type), plain_type, etag, ..Fields::default() };
     let body = match ranges {
         [] => {
             ex.response.status = if ex.error.status != 0 { ex.error.status } else { 200 };
@@ -64,7 +66,7 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found
             fields.last_modified = Some(last_modified(cx, found));
             fields.content_length = Some(only.size());
             fields.content_range = Some((only, found.len));
-            fields.whole = Some((content_type, found.len));
+            fields.whole = Some(found.len);
             head::write(ex, cx, out, &mut fields);
             chunks::framed(ex, cx, &fields, Body::File { start: only.start, end: only.end })
         }
@@ -107,7 +109,7 @@ fn write_parts(
         content_type: Some(&content_type),
         last_modified: Some(last_modified(cx, found)),
         content_length: Some(multipart.content_length(ranges)),
-        whole: Some((multipart.content_type.unwrap_or_default(), found.len)),
+        whole: Some(found.len),
         ..fields
     };
     head::write(ex, cx, out, &mut fields);

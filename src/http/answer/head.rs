@@ -89,7 +89,8 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &mut 
         put!(out, b"\r\nAllow: GET, HEAD");
     }
     put!(out, b"\r\n");
-    ex.response.begin_filters(fields.whole);
+    let is_other = |plain: &&[u8]| cx.conf.keeps_heads() && fields.content_type != Some(*plain);
+    ex.response.begin_filters(fields.plain_type.filter(is_other), fields.whole);
     for filter in FILTERS {
         filter(ex, cx, fields, out, start);
     }

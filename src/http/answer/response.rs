@@ -76,8 +76,9 @@ fn write_small(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut fields: Fields
         gzip::decide(ex, cx, ex.response.status, fields.content_type, body.len() as u64, false);
     }
     // The types that are compressed are named without a charset.
-    let content_type = fields.content_type.map(|media_type| charset::content_type(ex, cx, media_type));
-    let mut fields = Fields { content_type: content_type.as_deref(), ..fields };
+    let plain_type = fields.content_type;
+    let content_type = plain_type.map(|media_type| charset::content_type(ex, cx, media_type));
+    let mut fields = Fields { content_type: content_type.as_deref(), plain_type, ..fields };
     if let Coded::Gzip(recipe) = ex.response.codings.coded {
         return write_small_coded(ex, cx, out, fields, body, recipe);
     }

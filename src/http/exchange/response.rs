@@ -33,15 +33,10 @@ pub struct Response {
     pub(in crate::http) is_preflight: bool,
     /// The head, kept where the conf asks for `$sent_http_*`.
     head: Vec<u8>,
-    /// The file whose ranges are sent, while the header filters run.
-    whole: Option<Whole>,
-}
-
-/// A file of which ranges are sent.
-#[derive(Debug)]
-struct Whole {
-    content_type: Vec<u8>,
-    content_length: String,
+    /// The media type that the header filters see, where another is sent.
+    seen_type: Option<Vec<u8>>,
+    /// The length of the file whose ranges are sent, while the header filters run.
+    seen_length: Option<String>,
 }
 
 /// Content codings: the client's, and the response's.
@@ -123,36 +118,34 @@ impl Response {
     /// The values of a field that was sent, line by line; `_` in `name` stands for `-`. While the head is being
     /// written, its lines so far.
     pub(in crate::http) fn sent<'s>(&'s self, name: &'s [u8]) -> impl Iterator<Item = &'s [u8]> {
-        let of_whole = self.whole.as_ref().and_then(|whole| match name {
-            b"content_type" => Some(&whole.content_type[..]),
-            b"content_length" => Some(whole.content_length.as_bytes()),
+        let seen = match name {
+            b"content_type" => self.seen_type.as_deref(),
+            b"content_length" => self.seen_length.as_deref().map(str::as_bytes),
             _ => None,
-        });
+        };
         self.head.split(|&byte| byte == b'\n').skip(1).filter_map(move |line| {
             let colon = memchr::memchr(b':', line)?;
             let same = |(a, b): (&u8, &u8)| a.to_ascii_lowercase() == if *b == b'_' { b'-' } else { *b };
             let fits = colon == name.len() && line[..colon].iter().zip(name).all(same);
-            fits.then(|| of_whole.unwrap_or_else(|| line[colon + 1..].trim_ascii()))
+            fits.then(|| seen.unwrap_or_else(|| line[colon + 1..].trim_ascii()))
         })
     }
 
-    /// Lets the header filters see the whole file in place of its ranges: nginx makes ranges behind them
-    /// (`ngx_http_range_header_filter`), so that a 206 has the fields of the 200 (RFC 9110, 15.3.7).
-    pub(in crate::http) fn begin_filters(&mut self, whole: Option<(&[u8], u64)>) {
-        self.whole = whole.map(|(content_type, length)| Whole {
-            content_type: content_type.to_vec(),
-            content_length: length.to_string(),
-        });
+    /// Lets the header filters see the media type without its charset, and the whole file in place of its ranges: nginx
+    /// adds charsets and makes ranges behind them, so that a 206 has the fields of the 200 (RFC 9110, 15.3.7).
+    pub(in crate::http) fn begin_filters(&mut self, plain_type: Option<&[u8]>, whole: Option<u64>) {
+        self.seen_type = plain_type.map(<[u8]>::to_vec);
+        self.seen_length = whole.map(|length| length.to_string());
     }
 
     /// Shows the response as it is sent.
     pub(in crate::http) fn end_filters(&mut self) {
-        self.whole = None;
+        (self.seen_type, self.seen_length) = (None, None);
     }
 
     /// The status that variables show; 0 while it is not known.
     pub(in crate::http) fn shown_status(&self) -> u16 {
-        if self.whole.is_some() { 200 } else { self.status }
+        if self.seen_length.is_some() { 200 } else { self.status }
     }
 
     /// Keeps the lines that have been added to a head, for `$sent_http_*`.

@@ -23,6 +23,9 @@
 // A request as it comes, and the pieces of a response. Knows no site.
 pub mod message;
 
+// The framing of HTTP/2, over the same messages. Knows no site.
+pub mod h2;
+
 // The `http` block, compiled. Knows no request.
 pub mod site;
 

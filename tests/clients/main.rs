@@ -5,6 +5,7 @@
 mod support;
 
 mod apt;
+mod hpack;
 mod node;
 mod python;
 

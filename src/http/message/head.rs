@@ -84,7 +84,7 @@ pub enum Method {
     Other,
 }
 
-/// HTTP/1.0, or 1.1, which also stands for any later minor version (RFC 9110 section 6.2).
+/// HTTP/1.0; 1.1, which also stands for any later minor version (RFC 9110 section 6.2); HTTP/2.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
     /// HTTP/1.0: no Host is required, no transfer coding allowed.
@@ -92,6 +92,8 @@ pub enum Version {
     /// HTTP/1.1 and later minor versions.
     #[default]
     Http11,
+    /// HTTP/2 (RFC 9113).
+    Http20,
 }
 
 /// The form of the request target (RFC 9112 section 3.2).

@@ -19,6 +19,7 @@ pub mod range;
 pub mod reject;
 pub mod request;
 pub mod request_body;
+pub mod request_fields;
 mod request_line;
 pub mod status;
 pub mod uid;

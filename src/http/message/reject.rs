@@ -49,6 +49,30 @@ pub enum Reject {
     ChunkedBodyTooLarge,
     /// The head, or the next part of the body, did not come in time.
     TimedOut,
+    /// A field name of HTTP/2 is not in lower case, or no token (RFC 9113, section 8.2.1).
+    InvalidFieldName,
+    /// A field value of HTTP/2 has a NUL, CR, LF, or white space at an end (RFC 9113, section 8.2.1).
+    InvalidFieldValue,
+    /// A field of HTTP/2 that is about an HTTP/1 connection (RFC 9113, section 8.2.2).
+    ConnectionField,
+    /// A pseudo-header field that no request has (RFC 9113, section 8.3).
+    UnknownPseudo,
+    /// A pseudo-header field behind another field (RFC 9113, section 8.3).
+    LatePseudo,
+    /// The pseudo-header field comes twice (RFC 9113, section 8.3).
+    DuplicatePseudo(&'static str),
+    /// The pseudo-header field is empty (RFC 9113, section 8.3.1).
+    EmptyPseudo(&'static str),
+    /// The pseudo-header field is malformed, or must not be there (RFC 9113, sections 8.3.1 and 8.5).
+    InvalidPseudo(&'static str),
+    /// The pseudo-header field is missing (RFC 9113, section 8.3.1).
+    MissingPseudo(&'static str),
+    /// A request of HTTP/2 has neither `:authority` nor Host.
+    NoAuthority,
+    /// Host is not what `:authority` says (RFC 9113, section 8.3.1).
+    OtherHost,
+    /// The stream ends in front of the body that Content-Length announces (RFC 9113, section 8.1.1).
+    StreamEndedEarly,
 }
 
 /// The part of the request that was being read when it was refused; ends the log text, as in nginx.
@@ -78,7 +102,19 @@ impl Reject {
             | Self::LengthAndEncoding
             | Self::EncodingInOldVersion
             | Self::EncodingNotChunked
-            | Self::InvalidChunk => 400,
+            | Self::InvalidChunk
+            | Self::InvalidFieldName
+            | Self::InvalidFieldValue
+            | Self::ConnectionField
+            | Self::UnknownPseudo
+            | Self::LatePseudo
+            | Self::DuplicatePseudo(_)
+            | Self::EmptyPseudo(_)
+            | Self::InvalidPseudo(_)
+            | Self::MissingPseudo(_)
+            | Self::NoAuthority
+            | Self::OtherHost
+            | Self::StreamEndedEarly => 400,
             Self::TimedOut => 408,
             Self::BodyTooLarge | Self::ChunkedBodyTooLarge => 413,
             Self::UriTooLong => 414,
@@ -105,6 +141,18 @@ impl Reject {
 impl fmt::Display for Reject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::DuplicatePseudo(name) => return write!(f, "client sent duplicate {name} header"),
+            Self::EmptyPseudo(name) => return write!(f, "client sent empty {name} header"),
+            Self::InvalidPseudo(name) => return write!(f, "client sent invalid {name} header"),
+            Self::MissingPseudo(name) => return write!(f, "client sent no {name} header"),
+            Self::InvalidFieldName => "client sent invalid header name",
+            Self::InvalidFieldValue => "client sent header with invalid value",
+            Self::ConnectionField => "client sent header of an HTTP/1 connection",
+            Self::UnknownPseudo => "client sent unknown pseudo-header",
+            Self::LatePseudo => "client sent pseudo-header behind another header",
+            Self::NoAuthority => "client sent neither \":authority\" nor \"Host\" header",
+            Self::OtherHost => "client sent \":authority\" and \"Host\" headers with different values",
+            Self::StreamEndedEarly => "client prematurely closed stream",
             Self::InvalidMethod => "client sent invalid method",
             Self::InvalidRequest => "client sent invalid request",
             Self::InvalidVersion => "client sent invalid version",

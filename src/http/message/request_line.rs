@@ -63,7 +63,7 @@ fn incomplete_line(line: &[u8], limits: &Limits) -> Result<Option<usize>, Reject
     }
 }
 
-fn is_method_byte(byte: u8) -> bool {
+pub(super) fn is_method_byte(byte: u8) -> bool {
     matches!(byte, b'A'..=b'Z' | b'_' | b'-')
 }
 
@@ -77,7 +77,7 @@ fn method(line: &[u8]) -> Result<(&[u8], &[u8]), Reject> {
     }
 }
 
-fn known_method(text: &[u8]) -> Method {
+pub(super) fn known_method(text: &[u8]) -> Method {
     match text {
         b"GET" => Method::Get,
         b"HEAD" => Method::Head,
@@ -122,7 +122,7 @@ fn version(text: &[u8]) -> Result<Version, Reject> {
 }
 
 /// Finds form, host, path and query of the target.
-fn split_target(head: &mut Head, buf: &[u8], target: &[u8]) -> Result<(), Reject> {
+pub(super) fn split_target(head: &mut Head, buf: &[u8], target: &[u8]) -> Result<(), Reject> {
     let path = match target {
         _ if head.method == Method::Connect => {
             head.form = Form::Authority;

@@ -2,6 +2,7 @@
 
 mod conf;
 mod engine;
+mod h2;
 mod pieces;
 mod proxy;
 
@@ -14,6 +15,8 @@ pub(crate) static TARGETS: &[Target] = &[
     pieces::RANGE,
     pieces::REGEX,
     proxy::PROXY,
+    h2::FRAMING,
+    h2::HPACK,
     conf::CONF,
     engine::ENGINE,
 ];

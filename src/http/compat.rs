@@ -210,7 +210,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         (1, usize::MAX),
         "There is no \"ssi\".",
     ),
-    &Refused::family(&["sub_filter", "add_before_body", "add_after_body", "addition_types"], NO_REWRITING),
+    &Refused::new("sub_filter", NO_REWRITING),
     &Inert::family(
         &["sub_filter_last_modified", "sub_filter_once", "sub_filter_types"],
         ALL,
@@ -275,7 +275,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         &["ancient_browser", "ancient_browser_value", "modern_browser", "modern_browser_value", "post_action"],
         YET_OTHER,
     ),
-    &Inert::new("log_subrequest", ALL, (1, 1), "No request makes another."),
+    &Inert::new("log_subrequest", ALL, (1, 1), "What is added to an answer has no line of its own."),
 ];
 
 #[cfg(test)]

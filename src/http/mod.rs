@@ -12,6 +12,7 @@
 //!    `exchange/file_path.rs` makes the path, of `site/root.rs`.
 //! 6. `answer/file.rs` makes the file an `exchange/answer.rs`, by the request's conditions (`answer/conditions.rs`) and
 //!    ranges (`answer/ranges.rs`); `phases/error_page.rs` may send the request on to another uri instead.
+//!    For the bodies of `answer/addition.rs` requests run in its place (`exchange/aside.rs`), from 4 on.
 //! 7. `answer/response.rs` writes the answer, with the head of `answer/head.rs`. The driver sends it, drops the rest of
 //!    the request's body (`exchange/body.rs`) and writes the access log line (`exchange/access_line.rs`).
 //!
@@ -54,8 +55,8 @@ pub use exchange::HttpConf;
 
 use crate::conf::Entry;
 use answer::{
-    charset, chunks, conditions, cors, gzip, gzip_ok, headers, limit_rate, pages, ranges, redirect, server_tokens,
-    trailers, userid,
+    addition, charset, chunks, conditions, cors, gzip, gzip_ok, headers, limit_rate, pages, ranges, redirect,
+    server_tokens, trailers, userid,
 };
 use exchange::{
     Embedded, authorization, disable_symlinks, file_lines, file_path, geo, keep_alive, limits, lingering, map,
@@ -101,6 +102,7 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     headers::DIRECTIVES,
     trailers::DIRECTIVES,
     chunks::DIRECTIVES,
+    addition::DIRECTIVES,
     userid::DIRECTIVES,
     redirect::DIRECTIVES,
     script::DIRECTIVES,

@@ -24,6 +24,8 @@ pub(super) struct Session {
     pub(super) out: Output,
     /// The file of the current response.
     pub(super) entry: Option<Arc<OpenedFile>>,
+    /// The file that is added to the response.
+    pub(super) aside: Option<Arc<OpenedFile>>,
     /// The result of the check of a password that the request waits for.
     pub(super) fits: Option<bool>,
     /// The response that is queued last must not go out faster.

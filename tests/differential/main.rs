@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod exchange_log;
 mod file_log;
 mod guard_log;
 mod header_log;
@@ -15,7 +16,6 @@ mod intended;
 mod limit_log;
 mod limit_zones;
 mod log_targets;
-mod mark_log;
 mod marks;
 mod probe;
 mod script_log;
@@ -161,6 +161,7 @@ sites!(
     passwords,
     satisfy,
     limit_except,
+    additions,
     marked,
     trailers,
     unchunked,

@@ -1,6 +1,7 @@
 //! The confs and what is asked of them.
 
 mod access;
+mod additions;
 mod behaviour;
 mod charsets;
 mod codings;
@@ -33,6 +34,7 @@ use nix::sys::stat::Mode;
 use tempfile::TempDir;
 
 pub use access::*;
+pub use additions::additions;
 pub use behaviour::*;
 pub use charsets::*;
 pub use codings::*;

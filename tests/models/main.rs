@@ -40,6 +40,7 @@ const CASES: &[Case] = &[
     ("request_limits", clients::request_limits),
     ("connection_limits", clients::connection_limits),
     ("marks", clients::marks),
+    ("additions", serving::additions),
     ("sums", serving::sums),
     ("lost_lines", serving::lost_lines),
     ("kill", death::kill),

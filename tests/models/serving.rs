@@ -46,6 +46,28 @@ pub fn http(kind: &'static ModelKind) {
     service.end();
 }
 
+/// Bodies of other uris around one that is in a file, and fields behind them.
+pub fn additions(kind: &'static ModelKind) {
+    let conf = "add_before_body /first; add_after_body /last; add_trailer X-After $uri; \
+                location = /first { internal; return 200 [; } \
+                location /plain/ { add_before_body ''; add_after_body ''; }";
+    let service = Want::of(kind).server(conf).start();
+    let large: String = (0..40_000).map(|n| format!("{n:08}\n")).collect();
+    service.file("large.html", &large).file("last", "]").file("plain/index.html", "plain");
+    let mut client = service.connect();
+    for (target, body) in [("/", "[hello]"), ("/large.html", &format!("[{large}]")), ("/plain/index.html", "plain")] {
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n").repeat(2));
+        for _ in 0..2 {
+            let answer = client.response().expect("an answer");
+            assert_eq!(answer.status, 200);
+            assert!(answer.text() == *body, "{target}");
+            assert!(answer.trailers[0].starts_with("X-After: /"), "{:?}", answer.trailers);
+        }
+    }
+    drop(client);
+    service.end();
+}
+
 pub fn keep_alive_and_pipelining(kind: &'static ModelKind) {
     let service = Want::of(kind).start();
     let mut clients: Vec<Client> = (0..6).map(|_| service.connect()).collect();

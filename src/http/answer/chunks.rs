@@ -30,19 +30,22 @@ pub(super) fn frame(ex: &mut Exchange, cx: &Cx, fields: &mut Fields) {
     }
 }
 
-/// Appends a body that is at hand, in a chunk where the head says so.
+/// Appends a body that is at hand, and what is added to it, in chunks where the head says so.
 pub(super) fn put_body(ex: &Exchange, cx: &Cx, fields: &Fields, out: &mut Vec<u8>, body: &[u8]) {
-    if !fields.is_chunked {
-        out.extend_from_slice(body);
-        return;
+    [&ex.added.before[..], body, &ex.added.after[..]].iter().for_each(|bytes| put_piece(fields, out, bytes));
+    if fields.is_chunked {
+        ex.put_last_chunk(cx, out);
     }
-    put_chunk(out, body);
-    ex.put_last_chunk(cx, out);
 }
 
-/// The body that is in a file, in a chunk where the head says so.
+fn put_piece(fields: &Fields, out: &mut Vec<u8>, bytes: &[u8]) {
+    if fields.is_chunked { put_chunk(out, bytes) } else { out.extend_from_slice(bytes) }
+}
+
+/// The body that is in a file, and what is added to it, in chunks where the head says so.
 pub(super) fn framed(ex: &Exchange, cx: &Cx, fields: &Fields, body: Body) -> Body {
-    if !fields.is_chunked {
+    let (before, after) = (&ex.added.before, &ex.added.after);
+    if !fields.is_chunked && before.is_empty() && after.is_empty() {
         return body;
     }
     let (mut parts, mut close) = match body {
@@ -52,14 +55,20 @@ pub(super) fn framed(ex: &Exchange, cx: &Cx, fields: &Fields, body: Body) -> Bod
     };
     let len = |part: &Part| part.head.len() as u64 + part.end - part.start;
     let total = parts.iter().map(len).sum::<u64>() + close.len() as u64;
-    if let Some(first) = parts.first_mut().filter(|_| total > 0) {
-        let mut head = Vec::new();
+    let mut head = Vec::new();
+    put_piece(fields, &mut head, before);
+    if fields.is_chunked && total > 0 {
         put_size(&mut head, total);
-        head.append(&mut first.head);
-        first.head = head;
         close.extend_from_slice(b"\r\n");
     }
-    ex.put_last_chunk(cx, &mut close);
+    if let Some(first) = parts.first_mut() {
+        head.append(&mut first.head);
+        first.head = head;
+    }
+    put_piece(fields, &mut close, after);
+    if fields.is_chunked {
+        ex.put_last_chunk(cx, &mut close);
+    }
     Body::Parts { parts, close }
 }
 

@@ -6,7 +6,7 @@
 
 use super::conditions::{self, etag, last_modified};
 use super::fields::Fields;
-use super::{charset, chunks, gzip, head, ranges};
+use super::{addition, charset, chunks, gzip, head, ranges};
 use crate::http::exchange::media_type;
 use crate::http::exchange::{Answer, Body, Coded, Cx, Exchange, Found, Part};
 use crate::http::message::conditional::{Outcome, Validators};
@@ -17,7 +17,11 @@ use crate::http::message::status;
 pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> Answer {
     let status = if ex.error.status != 0 { ex.error.status } else { 200 };
     ex.response.codings.coded = Coded::No;
-    if gzip::is_asked_for(ex, cx) {
+    if ex.is_aside() {
+        return Answer::whole(found);
+    }
+    ex.added.is_wanted = addition::is_wanted(ex, cx, status, media_type::of(ex, cx));
+    if gzip::is_asked_for(ex, cx) && !ex.added.is_wanted {
         let has_etag = etag(ex, cx, &found).is_some();
         gzip::decide(ex, cx, status, Some(media_type::of(ex, cx)), found.len, has_etag);
     }
@@ -34,7 +38,7 @@ pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> An
     let validators = Validators { etag: sent.as_deref(), modified: conditions::sent_time(ex, cx, Some(found.mtime)) };
     match conditions::evaluate(ex, cx, validators) {
         // A file that is coded on its way has no ranges: ngx_http_clear_accept_ranges.
-        Outcome::Proceed if ex.response.codings.is_coded() => Answer::whole(found),
+        Outcome::Proceed if ex.response.codings.is_coded() || ex.added.is_wanted => Answer::whole(found),
         Outcome::Proceed => ranges::choose(ex, cx, found, validators),
         Outcome::NotModified => Answer::NotModified(Some(found)),
         Outcome::PreconditionFailed => Answer::Error(412),
@@ -80,6 +84,9 @@ fn write_whole(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &mut Field
     let (coded, kept) = (ex.response.codings.coded, ex.response.kept);
     if ex.response.codings.is_coded() {
         gzip::frame(fields, kept);
+    }
+    if ex.added.is_wanted {
+        (fields.accept_ranges, fields.content_length) = (false, None);
     }
     head::write(ex, cx, out, fields);
     let is_chunked = fields.is_chunked;

@@ -76,7 +76,7 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &mut 
     if let Some(own) = fields.etag
         && let Some(etag) = sent_etag(ex, cx, ex.response.status, Some(own))
     {
-        let weak = codings.is_coded().then(|| gzip_ok::weaken(&etag));
+        let weak = (codings.is_coded() || ex.added.is_wanted).then(|| gzip_ok::weaken(&etag));
         if let Some(etag) = weak.as_ref().map_or(Some(&*etag), |weak| weak.as_deref()) {
             put!(out, b"\r\nETag: ", etag);
         }

@@ -232,7 +232,7 @@ pub(super) fn filter_header(ex: &mut Exchange, cx: &Cx, fields: &Fields, out: &m
         out.extend_from_slice(b": ");
         let value = out.len();
         header.value(ex, cx, out);
-        if ETAG.is(header) && ex.response.codings.is_coded() {
+        if ETAG.is(header) && (ex.response.codings.is_coded() || ex.added.is_wanted) {
             let said = out.split_off(value);
             out.extend(gzip_ok::weaken(&said).unwrap_or_default());
         }

@@ -1,5 +1,6 @@
 //! From an answer to bytes: conditions, ranges, the head and its fields, redirects, the built-in pages.
 
+pub mod addition;
 pub mod charset;
 pub mod chunks;
 pub mod conditions;

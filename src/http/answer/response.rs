@@ -72,7 +72,9 @@ fn write_small(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut fields: Fields
         fields.content_length = Some(body.len() as u64);
     }
     ex.response.codings.coded = Coded::No;
-    if gzip::is_asked_for(ex, cx) {
+    if ex.added.is_wanted {
+        fields.content_length = None;
+    } else if gzip::is_asked_for(ex, cx) {
         gzip::decide(ex, cx, ex.response.status, fields.content_type, body.len() as u64, false);
     }
     // The types that are compressed are named without a charset.

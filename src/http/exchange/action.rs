@@ -19,7 +19,7 @@ pub enum Action {
     List,
     /// Find out whether the file last opened is kept as gzip, and report with `kept()`.
     FindGzip(Recipe),
-    /// Read the file at `path()`, and report with `contents()`.
+    /// Read the file at `path()`, and report with `contents()`; what is added to an answer is the file last opened.
     Contents,
     /// Find out whether a password fits, and report with `checked()`.
     Check(Check),

@@ -56,6 +56,9 @@ impl Origin for Here<'_> {
         if !self.ex.head.line.is_empty() {
             write!(f, ", request: \"{}\"", Text(self.ex.head.line.of(input)))?;
         }
+        if self.ex.is_aside() {
+            write!(f, ", subrequest: \"{}\"", Text(&self.ex.target.uri))?;
+        }
         if let Some(host) = self.ex.head.known(input, Id::Host) {
             write!(f, ", host: \"{}\"", Text(host))?;
         }

@@ -15,6 +15,8 @@ pub(in crate::http) enum Flow {
     /// To the location that fits the uri, which the script of a location has changed: the server's script is not run
     /// again.
     Rewritten,
+    /// To the location that fits the uri of a request that runs in the place of another.
+    Aside,
     /// To the location `@name` of the server; the uri stays.
     Named(String),
     /// To the file system, for the path in the target; then back to the phase.

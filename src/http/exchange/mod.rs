@@ -4,7 +4,9 @@
 mod absent;
 pub mod access_line;
 pub mod action;
+mod added;
 mod answer;
+mod aside;
 pub mod authorization;
 mod body;
 mod cx;
@@ -36,6 +38,7 @@ pub mod variables;
 
 pub(in crate::http) use absent::notice;
 pub use action::{Action, After, Body, Check, FileKind, Found, Listed, Part};
+pub(in crate::http) use added::Side;
 pub use answer::Answer;
 pub(in crate::http) use authorization::Credentials;
 pub use cx::{ConnInfo, Cx, Embedded, Handler, HttpConf, Stage};

@@ -20,6 +20,7 @@
 //! While it is Sending, discard() takes the rest of the request's body; after() tells what follows on the connection.
 
 use super::action::After;
+use super::added::AddedState;
 use super::parts::{AccessState, Account, BodyState, ErrorState, Fate, LimitState, MarkState, Target};
 use super::response::{Coded, Response};
 use super::values::Values;
@@ -57,6 +58,7 @@ pub struct Exchange {
     pub(in crate::http) access: AccessState,
     pub(in crate::http) limits: LimitState,
     pub(in crate::http) mark: MarkState,
+    pub(in crate::http) added: AddedState,
     pub(in crate::http) fate: Fate,
     pub(in crate::http) account: Account,
     /// The client's address as a proxy has named it, where that is believed.
@@ -88,6 +90,7 @@ impl Exchange {
             access,
             limits,
             mark,
+            added,
             fate,
             account,
             named_client,
@@ -102,6 +105,7 @@ impl Exchange {
         access.reset();
         limits.reset();
         *mark = MarkState::default();
+        added.reset();
         *fate = Fate::default();
         *account = Account::default();
         *named_client = None;

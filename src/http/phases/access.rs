@@ -123,6 +123,8 @@ pub(super) fn check(ex: &mut Exchange, cx: &Cx) -> Flow {
         return Flow::Answer(Answer::Error(403));
     }
     match permits(rules, client) {
+        // nginx: ngx_http_core_access_phase.
+        _ if ex.is_aside() => Flow::Next,
         None => Flow::Next,
         Some(true) => satisfy::allow(ex, cx),
         Some(false) => {

@@ -46,6 +46,10 @@ pub(super) fn is_needed(location: &Location) -> bool {
 
 /// Phase: looks for the credentials of the request in the file.
 pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
+    // nginx: ngx_http_core_access_phase.
+    if ex.is_aside() {
+        return Flow::Next;
+    }
     let scope = &ex.location_of(cx).scope;
     let (Some(realm), Some(file)) = (scope.get(&AUTH_BASIC), scope.get(&AUTH_BASIC_USER_FILE)) else {
         return Flow::Next;

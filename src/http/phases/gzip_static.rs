@@ -72,7 +72,8 @@ struct Candidate {
 
 /// Phase: looks the first candidate up.
 pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
-    if !matches!(ex.head.method, Method::Get | Method::Head) {
+    // An addition is a part of an answer whose coding is known by now.
+    if !matches!(ex.head.method, Method::Get | Method::Head) || ex.is_aside() {
         return Flow::Next;
     }
     if ex.target.uri.ends_with(b"/") {

@@ -11,7 +11,7 @@ use super::{
     access, alias, auth_basic, autoindex, body_limit, clean_urls, empty_gif, error_page, gzip_static, header_lines,
     index, internal, limit_conn, limit_req, random_index, realip, rewrite, satisfy, static_files, target, try_files,
 };
-use crate::http::answer::{cors, response};
+use crate::http::answer::{addition, cors, response};
 use crate::http::exchange::{Action, Answer, Coded, Cx, Exchange, Flow, Found, Listed, LookupKind, Progress};
 use crate::http::exchange::{error_lines, keep_alive, limits};
 use crate::http::message::head::Method;
@@ -106,6 +106,9 @@ type GetResult<T> = fn(&mut Exchange, &Cx, usize, Result<T, i32>) -> Flow;
 /// The number of the phase before the location is known, the server's script.
 const IN_SERVER: usize = usize::MAX;
 
+/// The number of the step behind all phases, in which additions to an answer are read.
+const ADDED: usize = usize::MAX - 1;
+
 /// Changes of the location that a request may take, as nginx's `NGX_HTTP_MAX_URI_CHANGES`.
 const MAX_INTERNAL_REDIRECTS: u8 = 10;
 
@@ -164,6 +167,12 @@ impl Exchange {
 
     /// Reports the contents of the file of [`Action::Contents`], or the `errno` of the failure.
     pub fn contents(&mut self, cx: &Cx, result: Result<Vec<u8>, i32>, out: &mut Vec<u8>) -> Action {
+        if let Progress::Lookup { phase: ADDED, .. } = self.progress {
+            return match addition::read(self, cx, result) {
+                Ok(flow) => walk(self, cx, out, flow),
+                Err(answer) => send(self, cx, out, answer),
+            };
+        }
         give_result(self, cx, out, GET_CONTENTS, result)
     }
 
@@ -222,11 +231,18 @@ fn walk(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut flow: Flow) -> Action
             Flow::Check(check) => return Action::Check(check),
             Flow::Wait(ms) => return Action::Wait(ms),
             Flow::Redirect => redirect(ex, cx),
+            Flow::Aside => begin_aside(ex, cx),
             Flow::Rewritten => change_location(ex, cx),
             Flow::Named(name) => enter_named(ex, cx, &name),
             Flow::Answer(mut answer) => match instead(ex, cx, &mut answer) {
                 Some(flow) => flow,
-                None => return send(ex, cx, out, answer),
+                None => match addition::next(ex, cx, answer) {
+                    Ok(flow) => {
+                        note_asker(ex, ADDED, &flow);
+                        flow
+                    }
+                    Err(answer) => return send(ex, cx, out, answer),
+                },
             },
             // No phase has content.
             Flow::Next => Flow::Answer(Answer::Error(404)),
@@ -334,6 +350,12 @@ fn redirect(ex: &mut Exchange, cx: &Cx) -> Flow {
         ex.error.is_final = true;
         return Flow::Answer(Answer::Error(500));
     }
+    ex.target.location = ex.server_of(cx).own;
+    begin(ex, cx)
+}
+
+/// The server's script, then the location, for a request that runs in the place of another.
+fn begin_aside(ex: &mut Exchange, cx: &Cx) -> Flow {
     ex.target.location = ex.server_of(cx).own;
     begin(ex, cx)
 }

@@ -34,7 +34,7 @@ impl Engine {
         mut action: Action,
     ) -> Result<Option<After>, ()> {
         let now_ms = self.clock.unix_ms();
-        let Session { input, start, ex, out, entry, pace, .. } = session;
+        let Session { input, start, ex, out, entry, aside, pace, .. } = session;
         let cx = cx!(self, conn, &input[*start..]);
         loop {
             action = match action {
@@ -53,11 +53,13 @@ impl Engine {
                         (None, _) => self.files.get(ex.path(), self.turn, now_ms),
                     };
                     let found = result.as_ref().map(|entry| entry.found()).map_err(|errno| *errno);
-                    *entry = result.ok();
+                    *(if ex.is_aside() { &mut *aside } else { &mut *entry }) = result.ok();
                     ex.opened(&cx, found, &mut out.bytes)
                 }
                 Action::List => {
-                    *entry = None;
+                    if !ex.is_aside() {
+                        *entry = None;
+                    }
                     let found = listing::of(ex.path());
                     ex.listed(&cx, found, &mut out.bytes)
                 }
@@ -67,7 +69,9 @@ impl Engine {
                     ex.kept(&cx, kept, &mut out.bytes)
                 }
                 Action::Contents => {
-                    let file = self.files.get(ex.path(), self.turn, now_ms).and_then(|entry| entry.contents());
+                    let opened = aside.take().filter(|_| ex.is_aside()).map(Ok);
+                    let file = opened.unwrap_or_else(|| self.files.get(ex.path(), self.turn, now_ms));
+                    let file = file.and_then(|entry| entry.contents());
                     ex.contents(&cx, file, &mut out.bytes)
                 }
                 Action::Check(check) => match self.passwords.check(check, self.clock.now_ms()) {
@@ -116,7 +120,7 @@ impl Engine {
         let cx = cx!(self, conn, &session.input[session.start..]);
         self.logs.write(&session.ex, &cx);
         session.start += session.ex.taken();
-        session.entry = None;
+        (session.entry, session.aside) = (None, None);
         session.ex.end();
     }
 }

@@ -25,6 +25,31 @@ pub(super) const DIFFERENCES: &[Difference] = &[
 
 pub(super) const GROUPS: &[Group] = &[
     Group {
+        site: "additions",
+        drover: "304 open",
+        reason: "RFC 9110 15.4.5: a 304 has the ETag that the 200 would have had",
+        probes: &[
+            "GET /page.html Host: both If-None-Match: W/\"2ebc98a1-c\"",
+            "GET /page.html Host: both If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT",
+        ],
+    },
+    Group {
+        site: "additions",
+        drover: "200 open",
+        reason: "nginx's trailers filter sees two ends of such a body, and says each trailer twice",
+        probes: &[
+            "GET /page.html Host: chunks",
+            "GET /text Host: chunks",
+            "GET /teapot Host: chunks",
+            "GET /dir/ Host: chunks",
+            "GET /coded/long.html Host: chunks",
+            "GET /page.html Host: chunks Range: bytes=0-3",
+            "GET /page.html Host: chunks Range: bytes=100-",
+            "GET /text?x=y Host: chunks",
+            "POST /text Host: chunks Content-Length: 3",
+        ],
+    },
+    Group {
         site: "gzip",
         drover: "304 open",
         reason: "RFC 9110 15.4.5: a 304 MUST have the ETag and the Vary that the 200 would have",

@@ -271,10 +271,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     &Inert::new("auth_request_set", ALL, (2, 2), "There is no \"auth_request\"."),
     &Refused::new("charset_map", YET_CHARSET),
     &Refused::family(&["worker_priority", "worker_rlimit_core", "working_directory"], YET_PROCESS),
-    &Refused::family(
-        &["ancient_browser", "ancient_browser_value", "modern_browser", "modern_browser_value", "post_action"],
-        YET_OTHER,
-    ),
+    &Refused::new("post_action", YET_OTHER),
     &Inert::new("log_subrequest", ALL, (1, 1), "What is added to an answer has no line of its own."),
 ];
 

@@ -59,8 +59,8 @@ use answer::{
     server_tokens, trailers, userid,
 };
 use exchange::{
-    Embedded, authorization, disable_symlinks, file_lines, file_path, geo, keep_alive, limits, lingering, map,
-    media_type, open_file_cache, proxied, referer, service_variables, split_clients, variables,
+    Embedded, authorization, browser, dates, disable_symlinks, file_lines, file_path, geo, keep_alive, limits,
+    lingering, map, media_type, open_file_cache, proxied, referer, service_variables, split_clients, variables,
 };
 use phases::{
     access, auth_basic, autoindex, body_limit, clean_urls, empty_gif, error_page, gzip_static, header_lines, index,
@@ -129,6 +129,7 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     split_clients::DIRECTIVES,
     geo::DIRECTIVES,
     referers::DIRECTIVES,
+    browser::DIRECTIVES,
     compat::DIRECTIVES,
     compat::upstreams::DIRECTIVES,
     views::DIRECTIVES,
@@ -144,6 +145,8 @@ static VARIABLES: &[&[Embedded]] = &[
     service_variables::VARIABLES,
     authorization::VARIABLES,
     referer::VARIABLES,
+    browser::VARIABLES,
+    dates::VARIABLES,
     realip::VARIABLES,
     limit_req::VARIABLES,
     limit_conn::VARIABLES,

@@ -1,5 +1,6 @@
 //! Clocks, and local time, which needs the time zone database and so the C library.
 
+use std::ffi::CStr;
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::time::Duration;
@@ -63,6 +64,18 @@ impl LocalTime {
     }
 }
 
+/// The name of the local time zone at `unix` seconds: `UTC`, `CET`.
+pub fn zone_name(unix: i64) -> Vec<u8> {
+    let mut tm = MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: as in `LocalTime::at`. The zone, where localtime_r has set one, is a text of the C library, which changes
+    // it only where TZ changes, and nothing here sets that.
+    unsafe {
+        libc::localtime_r(&unix, tm.as_mut_ptr());
+        let zone = tm.assume_init().tm_zone;
+        if zone.is_null() { Vec::new() } else { CStr::from_ptr(zone).to_bytes().to_vec() }
+    }
+}
+
 /// The error log's form: `2026/11/20 10:00:00`.
 impl fmt::Display for LocalTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,6 +99,8 @@ mod tests {
             let offset = t.offset_minutes.abs();
             let text = format!("{t} {sign}{:02}{:02}", offset / 60, offset % 60);
             assert_eq!(text, expected.trim());
+            let out = std::process::Command::new("date").args(["-d", &format!("@{unix}"), "+%Z"]).output();
+            assert_eq!(zone_name(unix), out.unwrap().stdout.trim_ascii());
         }
     }
 }

@@ -162,6 +162,7 @@ sites!(
     satisfy,
     limit_except,
     additions,
+    agents,
     marked,
     trailers,
     unchunked,

@@ -2,6 +2,7 @@
 
 mod access;
 mod additions;
+mod agents;
 mod behaviour;
 mod charsets;
 mod codings;
@@ -35,6 +36,7 @@ use tempfile::TempDir;
 
 pub use access::*;
 pub use additions::additions;
+pub use agents::agents;
 pub use behaviour::*;
 pub use charsets::*;
 pub use codings::*;

@@ -185,6 +185,7 @@ fn described(response: Result<Response, Nothing>, to_head: bool, server: &Server
             "Server" => "<product>".to_owned(),
             "Content-Length" => length(value, &response, to_head, &product),
             "Set-Cookie" => marks::cookie(value),
+            "X-Date" => in_words(value, &response),
             "X-Uid" => marks::words(value),
             _ => placeholders(value),
         };
@@ -208,6 +209,14 @@ fn expires(value: &str, response: &Response) -> String {
         (Some(then), Some(now)) if (then - now).abs() < 5 * 366 * 86_400 => format!("<date> + {}", then - now),
         _ => value.to_owned(),
     }
+}
+
+/// The time in the words of `$date_gmt` is that of Date.
+fn in_words(value: &str, response: &Response) -> String {
+    let date = response.header("Date").unwrap_or_default();
+    let time: Vec<&str> = date.split([' ', ',']).filter(|word| !word.is_empty()).collect();
+    let [weekday, day, month, year, clock, "GMT"] = time[..] else { return value.to_owned() };
+    value.replace(&format!(", {day}-{month}-{year} {clock} "), ", <date> ").replace(weekday, "<weekday>")
 }
 
 /// A built-in page names the product, so its length is told without that name.

@@ -54,7 +54,8 @@ const KNOWN_FIELDS: [(&str, Id); 6] = [
 ];
 
 /// The variables of the tables that a conf may define all the same (nginx's `NGX_HTTP_VAR_CHANGEABLE`).
-const CHANGEABLE: [&str; 4] = ["args", "limit_rate", "invalid_referer", "uid_reset"];
+const CHANGEABLE: [&str; 7] =
+    ["args", "limit_rate", "invalid_referer", "uid_reset", "modern_browser", "ancient_browser", "msie"];
 
 /// Changeable variables whose `set` is more than a value (nginx's `set_handler`).
 const HAVE_SETTERS: [&str; 2] = ["args", "limit_rate"];

@@ -166,14 +166,14 @@ impl Engine {
         }
     }
 
-    pub(super) fn broken(&mut self, conn: &Conn, session: &mut Session, error: &io::Error) -> Need {
+    pub(super) fn broken(&mut self, conn: &mut Conn, session: &mut Session, error: &io::Error) -> Need {
         error_lines::connection_broken(&session.ex, &self.cx(conn, session), error);
         self.cut_short(conn, session);
         Need::Close
     }
 
     /// Counts and logs the response under way, if there is one: no more of it is sent.
-    fn cut_short(&mut self, conn: &Conn, session: &mut Session) {
+    fn cut_short(&mut self, conn: &mut Conn, session: &mut Session) {
         if matches!(conn.state, State::Flush(_)) {
             session.ex.cut_short(session.out.unsent());
             self.finish(conn, session);

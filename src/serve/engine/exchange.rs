@@ -115,8 +115,9 @@ impl Engine {
     }
 
     /// Counts and logs an exchange whose response is queued, sent or given up, and leaves its request behind.
-    pub(super) fn finish(&mut self, conn: &Conn, session: &mut Session) {
+    pub(super) fn finish(&mut self, conn: &mut Conn, session: &mut Session) {
         self.count_request(session);
+        self.look_at_tcp(conn);
         let cx = cx!(self, conn, &session.input[session.start..]);
         self.logs.write(&session.ex, &cx);
         session.start += session.ex.taken();

@@ -96,10 +96,13 @@ impl Response {
             unsatisfied,
             codings,
             charset,
+            is_of_file,
             is_for_navigation,
             is_preflight,
             waiting,
             kept,
+            seen_type,
+            seen_length,
             head,
         } = self;
         head.clear();
@@ -107,6 +110,7 @@ impl Response {
         (*waiting, *kept) = (None, None);
         (*status, *last_modified, *method_refused, *location, *unsatisfied) = Default::default();
         (*charset, *is_for_navigation, *is_preflight) = Default::default();
+        (*is_of_file, *seen_type, *seen_length) = Default::default();
     }
 
     /// The answer to a method that neither files nor views have.

@@ -192,7 +192,8 @@ const VALUES: &[(&str, &str, &str, &str)] = &[
     ("try_files a =x;", "invalid code \"=x\"", "=x", "=STATUS, such as =404"),
     (
         "valid_referers none;",
-        "the \"none\" or \"blocked\" referers are specified in the \"valid_referers\" directive without any valid referer",
+        "the \"none\" or \"blocked\" referers are specified in the \"valid_referers\" directive \
+         without any valid referer",
         "valid_referers",
         "add server_names, a name such as *.example.org, or a ~REGEX",
     ),

@@ -92,7 +92,8 @@ pub fn handbook() -> Site {
         rewrite ^/(?:docs|doc)/(.*)$ /dir/$1 last; \
         rewrite ^/([a-z]+)/page/(\\d+)$ /$1/page.html?n=$2 break; \
         rewrite ^/(.+)\\.php$ /$1 permanent; \
-        location = / { add_header Vary Accept-Language; add_header Content-Language $lang; try_files /index.html =404; } \
+        location = / { add_header Vary Accept-Language; add_header Content-Language $lang; \
+            try_files /index.html =404; } \
         location ~ ^/(?<tongue>en|de|fr)(?<rest>/.*)?$ { add_header Content-Language $tongue always; \
             if ($rest = '') { return 302 /$tongue/; } try_files $rest $rest/index.html /dir$rest =404; } \
         location ~ ^/v(?<major>\\d+)/(?<page>.*)$ { set $shown $page; if ($major = 1) { set $shown old-$page; } \
@@ -427,7 +428,8 @@ pub fn exported_blog() -> Site {
         location ^~ /wp-includes/ { rewrite ^/wp-includes/(.*)$ /assets/$1 break; expires max; } \
         location ~* ^/wp-(?:admin|login) { return 444; } \
         location /posts/ { rewrite ^/posts/(.+)/$ /$1.html break; } \
-        location ~ ^/page/(?<number>\\d+)/$ { try_files /page$number.html /page.html =404; add_header X-Page $number; } \
+        location ~ ^/page/(?<number>\\d+)/$ { try_files /page$number.html /page.html =404; \
+            add_header X-Page $number; } \
         location / { if (-d $request_filename) { rewrite ^([^?]*[^/])$ $1/ permanent; } \
             if ($request_uri ~ ^([^?]+)//+(.*)$) { return 301 $1/$2; } \
             try_files $uri $uri/ $uri.html =404; } }";

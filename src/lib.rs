@@ -101,6 +101,9 @@ pub mod http;
 // Two small TCP services of the same shape, to try a dispatch model without HTTP.
 pub mod stream;
 
+// TLS by rustls: certificates, keys, the choice of them by the client's hello.
+pub mod tls;
+
 // Drives `http` and `stream` over sockets and files, blocking or not, with a file cache and access logs.
 pub mod serve;
 

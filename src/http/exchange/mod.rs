@@ -32,6 +32,7 @@ mod parts;
 pub mod proxied;
 pub mod referer;
 mod response;
+pub mod secure;
 pub mod service_variables;
 pub mod split_clients;
 mod state;

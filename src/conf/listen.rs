@@ -19,12 +19,16 @@ const VALUED: [(&str, &str); 6] = [
 ];
 
 /// The options without a value.
-const WORDS: [&str; 6] = ["default_server", "bind", "reuseport", "deferred", "proxy_protocol", "multipath"];
+const WORDS: [&str; 7] = ["default_server", "ssl", "bind", "reuseport", "deferred", "proxy_protocol", "multipath"];
+
+/// Those of them that `stream` has not.
+const HTTP_WORDS: [&str; 2] = ["default_server", "ssl"];
+
+/// The advice about `ssl` in `stream`.
+const PLAIN_STREAM: &str = "connections of \"stream\" are plain: let a proxy in front speak TLS";
 
 /// Options of nginx that drover lacks, and advice about each.
-const MISSING: [(&str, &str); 4] = [
-    ("ssl", "drover does not speak TLS yet: put a TLS-terminating proxy in front and listen plainly"),
-    ("http2", "drover does not speak HTTP/2 yet: leave \"http2\" out, clients use HTTP/1.1"),
+const MISSING: [(&str, &str); 2] = [
     ("quic", "drover does not speak HTTP/3 yet: leave \"quic\" out, clients use HTTP/1.1"),
     ("spdy", "clients have given SPDY up: leave \"spdy\" out"),
 ];
@@ -38,6 +42,10 @@ pub struct Listen {
     pub default_server: bool,
     /// Whether a connection begins with a header of the PROXY protocol.
     pub proxy_protocol: bool,
+    /// Whether clients speak TLS.
+    pub ssl: bool,
+    /// Whether `http2` stands here, nginx's older spelling of the directive.
+    pub http2: bool,
     /// Options of the socket itself, which a single `listen` of an address may set.
     pub options: Option<ListenOptions>,
     /// The place of the address in the conf.
@@ -157,12 +165,12 @@ impl Listen {
     /// The address of a server without a `listen`.
     pub fn fallback(port: u16, span: Span) -> Listen {
         let addr = Addr::from(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
-        Listen { addr, default_server: false, proxy_protocol: false, options: None, span }
+        Listen { addr, default_server: false, proxy_protocol: false, ssl: false, http2: false, options: None, span }
     }
 
     /// Parses a `listen` into those of its server: the address, or one for each port of a range, and the options.
     /// `default_server` exists in `http` only, where servers share addresses.
-    pub fn parse_into(args: &Args, listens: &mut Vec<Listen>) -> Result<(), Error> {
+    pub fn parse_into(args: &mut Args, listens: &mut Vec<Listen>) -> Result<(), Error> {
         let text = args.str(0)?;
         let addrs = parse_addrs(text).map_err(|what| bad_address(args, text, what))?;
         for addr in addrs {
@@ -178,16 +186,27 @@ impl Listen {
         Ok(())
     }
 
-    fn option(&mut self, args: &Args, i: usize) -> Result<(), Error> {
+    fn option(&mut self, args: &mut Args, i: usize) -> Result<(), Error> {
         let text = args.str(i)?;
-        if matches!(text, "default_server" | "default") && args.context() == Contexts::SERVER {
-            self.default_server = true;
-            return Ok(());
+        let in_http = args.context() == Contexts::SERVER;
+        match text {
+            "default_server" | "default" if in_http => self.default_server = true,
+            "proxy_protocol" => self.proxy_protocol = true,
+            "ssl" if in_http => self.ssl = true,
+            "http2" if in_http => {
+                // nginx's words (ngx_http_core_listen).
+                let advice = "use the \"http2\" directive instead";
+                args.warn(i, format!("the \"listen ... http2\" directive is deprecated, {advice}"));
+                self.http2 = true;
+            }
+            _ => return self.socket_option(args, i),
         }
-        if text == "proxy_protocol" {
-            self.proxy_protocol = true;
-            return Ok(());
-        }
+        Ok(())
+    }
+
+    /// An option of the socket itself.
+    fn socket_option(&mut self, args: &Args, i: usize) -> Result<(), Error> {
+        let text = args.str(i)?;
         let (name, value) = text.split_once('=').unwrap_or((text, ""));
         let usage = VALUED.iter().find(|(valued, _)| *valued == name).map(|(_, usage)| *usage);
         let invalid = || args.bad(i, format!("invalid {name} \"{text}\"")).help(usage.unwrap_or_default());
@@ -245,10 +264,14 @@ fn not_supported(args: &Args, i: usize) -> Error {
 
 fn unknown_option(args: &Args, i: usize) -> Error {
     let text = args.opt_str(i).unwrap_or_default();
+    if text == "ssl" {
+        let message = "the \"ssl\" parameter of \"listen\" is not supported in \"stream\"";
+        return args.bad(i, message).help(PLAIN_STREAM);
+    }
     let error = args.bad(i, format!("invalid parameter \"{text}\""));
     let name = text.split('=').next().unwrap_or_default();
     let in_http = args.context() == Contexts::SERVER;
-    let words = WORDS.into_iter().filter(|word| in_http || *word != "default_server");
+    let words = WORDS.into_iter().filter(|word| in_http || !HTTP_WORDS.contains(word));
     let known = VALUED.iter().map(|(name, _)| *name).chain(words).chain(MISSING.iter().map(|(name, _)| *name));
     let near = did_you_mean(name, known);
     if let Some((_, usage)) = VALUED.iter().find(|(valued, _)| Some(*valued) == near) {

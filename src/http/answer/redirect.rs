@@ -11,11 +11,11 @@ pub static ABSOLUTE_REDIRECT: Setting<bool> = Setting::flag("absolute_redirect")
     .default("on")
     .about("Whether redirects to a path name scheme, host and port too.");
 
-/// `port_in_redirect`: whether absolute redirects name a port other than 80.
+/// `port_in_redirect`: whether absolute redirects name a port other than the scheme's own.
 pub static PORT_IN_REDIRECT: Setting<bool> = Setting::flag("port_in_redirect")
     .contexts(Contexts::HTTP_ALL)
     .default("on")
-    .about("Whether absolute redirects name the port the client connected to, when it is not 80.");
+    .about("Whether absolute redirects name the port the client connected to, when it is not 80, or 443 under TLS.");
 
 /// `server_name_in_redirect`: whether absolute redirects name the server's first name instead of the request's host.
 pub static SERVER_NAME_IN_REDIRECT: Setting<bool> = Setting::flag("server_name_in_redirect")
@@ -40,7 +40,8 @@ pub(in crate::http) fn absolute(ex: &Exchange, cx: &Cx, mut target: Vec<u8>) -> 
     if target.first() != Some(&b'/') || !*scope.get(&ABSOLUTE_REDIRECT) {
         return as_it_is(target);
     }
-    let mut out = b"http://".to_vec();
+    let (scheme, own_port) = if cx.tls().is_some() { ("https://", 443) } else { ("http://", 80) };
+    let mut out = scheme.as_bytes().to_vec();
     let host = ex.head.host.of(cx.input);
     let name = &ex.server_of(cx).name;
     if *scope.get(&SERVER_NAME_IN_REDIRECT) && !name.is_empty() {
@@ -57,7 +58,7 @@ pub(in crate::http) fn absolute(ex: &Exchange, cx: &Cx, mut target: Vec<u8>) -> 
         return as_it_is(target);
     }
     let port = cx.conf.bound_addr(cx.conn.bound).port();
-    if let Some(port) = port.filter(|port| *port != 80 && *scope.get(&PORT_IN_REDIRECT)) {
+    if let Some(port) = port.filter(|port| *port != own_port && *scope.get(&PORT_IN_REDIRECT)) {
         let _ = write!(out, ":{port}");
     }
     out.extend_from_slice(&target);

@@ -1,6 +1,7 @@
 //! The surroundings of an exchange: the conf with the functions bound to it, the time, the connection, the ledger.
 
 use super::flow::Flow;
+use super::secure::{ClientCheck, Transport};
 use super::state::Exchange;
 use crate::conf;
 use crate::event::Clock;
@@ -44,6 +45,8 @@ pub struct HttpConf {
     notice: Option<conf::Error>,
     marks_by_address: bool,
     gzip_cache: Option<Arc<GzipCache>>,
+    /// Whether clients are asked for a certificate, by the servers' indices.
+    client_checks: Vec<ClientCheck>,
 }
 
 /// A variable of the tables, as nginx's manual calls those that a conf need not define. Its function appends the value,
@@ -151,7 +154,23 @@ impl HttpConf {
             notice: None,
             marks_by_address: false,
             gzip_cache: None,
+            client_checks: Vec::new(),
         }
+    }
+
+    /// Says whether clients are asked for a certificate, by the servers' indices.
+    pub fn set_client_checks(&mut self, checks: Vec<ClientCheck>) {
+        self.client_checks = checks;
+    }
+
+    /// Whether a server asks clients for a certificate.
+    pub(in crate::http) fn client_check(&self, server: usize) -> ClientCheck {
+        self.client_checks.get(server).copied().unwrap_or_default()
+    }
+
+    /// Whether a variable of the conf shows the lists of a client's hello, which are then kept.
+    pub fn shows_offers(&self) -> bool {
+        ["ssl_ciphers", "ssl_curves"].iter().any(|name| self.block.variables.is_used(name))
     }
 
     /// The content handler of a location.
@@ -283,6 +302,8 @@ pub struct ConnInfo {
     pub accept_delay_ms: Option<u32>,
     /// The state under which the ledger counts this connection.
     pub published: Stage,
+    /// Whether it speaks TLS.
+    pub transport: Transport,
 }
 
 impl ConnInfo {
@@ -300,6 +321,7 @@ impl ConnInfo {
             tcp: None,
             accept_delay_ms,
             published,
+            transport: Transport::Plain,
         }
     }
 }

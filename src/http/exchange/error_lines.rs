@@ -112,27 +112,39 @@ impl fmt::Display for Said<'_> {
             (Reject::EncodingNotChunked | Reject::UnknownEncoding, _) => {
                 write!(f, ": {}", Quoted(head.known(input, Id::TransferEncoding).unwrap_or_default()))
             }
+            (Reject::InvalidMethod, _) if input.starts_with(TLS_RECORD) => {
+                f.write_str(": it begins a handshake of TLS, and this address has no \"ssl\"")
+            }
             _ => Ok(()),
         }
     }
 }
 
+/// The first bytes of a record of TLS that holds a ClientHello.
+const TLS_RECORD: &[u8] = &[22, 3];
+
 /// A connection on which no request has begun, in the words of `ngx_http_log_error`.
-struct Before<'a>(&'a Cx<'a>);
+struct Before<'a> {
+    cx: &'a Cx<'a>,
+    doing: &'static str,
+}
+
+const READING_PROXY_HEADER: &str = "while reading PROXY protocol";
+const HANDSHAKING: &str = "while SSL handshaking";
 
 impl Origin for Before<'_> {
     fn log(&self) -> LogRef {
-        let Before(cx) = self;
-        cx.conf.location(cx.conf.server(cx.conf.default_server(cx.conn.bound)).own).error_log
+        let cx = self.cx;
+        cx.conf.location(cx.conf.server(cx.first_server()).own).error_log
     }
 
     fn connection(&self) -> u64 {
-        self.0.conn.number
+        self.cx.conn.number
     }
 
     fn context(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Before(cx) = self;
-        f.write_str(" while reading PROXY protocol")?;
+        let Before { cx, doing } = self;
+        write!(f, " {doing}")?;
         match cx.conn.peer.ip() {
             Some(ip) => write!(f, ", client: {ip}")?,
             None => write!(f, ", client: unix:")?,
@@ -143,17 +155,77 @@ impl Origin for Before<'_> {
 
 /// The header of the PROXY protocol is none.
 pub fn proxy_header_broken(cx: &Cx, broken: &Broken) {
-    log::error!(at: Before(cx), "{broken}");
+    log::error!(at: Before { cx, doing: READING_PROXY_HEADER }, "{broken}");
 }
 
 /// The header of the PROXY protocol did not come in time.
 pub fn proxy_header_timed_out(cx: &Cx) {
-    log::info!(at: Before(cx), "client timed out (110: Connection timed out)");
+    log::info!(at: Before { cx, doing: READING_PROXY_HEADER }, "client timed out (110: Connection timed out)");
 }
 
 /// The connection broke in front of the header of the PROXY protocol.
 pub fn proxy_header_unread(cx: &Cx, error: &io::Error) {
-    log::info!(at: Before(cx), "connection to client failed ({})", ErrnoText(error));
+    log::info!(at: Before { cx, doing: READING_PROXY_HEADER }, "connection to client failed ({})", ErrnoText(error));
+}
+
+/// The handshake of TLS has failed; a failure that no client should be able to cause is `critical`
+/// (`ngx_ssl_connection_error`).
+pub fn handshake_failed(cx: &Cx, critical: bool, why: &dyn fmt::Display) {
+    let level = if critical { Level::Crit } else { Level::Info };
+    log::emit!(level, at: Before { cx, doing: HANDSHAKING }, "SSL_do_handshake() failed (SSL: {why})");
+}
+
+/// The client has gone before its handshake was over, or before it began.
+pub fn handshake_abandoned(cx: &Cx, has_begun: bool, error: Option<&io::Error>) {
+    let at = Before { cx, doing: HANDSHAKING };
+    match error {
+        Some(error) if has_begun => {
+            log::info!(at: at, "peer closed connection in SSL handshake ({})", ErrnoText(error));
+        }
+        Some(error) => log::info!(at: at, "recv() failed ({})", ErrnoText(error)),
+        None if has_begun => log::info!(at: at, "peer closed connection in SSL handshake"),
+        None => log::info!(at: at, "client closed connection"),
+    }
+}
+
+/// The conf rejects the handshakes of this name (`ssl_reject_handshake`).
+pub fn handshake_rejected(cx: &Cx) {
+    log::info!(at: Before { cx, doing: HANDSHAKING }, "handshake rejected");
+}
+
+/// The handshake took too long.
+pub fn handshake_timed_out(cx: &Cx) {
+    log::info!(at: Before { cx, doing: HANDSHAKING }, "client timed out (110: Connection timed out)");
+}
+
+/// What the client sends within TLS can't be read.
+pub fn records_broken(ex: &Exchange, cx: &Cx, why: &dyn fmt::Display) {
+    log::info!(at: here(ex, cx), "SSL_read() failed (SSL: {why})");
+}
+
+/// The request is for a server that asks for a certificate, and the hello has named another.
+pub fn misdirected(ex: &Exchange, cx: &Cx) {
+    let doing = Phase::Headers.to_string();
+    let what = "client attempted to request the server name different from the one that was negotiated";
+    log::info!(at: Here { ex, cx, doing }, "{what}");
+}
+
+/// The client speaks HTTP where it should speak TLS.
+pub(super) fn plain_at_tls(ex: &Exchange, cx: &Cx) {
+    let doing = Phase::Headers.to_string();
+    log::info!(at: Here { ex, cx, doing }, "client sent plain HTTP request to HTTPS port");
+}
+
+/// The client's certificate does not fit.
+pub(super) fn client_certificate_failed(ex: &Exchange, cx: &Cx, number: i32, reason: &str) {
+    let doing = Phase::Headers.to_string();
+    log::info!(at: Here { ex, cx, doing }, "client SSL certificate verify error: ({number}:{reason})");
+}
+
+/// The client has sent no certificate.
+pub(super) fn no_client_certificate(ex: &Exchange, cx: &Cx) {
+    let doing = Phase::Headers.to_string();
+    log::info!(at: Here { ex, cx, doing }, "client sent no required SSL certificate");
 }
 
 /// The conf asks for a TLV of the PROXY protocol by a name that there is not, or the header's lengths are wrong.

@@ -329,7 +329,6 @@ pub static VARIABLES: &[Embedded] = &[
     Embedded::client("document_uri", "same as $uri", |ex, _, out| put(out, Some(&ex.target.uri))),
     Embedded::client("host", "host of the target, else of Host, else the server's name", host),
     Embedded::ours("hostname", "name of the machine", |_, cx, out| put(out, Some(cx.conf.hostname.as_bytes()))),
-    Embedded::ours("https", "\"on\" under TLS, else empty", |_, _, _| true),
     Embedded::ours("http2", "empty: there is no HTTP/2", |_, _, _| true),
     Embedded::client("fastcgi_script_name", "same as $uri", |ex, _, out| put(out, Some(&ex.target.uri))),
     Embedded::ours("is_request_port", "\":\" if there is a $request_port, else empty", |ex, _, out| {
@@ -392,7 +391,6 @@ pub static VARIABLES: &[Embedded] = &[
     Embedded::client("request_uri", "the target as it came, from its path on, with its query", |ex, cx, out| {
         put(out, Some(ex.head.uri(cx.input)))
     }),
-    Embedded::ours("scheme", "http", |_, _, out| put(out, Some(b"http"))),
     Embedded::ours("server_addr", "the address the client connected to", |_, cx, out| {
         cx.conn.local.as_ref().is_some_and(|addr| ip(out, addr))
     }),

@@ -23,5 +23,6 @@ pub mod request_fields;
 mod request_line;
 pub mod status;
 pub mod uid;
+pub mod tls_names;
 pub mod uri;
 pub mod utf8;

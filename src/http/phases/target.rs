@@ -49,7 +49,7 @@ pub(super) fn find_for_refused(ex: &mut Exchange, cx: &Cx, reject: Reject) {
         host if !host.is_empty() && reject.phase() != Phase::RequestLine => {
             select_server(ex, cx, host);
         }
-        _ => set_server(ex, cx, cx.conf.default_server(cx.conn.bound)),
+        _ => set_server(ex, cx, cx.first_server()),
     }
 }
 

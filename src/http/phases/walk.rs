@@ -12,6 +12,7 @@ use super::{
     index, internal, limit_conn, limit_req, random_index, realip, rewrite, satisfy, static_files, target, try_files,
 };
 use crate::http::answer::{addition, cors, response};
+use crate::http::exchange::secure::{self, Transport};
 use crate::http::exchange::{Action, Answer, Coded, Cx, Exchange, Flow, Found, Listed, LookupKind, Progress};
 use crate::http::exchange::{error_lines, keep_alive, limits};
 use crate::http::message::head::Method;
@@ -115,16 +116,17 @@ const MAX_INTERNAL_REDIRECTS: u8 = 10;
 impl Exchange {
     /// Takes the input as far as it goes: parses the head and, once it is whole, walks the request.
     pub fn request(&mut self, cx: &Cx, out: &mut Vec<u8>) -> Action {
-        let default = cx.conf.default_server(cx.conn.bound);
-        match request::parse(&mut self.head, cx.input, &limits::head_limits(cx.conf.server(default))) {
+        let first = cx.first_server();
+        match request::parse(&mut self.head, cx.input, &limits::head_limits(cx.conf.server(first))) {
             Ok(Parse::Partial) => {
                 // The lines about a client that leaves now are those of this server.
-                target::set_server(self, cx, default);
+                target::set_server(self, cx, first);
                 Action::Read
             }
             Ok(Parse::Complete(len)) => {
                 self.account.head_len = len;
                 let flow = match understand(self, cx) {
+                    Ok(_) if let Some(refused) = self.refuse_connection(cx) => refused,
                     // Whatever the conf says (nginx: ngx_http_process_request_header).
                     Ok(_) if matches!(self.head.method, Method::Trace | Method::Connect) => {
                         error_lines::method_refused(self, cx);
@@ -189,6 +191,22 @@ impl Exchange {
         let Progress::Wait { phase } = self.progress else { return Action::Close };
         let flow = run_phases(self, cx, phase);
         walk(self, cx, out, flow)
+    }
+
+    /// The answer to a request whose connection is not as its server wants it; nginx gives the connection up with it.
+    fn refuse_connection(&mut self, cx: &Cx) -> Option<Flow> {
+        if matches!(cx.conn.transport, Transport::Plain) {
+            return None;
+        }
+        let status = if secure::is_misdirected(self, cx) {
+            target::set_server(self, cx, cx.first_server());
+            error_lines::misdirected(self, cx);
+            421
+        } else {
+            secure::refused(self, cx)?
+        };
+        self.give_up();
+        Some(Flow::Answer(Answer::Error(status)))
     }
 
     /// Answers without the request being understood, and gives the connection up.

@@ -1,6 +1,6 @@
 //! The `http` block, compiled: sockets, the servers reached through each, their locations.
 
-use super::bound::Bound;
+use super::bound::{Asked, Bound};
 use super::captured::Captured;
 use super::limit_except::{LIMIT_EXCEPT, LimitExcept};
 use super::listen::{LISTEN, TCP_NODELAY};
@@ -96,7 +96,7 @@ impl HttpBlock {
             Some(name) => name.text.strip_prefix('.').unwrap_or(&name.text).to_owned(),
             None => String::new(),
         };
-        self.servers.push(Server { scope: node.scope.clone(), name, locations, own, script });
+        self.servers.push(Server { scope: node.scope.clone(), span: node.span, name, locations, own, script });
         let said = node.scope.get(&LISTEN);
         if said.is_empty() && node.is_whole {
             let port = if crate::os::users::is_root() { 80 } else { 8000 };
@@ -219,7 +219,23 @@ impl HttpBlock {
 
     /// Whether a connection of a listen address begins with a header of the PROXY protocol.
     pub fn expects_proxy_header(&self, bound: usize) -> bool {
-        self.bounds[bound].protocols.proxy
+        self.bounds[bound].protocols.has(Asked::PROXY)
+    }
+
+    /// Whether the clients of a listen address speak TLS.
+    pub fn is_tls(&self, bound: usize) -> bool {
+        self.bounds[bound].protocols.has(Asked::TLS)
+    }
+
+    /// The default servers, and the other servers, of the listen addresses whose clients speak TLS.
+    pub fn tls_servers(&self) -> impl Iterator<Item = (usize, &[usize])> {
+        let bounds = self.bounds.iter().filter(|bound| bound.protocols.has(Asked::TLS));
+        bounds.map(|bound| (bound.default, bound.servers()))
+    }
+
+    /// All servers of the conf, in their order.
+    pub fn all_servers(&self) -> &[Server] {
+        &self.servers
     }
 
     /// The server of a listen address that answers when the host names none.

@@ -23,30 +23,60 @@ pub(super) struct Bound {
     pub(super) protocols: Protocols,
 }
 
-/// The protocols below HTTP that the `listen` lines of an address ask for: all of them together count.
+/// The protocols that the `listen` lines of an address ask for: all of them together count.
 #[derive(Debug, Default)]
 pub(super) struct Protocols {
-    /// A connection begins with a header of the PROXY protocol.
-    pub(super) proxy: bool,
+    asked: Asked,
     /// The protocols that another line is compared with (nginx's `protocols`, once `protocols_set`).
-    said: Option<bool>,
+    said: Option<Asked>,
     is_changed: bool,
 }
 
+bitflags::bitflags! {
+    /// The protocols of one line.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub(super) struct Asked: u8 {
+        /// A connection begins with a header of the PROXY protocol.
+        const PROXY = 1;
+        /// Clients speak TLS.
+        const TLS = 2;
+        /// The older spelling of `http2`.
+        const HTTP2 = 4;
+    }
+}
+
+impl From<&Listen> for Asked {
+    fn from(listen: &Listen) -> Asked {
+        let said = [(listen.proxy_protocol, Asked::PROXY), (listen.ssl, Asked::TLS), (listen.http2, Asked::HTTP2)];
+        said.into_iter().filter(|(is_said, _)| *is_said).map(|(_, asked)| asked).collect()
+    }
+}
+
 impl Protocols {
+    fn new(asked: Asked) -> Protocols {
+        Protocols { asked, ..Protocols::default() }
+    }
+
+    /// Whether a line asks for all of these.
+    pub(super) fn has(&self, asked: Asked) -> bool {
+        self.asked.contains(asked)
+    }
+
     /// Adds those of another line. Returns whether the two disagree in a way that can't be meant
     /// (`ngx_http_add_addresses`). `is_socket_set`: an earlier line has options of the socket; `sets_socket`: this one.
-    fn add(&mut self, proxy: bool, is_socket_set: bool, sets_socket: bool) -> bool {
-        let before = self.proxy;
-        let differs = self.said.is_some_and(|said| said != proxy);
-        let is_odd = match (before, proxy) {
-            (false, true) => is_socket_set && !sets_socket || self.is_changed,
-            (true, false) => sets_socket || differs,
-            _ => sets_socket && self.is_changed || differs,
+    fn add(&mut self, asked: Asked, is_socket_set: bool, sets_socket: bool) -> bool {
+        let before = self.asked;
+        let differs = self.said.is_some_and(|said| said != asked);
+        let (is_odd, said) = if !before.contains(asked) {
+            (is_socket_set && !sets_socket || self.is_changed || !asked.contains(before), before)
+        } else if before != asked {
+            (sets_socket || differs, asked)
+        } else {
+            (sets_socket && self.is_changed || differs, asked)
         };
-        self.said = Some(before && proxy);
-        self.is_changed |= before != proxy;
-        self.proxy |= proxy;
+        self.said = Some(said);
+        self.is_changed |= before != asked;
+        self.asked |= asked;
         is_odd
     }
 }
@@ -69,7 +99,7 @@ impl Bound {
             options: None,
             span: listen.span,
             names: ServerNames::default(),
-            protocols: Protocols { proxy: listen.proxy_protocol, ..Protocols::default() },
+            protocols: Protocols::new(listen.into()),
         }
     }
 
@@ -95,7 +125,7 @@ impl Bound {
                 self.options = Some((options.clone(), listen.span));
             }
         }
-        let is_odd = !is_first && self.protocols.add(listen.proxy_protocol, is_socket_set, listen.options.is_some());
+        let is_odd = !is_first && self.protocols.add(listen.into(), is_socket_set, listen.options.is_some());
         let warning = || conf::Error::at(listen.span, format!("protocol options redefined for {}", self.addr));
         is_odd.then(warning)
     }
@@ -108,7 +138,7 @@ impl Bound {
         if self.servers.len() < 2 && !self.servers.iter().any(has_regex) {
             return;
         }
-        for server in std::mem::take(&mut self.servers) {
+        for server in self.servers.iter().copied() {
             let names = names_of(server).iter().map(|name| (name.text.as_str(), name.span));
             // A server without names has the empty one: it answers requests without a host.
             let unnamed = names_of(server).is_empty().then_some(("", self.span));
@@ -128,6 +158,11 @@ impl Bound {
                 }
             }
         }
+    }
+
+    /// The servers of the address, in the order of the conf.
+    pub(super) fn servers(&self) -> &[usize] {
+        &self.servers
     }
 
     /// The server for a host, as the request names it; a regex among the names leaves its captures.
@@ -155,21 +190,24 @@ mod tests {
     /// The warnings are those of nginx 1.28.3.
     #[test]
     fn lines_of_an_address_agree_on_its_protocols_or_look_odd() {
-        let odd = |first: bool, others: &[(bool, bool)]| {
-            let mut protocols = Protocols { proxy: first, ..Protocols::default() };
+        let (none, proxy) = (Asked::empty(), Asked::PROXY);
+        let odd = |first: Asked, others: &[(Asked, bool)]| {
+            let mut protocols = Protocols::new(first);
             let mut is_set = false;
-            let mut add = |(proxy, sets): &(bool, bool)| {
-                let is_odd = protocols.add(*proxy, is_set, *sets);
+            let mut add = |(asked, sets): &(Asked, bool)| {
+                let is_odd = protocols.add(*asked, is_set, *sets);
                 is_set |= *sets;
                 is_odd
             };
             others.iter().map(&mut add).collect::<Vec<_>>()
         };
-        assert_eq!(odd(true, &[(false, false), (false, false)]), [false, false], "the first says it for all");
-        assert_eq!(odd(false, &[(true, false), (false, false)]), [false, false]);
-        assert_eq!(odd(false, &[(true, false), (true, false)]), [false, true]);
-        assert_eq!(odd(true, &[(false, true)]), [true]);
-        assert_eq!(odd(false, &[(false, true), (true, false)]), [false, true]);
-        assert_eq!(odd(true, &[(true, false), (false, false)]), [false, true]);
+        assert_eq!(odd(proxy, &[(none, false), (none, false)]), [false, false], "the first says it for all");
+        assert_eq!(odd(none, &[(proxy, false), (none, false)]), [false, false]);
+        assert_eq!(odd(none, &[(proxy, false), (proxy, false)]), [false, true]);
+        assert_eq!(odd(proxy, &[(none, true)]), [true]);
+        assert_eq!(odd(none, &[(none, true), (proxy, false)]), [false, true]);
+        assert_eq!(odd(proxy, &[(proxy, false), (none, false)]), [false, true]);
+        assert_eq!(odd(Asked::TLS, &[(proxy, false)]), [true], "one more and one less");
+        assert_eq!(odd(Asked::TLS, &[(Asked::TLS | Asked::HTTP2, false)]), [false]);
     }
 }

@@ -6,11 +6,12 @@ use crate::conf::{self, Contexts, Listen, Setting};
 pub static LISTEN: Setting<Vec<Listen>> = Setting::many(&["listen"], |args, listens| Listen::parse_into(args, listens))
 .contexts(Contexts::SERVER)
 .args(1, usize::MAX)
-.syntax("ADDRESS[:PORT] | PORT | unix:PATH [default_server] [proxy_protocol] [OPTION ...]")
+.syntax("ADDRESS[:PORT] | PORT | unix:PATH [default_server] [ssl] [proxy_protocol] [OPTION ...]")
 .local()
 .about(
     "Where the server is reached: `8080`, `127.0.0.1:8080`, `[::]:80`, `*:80`, `localhost:80`, `unix:/run/site.sock`. \
      `default_server` answers requests whose Host no server names. \
+     `ssl`: clients speak TLS, with the server's `ssl_certificate`. \
      `proxy_protocol`: each connection begins with a header of the PROXY protocol, version 1 or 2, which says who the \
      client is; it is believed where `real_ip_header proxy_protocol` says so. Options of the socket: backlog=N, \
      reuseport, deferred, multipath (Multipath TCP; a kernel without it ends the start), ipv6only=on|off, \

@@ -2,7 +2,7 @@
 
 use super::route::Locations;
 use super::script::Script;
-use crate::conf::{self, Contexts, Scope, Section};
+use crate::conf::{self, Contexts, Scope, Section, Span};
 
 /// `server` in `http`: the block of a virtual server.
 pub static SERVER: Section = Section::new("server")
@@ -16,6 +16,8 @@ pub static SERVER: Section = Section::new("server")
 pub struct Server {
     /// The settings of the server, inherited ones included.
     pub scope: Scope,
+    /// The place of the block in the conf.
+    pub span: Span,
     /// The first of its names, `$server_name`.
     pub name: String,
     pub(in crate::http) locations: Locations<usize>,

@@ -17,7 +17,7 @@ use crate::master::{self, Loader, Source as Conf, client};
 use crate::os::Failure;
 use crate::os::signals::Signal;
 use crate::os::users::Credentials;
-use crate::{serve, stream, worker};
+use crate::{serve, stream, tls, worker};
 use options::{Action, Command, Options, Source};
 
 /// Runs the program. Returns its exit code: 0, or 1 after an error.
@@ -91,7 +91,8 @@ fn hint_of_port(source: &Source) -> Option<String> {
 pub fn registry() -> Registry {
     let single: [&[&'static dyn Entry]; 4] =
         [master::DIRECTIVES, worker::DIRECTIVES, log::DIRECTIVES, dispatch::settings::DIRECTIVES];
-    let lists: Vec<_> = [&single[..], http::DIRECTIVES, &[stream::DIRECTIVES], serve::DIRECTIVES].concat();
+    let lists: Vec<_> =
+        [&single[..], http::DIRECTIVES, tls::DIRECTIVES, &[stream::DIRECTIVES], serve::DIRECTIVES].concat();
     Registry::new(&lists)
 }
 

@@ -14,7 +14,6 @@ const ALL: Contexts = Contexts::HTTP_ALL;
 const GROWING: &str = "Tables grow as they must.";
 const NO_AIO: &str = "Files are sent from the page cache, without helper threads or asynchronous reads.";
 const ONE_WRITE: &str = "A response leaves in as few writes as its size allows.";
-const NO_TLS_TUNING: &str = "Without TLS there is nothing to tune.";
 const NO_HTTP2: &str = "Without HTTP/2 there is nothing to tune.";
 
 const FILES_ONLY: &str = "drover serves files and passes nothing on: put a proxy such as nginx or HAProxy in front \
@@ -24,7 +23,6 @@ const NO_REWRITING: &str = "Files are sent as they are: do this when the site is
 const READ_ONLY: &str = "drover never changes files: upload by other means.";
 const GZIP_ONLY: &str = "responses are compressed as gzip only (\"gzip on\"): make .br or .zst files \
     when the site is built, and say \"brotli_static on\" or \"zstd_static on\".";
-const YET_TLS: &str = "drover does not speak TLS yet: let a proxy in front do it, and listen without \"ssl\".";
 const YET_HTTP2: &str = "drover does not speak HTTP/2 or HTTP/3 yet: leave it out; clients use HTTP/1.1.";
 const YET_GEOIP: &str = "drover does not read GeoIP databases: \"geo\" takes the nets themselves, from a file as well.";
 const YET_ACCESS: &str = "drover does not check this yet, and won't serve what it should guard: use \"allow\" and \
@@ -94,7 +92,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     &Inert::new("debug_points", MAIN, (1, 1), "There are no debug points."),
     &Inert::new("env", MAIN, (1, 1), "Nothing in a worker reads the environment."),
     &Inert::new("thread_pool", MAIN, (2, 3), NO_AIO),
-    &Inert::new("ssl_engine", MAIN, (1, 1), NO_TLS_TUNING),
+    &Inert::new("ssl_engine", MAIN, (1, 1), "TLS needs no device."),
     &Inert::new("worker_aio_requests", EVENTS, (1, 1), NO_AIO),
     &Inert::new("epoll_events", EVENTS, (1, 1), "How many events a turn of the loop takes is fixed."),
     &Inert::new("debug_connection", EVENTS, (1, 1), "The debug log is not chosen by address: `error_log FILE debug`."),
@@ -124,31 +122,6 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         "Memory of a connection is reused by the next, whatever its size.",
     ),
     &Inert::new("open_file_cache_events", ALL, (1, 1), "Linux has no such events: nginx does not use it there either."),
-    &Inert::new("ssl_protocols", SERVERS, (1, usize::MAX), NO_TLS_TUNING),
-    &Inert::new("ssl_session_cache", SERVERS, (1, 2), NO_TLS_TUNING),
-    &Inert::new("ssl_certificate_cache", SERVERS, (1, 3), NO_TLS_TUNING),
-    &Inert::new("ssl_conf_command", SERVERS, (2, 2), NO_TLS_TUNING),
-    &Inert::family(
-        &[
-            "ssl_buffer_size",
-            "ssl_ciphers",
-            "ssl_dhparam",
-            "ssl_early_data",
-            "ssl_ecdh_curve",
-            "ssl_prefer_server_ciphers",
-            "ssl_session_ticket_key",
-            "ssl_session_tickets",
-            "ssl_session_timeout",
-            "ssl_stapling",
-            "ssl_stapling_file",
-            "ssl_stapling_responder",
-            "ssl_stapling_verify",
-            "ssl_trusted_certificate",
-        ],
-        SERVERS,
-        (1, 1),
-        NO_TLS_TUNING,
-    ),
     &Inert::family(
         &[
             "http2_body_preread_size",
@@ -244,20 +217,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         ],
         GZIP_ONLY,
     ),
-    &Refused::family(
-        &[
-            "ssl_certificate",
-            "ssl_certificate_key",
-            "ssl_client_certificate",
-            "ssl_crl",
-            "ssl_ocsp_cache",
-            "ssl_ocsp_responder",
-            "ssl_password_file",
-            "ssl_verify_depth",
-        ],
-        YET_TLS,
-    ),
-    &Refused::family(&["ssl", "ssl_ocsp", "ssl_reject_handshake", "ssl_verify_client"], YET_TLS).but("off"),
+    &Refused::new("ssl", "it stands in \"listen\" now: listen 443 ssl;").but("off"),
     &Refused::family(
         &["http2", "http2_push", "http2_push_preload", "http3", "http3_*", "quic_gso", "quic_retry"],
         YET_HTTP2,
@@ -297,14 +257,14 @@ mod tests {
 
     #[test]
     fn what_is_inert_is_checked_and_named_in_one_notice() {
-        let text = "pcre_jit on;\nhttp { types_hash_max_size 4096;\n types_hash_max_size 4096; ssl_protocols a b c; }";
+        let text = "pcre_jit on;\nhttp { types_hash_max_size 4096;\n types_hash_max_size 4096; http2_chunk_size 8k; }";
         let conf = conf::parse(&registry(), text).unwrap();
         let [warning] = &conf.warnings[..] else { panic!("{:?}", conf.warnings) };
         assert!(warning.notice);
         assert_eq!(
             warning.error.sentence(),
             "without effect here, and not needed: \"pcre_jit\" in conf:1, \"types_hash_max_size\" in conf:2, \
-             \"ssl_protocols\" in conf:3"
+             \"http2_chunk_size\" in conf:3"
         );
         let sentence = |text| conf::parse(&registry(), text).unwrap_err().sentence();
         assert_eq!(sentence("pcre_jit;"), "invalid number of arguments in \"pcre_jit\" directive in conf:1");
@@ -338,7 +298,7 @@ mod tests {
             ("http { ssi off { } }", "site is built"),
             ("http { geoip_country x; }", "\"geo\""),
             ("http { brotli on; }", "brotli_static"),
-            ("http { ssl_certificate x; }", "TLS"),
+            ("http { ssl on; }", "listen"),
             ("mail { }", "passes nothing on"),
         ] {
             let error = conf::parse(&registry(), text).unwrap_err();

@@ -1,5 +1,5 @@
 //! Memory that all processes of the service share: the ledger of counters, and in it the accept mutex; the zones in
-//! which clients are counted.
+//! which clients are counted; the keys of TLS tickets.
 
 mod accept_mutex;
 mod counter;
@@ -8,6 +8,7 @@ pub mod histogram;
 mod hold;
 mod ledger;
 mod text;
+mod ticket_keys;
 mod zone;
 
 pub use accept_mutex::{AcceptMutex, MutexState, Word};
@@ -17,6 +18,7 @@ pub use hold::{Hold, NoHold};
 pub use ledger::NAME as LEDGER_NAME;
 pub use ledger::{Header, Ledger, Role, SLOTS, Slot, Sums, Tally};
 pub use text::Text;
+pub use ticket_keys::{TicketKey, TicketKeys};
 pub use zone::{Entry, State, Table, Zone};
 
 /// The highest value of `worker_processes`. The ledger has slots for the workers and dispatchers of two generations,

@@ -251,6 +251,11 @@ impl HttpBlock {
         self.bounds[bound].select_server(host, captures)
     }
 
+    /// The servers, at the indices that [`HttpBlock::select_server`] and [`HttpBlock::default_server`] return.
+    pub fn all_servers(&self) -> &[Server] {
+        &self.servers
+    }
+
     pub(in crate::http) fn servers(&self) -> &[Server] {
         &self.servers
     }

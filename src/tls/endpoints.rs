@@ -1,0 +1,248 @@
+//! The TLS side of all servers of a conf: certificates, keys and rules, ready for handshakes.
+
+use super::by_name::ByName;
+use super::certificate::{self, Remark};
+use super::key::Passwords;
+use super::server_config::{ServerRules, Stapled};
+use super::settings::{self, Named};
+use super::tickets::{self, SharedKeys};
+use super::verify::{self, Rules};
+use super::{files, rules};
+use crate::conf::{self, Conf, Scope, Span};
+use crate::http::exchange::HttpConf;
+use crate::http::exchange::secure::{Checked, ClientCertificate, ClientCheck};
+use crate::shm::TicketKeys;
+use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The reason why a handshake gets no settings.
+#[derive(Debug)]
+pub enum Refused {
+    /// `ssl_reject_handshake on`.
+    Rejected,
+    /// The certificate of the name can't be read: a sentence for the error log.
+    Certificate(String),
+}
+
+/// The TLS side of the servers of a conf.
+#[derive(Debug, Default)]
+pub struct Endpoints {
+    /// By the servers' indices.
+    servers: Vec<Option<Endpoint>>,
+    keys: Arc<SharedKeys>,
+    /// The settings of the servers, to read the files again.
+    scopes: Vec<Scope>,
+    remarks: Vec<(Span, Remark)>,
+}
+
+/// The TLS side of a server.
+#[derive(Debug)]
+pub struct Endpoint {
+    rules: ServerRules,
+    certificates: Certificates,
+    client: Rules,
+    lifetime_s: u64,
+}
+
+#[derive(Debug)]
+enum Certificates {
+    /// Read when the conf was.
+    Fixed(Arc<ServerConfig>),
+    ByName(ByName),
+    /// `ssl_reject_handshake on`.
+    Rejected,
+}
+
+impl Endpoints {
+    /// Reads certificates and keys, with the rights of this process.
+    ///
+    /// # Errors
+    /// nginx's sentences for files that can't be used, and for `listen ... ssl` without a certificate.
+    pub fn build(conf: &Conf, site: &HttpConf) -> Result<Endpoints, conf::Error> {
+        let _ = conf;
+        Endpoints::of_scopes(site.all_servers().iter().map(|server| server.scope.clone()).collect())
+    }
+
+    fn of_scopes(scopes: Vec<Scope>) -> Result<Endpoints, conf::Error> {
+        let mut endpoints = Endpoints::default();
+        for scope in &scopes {
+            let endpoint = endpoints.endpoint(scope)?;
+            endpoints.servers.push(endpoint);
+        }
+        endpoints.scopes = scopes;
+        Ok(endpoints)
+    }
+
+    /// The TLS side of a server (`ngx_http_ssl_merge_srv_conf`); `None`: it has none.
+    fn endpoint(&mut self, scope: &Scope) -> Result<Option<Endpoint>, conf::Error> {
+        let certificates = scope.get(&settings::CERTIFICATE);
+        let keys = scope.get(&settings::CERTIFICATE_KEY);
+        let is_rejecting = *scope.get(&settings::REJECT_HANDSHAKE);
+        if let Some(last) = certificates.last()
+            && keys.len() < certificates.len()
+        {
+            let what =
+                format!("no \"ssl_certificate_key\" is defined for certificate \"{}\"", certificate::shown(last));
+            return Err(conf::Error::at(last.span, what).help("each ssl_certificate takes an ssl_certificate_key"));
+        }
+        if certificates.is_empty() && !is_rejecting {
+            return Ok(None);
+        }
+        let mut remarks = Vec::new();
+        let (provider, versions) = rules::cryptography(scope, &mut remarks)?;
+        let passwords = files::passwords(scope)?;
+        let pairs = certificates.iter().cloned().zip(keys.iter().cloned());
+        let mut fixed = None;
+        let has_variables = certificates.iter().chain(keys).any(Named::has_variables);
+        let by_name = match has_variables {
+            true => Some(ByName::new(pairs, passwords, *scope.get(&settings::CERTIFICATE_CACHE))?),
+            false => {
+                fixed = Some(self.load(pairs, &passwords, &mut remarks)?);
+                None
+            }
+        };
+        let client = rules::of_clients(scope)?;
+        let digest = client.1;
+        let client = client.0;
+        rules::check_dhparam(scope, &mut remarks)?;
+        let lifetime_s = *scope.get(&settings::SESSION_TIMEOUT);
+        let ticketer = rules::ticketer(scope, &self.keys, digest, lifetime_s)?;
+        if let Some(pairs) = &mut fixed {
+            files::staple(scope, pairs, now(), &mut remarks)?;
+        }
+        let rules = ServerRules {
+            provider,
+            versions,
+            prefers_own_order: *scope.get(&settings::PREFER_SERVER_CIPHERS),
+            buffer_size: rules::buffer_size(scope),
+            asking: (client.check != ClientCheck::Off).then(|| Arc::new(verify::Asking::new(&client))),
+            ticketer,
+        };
+        let certificates = match (is_rejecting, by_name, fixed) {
+            (true, ..) | (_, None, None) => Certificates::Rejected,
+            (_, Some(by_name), _) => Certificates::ByName(by_name),
+            (_, None, Some(pairs)) => {
+                let span = scope.span_of(&settings::CERTIFICATE).unwrap_or(Span::NOWHERE);
+                let made = rules.config(pairs).map_err(|error| conf::Error::at(span, error.to_string()))?;
+                Certificates::Fixed(Arc::new(made))
+            }
+        };
+        self.add_remarks(remarks);
+        Ok(Some(Endpoint { rules, certificates, client, lifetime_s }))
+    }
+
+    fn load(
+        &self,
+        pairs: impl Iterator<Item = (Named, Named)>,
+        passwords: &Passwords,
+        remarks: &mut Vec<(Span, Remark)>,
+    ) -> Result<Vec<Stapled>, conf::Error> {
+        let mut loaded = Vec::new();
+        for (certificate, key) in pairs {
+            let pair = certificate::load(&certificate, &key, passwords).map_err(|error| {
+                let span = if error.is_key { key.span } else { certificate.span };
+                conf::Error::at(span, error.sentence).help(error.help)
+            })?;
+            let remark = certificate::remark(&pair, certificate::shown(&certificate), now());
+            remarks.extend(remark.map(|remark| (certificate.span, remark)));
+            loaded.push(Stapled::new(pair));
+        }
+        Ok(loaded)
+    }
+
+    /// Adds remarks; a certificate of several servers gets one.
+    fn add_remarks(&mut self, remarks: Vec<(Span, Remark)>) {
+        for (span, remark) in remarks {
+            if !self.remarks.iter().any(|(other, said)| (*other, said) == (span, &remark)) {
+                self.remarks.push((span, remark));
+            }
+        }
+    }
+
+    /// Remarks about certificates and settings, which are said once: the warnings, and the notices.
+    pub fn take_remarks(&mut self) -> (Vec<conf::Error>, Vec<conf::Error>) {
+        let (mut warnings, mut notices) = (Vec::new(), Vec::new());
+        for (span, remark) in self.remarks.drain(..) {
+            match remark {
+                Remark::Warning(text) => warnings.push(conf::Error::at(span, text)),
+                Remark::Notice(text) => notices.push(conf::Error::at(span, text)),
+            }
+        }
+        (warnings, notices)
+    }
+
+    /// Takes over the keys of tickets of the generation before, or makes some. To be called before the fork.
+    ///
+    /// # Errors
+    /// The memory can't be made: a sentence.
+    pub fn prepare(&mut self, old: Option<&Endpoints>) -> Result<(), String> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let old = old.and_then(|old| old.keys.memory().cloned());
+        self.keys.prepare(old).map_err(|error| crate::os::Failure::new("memfd_create()", error).to_string())
+    }
+
+    /// The TLS side of a server; `None`: it has no certificate, and that of the default server counts.
+    pub fn of_server(&self, server: usize) -> Option<&Endpoint> {
+        self.servers.get(server)?.as_ref()
+    }
+
+    /// Whether no server has a certificate.
+    pub fn is_empty(&self) -> bool {
+        self.servers.iter().all(Option::is_none)
+    }
+
+    /// Replaces the newest key of tickets when it is old. Returns the seconds until the next one is due; `None`: never.
+    /// To be called by the master.
+    pub fn rotate_ticket_keys(&self) -> Option<u64> {
+        // A key lives for two periods: a ticket of its last second is good for one.
+        let period = self.servers.iter().flatten().map(|endpoint| endpoint.lifetime_s).max()?;
+        Some(tickets::rotate(self.keys.memory()?, period.max(1)))
+    }
+
+    /// The memory of the keys of tickets, for the next binary.
+    pub fn ticket_keys(&self) -> Option<&Arc<TicketKeys>> {
+        self.keys.memory()
+    }
+}
+
+impl Endpoint {
+    /// The settings of rustls for a client that names this server.
+    ///
+    /// # Errors
+    /// The handshake has to end.
+    pub fn config(&self, name: Option<&str>) -> Result<Arc<ServerConfig>, Refused> {
+        match &self.certificates {
+            Certificates::Fixed(config) => Ok(config.clone()),
+            Certificates::ByName(by_name) => by_name.config(name, &self.rules).map_err(Refused::Certificate),
+            Certificates::Rejected => Err(Refused::Rejected),
+        }
+    }
+
+    /// The most bytes of an answer in a record.
+    pub fn buffer_size(&self) -> usize {
+        self.rules.buffer_size
+    }
+
+    /// Whether clients are asked for certificates.
+    pub fn client_check(&self) -> ClientCheck {
+        self.client.check
+    }
+
+    /// The check of the chain that a client has sent, once the handshake is over.
+    pub fn check_client(&self, chain: &[CertificateDer], unix_s: u64) -> Checked {
+        self.client.check(chain, unix_s)
+    }
+
+    /// The words of a client's certificate, for variables.
+    pub fn client_certificate(&self, leaf: &CertificateDer) -> ClientCertificate {
+        verify::words(leaf)
+    }
+}
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
+}

@@ -1,0 +1,108 @@
+//! From the rules of a server and its certificates to the settings of rustls.
+
+use super::provider;
+use super::tickets::Ticketer;
+use super::verify::Asking;
+use rustls::crypto::CryptoProvider;
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{Error, ServerConfig, SupportedProtocolVersion};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The rules of a server for handshakes, but for the certificates.
+#[derive(Debug)]
+pub(super) struct ServerRules {
+    pub(super) provider: Arc<CryptoProvider>,
+    pub(super) versions: Vec<&'static SupportedProtocolVersion>,
+    pub(super) prefers_own_order: bool,
+    pub(super) buffer_size: usize,
+    pub(super) ticketer: Option<Arc<Ticketer>>,
+    pub(super) asking: Option<Arc<Asking>>,
+}
+
+/// The protocols that ALPN may choose (NGX_HTTP_ALPN_PROTOS).
+const PROTOCOLS: [&[u8]; 3] = [b"http/1.1", b"http/1.0", b"http/0.9"];
+
+/// Bytes of a record's head, which rustls counts as a part of the fragment.
+const RECORD_HEAD: usize = 5;
+
+impl ServerRules {
+    /// The settings of rustls with these certificates.
+    pub(super) fn config(&self, certificates: Vec<Stapled>) -> Result<ServerConfig, Error> {
+        let builder =
+            ServerConfig::builder_with_provider(self.provider.clone()).with_protocol_versions(&self.versions)?;
+        let builder = match &self.asking {
+            Some(asking) => builder.with_client_cert_verifier(asking.clone()),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(Choice(certificates)));
+        config.ignore_client_order = self.prefers_own_order;
+        config.max_fragment_size = Some(self.buffer_size + RECORD_HEAD);
+        config.alpn_protocols = PROTOCOLS.iter().map(|name| name.to_vec()).collect();
+        // Sessions in a process's own memory would be resumed there alone.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        match &self.ticketer {
+            Some(ticketer) => config.ticketer = ticketer.clone(),
+            None => config.send_tls13_tickets = 0,
+        }
+        Ok(config)
+    }
+}
+
+/// A certificate and its key, and the same with an OCSP response, while that is valid.
+#[derive(Debug, Clone)]
+pub(super) struct Stapled {
+    pub(super) plain: Arc<CertifiedKey>,
+    /// The pair with the response, and until when, seconds since 1970.
+    pub(super) stapled: Option<(Arc<CertifiedKey>, i64)>,
+}
+
+impl Stapled {
+    pub(super) fn new(pair: CertifiedKey) -> Stapled {
+        Stapled { plain: Arc::new(pair), stapled: None }
+    }
+
+    /// Adds an OCSP response, to be sent until `until`.
+    pub(super) fn staple(&mut self, response: &[u8], until: i64) {
+        let mut pair = CertifiedKey::clone(&self.plain);
+        pair.ocsp = Some(response.to_vec());
+        self.stapled = Some((Arc::new(pair), until));
+    }
+
+    fn now(&self) -> Arc<CertifiedKey> {
+        match &self.stapled {
+            Some((pair, until)) if *until > unix_s() => pair.clone(),
+            _ => self.plain.clone(),
+        }
+    }
+}
+
+fn unix_s() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
+}
+
+/// The certificates of a server. The client's preference among signatures chooses; among those of one kind the last one,
+/// which in nginx takes the place of the others.
+#[derive(Debug)]
+struct Choice(Vec<Stapled>);
+
+impl ResolvesServerCert for Choice {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if let [only] = self.0.as_slice() {
+            return Some(only.now());
+        }
+        let signs = |pair: &&Stapled, scheme| pair.plain.key.choose_scheme(&[scheme]).is_some();
+        let of_scheme = |scheme| self.0.iter().rev().find(|pair| signs(pair, scheme));
+        let chosen = hello.signature_schemes().iter().find_map(|scheme| of_scheme(*scheme));
+        chosen.or(self.0.first()).map(Stapled::now)
+    }
+}
+
+/// The suites and groups of a server, with all else that rustls needs of the cryptography.
+pub(super) fn provider_of(
+    suites: Vec<rustls::SupportedCipherSuite>,
+    groups: Vec<&'static dyn rustls::crypto::SupportedKxGroup>,
+) -> Arc<CryptoProvider> {
+    Arc::new(CryptoProvider { cipher_suites: suites, kx_groups: groups, ..provider::provider() })
+}

@@ -1,0 +1,233 @@
+//! Certificates and keys from files, by the directives that name them.
+
+use super::Endpoints;
+use crate::conf::{self, Conf, Registry};
+use crate::http::exchange::HttpConf;
+use rcgen::{CertificateParams, KeyPair};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// A directory with certificates and keys.
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new() -> Files {
+        Files(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.path().join(name), text).unwrap();
+    }
+
+    /// Makes `NAME.pem` and `NAME.key`, valid from 2026 until the end of a year.
+    fn pair(&self, name: &str, last_year: i32) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([format!("{name}.example")]).unwrap();
+        params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+        params.not_after = rcgen::date_time_ymd(last_year, 12, 31);
+        self.write(&format!("{name}.pem"), params.self_signed(&key).unwrap().pem());
+        self.write(&format!("{name}.key"), key.serialize_pem());
+    }
+
+    fn openssl(&self, args: &str) {
+        let made = Command::new("openssl").args(args.split(' ')).current_dir(self.path()).output().unwrap();
+        assert!(made.status.success(), "openssl {args}: {}", String::from_utf8_lossy(&made.stderr));
+    }
+
+    fn conf(&self, directives: &str) -> Result<Conf, conf::Error> {
+        let lists = [crate::http::DIRECTIVES, super::DIRECTIVES].concat();
+        let dir = self.path().display().to_string();
+        conf::parse(&Registry::new(&lists), &format!("http {{ server {{ {} }} }}", directives.replace("%", &dir)))
+    }
+
+    fn build(&self, directives: &str) -> Result<Endpoints, conf::Error> {
+        let conf = self.conf(directives)?;
+        let site = HttpConf::new(&conf)?;
+        Endpoints::build(&conf, &site)
+    }
+
+    /// The sentence and the help for directives that can't be used.
+    fn complaint(&self, directives: &str) -> (String, String) {
+        let error = self.build(directives).err().unwrap_or_else(|| panic!("no error: {directives}"));
+        let message = error.message().replace(&self.path().display().to_string(), "%");
+        (message, error.help_text().unwrap_or_default().to_owned())
+    }
+
+    fn assert_complaint(&self, directives: &str, sentence: &str, help: &str) {
+        let (said, advice) = self.complaint(directives);
+        assert_eq!(said, sentence, "{directives}");
+        assert!(advice.contains(help), "{directives}: {advice}");
+    }
+
+    fn remarks(&self, directives: &str) -> Vec<String> {
+        let (warnings, notices) = self.build(directives).unwrap().take_remarks();
+        let dir = self.path().display().to_string();
+        warnings.iter().chain(&notices).map(|error| error.message().replace(&dir, "%")).collect()
+    }
+}
+
+const A: &str = "ssl_certificate %/a.pem; ssl_certificate_key %/a.key;";
+
+#[test]
+fn a_pair_makes_an_endpoint_and_no_pair_makes_none() {
+    let files = Files::new();
+    files.pair("a", 2050);
+    let endpoints = files.build(A).unwrap();
+    assert!(endpoints.of_server(0).unwrap().config(None).is_ok());
+    assert!(!endpoints.is_empty() && endpoints.of_server(1).is_none());
+    assert!(files.build("ssl_certificate_key %/none;").unwrap().is_empty());
+    assert!(files.build("ssl_reject_handshake on;").unwrap().of_server(0).unwrap().config(None).is_err());
+    let data = |name: &str| fs::read_to_string(files.path().join(name)).unwrap();
+    let inline = format!("ssl_certificate \"data:{}\"; ssl_certificate_key \"data:{}\";", data("a.pem"), data("a.key"));
+    assert!(!files.build(&inline).unwrap().is_empty());
+    let wrong = inline.replace("BEGIN PRIVATE KEY", "BEGIN PRIVATE CAT");
+    let (sentence, _) = files.complaint(&wrong);
+    assert!(sentence.starts_with("cannot load certificate key \"data:...\": PEM_read_bio_PrivateKey() failed"));
+}
+
+#[test]
+fn files_that_cannot_be_used_are_called_what_nginx_calls_them_with_advice() {
+    let files = Files::new();
+    files.pair("a", 2050);
+    files.pair("b", 2050);
+    let read = |name: &str| fs::read_to_string(files.path().join(name)).unwrap();
+    files.write("empty", "");
+    files.write("utf16", [b"\xff\xfe".as_slice(), read("a.pem").as_bytes()].concat());
+    files.write("cut.pem", &read("a.pem")[..200]);
+    files.write("damaged.pem", read("a.pem").replace("MII", "M(I"));
+    files.write("glued.pem", format!("{}{}", read("a.pem").trim_end(), read("b.pem")));
+    files.write("swapped.pem", read("b.pem") + &read("a.pem"));
+    files.openssl("x509 -in a.pem -outform DER -out a.der");
+    files.openssl("pkey -in a.key -outform DER -out a.key.der");
+    files.openssl("pkey -in a.key -pubout -out a.pub");
+    let certificate = |name: &str| format!("ssl_certificate %/{name}; ssl_certificate_key %/a.key;");
+    let key = |name: &str| format!("ssl_certificate %/a.pem; ssl_certificate_key %/{name};");
+    let no_certificate = "PEM_read_bio_X509_AUX() failed (no start line, expecting: CERTIFICATE)";
+    for (name, help) in [
+        ("empty", "is empty"),
+        ("utf16", "UTF-16"),
+        ("a.key", "swapped"),
+        ("a.der", "openssl x509 -inform DER"),
+        ("a.pub", "no CERTIFICATE is in it, but: PUBLIC KEY"),
+    ] {
+        files.assert_complaint(
+            &certificate(name),
+            &format!("cannot load certificate \"%/{name}\": {no_certificate}"),
+            help,
+        );
+    }
+    for (name, why, help) in [
+        ("cut.pem", "bad end line", "cut off"),
+        ("glued.pem", "bad end line", "last line feed"),
+        ("damaged.pem", "bad base64 decode", "damaged"),
+    ] {
+        let sentence = format!("cannot load certificate \"%/{name}\": PEM_read_bio_X509_AUX() failed ({why})");
+        files.assert_complaint(&certificate(name), &sentence, help);
+    }
+    let no_key = "PEM_read_bio_PrivateKey() failed (no start line, expecting: ANY PRIVATE KEY)";
+    for (name, help) in [
+        ("empty", "is empty"),
+        ("a.pem", "swapped"),
+        ("a.key.der", "openssl pkey -inform DER"),
+        ("a.pub", "the private one is wanted"),
+    ] {
+        files.assert_complaint(&key(name), &format!("cannot load certificate key \"%/{name}\": {no_key}"), help);
+    }
+    let gone = "BIO_new_file() failed (2: No such file or directory)";
+    files.assert_complaint(&certificate("no"), &format!("cannot load certificate \"%/no\": {gone}"), "no such file");
+    files.assert_complaint(&key("no"), &format!("cannot load certificate key \"%/no\": {gone}"), "no such file");
+    let mismatch = |name: &str| format!("SSL_CTX_use_PrivateKey(\"%/{name}\") failed (key values mismatch)");
+    files.assert_complaint(&key("b.key"), &mismatch("b.key"), "does not belong");
+    files.assert_complaint(&certificate("swapped.pem"), &mismatch("a.key"), "is that of certificate 2");
+    let missing = "no \"ssl_certificate_key\" is defined for certificate \"%/b.pem\"";
+    files.assert_complaint(&format!("ssl_certificate %/b.pem; {A} ssl_certificate %/b.pem;"), missing, "each");
+}
+
+#[test]
+fn what_openssl_reads_is_read() {
+    let files = Files::new();
+    files.pair("a", 2050);
+    files.pair("b", 2050);
+    let read = |name: &str| fs::read_to_string(files.path().join(name)).unwrap();
+    files.write("bom.pem", format!("\u{feff}{}", read("a.pem")));
+    files.write("both.pem", read("a.key") + &read("a.pem") + &read("b.pem"));
+    files.write("old.pem", read("a.pem").replace("CERTIFICATE", "X509 CERTIFICATE").replace('\n', "\r\n"));
+    files.openssl("x509 -in a.pem -trustout -addtrust serverAuth -out trusted.pem");
+    for name in ["bom.pem", "both.pem", "old.pem", "trusted.pem"] {
+        let built = files.build(&format!("ssl_certificate %/{name}; ssl_certificate_key %/a.key;"));
+        assert!(built.is_ok(), "{name}: {built:?}");
+    }
+    assert!(files.build("ssl_certificate %/both.pem; ssl_certificate_key %/both.pem;").is_ok());
+}
+
+#[test]
+fn keys_of_every_kind_and_encryption_are_read() {
+    let files = Files::new();
+    files.write("passwords", "wrong\r\n\nsecret\n");
+    files.openssl("genrsa -out rsa.key 2048");
+    files.openssl("rsa -in rsa.key -traditional -out rsa1.key");
+    files.openssl("ecparam -name prime256v1 -genkey -out ec.key");
+    files.openssl("ecparam -name secp521r1 -genkey -noout -out p521.key");
+    files.openssl("genpkey -algorithm ed25519 -out ed.key");
+    for cipher in ["aes128", "aes192", "aes256", "des3"] {
+        files.openssl(&format!("rsa -in rsa.key -traditional -{cipher} -passout pass:secret -out old-{cipher}.key"));
+        files.openssl(&format!("pkcs8 -topk8 -in ec.key -v2 {cipher} -passout pass:secret -out new-{cipher}.key"));
+    }
+    files.openssl("pkcs8 -topk8 -in ec.key -v2 aes256 -v2prf hmacWithSHA512 -passout pass:secret -out prf.key");
+    files.openssl("pkcs8 -topk8 -in ec.key -scrypt -passout pass:secret -out scrypt.key");
+    let mut names: Vec<String> = fs::read_dir(files.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".key"))
+        .collect();
+    names.sort();
+    for name in &names {
+        files.openssl(&format!("req -x509 -key {name} -passin pass:secret -subj /CN=a -days 900 -out {name}.pem"));
+        let pair = format!("ssl_certificate %/{name}.pem; ssl_certificate_key %/{name};");
+        let with = files.build(&format!("{pair} ssl_password_file %/passwords;"));
+        if name == "scrypt.key" {
+            assert!(with.unwrap_err().help_text().unwrap().contains("scrypt"));
+            continue;
+        }
+        assert!(with.is_ok(), "{name}: {with:?}");
+        let is_encrypted = name.starts_with("old-") || name.starts_with("new-") || name == "prf.key";
+        match files.build(&pair) {
+            Ok(_) => assert!(!is_encrypted, "{name}"),
+            Err(error) => assert!(error.help_text().unwrap().contains("ssl_password_file"), "{name}: {error}"),
+        }
+        if is_encrypted {
+            files.write("other", "wrong\n");
+            let (sentence, help) = files.complaint(&format!("{pair} ssl_password_file %/other;"));
+            assert!(sentence.ends_with("failed (bad decrypt)") && help.contains("no password"), "{sentence}: {help}");
+        }
+    }
+    assert_eq!(names.len(), 15);
+}
+
+#[test]
+fn the_end_of_a_certificate_is_told() {
+    let files = Files::new();
+    files.pair("a", 2050);
+    files.pair("b", 2025);
+    let [notice] = &files.remarks(&format!("{A} }} server {{ {A}"))[..] else { panic!("{:?}", files.remarks(A)) };
+    assert!(notice.starts_with("certificate \"%/a.pem\" of a.example is valid until 2050-12-31, for "), "{notice}");
+    assert_eq!(
+        files.remarks("ssl_certificate %/b.pem; ssl_certificate_key %/b.key;"),
+        ["certificate \"%/b.pem\" of b.example has expired on 2025-12-31: clients will refuse it"]
+    );
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(["a", "b", "c", "d", "e"].map(str::to_owned)).unwrap();
+    params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+    let now = std::time::SystemTime::now();
+    params.not_after = (now + std::time::Duration::from_secs(13 * 86400 + 7200)).into();
+    files.write("c.pem", params.self_signed(&key).unwrap().pem());
+    files.write("c.key", key.serialize_pem());
+    let [warning] = &files.remarks("ssl_certificate %/c.pem; ssl_certificate_key %/c.key;")[..] else { panic!() };
+    assert!(warning.starts_with("certificate \"%/c.pem\" of a, b, c and 2 more expires on "), "{warning}");
+    assert!(warning.ends_with(", in 13 days"), "{warning}");
+}

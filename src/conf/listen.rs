@@ -1,6 +1,6 @@
 //! The value of `listen`, and the sockets that all `listen` directives together need.
 
-use super::{Args, Contexts, Error, Span, did_you_mean, parse_count, parse_size, parse_time_s};
+use super::{Args, Contexts, Error, Span, Warning, did_you_mean, parse_count, parse_size, parse_time_s};
 use crate::os::{Addr, Keepalive, ListenOptions, resolve};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -21,7 +21,7 @@ const VALUED: [(&str, &str); 6] = [
 /// The options without a value.
 const WORDS: [&str; 7] = ["default_server", "ssl", "bind", "reuseport", "deferred", "proxy_protocol", "multipath"];
 
-/// Those of them that `stream` has not.
+/// The words that `stream` does not know.
 const HTTP_WORDS: [&str; 2] = ["default_server", "ssl"];
 
 /// The advice about `ssl` in `stream`.
@@ -196,7 +196,9 @@ impl Listen {
             "http2" if in_http => {
                 // nginx's words (ngx_http_core_listen).
                 let advice = "use the \"http2\" directive instead";
-                args.warn(i, format!("the \"listen ... http2\" directive is deprecated, {advice}"));
+                let error = args.bad(i, format!("the \"listen ... http2\" directive is deprecated, {advice}"));
+                let error = error.help("drover does not speak HTTP/2 yet: clients use HTTP/1.1");
+                args.warnings.push(Warning { notice: false, error });
                 self.http2 = true;
             }
             _ => return self.socket_option(args, i),

@@ -62,9 +62,9 @@ mod tests {
             (site.take_notice().map(|notice| notice.sentence()), site.take_notice().is_none())
         };
         let (said, is_gone) =
-            notice("http { log_format a '$uri $upstream_addr';\nserver { return 200 $ssl_protocol; } }");
+            notice("http { log_format a '$uri $upstream_addr';\nserver { return 200 $ssl_sigalg; } }");
         let expected = "empty here, as in nginx for a static file: \"$upstream_addr\" in conf:1, \
-                        \"$ssl_protocol\" in conf:2";
+                        \"$ssl_sigalg\" in conf:2";
         assert_eq!(said.as_deref(), Some(expected));
         assert!(is_gone);
         assert_eq!(notice("http { log_format a $uri; }"), (None, true));

@@ -37,9 +37,13 @@ pub(crate) fn line(cycle: &Cycle, what: Option<(&str, &str)>, end: EndedBy) -> S
 }
 
 fn addresses(cycle: &Cycle) -> String {
-    let https = cycle.site.sockets.len();
+    let scheme = |n| match () {
+        () if n >= cycle.site.sockets.len() => None,
+        () if cycle.site.is_tls(cycle.site.bound(n, None)) => Some(("https", 443)),
+        () => Some(("http", 80)),
+    };
     let sockets = listen_sockets(&cycle.site, &cycle.streams).map(|socket| &socket.addr);
-    let all: Vec<String> = sockets.enumerate().map(|(n, addr)| address(addr, n < https)).collect();
+    let all: Vec<String> = sockets.enumerate().map(|(n, addr)| address(addr, scheme(n))).collect();
     match all.get(NAMED..) {
         _ if all.is_empty() => "no address".to_owned(),
         None | Some([]) => all.join(", "),
@@ -47,16 +51,16 @@ fn addresses(cycle: &Cycle) -> String {
     }
 }
 
-/// The address as a URL for HTTP: no browser opens `*`.
-fn address(addr: &Addr, is_http: bool) -> String {
-    let (Some(port), true) = (addr.port(), is_http) else { return addr.to_string() };
+/// The address as a URL, by the scheme and its own port: no browser opens `*`.
+fn address(addr: &Addr, scheme: Option<(&str, u16)>) -> String {
+    let (Some(port), Some((scheme, own_port))) = (addr.port(), scheme) else { return addr.to_string() };
     let text = addr.to_string();
     let host = match text.rsplit_once(':') {
         Some((host, _)) if !addr.is_wildcard() => host,
         _ => "localhost",
     };
-    let mut url = format!("http://{host}");
-    if port != 80 {
+    let mut url = format!("{scheme}://{host}");
+    if port != own_port {
         // Writing to a String does not fail.
         let _ = write!(url, ":{port}");
     }
@@ -86,13 +90,16 @@ mod tests {
 
     #[test]
     fn addresses_can_be_opened_in_a_browser() {
-        let shown = |text: &str| address(&text.parse::<std::net::SocketAddr>().unwrap().into(), true);
+        let addr = |text: &str| Addr::from(text.parse::<std::net::SocketAddr>().unwrap());
+        let shown = |text: &str| address(&addr(text), Some(("http", 80)));
         assert_eq!(shown("127.0.0.1:8080"), "http://127.0.0.1:8080/");
         assert_eq!(shown("[::1]:80"), "http://[::1]/");
         assert_eq!(shown("0.0.0.0:80"), "http://localhost/ and every other address");
         assert_eq!(shown("[::]:8080"), "http://localhost:8080/ and every other address");
-        assert_eq!(address(&Addr::unix("/run/x.sock"), true), "unix:/run/x.sock");
-        assert_eq!(address(&"127.0.0.1:7000".parse::<std::net::SocketAddr>().unwrap().into(), false), "127.0.0.1:7000");
+        assert_eq!(address(&addr("127.0.0.1:443"), Some(("https", 443))), "https://127.0.0.1/");
+        assert_eq!(address(&addr("127.0.0.1:80"), Some(("https", 443))), "https://127.0.0.1:80/");
+        assert_eq!(address(&Addr::unix("/run/x.sock"), Some(("http", 80))), "unix:/run/x.sock");
+        assert_eq!(address(&addr("127.0.0.1:7000"), None), "127.0.0.1:7000");
     }
 
     #[test]

@@ -13,9 +13,12 @@
 //!                ▼                            ▼                   ▼
 //!              closed                       closed              closed
 //!
-//! With `listen ... proxy_protocol` a state ProxyHeader is in front of the first Request.
+//! With `listen ... ssl` a state Handshake is in front of the first Request, with `proxy_protocol` a state ProxyHeader
+//! in front of both.
 //!
 //!  state    event                                     next state               method of Engine
+//!  Handshake  it is over; or the client speaks HTTP     Request                  on_handshake
+//!           it fails, the client closes, deadline     closed                   on_handshake, timed_out
 //!  Request  a request is whole, another is behind it  Request                  on_request, begin_next
 //!           a request is whole                        Flush                    flush_then
 //!           bytes that get no response, behind others Flush(Close)             hang_up
@@ -46,6 +49,7 @@
 //! Any state: `Engine::closing`, when a driver closes the connection for another client, or at the end of the process.
 
 use super::session::Session;
+use super::tls::{Sealed, Tls};
 use crate::http::exchange::{After, ConnInfo};
 use crate::os::Socket;
 
@@ -84,6 +88,8 @@ pub enum Need {
 pub(super) enum State {
     /// In front of the first request, whose bytes follow a header of the PROXY protocol.
     ProxyHeader,
+    /// In front of the first request, in the handshake of TLS or before it.
+    Handshake,
     /// Between requests, or with a part of one.
     Request,
     /// A request waits: until a time, ms of the clock, or for the check of a password.
@@ -96,6 +102,13 @@ pub(super) enum State {
     Linger { until_ms: u64 },
     /// A connection of `stream`.
     Stream(Phase),
+}
+
+impl State {
+    /// Whether a session that is blank in this state begins a request with the next byte.
+    pub(super) fn precedes_request(self) -> bool {
+        matches!(self, State::Request | State::ProxyHeader | State::Handshake)
+    }
 }
 
 /// The state of a connection of `stream`.
@@ -142,9 +155,11 @@ impl Reusable {
 /// A client's connection. An idle one has no memory besides.
 #[derive(Debug)]
 pub struct Conn {
-    /// The transport. Bytes of the client pass only through `Session::read`, `Engine::on_linger`, `Output::flush` and
-    /// `Conn::shut_write`; everything else asks the kernel about the connection.
+    /// Bytes of the client pass only through `Session::read`, `Session::read_raw`, `Engine::on_linger`,
+    /// `Output::flush`, `Output::send_sealed` and `Conn::end_tls`; everything else asks the kernel about the connection.
     pub socket: Socket,
+    /// TLS, where the client speaks it: from its first byte on.
+    pub(super) tls: Option<Box<Tls>>,
     /// The client, the listen address and the times of the connection, as exchanges see them.
     pub info: ConnInfo,
     pub(super) state: State,
@@ -174,6 +189,7 @@ impl Conn {
     pub(super) fn new(socket: Socket, info: ConnInfo, state: State, deadline_ms: u64, location: usize) -> Conn {
         Conn {
             socket,
+            tls: None,
             info,
             state,
             session: None,
@@ -209,7 +225,8 @@ impl Conn {
 
     /// When it may be closed for another, if it is idle since `idle_since_ms`.
     pub fn reusable(&self, idle_since_ms: u64) -> Reusable {
-        let lull = if self.is_new() || self.is_lingering() { FIRST_LULL_MS } else { LULL_MS };
+        let is_silent = self.tls.is_none() && self.is_new();
+        let lull = if is_silent || self.is_lingering() { FIRST_LULL_MS } else { LULL_MS };
         let from_ms = idle_since_ms + lull;
         if self.is_kept_alive() && self.keep_until_ms > from_ms {
             return Reusable::HeldUntil(self.keep_until_ms);
@@ -243,13 +260,43 @@ impl Conn {
 
     /// Sends a FIN in front of the close. A byte that comes between `unfinished` and a close alone would make a reset
     /// of it, which clients do not take for the end of an idle connection (`ab -k` gives up).
-    pub(super) fn say_goodbye(&self) {
+    pub(super) fn say_goodbye(&mut self) {
         // Best effort: the close follows.
         let _ = self.shut_write();
     }
 
-    /// Ends the stream of bytes to the client.
-    pub(super) fn shut_write(&self) -> std::io::Result<()> {
+    /// Ends the stream of bytes to the client. To be called when all that is queued is out.
+    pub(super) fn shut_write(&mut self) -> std::io::Result<()> {
+        self.end_tls();
         self.socket.shutdown_write()
+    }
+
+    /// Tells the client within TLS that nothing more will be sent, unless it has been told, or will not be: see
+    /// `silence`. Best effort, as the close follows.
+    pub(super) fn end_tls(&mut self) {
+        let Some(tls) = &mut self.tls else { return };
+        let mut sealed = Sealed::default();
+        tls.say_goodbye(&mut sealed);
+        if !sealed.bytes().is_empty() {
+            let _ = self.socket.send(sealed.bytes(), false);
+        }
+    }
+
+    /// The close will be one without a word within TLS: the client has closed, or has not got all of an answer
+    /// (`ngx_ssl_shutdown`).
+    pub(super) fn silence(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.is_silent = true;
+        }
+    }
+
+    /// Whether a part of a record has come.
+    pub(super) fn has_part(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.has_part())
+    }
+
+    /// The protocol that ALPN has chosen, once the handshake is over.
+    pub fn alpn(&self) -> Option<&[u8]> {
+        self.tls.as_ref()?.session()?.alpn_protocol()
     }
 }

@@ -20,10 +20,18 @@ macro_rules! cx {
     };
 }
 
+/// The socket of a connection with its TLS, and the engine's memory to work in. A macro, for the same reason.
+macro_rules! wire {
+    ($engine:ident, $conn:ident) => {
+        Wire { socket: &$conn.socket, tls: $conn.tls.as_deref_mut().map(|tls| (tls, &mut $engine.scratch)) }
+    };
+}
+
 mod account;
 mod advance;
 mod close;
 mod exchange;
+mod handshake;
 mod pace;
 mod proxy_header;
 mod stream;
@@ -37,12 +45,14 @@ use super::lasting_files::LastingFiles;
 use super::passwords::Passwords;
 use super::session::{INPUT_SIZE, Session};
 use super::settings::SENDFILE;
+use super::tls::Scratch;
 use crate::event::{Clock, Shutdown, earlier};
 use crate::http::HttpConf;
 use crate::http::exchange::limits;
 use crate::http::exchange::{ConnInfo, Cx};
 use crate::shm::Tally;
 use crate::stream::Servers;
+use crate::tls::Endpoints;
 use std::sync::Arc;
 
 /// Responses to pipelined requests are gathered up to this many bytes.
@@ -58,6 +68,8 @@ pub struct Engine {
     pub site: Arc<HttpConf>,
     /// The `stream` block; its sockets follow those of the site.
     pub streams: Arc<Servers>,
+    /// The certificates of the site's servers, with all that handshakes need.
+    pub endpoints: Arc<Endpoints>,
     /// The time of the current turn.
     pub clock: Clock,
     /// Number of the loop's turn: a check of a file holds until it ends.
@@ -75,6 +87,7 @@ pub struct Engine {
     #[allow(clippy::vec_box, reason = "the boxes themselves move between the pool and the connections")]
     pool: Vec<Box<Session>>,
     accepted: u64,
+    scratch: Scratch,
 }
 
 impl Engine {
@@ -82,6 +95,7 @@ impl Engine {
     pub fn new(
         site: Arc<HttpConf>,
         streams: Arc<Servers>,
+        endpoints: Arc<Endpoints>,
         clock: Clock,
         logs: AccessLogs,
         tally: Arc<Tally>,
@@ -90,6 +104,7 @@ impl Engine {
         Engine {
             site,
             streams,
+            endpoints,
             clock,
             turn: 0,
             shutdown: Shutdown::No,
@@ -101,6 +116,7 @@ impl Engine {
             logs,
             pool: Vec::new(),
             accepted: 0,
+            scratch: Scratch::default(),
         }
     }
 
@@ -118,8 +134,13 @@ impl Engine {
         let own = self.site.server(self.site.default_server(bound)).own;
         let timeout = *self.site.location(own).scope.get(&limits::CLIENT_HEADER_TIMEOUT);
         let info = ConnInfo { accept_delay_ms, ..ConnInfo::new(peer, local, bound, self.accepted, now) };
-        let state = if self.site.expects_proxy_header(bound) { State::ProxyHeader } else { State::Request };
+        let state = if self.site.expects_proxy_header(bound) { State::ProxyHeader } else { self.first_state(bound) };
         Conn::new(socket, info, state, now + timeout, own)
+    }
+
+    /// The state of a connection whose client is known.
+    fn first_state(&self, bound: usize) -> State {
+        if self.site.is_tls(bound) { State::Handshake } else { State::Request }
     }
 
     /// A session for the first bytes after an idle time, which begin a request. Those of the pool are ready for one.

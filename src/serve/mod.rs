@@ -21,6 +21,7 @@ mod settings;
 mod shared_driver;
 mod shortage;
 mod table;
+mod tls;
 
 pub use accepted::Accepted;
 pub use connection::{Conn, Need};

@@ -5,6 +5,7 @@
 
 use super::coder::Coder;
 use super::file_cache::OpenedFile;
+use super::tls::{Scratch, Sealed, Tls, Wire};
 use crate::http::exchange::Body;
 use crate::http::message::gzip::Stream;
 use crate::os::{Failure, Socket};
@@ -25,6 +26,9 @@ const TURN_MAX: usize = 2 << 20;
 
 /// The next slice of a body that is made as it is sent waits while the client has not taken so many bytes.
 const UNSENT_MAX: usize = 64 << 10;
+
+/// Bytes of an answer that are encrypted for one call.
+const SEALED_MAX: usize = 64 << 10;
 
 /// Bytes read at once where sendfile is off.
 const READ_CHUNK: usize = 128 << 10;
@@ -83,13 +87,16 @@ pub(crate) struct Output {
     files: VecDeque<FileSlice>,
     /// The rest of the last response, yet to be made.
     coder: Option<Box<Coder>>,
+    /// Records of TLS that the kernel had no room for: what is in them counts as sent.
+    sealed: Vec<u8>,
+    sealed_sent: usize,
     /// Bytes sent on the connection.
     total: u64,
 }
 
 impl Output {
     pub(crate) fn is_empty(&self) -> bool {
-        self.sent == self.bytes.len() && self.files.is_empty() && self.coder.is_none()
+        self.sent == self.bytes.len() && self.files.is_empty() && self.coder.is_none() && self.sealed.is_empty()
     }
 
     /// Bytes sent so far: more than before when the client takes some.
@@ -151,6 +158,8 @@ impl Output {
         self.bytes.clear();
         self.sent = 0;
         self.files.clear();
+        self.sealed = Vec::new();
+        self.sealed_sent = 0;
         self.coder = None;
     }
 
@@ -199,16 +208,20 @@ impl Output {
 
     /// Sends what fits. To be called when the socket may be writable. Errors: of the socket; of kind `Other`, with a
     /// sentence: a file can't be read, or has become shorter than its response promises.
-    pub(crate) fn flush(&mut self, socket: &Socket, options: SendOptions) -> io::Result<Flush> {
+    pub(super) fn flush(&mut self, wire: Wire<'_>, options: SendOptions) -> io::Result<Flush> {
         let is_last = self.coder.is_none();
         let closing = options.closing && is_last;
-        match self.flush_made(socket, SendOptions { closing, ..options })? {
+        match self.flush_made(wire, SendOptions { closing, ..options })? {
             Flush::Done if !is_last => Ok(Flush::Yield),
             flushed => Ok(flushed),
         }
     }
 
-    fn flush_made(&mut self, socket: &Socket, options: SendOptions) -> io::Result<Flush> {
+    fn flush_made(&mut self, wire: Wire<'_>, options: SendOptions) -> io::Result<Flush> {
+        if let Some((tls, scratch)) = wire.tls {
+            return self.flush_sealed(wire.socket, tls, scratch, options);
+        }
+        let socket = wire.socket;
         let (mut budget, mut left) = (TURN_MAX, options.most);
         loop {
             if self.sent == self.bytes.len() && self.files.is_empty() {
@@ -231,6 +244,7 @@ impl Output {
             };
             match sent {
                 Ok(sent) => {
+                    self.total += sent as u64;
                     self.advance(sent);
                     (budget, left) = (budget.saturating_sub(sent), left - sent);
                     if sent < wanted {
@@ -287,7 +301,6 @@ impl Output {
 
     /// Takes the first `sent` unsent bytes off the queue, in the order of the stream.
     fn advance(&mut self, mut sent: usize) {
-        self.total += sent as u64;
         while let Some(slice) = self.files.front_mut() {
             let before = (slice.after - self.sent).min(sent);
             self.sent += before;
@@ -304,6 +317,135 @@ impl Output {
     }
 }
 
+/// Output within TLS: records of at most so many bytes as the conf says, gathered for one call.
+impl Output {
+    fn flush_sealed(
+        &mut self,
+        socket: &Socket,
+        tls: &mut Tls,
+        scratch: &mut Scratch,
+        options: SendOptions,
+    ) -> io::Result<Flush> {
+        let (mut budget, mut left) = (TURN_MAX, options.most);
+        scratch.sealed.clear();
+        // Records that are there already must go out first.
+        if !self.send_sealed(socket, &mut scratch.sealed, false)? {
+            return Ok(Flush::Blocked);
+        }
+        loop {
+            if self.is_all_taken() {
+                self.bytes.clear();
+                self.sent = 0;
+                return Ok(Flush::Done);
+            }
+            if budget == 0 || left == 0 {
+                return Ok(Flush::Yield);
+            }
+            let taken = self.seal(tls, scratch, budget.min(left).min(SEALED_MAX))?;
+            (budget, left) = (budget - taken, left - taken);
+            let is_last = options.closing && self.is_all_taken();
+            if is_last {
+                // In one packet with the end of the answer.
+                tls.say_goodbye(&mut scratch.sealed);
+            }
+            if !self.send_sealed(socket, &mut scratch.sealed, is_last)? {
+                return Ok(Flush::Blocked);
+            }
+        }
+    }
+
+    fn is_all_taken(&self) -> bool {
+        self.sent == self.bytes.len() && self.files.is_empty()
+    }
+
+    /// Sends records: those that the kernel had no room for, then `sealed`. False: it has none for all of them.
+    pub(super) fn send_sealed(&mut self, socket: &Socket, sealed: &mut Sealed, closing: bool) -> io::Result<bool> {
+        if self.sealed.is_empty() {
+            let sent = send_some(socket, sealed.bytes(), closing);
+            let rest = *sent.as_ref().unwrap_or(&sealed.bytes().len());
+            self.sealed.extend_from_slice(&sealed.bytes()[rest..]);
+            sealed.clear();
+            self.total += sent? as u64;
+            return Ok(self.sealed.is_empty());
+        }
+        self.sealed.extend_from_slice(sealed.bytes());
+        sealed.clear();
+        let sent = send_some(socket, &self.sealed[self.sealed_sent..], closing)?;
+        self.total += sent as u64;
+        self.sealed_sent += sent;
+        if self.sealed_sent < self.sealed.len() {
+            return Ok(false);
+        }
+        (self.sealed, self.sealed_sent) = (Vec::new(), 0);
+        Ok(true)
+    }
+
+    /// Makes records of the next `most` bytes of the output at most. Returns how many were taken.
+    fn seal(&mut self, tls: &mut Tls, scratch: &mut Scratch, most: usize) -> io::Result<usize> {
+        let Scratch { plain, sealed, .. } = scratch;
+        let mut taken = 0;
+        while taken < most && !self.is_all_taken() {
+            let room = tls.record_size.min(most - taken);
+            let length = match self.front_in_memory() {
+                // Nothing can be put behind it in its record, or it fills one.
+                Some(front) if front.len() >= room || self.files.is_empty() => {
+                    let front = &front[..front.len().min(room)];
+                    tls.seal(front, sealed)?;
+                    front.len()
+                }
+                _ => {
+                    let length = self.gather(plain, room)?;
+                    tls.seal(plain, sealed)?;
+                    taken += length;
+                    continue;
+                }
+            };
+            self.advance(length);
+            taken += length;
+        }
+        Ok(taken)
+    }
+
+    /// The next bytes, as far as they lie in memory in one piece.
+    fn front_in_memory(&self) -> Option<&[u8]> {
+        match self.files.front() {
+            Some(slice) if slice.after > self.sent => self.bytes.get(self.sent..slice.after),
+            Some(slice) => slice.entry.body()?.get(slice.at as usize..slice.end as usize),
+            None => self.bytes.get(self.sent..),
+        }
+    }
+
+    /// Takes the next bytes, `most` at most, out of wherever they lie. Returns how many.
+    fn gather(&mut self, plain: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+        plain.clear();
+        while plain.len() < most && !self.is_all_taken() {
+            let before = plain.len();
+            match self.front_in_memory() {
+                Some(front) => plain.extend_from_slice(&front[..front.len().min(most - before)]),
+                None => {
+                    let Some(slice) = self.files.front() else { break };
+                    let length = (slice.end - slice.at).min((most - before) as u64) as usize;
+                    plain.resize(before + length, 0);
+                    slice.read(&mut plain[before..])?;
+                }
+            }
+            self.advance(plain.len() - before);
+        }
+        Ok(plain.len())
+    }
+}
+
+/// Sends what the kernel has room for.
+fn send_some(socket: &Socket, bytes: &[u8], more: bool) -> io::Result<usize> {
+    if bytes.is_empty() {
+        return Ok(0);
+    }
+    match socket.send(bytes, more) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        sent => sent,
+    }
+}
+
 impl FileSlice {
     /// Sends up to `wanted` bytes of the slice, by sendfile or by way of a buffer. Returns how many the kernel took.
     /// Errors: of the socket; of kind `Other`: the file can't be read, or has become shorter.
@@ -317,11 +459,17 @@ impl FileSlice {
             };
         }
         let mut chunk = vec![0; wanted];
-        file.read_exact_at(&mut chunk, at).map_err(|error| match error.kind() {
+        self.read(&mut chunk)?;
+        socket.send(&chunk, at + (wanted as u64) < self.end)
+    }
+
+    /// Reads the next bytes of the slice, as many as `chunk` has room for. Errors: as for `send`.
+    fn read(&self, chunk: &mut [u8]) -> io::Result<()> {
+        let Some(file) = self.entry.file() else { return Err(self.truncated("open")) };
+        file.read_exact_at(chunk, self.at).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => self.truncated("pread"),
             _ => io::Error::other(Failure::new(format!("pread() \"{}\"", self.entry.path().escape_ascii()), error)),
-        })?;
-        socket.send(&chunk, at + (wanted as u64) < self.end)
+        })
     }
 
     /// The error of a file that has become shorter, in ngx_linux_sendfile's words.

@@ -4,6 +4,7 @@ use super::file_cache::OpenedFile;
 use super::output::Output;
 use super::pace::Pace;
 use crate::http::exchange::Exchange;
+use super::tls::{RECEIVE, Scratch, Tls, Wire};
 use crate::os::Socket;
 use std::io;
 use std::sync::Arc;
@@ -88,41 +89,101 @@ impl Session {
 
     /// Reads what has arrived behind what is there already: one system call, or none when the socket is known to be
     /// empty. `hung_up`: the end of the stream is there to be read.
-    pub(super) fn read(&mut self, socket: &Socket, hung_up: bool) -> Read {
+    pub(super) fn read(&mut self, wire: Wire<'_>, hung_up: bool) -> Read {
+        if let Some((tls, scratch)) = wire.tls {
+            return self.read_records(wire.socket, tls, scratch, hung_up);
+        }
+        if let Some(idle) = self.begin_read(hung_up) {
+            return idle;
+        }
+        self.reserve_input();
+        receive(wire.socket, &mut self.input, &mut self.has_read_all)
+    }
+
+    /// Counts a read; the outcome when there is none to make.
+    fn begin_read(&mut self, hung_up: bool) -> Option<Read> {
         if self.has_read_all && !hung_up {
-            return Read::Nothing;
+            return Some(Read::Nothing);
         }
         if self.reads == READS_A_TURN {
-            return Read::NextTurn;
+            return Some(Read::NextTurn);
         }
         self.reads += 1;
-        self.reserve_input();
-        let room = self.input.capacity() - self.input.len();
-        match socket.recv_into(&mut self.input) {
-            Ok(0) => Read::End,
-            Ok(n) => {
-                self.has_read_all = n < room;
-                Read::More
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Read::Nothing,
-            Err(error) => Read::Broken(error),
+        None
+    }
+
+    /// Reads what has arrived behind the bytes in `received`, which no record has been made of.
+    pub(super) fn read_raw(&mut self, socket: &Socket, received: &mut Vec<u8>, hung_up: bool) -> Read {
+        if let Some(idle) = self.begin_read(hung_up) {
+            return idle;
         }
+        // `recv_into` fills the capacity: a read is short when no more is there.
+        received.reserve(RECEIVE);
+        receive(socket, received, &mut self.has_read_all)
+    }
+
+    /// Reads records until one of them has brought a byte of HTTP.
+    fn read_records(&mut self, socket: &Socket, tls: &mut Tls, scratch: &mut Scratch, hung_up: bool) -> Read {
+        self.drop_answered();
+        scratch.sealed.clear();
+        let before = self.input.len();
+        while !tls.is_closed {
+            tls.lend(&mut scratch.received);
+            match self.read_raw(socket, &mut scratch.received, hung_up) {
+                Read::More => {}
+                other => {
+                    tls.keep(&mut scratch.received, 0);
+                    return other;
+                }
+            }
+            let taken = tls.take(&mut scratch.received, &mut scratch.sealed, &mut self.input);
+            // An answer to a change of keys may wait for the next response; an alert is for a client that reads.
+            let sent = self.out.send_sealed(socket, &mut scratch.sealed, false);
+            if let Err(error) = taken {
+                return Read::Broken(io::Error::new(io::ErrorKind::InvalidData, error));
+            }
+            if let Err(error) = sent {
+                return Read::Broken(error);
+            }
+            if self.input.len() > before {
+                return Read::More;
+            }
+        }
+        Read::End
     }
 
     /// Finds out whether the client has sent more than what was answered: a close with that unread is a reset, which
     /// takes the answers on their way from the client (RFC 9112, 9.6; nginx's lingering_close).
-    pub(super) fn reads_more(&mut self, socket: &Socket) -> bool {
+    pub(super) fn reads_more(&mut self, wire: Wire<'_>) -> bool {
         self.start < self.input.len()
-            || (!self.has_read_all && matches!(self.read(socket, false), Read::More | Read::NextTurn))
+            || (!self.has_read_all && matches!(self.read(wire, false), Read::More | Read::NextTurn))
     }
 
-    fn reserve_input(&mut self) {
+    /// Drops the bytes of requests that have been answered.
+    fn drop_answered(&mut self) {
         if self.start > 0 {
             self.input.drain(..self.start);
             self.start = 0;
         }
+    }
+
+    fn reserve_input(&mut self) {
+        self.drop_answered();
         if self.input.len() == self.input.capacity() {
             self.input.reserve(INPUT_SIZE);
         }
+    }
+}
+
+fn receive(socket: &Socket, buffer: &mut Vec<u8>, has_read_all: &mut bool) -> Read {
+    let room = buffer.capacity() - buffer.len();
+    match socket.recv_into(buffer) {
+        Ok(0) => Read::End,
+        Ok(n) => {
+            *has_read_all = n < room;
+            Read::More
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Read::Nothing,
+        Err(error) => Read::Broken(error),
     }
 }

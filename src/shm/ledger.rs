@@ -41,7 +41,7 @@ use super::{AcceptMutex, Text};
 /// Name of the memfd: /proc/PID/fd shows `/memfd:drover-ledger`.
 pub const NAME: &str = "drover-ledger";
 /// "drover" and a version, to be raised with every change of the layout.
-const MAGIC: u64 = u64::from_le_bytes(*b"drover\0\x04");
+const MAGIC: u64 = u64::from_le_bytes(*b"drover\0\x05");
 /// Slots for workers, dispatchers and serving threads of two generations; untouched ones cost no memory.
 pub const SLOTS: usize = 4096;
 /// How many generations of the conf have accept mutexes of their own. With more generations alive two share a mutex,
@@ -123,6 +123,11 @@ counters! {
     reused_connections: Counter = "Connections that were closed early to make room for new ones.",
     requests: Counter = "Requests that have been answered.",
     bytes_sent: Counter = "Bytes sent to clients.",
+    tls_handshakes: [Counter; 2] = "TLS handshakes by version: 1.2, 1.3.",
+    tls_resumed: Counter = "Of these: with a session that was resumed.",
+    tls_failures: [Counter; HandshakeEnd::COUNT] =
+        "TLS handshakes that failed: the client closed, was too slow, named a server that rejects it, sent an alert, \
+         shares no version, cipher suite or group, sent no proper handshake; or any other way.",
     lost_log_lines: Counter = "Lines of access logs that could not be written.",
     status: [Counter; 5] = "Answers by class: 1xx to 5xx.",
     request_time: [Counter; REQUEST_TIME_BUCKETS] =
@@ -132,6 +137,34 @@ counters! {
     accept_delay: [Counter; ACCEPT_DELAY_BUCKETS] =
         "Times from a connection's handshake to its accept, by milliseconds: at most 1, 2, 4 ... 2^15, and more.",
     accept_delay_ms: Counter = "Sum of these times, milliseconds.",
+}
+
+/// The end of a handshake of TLS that has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandshakeEnd {
+    /// The client has closed.
+    Closed,
+    /// The client was too slow.
+    TimedOut,
+    /// The conf rejects it.
+    Rejected,
+    /// The client has sent an alert: the certificate does not please it, for example.
+    Alert,
+    /// The client shares no version, cipher suite, group or protocol.
+    NothingCommon,
+    /// The client does not keep to the protocol.
+    Malformed,
+    /// Another reason.
+    Other,
+}
+
+impl HandshakeEnd {
+    /// The number of ends.
+    pub const COUNT: usize = HandshakeEnd::Other as usize + 1;
+
+    /// Words for the ends, in their order.
+    pub const NAMES: [&str; HandshakeEnd::COUNT] =
+        ["closed", "timeout", "rejected", "alert", "nothing_common", "malformed", "other"];
 }
 
 /// The kind of a process that touches clients.
@@ -182,6 +215,17 @@ impl Slot {
         if let Some(counter) = self.status.get(usize::from(status / 100).wrapping_sub(1)) {
             counter.add(1);
         }
+    }
+
+    /// Counts a handshake of TLS that is over.
+    pub fn count_handshake(&self, is_12: bool, is_resumed: bool) {
+        self.tls_handshakes[usize::from(!is_12)].add(1);
+        self.tls_resumed.add(u64::from(is_resumed));
+    }
+
+    /// Counts one that has failed.
+    pub fn count_handshake_end(&self, end: HandshakeEnd) {
+        self.tls_failures[end as usize].add(1);
     }
 
     /// Counts `n` requests that were answered `ns` nanoseconds after their first byte.

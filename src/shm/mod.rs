@@ -16,7 +16,7 @@ pub use counter::Counter;
 pub use gzip_cache::{GzipCache, Key, PART};
 pub use hold::{Hold, NoHold};
 pub use ledger::NAME as LEDGER_NAME;
-pub use ledger::{Header, Ledger, Role, SLOTS, Slot, Sums, Tally};
+pub use ledger::{HandshakeEnd, Header, Ledger, Role, SLOTS, Slot, Sums, Tally};
 pub use text::Text;
 pub use ticket_keys::{TicketKey, TicketKeys};
 pub use zone::{Entry, State, Table, Zone};

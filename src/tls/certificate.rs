@@ -89,7 +89,8 @@ fn mismatch(pair: &CertifiedKey, certificate: &str) -> String {
         |other: &CertificateDer<'static>| CertifiedKey::new(vec![other.clone()], pair.key.clone()).keys_match().is_ok();
     match pair.cert.iter().position(fits) {
         Some(at) => format!(
-            "the key is that of certificate {} in \"{certificate}\": the server's own must be the first, its issuer next",
+            "the key is that of certificate {} in \"{certificate}\": the server's own must be the first, its issuer \
+             next",
             at + 1
         ),
         None => format!("the key does not belong to the certificate in \"{certificate}\""),

@@ -6,7 +6,7 @@ use rustls::{ProtocolVersion, SupportedCipherSuite};
 /// The suites that a list leaves, and the names in it that can't be had.
 #[derive(Debug)]
 pub(super) struct Chosen {
-    /// Those of TLSv1.3, which the list says nothing of, and then those of TLSv1.2 in the list's order.
+    /// The suites of TLSv1.3, which the list says nothing of, and then those of TLSv1.2 in the list's order.
     pub(super) suites: Vec<SupportedCipherSuite>,
     /// Suites that OpenSSL has, and that the list names.
     pub(super) missing: Vec<String>,

@@ -91,7 +91,7 @@ pub(super) fn buffer_size(scope: &Scope) -> usize {
     usize::try_from(*scope.get(&settings::BUFFER_SIZE)).unwrap_or(usize::MAX).clamp(32, 16 << 10)
 }
 
-/// What seals the tickets of a server; `None`: it has none.
+/// The sealer of a server's tickets; `None`: it has none.
 pub(super) fn ticketer(
     scope: &Scope,
     shared: &Arc<SharedKeys>,
@@ -121,7 +121,7 @@ fn ticket_key(named: &Named) -> Result<Zeroizing<Vec<u8>>, conf::Error> {
     Ok(bytes)
 }
 
-/// What a server wants to see of clients' certificates, and a digest of it.
+/// The rules of a server about clients' certificates, and a digest of it.
 pub(super) fn of_clients(scope: &Scope) -> Result<(Rules, [u8; 32]), conf::Error> {
     let verify = *scope.get(&settings::VERIFY_CLIENT);
     let check = match verify {

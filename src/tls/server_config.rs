@@ -82,8 +82,8 @@ fn unix_s() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }
 
-/// The certificates of a server. The client's preference among signatures chooses; among those of one kind the last one,
-/// which in nginx takes the place of the others.
+/// The certificates of a server. The client's preference among signatures chooses; among those of one kind the last
+/// one, which in nginx takes the place of the others.
 #[derive(Debug)]
 struct Choice(Vec<Stapled>);
 

@@ -9,8 +9,8 @@ pub(super) static SESSION_CACHE: Setting<SessionCache> = Setting::many(&["ssl_se
     .syntax("off | none | [builtin[:SIZE]] [shared:NAME:SIZE]")
     .default("none")
     .about(
-        "Sessions are resumed by tickets (`ssl_session_tickets`), which need no memory: the sizes have no effect. `off` \
-         and `none` are as in nginx, where tickets work without a cache as well.",
+        "Sessions are resumed by tickets (`ssl_session_tickets`), which need no memory: the sizes have no effect. \
+         `off` and `none` are as in nginx, where tickets work without a cache as well.",
     );
 
 /// The smallest memory that nginx takes: eight pages.

@@ -52,8 +52,8 @@ pub(super) static CERTIFICATE: Setting<Vec<Named>> =
         "The server's certificate in PEM, followed by those that lead to the root. Several pairs of this directive and \
          `ssl_certificate_key` give a server an RSA and an ECDSA certificate. `data:` is followed by the PEM itself. \
          With `$ssl_server_name` in the name the file is read during a handshake, by the worker: see \
-         `ssl_certificate_cache`. Files are read again at a reload; see also `certificate_watch`. `-t` tells until when \
-         each certificate is valid.",
+         `ssl_certificate_cache`. Files are read again at a reload; see also `certificate_watch`. `-t` tells until \
+         when each certificate is valid.",
     );
 
 /// `ssl_certificate_key`: the keys of the certificates.

@@ -1,8 +1,8 @@
 //! Session tickets (RFC 8446 4.6.1, RFC 5077) that every process of the service can open, also after a reload: their
 //! keys are in shared memory (`shm/ticket_keys.rs`), or in files.
 //!
-//! A ticket: the name of its key, a nonce, the sealed time and session, a tag. Sealed in the context of a server's rules
-//! about clients' certificates, so that a session of one that asks for none can't be resumed where one is wanted.
+//! A ticket: the name of its key, a nonce, the sealed time and session, a tag. Sealed in the context of a server's
+//! rules about clients' certificates, so that a session of one that asks for none can't be resumed where one is wanted.
 
 use super::provider::{self, Seal};
 use crate::shm::{TicketKey, TicketKeys};

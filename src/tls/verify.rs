@@ -16,7 +16,7 @@ use webpki::{
     CertRevocationList, EndEntityCert, Error, ExpirationPolicy, KeyUsage, RevocationOptionsBuilder, VerifiedPath,
 };
 
-/// What a server wants to see of clients' certificates.
+/// The rules of a server about clients' certificates.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     pub(super) check: ClientCheck,

@@ -144,7 +144,7 @@ fn live(start: Start<'_>) -> Result<(), Failure> {
         signals: Signals::open().map_err(|e| Failure::new("signalfd()", e))?,
         options: AcceptOptions::of(start.conf),
         shutdown_timeout_ms: *start.conf.root.scope.get(&WORKER_SHUTDOWN_TIMEOUT),
-        engines: Engines { site: start.site, streams: start.streams, logs: start.logs },
+        engines: Engines { site: start.site, streams: start.streams, endpoints: start.endpoints, logs: start.logs },
     };
     match start.model.life(start.seat) {
         Life::Loop(hooks) => event_driven(context, hooks, start.model.poller(start.seat)),

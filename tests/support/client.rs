@@ -5,9 +5,11 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::PATIENCE;
+use super::tls::Wish;
 
 pub struct Client {
     stream: TcpStream,
+    tls: Option<Box<rustls::ClientConnection>>,
     buffer: Vec<u8>,
     closed: bool,
 }
@@ -57,9 +59,29 @@ impl Client {
     pub fn try_connect(addr: SocketAddr) -> std::io::Result<Client> {
         let stream = TcpStream::connect(addr)?;
         stream.set_nodelay(true)?;
-        let mut client = Client { stream, buffer: Vec::new(), closed: false };
+        let mut client = Client { stream, tls: None, buffer: Vec::new(), closed: false };
         client.patience(PATIENCE);
         Ok(client)
+    }
+
+    /// Connects, and does the handshake of TLS.
+    pub fn try_connect_tls(addr: SocketAddr, wish: &Wish) -> std::io::Result<Client> {
+        Client::try_connect(addr)?.shake_hands(wish)
+    }
+
+    /// Does the handshake of TLS.
+    pub fn shake_hands(mut self, wish: &Wish) -> std::io::Result<Client> {
+        let tls = rustls::ClientConnection::new(wish.config.clone(), wish.server_name()).expect("a client");
+        let tls = self.tls.insert(Box::new(tls));
+        while tls.is_handshaking() {
+            tls.complete_io(&mut self.stream)?;
+        }
+        Ok(self)
+    }
+
+    /// TLS on the connection.
+    pub fn tls(&self) -> &rustls::ClientConnection {
+        self.tls.as_ref().expect("TLS")
     }
 
     /// How long a read may take from now on.
@@ -74,7 +96,11 @@ impl Client {
 
     /// Sends; a server that has closed already is noticed by the next read.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Client {
-        let _ = self.stream.write_all(bytes.as_ref());
+        let bytes = bytes.as_ref();
+        let _ = match &mut self.tls {
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.stream).write_all(bytes),
+            None => self.stream.write_all(bytes),
+        };
         self
     }
 
@@ -225,7 +251,11 @@ impl Client {
             return Ok(false);
         }
         let mut chunk = [0; 64 * 1024];
-        match self.stream.read(&mut chunk) {
+        let read = match &mut self.tls {
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.stream).read(&mut chunk),
+            None => self.stream.read(&mut chunk),
+        };
+        match read {
             Ok(0) => self.closed = true,
             Ok(n) => self.buffer.extend_from_slice(&chunk[..n]),
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return Err(Nothing::Silent),

@@ -15,6 +15,7 @@
 //! | `models` | the promises that every dispatch model keeps, one body of cases for all of them |
 //! | `dispatch` | the mechanisms of the models with an event loop: who watches, who is woken, how evenly, leases |
 //! | `pool` | the mechanisms of the models with a dispatcher: what is passed to whom, deaths, endings |
+//! | `tls` | TLS: certificates by name, versions, resumption, odd hellos, as real clients see them |
 //! | `blocking_models` | the mechanisms of the models whose threads or processes block |
 //! | `views` | the ledger and its pages: the sums are right, whoever reads them |
 //! | `clients` | apt, Node's and Python's clients, which keep connections and do not forgive |
@@ -33,6 +34,7 @@ pub mod seccomp;
 pub mod server;
 pub mod sock_diag;
 pub mod terminal;
+pub mod tls;
 pub mod tools;
 
 use std::time::{Duration, Instant};

@@ -13,6 +13,7 @@ use crate::serve::access_log::AccessLogs;
 use crate::serve::{Capacity, Engine, descriptors_for_files};
 use crate::shm::{Role, Tally};
 use crate::stream::Servers;
+use crate::tls::Endpoints;
 
 /// The context of a forked process, made after the fork. Limits, identity and CPUs are in force already.
 pub struct ProcessContext {
@@ -89,6 +90,8 @@ pub struct Engines {
     pub site: Arc<HttpConf>,
     /// The `stream` block.
     pub streams: Arc<Servers>,
+    /// The certificates, with all that handshakes need.
+    pub endpoints: Arc<Endpoints>,
     /// The log files of both.
     pub logs: Arc<Logs>,
 }
@@ -98,6 +101,6 @@ impl Engines {
     /// them.
     pub fn engine(&self, tally: Arc<Tally>) -> Result<Engine, Failure> {
         let access_logs = AccessLogs::new(&self.site, |_, to| self.logs.output(to))?;
-        Ok(Engine::new(self.site.clone(), self.streams.clone(), Clock::new(), access_logs, tally))
+        Ok(Engine::new(self.site.clone(), self.streams.clone(), self.endpoints.clone(), Clock::new(), access_logs, tally))
     }
 }

@@ -1,5 +1,7 @@
 //! The lines of exchanges in the error log, in nginx's words: every message in one place.
 
+pub mod secure;
+
 use super::cx::Cx;
 use super::state::{Exchange, Progress};
 use crate::http::message::field::Id;
@@ -130,7 +132,6 @@ struct Before<'a> {
 }
 
 const READING_PROXY_HEADER: &str = "while reading PROXY protocol";
-const HANDSHAKING: &str = "while SSL handshaking";
 
 impl Origin for Before<'_> {
     fn log(&self) -> LogRef {
@@ -166,66 +167,6 @@ pub fn proxy_header_timed_out(cx: &Cx) {
 /// The connection broke in front of the header of the PROXY protocol.
 pub fn proxy_header_unread(cx: &Cx, error: &io::Error) {
     log::info!(at: Before { cx, doing: READING_PROXY_HEADER }, "connection to client failed ({})", ErrnoText(error));
-}
-
-/// The handshake of TLS has failed; a failure that no client should be able to cause is `critical`
-/// (`ngx_ssl_connection_error`).
-pub fn handshake_failed(cx: &Cx, critical: bool, why: &dyn fmt::Display) {
-    let level = if critical { Level::Crit } else { Level::Info };
-    log::emit!(level, at: Before { cx, doing: HANDSHAKING }, "SSL_do_handshake() failed (SSL: {why})");
-}
-
-/// The client has gone before its handshake was over, or before it began.
-pub fn handshake_abandoned(cx: &Cx, has_begun: bool, error: Option<&io::Error>) {
-    let at = Before { cx, doing: HANDSHAKING };
-    match error {
-        Some(error) if has_begun => {
-            log::info!(at: at, "peer closed connection in SSL handshake ({})", ErrnoText(error));
-        }
-        Some(error) => log::info!(at: at, "recv() failed ({})", ErrnoText(error)),
-        None if has_begun => log::info!(at: at, "peer closed connection in SSL handshake"),
-        None => log::info!(at: at, "client closed connection"),
-    }
-}
-
-/// The conf rejects the handshakes of this name (`ssl_reject_handshake`).
-pub fn handshake_rejected(cx: &Cx) {
-    log::info!(at: Before { cx, doing: HANDSHAKING }, "handshake rejected");
-}
-
-/// The handshake took too long.
-pub fn handshake_timed_out(cx: &Cx) {
-    log::info!(at: Before { cx, doing: HANDSHAKING }, "client timed out (110: Connection timed out)");
-}
-
-/// What the client sends within TLS can't be read.
-pub fn records_broken(ex: &Exchange, cx: &Cx, why: &dyn fmt::Display) {
-    log::info!(at: here(ex, cx), "SSL_read() failed (SSL: {why})");
-}
-
-/// The request is for a server that asks for a certificate, and the hello has named another.
-pub fn misdirected(ex: &Exchange, cx: &Cx) {
-    let doing = Phase::Headers.to_string();
-    let what = "client attempted to request the server name different from the one that was negotiated";
-    log::info!(at: Here { ex, cx, doing }, "{what}");
-}
-
-/// The client speaks HTTP where it should speak TLS.
-pub(super) fn plain_at_tls(ex: &Exchange, cx: &Cx) {
-    let doing = Phase::Headers.to_string();
-    log::info!(at: Here { ex, cx, doing }, "client sent plain HTTP request to HTTPS port");
-}
-
-/// The client's certificate does not fit.
-pub(super) fn client_certificate_failed(ex: &Exchange, cx: &Cx, number: i32, reason: &str) {
-    let doing = Phase::Headers.to_string();
-    log::info!(at: Here { ex, cx, doing }, "client SSL certificate verify error: ({number}:{reason})");
-}
-
-/// The client has sent no certificate.
-pub(super) fn no_client_certificate(ex: &Exchange, cx: &Cx) {
-    let doing = Phase::Headers.to_string();
-    log::info!(at: Here { ex, cx, doing }, "client sent no required SSL certificate");
 }
 
 /// The conf asks for a TLV of the PROXY protocol by a name that there is not, or the header's lengths are wrong.
@@ -513,6 +454,8 @@ fn timed_out(here: Here) {
 pub fn connection_broken(ex: &Exchange, cx: &Cx, error: &io::Error) {
     match error.kind() {
         io::ErrorKind::Other => log::alert!(at: here(ex, cx), "{error}"),
+        // rustls has refused a record.
+        io::ErrorKind::InvalidData => log::info!(at: here(ex, cx), "SSL_read() failed (SSL: {error})"),
         _ => log::info!(at: here(ex, cx), "connection to client failed ({})", ErrnoText(error)),
     }
 }

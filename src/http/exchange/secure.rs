@@ -17,7 +17,7 @@ pub enum ClientCheck {
     On,
     /// A certificate that does not fit is answered with 495.
     Optional,
-    /// As `Optional`, but a certificate whose issuer is not known will do.
+    /// The same, but a certificate whose issuer is not known will do.
     OptionalNoCa,
 }
 
@@ -153,7 +153,7 @@ pub(in crate::http) fn refused(ex: &Exchange, cx: &Cx) -> Option<u16> {
     let tls = match &cx.conn.transport {
         Transport::Plain => return None,
         Transport::PlainAtTls => {
-            error_lines::plain_at_tls(ex, cx);
+            error_lines::secure::plain_at_tls(ex, cx);
             return Some(497);
         }
         Transport::Tls(tls) => tls,
@@ -163,11 +163,11 @@ pub(in crate::http) fn refused(ex: &Exchange, cx: &Cx) -> Option<u16> {
         _ if check == ClientCheck::Off => None,
         Checked::Failed { .. } if check == ClientCheck::OptionalNoCa && tls.checked.is_unknown_issuer() => None,
         Checked::Failed { number, reason } => {
-            error_lines::client_certificate_failed(ex, cx, *number, reason);
+            error_lines::secure::client_certificate_failed(ex, cx, *number, reason);
             Some(495)
         }
         Checked::None if check == ClientCheck::On => {
-            error_lines::no_client_certificate(ex, cx);
+            error_lines::secure::no_client_certificate(ex, cx);
             Some(496)
         }
         Checked::None | Checked::Success => None,
@@ -285,7 +285,7 @@ pub static VARIABLES: &[Embedded] = &[
         word(cx, out, |client| &client.legacy_issuer)
     }),
     Embedded::client("ssl_client_raw_cert", "the client's certificate in PEM", |_, cx, out| {
-        word(cx, out, |client| client.pem.trim_end_matches('\n'))
+        word(cx, out, |client| &client.pem)
     }),
     Embedded::client("ssl_client_s_dn", "the subject of the client's certificate (RFC 2253)", |_, cx, out| {
         word(cx, out, |client| &client.subject)

@@ -32,6 +32,8 @@ pub fn cipher(number: u16) -> Option<&'static str> {
         0xc023 => "ECDHE-ECDSA-AES128-SHA256",
         0xc024 => "ECDHE-ECDSA-AES256-SHA384",
         0xc027 => "ECDHE-RSA-AES128-SHA256",
+        0x00ff => "TLS_EMPTY_RENEGOTIATION_INFO_SCSV",
+        0x5600 => "TLS_FALLBACK_SCSV",
         0xc028 => "ECDHE-RSA-AES256-SHA384",
         _ => return None,
     })

@@ -3,6 +3,7 @@
 use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Answer, Cx, Exchange, Flow};
 use crate::http::message::head::{Form, Method};
+use crate::http::message::status;
 use crate::http::site::template::Template;
 
 /// The value of an `error_page`.
@@ -89,7 +90,7 @@ pub(super) fn find(ex: &mut Exchange, cx: &Cx, status: u16) -> Option<Flow> {
     ex.error.is_final = !*location.scope.get(&RECURSIVE_ERROR_PAGES);
     // A 2xx to CONNECT would promise a tunnel (RFC 9110, 9.3.6).
     let may_overwrite = |code: &u16| ex.head.form != Form::Authority || *code >= 300;
-    ex.error.status = page.overwrite.filter(may_overwrite).unwrap_or(status);
+    ex.error.status = status::sent(page.overwrite.filter(may_overwrite).unwrap_or(status));
     let mut target = Vec::new();
     page.target.eval(ex, cx, &mut target);
     match target.first() {

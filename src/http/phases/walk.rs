@@ -12,7 +12,7 @@ use super::{
     index, internal, limit_conn, limit_req, random_index, realip, rewrite, satisfy, static_files, target, try_files,
 };
 use crate::http::answer::{addition, cors, response};
-use crate::http::exchange::secure::{self, Transport};
+use crate::http::exchange::secure;
 use crate::http::exchange::{Action, Answer, Coded, Cx, Exchange, Flow, Found, Listed, LookupKind, Progress};
 use crate::http::exchange::{error_lines, keep_alive, limits};
 use crate::http::message::head::Method;
@@ -126,11 +126,15 @@ impl Exchange {
             Ok(Parse::Complete(len)) => {
                 self.account.head_len = len;
                 let flow = match understand(self, cx) {
-                    Ok(_) if let Some(refused) = self.refuse_connection(cx) => refused,
+                    Ok(_) if secure::is_misdirected(self, cx) => self.misdirect(cx),
                     // Whatever the conf says (nginx: ngx_http_process_request_header).
                     Ok(_) if matches!(self.head.method, Method::Trace | Method::Connect) => {
                         error_lines::method_refused(self, cx);
                         Flow::Answer(self.response.refuse_method())
+                    }
+                    Ok(_) if let Some(status) = secure::refused(self, cx) => {
+                        self.give_up();
+                        Flow::Answer(Answer::Error(status))
                     }
                     Ok(true) => {
                         realip::find(self, cx);
@@ -193,20 +197,12 @@ impl Exchange {
         walk(self, cx, out, flow)
     }
 
-    /// The answer to a request whose connection is not as its server wants it; nginx gives the connection up with it.
-    fn refuse_connection(&mut self, cx: &Cx) -> Option<Flow> {
-        if matches!(cx.conn.transport, Transport::Plain) {
-            return None;
-        }
-        let status = if secure::is_misdirected(self, cx) {
-            target::set_server(self, cx, cx.first_server());
-            error_lines::misdirected(self, cx);
-            421
-        } else {
-            secure::refused(self, cx)?
-        };
+    /// The answer to a request for a server that the client's hello should have named.
+    fn misdirect(&mut self, cx: &Cx) -> Flow {
+        target::set_server(self, cx, cx.first_server());
+        error_lines::secure::misdirected(self, cx);
         self.give_up();
-        Some(Flow::Answer(Answer::Error(status)))
+        Flow::Answer(Answer::Error(421))
     }
 
     /// Answers without the request being understood, and gives the connection up.

@@ -251,9 +251,17 @@ impl HttpBlock {
         self.bounds[bound].select_server(host, captures)
     }
 
-    /// The servers, at the indices that [`HttpBlock::select_server`] and [`HttpBlock::default_server`] return.
-    pub fn all_servers(&self) -> &[Server] {
-        &self.servers
+    /// The server with this name, if there is one.
+    ///
+    /// # Errors
+    /// From a regex whose match fails.
+    pub fn find_server(
+        &self,
+        bound: usize,
+        name: &[u8],
+        captures: &mut Captured,
+    ) -> Result<Option<usize>, MatchError> {
+        self.bounds[bound].find_server(name, captures)
     }
 
     pub(in crate::http) fn servers(&self) -> &[Server] {

@@ -170,16 +170,21 @@ impl Bound {
     /// # Errors
     /// From a regex whose match fails.
     pub(super) fn select_server(&self, host: &[u8], captures: &mut Captured) -> Result<usize, MatchError> {
+        Ok(self.find_server(host, captures)?.unwrap_or(self.default))
+    }
+
+    /// The same, where a server has this name (`ngx_http_find_virtual_server`).
+    pub(super) fn find_server(&self, host: &[u8], captures: &mut Captured) -> Result<Option<usize>, MatchError> {
         if self.names.is_empty() {
-            return Ok(self.default);
+            return Ok(None);
         }
         let mut lower = [0; 255];
-        let Some(lower) = lower.get_mut(..host.len()) else { return Ok(self.default) };
+        let Some(lower) = lower.get_mut(..host.len()) else { return Ok(None) };
         lower.copy_from_slice(host);
         lower.make_ascii_lowercase();
-        let Some(found) = self.names.find(lower, &mut captures.groups)? else { return Ok(self.default) };
+        let Some(found) = self.names.find(lower, &mut captures.groups)? else { return Ok(None) };
         captures.keep_names(found.regex);
-        Ok(found.value.server)
+        Ok(Some(found.value.server))
     }
 }
 

@@ -23,7 +23,8 @@
 //! `holds_mutex` (true or false).
 //!
 //! The counters are the fields of [`crate::shm::Sums`] under their names, and `waiting`; those with several numbers are
-//! arrays: `status` from 1xx to 5xx, `request_time` and `accept_delay` by bucket.
+//! arrays: `status` from 1xx to 5xx, `request_time` and `accept_delay` by bucket, `tls_handshakes` for the versions 1.2
+//! and 1.3, `tls_failures` for the reasons in the order of [`crate::shm::HandshakeEnd`].
 
 use super::json::Json;
 use super::snapshot::Process;

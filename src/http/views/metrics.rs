@@ -8,7 +8,7 @@ use super::snapshot::Snapshot;
 use super::view::{self, PLACES, Page, View, about, said};
 use crate::conf::Setting;
 use crate::http::exchange::{Exchange, Handler};
-use crate::shm::Sums;
+use crate::shm::{HandshakeEnd, Sums};
 use crate::shm::histogram::bound;
 use std::fmt::{Display, Write};
 use std::sync::atomic::Ordering::Relaxed;
@@ -48,6 +48,7 @@ impl Shown {
     fn of(name: &'static str, about: &'static str) -> Shown {
         match name {
             "listening" | "connections" | "reading" | "writing" | "status" => Shown::Apart,
+            "tls_handshakes" | "tls_failures" => Shown::Apart,
             "request_time" | "request_time_ns" | "accept_delay" | "accept_delay_ms" => Shown::Apart,
             "mutex_held_us" => Shown::Counter {
                 name: "mutex_held_seconds_total".to_owned(),
@@ -95,6 +96,14 @@ fn totals(text: &mut Text, sums: &Sums) {
     });
     text.family("drover_responses_total", "counter", "Answers by class of status.");
     responses(text, "drover_responses_total", &[], sums);
+    text.family("drover_tls_handshakes_total", "counter", "Handshakes of TLS by version.");
+    for (version, number) in ["1.2", "1.3"].into_iter().zip(sums.tls_handshakes) {
+        text.sample("drover_tls_handshakes_total", &[("version", version)], number);
+    }
+    text.family("drover_tls_failures_total", "counter", "Handshakes of TLS that failed, by reason.");
+    for (reason, number) in HandshakeEnd::NAMES.into_iter().zip(sums.tls_failures) {
+        text.sample("drover_tls_failures_total", &[("reason", reason)], number);
+    }
     let about = "Time from a request's first byte to the last byte of its answer.";
     let (rows, sum) = (&sums.request_time, sums.request_time_ns as f64 / 1e9);
     text.histogram("drover_request_time_seconds", about, rows, 1e6, sum);

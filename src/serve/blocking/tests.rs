@@ -75,7 +75,7 @@ fn served(conf: &str) -> (TcpStream, Arc<Events>, JoinHandle<u64>) {
     let mut raised = Raised(events.clone());
     let thread = std::thread::spawn(move || {
         let tally = Arc::new(Ledger::create().unwrap().claim(1, Role::Worker, 0).unwrap());
-        let mut engine = Engine::new(site, Arc::default(), Clock::new(), AccessLogs::default(), tally);
+        let mut engine = Engine::new(site, Arc::default(), Arc::default(), Clock::new(), AccessLogs::default(), tally);
         let peer = Addr::from("127.0.0.1:1".parse::<SocketAddr>().unwrap());
         let mut conn = engine.open(Accepted { socket, peer, listener: 0 });
         serve(&mut engine, &mut conn, &mut raised);

@@ -46,7 +46,7 @@ impl Engine {
             self.count_times(session);
         }
         let stage = match (need, conn.state) {
-            (Need::Idle | Need::Linger | Need::Close, _) | (_, State::ProxyHeader) => Stage::Waiting,
+            (Need::Idle | Need::Linger | Need::Close, _) | (_, State::ProxyHeader | State::Handshake) => Stage::Waiting,
             (_, State::Request | State::Stream(_)) if session.is_blank() => Stage::Waiting,
             (_, State::Request | State::Stream(_)) if session.out.is_empty() => Stage::Reading,
             _ => Stage::Writing,

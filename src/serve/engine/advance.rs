@@ -9,6 +9,7 @@ use crate::serve::connection::{Conn, LULL_MS, Need, State};
 use crate::serve::output::{Flush, SendOptions};
 use crate::serve::session::{Read, Session};
 use crate::serve::settings::{SENDFILE, TCP_NOPUSH};
+use crate::serve::tls::Wire;
 use std::io;
 
 impl Engine {
@@ -18,7 +19,7 @@ impl Engine {
     pub fn advance(&mut self, conn: &mut Conn, hung_up: bool) -> Need {
         let mut session = match conn.session.take() {
             // A driver that did not wait for the first bytes: the request begins when they come.
-            Some(mut session) if session.is_blank() && matches!(conn.state, State::Request | State::ProxyHeader) => {
+            Some(mut session) if session.is_blank() && conn.state.precedes_request() => {
                 self.start(&mut session);
                 session
             }
@@ -45,6 +46,7 @@ impl Engine {
         loop {
             let waits = match conn.state {
                 State::ProxyHeader => self.on_proxy_header(conn, session, hung_up),
+                State::Handshake => self.on_handshake(conn, session, hung_up),
                 State::Request => self.on_request(conn, session, hung_up),
                 State::Wait { until_ms } => self.on_wait(conn, session, until_ms, hung_up),
                 State::Flush(after) => self.on_flush(conn, session, after),
@@ -88,13 +90,15 @@ impl Engine {
         {
             return Some(need);
         }
-        match session.read(&conn.socket, hung_up) {
+        match session.read(wire!(self, conn), hung_up) {
             Read::More => {
                 conn.is_pipelining |= session.has_answered;
                 None
             }
+            // A part of a record is a part of a request.
+            Read::Nothing if conn.has_part() => Some(Need::Read),
             Read::Nothing if session.is_blank() && conn.is_new() => Some(Need::Idle),
-            Read::Nothing if session.start == session.input.len() && !conn.is_new() => {
+            Read::Nothing if session.is_blank() => {
                 let scope = &self.site.location(conn.location as usize).scope;
                 let (idle, least) = (scope.get(&KEEPALIVE_TIMEOUT).idle_ms, *scope.get(&KEEPALIVE_MIN_TIMEOUT));
                 // The last answer promised to go on.
@@ -106,6 +110,7 @@ impl Engine {
             Read::Nothing => Some(Need::Read),
             Read::NextTurn => Some(Need::Turn),
             Read::End => {
+                conn.silence();
                 if session.start < session.input.len() {
                     self.abandon(conn, session);
                 }
@@ -127,7 +132,8 @@ impl Engine {
             return self.flush_slowly(conn, session);
         }
         let before = session.out.total();
-        let stop = match self.send_queued(conn, session, self.send_options(conn)) {
+        let options = self.send_options(conn);
+        let stop = match self.send_queued(conn, session, options) {
             Ok(Flush::Done) => return None,
             Ok(stop) => stop,
             Err(error) => return Some(self.broken(conn, session, &error)),
@@ -139,11 +145,16 @@ impl Engine {
     }
 
     /// Sends; of a body that is made as it is sent, the next slice.
-    pub(super) fn send_queued(&self, conn: &Conn, session: &mut Session, options: SendOptions) -> io::Result<Flush> {
+    pub(super) fn send_queued(
+        &mut self,
+        conn: &mut Conn,
+        session: &mut Session,
+        options: SendOptions,
+    ) -> io::Result<Flush> {
         if session.out.has_coder() {
             self.make_slice(conn, session)?;
         }
-        session.out.flush(&conn.socket, options)
+        session.out.flush(wire!(self, conn), options)
     }
 
     /// Makes the next slice of a body, and counts it.
@@ -213,14 +224,17 @@ impl Engine {
             After::Close { linger } => return self.close(conn, session, linger),
             After::Discard => {}
         }
-        match session.read(&conn.socket, hung_up) {
+        match session.read(wire!(self, conn), hung_up) {
             Read::More => {
                 conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::CLIENT_BODY_TIMEOUT);
                 None
             }
             Read::Nothing => Some(Need::Read),
             Read::NextTurn => Some(Need::Turn),
-            Read::End => Some(Need::Close),
+            Read::End => {
+                conn.silence();
+                Some(Need::Close)
+            }
             Read::Broken(error) => Some(self.broken(conn, session, &error)),
         }
     }

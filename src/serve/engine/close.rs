@@ -8,6 +8,7 @@ use crate::http::exchange::{Action, After, Cx, Stage};
 use crate::serve::connection::{Conn, Need, State, Undelivered};
 use crate::serve::pace::Pace;
 use crate::serve::session::{INPUT_SIZE, READS_A_TURN, Session};
+use crate::serve::tls::Wire;
 use std::io;
 
 /// How often a process that shuts down checks whether its clients have acknowledged what they were sent, ms.
@@ -54,7 +55,7 @@ impl Engine {
     pub(super) fn close(&mut self, conn: &mut Conn, session: &mut Session, linger: bool) -> Option<Need> {
         let linger = match self.site.location(conn.location as usize).scope.get(&LINGERING_CLOSE) {
             Lingering::Off => false,
-            Lingering::On => linger || Self::may_send_more(conn, session),
+            Lingering::On => linger || self.may_send_more(conn, session),
             Lingering::Always => true,
         };
         if !(linger || self.shutdown.has_begun()) || conn.shut_write().is_err() {
@@ -69,11 +70,11 @@ impl Engine {
     }
 
     /// Whether the client may send more, or may lose some of its answer by a reset.
-    fn may_send_more(conn: &Conn, session: &mut Session) -> bool {
+    fn may_send_more(&mut self, conn: &mut Conn, session: &mut Session) -> bool {
         let is_large = session.ex.bytes_sent() > LARGE;
         conn.is_pipelining
             || session.has_waited
-            || session.reads_more(&conn.socket)
+            || session.reads_more(wire!(self, conn))
             || is_large && conn.socket.unacknowledged().is_ok_and(|left| left > 0)
     }
 
@@ -125,12 +126,15 @@ impl Engine {
         if conn.session.as_deref().is_some_and(has_waited) {
             return Need::Turn;
         }
+        if conn.state == State::Handshake {
+            return self.handshake_timed_out(conn);
+        }
         let Some(mut session) = conn.session.take() else { return Need::Close };
         match conn.state {
             State::Stream(phase) => self.stream_timed_out(conn, phase),
             State::ProxyHeader => error_lines::proxy_header_timed_out(&self.cx(conn, &session)),
             // The client has its answer, which a reset could take from it.
-            State::Linger { .. } => {}
+            State::Linger { .. } | State::Handshake => {}
             State::Request if session.out.is_empty() => self.request_timed_out(conn, &mut session),
             state => {
                 let is_body = state == State::Discard;
@@ -154,7 +158,11 @@ impl Engine {
             return self.set_timeout_reset(conn);
         }
         // A single try: a client this slow is not waited for again.
-        let _ = session.out.flush(&conn.socket, self.send_options(conn));
+        let options = self.send_options(conn);
+        let _ = session.out.flush(wire!(self, conn), options);
+        if !session.out.is_empty() {
+            conn.silence();
+        }
         self.finish(conn, session);
     }
 
@@ -167,6 +175,7 @@ impl Engine {
     }
 
     pub(super) fn broken(&mut self, conn: &mut Conn, session: &mut Session, error: &io::Error) -> Need {
+        conn.silence();
         error_lines::connection_broken(&session.ex, &self.cx(conn, session), error);
         self.cut_short(conn, session);
         Need::Close
@@ -174,6 +183,9 @@ impl Engine {
 
     /// Counts and logs the response under way, if there is one: no more of it is sent.
     fn cut_short(&mut self, conn: &mut Conn, session: &mut Session) {
+        if !session.out.is_empty() {
+            conn.silence();
+        }
         if matches!(conn.state, State::Flush(_)) {
             session.ex.cut_short(session.out.unsent());
             self.finish(conn, session);
@@ -182,8 +194,12 @@ impl Engine {
 
     /// Counts and logs what the connection leaves unfinished. To be called before its close, whatever it was doing.
     pub fn closing(&mut self, conn: &mut Conn) {
-        let Some(mut session) = conn.session.take() else { return self.publish(conn, Stage::Waiting) };
+        let Some(mut session) = conn.session.take() else {
+            conn.end_tls();
+            return self.publish(conn, Stage::Waiting);
+        };
         self.cut_short(conn, &mut session);
+        conn.end_tls();
         self.account(conn, &mut session, Need::Close);
         self.recycle(session);
     }

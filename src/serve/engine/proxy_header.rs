@@ -4,8 +4,9 @@
 use super::Engine;
 use crate::http::exchange::{ConnInfo, Cx, error_lines, limits};
 use crate::http::message::proxy_protocol::{self, Broken, Parse};
-use crate::serve::connection::{Conn, Need, State};
+use crate::serve::connection::{Conn, Need};
 use crate::serve::session::{Read, Session};
+use crate::serve::tls::Wire;
 use std::sync::Arc;
 
 /// Takes the header, of `most` bytes at most, off the input. `Ok(false)`: it is not whole.
@@ -22,19 +23,19 @@ pub(super) fn take_proxy_header(info: &mut ConnInfo, session: &mut Session, most
 
 impl Engine {
     /// Takes the header, to `Request`. `None`: the state has changed, or more has come.
-    pub(super) fn on_proxy_header(&self, conn: &mut Conn, session: &mut Session, hung_up: bool) -> Option<Need> {
+    pub(super) fn on_proxy_header(&mut self, conn: &mut Conn, session: &mut Session, hung_up: bool) -> Option<Need> {
         let server = self.site.server(self.site.default_server(conn.info.bound));
         let most = *server.scope.get(&limits::CLIENT_HEADER_BUFFER_SIZE) as usize;
         match take_proxy_header(&mut conn.info, session, most) {
             Ok(true) => {
-                conn.state = State::Request;
+                conn.state = self.first_state(conn.info.bound);
                 self.reset(session);
                 return None;
             }
             Ok(false) => {}
             Err(broken) => return Some(self.refuse_proxy_header(conn, &broken)),
         }
-        match session.read(&conn.socket, hung_up) {
+        match session.read(wire!(self, conn), hung_up) {
             Read::More => None,
             Read::Nothing if session.is_blank() => Some(Need::Idle),
             Read::Nothing => Some(Need::Read),

@@ -9,6 +9,7 @@ use crate::os::{Addr, ErrnoText};
 use crate::serve::accepted::Accepted;
 use crate::serve::connection::{Conn, Need, Phase, State};
 use crate::serve::output::{Flush, SendOptions};
+use crate::serve::tls::Wire;
 use crate::serve::session::{Read, Session};
 use crate::stream::{Server, Servers};
 use std::fmt;
@@ -111,7 +112,7 @@ impl Engine {
             if self.answer(conn, session, server, &mut phase) {
                 continue;
             }
-            match session.read(&conn.socket, hung_up) {
+            match session.read(Wire::plain(&conn.socket), hung_up) {
                 Read::More if phase == Phase::ProxyHeader => {}
                 Read::More => conn.deadline_ms = self.clock.now_ms() + server.idle_timeout(),
                 Read::Nothing if self.is_done(conn, session, &phase) => phase = Phase::LastWords,
@@ -133,7 +134,7 @@ impl Engine {
     /// Sends what has been answered. `None`: all of it is out.
     fn send(&self, conn: &mut Conn, session: &mut Session, server: &Server) -> Option<Need> {
         let before = session.out.unsent();
-        let flushed = session.out.flush(&conn.socket, NO_FILES);
+        let flushed = session.out.flush(Wire::plain(&conn.socket), NO_FILES);
         let sent = before - session.out.unsent();
         if sent > 0 {
             self.tally.bytes_sent.add(sent);

@@ -1,0 +1,118 @@
+//! TLS for tests: an authority of our own, certificates, and clients by rustls.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+
+use super::client::Client;
+use super::server::Server;
+
+/// An authority that signs certificates.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    /// Its certificate, in PEM.
+    pub pem: String,
+}
+
+/// A certificate with its key, both in PEM.
+#[derive(Clone)]
+pub struct Pair {
+    pub certificate: String,
+    pub key: String,
+}
+
+impl Authority {
+    pub fn new(name: &str) -> Authority {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        let pem = params.self_signed(&key).expect("a certificate").pem();
+        Authority { issuer: Issuer::new(params, key), pem }
+    }
+
+    /// A certificate for these names, of the kind that most sites have: ECDSA, P-256.
+    pub fn sign(&self, names: &[&str]) -> Pair {
+        self.sign_key(names, &KeyPair::generate().expect("a key"))
+    }
+
+    pub fn sign_rsa(&self, names: &[&str]) -> Pair {
+        self.sign_key(names, &KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).expect("a key"))
+    }
+
+    fn sign_key(&self, names: &[&str], key: &KeyPair) -> Pair {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names.clone()).expect("names");
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, names.first().map_or("client", String::as_str));
+        let certificate = params.signed_by(key, &self.issuer).expect("a certificate").pem();
+        Pair { certificate, key: key.serialize_pem() }
+    }
+}
+
+impl Pair {
+    /// Writes `NAME.crt` and `NAME.key` into the server's directory.
+    pub fn write(&self, server: &Server, name: &str) {
+        self.write_to(server.dir(), name);
+    }
+
+    pub fn write_to(&self, dir: &std::path::Path, name: &str) {
+        std::fs::write(dir.join(format!("{name}.crt")), &self.certificate).expect("write a certificate");
+        std::fs::write(dir.join(format!("{name}.key")), &self.key).expect("write a key");
+    }
+}
+
+/// The wishes of a client.
+#[derive(Clone)]
+pub struct Wish {
+    pub name: &'static str,
+    pub config: Arc<ClientConfig>,
+}
+
+impl Wish {
+    /// A client that trusts `authority`, and asks for `localhost`.
+    pub fn new(authority: &Authority) -> Wish {
+        Wish::of(authority, rustls::ALL_VERSIONS, None)
+    }
+
+    pub fn of(authority: &Authority, versions: &[&'static SupportedProtocolVersion], pair: Option<&Pair>) -> Wish {
+        let mut roots = RootCertStore::empty();
+        let root = CertificateDer::from_pem_slice(authority.pem.as_bytes()).expect("PEM");
+        roots.add(root).expect("a root");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).expect("versions");
+        let builder = builder.with_root_certificates(roots);
+        let config = match pair {
+            None => builder.with_no_client_auth(),
+            Some(pair) => {
+                let chain = vec![CertificateDer::from_pem_slice(pair.certificate.as_bytes()).expect("PEM")];
+                let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).expect("PEM");
+                builder.with_client_auth_cert(chain, key).expect("a certificate")
+            }
+        };
+        Wish { name: "localhost", config: Arc::new(config) }
+    }
+
+    pub fn named(&self, name: &'static str) -> Wish {
+        Wish { name, config: self.config.clone() }
+    }
+
+    /// The same client without memory of the sessions it had.
+    pub fn without_resumption(mut self) -> Wish {
+        Arc::make_mut(&mut self.config).resumption = rustls::client::Resumption::disabled();
+        self
+    }
+
+    pub fn server_name(&self) -> ServerName<'static> {
+        ServerName::try_from(self.name).expect("a name")
+    }
+
+    /// Connects, and does the handshake.
+    #[track_caller]
+    pub fn connect(&self, addr: SocketAddr) -> Client {
+        Client::try_connect_tls(addr, self).expect("a handshake")
+    }
+}

@@ -1,0 +1,11 @@
+//! TLS as real clients see it: curl, OpenSSL's s_client, Python's ssl, wrk, and rustls for what those can't be told.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod clients;
+mod handshakes;
+mod names;
+mod plain;
+mod site;
+mod verified;

@@ -1,5 +1,7 @@
 //! The texts that a conf was read from, and places in them.
 
+use std::borrow::Cow;
+
 /// The number of a text in [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(u32);
@@ -91,11 +93,50 @@ impl Sources {
     pub(super) fn line(&self, span: Span) -> Option<String> {
         let index = span.line.checked_sub(1)? as usize;
         let line = self.get(span.file)?.text.split(|byte| *byte == b'\n').nth(index)?;
-        Some(String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned())
+        let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned();
+        Some(without_keys(&line).into_owned())
     }
 
-    /// The files with their texts, for `-T`.
+    /// The files with their texts.
     pub fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.0.iter().filter(|source| !source.command_line).map(|source| (source.name.as_str(), &source.text[..]))
+    }
+
+    /// The files with their texts, for `-T`; private keys are left out.
+    pub fn shown_files(&self) -> impl Iterator<Item = (&str, Cow<'_, [u8]>)> {
+        self.files().map(|(name, text)| {
+            let shown = match std::str::from_utf8(text) {
+                Ok(valid) if valid.contains(KEY) => without_keys(valid).into_owned().into_bytes().into(),
+                _ => Cow::Borrowed(text),
+            };
+            (name, shown)
+        })
+    }
+}
+
+/// The end of the line in front of a private key in PEM, which a conf may hold behind `data:`.
+const KEY: &str = "PRIVATE KEY-----";
+
+/// A text with "..." in the place of each private key, up to the line behind it or the end.
+fn without_keys(text: &str) -> Cow<'_, str> {
+    let Some((before, after)) = text.split_once(KEY) else { return text.into() };
+    let rest = after.find("-----END").map_or("", |end| &after[end..]);
+    // The END line has the same words as the BEGIN line.
+    let (end_line, rest) = rest.split_once(KEY).map_or((rest, ""), |(line, rest)| (line, rest));
+    let end_key = if end_line.is_empty() { "" } else { KEY };
+    format!("{before}{KEY}...{end_line}{end_key}{}", without_keys(rest)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_in_a_conf_are_not_shown() {
+        let key = "-----BEGIN PRIVATE KEY-----\nMIIsecret\n-----END PRIVATE KEY-----";
+        let hidden = "-----BEGIN PRIVATE KEY-----...-----END PRIVATE KEY-----";
+        assert_eq!(without_keys(&format!("a '{key}' b {key};\n}}")), format!("a '{hidden}' b {hidden};\n}}"));
+        assert_eq!(without_keys("a BEGIN EC PRIVATE KEY-----\\nMIIsecret"), "a BEGIN EC PRIVATE KEY-----...");
+        assert_eq!(without_keys("a b"), "a b");
     }
 }

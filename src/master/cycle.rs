@@ -14,6 +14,7 @@ use crate::os::users::Credentials;
 use crate::os::{Addr, ErrnoText, Failure, parent, process, set_title};
 use crate::shm::Ledger;
 use crate::stream::Servers;
+use crate::tls::Endpoints;
 use crate::worker;
 
 /// Makes the dispatch model of a generation, with the memory and descriptors that its processes share. To be called
@@ -37,6 +38,8 @@ pub struct Cycle {
     pub site: Arc<HttpConf>,
     /// The compiled `stream` block.
     pub streams: Arc<Servers>,
+    /// Certificates, keys and rules for TLS.
+    pub endpoints: Arc<Endpoints>,
     /// Every log file, open.
     pub logs: Arc<Logs>,
     /// The listening sockets, in the order of [`crate::serve::listen_sockets`].
@@ -92,6 +95,7 @@ impl Cycle {
             conf: &self.conf,
             site: self.site.clone(),
             streams: self.streams.clone(),
+            endpoints: self.endpoints.clone(),
             sockets,
             logs: self.logs.clone(),
             user,

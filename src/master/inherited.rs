@@ -1,4 +1,4 @@
-//! Listening sockets that this process inherited from systemd or from an old binary.
+//! Listening sockets that this process inherited from systemd or from an old binary, and the keys of TLS tickets.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -8,9 +8,14 @@ use crate::log;
 use crate::os::inherit::{is_listening_socket, take_inherited_fd};
 use crate::os::process;
 use crate::os::{Addr, Failure, Listener};
+use crate::shm::TicketKeys;
+use std::sync::Arc;
 
 /// The environment variable in which an old binary names its sockets to the new one, like nginx's `NGINX`: `6;7;`.
 pub(crate) const UPGRADE_VARIABLE: &str = "DROVER";
+
+/// The environment variable with the descriptor of the memory that has the keys of TLS tickets.
+pub(crate) const TICKETS_VARIABLE: &str = "DROVER_TICKETS";
 
 /// The first descriptor of systemd's protocol (sd_listen_fds(3)).
 const SYSTEMD_FIRST: i32 = 3;
@@ -22,6 +27,8 @@ pub struct Inherited {
     /// Whether the sockets come from an old binary: this master doesn't become a daemon again, and doesn't wait for a
     /// free address.
     pub is_upgrade: bool,
+    /// The keys of TLS tickets of the old binary.
+    pub(super) ticket_keys: Option<Arc<TicketKeys>>,
 }
 
 impl Inherited {
@@ -35,6 +42,8 @@ impl Inherited {
         if let Some(numbers) = upgrade.as_deref().and_then(listening_descriptors) {
             inherited.is_upgrade = true;
             numbers.into_iter().for_each(|number| inherited.take(number));
+            let keys = text(TICKETS_VARIABLE).and_then(|number| number.parse().ok());
+            inherited.ticket_keys = keys.and_then(ticket_keys);
             return inherited;
         }
         if let Some(value) = upgrade {
@@ -88,6 +97,17 @@ impl Inherited {
                 true => log::notice!("closing inherited socket {addr}: the configuration has no use for it"),
                 false => log::warn!("the passed socket {addr} fits no \"listen\": nobody serves its clients"),
             }
+        }
+    }
+}
+
+/// The keys of tickets in the memory that an old binary has left open under this number.
+fn ticket_keys(number: i32) -> Option<Arc<TicketKeys>> {
+    match take_inherited_fd(number).and_then(|fd| TicketKeys::open(fd.into())) {
+        Ok(keys) => Some(Arc::new(keys)),
+        Err(error) => {
+            log::warn!("{}", Failure::new(format!("inherited keys of tickets #{number}"), error));
+            None
         }
     }
 }

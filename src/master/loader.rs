@@ -16,14 +16,16 @@ use crate::conf::{self, Conf, Input, Registry};
 use crate::dispatch::{Choice, Sockets, acceptors};
 use crate::http::HttpConf;
 use crate::http::answer::gzip;
+use crate::http::exchange::secure::ClientCheck;
 use crate::http::site::zones::Zones;
 use crate::log::{self, ERROR_LOG, Level, Logs, Target, To};
 use crate::os::users::{Credentials, LookupError, is_root};
-use crate::os::{Addr, Failure};
+use crate::os::{Addr, Failure, secrecy};
 use crate::serve::access_log::{AccessLogs, check_formats};
 use crate::serve::listen_sockets;
 use crate::shm::{GzipCache, Ledger};
 use crate::stream::Servers;
+use crate::tls::{Endpoint, Endpoints};
 use crate::worker::{self, Refused};
 
 /// The user of the workers without a `user` directive, as in nginx (NGX_USER).
@@ -88,6 +90,8 @@ pub struct Before<'a> {
     pub generation: u32,
     /// The zones that have memory now.
     pub zones: Zones,
+    /// Its certificates, and the keys of its tickets.
+    pub endpoints: Option<&'a Endpoints>,
 }
 
 /// A conf without errors, compiled. Nothing has been opened yet.
@@ -96,6 +100,7 @@ pub struct ParsedConf {
     pub conf: Conf,
     site: HttpConf,
     streams: Servers,
+    endpoints: Endpoints,
     choice: Choice,
     user: Option<Credentials>,
 }
@@ -178,14 +183,16 @@ impl Loader {
         let user = user(&conf, &self.source)?;
         site.take_warnings().into_iter().for_each(|warning| conf.warn(warning));
         site.take_notice().into_iter().for_each(|notice| conf.notice(notice));
-        Ok(ParsedConf { conf, site, streams, choice, user })
+        let endpoints = Endpoints::default();
+        Ok(ParsedConf { conf, site, streams, endpoints, choice, user })
     }
 
-    /// Reads the conf to serve or to test it: also warns about roots that lead nowhere and password files that let
-    /// nobody in. `passed`: see [`Conf::passed`].
+    /// Reads the conf to serve or to test it: reads keys and certificates, and warns about roots that lead nowhere and
+    /// password files that let nobody in. `passed`: see [`Conf::passed`].
     /// To be called with one thread, as [`crate::os::in_child::in_child`].
     pub fn read_to_serve(&self, passed: Vec<Addr>) -> Result<ParsedConf, LoadError> {
         let mut read = self.read_for(passed)?;
+        read.read_certificates()?;
         let conf_dir = self.source.path().and_then(Path::parent);
         let cwd = std::env::current_dir().ok();
         let others = [conf_dir.and_then(Path::parent), conf_dir, cwd.as_deref()];
@@ -214,7 +221,7 @@ impl Loader {
         in_use: InUse,
     ) -> Result<Cycle, LoadError> {
         let pid_location = read.pid_location(&self.source);
-        let ParsedConf { conf, mut site, mut streams, choice, user } = read;
+        let ParsedConf { conf, mut site, mut streams, mut endpoints, choice, user } = read;
         let logs = Arc::new(self.open_logs(&conf).map_err(|e| conf.explain(e))?);
         if old.generation == 0 {
             // From here on the error log gets the errors of a start as well.
@@ -242,6 +249,7 @@ impl Loader {
         }
         let generation = old.generation + 1;
         site.zones.make(&old.zones).map_err(LoadError::Other)?;
+        endpoints.prepare(old.endpoints, inherited.ticket_keys.take()).map_err(LoadError::Other)?;
         let model = make_model(&choice, workers, generation, ledger, &conf)?;
         let (acceptors, own) = (acceptors(&model.plan()), model.sockets() != Sockets::Shared);
         let wanted =
@@ -254,6 +262,7 @@ impl Loader {
             conf,
             site: Arc::new(site),
             streams: Arc::new(streams),
+            endpoints: Arc::new(endpoints),
             logs,
             sockets,
             ledger: ledger.clone(),
@@ -320,6 +329,23 @@ impl log::Origin for InConf<'_> {
 }
 
 impl ParsedConf {
+    /// Reads the keys and certificates that the conf names, and keeps them out of core dumps.
+    fn read_certificates(&mut self) -> Result<(), LoadError> {
+        let conf = &mut self.conf;
+        self.endpoints = Endpoints::build(&self.site).map_err(|e| conf.explain(e))?;
+        let servers = 0..self.site.all_servers().len();
+        let check = |server| self.endpoints.of_server(server).map_or(ClientCheck::Off, Endpoint::client_check);
+        let checks = servers.map(check).collect();
+        self.site.set_client_checks(checks);
+        let (warnings, notices) = self.endpoints.take_remarks();
+        warnings.into_iter().for_each(|warning| conf.warn(warning));
+        notices.into_iter().for_each(|notice| conf.notice(notice));
+        if !self.endpoints.is_empty() {
+            secrecy::hide_memory().map_err(|e| Failure::new("hiding the memory from core dumps", e))?;
+        }
+        Ok(())
+    }
+
     /// The location of the pid file, for a conf from `source`.
     pub fn pid_location(&self, source: &Source) -> PidLocation {
         PidLocation::new(self.conf.root.scope.get(&PID), source.path())

@@ -1,5 +1,6 @@
 //! The master's loop: it sleeps until a signal comes or a pause is over (ngx_master_process_cycle).
 
+mod certificates;
 mod deaths;
 mod reload;
 mod upgrade;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use self::certificates::Certificates;
 use super::children::{Children, name_of, signal_all};
 use super::loader::Loader;
 use super::pid_file::PidFile;
@@ -33,6 +35,8 @@ pub(crate) struct Master {
     /// The models of the generations that have children, the newest last. Empty in children.
     models: Vec<(u32, Arc<dyn Model>)>,
     children: Children,
+    /// Keys of tickets to replace, and files of certificates to watch.
+    certificates: Certificates,
     /// Sockets that a reload, while under way, has retired.
     retired: Retired,
     /// `None` in children, which make their own.
@@ -72,6 +76,7 @@ impl Master {
         Ok(Self {
             loader,
             pid_file: None,
+            certificates: Certificates::of(&cycle.endpoints, Instant::now()),
             cycle,
             models: Vec::new(),
             children: Children::default(),
@@ -110,7 +115,7 @@ impl Master {
     }
 
     fn wait(&self) {
-        let due = [self.kill_at, self.children.next_due()].into_iter().flatten().min();
+        let due = [self.kill_at, self.children.next_due(), self.certificates.next_due()].into_iter().flatten().min();
         let timeout = due.map(|at| at.saturating_duration_since(Instant::now()));
         if let Some(Err(error)) = self.signals.as_ref().map(|s| s.wait(timeout)) {
             log::alert!("poll() failed ({})", ErrnoText(&error));
@@ -195,6 +200,7 @@ impl Master {
     }
 
     fn run_due_work(&mut self, now: Instant) {
+        self.care_for_certificates(now);
         for seat in self.children.due(now) {
             self.start(seat);
         }

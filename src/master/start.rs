@@ -211,8 +211,8 @@ fn try_all(loader: &Loader, quiet: bool) -> Result<Cycle, LoadError> {
 /// Prints the texts of the conf, for `-T`.
 fn print_sources(cycle: &Cycle) -> i32 {
     let mut out = std::io::stdout().lock();
-    for (name, text) in cycle.conf.sources.files() {
-        let written = writeln!(out, "# configuration file {name}:").and_then(|()| out.write_all(text));
+    for (name, text) in cycle.conf.sources.shown_files() {
+        let written = writeln!(out, "# configuration file {name}:").and_then(|()| out.write_all(&text));
         if written.and_then(|()| writeln!(out)).is_err() {
             return 1;
         }

@@ -25,6 +25,7 @@ pub mod pcre;
 mod poll;
 mod poller;
 pub mod process;
+pub mod secrecy;
 mod shared_map;
 mod shared_words;
 pub mod signals;

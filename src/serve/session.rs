@@ -3,8 +3,8 @@
 use super::file_cache::OpenedFile;
 use super::output::Output;
 use super::pace::Pace;
-use crate::http::exchange::Exchange;
 use super::tls::{RECEIVE, Scratch, Tls, Wire};
+use crate::http::exchange::Exchange;
 use crate::os::Socket;
 use std::io;
 use std::sync::Arc;

@@ -7,8 +7,9 @@ use super::server_config::{ServerRules, Stapled};
 use super::settings::{self, Named};
 use super::tickets::{self, SharedKeys};
 use super::verify::{self, Rules};
+use super::watch::Watch;
 use super::{files, rules};
-use crate::conf::{self, Conf, Scope, Span};
+use crate::conf::{self, Scope, Span};
 use crate::http::exchange::HttpConf;
 use crate::http::exchange::secure::{Checked, ClientCertificate, ClientCheck};
 use crate::shm::TicketKeys;
@@ -34,6 +35,7 @@ pub struct Endpoints {
     keys: Arc<SharedKeys>,
     /// The settings of the servers, to read the files again.
     scopes: Vec<Scope>,
+    watch: Watch,
     remarks: Vec<(Span, Remark)>,
 }
 
@@ -60,13 +62,35 @@ impl Endpoints {
     ///
     /// # Errors
     /// nginx's sentences for files that can't be used, and for `listen ... ssl` without a certificate.
-    pub fn build(conf: &Conf, site: &HttpConf) -> Result<Endpoints, conf::Error> {
-        let _ = conf;
-        Endpoints::of_scopes(site.all_servers().iter().map(|server| server.scope.clone()).collect())
+    pub fn build(site: &HttpConf) -> Result<Endpoints, conf::Error> {
+        let endpoints = Endpoints::of_scopes(site.all_servers().iter().map(|server| server.scope.clone()).collect())?;
+        endpoints.check_listens(site)?;
+        Ok(endpoints)
+    }
+
+    /// Checks that handshakes have a certificate wherever `listen` says `ssl` (`ngx_http_ssl_init`).
+    fn check_listens(&self, site: &HttpConf) -> Result<(), conf::Error> {
+        for (default, servers) in site.tls_servers() {
+            let has_none = |server: usize| {
+                site.all_servers().get(server).is_some_and(|server| server.scope.get(&settings::CERTIFICATE).is_empty())
+            };
+            let without = match self.of_server(default) {
+                Some(_) if !has_none(default) => None,
+                // A default server that rejects all leaves handshakes to the others.
+                Some(_) => servers.iter().copied().find(|server| self.of_server(*server).is_none()),
+                None => Some(default),
+            };
+            if let Some(server) = without.and_then(|server| site.all_servers().get(server)) {
+                let what = "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive";
+                let help = "name the files of its certificate and key: ssl_certificate and ssl_certificate_key";
+                return Err(conf::Error::at(server.span, what).help(help));
+            }
+        }
+        Ok(())
     }
 
     fn of_scopes(scopes: Vec<Scope>) -> Result<Endpoints, conf::Error> {
-        let mut endpoints = Endpoints::default();
+        let mut endpoints = Endpoints { watch: Watch::of(&scopes), ..Endpoints::default() };
         for scope in &scopes {
             let endpoint = endpoints.endpoint(scope)?;
             endpoints.servers.push(endpoint);
@@ -155,7 +179,7 @@ impl Endpoints {
     /// Adds remarks; a certificate of several servers gets one.
     fn add_remarks(&mut self, remarks: Vec<(Span, Remark)>) {
         for (span, remark) in remarks {
-            if !self.remarks.iter().any(|(other, said)| (*other, said) == (span, &remark)) {
+            if !self.remarks.iter().any(|(_, said)| *said == remark) {
                 self.remarks.push((span, remark));
             }
         }
@@ -173,15 +197,16 @@ impl Endpoints {
         (warnings, notices)
     }
 
-    /// Takes over the keys of tickets of the generation before, or makes some. To be called before the fork.
+    /// Takes over the keys of tickets of the generation before, or of the binary before, or makes some. To be called
+    /// before the fork.
     ///
     /// # Errors
     /// The memory can't be made: a sentence.
-    pub fn prepare(&mut self, old: Option<&Endpoints>) -> Result<(), String> {
+    pub fn prepare(&mut self, old: Option<&Endpoints>, inherited: Option<Arc<TicketKeys>>) -> Result<(), String> {
         if self.is_empty() {
             return Ok(());
         }
-        let old = old.and_then(|old| old.keys.memory().cloned());
+        let old = old.and_then(|old| old.keys.memory().cloned()).or(inherited);
         self.keys.prepare(old).map_err(|error| crate::os::Failure::new("memfd_create()", error).to_string())
     }
 
@@ -193,6 +218,19 @@ impl Endpoints {
     /// Whether no server has a certificate.
     pub fn is_empty(&self) -> bool {
         self.servers.iter().all(Option::is_none)
+    }
+
+    /// The files to be watched (`certificate_watch on`), as they were before they were read.
+    pub fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// Reads the files again, by the same conf.
+    ///
+    /// # Errors
+    /// As from [`Endpoints::build`].
+    pub fn again(&self) -> Result<Endpoints, conf::Error> {
+        Endpoints::of_scopes(self.scopes.clone())
     }
 
     /// Replaces the newest key of tickets when it is old. Returns the seconds until the next one is due; `None`: never.

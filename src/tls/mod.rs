@@ -25,9 +25,11 @@ mod settings;
 mod tickets;
 mod trouble;
 mod verify;
+mod watch;
 mod x509;
 
 pub use endpoints::{Endpoint, Endpoints, Refused};
+pub use watch::{Stamps, Watch};
 
 /// The directives of this layer.
 pub static DIRECTIVES: &[&[&dyn crate::conf::Entry]] = &[settings::DIRECTIVES];

@@ -48,7 +48,7 @@ impl Files {
     fn build(&self, directives: &str) -> Result<Endpoints, conf::Error> {
         let conf = self.conf(directives)?;
         let site = HttpConf::new(&conf)?;
-        Endpoints::build(&conf, &site)
+        Endpoints::build(&site)
     }
 
     /// The sentence and the help for directives that can't be used.
@@ -230,4 +230,192 @@ fn the_end_of_a_certificate_is_told() {
     let [warning] = &files.remarks("ssl_certificate %/c.pem; ssl_certificate_key %/c.key;")[..] else { panic!() };
     assert!(warning.starts_with("certificate \"%/c.pem\" of a, b, c and 2 more expires on "), "{warning}");
     assert!(warning.ends_with(", in 13 days"), "{warning}");
+}
+
+/// An authority that issues certificates to clients.
+struct Authority {
+    issuer: rcgen::CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new(name: &str) -> Authority {
+        let issuer = rcgen::CertifiedIssuer::self_signed(ca(name), KeyPair::generate().unwrap()).unwrap();
+        Authority { issuer }
+    }
+
+    fn intermediate(&self, name: &str) -> Authority {
+        let key = KeyPair::generate().unwrap();
+        Authority { issuer: rcgen::CertifiedIssuer::signed_by(ca(name), key, &self.issuer).unwrap() }
+    }
+
+    fn issue(&self, change: impl Fn(&mut CertificateParams)) -> rcgen::Certificate {
+        let mut params = named("client");
+        params.serial_number = Some(rcgen::SerialNumber::from(7_u64));
+        change(&mut params);
+        params.signed_by(&KeyPair::generate().unwrap(), &self.issuer).unwrap()
+    }
+
+    fn crl(&self, serial: u64, last_year: i32) -> String {
+        let params = rcgen::CertificateRevocationListParams {
+            this_update: rcgen::date_time_ymd(2025, 1, 1),
+            next_update: rcgen::date_time_ymd(last_year, 1, 1),
+            crl_number: rcgen::SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs: vec![rcgen::RevokedCertParams {
+                serial_number: rcgen::SerialNumber::from(serial),
+                revocation_time: rcgen::date_time_ymd(2025, 1, 2),
+                reason_code: None,
+                invalidity_date: None,
+            }],
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.issuer).unwrap().pem().unwrap()
+    }
+}
+
+fn named(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    params
+}
+
+fn ca(name: &str) -> CertificateParams {
+    let mut params = named(name);
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign, rcgen::KeyUsagePurpose::CrlSign];
+    params
+}
+
+#[test]
+fn clients_certificates_are_checked_in_openssl_s_words() {
+    use crate::http::exchange::secure::Checked;
+    const NOW: u64 = 1_795_894_711;
+    let files = Files::new();
+    files.pair("a", 2050);
+    let (root, other) = (Authority::new("root"), Authority::new("other"));
+    let (first, second) = (root.intermediate("first"), root.intermediate("first").intermediate("second"));
+    files.write("ca.pem", root.issuer.pem());
+    files.write("crl.pem", root.crl(9, 2050));
+    files.write("old-crl.pem", root.crl(9, 2026));
+    let verdict = |directives: &str, chain: &[&rcgen::Certificate]| {
+        let endpoints = files.build(&format!("{A} ssl_client_certificate %/ca.pem; {directives}")).unwrap();
+        let chain: Vec<_> = chain.iter().map(|certificate| certificate.der().clone()).collect();
+        match endpoints.of_server(0).unwrap().check_client(&chain, NOW) {
+            Checked::None => "none".to_owned(),
+            Checked::Success => "ok".to_owned(),
+            Checked::Failed { number, reason } => format!("{number} {reason}"),
+        }
+    };
+    let on = "ssl_verify_client on;";
+    let good = root.issue(|_| {});
+    assert_eq!(verdict(on, &[]), "none");
+    assert_eq!(verdict(on, &[&good]), "ok");
+    assert_eq!(verdict(on, &[&other.issue(|_| {})]), "21 unable to verify the first certificate");
+    assert_eq!(verdict(on, &[other.issuer.as_ref()]), "18 self-signed certificate");
+    let theirs = other.issue(|_| {});
+    assert_eq!(verdict(on, &[&theirs, other.issuer.as_ref()]), "19 self-signed certificate in certificate chain");
+    let of_first = first.issue(|_| {});
+    assert_eq!(verdict(on, &[&of_first, first.issuer.as_ref()]), "ok");
+    assert_eq!(
+        verdict("ssl_verify_client on; ssl_verify_depth 0;", &[&of_first, first.issuer.as_ref()]),
+        "22 certificate chain too long"
+    );
+    assert_eq!(
+        verdict(on, &[&second.issue(|_| {}), second.issuer.as_ref()]),
+        "20 unable to get local issuer certificate"
+    );
+    let year = |params: &mut CertificateParams, from: i32, to: i32| {
+        (params.not_before, params.not_after) = (rcgen::date_time_ymd(from, 1, 1), rcgen::date_time_ymd(to, 1, 1));
+    };
+    assert_eq!(verdict(on, &[&root.issue(|params| year(params, 2020, 2021))]), "10 certificate has expired");
+    assert_eq!(verdict(on, &[&root.issue(|params| year(params, 2040, 2041))]), "9 certificate is not yet valid");
+    let for_servers =
+        root.issue(|params| params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth]);
+    assert_eq!(verdict(on, &[&for_servers]), "26 unsuitable certificate purpose");
+    let revoked = root.issue(|params| params.serial_number = Some(rcgen::SerialNumber::from(9_u64)));
+    let with_crl = "ssl_verify_client on; ssl_crl %/crl.pem;";
+    assert_eq!(verdict(on, &[&revoked]), "ok");
+    assert_eq!(verdict(with_crl, &[&revoked]), "23 certificate revoked");
+    assert_eq!(verdict(with_crl, &[&good]), "ok");
+    assert_eq!(verdict(with_crl, &[&of_first, first.issuer.as_ref()]), "3 unable to get certificate CRL");
+    assert_eq!(verdict("ssl_verify_client on; ssl_crl %/old-crl.pem;", &[&good]), "12 CRL has expired");
+    let endpoints = files.build(&format!("{A} ssl_verify_client optional_no_ca;")).unwrap();
+    let words = endpoints.of_server(0).unwrap().client_certificate(good.der());
+    assert_eq!(
+        (words.subject.as_str(), words.legacy_issuer.as_str(), words.serial.as_str()),
+        ("CN=client", "/CN=root", "07")
+    );
+    assert_eq!(words.pem, good.pem().replace("\r\n", "\n"));
+    assert_eq!(words.fingerprint.len(), 40);
+}
+
+#[test]
+fn an_ocsp_response_is_sent_while_it_is_valid_and_about_the_certificate() {
+    let files = Files::new();
+    files.pair("a", 2050);
+    files.pair("b", 2050);
+    files.openssl("req -x509 -newkey rsa:2048 -nodes -subj /CN=ca -keyout ca.key -out ca.pem -days 90");
+    let respond = |serial: &str, state: &str, out: &str| {
+        files.write(
+            "index",
+            format!(
+                "{state}\t500101000000Z\t{}\t{serial}\tunknown\t/CN=x\n",
+                match state {
+                    "R" => "250101000000Z",
+                    _ => "",
+                }
+            ),
+        );
+        let request = format!("ocsp -issuer ca.pem -serial 0x{serial} -reqout request.der");
+        files.openssl(&request);
+        files.openssl(&format!(
+            "ocsp -index index -CA ca.pem -rsigner ca.pem -rkey ca.key -reqin request.der -ndays 7 -respout {out}"
+        ));
+    };
+    let mut read = Command::new("openssl");
+    read.args(["x509", "-noout", "-serial", "-in"]).arg(files.path().join("a.pem"));
+    let serial = String::from_utf8(read.output().unwrap().stdout).unwrap();
+    let serial = serial.trim().trim_start_matches("serial=");
+    respond(serial, "V", "good.der");
+    respond(serial, "R", "revoked.der");
+    respond("77", "V", "other.der");
+    let remarks = |file: &str| {
+        let all = files.remarks(&format!("{A} ssl_stapling on; ssl_stapling_file %/{file};"));
+        all.into_iter().filter(|remark| !remark.starts_with("certificate ")).collect::<Vec<_>>()
+    };
+    assert_eq!(remarks("good.der"), Vec::<String>::new());
+    assert_eq!(
+        remarks("revoked.der"),
+        ["the OCSP response \"%/revoked.der\" says that the certificate is revoked, and is not sent"]
+    );
+    assert_eq!(
+        remarks("other.der"),
+        ["the OCSP response \"%/other.der\" is about another certificate, and is not sent"]
+    );
+    let bad = format!("{A} ssl_stapling on; ssl_stapling_file %/a.pem;");
+    files.assert_complaint(&bad, "d2i_OCSP_RESPONSE_bio(\"%/a.pem\") failed (wrong tag)", "respout");
+    let response = fs::read(files.path().join("good.der")).unwrap();
+    let status = super::ocsp::Response::read(&response).unwrap();
+    for end in 0..response.len() {
+        let _ = super::ocsp::Response::read(&response[..end]).err();
+    }
+    assert!(status.about(&[0x77]).is_none());
+}
+
+#[test]
+fn files_are_watched_where_the_conf_says_so() {
+    let files = Files::new();
+    files.pair("a", 2050);
+    let watched = |directives: &str| files.build(&format!("{A} }} certificate_watch {directives}; server {{")).unwrap();
+    assert!(watched("off").watch().is_empty());
+    let endpoints = watched("on");
+    let watch = endpoints.watch();
+    assert_eq!(watch.look(), *watch.as_read());
+    files.pair("a", 2051);
+    assert_ne!(watch.look(), *watch.as_read());
+    let again = endpoints.again().unwrap();
+    assert_eq!(again.watch().look(), *again.watch().as_read());
+    fs::remove_file(files.path().join("a.key")).unwrap();
+    assert!(again.again().is_err());
 }

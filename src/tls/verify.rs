@@ -109,7 +109,9 @@ fn failed(error: &Error, chain: &[CertificateDer]) -> Checked {
         Error::RequiredEkuNotFoundContext(_) => (26, "unsuitable certificate purpose"),
         Error::EndEntityUsedAsCa => (79, "invalid CA certificate"),
         Error::InvalidSignatureForPublicKey => (7, "certificate signature failure"),
-        Error::UnknownIssuer if chain.len() == 1 && is_self_signed(chain.first()) => (18, "self-signed certificate"),
+        Error::UnknownIssuer | Error::CaUsedAsEndEntity if chain.len() == 1 && is_self_signed(chain.first()) => {
+            (18, "self-signed certificate")
+        }
         Error::UnknownIssuer if is_self_signed(chain.last()) => (19, "self-signed certificate in certificate chain"),
         Error::UnknownIssuer if chain.len() == 1 => (21, "unable to verify the first certificate"),
         Error::UnknownIssuer => (20, "unable to get local issuer certificate"),

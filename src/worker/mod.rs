@@ -43,6 +43,7 @@ use crate::os::{ErrnoText, Failure, Listener, Poller, limits, machine, parent, p
 use crate::serve::EventDriver;
 use crate::shm::Tally;
 use crate::stream::Servers;
+use crate::tls::Endpoints;
 pub use settings::DIRECTIVES;
 use settings::{WORKER_CPU_AFFINITY, WORKER_RLIMIT_NOFILE, WORKER_SHUTDOWN_TIMEOUT};
 pub use trial::{Refused, try_to_begin};
@@ -63,6 +64,8 @@ pub struct Start<'a> {
     pub site: Arc<HttpConf>,
     /// The compiled `stream` block.
     pub streams: Arc<Servers>,
+    /// Certificates, keys and rules for TLS.
+    pub endpoints: Arc<Endpoints>,
     /// The listening sockets, those of the site, then those of the streams; and whether no other process has each.
     pub sockets: Vec<(Arc<Listener>, bool)>,
     /// The log files, which the child reopens on USR1.

@@ -29,7 +29,10 @@ fn curl_gets_files_of_all_sizes() {
         shown(&["--tls-max", "1.2"]),
         "https on TLSv1.2 ECDHE-ECDSA-AES256-GCM-SHA384 X25519 localhost . http/1.1 NONE\n"
     );
-    assert_eq!(shown(&["--curves", "P-256"]), "https on TLSv1.3 TLS_AES_256_GCM_SHA384 prime256v1 localhost . http/1.1 NONE\n");
+    assert_eq!(
+        shown(&["--curves", "P-256"]),
+        "https on TLSv1.3 TLS_AES_256_GCM_SHA384 prime256v1 localhost . http/1.1 NONE\n"
+    );
     let twice = site.curl(&["-w", "%{num_connects}"], "/[1-1]");
     assert!(twice.contains("404"), "{twice}");
     site.end();
@@ -69,7 +72,8 @@ fn openssl_agrees_on_versions_and_groups() {
     assert!(old.contains("alert"), "{old}");
     assert_eq!(site.sums().tls_failures[4], 1, "nothing in common");
     let metrics = site.curl(&[], "/metrics");
-    for line in ["drover_tls_handshakes_total{version=\"1.2\"} 1", "drover_tls_failures_total{reason=\"nothing_common\"} 1"]
+    for line in
+        ["drover_tls_handshakes_total{version=\"1.2\"} 1", "drover_tls_failures_total{reason=\"nothing_common\"} 1"]
     {
         assert!(metrics.contains(line), "{line}\n{metrics}");
     }

@@ -11,7 +11,8 @@ use crate::support::until_true;
 /// The first flight of a client that speaks all these protocols.
 fn hello(wish: &Wish, protocols: usize) -> (Vec<u8>, rustls::ClientConnection) {
     let mut config = rustls::ClientConfig::clone(&wish.config);
-    config.alpn_protocols = (0..protocols).map(|n| format!("{n:0250}").into_bytes()).chain([b"http/1.1".to_vec()]).collect();
+    config.alpn_protocols =
+        (0..protocols).map(|n| format!("{n:0250}").into_bytes()).chain([b"http/1.1".to_vec()]).collect();
     let mut tls = rustls::ClientConnection::new(config.into(), wish.server_name()).expect("a client");
     let mut flight = Vec::new();
     tls.write_tls(&mut flight).expect("a hello");
@@ -119,7 +120,10 @@ fn requests_come_in_pieces_and_in_crowds() {
     for n in 0..500 {
         assert_eq!(client.response().expect("an answer").text(), format!("/n/{n}"));
     }
-    client.send(format!("POST /n/p HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n{}", "x".repeat(200_000)));
+    client.send(format!(
+        "POST /n/p HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n{}",
+        "x".repeat(200_000)
+    ));
     assert_eq!(client.response().expect("an answer").status, 200);
     assert_eq!(client.get("/").text(), "hello");
     assert_eq!(site.sums().accepts, 1);

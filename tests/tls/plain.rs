@@ -1,8 +1,8 @@
 //! HTTP where TLS is spoken, and TLS where HTTP is.
 
 use crate::site::{A, LAST, Site, conf};
-use crate::support::conf::Conf;
 use crate::support::client::Client;
+use crate::support::conf::Conf;
 
 #[test]
 fn http_at_a_tls_port_is_told_so() {
@@ -13,16 +13,17 @@ fn http_at_a_tls_port_is_told_so() {
     assert_eq!((told.status, told.header("Connection")), (400, Some("close")));
     assert!(told.text().contains("The plain HTTP request was sent to HTTPS port"), "{}", told.text());
     assert!(client.is_closed_by_server());
-    assert!(site.error_log().contains("client sent plain HTTP request to HTTPS port while reading client request headers"));
+    assert!(
+        site.error_log().contains("client sent plain HTTP request to HTTPS port while reading client request headers")
+    );
     assert_eq!(site.sums().tls_failures.iter().sum::<u64>(), 0);
     site.end();
 }
 
 #[test]
 fn the_page_for_it_may_lead_to_https() {
-    let site = Site::new(
-        conf().server("error_page 497 https://$host:$server_port$request_uri; location /in/ { }").logged(),
-    );
+    let site =
+        Site::new(conf().server("error_page 497 https://$host:$server_port$request_uri; location /in/ { }").logged());
     let moved = site.connect().get("/a/b?c");
     let target = format!("https://localhost:{}/a/b?c", site.port());
     assert_eq!((moved.status, moved.header("Location")), (302, Some(target.as_str())));
@@ -36,10 +37,7 @@ fn the_page_for_it_may_lead_to_https() {
 
 #[test]
 fn a_hello_at_a_plain_port_is_named_in_the_log() {
-    let site = Site::new(
-        Conf::workers(1)
-            .http(&format!("server {{ listen 127.0.0.1:%port2% ssl; {A} }}")),
-    );
+    let site = Site::new(Conf::workers(1).http(&format!("server {{ listen 127.0.0.1:%port2% ssl; {A} }}")));
     let mut client = Client::connect(site.addr());
     client.send(b"\x16\x03\x01\x00\x05hello\r\n\r\n");
     assert_eq!(client.response().expect("an answer").status, 400);

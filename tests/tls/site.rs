@@ -35,7 +35,8 @@ pub struct Files {
 impl Files {
     /// With `a.crt` and `a.key` for localhost and a.test.
     pub fn new() -> Files {
-        let files = Files { authority: Authority::new("the test's authority"), dir: tempfile::tempdir().expect("a directory") };
+        let files =
+            Files { authority: Authority::new("the test's authority"), dir: tempfile::tempdir().expect("a directory") };
         files.authority.sign(&["localhost", "a.test"]).write_to(files.path(), "a");
         std::fs::write(files.path().join("ca.crt"), &files.authority.pem).expect("write a certificate");
         files

@@ -101,6 +101,13 @@ impl Engines {
     /// them.
     pub fn engine(&self, tally: Arc<Tally>) -> Result<Engine, Failure> {
         let access_logs = AccessLogs::new(&self.site, |_, to| self.logs.output(to))?;
-        Ok(Engine::new(self.site.clone(), self.streams.clone(), self.endpoints.clone(), Clock::new(), access_logs, tally))
+        Ok(Engine::new(
+            self.site.clone(),
+            self.streams.clone(),
+            self.endpoints.clone(),
+            Clock::new(),
+            access_logs,
+            tally,
+        ))
     }
 }

@@ -255,12 +255,7 @@ impl HttpBlock {
     ///
     /// # Errors
     /// From a regex whose match fails.
-    pub fn find_server(
-        &self,
-        bound: usize,
-        name: &[u8],
-        captures: &mut Captured,
-    ) -> Result<Option<usize>, MatchError> {
+    pub fn find_server(&self, bound: usize, name: &[u8], captures: &mut Captured) -> Result<Option<usize>, MatchError> {
         self.bounds[bound].find_server(name, captures)
     }
 

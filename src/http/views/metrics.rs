@@ -8,8 +8,8 @@ use super::snapshot::Snapshot;
 use super::view::{self, PLACES, Page, View, about, said};
 use crate::conf::Setting;
 use crate::http::exchange::{Exchange, Handler};
-use crate::shm::{HandshakeEnd, Sums};
 use crate::shm::histogram::bound;
+use crate::shm::{HandshakeEnd, Sums};
 use std::fmt::{Display, Write};
 use std::sync::atomic::Ordering::Relaxed;
 

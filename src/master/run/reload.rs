@@ -1,6 +1,7 @@
 //! HUP: a new generation of the conf beside the old one.
 
 use super::Master;
+use super::certificates::Certificates;
 use crate::log;
 use crate::master::loader::{Before, LoadError, log_warnings};
 use crate::master::pid_file::PidFile;
@@ -8,6 +9,7 @@ use crate::master::port_move::{self, Retired};
 use crate::master::sockets::InUse;
 use crate::master::{Cycle, Inherited, PidLocation, bound, inherited};
 use crate::os::signals::Signal;
+use std::time::Instant;
 
 impl Master {
     pub(super) fn reload(&mut self) {
@@ -23,7 +25,8 @@ impl Master {
         }
         log::notice!("reconfiguring");
         let (sockets, generation) = (&self.cycle.sockets[..], self.cycle.generation);
-        let old = Before { sockets, generation, zones: self.cycle.site.zones.clone() };
+        let endpoints = Some(&*self.cycle.endpoints);
+        let old = Before { sockets, generation, zones: self.cycle.site.zones.clone(), endpoints };
         let mut none = Inherited::default();
         let next = self
             .loader
@@ -71,11 +74,7 @@ impl Master {
     /// Replaces the current generation by `next`. The new children start before the old ones are told to end, so that
     /// some process accepts at every moment.
     pub(super) fn switch_to(&mut self, next: Cycle) {
-        if self.cycle.sockets.iter().any(|socket| socket.copy.is_some()) {
-            // A socket of a process that has just died may hold connections, which no other process can accept.
-            self.reap();
-            self.children.take_empty().into_iter().for_each(|seat| self.start(seat));
-        }
+        self.fill_empty_seats();
         self.remove_paths(&next.sockets);
         next.steer(&bound::addrs(&self.cycle.sockets));
         // An old binary may need the sockets again.
@@ -83,12 +82,29 @@ impl Master {
             self.retired = Retired::replace(&self.cycle.sockets, &next.sockets);
         }
         self.cycle = next;
+        self.certificates = Certificates::of(&self.cycle.endpoints, Instant::now());
         self.cycle.logs.make_current();
         log_warnings(&self.cycle.conf);
         self.is_idle = false;
         self.start_children();
         std::mem::take(&mut self.retired).wait_until_empty();
         self.end_before(self.cycle.generation, Signal::SIGQUIT);
+    }
+
+    /// Replaces the children by those of the next generation of the same conf. To be called after `fill_empty_seats`
+    /// and `Cycle::renew`.
+    pub(super) fn replace_children(&mut self) {
+        self.start_children();
+        self.end_before(self.cycle.generation, Signal::SIGQUIT);
+    }
+
+    /// Starts the processes that wait to be started, where each has sockets of its own: that of a process which has
+    /// just died may hold connections, which no other process can accept.
+    pub(super) fn fill_empty_seats(&mut self) {
+        if self.cycle.sockets.iter().any(|socket| socket.copy.is_some()) {
+            self.reap();
+            self.children.take_empty().into_iter().for_each(|seat| self.start(seat));
+        }
     }
 
     /// A file that is where `to` says, in whatever spelling, upgrade_refusal; one that somebody has removed is made

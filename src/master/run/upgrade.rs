@@ -3,10 +3,12 @@
 use super::Master;
 use crate::log;
 use crate::master::bound::for_next_binary;
-use crate::master::inherited::UPGRADE_VARIABLE;
+use crate::master::inherited::{TICKETS_VARIABLE, UPGRADE_VARIABLE};
 use crate::master::pid_file::PidFile;
 use crate::os::process::{self, Exit, Pid};
 use crate::os::{Failure, inherit};
+use std::ffi::OsString;
+use std::os::fd::{AsFd, AsRawFd};
 
 impl Master {
     /// The old binary that started this process, while it lives: then it is the parent.
@@ -35,8 +37,13 @@ impl Master {
             return;
         }
         log::notice!("start new binary process \"{}\"", self.executable.display());
-        let (list, keep) = for_next_binary(&self.cycle.sockets);
-        match inherit::spawn_inheriting(&self.executable, &self.args, &[(UPGRADE_VARIABLE, list)], &keep) {
+        let (list, mut keep) = for_next_binary(&self.cycle.sockets);
+        let keys = self.cycle.endpoints.ticket_keys();
+        keep.extend(keys.map(|keys| keys.as_fd()));
+        // An empty variable takes the place of one that an older binary has set.
+        let number = keys.map_or(OsString::new(), |keys| keys.as_fd().as_raw_fd().to_string().into());
+        let variables = [(UPGRADE_VARIABLE, list), (TICKETS_VARIABLE, number)];
+        match inherit::spawn_inheriting(&self.executable, &self.args, &variables, &keep) {
             Ok(pid) => self.next_binary = Some(pid),
             Err(error) => {
                 log::alert!("{}", Failure::on_path("execve", &self.executable, error));

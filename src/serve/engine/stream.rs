@@ -9,8 +9,8 @@ use crate::os::{Addr, ErrnoText};
 use crate::serve::accepted::Accepted;
 use crate::serve::connection::{Conn, Need, Phase, State};
 use crate::serve::output::{Flush, SendOptions};
-use crate::serve::tls::Wire;
 use crate::serve::session::{Read, Session};
+use crate::serve::tls::Wire;
 use crate::stream::{Server, Servers};
 use std::fmt;
 

@@ -1,0 +1,93 @@
+//! The care for TLS that goes on while the service runs: keys of tickets are replaced, files of certificates watched.
+
+use super::Master;
+use crate::log;
+use crate::master::loader::LoadError;
+use crate::tls::{Endpoints, Stamps};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The time between two looks at the files of `certificate_watch`.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// When something is to be done next, and how the watched files looked.
+#[derive(Debug, Default)]
+pub(super) struct Certificates {
+    rotate_at: Option<Instant>,
+    look_at: Option<Instant>,
+    /// The state of the files at the last look.
+    seen: Stamps,
+    /// The state in which they could not be taken.
+    refused: Option<Stamps>,
+}
+
+impl Certificates {
+    /// The care for the certificates of a generation.
+    pub(super) fn of(endpoints: &Endpoints, now: Instant) -> Certificates {
+        let rotates = endpoints.ticket_keys().is_some();
+        let watch = endpoints.watch();
+        Certificates {
+            rotate_at: rotates.then_some(now),
+            look_at: (!watch.is_empty()).then_some(now + LOOK),
+            seen: watch.as_read().clone(),
+            refused: None,
+        }
+    }
+
+    /// When there is something to do.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        [self.rotate_at, self.look_at].into_iter().flatten().min()
+    }
+}
+
+impl Master {
+    /// Does what is due.
+    pub(super) fn care_for_certificates(&mut self, now: Instant) {
+        if self.certificates.rotate_at.is_some_and(|at| now >= at) {
+            let next = self.cycle.endpoints.rotate_ticket_keys();
+            self.certificates.rotate_at = next.map(|seconds| now + Duration::from_secs(seconds));
+        }
+        if self.certificates.look_at.is_some_and(|at| now >= at) {
+            self.certificates.look_at = Some(now + LOOK);
+            self.look_at_certificates();
+        }
+    }
+
+    /// Takes files that have been replaced, once they have not changed between two looks.
+    fn look_at_certificates(&mut self) {
+        if self.shutdown.has_begun() || self.next_binary.is_some() || self.is_idle {
+            return;
+        }
+        let watch = self.cycle.endpoints.watch();
+        let stamps = watch.look();
+        let is_news = stamps != *watch.as_read() && Some(&stamps) != self.certificates.refused.as_ref();
+        let is_settled = stamps == self.certificates.seen;
+        self.certificates.seen = stamps.clone();
+        if !is_news || !is_settled {
+            return;
+        }
+        if let Err(reason) = self.take_certificates() {
+            log::warn!("certificate_watch: the changed files are not taken, the old ones go on: {reason}");
+            self.certificates.refused = Some(stamps);
+        }
+    }
+
+    /// Starts workers with the files as they are now, by the conf of those that run, which end as at a reload.
+    fn take_certificates(&mut self) -> Result<(), LoadError> {
+        let conf = &self.cycle.conf;
+        let mut next = self.cycle.endpoints.again().map_err(|error| conf.explain(error))?;
+        next.prepare(Some(&self.cycle.endpoints), None).map_err(LoadError::Other)?;
+        let (warnings, _) = next.take_remarks();
+        self.fill_empty_seats();
+        let old = std::mem::replace(&mut self.cycle.endpoints, Arc::new(next));
+        if let Err(failure) = self.cycle.renew() {
+            self.cycle.endpoints = old;
+            return Err(failure.into());
+        }
+        warnings.iter().for_each(|warning| log::warn!("{}", warning.message()));
+        log::notice!("certificate_watch: the files have changed: new workers take them");
+        self.certificates = Certificates::of(&self.cycle.endpoints, Instant::now());
+        self.replace_children();
+        Ok(())
+    }
+}

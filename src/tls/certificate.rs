@@ -47,6 +47,11 @@ pub(super) fn shown(named: &Named) -> &str {
     if named.data().is_some() { "data:..." } else { &named.path }
 }
 
+/// The same as the conf spells it.
+pub(super) fn said(named: &Named) -> &str {
+    if named.data().is_some() { shown(named) } else { &named.text }
+}
+
 /// Reads a certificate with its chain, and its key.
 pub(super) fn load(certificate: &Named, key: &Named, passwords: &Passwords) -> Result<CertifiedKey, PairError> {
     let chain = content(certificate).and_then(|text| chain(&text)).map_err(|trouble| PairError {

@@ -107,8 +107,7 @@ impl Endpoints {
         if let Some(last) = certificates.last()
             && keys.len() < certificates.len()
         {
-            let what =
-                format!("no \"ssl_certificate_key\" is defined for certificate \"{}\"", certificate::shown(last));
+            let what = format!("no \"ssl_certificate_key\" is defined for certificate \"{}\"", certificate::said(last));
             return Err(conf::Error::at(last.span, what).help("each ssl_certificate takes an ssl_certificate_key"));
         }
         if certificates.is_empty() && !is_rejecting {

@@ -58,7 +58,8 @@ pub(super) fn staple(
         conf::Error::at(named.span, format!("BIO_new_file(\"{}\") failed ({})", named.path, ErrnoText(&error)))
     })?;
     let bad = |why: &str| {
-        let what = format!("d2i_OCSP_RESPONSE_bio(\"{}\") failed ({why})", named.path);
+        let why = if bytes.is_empty() { String::new() } else { format!(" ({why})") };
+        let what = format!("d2i_OCSP_RESPONSE_bio(\"{}\") failed{why}", named.path);
         conf::Error::at(named.span, what).help("a file as \"openssl ocsp -respout FILE\" writes it is wanted")
     };
     let response = Response::read(&bytes).map_err(bad)?;

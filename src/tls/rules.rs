@@ -71,6 +71,7 @@ fn groups(
         let what = |why: &str| conf::Error::at(span, format!("SSL_CTX_set1_curves_list(\"{text}\") failed{why}"));
         const KNOWN: &str = "groups are X25519MLKEM768, X25519, prime256v1 and secp384r1";
         match unusable {
+            groups::Unusable::Unknown(name) if name.is_empty() => what("").help(KNOWN),
             groups::Unusable::Unknown(name) => {
                 what(&format!(" (passed invalid argument:group '{name}' cannot be set)")).help(KNOWN)
             }

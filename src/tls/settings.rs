@@ -2,7 +2,10 @@
 
 use super::session_cache::SESSION_CACHE;
 use crate::conf::{self, Args, Contexts, Inert, OneOf, Refused, Setting, Span};
+use crate::os::Failure;
 use bitflags::bitflags;
+use std::fs::File;
+use std::path::Path;
 
 const SERVERS: Contexts = Contexts::HTTP.union(Contexts::SERVER);
 
@@ -64,8 +67,18 @@ pub(super) static CERTIFICATE_KEY: Setting<Vec<Named>> =
     );
 
 /// `ssl_password_file`: the passwords of encrypted keys.
-pub(super) static PASSWORD_FILE: Setting<Option<Named>> =
-    file("ssl_password_file").about("The passwords of encrypted keys, a line each. They are tried in their order.");
+pub(super) static PASSWORD_FILE: Setting<Option<Named>> = Setting::one("ssl_password_file", |args| {
+    let named = Named::parse(args)?;
+    // nginx reads the file at once, whether a key needs it or not.
+    match File::open(&named.path) {
+        Ok(_) => Ok(Some(named)),
+        Err(error) => Err(conf::Error::failed(named.span, Failure::on_path("open", Path::new(&named.path), error))),
+    }
+})
+.contexts(SERVERS)
+.args(1, 1)
+.syntax("FILE")
+.about("The passwords of encrypted keys, a line each. They are tried in their order.");
 
 /// `ssl_certificate_cache`: keeps certificates whose names hold variables.
 pub(super) static CERTIFICATE_CACHE: Setting<Cache> = Setting::one("ssl_certificate_cache", Cache::parse)

@@ -7,7 +7,9 @@ use std::process::Command;
 /// The complaints of `-t` with the level `emerg` or `warn`, a line each, without time and process.
 fn complaints(mut program: Command, dir: &Path, text: &str) -> Vec<String> {
     let file = dir.join("c.conf");
-    std::fs::write(&file, text.replace("%dir%", &dir.display().to_string())).unwrap();
+    let text = text.replace("%tls%", "ssl_certificate %dir%/a.pem; ssl_certificate_key %dir%/a.key;");
+    let text = text.replace("%dir%", &dir.display().to_string());
+    std::fs::write(&file, &text).unwrap();
     let globals = format!("pid {}/pid; error_log stderr;", dir.display());
     let output = program.args(["-t", "-g", &globals, "-c"]).arg(&file).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -55,14 +57,19 @@ fn in_http(text: &str) -> String {
     format!("events {{}} http {{ server {{ listen 8097; }} {text} }}")
 }
 
-/// nginx names no place for what it finds when all has been read: unknown variables, names of servers.
+/// nginx names no place for what it finds when all has been read: unknown variables, names of servers. OpenSSL's words
+/// in parentheses are its own.
 fn same(ours: &str, theirs: &str) -> bool {
+    if let Some((sentence, _)) = theirs.split_once(" (SSL: ") {
+        return ours.strip_prefix(sentence).is_some_and(|rest| rest.starts_with(" ("));
+    }
     ours == theirs
         || !theirs.contains("c.conf:") && ours.strip_prefix(theirs).is_some_and(|rest| rest.starts_with(" in "))
 }
 
 fn same_words<'t>(texts: impl Iterator<Item = &'t str>, whole: impl Fn(&str) -> String) {
     let dir = tempfile::tempdir().unwrap();
+    write_certificates(dir.path());
     let mut differences = String::new();
     for text in texts {
         let (ours, theirs) = (drover(dir.path(), &whole(text)), nginx(dir.path(), &whole(text)));
@@ -71,6 +78,26 @@ fn same_words<'t>(texts: impl Iterator<Item = &'t str>, whole: impl Fn(&str) -> 
         }
     }
     assert!(differences.is_empty(), "{differences}");
+}
+
+/// Writes the files that directives of TLS name.
+fn write_certificates(dir: &Path) {
+    let write = |name: &str, text: &[u8]| std::fs::write(dir.join(name), text).unwrap();
+    let pair = |name: &str| {
+        let made = rcgen::generate_simple_self_signed([format!("{name}.example")]).unwrap();
+        let (pem, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        write(&format!("{name}.pem"), pem.as_bytes());
+        write(&format!("{name}.key"), key.as_bytes());
+        (pem, key)
+    };
+    let ((pem, key), (other, _)) = (pair("a"), pair("b"));
+    write("empty", b"");
+    write("cut", &pem.as_bytes()[..200]);
+    write("glued", format!("{}{other}", pem.trim_end()).as_bytes());
+    write("bom", format!("\u{feff}{pem}").as_bytes());
+    write("both", format!("{key}{pem}{other}").as_bytes());
+    write("key80", &[7; 80]);
+    write("key48", &[8; 48]);
 }
 
 #[test]
@@ -86,6 +113,11 @@ fn mistakes_in_tables_are_called_what_nginx_calls_them() {
 #[test]
 fn mistakes_in_what_is_shown_are_called_what_nginx_calls_them() {
     same_words(include_str!("mistakes/shown.txt").lines(), in_server);
+}
+
+#[test]
+fn mistakes_about_tls_are_called_what_nginx_calls_them() {
+    same_words(include_str!("mistakes/tls.txt").lines(), in_server);
 }
 
 #[test]
@@ -137,6 +169,24 @@ const INTENDED: &[(&str, &str, &str, &str)] = &[
     ("location ~ '(?<=a|bc?)d' {}", "", "lookbehind", "PCRE2 takes them from 10.43 on"),
     ("gunzip on; gzip_cache 1m;", "\"gzip_cache\" directive is not allowed here", "unknown directive", "not nginx's"),
     ("max_headers x;", "invalid number", "unknown directive", "nginx has it from 1.29.8 on"),
+    ("%tls% ssl_ciphers AES128-SHA;", "SSL_CTX_set_cipher_list(\"AES128-SHA\") failed", "", "no such suite is left"),
+    (
+        "%tls% ssl_ecdh_curve secp521r1;",
+        "SSL_CTX_set1_curves_list(\"secp521r1\") failed",
+        "",
+        "rustls has no P-521 there",
+    ),
+    ("%tls% ssl_ecdh_curve X25519MLKEM768;", "", "SSL_CTX_set1_curves_list", "OpenSSL has it from 3.5 on"),
+    ("%tls% ssl_protocols TLSv1;", "no version of \"ssl_protocols\" can be had", "", "TLS before 1.2 is broken"),
+    ("%tls% ssl_early_data on;", "\"ssl_early_data\" can't be on", "", "it can be replayed"),
+    ("%tls% ssl_ocsp on;", "\"ssl_ocsp\" directive is not supported", "", "no responder is asked"),
+    (
+        "%tls% ssl_conf_command Options KTLS;",
+        "\"ssl_conf_command\" directive is not supported",
+        "",
+        "there is no OpenSSL to command",
+    ),
+    ("%tls% ssl_stapling on;", "", "\"ssl_stapling\" ignored", "a notice: no responder is asked"),
     ("error_log memory:32k;", "", "nginx was built without debug support", "it needs no debugger"),
     ("error_log memory:x;", "invalid buffer size \"x\"", "nginx was built without debug support", "as nginx with it"),
     (
@@ -150,6 +200,7 @@ const INTENDED: &[(&str, &str, &str, &str)] = &[
 #[test]
 fn what_differs_on_purpose_differs_as_listed() {
     let dir = tempfile::tempdir().unwrap();
+    write_certificates(dir.path());
     for (text, ours, theirs, why) in INTENDED {
         let said =
             [drover(dir.path(), &in_server(text)), nginx(dir.path(), &in_server(text))].map(|said| said.concat());

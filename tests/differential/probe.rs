@@ -1,5 +1,7 @@
 //! The bytes that are sent: a site is a conf and its probes; a probe is a few steps on one connection.
 
+use crate::support::tls::Wish;
+
 /// A conf (placeholders as in `support::server`) and what to ask of it.
 pub struct Site {
     pub name: &'static str,
@@ -31,6 +33,8 @@ impl Site {
 
 #[derive(Debug, Clone)]
 pub enum Step {
+    /// Does the handshake of TLS; a failure ends the conversation.
+    Handshake(Wish),
     Send(Vec<u8>),
     /// Reads one response.
     Read {

@@ -75,6 +75,16 @@ fn converse(mut client: Client, server: &Server, probe: &Probe) -> (u16, Transcr
     let mut lines = Vec::new();
     for step in &probe.steps {
         match step {
+            Step::Handshake(wish) => {
+                let port = client.local_port();
+                client = match client.shake_hands(wish) {
+                    Ok(client) => client,
+                    Err(error) => {
+                        lines.push(format!("handshake: {error}"));
+                        return (port, Transcript { lines }, products);
+                    }
+                };
+            }
             Step::Send(bytes) => drop(client.send(bytes)),
             Step::ShutdownWrite => drop(client.shutdown_write()),
             Step::ReadAll => {

@@ -16,6 +16,7 @@ mod load;
 mod mechanism;
 mod proxied;
 mod room;
+mod secure;
 mod service;
 mod serving;
 mod shared;
@@ -37,6 +38,10 @@ const CASES: &[Case] = &[
     ("connection_counts", shared::connection_counts),
     ("streams", serving::streams),
     ("proxy_header", proxied::proxy_header),
+    ("secure", secure::secure),
+    ("secure_reload", secure::secure_reload),
+    ("secure_silence", secure::secure_silence),
+    ("secure_sessions", secure::secure_sessions),
     ("request_limits", clients::request_limits),
     ("connection_limits", clients::connection_limits),
     ("marks", clients::marks),

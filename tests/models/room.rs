@@ -18,7 +18,7 @@ const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\
 const LULL: Duration = Duration::from_millis(600);
 
 /// A service whose only worker or dispatcher has this many places.
-fn small(kind: &'static ModelKind, places: usize) -> Want {
+pub fn small(kind: &'static ModelKind, places: usize) -> Want {
     let want = Want::of(kind).workers(1).events(&format!("worker_connections {places};"));
     want.param("worker_threads", places as u64).param("fork_max", places as u64).param("queue", 4)
 }

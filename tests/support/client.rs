@@ -59,9 +59,14 @@ impl Client {
     pub fn try_connect(addr: SocketAddr) -> std::io::Result<Client> {
         let stream = TcpStream::connect(addr)?;
         stream.set_nodelay(true)?;
+        Ok(Client::of(stream))
+    }
+
+    /// A client on a connection that is there.
+    pub fn of(stream: TcpStream) -> Client {
         let mut client = Client { stream, tls: None, buffer: Vec::new(), closed: false };
         client.patience(PATIENCE);
-        Ok(client)
+        client
     }
 
     /// Connects, and does the handshake of TLS.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 
@@ -66,7 +67,7 @@ impl Pair {
 }
 
 /// The wishes of a client.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Wish {
     pub name: &'static str,
     pub config: Arc<ClientConfig>,
@@ -79,11 +80,21 @@ impl Wish {
     }
 
     pub fn of(authority: &Authority, versions: &[&'static SupportedProtocolVersion], pair: Option<&Pair>) -> Wish {
+        Wish::by(rustls::crypto::aws_lc_rs::default_provider(), authority, versions, pair)
+    }
+
+    /// A client of these versions, with a certificate of its own or without one.
+    pub fn by(
+        provider: CryptoProvider,
+        authority: &Authority,
+        versions: &[&'static SupportedProtocolVersion],
+        pair: Option<&Pair>,
+    ) -> Wish {
         let mut roots = RootCertStore::empty();
         let root = CertificateDer::from_pem_slice(authority.pem.as_bytes()).expect("PEM");
         roots.add(root).expect("a root");
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).expect("versions");
+        let builder =
+            ClientConfig::builder_with_provider(Arc::new(provider)).with_protocol_versions(versions).expect("versions");
         let builder = builder.with_root_certificates(roots);
         let config = match pair {
             None => builder.with_no_client_auth(),

@@ -137,8 +137,8 @@ fn check_in_server(cases: &[(&str, &str, u32, &str, &str)]) {
 
 #[test]
 fn options_of_listen_are_told_what_they_should_be() {
-    const TLS: &str = "drover does not speak TLS yet: put a TLS-terminating proxy in front and listen plainly";
-    const HTTP2: &str = "drover does not speak HTTP/2 yet: leave \"http2\" out, clients use HTTP/1.1";
+    const HTTP3: &str = "drover does not speak HTTP/3 yet: leave \"quic\" out, clients use HTTP/1.1";
+    const SPDY: &str = "clients have given SPDY up: leave \"spdy\" out";
     let invalid = |text: &str| format!("invalid parameter \"{text}\"");
     for (option, help) in [
         ("default_servr", "did you mean \"default_server\"?"),
@@ -155,11 +155,11 @@ fn options_of_listen_are_told_what_they_should_be() {
         check_in_server(&[(&format!("listen 8097 {option};"), &invalid(option), 14, option, help)]);
     }
     let missing = |name: &str| format!("the \"{name}\" parameter of \"listen\" is not supported");
-    let both = format!("{TLS}; {HTTP2}");
+    let both = format!("{HTTP3}; {SPDY}");
     check_in_server(&[
-        ("listen 8097 http2;", &missing("http2"), 14, "http2", HTTP2),
-        ("listen 8097 ssl;", &missing("ssl"), 14, "ssl", TLS),
-        ("listen 8097 ssl http2;", &missing("ssl"), 14, "ssl", &both),
+        ("listen 8097 quic;", &missing("quic"), 14, "quic", HTTP3),
+        ("listen 8097 spdy;", &missing("spdy"), 14, "spdy", SPDY),
+        ("listen 8097 quic spdy;", &missing("quic"), 14, "quic", &both),
         ("listen 8097 backlog=x;", "invalid backlog \"backlog=x\"", 14, "backlog=x", "backlog=NUMBER"),
         (
             "listen 8097 so_keepalive=x;",

@@ -3,6 +3,7 @@
 mod conf;
 mod engine;
 mod h2;
+mod hello;
 mod pieces;
 mod proxy;
 
@@ -17,6 +18,7 @@ pub(crate) static TARGETS: &[Target] = &[
     proxy::PROXY,
     h2::FRAMING,
     h2::HPACK,
+    hello::HELLO,
     conf::CONF,
     engine::ENGINE,
 ];

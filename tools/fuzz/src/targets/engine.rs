@@ -113,7 +113,7 @@ fn engine(dir: &Path) -> Engine {
     let conf = conf::parse(&registry, &CONF.replace('%', dir.to_str().expect("UTF-8"))).expect("a conf");
     let site = Arc::new(HttpConf::new(&conf).expect("a site"));
     let tally = Ledger::create().and_then(|ledger| ledger.claim(1, Role::Worker, 0)).expect("a ledger");
-    Engine::new(site, Arc::default(), Clock::new(), AccessLogs::default(), Arc::new(tally))
+    Engine::new(site, Arc::default(), Arc::default(), Clock::new(), AccessLogs::default(), Arc::new(tally))
 }
 
 /// With every input the engine comes to an end, makes progress in each turn that it asks for, and sends responses that

@@ -19,6 +19,9 @@ const CALL: &str = "PEM_read_bio_X509_AUX()";
 /// A certificate is warned about this long before its end, seconds.
 const SOON: i64 = 14 * 86400;
 
+/// Days are counted up to here, seconds.
+const YEARS: i64 = 3 * 365 * 86400;
+
 /// An error with its place: the file of the certificate or that of the key.
 pub(super) struct PairError {
     pub(super) is_key: bool,
@@ -173,7 +176,8 @@ pub(super) fn remark(pair: &CertifiedKey, shown: &str, now: i64) -> Option<Remar
             Remark::Warning(format!("{what} is not valid before {}", date_text(read.not_before)))
         }
         ..=SOON => Remark::Warning(format!("{what} expires on {end}, in {}", days(left))),
-        _ => Remark::Notice(format!("{what} is valid until {end}, for {}", days(left))),
+        ..=YEARS => Remark::Notice(format!("{what} is valid until {end}, for {}", days(left))),
+        _ => Remark::Notice(format!("{what} is valid until {end}")),
     })
 }
 

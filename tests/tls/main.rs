@@ -7,5 +7,6 @@ mod clients;
 mod handshakes;
 mod names;
 mod plain;
+mod renewal;
 mod site;
 mod verified;

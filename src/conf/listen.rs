@@ -392,9 +392,8 @@ mod tests {
     use super::*;
     use crate::conf::{Entry, Registry, Setting, parse};
 
-    static LISTEN: Setting<Vec<Listen>> = Setting::many(&["listen"], |args, listens| Listen::parse_into(args, listens))
-        .contexts(Contexts::MAIN)
-        .args(1, usize::MAX);
+    static LISTEN: Setting<Vec<Listen>> =
+        Setting::many(&["listen"], Listen::parse_into).contexts(Contexts::MAIN).args(1, usize::MAX);
     static DIRECTIVES: &[&dyn Entry] = &[&LISTEN];
 
     fn listens(text: &str) -> Result<Vec<Listen>, String> {

@@ -60,7 +60,8 @@ use answer::{
 };
 use exchange::{
     Embedded, authorization, browser, dates, disable_symlinks, file_lines, file_path, geo, keep_alive, limits,
-    lingering, map, media_type, open_file_cache, proxied, referer, secure, service_variables, split_clients, variables,
+    lingering, map, media_type, open_file_cache, over_tls, proxied, referer, service_variables, split_clients,
+    variables,
 };
 use phases::{
     access, auth_basic, autoindex, body_limit, clean_urls, empty_gif, error_page, gzip_static, header_lines, index,
@@ -150,5 +151,5 @@ static VARIABLES: &[&[Embedded]] = &[
     realip::VARIABLES,
     limit_req::VARIABLES,
     limit_conn::VARIABLES,
-    secure::VARIABLES,
+    over_tls::VARIABLES,
 ];

@@ -4,6 +4,7 @@ mod certificates;
 mod deaths;
 mod reload;
 mod upgrade;
+mod upkeep;
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use self::certificates::Certificates;
+use self::upkeep::Certificates;
 use super::children::{Children, name_of, signal_all};
 use super::loader::Loader;
 use super::pid_file::PidFile;

@@ -156,7 +156,8 @@ impl Reusable {
 #[derive(Debug)]
 pub struct Conn {
     /// Bytes of the client pass only through `Session::read`, `Session::read_raw`, `Engine::on_linger`,
-    /// `Output::flush`, `Output::send_sealed` and `Conn::end_tls`; everything else asks the kernel about the connection.
+    /// `Output::flush`, `Output::send_sealed` and `Conn::end_tls`; everything else asks the kernel about the
+    /// connection.
     pub socket: Socket,
     /// TLS, where the client speaks it: from its first byte on.
     pub(super) tls: Option<Box<Tls>>,

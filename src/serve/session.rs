@@ -101,6 +101,7 @@ impl Session {
     }
 
     /// Counts a read; the outcome when there is none to make.
+    #[inline]
     fn begin_read(&mut self, hung_up: bool) -> Option<Read> {
         if self.has_read_all && !hung_up {
             return Some(Read::Nothing);
@@ -175,6 +176,7 @@ impl Session {
     }
 }
 
+#[inline]
 fn receive(socket: &Socket, buffer: &mut Vec<u8>, has_read_all: &mut bool) -> Read {
     let room = buffer.capacity() - buffer.len();
     match socket.recv_into(buffer) {

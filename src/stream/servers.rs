@@ -27,7 +27,7 @@ pub static SERVER: Section = Section::new("server")
     .about("One such server: where it listens, and its service.");
 
 /// `listen` in `stream`: the addresses at which a server is reached.
-pub static LISTEN: Setting<Vec<Listen>> = Setting::many(&["listen"], |args, listens| Listen::parse_into(args, listens))
+pub static LISTEN: Setting<Vec<Listen>> = Setting::many(&["listen"], Listen::parse_into)
     .contexts(Contexts::STREAM_SERVER)
     .args(1, usize::MAX)
     .syntax("ADDRESS[:PORT] | PORT | unix:PATH [proxy_protocol] [OPTION ...]")

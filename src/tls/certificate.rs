@@ -175,8 +175,8 @@ pub(super) fn remark(pair: &CertifiedKey, shown: &str, now: i64) -> Option<Remar
         _ if read.not_before > now => {
             Remark::Warning(format!("{what} is not valid before {}", date_text(read.not_before)))
         }
-        ..=SOON => Remark::Warning(format!("{what} expires on {end}, in {}", days(left))),
-        ..=YEARS => Remark::Notice(format!("{what} is valid until {end}, for {}", days(left))),
+        1..=SOON => Remark::Warning(format!("{what} expires on {end}, in {}", days(left))),
+        _ if left <= YEARS => Remark::Notice(format!("{what} is valid until {end}, for {}", days(left))),
         _ => Remark::Notice(format!("{what} is valid until {end}")),
     })
 }

@@ -68,7 +68,7 @@ pub(super) fn choose(text: &str) -> Result<Chosen, Unusable> {
     }
     for name in text.split(':') {
         let is_it = |known: &&str| known.eq_ignore_ascii_case(name);
-        if let Some((_, group)) = KNOWN.iter().find(|(names, _)| names.iter().any(|known| is_it(known))) {
+        if let Some((_, group)) = KNOWN.iter().find(|(names, _)| names.iter().any(&is_it)) {
             if chosen.groups.iter().any(|other| other.name() == group.name()) {
                 return Err(Unusable::Twice(name.to_owned()));
             }

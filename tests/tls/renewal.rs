@@ -29,6 +29,14 @@ fn der(pair: &Pair) -> Vec<u8> {
     CertificateDer::from_pem_slice(pair.certificate.as_bytes()).expect("PEM").to_vec()
 }
 
+/// Reloads; returns when no worker of the generation before is left, which may have taken a connection still.
+#[track_caller]
+fn reload(site: &Site) {
+    let before = site.workers();
+    assert_eq!(site.send("reload"), (Some(0), String::new()));
+    until_true("only new workers", || site.workers().iter().all(|pid| !before.contains(pid)));
+}
+
 #[test]
 fn sessions_are_resumed_by_every_worker_of_every_generation() {
     let site = Site::new(conf().with_workers(4));
@@ -36,7 +44,7 @@ fn sessions_are_resumed_by_every_worker_of_every_generation() {
         let wish = Wish::of(&site.authority, &[version], None);
         assert!(!is_resumed(&site, &wish));
         let before: usize = (0..100).filter(|_| is_resumed(&site, &wish)).count();
-        assert_eq!(site.send("reload"), (Some(0), String::new()));
+        reload(&site);
         let after: usize = (0..100).filter(|_| is_resumed(&site, &wish)).count();
         assert_eq!((before, after), (100, 100), "{:?}", version.version);
     }
@@ -76,10 +84,10 @@ fn keys_of_files_open_the_tickets_of_another_server() {
     assert!(!is_resumed(&site, &wish));
     let text = conf().server(&keys.replace("%pki%", &site.pki(""))).to_string();
     site.rewrite_conf(text.replace("%pki%/", &site.pki("")));
-    assert_eq!(site.send("reload"), (Some(0), String::new()));
+    reload(&site);
     assert!(is_resumed(&site, &wish), "the old key opens");
     std::fs::write(site.pki("old.bin"), [3; 48]).unwrap();
-    assert_eq!(site.send("reload"), (Some(0), String::new()));
+    reload(&site);
     assert!(is_resumed(&site, &wish), "the new key has sealed");
     site.end();
 }
@@ -95,7 +103,7 @@ fn a_reload_with_a_broken_certificate_keeps_the_old_service() {
     assert!(said.contains("failed (key values mismatch)") && said.contains("does not belong"), "{said}");
     assert_eq!(shown(&site), old);
     std::fs::write(site.pki("a.key"), &next.key).unwrap();
-    assert_eq!(site.send("reload"), (Some(0), String::new()));
+    reload(&site);
     assert_eq!(shown(&site), der(&next));
 }
 
@@ -113,7 +121,7 @@ fn replaced_files_are_taken_without_a_reload_and_never_half_of_a_pair() {
         site.error_log().contains("the changed files are not taken, the old ones go on: SSL_CTX_use_PrivateKey(")
     });
     assert_eq!(site.workers(), workers);
-    // As renewal tools do it: the name is a symbolic link to another file.
+    // The name is a symbolic link to another file, as renewal tools make it.
     std::fs::write(site.pki("a2.key"), &next.key).unwrap();
     std::fs::remove_file(site.pki("a.key")).unwrap();
     std::os::unix::fs::symlink(site.pki("a2.key"), site.pki("a.key")).unwrap();

@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn names_are_those_of_nginx() {
-        for name in ["upstream_addr", "Upstream_Status", "upstream_http_x_y", "ssl_protocol", "sent_trailer_x"] {
+        for name in ["upstream_addr", "Upstream_Status", "upstream_http_x_y", "ssl_sigalg", "sent_trailer_x"] {
             assert!(is_known(name), "{name}");
         }
         for name in ["upstream_adr", "upstream_", "ssl_", "ssl_protocols", "proxy_hosts", "msie", ""] {

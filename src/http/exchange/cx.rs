@@ -1,7 +1,7 @@
 //! The surroundings of an exchange: the conf with the functions bound to it, the time, the connection, the ledger.
 
 use super::flow::Flow;
-use super::secure::{ClientCheck, Transport};
+use super::secure::{ClientCheck, Secure, Transport};
 use super::state::Exchange;
 use crate::conf;
 use crate::event::Clock;
@@ -276,6 +276,23 @@ impl Exchange {
     /// Whether the client expects no body; also when its request line was refused before the method was known.
     pub(in crate::http) fn is_head(&self, cx: &Cx) -> bool {
         self.head.method == Method::Head || (self.account.head_len == 0 && cx.input.starts_with(b"HEAD "))
+    }
+}
+
+impl Cx<'_> {
+    /// The server whose settings hold before a request names one: the one named in the client's hello, else the
+    /// default one.
+    pub(in crate::http) fn first_server(&self) -> usize {
+        let default = self.conf.default_server(self.conn.bound);
+        self.tls().and_then(|tls| tls.server).unwrap_or(default)
+    }
+
+    /// TLS on the connection.
+    pub(in crate::http) fn tls(&self) -> Option<&Secure> {
+        match &self.conn.transport {
+            Transport::Tls(tls) => Some(tls),
+            _ => None,
+        }
     }
 }
 

@@ -28,6 +28,7 @@ pub mod map;
 pub mod media_type;
 pub(in crate::http) mod nets;
 pub mod open_file_cache;
+pub mod over_tls;
 mod parts;
 pub mod proxied;
 pub mod referer;

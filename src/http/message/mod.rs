@@ -22,7 +22,7 @@ pub mod request_body;
 pub mod request_fields;
 mod request_line;
 pub mod status;
-pub mod uid;
 pub mod tls_names;
+pub mod uid;
 pub mod uri;
 pub mod utf8;

@@ -12,7 +12,7 @@ use super::{
     index, internal, limit_conn, limit_req, random_index, realip, rewrite, satisfy, static_files, target, try_files,
 };
 use crate::http::answer::{addition, cors, response};
-use crate::http::exchange::secure;
+use crate::http::exchange::over_tls;
 use crate::http::exchange::{Action, Answer, Coded, Cx, Exchange, Flow, Found, Listed, LookupKind, Progress};
 use crate::http::exchange::{error_lines, keep_alive, limits};
 use crate::http::message::head::Method;
@@ -126,13 +126,13 @@ impl Exchange {
             Ok(Parse::Complete(len)) => {
                 self.account.head_len = len;
                 let flow = match understand(self, cx) {
-                    Ok(_) if secure::is_misdirected(self, cx) => self.misdirect(cx),
+                    Ok(_) if over_tls::is_misdirected(self, cx) => self.misdirect(cx),
                     // Whatever the conf says (nginx: ngx_http_process_request_header).
                     Ok(_) if matches!(self.head.method, Method::Trace | Method::Connect) => {
                         error_lines::method_refused(self, cx);
                         Flow::Answer(self.response.refuse_method())
                     }
-                    Ok(_) if let Some(status) = secure::refused(self, cx) => {
+                    Ok(_) if let Some(status) = over_tls::refused(self, cx) => {
                         self.give_up();
                         Flow::Answer(Answer::Error(status))
                     }

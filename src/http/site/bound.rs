@@ -174,6 +174,7 @@ impl Bound {
     }
 
     /// The same, where a server has this name (`ngx_http_find_virtual_server`).
+    #[inline]
     pub(super) fn find_server(&self, host: &[u8], captures: &mut Captured) -> Result<Option<usize>, MatchError> {
         if self.names.is_empty() {
             return Ok(None);

@@ -3,7 +3,7 @@
 use crate::conf::{self, Contexts, Listen, Setting};
 
 /// `listen` in `http`: the addresses at which a server is reached.
-pub static LISTEN: Setting<Vec<Listen>> = Setting::many(&["listen"], |args, listens| Listen::parse_into(args, listens))
+pub static LISTEN: Setting<Vec<Listen>> = Setting::many(&["listen"], Listen::parse_into)
 .contexts(Contexts::SERVER)
 .args(1, usize::MAX)
 .syntax("ADDRESS[:PORT] | PORT | unix:PATH [default_server] [ssl] [proxy_protocol] [OPTION ...]")

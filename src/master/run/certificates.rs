@@ -1,44 +1,11 @@
 //! The care for TLS that goes on while the service runs: keys of tickets are replaced, files of certificates watched.
 
 use super::Master;
+use super::upkeep::{Certificates, LOOK};
 use crate::log;
 use crate::master::loader::LoadError;
-use crate::tls::{Endpoints, Stamps};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// The time between two looks at the files of `certificate_watch`.
-const LOOK: Duration = Duration::from_secs(1);
-
-/// When something is to be done next, and how the watched files looked.
-#[derive(Debug, Default)]
-pub(super) struct Certificates {
-    rotate_at: Option<Instant>,
-    look_at: Option<Instant>,
-    /// The state of the files at the last look.
-    seen: Stamps,
-    /// The state in which they could not be taken.
-    refused: Option<Stamps>,
-}
-
-impl Certificates {
-    /// The care for the certificates of a generation.
-    pub(super) fn of(endpoints: &Endpoints, now: Instant) -> Certificates {
-        let rotates = endpoints.ticket_keys().is_some();
-        let watch = endpoints.watch();
-        Certificates {
-            rotate_at: rotates.then_some(now),
-            look_at: (!watch.is_empty()).then_some(now + LOOK),
-            seen: watch.as_read().clone(),
-            refused: None,
-        }
-    }
-
-    /// When there is something to do.
-    pub(super) fn next_due(&self) -> Option<Instant> {
-        [self.rotate_at, self.look_at].into_iter().flatten().min()
-    }
-}
 
 impl Master {
     /// Does what is due.

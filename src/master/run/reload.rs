@@ -1,7 +1,7 @@
 //! HUP: a new generation of the conf beside the old one.
 
 use super::Master;
-use super::certificates::Certificates;
+use super::upkeep::Certificates;
 use crate::log;
 use crate::master::loader::{Before, LoadError, log_warnings};
 use crate::master::pid_file::PidFile;

@@ -4,8 +4,9 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
+use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
-use rustls::{ClientConfig, version};
+use rustls::version;
 
 use crate::probe::{Probe, Request, Site, Step, get, head, request};
 use crate::support::tls::{Authority, Pair, Wish};
@@ -28,11 +29,15 @@ static PKI: LazyLock<Pki> = LazyLock::new(|| {
     Pki { dir, authority, known, unknown }
 });
 
-/// A client of these versions, without memory, whose groups nginx's OpenSSL has as well.
+/// The groups are those that nginx's OpenSSL has as well.
+fn provider() -> CryptoProvider {
+    let groups = vec![kx_group::X25519, kx_group::SECP256R1];
+    CryptoProvider { kx_groups: groups, ..default_provider() }
+}
+
+/// A client of these versions, without memory.
 fn wish(versions: &[&'static rustls::SupportedProtocolVersion], pair: Option<&Pair>) -> Wish {
-    let mut provider = default_provider();
-    provider.kx_groups = vec![kx_group::X25519, kx_group::SECP256R1];
-    Wish::by(provider, &PKI.authority, versions, pair).without_resumption()
+    Wish::by(provider(), &PKI.authority, versions, pair).without_resumption()
 }
 
 fn within(wish: &Wish, request: Request, name: &str) -> Probe {
@@ -86,7 +91,6 @@ pub fn secure() -> Site {
         get("/x?y").host("moved.test"),
         get("/").without_host(),
         request("POST", "/").body("0123456789"),
-        request("TRACE", "/"),
     ];
     probes.extend(plain.map(|request| {
         let name = format!("plain: {}", String::from_utf8_lossy(&request.bytes()).replace("\r\n", " "));
@@ -166,8 +170,7 @@ pub fn secure_variables() -> Site {
         probes.push(within(&wish, get("/"), &format!("{label}, no protocol")));
         Arc::make_mut(&mut wish.config).alpn_protocols = vec![b"http/1.0".to_vec(), b"http/1.1".to_vec()];
         probes.push(within(&wish.named("a.test"), get("/"), &format!("{label}, http/1.1")));
-        let with_memory = ClientConfig::clone(&Wish::of(&PKI.authority, versions, None).config);
-        let wish = Wish { name: "a.test", config: Arc::new(with_memory) };
+        let wish = Wish::by(provider(), &PKI.authority, versions, None).named("a.test");
         for n in 0..3 {
             probes.push(within(&wish, get("/reused"), &format!("{label}, session {n}")));
         }
@@ -179,6 +182,7 @@ pub fn secure_variables() -> Site {
            location / { return 200 \"$scheme|$https|$ssl_protocol|$ssl_cipher|$ssl_ciphers|$ssl_curve|$ssl_curves|\
              $ssl_server_name|$ssl_session_reused|$ssl_alpn_protocol|$ssl_early_data|$ssl_client_verify|\
              $ssl_client_cert\\n\"; } \
+           location = /still-open { return 200 open; } \
            location /reused { return 200 \"$ssl_session_reused $ssl_protocol\"; } }",
         probes,
     )

@@ -1,5 +1,6 @@
 //! Modules whose state or target all processes have in common: logs that go to syslog, the counts of connections.
 
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 
 use drover::dispatch::ModelKind;
@@ -9,7 +10,10 @@ use crate::support::client::Client;
 use crate::support::{PATIENCE, until_true};
 
 fn receiver(service: &Service) -> UnixDatagram {
-    let receiver = UnixDatagram::bind(service.dir().join("syslog")).expect("bind");
+    let path = service.dir().join("syslog");
+    let receiver = UnixDatagram::bind(&path).expect("bind");
+    // The workers are of another user where the tests run as root.
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o777)).expect("chmod");
     receiver.set_read_timeout(Some(PATIENCE)).unwrap();
     receiver
 }

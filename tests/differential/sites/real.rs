@@ -51,7 +51,7 @@ pub fn boilerplate() -> Site {
         location = /real.html { gzip_static always; gunzip on; } \
         location /assets/ { root %root%; access_log off; } \
         location /styles/ { alias %root%/; gzip off; \
-            add_header X-Seen '$status $sent_http_content_length $sent_http_content_type' always; } \
+            add_header X-Seen '$status $sent_http_content_length $sent_http_content_type'; } \
         location = /data.json { default_type application/json; return 200 '[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,\
             16,17,18,19,20,21,22,23,24,25,26]'; } \
         location / { try_files $uri $uri/ =404; } }";

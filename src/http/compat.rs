@@ -27,8 +27,6 @@ const YET_HTTP2: &str = "drover does not speak HTTP/2 or HTTP/3 yet: leave it ou
 const YET_GEOIP: &str = "drover does not read GeoIP databases: \"geo\" takes the nets themselves, from a file as well.";
 const YET_ACCESS: &str = "drover does not check this yet, and won't serve what it should guard: use \"allow\" and \
     \"deny\", or a proxy in front.";
-const YET_CHARSET: &str =
-    "drover does not convert texts yet: convert the files, or name their own charset in \"charset\".";
 const YET_PROCESS: &str = "drover does not set this itself yet: leave it out, and set it where drover is started.";
 const YET_OTHER: &str = "drover does not have it yet: leave it out.";
 
@@ -229,7 +227,6 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     &Refused::family(&["auth_request", "auth_jwt"], YET_ACCESS).but("off"),
     &Refused::family(&["auth_jwt_*"], YET_ACCESS),
     &Inert::new("auth_request_set", ALL, (2, 2), "There is no \"auth_request\"."),
-    &Refused::new("charset_map", YET_CHARSET),
     &Refused::family(&["worker_priority", "worker_rlimit_core", "working_directory"], YET_PROCESS),
     &Refused::new("post_action", YET_OTHER),
     &Inert::new("log_subrequest", ALL, (1, 1), "What is added to an answer has no line of its own."),

@@ -1,6 +1,7 @@
 //! From a loaded conf to the [`HttpConf`] of a generation: compiles the block and binds to it what the rooms give.
 
 use super::answer::{charset, userid};
+use super::exchange::charset_map::Charsets;
 use super::exchange::defined::Definitions;
 use super::exchange::{self, HttpConf, limits};
 use super::site::{HttpBlock, Location};
@@ -35,7 +36,9 @@ impl HttpConf {
             location.idle_phases = phases::walk::idle_phases(location);
         }
         let notice = exchange::notice(conf, &block.variables, &variables);
+        let charsets = conf.notes::<Charsets>().cloned().unwrap_or_default();
         let mut conf = HttpConf::bind(block, variables, handlers);
+        conf.set_charsets(charsets);
         conf.set_notice(notice);
         if conf.locations().iter().any(|location| userid::uses_address(&location.scope)) {
             conf.set_marks_by_address();

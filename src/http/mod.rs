@@ -59,8 +59,8 @@ use answer::{
     server_tokens, trailers, userid,
 };
 use exchange::{
-    Embedded, authorization, browser, dates, disable_symlinks, file_lines, file_path, geo, keep_alive, limits,
-    lingering, map, media_type, open_file_cache, over_tls, proxied, referer, service_variables, split_clients,
+    Embedded, authorization, browser, charset_map, dates, disable_symlinks, file_lines, file_path, geo, keep_alive,
+    limits, lingering, map, media_type, open_file_cache, over_tls, proxied, referer, service_variables, split_clients,
     variables,
 };
 use phases::{
@@ -92,6 +92,7 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     clean_urls::DIRECTIVES,
     media_type::DIRECTIVES,
     charset::DIRECTIVES,
+    charset_map::DIRECTIVES,
     cors::DIRECTIVES,
     server_tokens::DIRECTIVES,
     gzip::DIRECTIVES,

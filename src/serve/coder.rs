@@ -1,10 +1,13 @@
-//! A body that is compressed or decompressed as it is sent: a slice at a time, so that a large file holds up no other
-//! client. A gzip that is kept is read from there, a part at a time.
+//! A body that is changed as it is sent, compressed, decompressed or in another charset: a slice at a time, so that a
+//! large file holds up no other client. A gzip that is kept is read from there, a part at a time.
 
 use super::file_cache::OpenedFile;
 use super::keeper::{Keeper, Kept};
+use crate::http::exchange::Body;
+use crate::http::message::charset::{Recoder, Table};
 use crate::http::message::chunk::put_chunk;
 use crate::http::message::gzip::Stream;
+use std::collections::VecDeque;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -12,14 +15,17 @@ use std::sync::Arc;
 /// Bytes of a file that are coded in one turn. Compressing takes 1 to 5 ms for so many.
 const SLICE: usize = 64 << 10;
 
-/// Bytes that come out of a slice at most: a short gzip may be a long file.
+/// Bytes that come out of a slice at most: a short gzip may be a long file. In another charset they may be five times
+/// as many.
 const ROOM: usize = 128 << 10;
 
-/// The file of a response, on its way through gzip.
+/// The body of a response, on its way through gzip, or into another charset.
 #[derive(Debug)]
 pub(crate) struct Coder {
-    stream: Stream,
     input: Input,
+    stream: Stream,
+    /// Converts what comes out of a gzip.
+    behind: Option<Recoder>,
     /// The body goes out in chunks; the one behind the last is not the coder's.
     is_chunked: bool,
     /// The gzip is read from where it is kept, as far as it is still there.
@@ -28,6 +34,8 @@ pub(crate) struct Coder {
     keeper: Option<Keeper>,
     /// The length of the gzip that the head has promised.
     promised: Option<u64>,
+    /// Bytes of the body that have gone into the stream.
+    taken: u64,
     /// Bytes of the body that have been made, or read.
     made: u64,
     /// Bytes that the stream makes once more: they have been sent from a gzip that was kept.
@@ -35,23 +43,54 @@ pub(crate) struct Coder {
     scratch: Vec<u8>,
 }
 
-/// The bytes of a file from a place on.
+/// The bytes that are changed.
 #[derive(Debug)]
 struct Input {
     entry: Arc<OpenedFile>,
-    at: u64,
-    end: u64,
-    /// A slice of a file that is not in memory, and how much of it has been taken.
+    pieces: VecDeque<Piece>,
+    /// The charset is converted before all else.
+    recoder: Option<Recoder>,
+    /// A slice of a file that is not in memory, or converted, and how much of it has been taken.
     read: Vec<u8>,
     taken: usize,
 }
 
+/// A piece of a body.
+#[derive(Debug)]
+enum Piece {
+    Bytes(Vec<u8>),
+    /// Bytes `at` up to, not including, `end` of the file.
+    File {
+        at: u64,
+        end: u64,
+    },
+}
+
 impl Coder {
+    /// All of the file on its way through the stream.
     pub(crate) fn new(stream: Stream, entry: Arc<OpenedFile>, is_chunked: bool) -> Coder {
-        let end = entry.found().len;
-        let input = Input { entry, at: 0, end, read: Vec::new(), taken: 0 };
+        let pieces = VecDeque::from([Piece::File { at: 0, end: entry.found().len }]);
+        let input = Input { entry, pieces, recoder: None, read: Vec::new(), taken: 0 };
         let (kept, keeper, promised, scratch) = (None, None, None, Vec::new());
-        Coder { stream, input, is_chunked, kept, keeper, promised, made: 0, skip: 0, scratch }
+        Coder { input, stream, behind: None, is_chunked, kept, keeper, promised, taken: 0, made: 0, skip: 0, scratch }
+    }
+
+    /// A body of the file in another charset.
+    pub(crate) fn recode(table: Arc<Table>, entry: Arc<OpenedFile>, body: Body, is_chunked: bool) -> Coder {
+        let recoder = Some(Recoder::new(table));
+        let (stream, pieces) = match body {
+            Body::Gunzip { .. } => {
+                return Coder { behind: recoder, ..Coder::new(Stream::decompress(), entry, is_chunked) };
+            }
+            Body::Gzip { recipe, .. } => {
+                let whole = Piece::File { at: 0, end: entry.found().len };
+                (Stream::compress(recipe), VecDeque::from([whole]))
+            }
+            body => (Stream::copy(), pieces(body)),
+        };
+        let mut coder = Coder::new(stream, entry, is_chunked);
+        (coder.input.pieces, coder.input.recoder) = (pieces, recoder);
+        coder
     }
 
     /// Lets what is made be kept.
@@ -69,9 +108,10 @@ impl Coder {
         if self.kept.is_some() { self.promised == Some(self.made) } else { self.stream.is_done() }
     }
 
-    /// The lengths of the body: of the file, and of what has been made of it.
+    /// The lengths of the body: before the stream, and of what has been made of it.
     pub(crate) fn lengths(&self) -> (u64, u64) {
-        (self.input.end, self.made)
+        let before = if self.input.recoder.is_some() { self.taken } else { self.input.entry.found().len };
+        (before, self.made)
     }
 
     /// Whether the body goes out in chunks.
@@ -79,7 +119,7 @@ impl Coder {
         self.is_chunked
     }
 
-    /// Codes a slice of the file, and appends what comes out, framed. Errors: the file can't be read, or it is no gzip.
+    /// Codes a slice of the body, and appends what comes out, framed. Errors: the file can't be read, or it is no gzip.
     pub(crate) fn slice(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
         self.scratch.clear();
         if let Some(kept) = &mut self.kept {
@@ -108,7 +148,7 @@ impl Coder {
     }
 
     fn code(&mut self) -> io::Result<()> {
-        let Coder { stream, input, scratch, keeper, .. } = self;
+        let Coder { stream, input, scratch, keeper, behind, .. } = self;
         let (slice, is_last) = input.slice()?;
         let taken = stream.run(slice, is_last, scratch, ROOM).map_err(|_| input.malformed("inflate() failed"))?;
         let is_stuck = taken == 0 && scratch.is_empty() && !stream.is_done();
@@ -116,6 +156,11 @@ impl Coder {
             return Err(input.malformed("gzip ends too early"));
         }
         input.take(taken);
+        self.taken += taken as u64;
+        if let Some(recoder) = behind {
+            let text = std::mem::take(scratch);
+            recoder.run(&text, scratch);
+        }
         let Some(mut keeping) = keeper.take() else { return Ok(()) };
         if keeping.add(scratch) {
             if stream.is_done() {
@@ -128,43 +173,103 @@ impl Coder {
     }
 }
 
+/// The pieces of a body that is sent as it is.
+fn pieces(body: Body) -> VecDeque<Piece> {
+    match body {
+        Body::File { start, end } => VecDeque::from([Piece::File { at: start, end }]),
+        Body::Parts { parts, close } => {
+            let pieces = parts
+                .into_iter()
+                .flat_map(|part| [Piece::Bytes(part.head), Piece::File { at: part.start, end: part.end }]);
+            pieces.chain([Piece::Bytes(close)]).collect()
+        }
+        _ => VecDeque::new(),
+    }
+}
+
 impl Input {
     /// The bytes to come, a slice at most; whether they are the last.
     fn slice(&mut self) -> io::Result<(&[u8], bool)> {
-        let len = (self.end - self.at).min(SLICE as u64) as usize;
-        let is_last = self.at + len as u64 == self.end;
-        if let Some(body) = self.entry.body() {
-            return Ok((body.get(self.at as usize..self.at as usize + len).unwrap_or_default(), is_last));
+        if self.is_direct() {
+            let (at, end) = self.place();
+            let len = (end - at).min(SLICE as u64);
+            let body = self.entry.body().and_then(|body| body.get(at as usize..(at + len) as usize));
+            return Ok((body.unwrap_or_default(), at + len == end));
         }
-        if self.taken == self.read.len() {
-            self.read.resize(len, 0);
-            self.taken = 0;
-            let Some(file) = self.entry.file() else { return Err(self.malformed("is not open")) };
-            file.read_exact_at(&mut self.read, self.at).map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => self.malformed("was truncated"),
-                _ => error,
-            })?;
+        // A slice may be the beginning of a character, of which nothing is made yet.
+        while self.taken == self.read.len() && !self.pieces.is_empty() {
+            self.fill()?;
         }
-        let rest = &self.read[self.taken..];
-        Ok((rest, self.at + rest.len() as u64 == self.end))
+        Ok((&self.read[self.taken..], self.pieces.is_empty()))
+    }
+
+    /// Whether the bytes are taken from where the file is kept in memory.
+    fn is_direct(&self) -> bool {
+        self.recoder.is_none() && self.entry.body().is_some()
+    }
+
+    /// The bytes of the file that come next.
+    fn place(&self) -> (u64, u64) {
+        match self.pieces.front() {
+            Some(Piece::File { at, end }) => (*at, *end),
+            _ => (self.entry.found().len, self.entry.found().len),
+        }
     }
 
     fn take(&mut self, taken: usize) {
-        self.at += taken as u64;
-        if self.entry.body().is_none() {
+        if !self.is_direct() {
             self.taken += taken;
+        } else if let Some(Piece::File { at, .. }) = self.pieces.front_mut() {
+            *at += taken as u64;
         }
     }
 
+    /// Reads the next slice, and converts it.
+    fn fill(&mut self) -> io::Result<()> {
+        self.taken = 0;
+        let Some(piece) = self.pieces.pop_front() else { return Ok(()) };
+        match piece {
+            Piece::Bytes(bytes) => self.read = bytes,
+            Piece::File { at, end } => {
+                let len = (end - at).min(SLICE as u64);
+                self.read_file(at, len as usize)?;
+                if at + len < end {
+                    self.pieces.push_front(Piece::File { at: at + len, end });
+                }
+            }
+        }
+        if let Some(recoder) = &mut self.recoder {
+            let text = std::mem::take(&mut self.read);
+            recoder.run(&text, &mut self.read);
+        }
+        Ok(())
+    }
+
+    fn read_file(&mut self, at: u64, len: usize) -> io::Result<()> {
+        self.read.clear();
+        if let Some(body) = self.entry.body() {
+            self.read.extend_from_slice(body.get(at as usize..at as usize + len).unwrap_or_default());
+            return Ok(());
+        }
+        self.read.resize(len, 0);
+        let Some(file) = self.entry.file() else { return Err(self.malformed("is not open")) };
+        file.read_exact_at(&mut self.read, at).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => self.malformed("was truncated"),
+            _ => error,
+        })
+    }
+
     fn malformed(&self, what: &str) -> io::Error {
-        io::Error::other(format!("\"{}\" {what} at {}", self.entry.path().escape_ascii(), self.at))
+        let at = self.place().0;
+        io::Error::other(format!("\"{}\" {what} at {at}", self.entry.path().escape_ascii()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::message::gzip::Recipe;
+    use crate::http::exchange::Part;
+    use crate::http::message::gzip::{self, Recipe};
     use crate::serve::file_cache::FileCache;
     use crate::serve::keeper;
     use crate::shm::{GzipCache, PART};
@@ -188,6 +293,49 @@ mod tests {
             coder.slice(&mut out)?;
         }
         Ok(out)
+    }
+
+    /// Dots become exclamation marks; bytes of the upper half become letters, and letters bytes.
+    fn tables() -> [Arc<Table>; 3] {
+        let (mut bytes, mut to, mut from) = (Table::bytes(), Table::to_utf8(), Table::from_utf8());
+        bytes.set(b'.'.into(), b"!");
+        for byte in 0x80..=0xff_u8 {
+            let letter = char::from_u32(0x380 + u32::from(byte)).unwrap();
+            to.set(byte.into(), letter.encode_utf8(&mut [0; 4]).as_bytes());
+            from.set(letter as u16, &[byte]);
+        }
+        [bytes, to, from].map(Arc::new)
+    }
+
+    #[test]
+    fn charsets_are_converted_in_front_of_gzip_and_behind_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, bytes: &[u8]| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            FileCache::new(true).get(path.as_os_str().as_bytes(), 1, 0).unwrap()
+        };
+        // Characters lie across the ends of slices.
+        let bytes: Vec<u8> = (0..300_001_u32).map(|n| if n % 3 == 0 { b'.' } else { 0x80 | n as u8 }).collect();
+        let [dots, to, from] = tables();
+        let text = crate::http::message::charset::recode(to.clone(), &bytes);
+        assert_eq!(text.len(), 500_001);
+        let (plain, letters, zipped) = (file("a", &bytes), file("b", &text), file("c", &gzip::whole(RECIPE, &text)));
+        let whole = |entry: &Arc<OpenedFile>| Body::File { start: 0, end: entry.found().len };
+        let run = |table: &Arc<Table>, entry: &Arc<OpenedFile>, made: Body| {
+            body(Coder::recode(table.clone(), entry.clone(), made, false)).unwrap()
+        };
+        assert!(run(&to, &plain, whole(&plain)) == text);
+        assert!(run(&from, &letters, whole(&letters)) == bytes);
+        assert!(run(&from, &zipped, Body::Gunzip { is_chunked: false }) == bytes);
+        let made = Body::Gzip { recipe: RECIPE, kept: None, is_chunked: false };
+        assert!(run(&from, &letters, made) == gzip::whole(RECIPE, &bytes), "the gzip of what is converted");
+        let part = |head: &str, start| Part { head: head.into(), start, end: start + 100_000 };
+        let parts = Body::Parts { parts: vec![part("1.", 0), part("2.", 150_000)], close: b"end.".to_vec() };
+        let dotted: Vec<u8> = bytes.iter().map(|byte| if *byte == b'.' { b'!' } else { b'?' }).collect();
+        let expected = [b"1!", &dotted[..100_000], b"2!", &dotted[150_000..250_000], b"end!"].concat();
+        assert!(run(&dots, &plain, parts) == expected);
+        assert_eq!(run(&to, &file("empty", b""), Body::File { start: 0, end: 0 }), b"");
     }
 
     #[test]

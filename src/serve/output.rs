@@ -176,6 +176,10 @@ impl Output {
                 self.push_coder(Coder::new(Stream::decompress(), entry.clone(), is_chunked));
                 Ok(0)
             }
+            Body::Recoded { table, body, is_chunked } => {
+                self.push_coder(Coder::recode(table, entry.clone(), *body, is_chunked));
+                Ok(0)
+            }
             Body::Parts { parts, close } => {
                 let mut total = 0;
                 for part in parts {

@@ -165,6 +165,18 @@ const INTENDED: &[(&str, &str, &str, &str)] = &[
     ("try_files $uri =1;", "invalid code \"=1\"", "", "nginx then answers nothing and keeps the client waiting"),
     ("try_files $uri =199;", "invalid code \"=199\"", "", "as above"),
     ("root /$request_filename;", "the $request_filename variable cannot be used", "", "a cycle, met at run time"),
+    (
+        "} charset_map utf-8 a { 80 81; } server {",
+        "\"charset_map\" from \"utf-8\"",
+        "",
+        "nginx takes numbers for addresses then",
+    ),
+    (
+        "} charset_map a b { include /dev/null; } server {",
+        "",
+        "invalid value \"include\"",
+        "an include may stand in any block",
+    ),
     ("access_log %dir%/a late; } log_format late x; server {", "", "unknown log format", "the order does not matter"),
     ("location ~ '(?<=a|bc?)d' {}", "", "lookbehind", "PCRE2 takes them from 10.43 on"),
     ("gunzip on; gzip_cache 1m;", "\"gzip_cache\" directive is not allowed here", "unknown directive", "not nginx's"),

@@ -110,6 +110,8 @@ sites!(
     listings,
     charsets,
     charset_lists,
+    charset_maps,
+    charset_codings,
     random,
     pixels,
     connection,

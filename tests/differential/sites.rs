@@ -135,6 +135,7 @@ pub fn fixture() -> TempDir {
     for (name, content) in real::FILES {
         write(root, name, content.as_bytes());
     }
+    charsets::add(root);
     write(root, "large.bin", &large);
     let long: String = (0..).map(|n: u32| format!("<p>{}</p>\n", n.wrapping_mul(n) % 9973)).take(30_000).collect();
     write(root, "coded/long.html", &long.as_bytes()[..80 << 10]);

@@ -128,7 +128,9 @@ fn decoded(mut response: Response) -> Response {
 fn product_in(response: &Response) -> usize {
     let is_weak = response.header("ETag").is_some_and(|etag| etag.starts_with("W/"));
     let is_coded = is_weak || response.header("Content-Encoding").is_some();
-    let is_made_here = response.header("Content-Length").is_none() && is_coded && response.status != 304;
+    // More than a chunk, of which no two servers make as many.
+    let is_long = response.header("Transfer-Encoding").is_some() && response.body.len() > 8 << 10;
+    let is_made_here = response.header("Content-Length").is_none() && (is_coded || is_long) && response.status != 304;
     if is_made_here {
         return usize::MAX;
     }
@@ -184,7 +186,13 @@ fn described(response: Result<Response, Nothing>, to_head: bool, server: &Server
         if boundary.is_empty() { text } else { text.replace(&boundary, "<boundary>") }
     };
     let mut lines = vec![format!("{} {} {}", response.version, response.status, response.reason)];
-    let body = placeholders(&intended::without_own_parts(&String::from_utf8_lossy(&response.body)));
+    let text = String::from_utf8_lossy(&response.body);
+    let mut body = intended::without_own_parts(&text);
+    // Bodies that are no UTF-8 are shown byte by byte, but for lists of names, which have drover's own parts.
+    if std::str::from_utf8(&response.body).is_err() && !text.starts_with("<html>") {
+        body = response.body.escape_ascii().to_string();
+    }
+    let body = placeholders(&body);
     let is_shared = |(name, value): &&(String, String)| {
         server.product == Product::Nginx || !intended::adds(response.status, name, value)
     };

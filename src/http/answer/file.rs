@@ -6,7 +6,7 @@
 
 use super::conditions::{self, etag, last_modified};
 use super::fields::Fields;
-use super::{addition, charset, chunks, gzip, head, ranges};
+use super::{addition, changes, charset, gzip, head, ranges};
 use crate::http::exchange::media_type;
 use crate::http::exchange::{Answer, Body, Coded, Cx, Exchange, Found, Part};
 use crate::http::message::conditional::{Outcome, Validators};
@@ -21,9 +21,10 @@ pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> An
         return Answer::whole(found);
     }
     ex.added.is_wanted = addition::is_wanted(ex, cx, status, media_type::of(ex, cx));
-    if gzip::is_asked_for(ex, cx) && !ex.added.is_wanted {
+    ex.response.recoding = None;
+    if changes::are_asked_for(ex, cx) && !ex.added.is_wanted {
         let has_etag = etag(ex, cx, &found).is_some();
-        gzip::decide(ex, cx, status, Some(media_type::of(ex, cx)), found.len, has_etag);
+        changes::decide(ex, cx, status, Some(media_type::of(ex, cx)), found.len, has_etag);
     }
     if !matches!(ex.error.status, 0 | 200) {
         return Answer::whole(found);
@@ -37,8 +38,12 @@ pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> An
     let sent = conditions::sent_etag(ex, cx, 200, etag(ex, cx, &found));
     let validators = Validators { etag: sent.as_deref(), modified: conditions::sent_time(ex, cx, Some(found.mtime)) };
     match conditions::evaluate(ex, cx, validators) {
-        // A file that is coded on its way has no ranges: ngx_http_clear_accept_ranges.
-        Outcome::Proceed if ex.response.codings.is_coded() || ex.added.is_wanted => Answer::whole(found),
+        // A file that is coded on its way has no ranges (ngx_http_clear_accept_ranges), nor has one without a length.
+        Outcome::Proceed
+            if ex.response.codings.is_coded() || ex.added.is_wanted || changes::is_length_lost(ex) =>
+        {
+            Answer::whole(found)
+        }
         Outcome::Proceed => ranges::choose(ex, cx, found, validators),
         Outcome::NotModified => Answer::NotModified(Some(found)),
         Outcome::PreconditionFailed => Answer::Error(412),
@@ -72,7 +77,7 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found
             fields.content_range = Some((only, found.len));
             fields.whole = Some(found.len);
             head::write(ex, cx, out, &mut fields);
-            chunks::framed(ex, cx, &fields, Body::File { start: only.start, end: only.end })
+            changes::framed(ex, cx, &fields, Body::File { start: only.start, end: only.end })
         }
         several => write_parts(ex, cx, out, fields, found, several),
     };
@@ -90,7 +95,7 @@ fn write_whole(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &mut Field
     }
     head::write(ex, cx, out, fields);
     let is_chunked = fields.is_chunked;
-    match coded {
+    let body = match coded {
         Coded::Gzip(recipe) => Body::Gzip { recipe, kept, is_chunked },
         Coded::Gunzip => Body::Gunzip { is_chunked },
         Coded::No | Coded::Refused => chunks::framed(ex, cx, fields, Body::File { start: 0, end: found.len }),
@@ -127,5 +132,5 @@ fn write_parts(
     };
     let mut close = Vec::new();
     multipart.end(&mut close);
-    chunks::framed(ex, cx, &fields, Body::Parts { parts: ranges.iter().map(part).collect(), close })
+    changes::framed(ex, cx, &fields, Body::Parts { parts: ranges.iter().map(part).collect(), close })
 }

@@ -103,22 +103,33 @@ pub(super) fn is_asked_for(ex: &Exchange, cx: &Cx) -> bool {
     *scope.get(&GZIP) || ex.response.codings.sent.is_some() && *scope.get(&GUNZIP)
 }
 
-/// Decides whether the answer, of `length` bytes, is compressed or decompressed on its way (the conditions of nginx's
-/// header filters, in their order). To be asked before its head is written.
-pub(super) fn decide(ex: &mut Exchange, cx: &Cx, status: u16, media_type: Option<&[u8]>, length: u64, has_etag: bool) {
-    let scope = &ex.location_of(cx).scope;
-    let cacheable = |ex: &Exchange| headers::cacheable(ex, cx, status, has_etag);
-    if ex.response.codings.sent == Some(Coding::Gzip) && *scope.get(&GUNZIP) {
-        ex.response.codings.varies = true;
-        if !gzip_ok::takes_gzip(ex, cx, cacheable) {
-            ex.response.codings.coded = Coded::Gunzip;
-        }
+/// Decides whether the answer is decompressed on its way (`ngx_http_gunzip_header_filter`).
+pub(super) fn decide_to_undo(ex: &mut Exchange, cx: &Cx, status: u16, has_etag: bool) {
+    if ex.response.codings.sent != Some(Coding::Gzip) || !*ex.location_of(cx).scope.get(&GUNZIP) {
         return;
     }
+    ex.response.codings.varies = true;
+    if !gzip_ok::takes_gzip(ex, cx, |ex| headers::cacheable(ex, cx, status, has_etag)) {
+        ex.response.codings.coded = Coded::Gunzip;
+    }
+}
+
+/// Decides whether the answer, of `length` bytes if that is known, is compressed on its way (the conditions of
+/// `ngx_http_gzip_header_filter`, in their order).
+pub(super) fn decide(
+    ex: &mut Exchange,
+    cx: &Cx,
+    status: u16,
+    media_type: Option<&[u8]>,
+    length: Option<u64>,
+    has_etag: bool,
+) {
+    let scope = &ex.location_of(cx).scope;
+    let cacheable = |ex: &Exchange| headers::cacheable(ex, cx, status, has_etag);
     if !*scope.get(&GZIP)
         || !matches!(status, 200 | 403 | 404)
         || ex.response.codings.sent.is_some()
-        || length < *scope.get(&GZIP_MIN_LENGTH)
+        || length.is_some_and(|length| length < *scope.get(&GZIP_MIN_LENGTH))
         || !scope.get(&GZIP_TYPES).has(media_type.unwrap_or_default(), OWN_TYPES)
     {
         return;
@@ -131,7 +142,7 @@ pub(super) fn decide(ex: &mut Exchange, cx: &Cx, status: u16, media_type: Option
     };
 }
 
-/// Leaves out of the head what does not hold for an answer that is coded on its way.
+/// Leaves out of the head what does not hold for an answer whose length changes on its way.
 pub(super) fn frame(fields: &mut Fields, kept: Option<u64>) {
     fields.accept_ranges = false;
     fields.content_length = kept;

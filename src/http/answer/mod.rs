@@ -1,6 +1,7 @@
 //! From an answer to bytes: conditions, ranges, the head and its fields, redirects, the built-in pages.
 
 pub mod addition;
+mod changes;
 pub mod charset;
 pub mod chunks;
 pub mod conditions;

@@ -2,12 +2,14 @@
 
 use super::conditions::{etag, last_modified};
 use super::fields::Fields;
-use super::{charset, chunks, file, gzip, head, pages};
+use super::{changes, charset, chunks, file, gzip, head, pages};
 use crate::http::exchange::{Answer, Body, Coded, Cx, Exchange};
 use crate::http::exchange::{keep_alive, media_type};
+use crate::http::message::charset::recode;
 use crate::http::message::date;
 use crate::http::message::gzip::{Recipe, whole};
 use crate::http::message::status;
+use std::borrow::Cow;
 
 /// Appends the head, and the body unless it is in a file. `None`: the connection is to be closed without a response.
 pub(in crate::http) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answer: Answer) -> Option<Body> {
@@ -72,21 +74,30 @@ fn write_small(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut fields: Fields
         fields.content_length = Some(body.len() as u64);
     }
     ex.response.codings.coded = Coded::No;
+    ex.response.recoding = None;
     if ex.added.is_wanted {
         fields.content_length = None;
-    } else if gzip::is_asked_for(ex, cx) {
-        gzip::decide(ex, cx, ex.response.status, fields.content_type, body.len() as u64, false);
+    } else if changes::are_asked_for(ex, cx) {
+        changes::decide(ex, cx, ex.response.status, fields.content_type, body.len() as u64, false);
     }
+    let is_length_lost = changes::is_length_lost(ex);
+    let body = match ex.response.recoding.clone() {
+        Some(table) => Cow::Owned(recode(table, body)),
+        None => Cow::Borrowed(body),
+    };
     // The types that are compressed are named without a charset.
     let plain_type = fields.content_type;
     let content_type = plain_type.map(|media_type| charset::content_type(ex, cx, media_type));
     let mut fields = Fields { content_type: content_type.as_deref(), plain_type, ..fields };
     if let Coded::Gzip(recipe) = ex.response.codings.coded {
-        return write_small_coded(ex, cx, out, fields, body, recipe);
+        return write_small_coded(ex, cx, out, fields, &body, recipe);
+    }
+    if is_length_lost {
+        gzip::frame(&mut fields, None);
     }
     head::write(ex, cx, out, &mut fields);
     if !empty && !ex.is_head(cx) {
-        chunks::put_body(ex, cx, &fields, out, body);
+        chunks::put_body(ex, cx, &fields, out, &body);
     }
     Body::None
 }

@@ -1,10 +1,12 @@
 //! The words between an exchange and its driver: actions out, findings in.
 
+use crate::http::message::charset::Table;
 use crate::http::message::conditional::EntityTag;
 use crate::http::message::date;
 use crate::http::message::gzip::Recipe;
 use crate::http::message::password;
 pub use crate::os::file::FileKind;
+use std::sync::Arc;
 
 /// The driver's next step. `path()`, `opened()` and `listed()` are methods of [`Exchange`](super::state::Exchange).
 #[derive(Debug)]
@@ -70,6 +72,15 @@ pub enum Body {
     },
     /// All of that file, which is gzip, decompressed.
     Gunzip {
+        /// The bytes go out in chunks.
+        is_chunked: bool,
+    },
+    /// The bytes of another body, in another charset.
+    Recoded {
+        /// The table that the bytes pass; gzip is undone before, and made behind it.
+        table: Arc<Table>,
+        /// The body whose bytes they are.
+        body: Box<Body>,
         /// The bytes go out in chunks.
         is_chunked: bool,
     },

@@ -1,5 +1,6 @@
 //! The surroundings of an exchange: the conf with the functions bound to it, the time, the connection, the ledger.
 
+use super::charset_map::Charsets;
 use super::flow::Flow;
 use super::secure::{ClientCheck, Secure, Transport};
 use super::state::Exchange;
@@ -44,6 +45,7 @@ pub struct HttpConf {
     wants_tcp_info: bool,
     notice: Option<conf::Error>,
     marks_by_address: bool,
+    charsets: Charsets,
     gzip_cache: Option<Arc<GzipCache>>,
     /// Whether clients are asked for a certificate, by the servers' indices.
     client_checks: Vec<ClientCheck>,
@@ -153,6 +155,7 @@ impl HttpConf {
             wants_tcp_info,
             notice: None,
             marks_by_address: false,
+            charsets: Charsets::default(),
             gzip_cache: None,
             client_checks: Vec::new(),
         }
@@ -228,6 +231,16 @@ impl HttpConf {
     /// Says that the server's address is a part of the marks that clients get.
     pub(in crate::http) fn set_marks_by_address(&mut self) {
         self.marks_by_address = true;
+    }
+
+    /// Takes the tables of the conf.
+    pub(in crate::http) fn set_charsets(&mut self, charsets: Charsets) {
+        self.charsets = charsets;
+    }
+
+    /// The tables between charsets.
+    pub(in crate::http) fn charsets(&self) -> &Charsets {
+        &self.charsets
     }
 
     /// Whether heads are kept for `$sent_http_*`.

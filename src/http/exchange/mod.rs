@@ -10,6 +10,7 @@ mod aside;
 pub mod authorization;
 mod body;
 pub mod browser;
+pub mod charset_map;
 mod cx;
 pub mod dates;
 pub mod defined;

@@ -3,7 +3,9 @@
 use super::action::Found;
 use super::answer::Answer;
 use crate::http::message::accept_encoding::Coding;
+use crate::http::message::charset::Table;
 use crate::http::message::gzip::Recipe;
+use std::sync::Arc;
 
 /// The properties of the response that are known by now; those of the head once it is written.
 #[derive(Debug, Default)]
@@ -27,6 +29,8 @@ pub struct Response {
     pub(in crate::http) kept: Option<u64>,
     /// The charset that the body has, whatever the conf says.
     pub(in crate::http) charset: Option<&'static str>,
+    /// The table that the body passes, from its own charset into that of the conf.
+    pub(in crate::http) recoding: Option<Arc<Table>>,
     /// The response depends on whether the client follows a link or fetches a part of a page, and says so.
     pub(in crate::http) is_for_navigation: bool,
     /// The response tells a browser which requests scripts of other origins may make.
@@ -97,6 +101,7 @@ impl Response {
             codings,
             charset,
             is_of_file,
+            recoding,
             is_for_navigation,
             is_preflight,
             waiting,
@@ -107,6 +112,7 @@ impl Response {
         } = self;
         head.clear();
         *codings = Codings::default();
+        *recoding = None;
         (*waiting, *kept) = (None, None);
         (*status, *last_modified, *method_refused, *location, *unsatisfied) = Default::default();
         (*charset, *is_for_navigation, *is_preflight) = Default::default();

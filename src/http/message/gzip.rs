@@ -20,6 +20,7 @@ pub struct Stream {
 
 #[derive(Debug)]
 enum Engine {
+    Copy,
     Compress(Compress),
     Decompress(Decompress),
 }
@@ -29,6 +30,11 @@ enum Engine {
 pub struct Malformed;
 
 impl Stream {
+    /// A stream that lets all bytes pass as they are.
+    pub fn copy() -> Stream {
+        Stream { engine: Engine::Copy, is_done: false }
+    }
+
     /// A stream that compresses.
     pub fn compress(recipe: Recipe) -> Stream {
         let level = Compression::new(recipe.level.into());
@@ -54,6 +60,12 @@ impl Stream {
         let start = out.len();
         out.resize(start + room, 0);
         let (taken, made, status) = match &mut self.engine {
+            Engine::Copy => {
+                let taken = input.len().min(room);
+                out[start..start + taken].copy_from_slice(&input[..taken]);
+                let is_end = is_last && taken == input.len();
+                (taken as u64, taken as u64, Ok(if is_end { Status::StreamEnd } else { Status::Ok }))
+            }
             Engine::Compress(engine) => {
                 let before = (engine.total_in(), engine.total_out());
                 let flush = if is_last { FlushCompress::Finish } else { FlushCompress::None };

@@ -3,6 +3,7 @@
 
 pub mod accept_encoding;
 pub mod browser;
+pub mod charset;
 pub mod chunk;
 pub mod conditional;
 pub mod date;

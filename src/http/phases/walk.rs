@@ -432,7 +432,8 @@ fn instead(ex: &mut Exchange, cx: &Cx, answer: &mut Answer) -> Option<Flow> {
 /// Sends the answer, when it is known whether its gzip is kept.
 fn send(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answer: Answer) -> Action {
     match (ex.response.codings.coded, answer) {
-        (Coded::Gzip(recipe), Answer::File { found, .. }) => {
+        // The gzip of a text in another charset is not kept.
+        (Coded::Gzip(recipe), Answer::File { found, .. }) if ex.response.recoding.is_none() => {
             ex.response.waiting = Some(found);
             Action::FindGzip(recipe)
         }

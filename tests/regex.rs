@@ -16,7 +16,10 @@ const ASSERTIONS: &str = r"^ $ $ $ \b \B \A \z \Z";
 /// Few engines but PCRE have these.
 const SPECIAL: &str = r"\h \H \v \R \N \X \Q.a\E [\Qa-\E] \x{61} \141 \p{L} \P{Lu} \1 \g{1} \g{-1} \g1
     [[:^upper:]] [[:upper:]] (?i) (?-i) (?s) (?m) (?x) \K \G (?<=a) (?<!b) (?<=ab|b) (?#a) (*SKIP) (*PRUNE) (*COMMIT)
+    \pL \PL \p{^Lu} \p{L&} \p{Cyrillic} \p{Any} [\p{Ll}\d] [^\P{L}]
     (*THEN) (*ACCEPT) (?1) (?R) (?(1)a|b) é [\x80-\xff] \e \ca [\h1] (?J) (?<n>a) \k<n> \o{141} [--1] [a&&b] []a]";
+/// Words at the start of a pattern, which make characters of bytes, and properties of characters out of ASCII.
+const MODES: &str = "(*UTF) (*UCP) (*UTF)(*UCP) (*UTF8)";
 const GROUPS: &str = "( ( (?:";
 const SPECIAL_GROUPS: &str = "(?= (?! (?> (?| (?i: (?<! (?<= (?s:";
 const COUNTS: &str = "? * + + ?? *? +? {2} {1,2} {0,2} {1,} {0}";
@@ -31,6 +34,9 @@ fn word<'a>(random: &mut Rng, words: &'a str) -> &'a str {
 
 fn pattern(random: &mut Rng) -> String {
     let mut pattern = String::new();
+    if random.usize(..12) == 0 {
+        pattern.push_str(word(random, MODES));
+    }
     match random.usize(..8) {
         0 => (0..=random.usize(..8)).for_each(|_| pattern.push_str(word(random, SOUP))),
         1..=4 => branches(random, 3, false, &mut pattern),
@@ -67,7 +73,17 @@ fn part(random: &mut Rng, depth: usize, special: bool, out: &mut String) {
 
 fn text(random: &mut Rng) -> Vec<u8> {
     const BYTES: &[u8] = b"aaaabbbbABAB11//..-_ \n\t\xe9\xc3\xa9";
+    const CHARACTERS: [&str; 8] =
+        ["\u{e9}", "\u{c9}", "\u{44f}", "\u{42f}", "\u{661}", "\u{301}", "\u{20ac}", "\u{1f600}"];
     let mut text: Vec<u8> = (0..random.usize(..10)).map(|_| BYTES[random.usize(..BYTES.len())]).collect();
+    if random.usize(..3) == 0 {
+        // Valid UTF-8, most of the time.
+        text.retain(|byte| byte.is_ascii() || random.usize(..8) == 0);
+        for _ in 0..random.usize(..4) {
+            let at = random.usize(..=text.len());
+            text.splice(at..at, CHARACTERS[random.usize(..CHARACTERS.len())].bytes());
+        }
+    }
     text.extend_from_slice(if random.usize(..6) == 0 { b"\n" } else { b"" });
     text
 }

@@ -126,6 +126,7 @@ sites!(
     secure_clients,
     secure_variables,
     regexes,
+    unicode,
     maps,
     map_hosts,
     map_sites,

@@ -24,6 +24,7 @@ mod rewrites;
 mod routing;
 mod secure;
 mod tables;
+mod unicode;
 mod users;
 mod whole;
 
@@ -59,6 +60,7 @@ pub use rewrites::*;
 pub use routing::*;
 pub use secure::*;
 pub use tables::*;
+pub use unicode::unicode;
 pub use users::users;
 pub use whole::*;
 

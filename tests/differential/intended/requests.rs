@@ -187,6 +187,18 @@ pub(super) const DIFFERENCES: &[Difference] = &[
 
 pub(super) const GROUPS: &[Group] = &[
     Group {
+        site: "unicode",
+        drover: "200 open",
+        reason: "PCRE2 from 10.43 on, as Perl: `\\p{Lu}` without regard to case is any letter that has one",
+        probes: &["GET /i/a", "GET /i/Ab", "GET /i/%E9", "GET /i/%E9a", "GET /i/%FF", "GET /i/%D1a", "GET /i/%B5"],
+    },
+    Group {
+        site: "unicode",
+        drover: "200 open",
+        reason: "PCRE2 from 10.43 on, as Perl: after `(*UCP)` a mark belongs to a word",
+        probes: &["GET /utf-ucp/e%CC%81"],
+    },
+    Group {
         site: "connect",
         drover: "405 close",
         reason: "RFC 9110 15.5.6: a method that is known and not allowed is 405",

@@ -43,8 +43,8 @@ pub trait Store: Sync {
     fn is_many(&self) -> bool;
     /// Whether the directive adds to the value of another setting.
     fn is_part(&self) -> bool;
-    /// The index of the setting that says how a block inherits the value of this one; `None`: in the usual way.
-    fn inherits_by(&self) -> Option<usize>;
+    /// The rule by which a block's own value is joined with that of the block around it; `None`: it takes its place.
+    fn joins(&self) -> Option<Joins>;
     /// A block's own value with that of the block around behind it.
     fn join(&self, own: &Value, outer: &Value) -> Value;
     /// The value of a block that has no such directive, before defaults and inheritance.
@@ -218,16 +218,31 @@ impl Entry for Section {
     }
 }
 
+/// The rule by which the value of a block is joined with that of the block around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joins {
+    /// In every block.
+    Always,
+    /// The setting with this index, an [`super::Inherit`], says when.
+    By(usize),
+}
+
+/// Refuses the values that nginx refuses.
+type Check = fn(&Args) -> Result<(), Error>;
+
 /// A directive of nginx that has nothing to act on here: accepted, checked for context and arity, named in one notice.
 pub struct Inert {
     info: Info,
     pub(super) takes_block: bool,
+    /// Refuses values that nginx refuses; a block then may have the directive once.
+    pub(super) check: Option<Check>,
 }
 
 impl Inert {
     /// `why` is a sentence: the reason why nothing needs the directive here.
     pub const fn new(name: &'static str, contexts: Contexts, args: (usize, usize), why: &'static str) -> Inert {
-        Inert { info: Info { contexts, args, about: why, ..Info::new(Names::One(name)) }, takes_block: false }
+        let info = Info { contexts, args, about: why, ..Info::new(Names::One(name)) };
+        Inert { info, takes_block: false, check: None }
     }
 
     /// Directives with the same contexts, number of arguments and reason.
@@ -237,7 +252,14 @@ impl Inert {
         args: (usize, usize),
         why: &'static str,
     ) -> Inert {
-        Inert { info: Info { contexts, args, about: why, ..Info::new(Names::Many(names)) }, takes_block: false }
+        let info = Info { contexts, args, about: why, ..Info::new(Names::Many(names)) };
+        Inert { info, takes_block: false, check: None }
+    }
+
+    /// Refuses the values that `check` refuses, and a second one in the same block.
+    pub const fn checked(mut self, check: Check) -> Inert {
+        self.check = Some(check);
+        self
     }
 
     /// Makes the directive one that opens a block; nothing in the block is looked at.

@@ -13,8 +13,8 @@ pub use salvage::salvage;
 use super::args::join;
 use super::lexer::{End, Lexer, Statement};
 use super::{
-    Arg, Args, Contexts, Entry, Error, ErrorKind, Item, Kind, Mistakes, Notes, Problems, Registry, Scope, Section,
-    SourceId, Sources, Span, Store, Value, Warning,
+    Arg, Args, Contexts, Entry, Error, ErrorKind, Inert, Item, Kind, Mistakes, Notes, Problems, Registry, Scope,
+    Section, SourceId, Sources, Span, Store, Value, Warning,
 };
 use crate::os::Addr;
 use std::collections::HashMap;
@@ -185,6 +185,8 @@ struct Block {
     args: Vec<Arg>,
     span: Span,
     own: HashMap<usize, Own>,
+    /// The directives without effect that it may have once, and where they stand.
+    inert: HashMap<String, Span>,
     children: Vec<Block>,
     is_whole: bool,
 }
@@ -198,7 +200,7 @@ struct Own {
 
 impl Block {
     fn new(section: &'static Section, args: Vec<Arg>, span: Span) -> Block {
-        Block { section, args, span, own: HashMap::new(), children: Vec::new(), is_whole: true }
+        Block { section, args, span, own: HashMap::new(), inert: HashMap::new(), children: Vec::new(), is_whole: true }
     }
 }
 
@@ -372,7 +374,13 @@ impl<'l> Loader<'l> {
                 own.is_set = true;
             }
             // A refused one is here with the value that asks for nothing.
-            Kind::Inert(_) | Kind::Refused(_) => {
+            kind @ (Kind::Inert(_) | Kind::Refused(_)) => {
+                if let Kind::Inert(Inert { check: Some(check), .. }) = kind {
+                    let args = statement.words.get(1..).unwrap_or_default();
+                    let first = block.inert.insert(name.text.clone(), name.span);
+                    let args = self.args(Occurrence { name, args, items: &[], context, first, statement });
+                    first.map_or(Ok(()), |_| Err(args.duplicate("is duplicate"))).and_then(|()| check(&args))?;
+                }
                 if !self.inert.iter().any(|(known, _)| *known == name.text) {
                     self.inert.push((name.text.clone(), name.span));
                 }
@@ -410,7 +418,17 @@ impl<'l> Loader<'l> {
 
     /// Lets a setting parse an occurrence into `value`.
     fn set(&mut self, store: &dyn Store, occurrence: Occurrence, value: &mut Value) -> Result<(), Error> {
-        let mut args = Args {
+        let mut args = self.args(occurrence);
+        let parsed = store.parse(&mut args, value);
+        let mut errors = std::mem::take(&mut args.errors);
+        errors.extend(parsed.err());
+        let Some(last) = errors.pop() else { return Ok(()) };
+        errors.into_iter().for_each(|error| self.mistakes.add(error));
+        Err(last)
+    }
+
+    fn args<'a>(&'a mut self, occurrence: Occurrence<'a>) -> Args<'a> {
+        Args {
             name: occurrence.name,
             words: occurrence.args,
             items: occurrence.items,
@@ -422,13 +440,7 @@ impl<'l> Loader<'l> {
             notes: &mut self.notes,
             warnings: &mut self.warnings,
             errors: Vec::new(),
-        };
-        let parsed = store.parse(&mut args, value);
-        let mut errors = std::mem::take(&mut args.errors);
-        errors.extend(parsed.err());
-        let Some(last) = errors.pop() else { return Ok(()) };
-        errors.into_iter().for_each(|error| self.mistakes.add(error));
-        Err(last)
+        }
     }
 
     /// The values of an empty conf.

@@ -1,14 +1,14 @@
 //! A directive with a typed value.
 
-use super::entry::{Info, Names};
+use super::entry::{Info, Joins, Names};
 use super::value::{Inherit, OneOf, one_of_syntax};
 use super::{Args, Choice, Contexts, Entry, Error, Kind, Store, Syntax, Value};
 use std::any::Any;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// How two values of a setting are joined, the inner one first; and the setting that says when.
-type Joined<T> = (&'static Setting<Inherit>, fn(&T, &T) -> T);
+/// How two values of a setting are joined, the inner one first; and the setting that says when: `None`: always.
+type Joined<T> = (Option<&'static Setting<Inherit>>, fn(&T, &T) -> T);
 
 /// A directive with a value of type `T`: its names, its contexts, its syntax, its default, and the function that parses
 /// it. A `static` beside the code that reads the value with [`super::Scope::get`].
@@ -104,7 +104,13 @@ impl<T: Default + Send + Sync + 'static> Setting<T> {
 
     /// Lets `mode` say whether a block inherits the value, or adds what it inherits to its own by `join`.
     pub const fn inherits_by(mut self, mode: &'static Setting<Inherit>, join: fn(&T, &T) -> T) -> Self {
-        self.joined = Some((mode, join));
+        self.joined = Some((Some(mode), join));
+        self
+    }
+
+    /// Adds what a block inherits to its own value by `join`.
+    pub const fn joined(mut self, join: fn(&T, &T) -> T) -> Self {
+        self.joined = Some((None, join));
         self
     }
 
@@ -219,8 +225,8 @@ impl<T: Default + Send + Sync + 'static> Store for Setting<T> {
         self.whole.is_some()
     }
 
-    fn inherits_by(&self) -> Option<usize> {
-        self.joined.map(|(mode, _)| mode.index())
+    fn joins(&self) -> Option<Joins> {
+        self.joined.map(|(mode, _)| mode.map_or(Joins::Always, |mode| Joins::By(mode.index())))
     }
 
     fn join(&self, own: &Value, outer: &Value) -> Value {

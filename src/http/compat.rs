@@ -3,7 +3,7 @@
 
 pub mod upstreams;
 
-use crate::conf::{Contexts, Entry, Inert, Refused};
+use crate::conf::{self, Contexts, Entry, Inert, Refused};
 
 const MAIN: Contexts = Contexts::MAIN;
 const EVENTS: Contexts = Contexts::EVENTS;
@@ -12,6 +12,7 @@ const SERVERS: Contexts = Contexts::HTTP.union(Contexts::SERVER);
 const ALL: Contexts = Contexts::HTTP_ALL;
 
 const GROWING: &str = "Tables grow as they must.";
+const GROWING_BUFFERS: &str = "Buffers grow as they must.";
 const NO_AIO: &str = "Files are sent from the page cache, without helper threads or asynchronous reads.";
 const ONE_WRITE: &str = "A response leaves in as few writes as its size allows.";
 const NO_HTTP2: &str = "Without HTTP/2 there is nothing to tune.";
@@ -29,6 +30,16 @@ const YET_ACCESS: &str = "drover does not check this yet, and won't serve what i
     \"deny\", or a proxy in front.";
 const YET_PROCESS: &str = "drover does not set this itself yet: leave it out, and set it where drover is started.";
 const YET_OTHER: &str = "drover does not have it yet: leave it out.";
+
+/// A number of buffers and their size (`ngx_conf_set_bufs_slot`).
+fn buffers(args: &conf::Args) -> Result<(), conf::Error> {
+    let is_some = |number: Option<u64>| number.is_some_and(|number| number > 0);
+    let error = |i: usize| args.invalid(i, "value", "a number of buffers, and the size of each: 16 8k");
+    if !is_some(args.count(0).ok()) {
+        return Err(error(0));
+    }
+    if is_some(args.size(1).ok()) { Ok(()) } else { Err(error(1)) }
+}
 
 /// nginx's directives that drover does not have.
 pub static DIRECTIVES: &[&dyn Entry] = &[
@@ -103,8 +114,15 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     ),
     &Inert::new("output_buffers", ALL, (2, 2), ONE_WRITE),
     &Inert::family(&["postpone_output", "subrequest_output_buffer_size", "send_lowat"], ALL, (1, 1), ONE_WRITE),
-    &Inert::family(&["gzip_buffers", "gunzip_buffers"], ALL, (2, 2), "Buffers grow as they must."),
-    &Inert::family(&["gzip_hash", "gzip_no_buffer", "postpone_gzipping"], ALL, (1, 1), "Buffers grow as they must."),
+    &Inert::family(&["gzip_buffers", "gunzip_buffers"], ALL, (2, 2), GROWING_BUFFERS).checked(buffers),
+    &Inert::new("gzip_hash", ALL, (1, 1), GROWING_BUFFERS).checked(|args| {
+        let size = args.size(0)?;
+        let is_known = size.is_power_of_two() && (512..=128 << 10).contains(&size);
+        let error = || args.directive("must be 512, 1k, 2k, 4k, 8k, 16k, 32k, 64k, or 128k");
+        if is_known { Ok(()) } else { Err(error()) }
+    }),
+    &Inert::new("gzip_no_buffer", ALL, (1, 1), GROWING_BUFFERS).checked(|args| args.flag(0).map(drop)),
+    &Inert::new("postpone_gzipping", ALL, (1, 1), GROWING_BUFFERS).checked(|args| args.size(0).map(drop)),
     &Inert::new(
         "sendfile_max_chunk",
         ALL,

@@ -1,6 +1,7 @@
 //! From what the blocks of a conf say to the values in force in each.
 
 use super::{Block, Loader, Own};
+use crate::conf::entry::Joins;
 use crate::conf::scope::Cell;
 use crate::conf::value::Inherit;
 use crate::conf::{Node, Scope, Value};
@@ -34,9 +35,14 @@ impl Loader<'_> {
     /// of these lists say.
     fn join_lists(&self, cells: &mut [Option<Cell>], outer: &Scope) {
         for (_, store) in self.registry.settings() {
-            let Some(mode) = store.inherits_by() else { continue };
-            let mode = cells.get(mode).and_then(|cell| cell.as_ref()?.value.get::<Inherit>());
-            let mode = mode.copied().unwrap_or_default();
+            let mode = match store.joins() {
+                None => continue,
+                Some(Joins::Always) => Inherit::Merge,
+                Some(Joins::By(mode)) => {
+                    let mode = cells.get(mode).and_then(|cell| cell.as_ref()?.value.get::<Inherit>());
+                    mode.copied().unwrap_or_default()
+                }
+            };
             let Some(Some(cell)) = cells.get_mut(store.index()) else { continue };
             match (mode, cell.here, outer.cell_at(store.index())) {
                 (Inherit::Merge, true, Some(outer)) => {

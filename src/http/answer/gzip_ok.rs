@@ -98,12 +98,14 @@ pub static GZIP_DISABLE: Setting<Disable> = Setting::many(&["gzip_disable"], |ar
     }
     Ok(())
 })
+.joined(|own, outer| Disable { msie6: own.msie6 || outer.msie6, regexes: own.regexes.clone() })
 .contexts(Contexts::HTTP_ALL)
 .args(1, usize::MAX)
 .syntax("REGEX ... | msie6")
 .about(
     "Clients whose User-Agent fits a regex, in any case, get no compressed answers; `msie6` stands for \
-     `MSIE [4-6]\\.`, without the version 6 of SV1.",
+     `MSIE [4-6]\\.`, without the version 6 of SV1. Regexes take the place of those of the block around, `msie6` stays \
+     in force in all blocks inside.",
 );
 
 /// The fields of an answer that `gzip_proxied` looks at.

@@ -210,8 +210,15 @@ pub fn gzip() -> Site {
             "gzip_min_length 12; gzip_types text/plain; \
              location /longer/ { gzip_min_length 13; alias %root%/; }",
         ),
-        server("old", "gzip_http_version 1.0; gzip_vary on; gzip_comp_level 9; gzip_window 4k;"),
-        server("agents", "gzip_disable msie6 old-browser ^chrome;"),
+        server("old", "gzip_http_version 1.0; gzip_vary on; gzip_comp_level 9; gzip_window 4k; gzip_buffers 4 8k;"),
+        server(
+            "agents",
+            "gzip_disable msie6 old-browser ^chrome; \
+             location /regex/ { gzip_disable applewebkit; alias %root%/; } \
+             location /msie/ { gzip_disable msie6; alias %root%/; } \
+             location /two/ { gzip_disable windows; gzip_disable MSIE6 old.*; alias %root%/; location /two/coded/ { \
+                 gzip_disable ^$; alias %root%/coded/; } }",
+        ),
         server("all", "gzip_proxied any;"),
         proxied("off", ""),
         proxied("auth", ""),
@@ -251,6 +258,9 @@ pub fn gzip() -> Site {
     }
     for host in ["plain", "old", "agents"] {
         every_client(&mut add, host, "/coded/long.html");
+    }
+    for path in ["/regex/coded/long.html", "/msie/coded/long.html", "/two/dir/page.html", "/two/coded/long.html"] {
+        every_client(&mut add, "agents", path);
     }
     for host in ["all", "off", "auth", "expired", "no-cache", "no-store", "private", "no_last_modified", "no_etag"] {
         for path in ["/coded/long.html", "/dir/page.html", "/index.html"] {

@@ -7,6 +7,7 @@ mod support;
 
 mod change;
 mod clients;
+mod coded;
 mod crowd;
 mod death;
 mod endings;
@@ -31,6 +32,8 @@ const CASES: &[Case] = &[
     ("keep_alive_and_pipelining", serving::keep_alive_and_pipelining),
     ("short_connections", serving::short_connections),
     ("slow_clients", serving::slow_clients),
+    ("gzip", coded::gzip),
+    ("tags_of_contents", coded::tags_of_contents),
     ("timeouts", serving::timeouts),
     ("guarded", guarded::guarded),
     ("slow_hash", guarded::slow_hash),

@@ -15,7 +15,7 @@ use super::user_files;
 use crate::conf::{self, Conf, Input, Registry};
 use crate::dispatch::{Choice, Sockets, acceptors};
 use crate::http::HttpConf;
-use crate::http::answer::gzip;
+use crate::http::answer::{conditions, gzip};
 use crate::http::exchange::secure::ClientCheck;
 use crate::http::site::zones::Zones;
 use crate::log::{self, ERROR_LOG, Level, Logs, Target, To};
@@ -233,9 +233,14 @@ impl Loader {
         // A location has the cache's size, which only http says.
         let scopes = || site.locations().iter().map(|location| &location.scope);
         let size = scopes().next().map_or(0, |scope| gzip::cache_size(scope, scopes()));
+        let hashes_contents = scopes().any(conditions::hashes_contents);
         if size > 0 {
             let cache = GzipCache::of_size(size).map_err(|e| Failure::new("making the memory of gzip_cache", e))?;
             site.set_gzip_cache(cache);
+        }
+        if hashes_contents {
+            let hashes = GzipCache::of_hashes().map_err(|e| Failure::new("making the memory of hashes", e))?;
+            site.set_hashes(hashes);
         }
         // Opens the files while this process has root's powers. Each worker makes access logs of its own, with buffers.
         AccessLogs::new(&site, |log, to| {

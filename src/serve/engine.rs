@@ -40,6 +40,7 @@ mod wait;
 use super::accepted::Accepted;
 use super::access_log::AccessLogs;
 use super::connection::{Conn, State};
+use super::contents::Hashes;
 use super::file_cache::FileCache;
 use super::lasting_files::LastingFiles;
 use super::passwords::Passwords;
@@ -83,6 +84,8 @@ pub struct Engine {
     files: FileCache,
     lasting: LastingFiles,
     pub(super) passwords: Passwords,
+    /// The hashes of files, where a location asks for them.
+    pub(super) hashes: Option<Hashes>,
     logs: AccessLogs,
     #[allow(clippy::vec_box, reason = "the boxes themselves move between the pool and the connections")]
     pool: Vec<Box<Session>>,
@@ -101,6 +104,7 @@ impl Engine {
         tally: Arc<Tally>,
     ) -> Engine {
         let files = FileCache::new(site.locations().iter().all(|location| *location.scope.get(&SENDFILE)));
+        let hashes = site.hashes().cloned().map(Hashes::new);
         Engine {
             site,
             streams,
@@ -113,6 +117,7 @@ impl Engine {
             files,
             lasting: LastingFiles::default(),
             passwords: Passwords::default(),
+            hashes,
             logs,
             pool: Vec::new(),
             accepted: 0,

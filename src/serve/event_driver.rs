@@ -2,6 +2,7 @@
 
 use super::accepted::Accepted;
 use super::connection::{Conn, Need};
+use super::contents::Hashes;
 use super::driver::Driver;
 use super::engine::Engine;
 use super::shortage::Capacity;
@@ -40,6 +41,7 @@ impl EventDriver {
     pub fn new(engine: Engine, capacity: Capacity) -> EventDriver {
         let mut engine = engine;
         engine.passwords.use_helper();
+        engine.hashes.iter_mut().for_each(Hashes::use_helper);
         EventDriver { engine, table: Table::new(capacity), posted: Vec::new(), next: Vec::new() }
     }
 

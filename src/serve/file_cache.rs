@@ -10,8 +10,8 @@ use std::fs::File;
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Files that entries of this process hold open. The caches of several threads share one limit on descriptors.
 static HELD: AtomicU64 = AtomicU64::new(0);
@@ -48,6 +48,9 @@ const SWEEP_MS: u64 = 1_000;
 const TICK_MS: u64 = 20;
 const COARSE_TICK_MS: u64 = 2_000;
 
+/// A hash of a file's contents.
+pub(crate) type Hash = [u8; 16];
+
 /// A file as it was when it was opened.
 #[derive(Debug)]
 pub(crate) struct OpenedFile {
@@ -56,6 +59,8 @@ pub(crate) struct OpenedFile {
     found: Found,
     file: Option<Held>,
     body: Option<Box<[u8]>>,
+    /// The hash of the contents, once somebody has asked for it.
+    hash: OnceLock<Hash>,
 }
 
 /// An open file, counted in `HELD`.
@@ -86,7 +91,7 @@ impl OpenedFile {
         let found = Found::new(meta.kind, meta.len, meta.mtime_s).with_mode(meta.mode);
         // Nobody reads from a directory.
         let file = (!meta.is_dir()).then(|| Held::new(file));
-        let mut entry = OpenedFile { path, meta, found, file, body: None };
+        let mut entry = OpenedFile { path, meta, found, file, body: None, hash: OnceLock::new() };
         entry.load(max_body, now_ms);
         entry
     }
@@ -135,6 +140,11 @@ impl OpenedFile {
     /// Type, length and time of the file, as HTTP asks for them.
     pub(crate) fn found(&self) -> Found {
         self.found
+    }
+
+    /// The place for the hash of the contents.
+    pub(super) fn hash(&self) -> &OnceLock<Hash> {
+        &self.hash
     }
 
     /// The contents, if they are in memory.
@@ -254,7 +264,8 @@ impl FileCache {
         let path = c_str(&mut self.path, path)?;
         let Ok(meta) = file::stat(path) else { return result };
         let found = Found::new(meta.kind, meta.len, meta.mtime_s).with_mode(meta.mode);
-        Ok(Arc::new(OpenedFile { path: path.to_owned(), meta, found, file: None, body: None }))
+        let (path, hash) = (path.to_owned(), OnceLock::new());
+        Ok(Arc::new(OpenedFile { path, meta, found, file: None, body: None, hash }))
     }
 
     /// The same with a rule for the links in the path, which is opened anew for that: what is kept of the file under

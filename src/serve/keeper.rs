@@ -29,11 +29,15 @@ pub(crate) struct Kept {
 
 /// The key of the gzip that `recipe` makes of a file; `None`: the file may change yet without a sign of it.
 pub(crate) fn key(entry: &OpenedFile, recipe: Recipe, now_ms: u64) -> Option<Key> {
+    identity(entry, now_ms, u64::from(recipe.level) | u64::from(recipe.window_bits) << 8)
+}
+
+/// The key of what is made of a file, `how` saying what that is; `None`: the file may change yet without a sign of it.
+pub(super) fn identity(entry: &OpenedFile, now_ms: u64, how: u64) -> Option<Key> {
     let meta = entry.settled(now_ms)?;
     let times = |s: i64, ns: u32| [s as u64, ns.into()];
     let ([mtime_s, mtime_ns], [ctime_s, ctime_ns]) =
         (times(meta.mtime_s, meta.mtime_ns), times(meta.ctime_s, meta.ctime_ns));
-    let how = u64::from(recipe.level) | u64::from(recipe.window_bits) << 8;
     Some([meta.dev, meta.ino, meta.len, mtime_s, mtime_ns, ctime_s, ctime_ns, how])
 }
 

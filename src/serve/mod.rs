@@ -5,6 +5,7 @@ pub mod access_log;
 pub mod blocking;
 mod coder;
 mod connection;
+mod contents;
 mod driver;
 mod engine;
 mod event_driver;

@@ -51,24 +51,46 @@ struct Place {
 /// The cache that the conf before this one had.
 static LAST: Mutex<Option<(u64, Arc<GzipCache>)>> = Mutex::new(None);
 
+/// The hashes of the service.
+static HASHES: Mutex<Option<Arc<GzipCache>>> = Mutex::new(None);
+
+/// Bytes for hashes: of 30,000 files, untouched until they are there.
+const HASHES_SIZE: u64 = 4 << 20;
+
+/// A hash takes a slot, and ten words of the ring with its key.
+const WORDS_A_ROW_OF_HASHES: usize = WAYS * (SLOT + 10);
+
 impl GzipCache {
     /// The cache of the service, of `size` bytes: that of the conf before, if it was as large. To be called in the
     /// master, before the fork.
     pub fn of_size(size: u64) -> io::Result<Arc<GzipCache>> {
+        let new = |size| GzipCache::new("drover-gzip", size, WORDS_A_ROW);
         let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, cache)) = last.as_ref().filter(|(known, _)| *known == size) {
             return Ok(cache.clone());
         }
-        let cache = Arc::new(GzipCache::new(size)?);
+        let cache = Arc::new(new(size)?);
         *last = Some((size, cache.clone()));
         Ok(cache)
     }
 
-    fn new(size: u64) -> io::Result<GzipCache> {
+    /// The memory for hashes of contents (`etag content`): small entries, which a new conf finds as well. To be called
+    /// in the master, before the fork.
+    pub fn of_hashes() -> io::Result<Arc<GzipCache>> {
+        let mut hashes = HASHES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(hashes) = &*hashes {
+            return Ok(hashes.clone());
+        }
+        let new = Arc::new(GzipCache::new("drover-hashes", HASHES_SIZE, WORDS_A_ROW_OF_HASHES)?);
+        *hashes = Some(new.clone());
+        Ok(new)
+    }
+
+    fn new(name: &str, size: u64, words_a_row: usize) -> io::Result<GzipCache> {
         let words = size as usize / size_of::<u64>();
-        let rows = (words / WORDS_A_ROW).max(1);
+        let rows = (words / words_a_row).max(1);
         let ring = words.saturating_sub(1 + rows * WAYS * SLOT).max(1);
-        let words = SharedWords::create("drover-gzip", 1 + rows * WAYS * SLOT + ring)?;
+        let words = SharedWords::create(name, 1 + rows * WAYS * SLOT + ring)?;
         Ok(GzipCache { words, rows, ring })
     }
 
@@ -225,7 +247,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_found_until_it_is_overwritten() {
-        let cache = GzipCache::new(64 << 10).unwrap();
+        let cache = GzipCache::new("test", 64 << 10, WORDS_A_ROW).unwrap();
         for len in [0, 1, 7, 8, 9, 5000] {
             cache.insert(&key(1), 77, &bytes(len as u64, len));
             assert_eq!((cache.find(&key(1)), read(&cache, 1)), (Some(77), Some(bytes(len as u64, len))));
@@ -243,7 +265,7 @@ mod tests {
 
     #[test]
     fn an_entry_that_is_read_stays() {
-        let cache = GzipCache::new(1 << 20).unwrap();
+        let cache = GzipCache::new("test", 1 << 20, WORDS_A_ROW).unwrap();
         cache.insert(&key(1), 1, &bytes(1, 10_000));
         for n in 10..1000 {
             cache.insert(&key(n), n, &bytes(n, 10_000));
@@ -253,7 +275,7 @@ mod tests {
 
     #[test]
     fn an_entry_that_is_damaged_is_as_good_as_none() {
-        let cache = GzipCache::new(64 << 10).unwrap();
+        let cache = GzipCache::new("test", 64 << 10, WORDS_A_ROW).unwrap();
         cache.insert(&key(1), 1, &bytes(1, 1000));
         let word = cache.data(50);
         word.store(word.load(Relaxed) ^ 1, Relaxed);
@@ -273,7 +295,7 @@ mod tests {
     /// Writers that overtake each other in a ring with room for a few entries.
     #[test]
     fn no_reader_gets_bytes_that_were_not_written_for_its_key() {
-        let cache = GzipCache::new(64 << 10).unwrap();
+        let cache = GzipCache::new("test", 64 << 10, WORDS_A_ROW).unwrap();
         let found: u64 = std::thread::scope(|scope| {
             let run = |seed: u64| {
                 let cache = &cache;

@@ -179,6 +179,7 @@ const INTENDED: &[(&str, &str, &str, &str)] = &[
     ),
     ("access_log %dir%/a late; } log_format late x; server {", "", "unknown log format", "the order does not matter"),
     ("location ~ '(?<=a|bc?)d' {}", "", "lookbehind", "PCRE2 takes them from 10.43 on"),
+    ("etag content;", "", "invalid value \"content\" in \"etag\" directive", "not nginx's"),
     ("gunzip on; gzip_cache 1m;", "\"gzip_cache\" directive is not allowed here", "unknown directive", "not nginx's"),
     ("max_headers x;", "invalid number", "unknown directive", "nginx has it from 1.29.8 on"),
     ("%tls% ssl_ciphers AES128-SHA;", "SSL_CTX_set_cipher_list(\"AES128-SHA\") failed", "", "no such suite is left"),

@@ -6,6 +6,7 @@ mod support;
 
 mod autoindex;
 mod codings;
+mod contents;
 mod files;
 mod full;
 mod gzip_cache;

@@ -9,11 +9,48 @@ use crate::http::message::date;
 use crate::http::message::field::Id;
 use std::borrow::Cow;
 
-/// `etag`: whether files have an entity tag.
-pub static ETAG: Setting<bool> = Setting::flag("etag")
-    .contexts(Contexts::HTTP_ALL)
-    .default("on")
-    .about("Whether files have an entity tag, made of their modification time and size.");
+/// The entity tags of files.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Etag {
+    /// None.
+    Off,
+    /// Made of time and size.
+    #[default]
+    On,
+    /// Made of what the file holds.
+    Content,
+}
+
+/// `etag`: whether files have an entity tag, and of what it is made.
+pub static ETAG: Setting<Etag> = Setting::one("etag", |args| match args.str(0)? {
+    text if text.eq_ignore_ascii_case("content") => Ok(Etag::Content),
+    _ => match args.flag(0) {
+        Ok(is_on) => Ok(if is_on { Etag::On } else { Etag::Off }),
+        Err(error) => Err(error.help("or \"content\", for a tag that is made of what the file holds")),
+    },
+})
+.contexts(Contexts::HTTP_ALL)
+.args(1, 1)
+.syntax("on | off | content")
+.default("on")
+.about(
+    "Whether files have an entity tag, made of their modification time and size; `content`: made of what they hold, \
+     for trees whose times are constant, such as those of container images and of Nix. The tag is then the same on \
+     every machine, and there is no Last-Modified: a time that stays when the file changes would keep clients from the \
+     change. Each state of a file is read once for its hash, for all workers. A file of more than 256 KiB is hashed \
+     beside the event loop, and has no tag until that is done; in models with a process or thread for each client its \
+     first answer waits for that.",
+);
+
+/// Whether a location of this scope has tags made of what files hold.
+pub fn hashes_contents(scope: &conf::Scope) -> bool {
+    *scope.get(&ETAG) == Etag::Content
+}
+
+/// Whether the location of the exchange has.
+pub fn are_by_contents(ex: &Exchange, cx: &Cx) -> bool {
+    hashes_contents(&ex.location_of(cx).scope)
+}
 
 /// `if_modified_since`: how the date of If-Modified-Since is compared with that of the file.
 pub static IF_MODIFIED_SINCE: Setting<ModifiedSince> = Setting::one("if_modified_since", |args| {
@@ -77,8 +114,8 @@ fn text_of(ex: &Exchange, cx: &Cx, body: Vec<u8>, media_type: Option<&'static st
 }
 
 pub(super) fn etag<'f>(ex: &Exchange, cx: &Cx, found: &'f Found) -> Option<&'f [u8]> {
-    let scope = &ex.location_of(cx).scope;
-    scope.get(&ETAG).then(|| found.etag.as_bytes())
+    let is_off = *ex.location_of(cx).scope.get(&ETAG) == Etag::Off;
+    Some(found.etag.as_bytes()).filter(|tag| !is_off && !tag.is_empty())
 }
 
 /// The entity tag that goes out with this status: the response's own, or the value that `add_header` has in its place.
@@ -98,10 +135,11 @@ pub(super) fn sent_time(ex: &Exchange, cx: &Cx, own: Option<i64>) -> Option<i64>
     }
 }
 
-/// The value of Last-Modified for a file. A time that has not come yet, of a file from elsewhere, is replaced by that
-/// of the response (RFC 9110, 8.8.2.1).
-pub(super) fn last_modified<'f>(cx: &'f Cx, found: &'f Found) -> &'f [u8; date::LEN] {
-    if found.mtime > cx.clock.unix_s() as i64 { cx.clock.http_date() } else { &found.last_modified }
+/// The value of Last-Modified for a file, if its time says something. A time that has not come yet, of a file from
+/// elsewhere, is replaced by that of the response (RFC 9110, 8.8.2.1).
+pub(super) fn last_modified<'f>(cx: &'f Cx, found: &'f Found) -> Option<&'f [u8; date::LEN]> {
+    let is_future = found.modified()? > cx.clock.unix_s() as i64;
+    Some(if is_future { cx.clock.http_date() } else { &found.last_modified })
 }
 
 /// The directives of this module: `etag` and `if_modified_since`.

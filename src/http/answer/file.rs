@@ -36,12 +36,10 @@ pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> An
         return Answer::whole(found);
     }
     let sent = conditions::sent_etag(ex, cx, 200, etag(ex, cx, &found));
-    let validators = Validators { etag: sent.as_deref(), modified: conditions::sent_time(ex, cx, Some(found.mtime)) };
+    let validators = Validators { etag: sent.as_deref(), modified: conditions::sent_time(ex, cx, found.modified()) };
     match conditions::evaluate(ex, cx, validators) {
         // A file that is coded on its way has no ranges (ngx_http_clear_accept_ranges), nor has one without a length.
-        Outcome::Proceed
-            if ex.response.codings.is_coded() || ex.added.is_wanted || changes::is_length_lost(ex) =>
-        {
+        Outcome::Proceed if ex.response.codings.is_coded() || ex.added.is_wanted || changes::is_length_lost(ex) => {
             Answer::whole(found)
         }
         Outcome::Proceed => ranges::choose(ex, cx, found, validators),
@@ -55,14 +53,14 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found
     let plain_type = media_type::of(ex, cx);
     let content_type = &*charset::content_type(ex, cx, plain_type);
     let etag = etag(ex, cx, found);
-    ex.response.last_modified = Some(found.mtime);
+    ex.response.last_modified = found.modified();
     let plain_type = Some(plain_type);
     let mut fields = Fields { content_type: Some(content_type), plain_type, etag, ..Fields::default() };
     let body = match ranges {
         [] => {
             ex.response.status = if ex.error.status != 0 { ex.error.status } else { 200 };
             let ok = ex.response.status == 200;
-            fields.last_modified = ok.then_some(last_modified(cx, found));
+            fields.last_modified = last_modified(cx, found).filter(|_| ok);
             fields.accept_ranges = ok && ranges::are_accepted(ex, cx);
             fields.content_length = Some(found.len);
             if ex.response.status == 204 {
@@ -72,7 +70,7 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found
         }
         &[only] => {
             ex.response.status = 206;
-            fields.last_modified = Some(last_modified(cx, found));
+            fields.last_modified = last_modified(cx, found);
             fields.content_length = Some(only.size());
             fields.content_range = Some((only, found.len));
             fields.whole = Some(found.len);
@@ -87,7 +85,7 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found
 /// Appends the head of a whole file, which may be coded on its way.
 fn write_whole(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &mut Fields, found: &Found) -> Body {
     let (coded, kept) = (ex.response.codings.coded, ex.response.kept);
-    if ex.response.codings.is_coded() {
+    if ex.response.codings.is_coded() || changes::is_length_lost(ex) {
         gzip::frame(fields, kept);
     }
     if ex.added.is_wanted {
@@ -98,8 +96,9 @@ fn write_whole(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &mut Field
     let body = match coded {
         Coded::Gzip(recipe) => Body::Gzip { recipe, kept, is_chunked },
         Coded::Gunzip => Body::Gunzip { is_chunked },
-        Coded::No | Coded::Refused => chunks::framed(ex, cx, fields, Body::File { start: 0, end: found.len }),
-    }
+        Coded::No | Coded::Refused => Body::File { start: 0, end: found.len },
+    };
+    changes::framed(ex, cx, fields, body)
 }
 
 /// Appends the head of a `multipart/byteranges` response.
@@ -119,7 +118,7 @@ fn write_parts(
     ex.response.status = 206;
     let mut fields = Fields {
         content_type: Some(&content_type),
-        last_modified: Some(last_modified(cx, found)),
+        last_modified: last_modified(cx, found),
         content_length: Some(multipart.content_length(ranges)),
         whole: Some(found.len),
         ..fields

@@ -27,7 +27,7 @@ pub(in crate::http) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answ
             ex.response.status = 304;
             ex.response.codings.sent = None;
             let dated = ex.response.last_modified.map(date::format);
-            let last_modified = found.as_ref().map(|found| last_modified(cx, found)).or(dated.as_ref());
+            let last_modified = found.as_ref().and_then(|found| last_modified(cx, found)).or(dated.as_ref());
             let etag = found.as_ref().and_then(|found| etag(ex, cx, found));
             let mut fields = Fields { last_modified, etag, ..Fields::default() };
             head::write(ex, cx, out, &mut fields);

@@ -117,6 +117,8 @@ pub struct Found {
     pub is_executable: bool,
     /// Made once, when the file is opened, for every response with this field.
     pub etag: EntityTag,
+    /// The time says something about what the file holds.
+    pub(in crate::http) is_dated: bool,
     /// The value of Last-Modified: `mtime` as an HTTP date (RFC 9110 section 5.6.7).
     pub last_modified: [u8; date::LEN],
 }
@@ -125,7 +127,18 @@ impl Found {
     /// Gathers the facts about a file; `len` is its size in bytes, `mtime` its last modification, seconds since 1970.
     pub fn new(kind: FileKind, len: u64, mtime: i64) -> Found {
         let (etag, last_modified) = (EntityTag::new(mtime, len), date::format(mtime));
-        Found { kind, len, mtime, is_executable: false, etag, last_modified }
+        Found { kind, len, mtime, is_executable: false, etag, is_dated: true, last_modified }
+    }
+
+    /// Takes a hash of what the file holds in the place of its time: `None`, while it is not known.
+    pub fn know_contents(&mut self, hash: Option<&[u8; 16]>) {
+        self.etag = hash.map_or(EntityTag::NONE, EntityTag::of_contents);
+        self.is_dated = false;
+    }
+
+    /// Last modification, seconds since 1970, if that says something about what the file holds.
+    pub(in crate::http) fn modified(&self) -> Option<i64> {
+        self.is_dated.then_some(self.mtime)
     }
 
     /// The same with the permission bits of the file.

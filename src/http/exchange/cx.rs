@@ -47,6 +47,7 @@ pub struct HttpConf {
     marks_by_address: bool,
     charsets: Charsets,
     gzip_cache: Option<Arc<GzipCache>>,
+    hashes: Option<Arc<GzipCache>>,
     /// Whether clients are asked for a certificate, by the servers' indices.
     client_checks: Vec<ClientCheck>,
 }
@@ -157,6 +158,7 @@ impl HttpConf {
             marks_by_address: false,
             charsets: Charsets::default(),
             gzip_cache: None,
+            hashes: None,
             client_checks: Vec::new(),
         }
     }
@@ -221,6 +223,16 @@ impl HttpConf {
     /// Keeps in this cache what is compressed.
     pub fn set_gzip_cache(&mut self, cache: Arc<GzipCache>) {
         self.gzip_cache = Some(cache);
+    }
+
+    /// Keeps in this memory the hashes of what files hold.
+    pub fn set_hashes(&mut self, hashes: Arc<GzipCache>) {
+        self.hashes = Some(hashes);
+    }
+
+    /// The memory for the hashes of what files hold, where a location has tags made of them.
+    pub fn hashes(&self) -> Option<&Arc<GzipCache>> {
+        self.hashes.as_ref()
     }
 
     /// The cache in which compressed files are kept.

@@ -171,8 +171,25 @@ impl EntityTag {
         tag
     }
 
+    /// No tag.
+    pub const NONE: Self = Self { text: [0; Self::MAX], len: 0 };
+
+    /// The tag of a file whose contents have this hash.
+    pub fn of_contents(hash: &[u8; 16]) -> Self {
+        let mut tag = Self::NONE;
+        tag.push(b'"');
+        for byte in hash {
+            [byte >> 4, byte & 15].into_iter().for_each(|digit| tag.push(b"0123456789abcdef"[usize::from(digit)]));
+        }
+        tag.push(b'"');
+        tag
+    }
+
     /// The tag of the same file in another form, whose name is at most four bytes long.
     pub fn with_suffix(mut self, name: &str) -> Self {
+        if self.len == 0 {
+            return self;
+        }
         self.len = self.len.saturating_sub(1);
         [b"-", name.as_bytes(), b"\""].concat().into_iter().for_each(|byte| self.push(byte));
         self

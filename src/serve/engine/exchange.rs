@@ -1,6 +1,7 @@
 //! Carries out the actions of an exchange: opens files, lists directories, queues the response.
 
 use super::Engine;
+use crate::http::answer::conditions;
 use crate::http::exchange::error_lines;
 use crate::http::exchange::{Action, After, Body, Cx, Exchange};
 use crate::http::message::gzip::Stream;
@@ -44,6 +45,7 @@ impl Engine {
                 }
                 Action::Close => return Err(()),
                 Action::Open | Action::Stat => {
+                    let is_open = matches!(action, Action::Open);
                     let result = match (ex.file_rules(&cx), action) {
                         (Some(rules), _) => {
                             let open = |files: &mut FileCache| files.get_by(ex.path(), rules.links, self.turn, now_ms);
@@ -52,7 +54,13 @@ impl Engine {
                         (None, Action::Stat) => self.files.get_or_stat(ex.path(), self.turn, now_ms),
                         (None, _) => self.files.get(ex.path(), self.turn, now_ms),
                     };
-                    let found = result.as_ref().map(|entry| entry.found()).map_err(|errno| *errno);
+                    let mut found = result.as_ref().map(|entry| entry.found()).map_err(|errno| *errno);
+                    if let (Some(hashes), Ok(entry), Ok(found)) = (&self.hashes, &result, &mut found)
+                        && is_open
+                        && conditions::are_by_contents(ex, &cx)
+                    {
+                        found.know_contents(hashes.of(entry, now_ms).as_ref());
+                    }
                     *(if ex.is_aside() { &mut *aside } else { &mut *entry }) = result.ok();
                     ex.opened(&cx, found, &mut out.bytes)
                 }

@@ -4,6 +4,18 @@ use super::{check, in_server};
 
 /// `(line of a server, sentence without its place, marked, help)`.
 const VALUES: &[(&str, &str, &str, &str)] = &[
+    (
+        "etag contents;",
+        "invalid value \"contents\" in \"etag\" directive, it must be \"on\" or \"off\"",
+        "contents",
+        "or \"content\", for a tag that is made of what the file holds",
+    ),
+    (
+        "gzip_buffers 16 8kb;",
+        "\"gzip_buffers\" directive invalid value",
+        "8kb",
+        "a number of buffers, and the size of each: 16 8k",
+    ),
     ("access_log off x;", "invalid parameter \"x\"", "x", "\"off\" stands alone"),
     (
         "access_log /l buffer=1k;",

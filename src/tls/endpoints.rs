@@ -4,6 +4,7 @@ use super::by_name::ByName;
 use super::certificate::{self, Remark};
 use super::key::Passwords;
 use super::server_config::{ServerRules, Stapled};
+use super::session_cache::{SESSION_CACHE, Store, Zone};
 use super::settings::{self, Named};
 use super::tickets::{self, SharedKeys};
 use super::verify::{self, Rules};
@@ -12,6 +13,7 @@ use super::{files, rules};
 use crate::conf::{self, Scope, Span};
 use crate::http::exchange::HttpConf;
 use crate::http::exchange::secure::{Checked, ClientCertificate, ClientCheck};
+use crate::os::Failure;
 use crate::shm::TicketKeys;
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
@@ -33,6 +35,8 @@ pub struct Endpoints {
     /// By the servers' indices.
     servers: Vec<Option<Endpoint>>,
     keys: Arc<SharedKeys>,
+    /// The memory of sessions where tickets are off.
+    zones: Vec<Arc<Zone>>,
     /// The settings of the servers, to read the files again.
     scopes: Vec<Scope>,
     watch: Watch,
@@ -141,6 +145,7 @@ impl Endpoints {
             prefers_own_order: *scope.get(&settings::PREFER_SERVER_CIPHERS),
             buffer_size: rules::buffer_size(scope),
             asking: (client.check != ClientCheck::Off).then(|| Arc::new(verify::Asking::new(&client))),
+            sessions: self.sessions(scope, digest, lifetime_s),
             ticketer,
         };
         let certificates = match (is_rejecting, by_name, fixed) {
@@ -154,6 +159,15 @@ impl Endpoints {
         };
         self.add_remarks(remarks);
         Ok(Some(Endpoint { rules, certificates, client, lifetime_s }))
+    }
+
+    /// The memory for a server's sessions; `None`: it has tickets, or no `shared` cache.
+    fn sessions(&mut self, scope: &Scope, context: [u8; 32], lifetime_s: u64) -> Option<Arc<Store>> {
+        let zone = scope.get(&SESSION_CACHE).zone.as_ref().filter(|_| !*scope.get(&settings::SESSION_TICKETS))?;
+        if !self.zones.iter().any(|known| Arc::ptr_eq(known, zone)) {
+            self.zones.push(zone.clone());
+        }
+        Some(Arc::new(Store::new(zone.clone(), context, lifetime_s)))
     }
 
     fn load(
@@ -205,8 +219,11 @@ impl Endpoints {
         if self.is_empty() {
             return Ok(());
         }
+        let failed = |error| Failure::new("memfd_create()", error).to_string();
+        let zones = old.map_or(&[][..], |old| &old.zones);
+        self.zones.iter().try_for_each(|zone| zone.prepare(zones)).map_err(failed)?;
         let old = old.and_then(|old| old.keys.memory().cloned()).or(inherited);
-        self.keys.prepare(old).map_err(|error| crate::os::Failure::new("memfd_create()", error).to_string())
+        self.keys.prepare(old).map_err(failed)
     }
 
     /// The TLS side of a server; `None`: it has no certificate, and that of the default server counts.

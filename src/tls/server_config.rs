@@ -1,6 +1,7 @@
 //! From the rules of a server and its certificates to the settings of rustls.
 
 use super::provider;
+use super::session_cache::Store;
 use super::tickets::Ticketer;
 use super::verify::Asking;
 use rustls::crypto::CryptoProvider;
@@ -18,6 +19,8 @@ pub(super) struct ServerRules {
     pub(super) prefers_own_order: bool,
     pub(super) buffer_size: usize,
     pub(super) ticketer: Option<Arc<Ticketer>>,
+    /// The memory for sessions where there are no tickets.
+    pub(super) sessions: Option<Arc<Store>>,
     pub(super) asking: Option<Arc<Asking>>,
 }
 
@@ -42,9 +45,10 @@ impl ServerRules {
         config.alpn_protocols = PROTOCOLS.iter().map(|name| name.to_vec()).collect();
         // Sessions in a process's own memory would be resumed there alone.
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        match &self.ticketer {
-            Some(ticketer) => config.ticketer = ticketer.clone(),
-            None => config.send_tls13_tickets = 0,
+        match (&self.ticketer, &self.sessions) {
+            (Some(ticketer), _) => config.ticketer = ticketer.clone(),
+            (None, Some(sessions)) => config.session_storage = sessions.clone(),
+            (None, None) => config.send_tls13_tickets = 0,
         }
         Ok(config)
     }

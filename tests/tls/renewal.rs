@@ -74,6 +74,21 @@ fn sessions_end_with_their_tickets_off() {
 }
 
 #[test]
+fn sessions_in_memory_are_resumed_by_every_worker_of_every_generation() {
+    let cache = "ssl_session_tickets off; ssl_session_cache shared:SSL:1m;";
+    let site = Site::new(conf().with_workers(4).server(cache));
+    for version in rustls::ALL_VERSIONS {
+        let wish = Wish::of(&site.authority, &[version], None);
+        assert!(!is_resumed(&site, &wish));
+        let before: usize = (0..50).filter(|_| is_resumed(&site, &wish)).count();
+        reload(&site);
+        let after: usize = (0..50).filter(|_| is_resumed(&site, &wish)).count();
+        assert_eq!((before, after), (50, 50), "{:?}", version.version);
+    }
+    site.end();
+}
+
+#[test]
 fn keys_of_files_open_the_tickets_of_another_server() {
     let keys = "ssl_session_ticket_key %pki%/new.bin; ssl_session_ticket_key %pki%/old.bin;";
     let files = Files::new();

@@ -167,7 +167,7 @@ pub(super) static PROTOCOLS: Setting<Versions> = Setting::many(&["ssl_protocols"
 .default("TLSv1.2 TLSv1.3")
 .about(
     "The versions of TLS that clients may use. Those before TLSv1.2, and SSL, are broken and not to be had: a notice \
-     says that they are left out. The value of the address's default server counts.",
+     says that they are left out.",
 );
 
 /// `ssl_ciphers`: the cipher suites of TLSv1.2.

@@ -261,12 +261,6 @@ pub(super) const GROUPS: &[Group] = &[
     },
     Group {
         site: "lines",
-        drover: "206 open",
-        reason: "`$sent_http_content_length` is what is sent; an add_header of nginx's does not know the range yet",
-        probes: &["GET /sent/digits.txt Range: bytes=0-9"],
-    },
-    Group {
-        site: "lines",
         drover: "200 open",
         reason: "RFC 9110 5.3: the lines of a list mean one list, and are no reason for a 400",
         probes: &[

@@ -7,6 +7,9 @@
 # Versions: Linux 6.18 (a classic BPF program, so no privilege is needed).
 # Matters:  "bind all, attach, listen all" looks like the order in which no connection is missed; it loses one worker's socket for good.
 set -euo pipefail
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
 python3 - <<'PY'
 import ctypes
 import errno

@@ -1,6 +1,6 @@
 //! Regexes of the conf against PCRE2 itself, through the pcre2 crate: random patterns, random texts, the same groups.
-//! It is the version that drover is built with: others differ in bugs. `differential` compares with the one that nginx
-//! links.
+//! The crate is built with the same PCRE2 as drover, because versions differ in bugs. `differential` compares with the
+//! one that nginx links.
 //!
 //! Patterns come from a seed, which a failure prints: `REGEX_SEED=N` repeats it. `REGEX_SECONDS=60` goes on for that
 //! long.

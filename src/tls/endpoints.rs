@@ -244,7 +244,7 @@ impl Endpoints {
     /// Reads the files again, by the same conf.
     ///
     /// # Errors
-    /// As from [`Endpoints::build`].
+    /// The same as those of [`Endpoints::build`].
     pub fn again(&self) -> Result<Endpoints, conf::Error> {
         Endpoints::of_scopes(self.scopes.clone())
     }

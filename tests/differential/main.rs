@@ -1,9 +1,9 @@
 //! The same conf, the same files and the same bytes for nginx 1.28.3 and for drover: every response, what becomes of
 //! the connection and every access log line must be equal.
 //!
-//! What may differ is said in two places. `transcript` puts placeholders for what no two servers share: the date, the
-//! product and its version, the port, the boundary between parts. `intended` lists each difference that is meant, with
-//! its reason; an entry that no longer differs fails the test.
+//! Two places say which differences may be there. `transcript` puts placeholders for what no two servers share: the
+//! date, the product and its version, the port, the boundary between parts. `intended` lists each difference that is
+//! meant, with its reason; an entry that no longer differs fails the test.
 
 #[path = "../support/mod.rs"]
 mod support;

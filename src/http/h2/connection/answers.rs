@@ -80,7 +80,7 @@ impl<S> Connection<S> {
     /// and has at hand, and says whether they are the last.
     ///
     /// # Errors
-    /// Those of `fill`: nothing has been appended.
+    /// The error of `fill`; then nothing has been appended.
     pub fn put_data(
         &mut self,
         place: usize,

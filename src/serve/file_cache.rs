@@ -2,6 +2,8 @@
 //! turn of the loop that needs it, with a single stat.
 
 use crate::http::exchange::Found;
+use crate::http::message::zstd_window;
+use crate::log;
 use crate::os::file::{self, FileKind, Meta};
 use crate::os::{Links, guarded, limits};
 use lru::LruCache;
@@ -88,7 +90,8 @@ impl OpenedFile {
     }
 
     fn new(path: CString, file: File, meta: Meta, max_body: u64, now_ms: u64) -> OpenedFile {
-        let found = Found::new(meta.kind, meta.len, meta.mtime_s).with_mode(meta.mode);
+        let mut found = Found::new(meta.kind, meta.len, meta.mtime_s).with_mode(meta.mode);
+        found.is_too_wide = meta.is_file() && is_too_wide(&path, &file);
         // Nobody reads from a directory.
         let file = (!meta.is_dir()).then(|| Held::new(file));
         let mut entry = OpenedFile { path, meta, found, file, body: None, hash: OnceLock::new() };
@@ -373,6 +376,20 @@ fn c_str<'b>(buffer: &'b mut Vec<u8>, path: &[u8]) -> Result<&'b CStr, i32> {
 
 fn is_out_of_files(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+/// Whether this is a Zstandard file for which no browser has room, which is worth a line each time it is opened.
+fn is_too_wide(path: &CStr, file: &File) -> bool {
+    let mut start = [0; zstd_window::HEADER_LEN];
+    let len = if path.to_bytes().ends_with(b".zst") { file.read_at(&mut start, 0).unwrap_or(0) } else { 0 };
+    let window = zstd_window::window_len(&start[..len]).filter(|window| *window > zstd_window::WEB_MAX);
+    if let Some(window) = window {
+        let path = path.to_bytes().escape_ascii();
+        log::warn!(
+            "\"{path}\" is not sent in place of the file: it needs a window of {window} bytes, browsers have 8m"
+        );
+    }
+    window.is_some()
 }
 
 #[cfg(test)]

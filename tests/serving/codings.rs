@@ -46,6 +46,21 @@ fn accept(server: &Server, target: &str, accept: &str) -> (String, Option<String
     (sent, response.header("Vary").map(str::to_owned))
 }
 
+/// A frame of one segment of 12 MiB, as `zstd --ultra -22` writes it; the bytes behind its head do not matter here.
+const WIDE: &[u8] = b"\x28\xb5\x2f\xfd\xa4\x00\x00\xc0\x00";
+
+#[test]
+fn a_zstandard_file_that_browsers_refuse_is_left_alone() {
+    let server = server("brotli_static on; zstd_static on; gzip_static on;");
+    server.file("gz.js.zst", WIDE);
+    for _ in 0..2 {
+        assert_eq!(accept(&server, "/gz.js", "zstd, gzip;q=0.5").0, "gzip");
+        assert_eq!(accept(&server, "/gz.js", "zstd").0, "-");
+    }
+    let line = "gz.js.zst\" is not sent in place of the file: it needs a window of 12582912 bytes";
+    assert!(server.error_log().contains(line), "{}", server.error_log());
+}
+
 #[test]
 fn the_greatest_weight_is_sent_and_of_equal_ones_the_smallest() {
     let server = server("brotli_static on; zstd_static on; gzip_static on;");

@@ -119,6 +119,8 @@ pub struct Found {
     pub etag: EntityTag,
     /// The time says something about what the file holds.
     pub(in crate::http) is_dated: bool,
+    /// A Zstandard file that no browser unpacks: its window is too wide for the web.
+    pub is_too_wide: bool,
     /// The value of Last-Modified: `mtime` as an HTTP date (RFC 9110 section 5.6.7).
     pub last_modified: [u8; date::LEN],
 }
@@ -127,7 +129,7 @@ impl Found {
     /// Gathers the facts about a file; `len` is its size in bytes, `mtime` its last modification, seconds since 1970.
     pub fn new(kind: FileKind, len: u64, mtime: i64) -> Found {
         let (etag, last_modified) = (EntityTag::new(mtime, len), date::format(mtime));
-        Found { kind, len, mtime, is_executable: false, etag, is_dated: true, last_modified }
+        Found { kind, len, mtime, is_executable: false, etag, is_dated: true, is_too_wide: false, last_modified }
     }
 
     /// Takes a hash of what the file holds in the place of its time: `None`, while it is not known.

@@ -27,3 +27,4 @@ pub mod tls_names;
 pub mod uid;
 pub mod uri;
 pub mod utf8;
+pub mod zstd_window;

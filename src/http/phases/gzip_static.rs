@@ -49,7 +49,8 @@ pub static BROTLI_STATIC: Setting<Mode> =
 pub static ZSTD_STATIC: Setting<Mode> =
     Setting::one_of("zstd_static").contexts(Contexts::HTTP_ALL).default("off").about(
         "Sends FILE.zst, where there is one, in the place of FILE, to clients that accept Zstandard, or always; see \
-     brotli_static.",
+     brotli_static. A FILE.zst that needs a window above 8 MiB to unpack, as `zstd --ultra` and `--long` make it of \
+     large files, is left alone and named in the error log: browsers refuse it (RFC 9659).",
     );
 
 /// The files that are looked up, in this order.
@@ -103,6 +104,7 @@ pub(super) fn opened(ex: &mut Exchange, cx: &Cx, step: usize, result: Result<Fou
         // All that are wanted have been tried.
         _ if !candidate.is_wanted => leave(ex, &plan),
         FileKind::Dir => look_up(ex, cx, step + 1),
+        FileKind::File if candidate.coding == Coding::Zstd && found.is_too_wide => look_up(ex, cx, step + 1),
         FileKind::File => {
             ex.response.codings.sent = Some(candidate.coding);
             let found = match candidate.coding {

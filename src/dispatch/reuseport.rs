@@ -11,7 +11,7 @@
 //! generation goes on with the queue of worker 3. A queue has one reader, so nobody competes and nobody is woken for
 //! nothing; and nobody helps a worker that is slow. When workers become fewer, the master steers new connections away
 //! from the sockets that are too many, and their workers take out what waits in them before they leave
-//! (`master::sockets::steer`).
+//! (`master::bound::steer`).
 //!
 //! Unix sockets have no SO_REUSEPORT that spreads connections: all workers share them, as under `exclusive`.
 
@@ -27,8 +27,10 @@ pub(super) static KIND: ModelKind = ModelKind {
     name: "reuseport",
     params: &[CPU],
     about: "Every worker has a listening socket of its own for each address (SO_REUSEPORT), and the kernel spreads \
-            connections over them by a hash; with `cpu` by the CPU that takes a connection in, for use with \
-            worker_cpu_affinity. Unix sockets, which have no such thing, are shared.",
+            connections over them by a hash. With `cpu` a connection goes to a worker of the CPU that takes it in: one \
+            whose worker_cpu_affinity holds that CPU, at random where there are several; without worker_cpu_affinity \
+            the workers belong to the CPUs in turn. What a CPU without workers takes in is spread over all. Unix \
+            sockets, which have no such thing, are shared.",
     make,
 };
 

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
 
 use crate::log;
-use crate::os::{Addr, Failure, ListenOptions, Listener, SocketFile, Steer};
+use crate::os::{Addr, CpuGroup, Failure, ListenOptions, Listener, SocketFile, Steer};
 
 /// A listening socket with the address and the options that the conf asks for.
 #[derive(Debug, Clone)]
@@ -51,20 +51,22 @@ pub(crate) fn of_process(sockets: Vec<Bound>, number: u32) -> Vec<(Arc<Listener>
 
 /// Tells the kernel which sockets of each address get new connections. To be called before the processes of an older
 /// generation close theirs: sockets without a place in `new` get no more, so that those processes can accept all that
-/// wait there, and none is lost. `before`: the address of each socket of the older generation.
-pub(crate) fn steer(new: &[Bound], before: &[Addr], by_cpu: bool) {
+/// wait there, and none is lost. `before`: the address of each socket of the older generation. `by_cpu`: the sockets of
+/// each CPU, if connections are steered by CPU.
+pub(crate) fn steer(new: &[Bound], before: &[Addr], by_cpu: Option<&[CpuGroup]>) {
     for first in new.iter().filter(|bound| bound.copy.is_none_or(|copy| copy == 0)) {
         let sockets = new.iter().filter(|bound| bound.addr == first.addr).count();
         let before = before.iter().filter(|addr| **addr == first.addr).count();
         if !first.options.reuseport && before <= sockets {
             continue;
         }
-        let steer = match () {
-            () if by_cpu => Steer::ByCpu { sockets: sockets as u32 },
-            () if before > sockets => Steer::AmongFirst { sockets: sockets as u32 },
-            () => Steer::ByHash,
+        let steer = match by_cpu {
+            // An address that the conf doesn't spread has one socket.
+            Some(groups) if sockets > 1 => Steer::ByCpu { groups: groups.to_vec(), sockets: sockets as u32 },
+            _ if before > sockets => Steer::AmongFirst { sockets: sockets as u32 },
+            _ => Steer::ByHash,
         };
-        if let Err(error) = first.listener.steer(steer) {
+        if let Err(error) = first.listener.steer(&steer) {
             log::alert!("{}", Failure::new(format!("setsockopt() for {}", first.addr), error));
         }
     }

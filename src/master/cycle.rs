@@ -7,7 +7,7 @@ use super::PidLocation;
 use super::bound::{self, Bound};
 use super::children::name_of;
 use crate::conf::Conf;
-use crate::dispatch::{AcceptOptions, Choice, Model, Seat, Sockets};
+use crate::dispatch::{AcceptOptions, Choice, Model, Seat, Sockets, acceptors};
 use crate::http::HttpConf;
 use crate::log::{self, Logs};
 use crate::os::users::Credentials;
@@ -73,7 +73,9 @@ impl Cycle {
     /// Tells the kernel which sockets get new connections. To be called before the processes of an older generation
     /// leave; see `bound::steer`.
     pub fn steer(&self, before: &[Addr]) {
-        bound::steer(&self.sockets, before, self.model.sockets() == Sockets::OwnByCpu);
+        let by_cpu = (self.model.sockets() == Sockets::OwnByCpu)
+            .then(|| worker::workers_by_cpu(&self.conf, acceptors(&self.model.plan())).groups);
+        bound::steer(&self.sockets, before, by_cpu.as_deref());
     }
 
     /// Runs the process of `seat` to its end and returns the exit code. To be called in that process. The process's

@@ -221,7 +221,7 @@ impl Loader {
         in_use: InUse,
     ) -> Result<Cycle, LoadError> {
         let pid_location = read.pid_location(&self.source);
-        let ParsedConf { conf, mut site, mut streams, mut endpoints, choice, user } = read;
+        let ParsedConf { mut conf, mut site, mut streams, mut endpoints, choice, user } = read;
         let logs = Arc::new(self.open_logs(&conf).map_err(|e| conf.explain(e))?);
         if old.generation == 0 {
             // From here on the error log gets the errors of a start as well.
@@ -263,6 +263,9 @@ impl Loader {
             let socket = listen_sockets(&site, &streams).nth(n);
             self.placed(&conf, socket.map_or(conf::Span::NOWHERE, |socket| socket.span), failure)
         })?;
+        if model.sockets() == Sockets::OwnByCpu {
+            worker::warning_of_idle_workers(&conf, acceptors).into_iter().for_each(|warning| conf.warn(warning));
+        }
         Ok(Cycle {
             conf,
             site: Arc::new(site),

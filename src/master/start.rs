@@ -190,22 +190,28 @@ fn try_all(loader: &Loader, quiet: bool) -> Result<Cycle, LoadError> {
     if !quiet {
         say(&format!("the configuration file {} syntax is ok", loader.source.name()));
     }
-    for Warning { notice, error } in read.conf.warnings.iter().filter(|w| !quiet || !w.notice) {
-        match notice {
-            true => say(&format!("[notice] {}", error.sentence())),
-            false => say(&format!("[warn] {}{}", error.sentence(), error.snippet())),
-        }
-    }
+    say_warnings(&read.conf.warnings, quiet);
+    let said = read.conf.warnings.len();
     let mut none = Inherited::default();
     let mask = signals::block().map_err(|e| Failure::new("sigprocmask()", e))?;
     let cycle = loader.prepare(read, &ledger, Before::default(), &mut none, InUse::Ignore)?;
     bound::close_missing(&cycle.sockets, &[]);
     mask.restore().map_err(|e| Failure::new("sigprocmask()", e))?;
+    say_warnings(cycle.conf.warnings.get(said..).unwrap_or_default(), quiet);
     if let Some(warning) = lost_logs(&cycle) {
         say(&format!("[warn] {warning}"));
     }
     cycle.pid_location.check().map_err(|failure| on_pid_file(&cycle, failure))?;
     Ok(cycle)
+}
+
+fn say_warnings(warnings: &[Warning], quiet: bool) {
+    for Warning { notice, error } in warnings.iter().filter(|w| !quiet || !w.notice) {
+        match notice {
+            true => say(&format!("[notice] {}", error.sentence())),
+            false => say(&format!("[warn] {}{}", error.sentence(), error.snippet())),
+        }
+    }
 }
 
 /// Prints the texts of the conf, for `-T`.

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use super::addr::RawAddr;
 use super::socket::{int_option, local_addr, own, set_option, tcp_info};
-use super::{Addr, Failure, Socket, SocketFile, retry};
+use super::{Addr, Failure, Socket, SocketFile, Steer, retry};
 
 /// TCP keepalive probes on accepted connections (`listen ... so_keepalive=`); `None` leaves the kernel's value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,26 +63,6 @@ impl Default for ListenOptions {
     }
 }
 
-/// How the kernel chooses among sockets that share an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Steer {
-    /// By a hash of the connection's addresses and ports.
-    ByHash,
-    /// The socket with the number of the CPU that received the packet, modulo the number of sockets.
-    ByCpu {
-        /// The number of sockets.
-        sockets: u32,
-    },
-    /// A random one among the first `sockets`: the others get no new connection.
-    AmongFirst {
-        /// The number of sockets that get connections.
-        sockets: u32,
-    },
-}
-
-/// linux/filter.h; not in libc.
-const SKF_AD_RANDOM: i32 = 56;
-const BPF_A: u32 = 0x10;
 /// asm-generic/socket.h, since Linux 5.0.
 const SO_BINDTOIFINDEX: libc::c_int = 62;
 
@@ -234,22 +214,12 @@ impl Listener {
 
     /// Tells the kernel which of the sockets that share this one's address (SO_REUSEPORT) gets a new connection. The
     /// sockets are numbered in the order in which they began to listen.
-    pub fn steer(&self, steer: Steer) -> io::Result<()> {
-        let (load, sockets) = match steer {
-            Steer::ByHash => {
-                let detached = set_option(self, libc::SOL_SOCKET, libc::SO_DETACH_REUSEPORT_BPF, 0 as libc::c_int);
-                // ENOENT: no program was attached.
-                return detached.or_else(|e| if e.raw_os_error() == Some(libc::ENOENT) { Ok(()) } else { Err(e) });
-            }
-            Steer::ByCpu { sockets } => (libc::SKF_AD_CPU, sockets),
-            Steer::AmongFirst { sockets } => (SKF_AD_RANDOM, sockets),
+    pub fn steer(&self, steer: &Steer) -> io::Result<()> {
+        let Some(mut program) = steer.program() else {
+            let detached = set_option(self, libc::SOL_SOCKET, libc::SO_DETACH_REUSEPORT_BPF, 0 as libc::c_int);
+            // ENOENT: no program was attached.
+            return detached.or_else(|e| if e.raw_os_error() == Some(libc::ENOENT) { Ok(()) } else { Err(e) });
         };
-        let step = |code: u32, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf: 0, k };
-        let mut program = [
-            step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, (libc::SKF_AD_OFF + load) as u32),
-            step(libc::BPF_ALU | libc::BPF_MOD | libc::BPF_K, sockets.max(1)),
-            step(libc::BPF_RET | BPF_A, 0),
-        ];
         // The kernel copies the program during the call.
         let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
         set_option(self, libc::SOL_SOCKET, libc::SO_ATTACH_REUSEPORT_CBPF, filter)

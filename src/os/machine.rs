@@ -12,6 +12,23 @@ pub fn cpus() -> io::Result<Vec<usize>> {
     Ok((0..CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false)).collect())
 }
 
+/// The CPUs that the kernel runs, ascending: those on which packets come in, whoever may run there.
+pub fn online_cpus() -> io::Result<Vec<usize>> {
+    let text = fs::read_to_string("/sys/devices/system/cpu/online")?;
+    let list = cpu_list(&text).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a list of CPUs"))?;
+    Ok(list)
+}
+
+/// Parses a list as "0-3,8" (cpuset(7), "List format").
+fn cpu_list(text: &str) -> Option<Vec<usize>> {
+    let mut cpus = Vec::new();
+    for part in text.trim().split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        cpus.extend(first.parse::<usize>().ok()?..=last.parse::<usize>().ok()?);
+    }
+    Some(cpus)
+}
+
 /// Binds the calling thread to `cpus`; EINVAL when none of them exists.
 pub fn set_cpus(cpus: &[usize]) -> io::Result<()> {
     let mut set = CpuSet::new();
@@ -135,6 +152,14 @@ mod tests {
         let mut unlimited = list;
         unlimited[2].1 = "-1\n";
         assert_eq!(quota(&unlimited), None);
+    }
+
+    #[test]
+    fn the_cpus_of_this_process_are_among_those_online() {
+        assert_eq!(cpu_list("0-2,5,8-9\n"), Some(vec![0, 1, 2, 5, 8, 9]));
+        assert_eq!([cpu_list(""), cpu_list("0-x")], [None, None]);
+        let online = online_cpus().unwrap();
+        assert!(cpus().unwrap().iter().all(|cpu| online.contains(cpu)), "{online:?}");
     }
 
     #[test]

@@ -22,6 +22,7 @@
 //! Serving, draining, ending are the values of [`crate::event::Shutdown`]: No, Graceful, Fast. A child whose model has
 //! a life of its own (`Life::Own`: dispatchers, threads) passes the same states, moved by the same commands.
 
+mod affinity;
 pub mod event_loop;
 mod settings;
 mod signals;
@@ -33,7 +34,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use crate::conf::Conf;
+use crate::conf::{self, Conf};
 use crate::dispatch::{AcceptOptions, Engines, Hooks, Life, Listening, Loop, Model, ProcessContext, Seat};
 use crate::http::HttpConf;
 use crate::log::{self, Logs};
@@ -44,6 +45,7 @@ use crate::serve::EventDriver;
 use crate::shm::Tally;
 use crate::stream::Servers;
 use crate::tls::Endpoints;
+pub(crate) use affinity::WorkersByCpu;
 pub use settings::DIRECTIVES;
 use settings::{WORKER_CPU_AFFINITY, WORKER_RLIMIT_NOFILE, WORKER_SHUTDOWN_TIMEOUT};
 pub use trial::{Refused, try_to_begin};
@@ -173,6 +175,24 @@ fn event_driven(
     event_loop::run(&mut state, &mut *hooks, &mut signals);
     state.driver.close_all();
     Ok(())
+}
+
+/// The workers of each CPU that is there, by `worker_cpu_affinity`.
+pub(crate) fn workers_by_cpu(conf: &Conf, workers: u32) -> WorkersByCpu {
+    let online = machine::online_cpus().or_else(|_| machine::cpus()).unwrap_or_default();
+    conf.root.scope.get(&WORKER_CPU_AFFINITY).workers_by_cpu(&online, workers)
+}
+
+/// The warning that connections, which are steered by CPU, can't reach some of the workers; `None`: they reach all.
+pub(crate) fn warning_of_idle_workers(conf: &Conf, workers: u32) -> Option<conf::Error> {
+    let idle = workers_by_cpu(conf, workers).idle;
+    let span = conf.root.scope.span_of(&WORKER_CPU_AFFINITY)?;
+    let numbers: Vec<String> = idle.iter().map(u32::to_string).collect();
+    let (them, their) = if idle.len() == 1 { ("worker", "its") } else { ("workers", "their") };
+    let numbers = numbers.join(", ");
+    let message = format!("{them} {numbers} can get no TCP connection, none of {their} CPUs is there");
+    let help = "connections go to the workers of the CPU that takes them in (\"dispatch\"); workers count from 0";
+    (!idle.is_empty()).then(|| conf::Error::at(span, message).help(help))
 }
 
 /// Warns, as ngx_event_module_init does, that a worker will run out of descriptors before it runs out of slots.

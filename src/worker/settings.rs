@@ -1,25 +1,10 @@
 //! The directives of a worker's process.
 
-use crate::conf::{self, Args, Contexts, Entry, Setting};
-use crate::os::machine;
+use super::affinity::{Affinity, affinity};
+use crate::conf::{Contexts, Entry, Setting};
 
 /// The directives that a child reads when it starts.
 pub static DIRECTIVES: &[&dyn Entry] = &[&WORKER_CPU_AFFINITY, &WORKER_RLIMIT_NOFILE, &WORKER_SHUTDOWN_TIMEOUT];
-
-/// The bits of an affinity mask (CPU_SETSIZE).
-const CPUS_MAX: usize = 1024;
-
-/// The CPUs a worker runs on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Affinity {
-    /// The kernel decides.
-    #[default]
-    Free,
-    /// Each worker in turn has one of these CPUs, or of all CPUs when the list is empty.
-    Auto(Vec<usize>),
-    /// Each worker in turn has one of these sets of CPUs; workers beyond the list have the last.
-    Masks(Vec<Vec<usize>>),
-}
 
 pub(crate) static WORKER_CPU_AFFINITY: Setting<Affinity> = Setting::one("worker_cpu_affinity", affinity)
     .contexts(Contexts::MAIN)
@@ -44,49 +29,11 @@ pub(crate) static WORKER_SHUTDOWN_TIMEOUT: Setting<u64> =
          killed: then 0 stands for five minutes.",
     );
 
-/// Parses the masks (ngx_set_cpu_affinity).
-fn affinity(a: &mut Args) -> Result<Affinity, conf::Error> {
-    if a.str(0)? == "auto" {
-        if a.len() > 2 {
-            return Err(a.bad(2, "invalid number of arguments in \"worker_cpu_affinity\" directive"));
-        }
-        let mask = if a.len() == 2 { mask(a, 1)? } else { Vec::new() };
-        return Ok(Affinity::Auto(mask));
-    }
-    (0..a.len()).map(|i| mask(a, i)).collect::<Result<_, _>>().map(Affinity::Masks)
-}
-
-fn mask(a: &Args, i: usize) -> Result<Vec<usize>, conf::Error> {
-    let text = a.str(i)?;
-    if text.len() > CPUS_MAX {
-        return Err(a.bad(i, format!("\"worker_cpu_affinity\" supports up to {CPUS_MAX} CPUs only")));
-    }
-    if let Some(other) = text.chars().find(|c| !matches!(c, '0' | '1')) {
-        return Err(a.bad(i, format!("invalid character \"{other}\" in \"worker_cpu_affinity\"")));
-    }
-    Ok(text.bytes().rev().enumerate().filter(|(_, digit)| *digit == b'1').map(|(cpu, _)| cpu).collect())
-}
-
-impl Affinity {
-    /// The CPUs of worker `number`; `None`: any (ngx_get_cpu_affinity).
-    pub(crate) fn of_worker(&self, number: u32) -> Option<Vec<usize>> {
-        let number = number as usize;
-        match self {
-            Affinity::Free => None,
-            Affinity::Masks(masks) => masks.get(number).or(masks.last()).cloned(),
-            Affinity::Auto(cpus) => {
-                let all = if cpus.is_empty() { machine::cpus().ok()? } else { cpus.clone() };
-                let cpu = *all.get(number.checked_rem(all.len())?)?;
-                Some(vec![cpu])
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::conf::{Registry, parse};
+    use crate::os::machine;
 
     fn parsed(text: &str) -> Result<Affinity, String> {
         let registry = Registry::new(&[DIRECTIVES]);

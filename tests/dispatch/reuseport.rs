@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use drover::shm::Role;
+use drover::os::machine;
+use drover::shm::{Ledger, Role};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -173,4 +174,65 @@ fn a_killed_worker_s_queue_waits_for_its_successor() {
     for client in &mut clients {
         assert_eq!(client.response().map(|response| response.status).ok(), Some(200));
     }
+}
+
+/// A mask of `worker_cpu_affinity` that holds `cpu` alone.
+fn mask(cpu: usize) -> String {
+    format!("1{}", "0".repeat(cpu))
+}
+
+/// How many connections each of `workers` gets when a client on `cpu` opens 60.
+fn accepts_from(cpu: usize, server: &Server, ledger: &Ledger, workers: u32) -> Vec<u64> {
+    let accepts = |number| ledger.live().filter(|slot| slot.number() == number).map(|slot| slot.accepts.get()).sum();
+    let all = || (0..workers).map(accepts).collect::<Vec<u64>>();
+    let before = all();
+    std::thread::scope(|scope| {
+        let client = scope.spawn(|| {
+            // The loopback delivers a packet on the CPU that sends it.
+            machine::set_cpus(&[cpu]).expect("a CPU of this process");
+            for _ in 0..60 {
+                assert_eq!(server.connect().get("/index.html").status, 200);
+            }
+        });
+        client.join().expect("client");
+    });
+    all().iter().zip(before).map(|(now, before)| now - before).collect()
+}
+
+#[test]
+fn by_cpu_a_connection_goes_to_the_workers_of_its_cpu_and_to_all_of_these() {
+    let cpus = machine::cpus().expect("CPUs");
+    let (first, last) = (cpus[0], cpus[cpus.len() - 1]);
+    assert_ne!(first, last, "this test takes two CPUs");
+    let got = |accepts: Vec<u64>| accepts.iter().map(|count| *count > 0).collect::<Vec<bool>>();
+    // The last mask is for the rest.
+    let crossed = format!("worker_cpu_affinity {} {};", mask(last), mask(first));
+    for (workers, of_first) in [(2, vec![false, true]), (4, vec![false, true, true, true])] {
+        let conf = Conf::workers(workers).main(&crossed).dispatch("reuseport cpu");
+        let (server, ledger) = serve(conf, workers);
+        let of_last = of_first.iter().map(|is_of_first| !is_of_first).collect::<Vec<bool>>();
+        assert_eq!(got(accepts_from(first, &server, &ledger, workers as u32)), of_first, "{workers} workers");
+        assert_eq!(got(accepts_from(last, &server, &ledger, workers as u32)), of_last, "{workers} workers");
+    }
+    // Without affinity the workers belong to the CPUs that there are, in turn.
+    let workers = 2 * machine::online_cpus().expect("CPUs").len();
+    let (server, ledger) = serve(Conf::workers(workers).dispatch("reuseport cpu"), workers);
+    for cpu in [first, last] {
+        let accepts = accepts_from(cpu, &server, &ledger, workers as u32);
+        assert_eq!(accepts.iter().filter(|count| **count > 0).count(), 2, "CPU {cpu}: {accepts:?}");
+    }
+}
+
+#[test]
+fn a_reload_steers_by_the_affinity_of_the_new_conf() {
+    let cpus = machine::cpus().expect("CPUs");
+    let (first, last) = (cpus[0], cpus[cpus.len() - 1]);
+    let conf =
+        |masks: String| Conf::workers(2).main(&format!("worker_cpu_affinity {masks};")).dispatch("reuseport cpu");
+    let (server, ledger) = serve(conf(format!("{} {}", mask(first), mask(last))), 2);
+    assert_eq!(accepts_from(first, &server, &ledger, 2), [60, 0]);
+    server.rewrite_conf(conf(format!("{} {}", mask(last), mask(first))));
+    assert_eq!(server.send("reload").0, Some(0));
+    until_true("the old workers are gone", || ledger.live().count() == 2 && ledger.live().all(|s| s.generation() == 2));
+    assert_eq!(accepts_from(first, &server, &ledger, 2), [0, 60]);
 }

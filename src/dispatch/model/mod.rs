@@ -129,7 +129,8 @@ pub enum Sockets {
     /// Each has a socket of its own for each address (SO_REUSEPORT), and the kernel spreads connections over them by a
     /// hash.
     Own,
-    /// Each has a socket of its own, and the kernel chooses by the CPU that a connection comes in on.
+    /// Each has a socket of its own, and the kernel chooses by the CPU that a connection comes in on: one of the
+    /// processes that belong to the CPU (`worker::workers_by_cpu`).
     OwnByCpu,
 }
 

@@ -200,3 +200,30 @@ fn password_files_that_let_nobody_in_are_found() {
         assert_eq!(said(dir.path(), &in_server(&lines)), (true, Vec::new()), "{lines}");
     }
 }
+
+#[test]
+fn workers_that_steering_by_cpu_leaves_without_connections_are_found() {
+    let conf = |workers: u32, affinity: &str, dispatch: &str| {
+        format!(
+            "events {{ dispatch {dispatch}; }}\nhttp {{ server {{ listen 8097; }} }}\nworker_processes {workers};\n\
+             worker_cpu_affinity {affinity};\n"
+        )
+    };
+    // All CPUs that a machine may have are worker 0's, but for the highest one.
+    let all = "1".repeat(1023);
+    let beyond = format!("{all} 1{}", "0".repeat(1023));
+    let help = "connections go to the workers of the CPU that takes them in (\"dispatch\"); workers count from 0";
+    for (workers, who) in [
+        (2, "worker 1 can get no TCP connection, none of its"),
+        (4, "workers 1, 2, 3 can get no TCP connection, none of their"),
+    ] {
+        let sentence = format!("{who} CPUs is there in c.conf:4");
+        check("warn", &[(&conf(workers, &beyond, "reuseport cpu=1"), &sentence, "4:1", "worker_cpu_affinity", help)]);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    for (affinity, dispatch) in
+        [(&beyond[..], "reuseport"), (&beyond, "exclusive"), (&all, "reuseport cpu=1"), ("auto", "reuseport cpu=1")]
+    {
+        assert_eq!(said(dir.path(), &conf(4, affinity, dispatch)), (true, Vec::new()), "{affinity} {dispatch}");
+    }
+}

@@ -66,8 +66,8 @@ fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
 }
 
 fn live(mut context: ProcessContext, threads: usize, workers_waker: &Arc<EventFd>) -> Result<(), Failure> {
-    // An eventfd, a poller, which has three, and a connection.
-    let threads = context.affordable_threads(threads, 5);
+    // An eventfd, a poller and a connection.
+    let threads = context.affordable_threads(threads, 3);
     let group = ThreadGroup::new(threads)?;
     let sockets = std::mem::take(&mut context.listeners);
     let shortage = Arc::new(Shortage::of(format!("{threads} worker_threads")));

@@ -19,17 +19,18 @@ const VALUED: [(&str, &str); 6] = [
 ];
 
 /// The options without a value.
-const WORDS: [&str; 7] = ["default_server", "ssl", "bind", "reuseport", "deferred", "proxy_protocol", "multipath"];
+const WORDS: [&str; 8] =
+    ["default_server", "ssl", "bind", "reuseport", "deferred", "proxy_protocol", "multipath", "http2"];
 
 /// The words that `stream` does not know.
-const HTTP_WORDS: [&str; 2] = ["default_server", "ssl"];
+const HTTP_WORDS: [&str; 3] = ["default_server", "ssl", "http2"];
 
 /// The advice about `ssl` in `stream`.
 const PLAIN_STREAM: &str = "connections of \"stream\" are plain: let a proxy in front speak TLS";
 
 /// Options of nginx that drover lacks, and advice about each.
 const MISSING: [(&str, &str); 2] = [
-    ("quic", "drover does not speak HTTP/3 yet: leave \"quic\" out, clients use HTTP/1.1"),
+    ("quic", "drover does not speak HTTP/3 yet: leave \"quic\" out, clients use HTTP/2"),
     ("spdy", "clients have given SPDY up: leave \"spdy\" out"),
 ];
 
@@ -197,7 +198,6 @@ impl Listen {
                 // nginx's words (ngx_http_core_listen).
                 let advice = "use the \"http2\" directive instead";
                 let error = args.bad(i, format!("the \"listen ... http2\" directive is deprecated, {advice}"));
-                let error = error.help("drover does not speak HTTP/2 yet: clients use HTTP/1.1");
                 args.warnings.push(Warning { notice: false, error });
                 self.http2 = true;
             }
@@ -255,7 +255,7 @@ fn bad_address(args: &Args, text: &str, what: &str) -> Error {
     }
 }
 
-/// Names all options that drover lacks at once: a user who removes `ssl` must not meet `http2` next.
+/// Names all options that drover lacks at once: a user who removes `quic` must not meet `spdy` next.
 fn not_supported(args: &Args, i: usize) -> Error {
     let said = args.all().iter().skip(i);
     let helps: Vec<&str> =

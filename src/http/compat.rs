@@ -15,7 +15,8 @@ const GROWING: &str = "Tables grow as they must.";
 const GROWING_BUFFERS: &str = "Buffers grow as they must.";
 const NO_AIO: &str = "Files are sent from the page cache, without helper threads or asynchronous reads.";
 const ONE_WRITE: &str = "A response leaves in as few writes as its size allows.";
-const NO_HTTP2: &str = "Without HTTP/2 there is nothing to tune.";
+const NO_HTTP2: &str = "drover's HTTP/2 has nothing of the kind to tune; most of these are obsolete in nginx as well.";
+const NO_PUSH: &str = "Nothing is pushed; obsolete in nginx as well.";
 
 const FILES_ONLY: &str = "drover serves files and passes nothing on: put a proxy such as nginx or HAProxy in front \
     of both, or let drover have a name or port of its own.";
@@ -24,7 +25,7 @@ const NO_REWRITING: &str = "Files are sent as they are: do this when the site is
 const READ_ONLY: &str = "drover never changes files: upload by other means.";
 const GZIP_ONLY: &str = "responses are compressed as gzip only (\"gzip on\"): make .br or .zst files \
     when the site is built, and say \"brotli_static on\" or \"zstd_static on\".";
-const YET_HTTP2: &str = "drover does not speak HTTP/2 or HTTP/3 yet: leave it out; clients use HTTP/1.1.";
+const YET_HTTP3: &str = "drover does not speak HTTP/3 yet: leave it out; clients use HTTP/1.1 or HTTP/2.";
 const YET_GEOIP: &str = "drover does not read GeoIP databases: \"geo\" takes the nets themselves, from a file as well.";
 const YET_ACCESS: &str = "drover does not check this yet, and won't serve what it should guard: use \"allow\" and \
     \"deny\", or a proxy in front.";
@@ -140,10 +141,8 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     &Inert::new("open_file_cache_events", ALL, (1, 1), "Linux has no such events: nginx does not use it there either."),
     &Inert::family(
         &[
-            "http2_body_preread_size",
             "http2_idle_timeout",
             "http2_max_concurrent_pushes",
-            "http2_max_concurrent_streams",
             "http2_max_field_size",
             "http2_max_header_size",
             "http2_max_requests",
@@ -155,8 +154,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         (1, 1),
         NO_HTTP2,
     ),
-    &Inert::new("http2_chunk_size", ALL, (1, 1), NO_HTTP2),
-    &Inert::new("http2_recv_buffer_size", HTTP, (1, 1), NO_HTTP2),
+    &Inert::family(&["http2_push", "http2_push_preload"], ALL, (1, 1), NO_PUSH),
     &Refused::family(
         &["proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass", "mail"],
         FILES_ONLY,
@@ -234,12 +232,8 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         GZIP_ONLY,
     ),
     &Refused::new("ssl", "it stands in \"listen\" now: listen 443 ssl;").but("off"),
-    &Refused::family(
-        &["http2", "http2_push", "http2_push_preload", "http3", "http3_*", "quic_gso", "quic_retry"],
-        YET_HTTP2,
-    )
-    .but("off"),
-    &Refused::family(&["quic_*"], YET_HTTP2),
+    &Refused::family(&["http3", "http3_*", "quic_gso", "quic_retry"], YET_HTTP3).but("off"),
+    &Refused::family(&["quic_*"], YET_HTTP3),
     &Refused::family(&["geoip_*"], YET_GEOIP),
     &Refused::family(&["secure_link", "secure_link_*"], YET_ACCESS),
     &Refused::family(&["auth_request", "auth_jwt"], YET_ACCESS).but("off"),
@@ -272,14 +266,14 @@ mod tests {
 
     #[test]
     fn what_is_inert_is_checked_and_named_in_one_notice() {
-        let text = "pcre_jit on;\nhttp { types_hash_max_size 4096;\n types_hash_max_size 4096; http2_chunk_size 8k; }";
+        let text = "pcre_jit on;\nhttp { types_hash_max_size 4096;\n types_hash_max_size 4096; http2_pool_size 8k; }";
         let conf = conf::parse(&registry(), text).unwrap();
         let [warning] = &conf.warnings[..] else { panic!("{:?}", conf.warnings) };
         assert!(warning.notice);
         assert_eq!(
             warning.error.sentence(),
             "without effect here, and not needed: \"pcre_jit\" in conf:1, \"types_hash_max_size\" in conf:2, \
-             \"http2_chunk_size\" in conf:3"
+             \"http2_pool_size\" in conf:3"
         );
         let sentence = |text| conf::parse(&registry(), text).unwrap_err().sentence();
         assert_eq!(sentence("pcre_jit;"), "invalid number of arguments in \"pcre_jit\" directive in conf:1");
@@ -289,7 +283,7 @@ mod tests {
     #[test]
     fn values_count_and_not_names() {
         let text = "load_module x.so; http { ssi off; slice 0; upstream a { server b { } }\n proxy_set_header a b; \
-            sub_filter_once off; fastcgi_param a b if_not_empty; http2 off; }";
+            sub_filter_once off; fastcgi_param a b if_not_empty; http2_pool_size 8k; }";
         let registry = Registry::new(&[BLOCKS, DIRECTIVES, upstreams::DIRECTIVES]);
         let conf = conf::parse(&registry, text).unwrap();
         let [warning] = &conf.warnings[..] else { panic!("{:?}", conf.warnings) };
@@ -297,7 +291,7 @@ mod tests {
             warning.error.sentence(),
             "without effect here, and not needed: \"load_module\" in conf:1, \"ssi\" in conf:1, \"slice\" in conf:1, \
              \"upstream\" in conf:1, \"proxy_set_header\" in conf:2, \"sub_filter_once\" in conf:2, \
-             \"fastcgi_param\" in conf:2, \"http2\" in conf:2"
+             \"fastcgi_param\" in conf:2, \"http2_pool_size\" in conf:2"
         );
         let misspelled = conf::parse(&registry, "http { proxy_set_heder a b; }").unwrap_err();
         assert_eq!(misspelled.help_text(), Some("did you mean \"proxy_set_header\"?"));

@@ -2,7 +2,9 @@
 //!
 //! The way of a request through the rooms:
 //!
-//! 1. `message/request.rs` parses its bytes into a `message/head.rs`, with `request_line.rs`, `field.rs`, `host.rs`.
+//! 1. `message/request.rs` parses its bytes into a `message/head.rs`, with `request_line.rs`, `field.rs`, `host.rs`. In
+//!    HTTP/2 `h2/connection/mod.rs` takes frames apart, and `message/request_fields.rs` makes the same head of the
+//!    fields.
 //! 2. `phases/walk.rs` leads it from here on. The request itself is an `exchange/state.rs`; `exchange/cx.rs` has its
 //!    surroundings.
 //! 3. `phases/target.rs` finds its server (`site/bound.rs`) and normalises its path (`message/uri.rs`); the walk finds
@@ -59,9 +61,9 @@ use answer::{
     server_tokens, trailers, userid,
 };
 use exchange::{
-    Embedded, authorization, browser, charset_map, dates, disable_symlinks, file_lines, file_path, geo, keep_alive,
-    limits, lingering, map, media_type, open_file_cache, over_tls, proxied, referer, service_variables, split_clients,
-    variables,
+    Embedded, authorization, browser, charset_map, dates, disable_symlinks, file_lines, file_path, geo, http2,
+    keep_alive, limits, lingering, map, media_type, open_file_cache, over_tls, proxied, referer, service_variables,
+    split_clients, variables,
 };
 use phases::{
     access, auth_basic, autoindex, body_limit, clean_urls, empty_gif, error_page, gzip_static, header_lines, index,
@@ -124,6 +126,7 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     disable_symlinks::DIRECTIVES,
     open_file_cache::DIRECTIVES,
     header_lines::DIRECTIVES,
+    http2::DIRECTIVES,
     limit_rate::DIRECTIVES,
     body_limit::DIRECTIVES,
     log_format::DIRECTIVES,

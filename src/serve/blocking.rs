@@ -116,6 +116,7 @@ fn wait(engine: &Engine, conn: &Conn, need: Need, interrupts: &impl Interrupts, 
     let now = engine.clock.now_ms();
     let interest = match need {
         Need::Write => Interest::WRITE,
+        Need::Both => Interest::READ | Interest::WRITE,
         Need::Time => Interest::RDHUP,
         Need::Pause => Interest::empty(),
         _ => Interest::READ,

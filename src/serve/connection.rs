@@ -13,6 +13,9 @@
 //!                ▼                            ▼                   ▼
 //!              closed                       closed              closed
 //!
+//! A connection whose first bytes are the preface of HTTP/2 goes from Request to Http2, and from Handshake if ALPN has
+//! chosen it; its streams have exchanges of their own (`serve/http2.rs`). From there it goes to Linger or to the close.
+//!
 //! With `listen ... ssl` a state Handshake is in front of the first Request, with `proxy_protocol` a state ProxyHeader
 //! in front of both.
 //!
@@ -48,9 +51,11 @@
 //!
 //! Any state: `Engine::closing`, when a driver closes the connection for another client, or at the end of the process.
 
+use super::http2::Http2;
 use super::session::Session;
 use super::tls::{Sealed, Tls};
 use crate::http::exchange::{After, ConnInfo};
+use crate::http::h2::frame::Code;
 use crate::os::Socket;
 
 /// How long an idle client that must go may still send a request, ms. A client that has its answer and goes on asking
@@ -74,6 +79,8 @@ pub enum Need {
     Linger,
     /// Room in the kernel's buffer.
     Write,
+    /// Either.
+    Both,
     /// Its deadline, or the check of a password.
     Time,
     /// Its deadline: the answer is not to go out faster.
@@ -100,6 +107,8 @@ pub(super) enum State {
     Discard,
     /// The response is out, the write side shut; the client may still be sending.
     Linger { until_ms: u64 },
+    /// Speaking HTTP/2: its streams have states of their own.
+    Http2,
     /// A connection of `stream`.
     Stream(Phase),
 }
@@ -165,6 +174,7 @@ pub struct Conn {
     pub info: ConnInfo,
     pub(super) state: State,
     pub(super) session: Option<Box<Session>>,
+    pub(super) http2: Option<Box<Http2>>,
     /// When the wait for the client is over, ms of the loop's clock.
     pub deadline_ms: u64,
     /// Until when it is kept while it is idle, whatever comes, ms of the clock.
@@ -194,6 +204,7 @@ impl Conn {
             info,
             state,
             session: None,
+            http2: None,
             deadline_ms,
             keep_until_ms: 0,
             is_pipelining: false,
@@ -204,6 +215,10 @@ impl Conn {
 
     /// The password that a request waits for has been checked.
     pub(super) fn password_checked(&mut self, fits: bool) {
+        if let Some(http2) = &mut self.http2 {
+            http2.fits = Some(fits);
+            return;
+        }
         if let Some(session) = &mut self.session {
             session.fits = Some(fits);
         }
@@ -236,8 +251,13 @@ impl Conn {
     }
 
     /// A shutdown has begun: ends the wait for the next request by `until_ms`, ms of the clock, if it waits for one. A
-    /// client that has just come still gets its answer.
+    /// client that has just come still gets its answer; one of HTTP/2 is told at once, and not again.
     pub fn shorten_idle(&mut self, until_ms: u64) -> bool {
+        if let Some(http2) = &self.http2 {
+            let is_told = http2.framing.is_ending();
+            self.deadline_ms = if is_told { self.deadline_ms } else { 0 };
+            return !is_told;
+        }
         let is_idle = self.is_kept_alive();
         if is_idle {
             self.deadline_ms = self.deadline_ms.min(until_ms.max(self.keep_until_ms));
@@ -263,6 +283,15 @@ impl Conn {
     /// of it, which clients do not take for the end of an idle connection (`ab -k` gives up).
     pub(super) fn say_goodbye(&mut self) {
         // Best effort: the close follows.
+        if let Some(http2) = &mut self.http2 {
+            let (mut goaway, mut sealed) = (Vec::new(), Sealed::default());
+            http2.framing.end(Code::NoError, &mut goaway);
+            let is_sealed = self.tls.as_mut().map(|tls| tls.seal(&goaway, &mut sealed));
+            let _ = match is_sealed {
+                None => self.socket.send(&goaway, false),
+                Some(_) => self.socket.send(sealed.bytes(), false),
+            };
+        }
         let _ = self.shut_write();
     }
 

@@ -32,6 +32,7 @@ mod advance;
 mod close;
 mod exchange;
 mod handshake;
+mod http2;
 mod pace;
 mod proxy_header;
 mod stream;
@@ -51,6 +52,7 @@ use crate::event::{Clock, Shutdown, earlier};
 use crate::http::HttpConf;
 use crate::http::exchange::limits;
 use crate::http::exchange::{ConnInfo, Cx};
+use crate::http::message::request_fields::RequestFields;
 use crate::shm::Tally;
 use crate::stream::Servers;
 use crate::tls::Endpoints;
@@ -89,6 +91,8 @@ pub struct Engine {
     logs: AccessLogs,
     #[allow(clippy::vec_box, reason = "the boxes themselves move between the pool and the connections")]
     pool: Vec<Box<Session>>,
+    /// The fields of a request of HTTP/2 while they come in.
+    fields: RequestFields,
     accepted: u64,
     scratch: Scratch,
 }
@@ -120,6 +124,7 @@ impl Engine {
             hashes,
             logs,
             pool: Vec::new(),
+            fields: RequestFields::default(),
             accepted: 0,
             scratch: Scratch::default(),
         }

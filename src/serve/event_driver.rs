@@ -50,7 +50,7 @@ impl EventDriver {
         self.engine.is_full = self.table.is_full();
         let Some(watched) = self.table.get_mut(key) else { return };
         let mut need = self.engine.advance(&mut watched.conn, hung_up);
-        if need == Need::Write && !watched.writing {
+        if matches!(need, Need::Write | Need::Both) && !watched.writing {
             let interest = Interest::READ | Interest::WRITE | Interest::RDHUP | Interest::EDGE;
             match poller.modify(&watched.conn.socket, key, interest) {
                 Ok(()) => watched.writing = true,
@@ -72,7 +72,7 @@ impl EventDriver {
                 self.posted.push(key);
             }
             Need::Turn => {}
-            Need::Read | Need::Write | Need::Time | Need::Pause => {}
+            Need::Read | Need::Write | Need::Both | Need::Time | Need::Pause => {}
         }
         self.table.set_deadline(key, deadline);
     }

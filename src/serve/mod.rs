@@ -10,6 +10,7 @@ mod driver;
 mod engine;
 mod event_driver;
 mod file_cache;
+mod http2;
 mod keeper;
 mod lasting_files;
 mod listing;

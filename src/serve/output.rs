@@ -99,6 +99,11 @@ impl Output {
         self.sent == self.bytes.len() && self.files.is_empty() && self.coder.is_none() && self.sealed.is_empty()
     }
 
+    /// Whether records of TLS wait for room in the kernel's buffer.
+    pub(crate) fn holds_records(&self) -> bool {
+        !self.sealed.is_empty()
+    }
+
     /// Bytes sent so far: more than before when the client takes some.
     pub(crate) fn total(&self) -> u64 {
         self.total
@@ -210,6 +215,14 @@ impl Output {
         Ok(0)
     }
 
+    /// Gives back the memory of what has been sent, once it is much.
+    pub(crate) fn compact(&mut self) {
+        if self.sent >= UNSENT_MAX && self.files.is_empty() {
+            self.bytes.drain(..self.sent);
+            self.sent = 0;
+        }
+    }
+
     /// Sends what fits. To be called when the socket may be writable. Errors: of the socket; of kind `Other`, with a
     /// sentence: a file can't be read, or has become shorter than its response promises.
     pub(super) fn flush(&mut self, wire: Wire<'_>, options: SendOptions) -> io::Result<Flush> {
@@ -304,7 +317,7 @@ impl Output {
     }
 
     /// Takes the first `sent` unsent bytes off the queue, in the order of the stream.
-    fn advance(&mut self, mut sent: usize) {
+    pub(crate) fn advance(&mut self, mut sent: usize) {
         while let Some(slice) = self.files.front_mut() {
             let before = (slice.after - self.sent).min(sent);
             self.sent += before;
@@ -398,9 +411,10 @@ impl Output {
                     front.len()
                 }
                 _ => {
-                    let length = self.gather(plain, room)?;
+                    plain.clear();
+                    self.take(room, plain)?;
                     tls.seal(plain, sealed)?;
-                    taken += length;
+                    taken += plain.len();
                     continue;
                 }
             };
@@ -419,23 +433,23 @@ impl Output {
         }
     }
 
-    /// Takes the next bytes, `most` at most, out of wherever they lie. Returns how many.
-    fn gather(&mut self, plain: &mut Vec<u8>, most: usize) -> io::Result<usize> {
-        plain.clear();
-        while plain.len() < most && !self.is_all_taken() {
-            let before = plain.len();
+    /// Moves up to `most` bytes of what is queued, wherever they lie, to the end of `into`. Errors: those of `flush`.
+    pub(crate) fn take(&mut self, most: usize, into: &mut Vec<u8>) -> io::Result<()> {
+        let end = into.len() + most;
+        while into.len() < end && !self.is_all_taken() {
+            let before = into.len();
             match self.front_in_memory() {
-                Some(front) => plain.extend_from_slice(&front[..front.len().min(most - before)]),
+                Some(front) => into.extend_from_slice(&front[..front.len().min(end - before)]),
                 None => {
                     let Some(slice) = self.files.front() else { break };
-                    let length = (slice.end - slice.at).min((most - before) as u64) as usize;
-                    plain.resize(before + length, 0);
-                    slice.read(&mut plain[before..])?;
+                    let length = (slice.end - slice.at).min((end - before) as u64) as usize;
+                    into.resize(before + length, 0);
+                    slice.read(&mut into[before..])?;
                 }
             }
-            self.advance(plain.len() - before);
+            self.advance(into.len() - before);
         }
-        Ok(plain.len())
+        Ok(())
     }
 }
 

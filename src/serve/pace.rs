@@ -37,6 +37,11 @@ impl Pace {
         self.paused_until_ms.is_some()
     }
 
+    /// The end of the pause under way, ms of the clock.
+    pub(super) fn paused_until(&self) -> Option<u64> {
+        self.paused_until_ms
+    }
+
     /// Bytes sent that count.
     fn counted(&self) -> i64 {
         self.sent.saturating_sub(signed(self.rate.after))

@@ -114,6 +114,7 @@ impl SharedDriver {
             Need::Close => return self.close(engine, key, conn),
             Need::Read | Need::Idle | Need::Linger => Interest::READ | Interest::RDHUP,
             Need::Write => Interest::WRITE,
+            Need::Both => Interest::READ | Interest::WRITE | Interest::RDHUP,
             Need::Time => Interest::RDHUP,
             Need::Pause => Interest::empty(),
             // A writable socket is ready at once, but behind the events that wait already.

@@ -169,7 +169,8 @@ impl<T: Record> Table<T> {
         count
     }
 
-    /// A graceful shutdown begins: kept-alive connections are given `LULL_MS` for another request.
+    /// A graceful shutdown begins: kept-alive connections are given `LULL_MS` for another request,
+    /// those of HTTP/2 are told.
     pub(crate) fn drain(&mut self, now_ms: u64) {
         for key in self.keys() {
             if let Some(conn) = self.slots.get_mut(key).and_then(Record::conn)

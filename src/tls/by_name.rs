@@ -3,12 +3,11 @@
 
 use super::certificate;
 use super::key::Passwords;
-use super::server_config::{ServerRules, Stapled};
+use super::server_config::{Configs, ServerRules, Stapled};
 use super::settings::{Cache, Named};
 use crate::conf;
-use rustls::ServerConfig;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A file name with places for the server's name.
@@ -61,7 +60,7 @@ pub(super) struct ByName {
 }
 
 struct Kept {
-    config: Arc<ServerConfig>,
+    configs: Configs,
     read: Instant,
     used: Instant,
 }
@@ -79,7 +78,7 @@ impl ByName {
     }
 
     /// The settings for a client that names this server; `None` names none. Error: a sentence for the error log.
-    pub(super) fn config(&self, name: Option<&str>, rules: &ServerRules) -> Result<Arc<ServerConfig>, String> {
+    pub(super) fn configs(&self, name: Option<&str>, rules: &ServerRules) -> Result<Configs, String> {
         let name = name.unwrap_or_default().to_ascii_lowercase();
         if !is_plain(&name) {
             return Err(format!("the name \"{}\" of a client is in no file's name", name.escape_default()));
@@ -90,23 +89,23 @@ impl ByName {
             && now.duration_since(entry.read) < Duration::from_secs(self.limits.valid_s)
         {
             entry.used = now;
-            return Ok(entry.config.clone());
+            return Ok(entry.configs.clone());
         }
-        let config = Arc::new(self.load(&name, rules)?);
+        let configs = self.load(&name, rules)?;
         if self.limits.max > 0 {
             self.make_room(&mut kept, now);
-            kept.insert(name, Kept { config: config.clone(), read: now, used: now });
+            kept.insert(name, Kept { configs: configs.clone(), read: now, used: now });
         }
-        Ok(config)
+        Ok(configs)
     }
 
-    fn load(&self, name: &str, rules: &ServerRules) -> Result<ServerConfig, String> {
+    fn load(&self, name: &str, rules: &ServerRules) -> Result<Configs, String> {
         let load = |(certificate, key): &(Pattern, Pattern)| {
             let pair = certificate::load(&certificate.named(name), &key.named(name), &self.passwords);
             pair.map(Stapled::new).map_err(|error| error.sentence)
         };
         let pairs = self.pairs.iter().map(load).collect::<Result<_, _>>()?;
-        rules.config(pairs).map_err(|error| error.to_string())
+        rules.configs(pairs).map_err(|error| error.to_string())
     }
 
     /// Drops those that nobody has asked for, and the one that was used least recently when there are too many.

@@ -3,7 +3,7 @@
 use super::by_name::ByName;
 use super::certificate::{self, Remark};
 use super::key::Passwords;
-use super::server_config::{ServerRules, Stapled};
+use super::server_config::{Configs, ServerRules, Stapled};
 use super::session_cache::{SESSION_CACHE, Store, Zone};
 use super::settings::{self, Named};
 use super::tickets::{self, SharedKeys};
@@ -55,7 +55,7 @@ pub struct Endpoint {
 #[derive(Debug)]
 enum Certificates {
     /// Read when the conf was.
-    Fixed(Arc<ServerConfig>),
+    Fixed(Configs),
     ByName(ByName),
     /// `ssl_reject_handshake on`.
     Rejected,
@@ -153,8 +153,8 @@ impl Endpoints {
             (_, Some(by_name), _) => Certificates::ByName(by_name),
             (_, None, Some(pairs)) => {
                 let span = scope.span_of(&settings::CERTIFICATE).unwrap_or(Span::NOWHERE);
-                let made = rules.config(pairs).map_err(|error| conf::Error::at(span, error.to_string()))?;
-                Certificates::Fixed(Arc::new(made))
+                let made = rules.configs(pairs).map_err(|error| conf::Error::at(span, error.to_string()))?;
+                Certificates::Fixed(made)
             }
         };
         self.add_remarks(remarks);
@@ -268,10 +268,13 @@ impl Endpoint {
     ///
     /// # Errors
     /// The handshake has to end.
-    pub fn config(&self, name: Option<&str>) -> Result<Arc<ServerConfig>, Refused> {
+    pub fn config(&self, name: Option<&str>, speaks_http2: bool) -> Result<Arc<ServerConfig>, Refused> {
         match &self.certificates {
-            Certificates::Fixed(config) => Ok(config.clone()),
-            Certificates::ByName(by_name) => by_name.config(name, &self.rules).map_err(Refused::Certificate),
+            Certificates::Fixed(configs) => Ok(configs.get(speaks_http2)),
+            Certificates::ByName(by_name) => {
+                let configs = by_name.configs(name, &self.rules).map_err(Refused::Certificate)?;
+                Ok(configs.get(speaks_http2))
+            }
             Certificates::Rejected => Err(Refused::Rejected),
         }
     }

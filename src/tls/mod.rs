@@ -29,6 +29,7 @@ mod watch;
 mod x509;
 
 pub use endpoints::{Endpoint, Endpoints, Refused};
+pub use server_config::HTTP2;
 pub use watch::{Stamps, Watch};
 
 /// The directives of this layer.

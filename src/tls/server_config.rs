@@ -25,14 +25,24 @@ pub(super) struct ServerRules {
 }
 
 /// The protocols that ALPN may choose (NGX_HTTP_ALPN_PROTOS).
-const PROTOCOLS: [&[u8]; 3] = [b"http/1.1", b"http/1.0", b"http/0.9"];
+const PROTOCOLS: [&[u8]; 4] = [HTTP2, b"http/1.1", b"http/1.0", b"http/0.9"];
+
+/// The protocol that ALPN may choose where the conf says so (NGX_HTTP_V2_ALPN_PROTO).
+pub const HTTP2: &[u8] = b"h2";
 
 /// Bytes of a record's head, which rustls counts as a part of the fragment.
 const RECORD_HEAD: usize = 5;
 
 impl ServerRules {
     /// The settings of rustls with these certificates.
-    pub(super) fn config(&self, certificates: Vec<Stapled>) -> Result<ServerConfig, Error> {
+    pub(super) fn configs(&self, certificates: Vec<Stapled>) -> Result<Configs, Error> {
+        let with_http2 = self.config(certificates)?;
+        let mut http1 = with_http2.clone();
+        http1.alpn_protocols.retain(|name| name != HTTP2);
+        Ok(Configs { http1: Arc::new(http1), with_http2: Arc::new(with_http2) })
+    }
+
+    fn config(&self, certificates: Vec<Stapled>) -> Result<ServerConfig, Error> {
         let builder =
             ServerConfig::builder_with_provider(self.provider.clone()).with_protocol_versions(&self.versions)?;
         let builder = match &self.asking {
@@ -51,6 +61,20 @@ impl ServerRules {
             (None, None) => config.send_tls13_tickets = 0,
         }
         Ok(config)
+    }
+}
+
+/// The settings of rustls for the clients of a server.
+#[derive(Debug, Clone)]
+pub(super) struct Configs {
+    http1: Arc<ServerConfig>,
+    with_http2: Arc<ServerConfig>,
+}
+
+impl Configs {
+    /// The settings for an address where HTTP/2 is spoken, or is not.
+    pub(super) fn get(&self, speaks_http2: bool) -> Arc<ServerConfig> {
+        if speaks_http2 { self.with_http2.clone() } else { self.http1.clone() }
     }
 }
 

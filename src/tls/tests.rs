@@ -78,10 +78,10 @@ fn a_pair_makes_an_endpoint_and_no_pair_makes_none() {
     let files = Files::new();
     files.pair("a", 2050);
     let endpoints = files.build(A).unwrap();
-    assert!(endpoints.of_server(0).unwrap().config(None).is_ok());
+    assert!(endpoints.of_server(0).unwrap().config(None, false).is_ok());
     assert!(!endpoints.is_empty() && endpoints.of_server(1).is_none());
     assert!(files.build("ssl_certificate_key %/none;").unwrap().is_empty());
-    assert!(files.build("ssl_reject_handshake on;").unwrap().of_server(0).unwrap().config(None).is_err());
+    assert!(files.build("ssl_reject_handshake on;").unwrap().of_server(0).unwrap().config(None, false).is_err());
     let data = |name: &str| fs::read_to_string(files.path().join(name)).unwrap();
     let inline = format!("ssl_certificate \"data:{}\"; ssl_certificate_key \"data:{}\";", data("a.pem"), data("a.key"));
     assert!(!files.build(&inline).unwrap().is_empty());

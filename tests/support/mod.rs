@@ -11,6 +11,7 @@
 //! | `conf` | the configuration: words, mistakes and their messages, compared with `nginx -t` |
 //! | `differential` | HTTP: the same bytes to nginx and to drover, the same answers |
 //! | `serving` | HTTP where nginx is no oracle: load, slow and hostile clients, logs, system calls per request |
+//! | `http2` | HTTP/2: frames beside nginx, limits, fairness, real clients |
 //! | `stream` | `echo_upper` and `json_rpc` |
 //! | `models` | the promises that every dispatch model keeps, one body of cases for all of them |
 //! | `dispatch` | the mechanisms of the models with an event loop: who watches, who is woken, how evenly, leases |
@@ -29,6 +30,7 @@ pub mod client;
 pub mod conf;
 pub mod ended;
 pub mod fairness;
+pub mod h2;
 pub mod proc;
 pub mod seccomp;
 pub mod server;

@@ -5,6 +5,7 @@ mod support;
 
 mod clients;
 mod handshakes;
+mod http2;
 mod names;
 mod plain;
 mod renewal;

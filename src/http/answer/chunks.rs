@@ -18,6 +18,10 @@ pub static CHUNKED_TRANSFER_ENCODING: Setting<bool> =
 /// Decides how the client finds the end of the body.
 pub(super) fn frame(ex: &mut Exchange, cx: &Cx, fields: &mut Fields) {
     let status = ex.response.status;
+    // In HTTP/2 the stream ends, and trailers take nothing from the length.
+    if ex.is_http2() {
+        return;
+    }
     let has_trailers = trailers::are_expected(ex, cx);
     if fields.content_length.is_some() && !has_trailers || matches!(status, ..200 | 204 | 304) || ex.is_head(cx) {
         return;

@@ -55,7 +55,9 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &mut 
     if fields.is_chunked {
         put!(out, b"\r\nTransfer-Encoding: chunked");
     }
-    if ex.fate.keep_alive {
+    if ex.is_http2() {
+        // RFC 9113, 8.2.2: there are no fields about the connection.
+    } else if ex.fate.keep_alive {
         put!(out, b"\r\nConnection: keep-alive");
         if let Some(seconds) = scope.get(&keep_alive::KEEPALIVE_TIMEOUT).header_s {
             put!(out, b"\r\nKeep-Alive: timeout=", number.format(seconds).as_bytes());

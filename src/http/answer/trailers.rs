@@ -68,5 +68,17 @@ pub(super) fn put(ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
     }
 }
 
+impl Exchange {
+    /// Whether fields follow the body of the response in HTTP/2, which need no chunks.
+    pub fn has_trailers(&self, cx: &Cx) -> bool {
+        are_expected(self, cx) && !self.is_head(cx) && !matches!(self.response.status, ..200 | 204 | 304)
+    }
+
+    /// Appends the trailers, line by line.
+    pub fn put_trailers(&self, cx: &Cx, out: &mut Vec<u8>) {
+        put(self, cx, out);
+    }
+}
+
 /// The directives of this module: `add_trailer` and `add_trailer_inherit`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&ADD_TRAILER, &ADD_TRAILER_INHERIT];

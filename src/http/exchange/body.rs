@@ -20,8 +20,11 @@ impl Exchange {
         }
         let reader = RequestBody::new(self.head.framing, max);
         self.body.reader = reader.inspect_err(|_| error_lines::body_too_large(self, cx))?;
-        let ahead = cx.input.get(self.account.head_len..).unwrap_or_default();
-        self.body.ahead = self.discard(cx, ahead)?;
+        // In HTTP/2 the framing takes the body.
+        if !self.is_http2() {
+            let ahead = cx.input.get(self.account.head_len..).unwrap_or_default();
+            self.body.ahead = self.discard(cx, ahead)?;
+        }
         Ok(())
     }
 

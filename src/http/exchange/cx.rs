@@ -307,7 +307,7 @@ impl Exchange {
 impl Cx<'_> {
     /// The server whose settings hold before a request names one: the one named in the client's hello, else the
     /// default one.
-    pub(in crate::http) fn first_server(&self) -> usize {
+    pub fn first_server(&self) -> usize {
         let default = self.conf.default_server(self.conn.bound);
         self.tls().and_then(|tls| tls.server).unwrap_or(default)
     }

@@ -193,6 +193,15 @@ pub fn field_ignored(ex: &Exchange, cx: &Cx, line: Span) {
     log::info!(at: Here { ex, cx, doing }, "client sent invalid header line: {}", Quoted(line.of(cx.input)));
 }
 
+/// The request is for a server that does not speak HTTP/2.
+pub fn misdirected(ex: &Exchange, cx: &Cx) {
+    let doing = " while processing HTTP/2 connection".trim_start().to_owned();
+    log::info!(
+        at: Here { ex, cx, doing },
+        "client attempted to request the server name for which the negotiated protocol is disabled"
+    );
+}
+
 /// The request's method is one that no conf can allow.
 pub fn method_refused(ex: &Exchange, cx: &Cx) {
     let doing = Phase::Headers.to_string();

@@ -98,7 +98,7 @@ pub(in crate::http) fn check(ex: &mut Exchange, cx: &Cx) {
     }
 }
 
-fn is_kept(scope: &Scope, cx: &Cx) -> bool {
+pub(super) fn is_kept(scope: &Scope, cx: &Cx) -> bool {
     scope.get(&KEEPALIVE_TIMEOUT).idle_ms > 0
         && u64::from(cx.conn.requests) < *scope.get(&KEEPALIVE_REQUESTS)
         && cx.clock.now_ms().saturating_sub(cx.conn.opened_ms) <= *scope.get(&KEEPALIVE_TIME)

@@ -22,6 +22,7 @@ pub mod file_path;
 mod file_rules;
 mod flow;
 pub mod geo;
+pub mod http2;
 pub mod keep_alive;
 pub mod limits;
 pub mod lingering;

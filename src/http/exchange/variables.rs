@@ -329,7 +329,16 @@ pub static VARIABLES: &[Embedded] = &[
     Embedded::client("document_uri", "same as $uri", |ex, _, out| put(out, Some(&ex.target.uri))),
     Embedded::client("host", "host of the target, else of Host, else the server's name", host),
     Embedded::ours("hostname", "name of the machine", |_, cx, out| put(out, Some(cx.conf.hostname.as_bytes()))),
-    Embedded::ours("http2", "empty: there is no HTTP/2", |_, _, _| true),
+    Embedded::ours("http2", "in HTTP/2 \"h2\" over TLS and \"h2c\" in clear, else empty", |ex, cx, out| {
+        put(
+            out,
+            Some(match (ex.is_http2(), cx.tls()) {
+                (true, Some(_)) => b"h2",
+                (true, None) => b"h2c",
+                (false, _) => b"",
+            }),
+        )
+    }),
     Embedded::client("fastcgi_script_name", "same as $uri", |ex, _, out| put(out, Some(&ex.target.uri))),
     Embedded::ours("is_request_port", "\":\" if there is a $request_port, else empty", |ex, _, out| {
         put(out, Some(if ex.head.port.is_some() { b":" } else { b"" }))
@@ -400,7 +409,7 @@ pub static VARIABLES: &[Embedded] = &[
     Embedded::ours("server_port", "the port the client connected to", |_, cx, out| {
         cx.conf.bound_addr(cx.conn.bound).port().is_some_and(|port| number(out, port.into()))
     }),
-    Embedded::client("server_protocol", "HTTP/1.0 or HTTP/1.1", |ex, cx, out| {
+    Embedded::client("server_protocol", "HTTP/1.0, HTTP/1.1 or HTTP/2.0", |ex, cx, out| {
         put(out, Some(ex.head.version_text.of(cx.input)))
     }),
     Embedded::ours("status", "status of the response", |ex, _, out| {

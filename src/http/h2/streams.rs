@@ -6,14 +6,15 @@
 //!                   ▼         END_STREAM of the client
 //!   idle ───────▶ open ─────────────────────────────────▶ half-closed (remote)
 //!                   │                                              │
-//!                   │ answered: END_STREAM, RST_STREAM(NO_ERROR)   │ answered: END_STREAM
+//!                   │ answered: END_STREAM                         │ answered: END_STREAM
 //!                   │ RST_STREAM of either                         │ RST_STREAM of either
 //!                   ▼                                              ▼
 //!                 closed ◀─────────────────────────────────────────┘
 //! ```
 //!
 //! Open streams stand in a list, by their ids. Of closed ones the last are known, to tell frames that were on their way
-//! from frames that should not be.
+//! from frames that should not be. Of a stream that is answered before its request is whole the rest is dropped as it
+//! comes, up to a bound, since clients take a reset for a failure (curl 7.88: error 92).
 
 use super::window::{RecvWindow, SendWindow};
 use std::collections::VecDeque;
@@ -45,16 +46,39 @@ pub(super) enum Closed {
     ByUs,
 }
 
+/// Requests at a time whose rest is dropped.
+const RESTS: usize = 8;
+
+/// Bytes that are dropped of one.
+const REST_MAX: usize = 1 << 20;
+
+/// The rest of a request that has been answered.
+#[derive(Debug)]
+pub(super) struct Rest {
+    id: u32,
+    pub(super) window: RecvWindow,
+    left: usize,
+}
+
+impl Rest {
+    /// Drops bytes; `false`: these were enough.
+    pub(super) fn drop(&mut self, bytes: usize) -> bool {
+        self.left = self.left.saturating_sub(bytes);
+        self.left > 0
+    }
+}
+
 /// All open streams, by their ids, and the ends of the last closed ones.
 #[derive(Debug)]
 pub(super) struct Streams<S> {
     open: Vec<Stream<S>>,
     closed: VecDeque<(u32, Closed)>,
+    rests: VecDeque<Rest>,
 }
 
 impl<S> Default for Streams<S> {
     fn default() -> Self {
-        Streams { open: Vec::new(), closed: VecDeque::new() }
+        Streams { open: Vec::new(), closed: VecDeque::new(), rests: VecDeque::new() }
     }
 }
 
@@ -100,6 +124,26 @@ impl<S> Streams<S> {
         Some(stream)
     }
 
+    /// Takes a stream out that is answered before its request is whole. Returns a stream to reset, where there are too
+    /// many of that kind.
+    pub(super) fn close_early(&mut self, at: usize) -> (Option<Stream<S>>, Option<u32>) {
+        let stream = self.close(at, Closed::ByUs);
+        let rest = stream.as_ref().map(|stream| Rest { id: stream.id, window: stream.recv_window, left: REST_MAX });
+        self.rests.extend(rest);
+        let oldest = if self.rests.len() > RESTS { self.rests.pop_front() } else { None };
+        (stream, oldest.map(|rest| rest.id))
+    }
+
+    /// The rest of a request that is being dropped.
+    pub(super) fn rest_of(&mut self, id: u32) -> Option<&mut Rest> {
+        self.rests.iter_mut().find(|rest| rest.id == id)
+    }
+
+    /// No more is to come of the rest of a request.
+    pub(super) fn end_rest(&mut self, id: u32) {
+        self.rests.retain(|rest| rest.id != id);
+    }
+
     pub(super) fn remember(&mut self, id: u32, how: Closed) {
         if self.closed.len() == REMEMBERED {
             self.closed.pop_front();
@@ -123,5 +167,6 @@ impl<S> Streams<S> {
         self.open = Vec::new();
         self.closed.retain(|(_, how)| *how == Closed::ByUs);
         self.closed.shrink_to_fit();
+        self.rests.shrink_to_fit();
     }
 }

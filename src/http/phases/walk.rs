@@ -125,28 +125,45 @@ impl Exchange {
             }
             Ok(Parse::Complete(len)) => {
                 self.account.head_len = len;
-                let flow = match understand(self, cx) {
-                    Ok(_) if over_tls::is_misdirected(self, cx) => self.misdirect(cx),
-                    // Whatever the conf says (nginx: ngx_http_process_request_header).
-                    Ok(_) if matches!(self.head.method, Method::Trace | Method::Connect) => {
-                        error_lines::method_refused(self, cx);
-                        Flow::Answer(self.response.refuse_method())
-                    }
-                    Ok(_) if let Some(status) = over_tls::refused(self, cx) => {
-                        self.give_up();
-                        Flow::Answer(Answer::Error(status))
-                    }
-                    Ok(true) => {
-                        realip::find(self, cx);
-                        begin(self, cx)
-                    }
-                    Ok(false) => Flow::Answer(Answer::Error(500)),
-                    Err(reject) => return self.reject(cx, out, reject),
-                };
-                walk(self, cx, out, flow)
+                self.enter(cx, out)
             }
             Err(reject) => self.reject(cx, out, reject),
         }
+    }
+
+    /// Walks a request whose head came in frames of HTTP/2: well-formed, or not.
+    pub fn framed(&mut self, cx: &Cx, out: &mut Vec<u8>, result: Result<(), Reject>) -> Action {
+        match result {
+            Ok(()) => self.enter(cx, out),
+            Err(reject) => self.reject(cx, out, reject),
+        }
+    }
+
+    /// Walks a request whose head is whole.
+    fn enter(&mut self, cx: &Cx, out: &mut Vec<u8>) -> Action {
+        let flow = match understand(self, cx) {
+            Ok(_) if self.is_http2() && !self.may_speak_http2(cx) => {
+                error_lines::misdirected(self, cx);
+                Flow::Answer(Answer::Error(421))
+            }
+            Ok(_) if over_tls::is_misdirected(self, cx) => self.misdirect(cx),
+            // Whatever the conf says (nginx: ngx_http_process_request_header).
+            Ok(_) if matches!(self.head.method, Method::Trace | Method::Connect) => {
+                error_lines::method_refused(self, cx);
+                Flow::Answer(self.response.refuse_method())
+            }
+            Ok(_) if let Some(status) = over_tls::refused(self, cx) => {
+                self.give_up();
+                Flow::Answer(Answer::Error(status))
+            }
+            Ok(true) => {
+                realip::find(self, cx);
+                begin(self, cx)
+            }
+            Ok(false) => Flow::Answer(Answer::Error(500)),
+            Err(reject) => return self.reject(cx, out, reject),
+        };
+        walk(self, cx, out, flow)
     }
 
     /// Reports what is at the path of [`Action::Open`] or [`Action::Stat`], or the `errno` of the failure.

@@ -238,6 +238,11 @@ impl HttpBlock {
         &self.servers
     }
 
+    /// Whether a `listen` of the address says that its clients may speak HTTP/2.
+    pub fn listens_http2(&self, bound: usize) -> bool {
+        self.bounds[bound].protocols.has(Asked::HTTP2)
+    }
+
     /// The server of a listen address that answers when the host names none.
     pub fn default_server(&self, bound: usize) -> usize {
         self.bounds[bound].default

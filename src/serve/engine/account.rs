@@ -28,7 +28,7 @@ impl Engine {
         }
     }
 
-    fn count_times(&self, session: &mut Session) {
+    pub(super) fn count_times(&self, session: &mut Session) {
         let Unmeasured { count, since_ns } = std::mem::take(&mut session.unmeasured);
         self.tally.count_request_time(self.clock.since_ns(since_ns), count);
     }
@@ -47,6 +47,7 @@ impl Engine {
         }
         let stage = match (need, conn.state) {
             (Need::Idle | Need::Linger | Need::Close, _) | (_, State::ProxyHeader | State::Handshake) => Stage::Waiting,
+            (_, State::Http2) if conn.http2.as_ref().is_none_or(|http2| http2.is_idle()) => Stage::Waiting,
             (_, State::Request | State::Stream(_)) if session.is_blank() => Stage::Waiting,
             (_, State::Request | State::Stream(_)) if session.out.is_empty() => Stage::Reading,
             _ => Stage::Writing,

@@ -1,5 +1,6 @@
 //! The edges between the states of an HTTP connection, see the drawing in [`crate::serve::connection`].
 
+use super::http2::Beginning;
 use super::{BATCH_MAX, Engine};
 use crate::http::exchange::keep_alive::{KEEPALIVE_MIN_TIMEOUT, KEEPALIVE_TIMEOUT};
 use crate::http::exchange::limits;
@@ -51,6 +52,7 @@ impl Engine {
                 State::Wait { until_ms } => self.on_wait(conn, session, until_ms, hung_up),
                 State::Flush(after) => self.on_flush(conn, session, after),
                 State::Discard => self.on_discard(conn, session, hung_up),
+                State::Http2 => self.on_http2(conn, session, hung_up),
                 State::Linger { until_ms } => {
                     Some(self.on_linger(conn, session, until_ms, self.timeout(conn, &LINGERING_TIMEOUT)))
                 }
@@ -64,7 +66,12 @@ impl Engine {
 
     /// Answers the requests that are there, then reads on. `None`: the state has changed, or more has come.
     fn on_request(&mut self, conn: &mut Conn, session: &mut Session, hung_up: bool) -> Option<Need> {
-        if session.start < session.input.len() {
+        let beginning = if conn.is_new() { self.beginning(conn, session) } else { Beginning::Http1 };
+        if beginning == Beginning::Http2 {
+            self.begin_http2(conn);
+            return None;
+        }
+        if session.start < session.input.len() && beginning == Beginning::Http1 {
             match self.exchange(conn, session) {
                 Ok(Some(After::KeepAlive))
                     if session.out.has_room(BATCH_MAX) && session.has_pipelined() && session.pace.is_none() =>

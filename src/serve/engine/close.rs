@@ -110,6 +110,10 @@ impl Engine {
     /// The deadline of the connection has passed. Returns what there is to do still: to close, or to go on, because the
     /// client only seems idle.
     pub fn timed_out(&mut self, conn: &mut Conn) -> Need {
+        // Its next turn finds out which of its deadlines it is.
+        if conn.state == State::Http2 {
+            return Need::Turn;
+        }
         let is_unfinished = match conn.state {
             // A close would take from an idle client what is on its way, or the answer to a request that is there.
             _ if conn.session.is_none() => self.check_delivery(conn) || conn.socket.has_input(),
@@ -167,7 +171,7 @@ impl Engine {
     }
 
     /// Makes the close that follows a time-out a reset, where the conf says so (`reset_timedout_connection`).
-    fn set_timeout_reset(&self, conn: &Conn) {
+    pub(super) fn set_timeout_reset(&self, conn: &Conn) {
         if *self.site.location(conn.location as usize).scope.get(&limits::RESET_TIMEDOUT_CONNECTION) {
             // Best effort: without the RST the connection closes in the usual way.
             let _ = conn.socket.set_linger_reset();
@@ -194,6 +198,7 @@ impl Engine {
 
     /// Counts and logs what the connection leaves unfinished. To be called before its close, whatever it was doing.
     pub fn closing(&mut self, conn: &mut Conn) {
+        self.http2_closing(conn);
         let Some(mut session) = conn.session.take() else {
             conn.end_tls();
             return self.publish(conn, Stage::Waiting);

@@ -114,7 +114,7 @@ impl Engine {
     }
 
     /// Asks the kernel about the connection, if the conf shows what it says.
-    fn look_at_tcp(&self, conn: &mut Conn) {
+    pub(super) fn look_at_tcp(&self, conn: &mut Conn) {
         if self.site.wants_tcp_info() {
             let numbers =
                 |info: libc::tcp_info| [info.tcpi_rtt, info.tcpi_rttvar, info.tcpi_snd_cwnd, info.tcpi_rcv_space];

@@ -11,7 +11,7 @@ use crate::serve::session::{Read, Session};
 use crate::serve::tls::Tls;
 use crate::shm::HandshakeEnd;
 use crate::tls::hello::{self, Hello, Parse};
-use crate::tls::{Endpoint, Refused};
+use crate::tls::{Endpoint, HTTP2, Refused};
 use rustls::{Error, HandshakeKind, ProtocolVersion, ServerConfig};
 use std::sync::Arc;
 
@@ -121,7 +121,8 @@ impl Engine {
         };
         tls.record_size = endpoint.buffer_size();
         let cx = cx!(self, conn, &[]);
-        match endpoint.config(name.as_deref()) {
+        let speaks_http2 = self.site.speaks_http2(conn.info.bound, named.unwrap_or(default));
+        match endpoint.config(name.as_deref(), speaks_http2) {
             Ok(config) => begin(tls, config, &cx),
             Err(Refused::Rejected) => {
                 error_lines::secure::handshake_rejected(&cx);
@@ -146,7 +147,7 @@ impl Engine {
         }
     }
 
-    /// To `Request`, with what the handshake has settled.
+    /// To `Request`, or to `Http2`, with what the handshake has settled.
     fn finish_handshake(&mut self, conn: &mut Conn) {
         conn.state = State::Request;
         let Some(tls) = conn.tls.as_deref().and_then(Tls::session) else { return };
@@ -175,6 +176,9 @@ impl Engine {
         conn.info.transport = Transport::Tls(Arc::new(secure));
         conn.location = self.site.server(server).own as u32;
         self.tally.count_handshake(is_12, is_reused);
+        if conn.alpn() == Some(HTTP2) {
+            self.begin_http2(conn);
+        }
     }
 
     /// The settings that the handshake was made with.

@@ -137,7 +137,7 @@ fn check_in_server(cases: &[(&str, &str, u32, &str, &str)]) {
 
 #[test]
 fn options_of_listen_are_told_what_they_should_be() {
-    const HTTP3: &str = "drover does not speak HTTP/3 yet: leave \"quic\" out, clients use HTTP/1.1";
+    const HTTP3: &str = "drover does not speak HTTP/3 yet: leave \"quic\" out, clients use HTTP/2";
     const SPDY: &str = "clients have given SPDY up: leave \"spdy\" out";
     let invalid = |text: &str| format!("invalid parameter \"{text}\"");
     for (option, help) in [

@@ -105,15 +105,15 @@ impl<S> Connection<S> {
         Ok(if ends { Sent::Last(len) } else { Sent::Data(len) })
     }
 
-    /// Closes the stream at `place`, whose answer is whole. A client that has not sent its whole request need not (RFC
-    /// 9113, section 8.1).
+    /// Closes the stream at `place`, whose answer is whole. What the client has yet to send of its request is dropped.
     pub fn close(&mut self, place: usize, out: &mut Vec<u8>) -> Option<S> {
-        let has_ended = self.at(place)?.has_ended;
-        let stream = self.streams.close(place, if has_ended { Closed::ByClient } else { Closed::ByUs })?;
-        if !has_ended {
-            frame::put_reset(out, stream.id, Code::NoError);
+        if self.at(place)?.has_ended {
+            return Some(self.streams.close(place, Closed::ByClient)?.data);
         }
-        Some(stream.data)
+        let (stream, oldest) = self.streams.close_early(place);
+        // The rest need not be sent (RFC 9113, section 8.1).
+        oldest.into_iter().for_each(|oldest| frame::put_reset(out, oldest, Code::NoError));
+        stream.map(|stream| stream.data)
     }
 
     /// Resets the stream at `place`: there is no answer, or no more of it.

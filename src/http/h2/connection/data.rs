@@ -3,7 +3,7 @@
 use super::headers::without_padding;
 use super::{Connection, Event};
 use crate::http::h2::fault::{Counted, Fault};
-use crate::http::h2::frame::{self, Head, Kind};
+use crate::http::h2::frame::{self, Code, Head, Kind};
 use crate::http::h2::streams::Closed;
 
 impl<S> Connection<S> {
@@ -26,6 +26,9 @@ impl<S> Connection<S> {
             self.guard.count(Counted::EmptyData)?;
         }
         let Some(stream) = self.streams.find(id).and_then(|at| self.streams.get_mut(at)) else {
+            if self.streams.rest_of(id).is_some() {
+                return self.drop_rest(id, head.len, ends, out);
+            }
             return match self.streams.end_of(id) {
                 // The frame was on its way.
                 Some(Closed::ByUs) => self.guard.count(Counted::Ignored).map(|()| Event::Nothing),
@@ -53,5 +56,24 @@ impl<S> Connection<S> {
             frame::put_window_update(out, id, by);
         }
         Ok(Event::Body { stream: id, bytes: head.len as u64 })
+    }
+
+    /// Drops DATA of a request that has been answered. A client that has much more to send is told to stop.
+    fn drop_rest(&mut self, id: u32, bytes: usize, ends: bool, out: &mut Vec<u8>) -> Result<Event<S>, Fault> {
+        let Some(rest) = self.streams.rest_of(id) else { return Ok(Event::Nothing) };
+        if !rest.window.take(bytes) {
+            self.streams.end_rest(id);
+            return self.fail_stream(id, Fault::StreamWindow(id), out);
+        }
+        let goes_on = rest.drop(bytes);
+        if ends || !goes_on {
+            self.streams.end_rest(id);
+        } else if let Some(by) = rest.window.give_back() {
+            frame::put_window_update(out, id, by);
+        }
+        if !ends && !goes_on {
+            frame::put_reset(out, id, Code::NoError);
+        }
+        Ok(Event::Nothing)
     }
 }

@@ -1,0 +1,132 @@
+//! The exchanges of the streams: each has a session of its own, for which the same actions are carried out as for a
+//! connection of HTTP/1.
+
+use super::QUEUE_MAX;
+use crate::http::exchange::Cx;
+use crate::http::h2::connection::Request;
+use crate::http::h2::frame::Code;
+use crate::serve::connection::{Conn, State};
+use crate::serve::engine::Engine;
+use crate::serve::http2::{Http2, Step, Stream};
+use crate::serve::output::Output;
+use crate::serve::session::Session;
+
+impl Engine {
+    /// Takes on a request, whose head is in the fields of the engine.
+    pub(super) fn take_request(&mut self, conn: &mut Conn, http2: &mut Http2, request: &Request) {
+        http2.requests += 1;
+        conn.info.requests = http2.requests;
+        let mut session = self.pool.pop().unwrap_or_default();
+        self.start(&mut session);
+        std::mem::swap(&mut session.input, &mut self.fields.text);
+        session.ex.set_head(&mut self.fields.head, request.len);
+        let length = session.ex.content_length().filter(|_| request.result.is_ok());
+        let stream = Stream {
+            session,
+            step: Step::Start { result: request.result },
+            number: http2.requests,
+            has_trailers: false,
+            stalled_since_ms: None,
+        };
+        http2.framing.open(request, length, stream);
+    }
+
+    /// Goes on with the exchanges that need not wait.
+    pub(super) fn run_streams(&mut self, conn: &mut Conn, http2: &mut Http2, out: &mut Output) {
+        let now = self.clock.now_ms();
+        if let Some(fits) = http2.fits.take()
+            && let Some(id) = http2.checking.take()
+            && let Some(place) = http2.framing.place_of(id)
+        {
+            self.go_on(conn, http2, place, Some(fits), out);
+        }
+        let mut place = 0;
+        while http2.checking.is_none() && out.unsent() < QUEUE_MAX {
+            let Some(stream) = http2.framing.at(place) else { return };
+            let is_due = match stream.data.step {
+                Step::Start { .. } => true,
+                Step::Wait { until_ms } => until_ms <= now,
+                Step::Check | Step::Send => false,
+            };
+            // A stream that is closed leaves its place to the next.
+            if !is_due || !self.go_on(conn, http2, place, None, out) {
+                place += 1;
+            }
+        }
+    }
+
+    /// Goes on with the exchange of the stream at `place`. Returns whether the stream is closed.
+    fn go_on(
+        &mut self,
+        conn: &mut Conn,
+        http2: &mut Http2,
+        place: usize,
+        fits: Option<bool>,
+        out: &mut Output,
+    ) -> bool {
+        let Some(stream) = http2.framing.at_mut(place) else { return false };
+        let (id, stream) = (stream.id, &mut stream.data);
+        conn.info.requests = stream.number;
+        let Session { input, ex, out: answer, .. } = &mut *stream.session;
+        self.look_at_tcp(conn);
+        let cx = cx!(self, conn, &input[..]);
+        let action = match (stream.step, fits) {
+            (Step::Start { result }, _) => ex.framed(&cx, &mut answer.bytes, result),
+            (_, Some(fits)) => ex.checked(&cx, fits, &mut answer.bytes),
+            _ => ex.resume(&cx, &mut answer.bytes),
+        };
+        let carried_out = self.carry_out(conn, &mut stream.session, action);
+        match (carried_out, std::mem::replace(&mut conn.state, State::Http2)) {
+            (Ok(Some(_)), _) => self.queue_head(conn, http2, place, out),
+            (Ok(None), State::Wait { until_ms: Some(until_ms) }) => {
+                stream.step = Step::Wait { until_ms };
+                false
+            }
+            (Ok(None), _) => {
+                stream.step = Step::Check;
+                http2.checking = Some(id);
+                false
+            }
+            (Err(()), _) => {
+                // `return 444`, with nginx's code.
+                match http2.framing.reset(place, Code::ProtocolError, &mut out.bytes) {
+                    Some(stream) if stream.session.ex.status() != 0 => self.finish_stream(conn, stream),
+                    Some(stream) => self.recycle(stream.session),
+                    None => {}
+                }
+                true
+            }
+        }
+    }
+
+    /// Counts and logs an exchange of which no more is sent than what is out.
+    pub(super) fn drop_stream(&mut self, conn: &mut Conn, mut stream: Stream) {
+        conn.info.requests = stream.number;
+        let Session { input, ex, .. } = &mut *stream.session;
+        match stream.step {
+            Step::Send => ex.cut_short(0),
+            _ => ex.leave(&cx!(self, conn, &input[..])),
+        }
+        self.finish_stream(conn, stream);
+    }
+
+    /// Counts and logs an exchange that is over.
+    pub(super) fn finish_stream(&mut self, conn: &mut Conn, mut stream: Stream) {
+        conn.info.requests = stream.number;
+        self.finish(conn, &mut stream.session);
+        if stream.session.unmeasured.count > 0 {
+            self.count_times(&mut stream.session);
+        }
+        self.recycle(stream.session);
+    }
+
+    /// Counts and logs the exchanges whose answers are out.
+    pub(super) fn finish_queued(&mut self, conn: &mut Conn, http2: &mut Http2) {
+        while let Some((end, _)) = http2.queued.front()
+            && *end <= http2.taken
+            && let Some((_, stream)) = http2.queued.pop_front()
+        {
+            self.finish_stream(conn, stream);
+        }
+    }
+}

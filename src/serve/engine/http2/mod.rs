@@ -1,0 +1,226 @@
+//! Connections of HTTP/2: frames in, exchanges, frames out.
+//!
+//! A turn takes the frames that are there, goes on with the exchanges of the streams, lets each stream with an answer
+//! send a frame at a time, and sends what is queued. The connection waits for all of its streams at once: for bytes,
+//! for room in the kernel's buffer, for the first of their deadlines.
+
+mod answers;
+mod exchanges;
+mod wait;
+
+use super::Engine;
+use crate::http::exchange::{Cx, http2 as lines};
+use crate::http::h2::connection::Event;
+use crate::http::h2::fault::Fault;
+use crate::http::h2::frame::{Code, PREFACE};
+use crate::serve::connection::{Conn, Need, State};
+use crate::serve::http2::Http2;
+use crate::serve::output::Flush;
+use crate::serve::session::{Read, Session};
+use crate::serve::tls::Wire;
+use std::io;
+
+/// Frames are made, and taken, while so many bytes wait to be sent.
+const QUEUE_MAX: u64 = 64 << 10;
+
+/// Bytes that one connection may send in one turn (nginx: sendfile_max_chunk, 2m).
+const TURN_MAX: u64 = 2 << 20;
+
+/// How long the client has to answer the first GOAWAY before the second follows, ms.
+const DRAIN_MS: u64 = 1000;
+
+/// The beginning of a connection that may speak HTTP/2.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Beginning {
+    Http1,
+    /// The bytes are a part of the preface.
+    Unclear,
+    Http2,
+}
+
+impl Engine {
+    /// Tells by the first bytes of a connection what it speaks (nginx: ngx_http_wait_request_handler).
+    pub(super) fn beginning(&self, conn: &Conn, session: &Session) -> Beginning {
+        let unread = session.unread();
+        if unread.first() != PREFACE.first() {
+            return Beginning::Http1;
+        }
+        let (there, bound) = (unread.len().min(PREFACE.len()), conn.info.bound);
+        // Within TLS it is ALPN that tells.
+        let may_be = unread[..there] == PREFACE[..there]
+            && !self.site.is_tls(bound)
+            && self.site.speaks_http2(bound, self.site.default_server(bound));
+        if !may_be {
+            return Beginning::Http1;
+        }
+        if there == PREFACE.len() { Beginning::Http2 } else { Beginning::Unclear }
+    }
+
+    /// To `Http2`.
+    pub(super) fn begin_http2(&self, conn: &mut Conn) {
+        conn.state = State::Http2;
+        let server = cx!(self, conn, &[]).first_server();
+        conn.http2 = Some(Box::new(Http2::new(self.site.http2_options(server))));
+    }
+
+    pub(super) fn on_http2(&mut self, conn: &mut Conn, session: &mut Session, hung_up: bool) -> Option<Need> {
+        let Some(mut http2) = conn.http2.take() else { return Some(Need::Close) };
+        let need = self.advance_http2(conn, &mut http2, session, hung_up);
+        conn.info.requests = http2.requests;
+        conn.http2 = Some(http2);
+        need
+    }
+
+    fn advance_http2(
+        &mut self,
+        conn: &mut Conn,
+        http2: &mut Http2,
+        session: &mut Session,
+        hung_up: bool,
+    ) -> Option<Need> {
+        let (most, mut read, mut sent) = (self.site.http2_reads(cx!(self, conn, &[]).first_server()), 0, 0);
+        loop {
+            if let Err(fault) = self.take_frames(conn, http2, session) {
+                // Requests in front of it are answered, as far as nothing has to be waited for: nginx looks at each
+                // frame before it reads the next.
+                self.run_streams(conn, http2, &mut session.out);
+                self.pump(conn, http2, &mut session.out);
+                self.fail_http2(conn, http2, session, fault);
+            }
+            self.run_streams(conn, http2, &mut session.out);
+            self.end_http2(http2, session);
+            let is_cut = self.pump(conn, http2, &mut session.out);
+            let (before, queued) = (session.out.total(), session.out.unsent());
+            let options = self.send_options(conn);
+            let flushed = match session.out.flush(wire!(self, conn), options) {
+                Ok(flushed) => flushed,
+                Err(error) => return Some(self.http2_broken(conn, http2, &error)),
+            };
+            if session.out.total() > before {
+                http2.stalled_since_ms = None;
+                sent += session.out.total() - before;
+            }
+            http2.taken += queued - session.out.unsent();
+            if !session.out.holds_records() {
+                self.finish_queued(conn, http2);
+            }
+            if sent >= TURN_MAX || flushed == Flush::Yield {
+                return Some(Need::Turn);
+            }
+            // While much goes out, others may be asked for.
+            let goes_on = is_cut && flushed == Flush::Done;
+            session.has_read_all &= !goes_on;
+            if http2.is_closing && session.out.is_empty() {
+                return self.close(conn, session, true);
+            }
+            if http2.is_closing || session.out.unsent() >= QUEUE_MAX {
+                return self.wait_http2(conn, http2, session);
+            }
+            if read >= most {
+                return Some(Need::Turn);
+            }
+            let there = session.unread().len();
+            match session.read(wire!(self, conn), hung_up) {
+                Read::More => read += session.unread().len() - there,
+                Read::Nothing if goes_on => {}
+                Read::Nothing => return self.wait_http2(conn, http2, session),
+                Read::NextTurn => return Some(Need::Turn),
+                Read::End => return Some(self.http2_left(conn, http2)),
+                Read::Broken(error) => return Some(self.http2_broken(conn, http2, &error)),
+            }
+        }
+    }
+
+    /// Takes the frames that are there, while the client takes what they are answered with.
+    fn take_frames(&mut self, conn: &mut Conn, http2: &mut Http2, session: &mut Session) -> Result<(), Fault> {
+        let limits = self.site.head_limits(cx!(self, conn, &[]).first_server());
+        while !http2.is_closing && session.out.unsent() < QUEUE_MAX {
+            let input = session.input.get(session.start..).unwrap_or_default();
+            let received = http2.framing.receive(input, &mut self.fields, &limits, &mut session.out.bytes)?;
+            let Some((taken, event)) = received else { return Ok(()) };
+            session.start += taken;
+            http2.idle_since_ms = None;
+            if !http2.framing.is_within_block() {
+                http2.partial_since_ms = None;
+            }
+            match event {
+                Event::Nothing => {}
+                Event::Request(request) => self.take_request(conn, http2, &request),
+                Event::Body { stream, bytes } => {
+                    let place = http2.framing.place_of(stream);
+                    if let Some(stream) = place.and_then(|place| http2.framing.at_mut(place)) {
+                        stream.data.session.ex.add_body(bytes);
+                    }
+                }
+                Event::Reset(stream, _) => self.drop_stream(conn, stream),
+                Event::Failed(stream, fault) => {
+                    lines::client_fault(&cx!(self, conn, &[]), fault);
+                    stream.into_iter().for_each(|stream| self.drop_stream(conn, stream));
+                }
+                Event::DrainSeen => http2.drain_until_ms = Some(self.clock.now_ms()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the GOAWAYs that are due.
+    fn end_http2(&self, http2: &mut Http2, session: &mut Session) {
+        let (now, out) = (self.clock.now_ms(), &mut session.out.bytes);
+        if self.shutdown.has_begun() && !http2.framing.is_ending() {
+            http2.framing.begin_end(out);
+            http2.drain_until_ms = Some(now + DRAIN_MS);
+        }
+        let is_drained = http2.drain_until_ms.is_some_and(|until| until <= now);
+        // A client that has one answer to come gets the GOAWAY behind it: some take it for the end of that answer.
+        let is_last = http2.is_last && http2.framing.len() != 1;
+        if (is_drained || is_last) && !http2.framing.has_ended() {
+            http2.framing.end(Code::NoError, out);
+        }
+    }
+
+    /// Tells the client of its fault, and ends the connection.
+    fn fail_http2(&mut self, conn: &mut Conn, http2: &mut Http2, session: &mut Session, fault: Fault) {
+        lines::client_fault(&cx!(self, conn, &[]), fault);
+        http2.framing.fail(fault, &mut session.out.bytes);
+        self.stop_http2(conn, http2, session);
+    }
+
+    /// No stream goes on, and nothing more is read: what is queued goes out.
+    fn stop_http2(&mut self, conn: &mut Conn, http2: &mut Http2, session: &mut Session) {
+        http2.is_closing = true;
+        let open: Vec<_> = http2.framing.close_all().collect();
+        open.into_iter().for_each(|stream| self.drop_stream(conn, stream));
+        session.start = session.input.len();
+    }
+
+    /// The client has closed.
+    fn http2_left(&mut self, conn: &mut Conn, http2: &mut Http2) -> Need {
+        conn.silence();
+        if !http2.is_idle() {
+            lines::client_closed(&cx!(self, conn, &[]));
+        }
+        self.drop_streams(conn, http2);
+        Need::Close
+    }
+
+    fn http2_broken(&mut self, conn: &mut Conn, http2: &mut Http2, error: &io::Error) -> Need {
+        conn.silence();
+        lines::connection_broken(&cx!(self, conn, &[]), error);
+        self.drop_streams(conn, http2);
+        Need::Close
+    }
+
+    /// Counts and logs the answers that are not out whole.
+    fn drop_streams(&mut self, conn: &mut Conn, http2: &mut Http2) {
+        let streams: Vec<_> =
+            http2.framing.close_all().chain(http2.queued.drain(..).map(|(_, stream)| stream)).collect();
+        streams.into_iter().for_each(|stream| self.drop_stream(conn, stream));
+    }
+
+    /// The connection is closed, whatever it was doing.
+    pub(super) fn http2_closing(&mut self, conn: &mut Conn) {
+        if let Some(mut http2) = conn.http2.take() {
+            self.drop_streams(conn, &mut http2);
+        }
+    }
+}

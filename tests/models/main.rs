@@ -12,6 +12,7 @@ mod crowd;
 mod death;
 mod endings;
 mod guarded;
+mod http2;
 mod limits;
 mod load;
 mod mechanism;
@@ -39,10 +40,15 @@ const CASES: &[Case] = &[
     ("slow_hash", guarded::slow_hash),
     ("syslog", shared::syslog),
     ("connection_counts", shared::connection_counts),
+    ("http2", http2::http2),
+    ("http2_reload", http2::http2_reload),
+    ("http2_kill", http2::http2_kill),
+    ("http2_overload", http2::http2_overload),
     ("streams", serving::streams),
     ("proxy_header", proxied::proxy_header),
     ("secure", secure::secure),
     ("secure_reload", secure::secure_reload),
+    ("secure_http2", secure::secure_http2),
     ("secure_silence", secure::secure_silence),
     ("secure_sessions", secure::secure_sessions),
     ("request_limits", clients::request_limits),

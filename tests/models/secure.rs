@@ -4,11 +4,14 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 
 use drover::dispatch::ModelKind;
+use drover::http::h2::frame::MAX_31;
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::room;
 use crate::service::{Service, Want};
 use crate::support::client::Client;
+use crate::support::h2::{H2, get, request};
 use crate::support::tls::{Authority, Wish};
 use crate::support::until_true;
 
@@ -26,7 +29,7 @@ impl Secure {
         authority.sign(&["localhost"]).write_to(pki.path(), "a");
         let dir = pki.path().display();
         let want = want.http(&format!(
-            "server {{ listen 127.0.0.2:%port% ssl; root %root%; ssl_certificate {dir}/a.crt; \
+            "server {{ listen 127.0.0.2:%port% ssl; http2 on; root %root%; ssl_certificate {dir}/a.crt; \
              ssl_certificate_key {dir}/a.key; location /n/ {{ return 200 $request_uri; }} \
              location /gz/ {{ alias %root%/; gzip on; gzip_types text/plain; }} }}"
         ));
@@ -105,6 +108,36 @@ pub fn secure_reload(kind: &'static ModelKind) {
     assert_eq!(next.get("/").text(), "hello");
     assert_eq!(service.sums().tls_resumed, resumed + 1, "the keys of tickets are those of before");
     drop((client, begun, next));
+    service.wait_until_settled();
+    secure.service.end();
+}
+
+/// Streams beside each other over TLS, of which a reload loses none.
+pub fn secure_http2(kind: &'static ModelKind) {
+    let secure = Secure::start(Want::of(kind).workers(2));
+    let service = &secure.service;
+    service.file("large.txt", vec![b'x'; 300_000]);
+    let connect = || H2::secure(secure.addr(), &secure.wish);
+    let (mut held, mut idle) = (connect(), connect());
+    held.stop_behind_the_first_window(1, "/large.txt");
+    let streams: Vec<u32> = (0..50).map(|n| 2 * n + 1).collect();
+    idle.send(streams.iter().flat_map(|id| request(*id, &get(&format!("/n/{id}")))).collect::<Vec<_>>());
+    streams.iter().for_each(|id| assert_eq!(idle.answer(*id).text(), format!("/n/{id}")));
+    service.signal(Signal::SIGHUP);
+    while held.goaways.is_empty() {
+        held.frame().expect("the first GOAWAY");
+    }
+    held.ask(3, &get("/n/late"));
+    held.go_on(1);
+    assert_eq!(held.answer(3).text(), "/n/late");
+    assert_eq!(held.answer(1).body.len(), 300_000);
+    held.until_closed();
+    assert_eq!(held.goaways, [(MAX_31, 0), (3, 0)]);
+    idle.until_closed();
+    assert_eq!(idle.goaways, [(MAX_31, 0), (99, 0)]);
+    let mut next = connect();
+    assert_eq!(next.get(1, "/large.txt").body.len(), 300_000);
+    drop((held, idle, next));
     service.wait_until_settled();
     secure.service.end();
 }

@@ -74,6 +74,18 @@ fn a_navigation_gets_the_application_and_an_asset_never_does() {
 }
 
 #[test]
+fn an_asset_is_known_by_drover_s_table_where_the_conf_has_a_poorer_one() {
+    let conf = "spa_fallback /index.html; types { text/html html page; text/css css; }";
+    let server = started(conf, &["index.html"]);
+    for name in ["app.mjs", "a.TTF", "site.webmanifest", "a.opus", "x.glb", "a.ktx2", "a.riv", "a.css", "a.js.map"] {
+        assert_eq!(said(&server, &format!("GET /assets/{name}"), "Accept: */*\r\n"), "404", "{name}");
+    }
+    for name in ["a.page", "john.doe", "v1.2", "a.htm"] {
+        assert_eq!(said(&server, &format!("GET /{name}"), "Accept: */*\r\n"), "index.html", "{name}");
+    }
+}
+
+#[test]
 fn pages_have_addresses_without_their_extension() {
     let conf = "clean_urls on; absolute_redirect off; error_page 404 /404.html; location /old/ { clean_urls off; } \
                 location /tried/ { try_files $uri $uri/ =404; } location = /secret.html { return 403; } \

@@ -104,6 +104,11 @@ pub(in crate::http) fn known<'a>(ex: &Exchange, cx: &Cx<'a>) -> Option<&'a str> 
     ex.location_of(cx).scope.get(&TYPES).get(&ex.target.uri)
 }
 
+/// The same, or else what drover's own table has for it.
+pub(in crate::http) fn known_anywhere<'a>(ex: &Exchange, cx: &Cx<'a>) -> Option<&'a str> {
+    known(ex, cx).or_else(|| built_in().get(&ex.target.uri).copied())
+}
+
 /// The directives of this module: `types` and `default_type`.
 pub static DIRECTIVES: &[&dyn conf::Entry] = &[&TYPES, &DEFAULT_TYPE];
 

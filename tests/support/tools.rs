@@ -75,3 +75,13 @@ pub fn wrk(args: &[&str]) -> Load {
     let failed = trouble.map(after).sum::<u64>();
     Load { complete, failed, keep_alive: 0, report }
 }
+
+/// The document of a page in Chromium after its scripts have run for some virtual seconds.
+#[track_caller]
+pub fn chromium(args: &[&str], url: &str) -> String {
+    let profile = tempfile::tempdir().expect("a temporary directory");
+    let profile = format!("--user-data-dir={}", profile.path().display());
+    let alone = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"];
+    let quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--virtual-time-budget=5000"];
+    run("chromium", &[&quiet[..], &alone, args, &[&profile, "--dump-dom", url]].concat())
+}

@@ -104,6 +104,51 @@ fn nghttp_and_h2load_get_all() {
     site.end();
 }
 
+/// A page of 200 assets, which counts those that have arrived.
+fn page_of_assets() -> (String, Vec<(String, String)>) {
+    let mut page =
+        "<!doctype html><meta charset=utf-8><title>assets</title><script>var scripts = 0</script>".to_owned();
+    let mut assets = Vec::new();
+    for n in 0..200 {
+        let (name, tag, content) = match n % 4 {
+            0 => (format!("{n}.js"), format!("<script src={n}.js></script>"), "scripts += 1;".to_owned()),
+            1 => (
+                format!("{n}.css"),
+                format!("<link rel=stylesheet href={n}.css>"),
+                format!("#box {{ --{n}: \"{}\" }}", "x".repeat(n * 100)),
+            ),
+            _ => (
+                format!("{n}.svg"),
+                format!("<img src={n}.svg>"),
+                format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{n}\" height=\"1\"/>"),
+            ),
+        };
+        page += &tag;
+        assets.push((name, content));
+    }
+    page += "<p id=box><script>onload = () => { box.textContent = scripts + ' scripts, ' + \
+             document.styleSheets.length + ' sheets, ' + [...document.images].filter(i => i.naturalWidth > 1).length \
+             + ' images' }</script>";
+    (page, assets)
+}
+
+#[test]
+fn chromium_loads_a_page_with_200_assets_over_one_connection() {
+    let format = "log_format own '$connection $http2 $status $uri';";
+    let site = site(conf().http(format).server("access_log %dir%/own.log own;"));
+    let (page, assets) = page_of_assets();
+    assets.iter().for_each(|(name, content)| _ = site.file(name, content));
+    site.file("page.html", page);
+    let dom = tools::chromium(&["--ignore-certificate-errors"], &url(&site, "/page.html"));
+    assert!(dom.contains("50 scripts, 50 sheets, 100 images"), "{dom}");
+    let log = site.read("own.log");
+    let of_page: Vec<&str> = log.lines().filter(|line| !line.ends_with("favicon.ico")).collect();
+    assert_eq!(of_page.len(), 201, "{log}");
+    let first = of_page[0].split(' ').next().unwrap_or_default();
+    assert!(of_page.iter().all(|line| line.starts_with(&format!("{first} h2 200 /"))), "{log}");
+    site.end();
+}
+
 #[test]
 fn logs_count_what_is_within_tls() {
     let format = "log_format own '$request|$status|$body_bytes_sent|$bytes_sent|$request_completion';";

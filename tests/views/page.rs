@@ -1,22 +1,8 @@
 //! The status page, in a browser.
 
-use std::process::Command;
-
 use crate::support::server::Server;
 use crate::support::tools;
 use crate::{ledger, viewed};
-
-/// The page's document after its script has run for some virtual seconds.
-fn dump(url: &str) -> String {
-    let profile = tempfile::tempdir().expect("a temporary directory");
-    let mut command = Command::new(tools::find("chromium"));
-    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]);
-    command.args(["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
-    command.arg(format!("--user-data-dir={}", profile.path().display()));
-    let output = command.args(["--virtual-time-budget=5000", "--dump-dom", url]).output().expect("run chromium");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
 
 /// The text of the element with this id, up to the next tag.
 fn text<'a>(dom: &'a str, id: &str) -> &'a str {
@@ -32,7 +18,7 @@ fn the_page_has_a_row_for_every_worker_and_asks_nobody_else() {
     let run = tools::ab(&["-n100", "-c4", &server.url("/index.html")]);
     assert_eq!(run.failed, 0, "{}", run.report);
     let workers = server.wait_for_workers(3);
-    let dom = dump(&server.url("/status"));
+    let dom = tools::chromium(&[], &server.url("/status"));
     assert_eq!((text(&dom, "model"), text(&dom, "state")), ("accept_mutex", "live"), "{dom}");
     for worker in &workers {
         assert!(dom.contains(&format!("data-pid=\"{worker}\"")), "a row for {worker} in {dom}");

@@ -18,10 +18,10 @@ pub(crate) fn workers() -> clap::builder::RangedI64ValueParser<u32> {
 /// The arguments of every command that measures.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Common {
-    /// CPUs of the servers, e.g. 0,1 [default: all but the last]
+    /// CPUs to pin the servers to, e.g. 0,1 [default: all but the last, or as `--place` says]
     #[arg(long, value_delimiter = ',')]
     pub cpus: Vec<usize>,
-    /// CPUs of the clients [default: the last]
+    /// CPUs to pin the clients to [default: the last, or as `--place` says]
     #[arg(long, value_delimiter = ',')]
     pub client_cpus: Vec<usize>,
     /// Seed of everything random

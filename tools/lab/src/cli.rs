@@ -21,7 +21,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Measures models against each other. Without arguments: accept_mutex on against off, in under two minutes.
+    /// Measures models against each other. Without arguments: accept_mutex on against off, as this machine has it, in
+    /// two minutes
     Compare(compare::CompareArgs),
     /// Stops, kills or slows a process of the server, and counts what clients lose
     Fault(fault::FaultArgs),
@@ -65,7 +66,6 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Drover { args } => Ok(code(drover::cli::run(args))),
         Command::Report { results, out } => {
             let results = Results::read(&results)?;
-            std::fs::create_dir_all(&out)?;
             report::write(&results, &out)?;
             report::print(&report::table(&results))?;
             Ok(ExitCode::SUCCESS)

@@ -6,6 +6,8 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
+use crate::server;
+
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Environment {
     pub kernel: String,
@@ -66,6 +68,9 @@ fn versions(drover: Option<&Path>) -> Vec<(String, String)> {
     for (program, flag) in [("nginx", "-v"), ("h2o", "-v"), ("ab", "-V"), ("wrk", "-v")] {
         let Some(path) = crate::process::find(program) else { continue };
         versions.push((program.to_owned(), version_line(&path, &[flag])));
+    }
+    if let Some(path) = server::built_nginx() {
+        versions.push((server::BUILT_NGINX.to_owned(), version_line(&path, &["-v"])));
     }
     versions
 }

@@ -144,7 +144,7 @@ fn what_is_no_ledger_is_explained() {
 fn two_rounds_of_a_comparison_are_not_enough_evidence() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out").display().to_string();
-    let args = ["compare", "--models", "exclusive,herd", "--loads", "open", "--rounds", "2", "--seconds", "0.2"];
+    let args = ["compare", "--models", "exclusive,herd", "--loads", "short", "--rounds", "2", "--seconds", "0.2"];
     let compared = lab(dir.path(), &[&args[..], &["--rate", "300", "--workers", "2", "--out", &out]].concat());
     assert!(compared.status.success(), "{}", text(&compared.stderr));
     let output = lab(dir.path(), &["advise", "--results", &format!("{out}/results.json")]);

@@ -80,6 +80,25 @@ fn an_interrupted_measurement_is_kept() {
 }
 
 #[test]
+fn what_measured_nothing_replaces_no_report() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("out")).unwrap();
+    std::fs::write(dir.path().join("out/report.html"), "former").unwrap();
+    let mut command = support::command(dir.path());
+    // Its only round is so long that nothing has been measured when the server is there.
+    command.args(["compare", "--loads", "short", "--seconds", "100", "--rounds", "1", "--workers", "2"]);
+    command.env("TMPDIR", dir.path()).args(["--models", "herd", "--out", "out"]);
+    let lab = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("a server", || master(dir.path()));
+    kill(Pid::from_raw(lab.id() as i32), Signal::SIGINT).unwrap();
+    let output = lab.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("nothing was measured"), "{}", text(&output.stderr));
+    assert_eq!(std::fs::read_dir(dir.path().join("out")).unwrap().count(), 1);
+    assert_eq!(std::fs::read_to_string(dir.path().join("out/report.html")).unwrap(), "former");
+}
+
+#[test]
 fn a_server_that_dies_ends_the_measurement_with_its_name() {
     let dir = tempfile::tempdir().unwrap();
     let mut lab = start(dir.path());

@@ -28,11 +28,27 @@ fn fault_at(rate: &str, dir: &Path, args: &[&str]) -> Vec<Value> {
 #[test]
 fn a_stopped_holder_is_survived_and_a_missing_one_is_said() {
     let dir = tempfile::tempdir().unwrap();
-    let rows = fault(dir.path(), &["--models", "accept_mutex", "--against", "herd", "--target", "holder"]);
+    let rows =
+        fault(dir.path(), &["--models", "accept_mutex", "--against", "herd", "--target", "holder", "--fault", "stop"]);
     let (mutex, herd) = (&rows[0], &rows[1]);
     assert!(mutex["skipped"].is_null() && mutex["lost"] == 0, "{mutex}");
     assert!(mutex["connections"].as_u64().unwrap() > 300, "{mutex}");
     assert_eq!(herd["skipped"], "has no accept mutex");
+}
+
+#[test]
+fn without_its_lease_a_stopped_holder_stops_the_service_and_nothing_of_that_is_nature() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["--models", "accept_mutex", "--against", "accept_mutex:lease=off", "--target", "holder"];
+    let rows = fault(dir.path(), &[&args[..], &["--fault", "stop"]].concat());
+    let (with, without) = (&rows[0], &rows[1]);
+    assert!(with["takeovers"].as_u64().unwrap() > 0 && with["lost"] == 0, "{with}");
+    assert!(without["takeovers"] == 0 && without["lost"].as_u64().unwrap() > 300, "{without}");
+    assert!(without["recovered_ms"].is_null(), "{without}");
+    // Connections of a stopped process get no answer while it stands still, with a lease or without.
+    for row in [with, without] {
+        assert!(row["held"].as_u64().unwrap() > 0 && row["held_lost"].as_u64().unwrap() > 0, "{row}");
+    }
 }
 
 #[test]

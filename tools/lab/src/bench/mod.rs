@@ -10,13 +10,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-pub(crate) use cpus::Cpus;
+pub(crate) use cpus::{Cpus, Place};
 pub(crate) use inject::{Fault, Victim};
 
 use self::handicap::Handicap;
 use crate::args::Common;
-use crate::load::{self, Load, Plan, Target};
-use crate::measure::{AcceptQueue, Baseline, LoadFacts};
+use crate::load::{self, Load, Mark, Plan, Target};
+use crate::measure::{AcceptQueue, Baseline, LoadFacts, MachineTime};
 use crate::process::{self, memory_kib, tree};
 use crate::results::Measurement;
 use crate::server::{Server, ServerSpec, Side, daemon_argument, write_site};
@@ -39,7 +39,11 @@ pub(crate) struct Bench {
 impl Bench {
     /// Chooses CPUs and writes the site. `conf` is the file of `--conf`.
     pub(crate) fn new(common: &Common, settings: load::Settings, conf: Option<&Path>) -> Result<Bench> {
-        let mut cpus = Cpus::choose(common, settings.workers)?;
+        Bench::at(Cpus::choose(common, settings.workers)?, settings, conf)
+    }
+
+    /// The same on CPUs that are chosen already.
+    pub(crate) fn at(mut cpus: Cpus, settings: load::Settings, conf: Option<&Path>) -> Result<Bench> {
         for tool in ["ab", "wrk"] {
             if process::find(tool).is_none() {
                 cpus.notes.push(format!("{tool} is not installed: the lab's own client takes its place"));
@@ -49,6 +53,11 @@ impl Bench {
         let dir = tempfile::Builder::new().prefix("lab-").tempdir()?;
         write_site(&dir.path().join("site"))?;
         Ok(Bench { cpus, settings, template, dir })
+    }
+
+    /// Workers of each server.
+    pub(crate) fn workers(&self) -> u32 {
+        self.settings.workers
     }
 
     /// The path of the files that the servers serve.
@@ -61,7 +70,7 @@ impl Bench {
         ServerSpec {
             workers: self.settings.workers,
             worker_connections: worker_connections.unwrap_or(WORKER_CONNECTIONS),
-            cpus: self.cpus.server.clone(),
+            cpus: self.cpus.server_pins().to_vec(),
             site: self.dir.path().join("site"),
             template: self.template.clone(),
         }
@@ -72,25 +81,43 @@ impl Bench {
         let side = &Side { counts_delays: load.counts_delays, ..side.clone() };
         let mut server = Server::start(side, &self.server_spec(load.worker_connections), self.dir.path())?;
         warm_up(&server)?;
-        let handicap = Handicap::take(side.handicap, server.pid(), &self.cpus.server);
+        let handicap = Handicap::take(side.handicap, server.pid(), self.cpus.server_pins());
         let memory = memory_kib(&tree(server.pid()));
-        let mut begin = None;
-        let client_cpus = self.cpus.client.clone();
-        let target =
-            Target { server: server.address, dir: self.dir.path(), seed, cpus: &client_cpus, timeout: TIMEOUT };
-        let mut take_baseline = || {
-            let queue = AcceptQueue::watch(server.address.port(), client_cpus.clone());
-            begin = Some((queue, handicap.taken(), Baseline::take(server.pid(), server.ledger.clone())));
+        let mut begin: Option<(Result<AcceptQueue>, Duration, MachineTime, Baseline)> = None;
+        let mut end = None;
+        let client_cpus = self.cpus.client_pins().to_vec();
+        let (usable, threads) = (process::usable_cpus(), self.cpus.client_threads());
+        let target = Target {
+            server: server.address,
+            dir: self.dir.path(),
+            seed,
+            cpus: &client_cpus,
+            threads,
+            timeout: TIMEOUT,
         };
-        let client = (load.run)(&self.settings, &target, &mut take_baseline);
-        let begin = begin.map(|(queue, taken, baseline)| (queue.map(AcceptQueue::end), taken, baseline));
+        let (pid, ledger, port) = (server.pid(), server.ledger.clone(), server.address.port());
+        let mut mark = |mark: Mark| match (mark, &begin) {
+            (Mark::End, Some((.., baseline))) => end = Some((MachineTime::read(&usable), baseline.cpu())),
+            _ => {
+                let queue = AcceptQueue::watch(port, client_cpus.clone());
+                let (taken, baseline) = (handicap.taken(), Baseline::take(pid, ledger.clone()));
+                begin = Some((queue, taken, MachineTime::read(&usable), baseline));
+            }
+        };
+        let client = (load.run)(&self.settings, &target, &mut mark);
+        let begin = begin.map(|(queue, taken, at, baseline)| (queue.map(AcceptQueue::end), taken, at, baseline));
         server.check()?;
         let client = client?;
-        let (queue, taken, baseline) = begin.context("the load never began")?;
+        let (queue, taken, at, baseline) = begin.context("the load never began")?;
         match baseline.deaths() {
             0 => {}
             n => bail!("{n} processes of the server died while it was measured"),
         }
+        let others = end.map(|(end, cpu)| {
+            // The lab's own client is a thread of the lab, whose time is read with the clocks.
+            let tool = if client.tool == "lab" { 0.0 } else { client.cpu_share * client.seconds };
+            at.others(&end, usable.len(), cpu + Duration::from_secs_f64(tool.max(0.0)))
+        });
         let server = baseline.figures(&LoadFacts {
             answered: client.requests.saturating_sub(client.errors),
             connections: client.connections,
@@ -103,6 +130,7 @@ impl Bench {
             side: side.name.clone(),
             client,
             server,
+            others,
             ..Measurement::default()
         })
     }

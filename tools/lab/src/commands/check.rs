@@ -1,5 +1,7 @@
 //! `lab check`: looks for known facts about the models. A lab that does not find them measures something else.
 
+mod clients;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use crate::bench::{Bench, Fault, Victim};
 use crate::environment::Environment;
 use crate::interrupt;
 use crate::load::{self, Outcome, Plan, Settings, run_beside};
-use crate::report::{number, print, time};
+use crate::report::{item, number, print, time};
 use crate::results::{Check, Measurement, write_checks};
 use crate::server::{Server, models};
 
@@ -28,12 +30,13 @@ const LIGHT: f64 = 500.0;
 const BUSY: Duration = Duration::from_millis(400);
 
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
-    let all: [fn(&CheckArgs) -> Result<Check>; 5] = [mutex, handoff, herd, rotation, reuseport];
+    let all: [fn(&CheckArgs) -> Result<Check>; 6] =
+        [mutex, handoff, herd, rotation, reuseport, |args| clients::clients(&args.common)];
     let mut checks = Vec::new();
     for check in all {
         interrupt::check()?;
         let check = check(args)?;
-        print(&format!("{:<8} {}\n         {}\n", check.verdict(), check.name, check.found))?;
+        print(&item(&format!("{:<8}{}: {}", check.verdict(), check.name, check.found)))?;
         checks.push(check);
     }
     let failed = checks.iter().filter(|check| check.holds == Some(false)).count();

@@ -5,13 +5,21 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::figures::{ClientFigures, SHARES};
-use super::settings::{Settings, Target};
+use super::settings::{KEEPALIVE_REQUESTS, Mark, Settings, Target, least_to_settle};
 use super::tool;
 
-pub(super) fn run(ab: &Path, settings: &Settings, target: &Target<'_>) -> Result<ClientFigures> {
+/// Runs ab: with `keep_alive` on connections that stay, as `ab -k` does.
+pub(super) fn run(
+    ab: &Path,
+    keep_alive: bool,
+    settings: &Settings,
+    target: &Target<'_>,
+    mark: &mut dyn FnMut(Mark),
+) -> Result<ClientFigures> {
     let table = target.dir.join("ab.csv");
     // -t alone sets a limit of 50 000 requests; ab allocates a record for each of -n.
-    let most = (settings.length.as_secs_f64() * 200_000.0).ceil() as u64;
+    let most = ((settings.length + settings.settle * 10).as_secs_f64() * 200_000.0).ceil() as u64;
+    let keep: &[&str] = if keep_alive { &["-k"] } else { &[] };
     let args = [
         "-q".into(),
         "-r".into(),
@@ -27,11 +35,14 @@ pub(super) fn run(ab: &Path, settings: &Settings, target: &Target<'_>) -> Result
         table.display().to_string(),
         target.url(),
     ];
-    let (output, cpu_share) = tool::run(ab, args, settings, target)?;
-    let mut figures = parse(&output).with_context(|| format!("ab failed: {}", output.trim()))?;
+    let args = keep.iter().map(|arg| (*arg).to_owned()).chain(args);
+    let least = if keep_alive { least_to_settle(settings) } else { 0 };
+    let run = tool::run(ab, args, settings, target, least, mark)?;
+    let mut figures = parse(&run.output).with_context(|| format!("ab failed: {}", run.output.trim()))?;
     figures.quantiles.extend(parse_table(&std::fs::read_to_string(&table).unwrap_or_default()));
     finish(&mut figures.quantiles);
-    figures.cpu_share = cpu_share;
+    run.narrow(&mut figures, settings.clients);
+    figures.connections = if keep_alive { figures.requests / KEEPALIVE_REQUESTS } else { figures.requests };
     Ok(figures)
 }
 

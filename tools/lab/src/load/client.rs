@@ -6,8 +6,10 @@
 
 mod connection;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
@@ -40,6 +42,8 @@ pub(crate) struct Client<'a> {
     deadlines: VecDeque<(Instant, usize, u64)>,
     /// Connections that are answered and stay open until a time: time, index, generation.
     kept_open: VecDeque<(Instant, usize, u64)>,
+    /// The connections opened before the load that have been closed since, and when.
+    gone: BTreeMap<usize, Duration>,
     slow: Vec<(usize, u64)>,
     slow_due: Option<Instant>,
     generation: u64,
@@ -47,7 +51,35 @@ pub(crate) struct Client<'a> {
     start: Instant,
     timeout: Duration,
     buffer: Vec<u8>,
+    answered: Answered,
     run: Run,
+}
+
+/// A client in a closed loop, seen from another thread.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Answered(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    requests: AtomicU64,
+    stopped: AtomicBool,
+}
+
+impl Answered {
+    /// How many requests have been answered.
+    pub(super) fn so_far(&self) -> u64 {
+        self.0.requests.load(Ordering::Relaxed)
+    }
+
+    /// The present moment, for `Run::since`: how many requests have been answered, and when that was.
+    pub(super) fn count_from_now(&self) -> (usize, Instant) {
+        (self.so_far() as usize, Instant::now())
+    }
+
+    /// Lets each connection end its present request, and send no other.
+    pub(super) fn stop(&self) {
+        self.0.stopped.store(true, Ordering::Relaxed);
+    }
 }
 
 impl<'a> Client<'a> {
@@ -70,6 +102,7 @@ impl<'a> Client<'a> {
             free: Vec::new(),
             deadlines: VecDeque::new(),
             kept_open: VecDeque::new(),
+            gone: BTreeMap::new(),
             slow: Vec::new(),
             slow_due: None,
             generation: 0,
@@ -77,6 +110,7 @@ impl<'a> Client<'a> {
             start: Instant::now(),
             timeout,
             buffer: vec![0; 64 * 1024],
+            answered: Answered::default(),
             run: Run::default(),
         };
         client.open_idle()?;
@@ -145,6 +179,7 @@ impl<'a> Client<'a> {
         let (cpu_then, elapsed) = ended.unwrap_or_else(|| (thread_cpu(), self.start.elapsed()));
         (self.run.cpu, self.run.elapsed) = (cpu_then.saturating_sub(cpu), elapsed);
         self.run.idle = self.plan.idle as u64;
+        (self.run.gone, self.run.ended) = (self.gone, Some(Instant::now()));
         Ok(self.run)
     }
 
@@ -156,9 +191,25 @@ impl<'a> Client<'a> {
         self.go()
     }
 
+    /// Runs the plan on a thread of its own on `cpus`, as `go_on` does.
+    pub(super) fn go_beside(self, cpus: &[usize]) -> Result<Run> {
+        std::thread::scope(|scope| join(scope.spawn(|| self.go_on(cpus))))
+    }
+
+    /// The view of another thread on this client.
+    pub(super) fn answered(&self) -> Answered {
+        self.answered.clone()
+    }
+
     /// Opens or picks the connection of a request, and begins to send.
     fn start_request(&mut self, number: usize, request: &PlannedRequest, planned: Instant) -> Result<()> {
         let index = match request.connection {
+            ConnectionChoice::Held(index) if self.gone.contains_key(&index) => {
+                self.run.late.push(planned.elapsed());
+                self.fail_to_connect(number, request, planned, Ending::Closed);
+                return Ok(());
+            }
+            ConnectionChoice::Held(index) => index,
             // The server may have closed the idle connection: the client opens another.
             ConnectionChoice::Idle(index)
                 if self.connections.get(index).is_some_and(|c| c.as_ref().is_some_and(|c| c.is_idle())) =>
@@ -217,17 +268,19 @@ impl<'a> Client<'a> {
         let Some(Some(connection)) = self.connections.get_mut(index) else { return Ok(()) };
         let Some(outcome) = connection.end(ending, self.start) else { return Ok(()) };
         let keep_open = connection.keep_open;
-        let generation = connection.generation;
+        let (generation, connection_ends) = (connection.generation, connection.ends);
         self.in_flight -= 1;
         let number = outcome.request;
         self.run.outcomes.push(outcome);
-        if ending != Ending::Answered || keep_open.is_zero() {
+        self.answered.0.requests.fetch_add(1, Ordering::Relaxed);
+        if ending != Ending::Answered || keep_open.is_zero() || connection_ends {
             self.close(index);
         } else if keep_open != Duration::MAX {
             self.kept_open.push_back((Instant::now() + keep_open, index, generation));
         }
+        let stopped = self.answered.0.stopped.load(Ordering::Relaxed);
         match self.plan.closed {
-            Some((_, until)) if self.start.elapsed() < until => self.send_next(number, index),
+            Some((_, until)) if !stopped && self.start.elapsed() < until => self.send_next(number, index),
             _ => Ok(()),
         }
     }
@@ -253,6 +306,9 @@ impl<'a> Client<'a> {
     }
 
     fn close(&mut self, index: usize) {
+        if index < self.plan.idle {
+            self.gone.entry(index).or_insert_with(|| self.start.elapsed());
+        }
         if let Some(connection) = self.connections.get_mut(index).and_then(Option::take) {
             self.epoll.delete(&connection.stream).ok();
             self.free.push(index);
@@ -322,10 +378,9 @@ pub(crate) fn run_beside<T>(
     std::thread::scope(|scope| {
         let (ready, begins) = std::sync::mpsc::channel();
         let client = scope.spawn(move || {
-            process::pin(cpus)?;
             let client = Client::new(plan, server, timeout)?;
             ready.send(Instant::now()).ok();
-            client.go()
+            client.go_on(cpus)
         });
         let result = begins.recv().ok().map(meanwhile);
         let run = join(client)?;

@@ -17,4 +17,4 @@ pub(crate) use figures::{figures, histogram};
 pub(crate) use loads::{LOADS, Load, find};
 pub(crate) use outcome::{Ending, Outcome, Run};
 pub(crate) use plan::{Plan, SMALL};
-pub(crate) use settings::{Settings, Target};
+pub(crate) use settings::{KEEPALIVE_REQUESTS, Mark, Settings, Target};

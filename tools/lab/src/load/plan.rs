@@ -30,6 +30,8 @@ pub(crate) enum ConnectionChoice {
     New,
     /// The connection of this index, opened before the load.
     Idle(usize),
+    /// The same, but when the connection has been closed the request is lost.
+    Held(usize),
 }
 
 /// All requests of a load, in the order of their time.
@@ -97,6 +99,29 @@ impl Plan {
             PlannedRequest { at, connection, keep_open: Duration::MAX, ..PLAIN }
         });
         Plan { idle, ..Plan::new(requests.collect()) }
+    }
+
+    /// `rate` new connections a second; at the moment `at` a request on each of `held` connections that were opened
+    /// before.
+    pub(crate) fn holding(held: usize, at: Duration, rate: f64, length: Duration, seed: u64) -> Plan {
+        let mut plan = Plan::open(rate, length, seed);
+        let asked = (0..held).map(|index| PlannedRequest {
+            at,
+            connection: ConnectionChoice::Held(index),
+            keep_open: Duration::MAX,
+            ..PLAIN
+        });
+        plan.requests.extend(asked);
+        plan.requests.sort_by_key(|request| request.at);
+        Plan { idle: held, ..plan }
+    }
+
+    /// Whether the request of that number goes on a held connection, and on which.
+    pub(crate) fn held(&self, request: usize) -> Option<usize> {
+        match self.requests.get(request)?.connection {
+            ConnectionChoice::Held(index) => Some(index),
+            ConnectionChoice::New | ConnectionChoice::Idle(_) => None,
+        }
     }
 
     /// `count` connections at once; each stays open for `keep_open` after its answer.

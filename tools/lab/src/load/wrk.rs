@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::figures::{ClientFigures, SHARES, histogram};
-use super::settings::{Settings, Target};
+use super::settings::{KEEPALIVE_REQUESTS, Mark, Settings, Target, least_to_settle};
 use super::tool;
 
 /// A script that prints more than wrk's own report, which stops at the 99th percentile. Latencies are in microseconds.
@@ -25,11 +25,19 @@ fn script() -> String {
     )
 }
 
-pub(super) fn run(wrk: &Path, settings: &Settings, target: &Target<'_>) -> Result<ClientFigures> {
+/// Runs wrk: on connections that stay, or without `keep_alive` on a connection for each request.
+pub(super) fn run(
+    wrk: &Path,
+    keep_alive: bool,
+    settings: &Settings,
+    target: &Target<'_>,
+    mark: &mut dyn FnMut(Mark),
+) -> Result<ClientFigures> {
     let lua = target.dir.join("wrk.lua");
     std::fs::write(&lua, script())?;
+    let close: &[&str] = if keep_alive { &[] } else { &["-H", "Connection: close"] };
     let args = [
-        "-t1".into(),
+        format!("-t{}", target.threads.min(settings.clients)),
         format!("-c{}", settings.clients),
         // -d takes whole seconds only: the lab ends wrk earlier by a signal.
         format!("-d{}s", settings.length.as_secs() + 60),
@@ -39,9 +47,12 @@ pub(super) fn run(wrk: &Path, settings: &Settings, target: &Target<'_>) -> Resul
         lua.display().to_string(),
         target.url(),
     ];
-    let (output, cpu_share) = tool::run(wrk, args, settings, target)?;
-    let mut figures = parse(&output).with_context(|| format!("wrk failed: {}", output.trim()))?;
-    (figures.cpu_share, figures.connections) = (cpu_share, settings.clients as u64);
+    let args = close.iter().map(|arg| (*arg).to_owned()).chain(args);
+    let least = if keep_alive { least_to_settle(settings) } else { 0 };
+    let run = tool::run(wrk, args, settings, target, least, mark)?;
+    let mut figures = parse(&run.output).with_context(|| format!("wrk failed: {}", run.output.trim()))?;
+    run.narrow(&mut figures, settings.clients);
+    figures.connections = if keep_alive { figures.requests / KEEPALIVE_REQUESTS } else { figures.requests };
     Ok(figures)
 }
 

@@ -91,9 +91,17 @@ pub(crate) struct LoadFacts {
 
 impl Baseline {
     pub(crate) fn take(root: u32, ledger: Option<Ledger>) -> Baseline {
-        let (processes, snapshot, overflows) = (tree(root), ledger.as_ref().map(Snapshot::take), overflows());
-        let (memory, respawns) = (memory_kib(&processes), ledger.as_ref().map(|ledger| ledger.header().respawns.get()));
+        // Under a load the clocks are read last: what takes time to read must not lie between them and the load.
+        let (memory, overflows) = (memory_kib(&tree(root)), overflows());
+        let respawns = ledger.as_ref().map(|ledger| ledger.header().respawns.get());
+        let (snapshot, processes) = (ledger.as_ref().map(Snapshot::take), tree(root));
         Baseline { root, ledger, processes, snapshot, respawns, overflows, memory, at: std::time::Instant::now() }
+    }
+
+    /// The CPU time that the server has used since.
+    pub(crate) fn cpu(&self) -> Duration {
+        let sum = |processes: &[Process]| processes.iter().map(|p| p.cpu_ns + p.reaped_cpu_ns).sum::<u64>();
+        Duration::from_nanos(sum(&tree(self.root)).saturating_sub(sum(&self.processes)))
     }
 
     /// How many processes have died since: by the master's count, or without a ledger those that are missing now.

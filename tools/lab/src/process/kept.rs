@@ -37,6 +37,24 @@ pub(crate) struct KeptProcess {
     output: std::path::PathBuf,
 }
 
+/// A reading of what a process has done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    pub at: Instant,
+    /// CPU time.
+    pub cpu: Duration,
+    /// How many times it has written: a client writes once for each request. `None`: the kernel does not count.
+    pub writes: Option<u64>,
+}
+
+impl Look {
+    /// The share of a CPU that the process used since `before`.
+    pub(crate) fn share_since(&self, before: &Look) -> f64 {
+        let elapsed = self.at.saturating_duration_since(before.at).as_secs_f64();
+        self.cpu.saturating_sub(before.cpu).as_secs_f64() / elapsed.max(1e-9)
+    }
+}
+
 impl KeptProcess {
     /// Starts the process of `spec`; its output goes to the file `output`. Error: it can't be started.
     pub(crate) fn start(spec: &ProgramSpec, output: &Path) -> Result<KeptProcess> {
@@ -86,32 +104,33 @@ impl KeptProcess {
         }
     }
 
-    /// Lets the process work for `length`, then interrupts it (SIGINT, on which ab and wrk print their figures).
-    /// Returns the share of a CPU that it used while it worked, without start and end. Errors: it takes longer than
-    /// `more` to end; Ctrl-C.
-    pub(crate) fn run_for(&mut self, length: Duration, more: Duration) -> Result<f64> {
-        // A program that is slow to start has no handler yet, and SIGINT would kill it without a word.
-        let patience = Instant::now() + more;
+    /// Waits until the process has a handler for SIGINT: a program that is slow to start has none yet, and the signal
+    /// would kill it without a word. Errors: Ctrl-C.
+    pub(crate) fn wait_for_handler(&mut self, at_most: Duration) -> Result<()> {
+        let patience = Instant::now() + at_most;
         while !catches_interrupt(self.pid) && self.exit_status().is_none() && Instant::now() < patience {
             interrupt::check()?;
             std::thread::sleep(Duration::from_millis(1));
         }
-        let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(self.pid as i32));
-        let look = || Some((Instant::now(), Duration::from(clock_gettime(clock.ok()?).ok()?)));
-        let (begin, mut last) = (look(), None);
-        let end = Instant::now() + length;
-        while Instant::now() < end && self.exit_status().is_none() {
-            interrupt::check()?;
-            std::thread::sleep(end.saturating_duration_since(Instant::now()).min(Duration::from_millis(5)));
-            // The process may end before its time: keep the last reading.
-            last = look().or(last);
-        }
+        Ok(())
+    }
+
+    /// Reads what the process has done until now; `None` when it has ended.
+    pub(crate) fn look(&self) -> Option<Look> {
+        let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(self.pid as i32)).ok()?;
+        let io = std::fs::read_to_string(format!("/proc/{}/io", self.pid)).unwrap_or_default();
+        let writes = io.lines().find_map(|line| line.strip_prefix("syscw: ")?.trim().parse().ok());
+        Some(Look { at: Instant::now(), cpu: clock_gettime(clock).ok()?.into(), writes })
+    }
+
+    /// Interrupts the process (SIGINT, on which ab and wrk print their figures), and waits for its end. Errors: it
+    /// takes longer than `at_most`; Ctrl-C.
+    pub(crate) fn interrupt(&mut self, at_most: Duration) -> Result<()> {
         // The pid is still its own: the keeper lives, and has not reaped it.
         if self.exit_status().is_none() {
             kill(Pid::from_raw(self.pid as i32), Signal::SIGINT).ok();
         }
-        self.wait(more)?;
-        Ok(begin.zip(last).map_or(0.0, |(begin, last)| share(begin, last)))
+        self.wait(at_most).map(drop)
     }
 
     /// The output so far.
@@ -126,12 +145,6 @@ impl Drop for KeptProcess {
         drop(self.keeper.stdin.take());
         self.keeper.wait().ok();
     }
-}
-
-/// The share of a CPU used between two readings of a clock and a CPU clock.
-fn share(begin: (Instant, Duration), last: (Instant, Duration)) -> f64 {
-    let elapsed = last.0.saturating_duration_since(begin.0).as_secs_f64();
-    last.1.saturating_sub(begin.1).as_secs_f64() / elapsed.max(1e-9)
 }
 
 /// Whether the process has a handler for SIGINT (SigCgt of /proc/PID/status).
@@ -206,9 +219,12 @@ mod tests {
     #[test]
     fn the_share_is_of_the_time_between_the_looks() {
         let begin = Instant::now();
-        let at = |ms, cpu_ms| (begin + Duration::from_millis(ms), Duration::from_millis(cpu_ms));
-        assert!((share(at(80, 10), at(180, 105)) - 0.95).abs() < 1e-9);
-        assert_eq!(share(at(5, 1), at(5, 1)), 0.0);
+        let at = |ms, cpu_ms| {
+            let (at, cpu) = (begin + Duration::from_millis(ms), Duration::from_millis(cpu_ms));
+            Look { at, cpu, writes: None }
+        };
+        assert!((at(180, 105).share_since(&at(80, 10)) - 0.95).abs() < 1e-9);
+        assert_eq!(at(5, 1).share_since(&at(5, 1)), 0.0);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 pub(crate) use cpus::{pin, usable_cpus};
-pub(crate) use kept::{KeptProcess, ProgramSpec, keep};
+pub(crate) use kept::{KeptProcess, Look, ProgramSpec, keep};
 pub(crate) use tree::{Process, memory_kib, tree};
 
 /// Raises the soft limit of descriptors to the hard limit, for this process and its children: each client needs a

@@ -7,7 +7,7 @@ use super::text::{self, Rating};
 use crate::load::SHARES;
 use crate::measure::METRICS;
 use crate::results::{Conclusion, LoadNotes, Results};
-use crate::stats::median;
+use crate::stats::{Verdict, median};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -19,6 +19,22 @@ pub(super) fn page(title: &str, body: &str) -> String {
          <title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
         escape(title)
     )
+}
+
+/// A name that may break at its signs: names of sides are wider than their figures.
+pub(super) fn breakable(name: &str) -> String {
+    escape(name).replace('_', "_<wbr>").replace(':', ":<wbr>").replace('-', "-<wbr>")
+}
+
+/// The row of a table's names.
+pub(super) fn names_row(first: &str, names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let names: String = names.into_iter().map(|name| format!("<th>{}</th>", breakable(name.as_ref()))).collect();
+    format!("<tr class='names'><th>{}</th>{names}</tr>\n", escape(first))
+}
+
+/// A cell of a table. On a narrow page its column's `name` stands before it.
+pub(super) fn named_cell(name: &str, text: &str) -> String {
+    format!("<td data-name=\"{}\">{}</td>", escape(name), escape(text))
 }
 
 /// The report of a comparison.
@@ -38,6 +54,18 @@ fn verdicts(results: &Results) -> String {
     if let Some(why) = &results.stopped {
         let _ =
             write!(out, "<p class='banner'>Not complete: {}. What was measured until then is shown.</p>", escape(why));
+    }
+    if !results.disturbed.is_empty() {
+        let reasons: String = results.disturbed.iter().map(|reason| format!("<li>{}</li>", escape(reason))).collect();
+        let _ = writeln!(out, "<div class='banner'><b>The machine was busy</b><ul>{reasons}</ul></div>");
+    }
+    let known: Vec<String> = results
+        .sides
+        .iter()
+        .filter_map(|side| Some(format!("{}: {}", side.name, text::known_as(&side.name)?)))
+        .collect();
+    if !known.is_empty() {
+        let _ = writeln!(out, "<p>{}.</p>", escape(&known.join("; ")));
     }
     if results.sides.len() > 2 {
         return out + &matrix(results);
@@ -65,19 +93,14 @@ fn matrix(results: &Results) -> String {
         if asked.is_empty() {
             continue;
         }
-        let headings: String =
-            load.questions.iter().map(|q| format!("<th>{}</th>", escape(text::heading(q)))).collect();
-        let _ = writeln!(
-            out,
-            "<div class='scroll'><table class='matrix'>\n<tr><th>{}</th>{headings}</tr>",
-            escape(&load.name)
-        );
+        let headings = load.questions.iter().map(|q| text::heading(q));
+        let _ = write!(out, "<div class='scroll'><table class='matrix'>\n{}", names_row(&load.name, headings));
         for other in others {
             let of = |question: &str| asked.iter().find(|c| c.metric == *question && c.b == other.name);
             let cells: String = load
                 .questions
                 .iter()
-                .map(|question| of(question).map_or("<td>–</td>".to_owned(), |c| cell(c)))
+                .map(|question| of(question).map_or(named_cell(text::heading(question), "–"), |c| cell(c)))
                 .collect();
             let _ = writeln!(out, "<tr><td>{}</td>{cells}</tr>", escape(&other.name));
         }
@@ -99,7 +122,8 @@ fn matrix(results: &Results) -> String {
 
 fn cell(conclusion: &Conclusion) -> String {
     let why = escape(&format!("{}: {}", text::difference(conclusion), text::verdict(conclusion)));
-    format!("<td class='{}' title=\"{why}\">{}</td>", class(conclusion), escape(&text::cell(conclusion)))
+    let (name, class) = (escape(text::heading(&conclusion.metric)), class(conclusion));
+    format!("<td class='{class}' data-name=\"{name}\" title=\"{why}\">{}</td>", escape(&text::cell(conclusion)))
 }
 
 fn cards(results: &Results) -> String {
@@ -108,12 +132,16 @@ fn cards(results: &Results) -> String {
         let class = class(conclusion);
         let _ = writeln!(
             out,
-            "<li class='{class}'><b>{}: {}</b>{} <span class='figure'>{}</span><br><span class='soft'>{}</span></li>",
+            "<li class='{class}'><b>{}: {}</b>{} <span class='figure'>{}</span><br><span class='soft'>{}{}</span></li>",
             escape(&conclusion.b),
             text::verdict(conclusion),
             escape(text::title(conclusion)),
             text::difference(conclusion),
             escape(&format!("{}, against {}", conclusion.load, conclusion.a)),
+            match text::earlier(conclusion) {
+                earlier if earlier.is_empty() => earlier,
+                earlier => format!("<br>{}", escape(&earlier)),
+            },
         );
     }
     out + "</ul>\n"
@@ -122,10 +150,13 @@ fn cards(results: &Results) -> String {
 fn section(results: &Results, load: &LoadNotes) -> String {
     let names: Vec<String> = results.sides.iter().map(|side| side.name.clone()).collect();
     let mut out = format!("<h2>{}</h2>\n<p class='soft'>{}</p>\n", escape(&load.name), escape(&results.about(load)));
+    if !load.place.name.is_empty() {
+        let _ = writeln!(out, "<p class='soft'>{}</p>", escape(&load.place.describe()));
+    }
     let rows: Vec<Difference> = results
         .conclusions
         .iter()
-        .filter(|c| c.load == load.name)
+        .filter(|c| c.load == load.name && c.comparison.verdict != Verdict::Busy)
         .map(|c| Difference {
             // The reason stands above; here it would not fit on a narrow page.
             label: format!("{}: {}, {}", c.b, text::title(c), text::verdict(c).split(':').next().unwrap_or_default()),
@@ -181,9 +212,9 @@ fn balance(results: &Results, load: &str, side: &str) -> Option<(String, Vec<f64
 }
 
 fn costs(results: &Results, load: &LoadNotes) -> String {
-    let mut out = String::from("<div class='scroll'><table>\n<tr><th></th>");
-    results.sides.iter().for_each(|side| out.push_str(&format!("<th>{}</th>", escape(&side.name))));
-    out.push_str("</tr>\n");
+    let names: Vec<&str> = results.sides.iter().map(|side| side.name.as_str()).collect();
+    let class = if names.len() > 6 { "many" } else { "" };
+    let mut out = format!("<div class='scroll'><table class='{class}'>\n{}", names_row("", &names));
     for metric in METRICS {
         let values: Vec<Option<f64>> =
             results.sides.iter().map(|side| results.figure(&load.name, &side.name, metric.name)).collect();
@@ -191,14 +222,15 @@ fn costs(results: &Results, load: &LoadNotes) -> String {
             continue;
         }
         let _ = write!(out, "<tr><td>{}</td>", escape(metric.title));
-        for value in values {
-            let _ = write!(out, "<td>{}</td>", value.map_or("–".to_owned(), |value| text::value(metric, value)));
+        for (name, value) in names.iter().zip(values) {
+            let value = value.map_or("–".to_owned(), |value| text::value(metric, value));
+            out.push_str(&named_cell(name, &value));
         }
         out.push_str("</tr>\n");
     }
     let client = results.sides.iter().map(|side| {
         let shares: Vec<f64> = results.measurements_of(&load.name, &side.name).map(|m| m.client.cpu_share).collect();
-        median(&shares).map_or("<td>–</td>".to_owned(), |share| format!("<td>{:.0} %</td>", share * 100.0))
+        named_cell(&side.name, &median(&shares).map_or("–".to_owned(), |share| format!("{:.0} %", share * 100.0)))
     });
     let _ = writeln!(out, "<tr><td>client CPU</td>{}</tr>", client.collect::<String>());
     out + "</table></div>\n<p class='soft'>Medians of the rounds; latencies are of all rounds together (ab tells only \
@@ -227,24 +259,37 @@ fn method(results: &Results) -> String {
     let (m, e) = (&results.method, &results.environment);
     let mut out = format!(
         "<h2>Method</h2>\n<p>{} rounds; in each, every load is put on every side for {} s, the sides directly after \
-         each other, in random order, each on a freshly started and warmed-up server. A difference is the median of \
-         the rounds' paired differences; its interval ({:.2} %, corrected for the number of questions) is the \
-         bootstrap's, and never narrower than the distribution-free one; errors are judged by their sums. A difference \
-         below {} % is none{}. There is no verdict when the client used over 90 % of its CPU or shared it with the \
-         server (for rates and latencies), or when the difference drifts from the first rounds to the last. Latency of \
-         the lab's own loads counts from the planned send to the first byte. Under burst, minority and storm drover \
-         has a page of its ledger as well, which makes it count how long connections wait for their accept.</p>\n<ul>",
+         each other, in random order, each on a freshly started and warmed-up server, whose connections have settled \
+         before anything counts. A request fetches {} (1 KiB); a connection that stays ends after {} requests. A \
+         difference is the median of the rounds' paired differences; its interval ({:.2} %, corrected for the number \
+         of questions) is the bootstrap's, and never narrower than the distribution-free one. It holds for this run: \
+         what earlier runs in the same folder found stands beside it and widens what is claimed. Errors are judged by \
+         their sums. A difference below {} % is none{}. Where server and client share all CPUs, requests/s are of both \
+         together. There is no verdict when a client with CPUs of its own used over 90 % of one (for rates and \
+         latencies), when others took over a tenth of the CPUs (the same; all, when rounds were starved), or when the \
+         difference drifts from the first rounds to the last. Latency of the lab's own loads counts from the planned \
+         send to the first byte. Under burst, minority and storm drover has a page of its ledger as well, which makes \
+         it count how long connections wait for their accept.</p>\n<ul>",
         m.rounds,
         m.seconds,
+        crate::load::SMALL,
+        crate::load::KEEPALIVE_REQUESTS,
         m.level * 100.0,
         text::number(m.least * 100.0),
         text::sameness(results).map_or(String::new(), |sameness| format!(" ({sameness})"))
     );
-    let lines = [
-        format!("{} workers, servers on CPU {:?}, clients on CPU {:?}", m.workers, m.server_cpus, m.client_cpus),
-        format!("{} clients in closed loops, {} connections a second in open ones, seed {}", m.clients, m.rate, m.seed),
-    ];
-    lines.iter().chain(&m.notes).for_each(|line| out.push_str(&format!("<li>{}</li>", escape(line))));
+    let mut places: Vec<String> =
+        results.loads.iter().filter(|load| !load.place.name.is_empty()).map(|load| load.place.describe()).collect();
+    places.dedup();
+    if places.is_empty() {
+        let (server, client) = (&m.server_cpus, &m.client_cpus);
+        places.push(format!("{} workers, servers on CPU {server:?}, clients on CPU {client:?}", m.workers));
+    }
+    let lines = [format!(
+        "{} clients in closed loops, {} connections a second in open ones, seed {}",
+        m.clients, m.rate, m.seed
+    )];
+    places.iter().chain(&lines).chain(&m.notes).for_each(|line| out.push_str(&format!("<li>{}</li>", escape(line))));
     out.push_str("</ul>\n<h2>Environment</h2>\n<div class='scroll'><table>\n");
     let quota = e.cpu_quota.map_or("none".to_owned(), |quota| format!("{quota} CPUs"));
     let load = e.load_average.map_or("unknown".to_owned(), |load| load.to_string());
@@ -256,7 +301,7 @@ fn method(results: &Results) -> String {
     ];
     let rows = rows.into_iter().map(|(name, value)| (name.to_owned(), value));
     for (name, value) in rows.chain(e.versions.iter().cloned()).chain(e.sysctls.iter().cloned()) {
-        let _ = writeln!(out, "<tr><td>{}</td><td>{}</td></tr>", escape(&name), escape(&value));
+        let _ = writeln!(out, "<tr><td>{}</td><td class='text'>{}</td></tr>", escape(&name), escape(&value));
     }
     out.push_str("</table></div>\n");
     for side in &results.sides {
@@ -275,7 +320,7 @@ fn method(results: &Results) -> String {
 mod tests {
     use super::*;
     use crate::results::{Measurement, SideNotes};
-    use crate::stats::{Comparison, Verdict};
+    use crate::stats::Comparison;
 
     fn results() -> Results {
         let side = |name: &str| SideNotes { name: name.to_owned(), ..SideNotes::default() };
@@ -286,6 +331,8 @@ mod tests {
             a: "exclusive".into(),
             b: b.into(),
             comparison: Comparison { difference: 0.2, ..Comparison::without_verdict(verdict, 20, 0.99) },
+            earlier: Vec::new(),
+            claim: None,
         };
         let answers = [
             ("herd", "p50_us", Verdict::Higher),
@@ -303,12 +350,12 @@ mod tests {
     #[test]
     fn many_sides_have_a_row_each_and_questions_a_column() {
         let found = verdicts(&results());
-        assert!(found.contains("<h1>Against exclusive: better in some questions and worse in none: fork; "), "{found}");
-        assert!(found.contains("<tr><th>short</th><th>p50</th><th>p99</th></tr>"), "{found}");
+        assert!(found.contains("<h1>Against exclusive: better in some figures and worse in none: fork; "), "{found}");
+        assert!(found.contains("<tr class='names'><th>short</th><th>p50</th><th>p99</th></tr>"), "{found}");
         let row =
             |name: &str| found.lines().find(|line| line.contains(&format!("<td>{name}</td>"))).unwrap().to_owned();
         assert!(row("herd").contains(">- +20.0 %</td>") && row("herd").contains(">? +20.0 %</td>"), "{found}");
-        assert!(row("fork").contains("<td>–</td>") && row("fork").contains(">+ +20.0 %</td>"), "{found}");
+        assert!(row("fork").contains(">–</td>") && row("fork").contains(">+ +20.0 %</td>"), "{found}");
     }
 
     #[test]

@@ -21,17 +21,24 @@ pub(crate) use simulation::{simulation_table, write_simulation};
 pub(crate) use table::table;
 pub(crate) use text::{Rating, cell, difference, item, number, rating, time, title};
 
-use crate::results::Results;
+use crate::results::{Results, keep_former, numbered};
 
-/// Writes results.json, report.html and results.csv into `dir`.
+/// The files of a comparison.
+const FILES: [&str; 3] = ["report.html", "results.json", "results.csv"];
+
+/// Writes results.json, report.html and results.csv into `dir`. A former report keeps its files under numbers.
 pub(crate) fn write(results: &Results, dir: &Path) -> Result<()> {
-    let put = |name: &str, bytes: Vec<u8>| {
-        let path = dir.join(name);
-        std::fs::write(&path, bytes).with_context(|| path.display().to_string())
-    };
-    put("results.json", serde_json::to_vec_pretty(results)?)?;
-    put("report.html", html::html(results).into_bytes())?;
-    put("results.csv", csv::csv(results)?)
+    std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+    keep_former(dir, &FILES)?;
+    put(dir, "results.json", &serde_json::to_vec_pretty(results)?)?;
+    put(dir, "report.html", html::html(results).as_bytes())?;
+    put(dir, "results.csv", &csv::csv(results)?)
+}
+
+/// Writes the file `name` into `dir`.
+fn put(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    let path = dir.join(name);
+    std::fs::write(&path, bytes).with_context(|| path.display().to_string())
 }
 
 /// Prints to standard output. A reader that has gone, such as head(1), is no error.
@@ -42,7 +49,13 @@ pub(crate) fn print(text: &str) -> Result<()> {
     }
 }
 
-/// The names of the files that `write` leaves.
+/// The files that `write` has left, and how many former reports stand beside them.
 pub(crate) fn files(dir: &Path) -> String {
-    format!("{0}/report.html  {0}/results.json  {0}/results.csv", dir.display())
+    let out = dir.display();
+    let former = match numbered(dir, "report.html").len() {
+        0 => String::new(),
+        1 => "The report before it is report-1.html there.\n".to_owned(),
+        n => format!("The reports before it are report-1.html to report-{n}.html there.\n"),
+    };
+    format!("{out}/report.html  {out}/results.json  {out}/results.csv\n{former}")
 }

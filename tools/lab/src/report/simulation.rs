@@ -7,14 +7,15 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::chart::{self, escape};
-use super::html::page;
+use super::html::{named_cell, names_row, page};
 use super::text::{item, number, time};
-use crate::results::{Checked, Figures, SimulatedRow, Simulation, TRUSTED};
+use crate::results::{Checked, Figures, SimulatedRow, Simulation, TRUSTED, keep_former};
 use crate::stats::median;
 
 /// Writes simulation.json and simulation.html.
 pub(crate) fn write_simulation(simulation: &Simulation, dir: &Path) -> Result<()> {
     std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+    keep_former(dir, &["simulation.json", "simulation.html"])?;
     std::fs::write(dir.join("simulation.json"), serde_json::to_vec_pretty(simulation)?)?;
     Ok(std::fs::write(dir.join("simulation.html"), html(simulation))?)
 }
@@ -26,17 +27,24 @@ fn shown(figures: &Figures) -> [String; 4] {
     [time(figures.cpu_us), time(figures.p50_us), time(figures.p99_us), jain]
 }
 
-fn cells(row: &SimulatedRow) -> [String; 4] {
+/// The figures of a row. A figure whose check failed is none: "?".
+fn cells(row: &SimulatedRow, errors: [Option<f64>; 4]) -> [String; 4] {
     let [cpu, p50, p99, jain] = shown(&row.figures);
-    if row.overloaded { [cpu, "full".to_owned(), "full".to_owned(), jain] } else { [cpu, p50, p99, jain] }
+    let full = |figure: String| if row.overloaded { "full".to_owned() } else { figure };
+    let figures = [cpu, full(p50), full(p99), jain];
+    std::array::from_fn(|n| if has_failed(errors[n]) { "?".to_owned() } else { figures[n].clone() })
 }
 
-/// The error of a figure in a few letters: nothing when there is no figure, "n.c." not checked, "?" not to be trusted.
+/// Whether a check has found an error that makes the figure worthless.
+fn has_failed(error: Option<f64>) -> bool {
+    error.is_some_and(|error| error > TRUSTED)
+}
+
+/// The error of a figure in a few letters: nothing when there is no figure, "n.c." not checked.
 fn error(error: Option<f64>, figure: &str) -> String {
     match error {
-        _ if figure == "–" || figure == "full" => String::new(),
+        _ if ["–", "full", "?"].contains(&figure) => String::new(),
         None => "n.c.".to_owned(),
-        Some(error) if error > TRUSTED => "?".to_owned(),
         Some(error) => format!("±{:.0}%", error * 100.0),
     }
 }
@@ -112,14 +120,14 @@ pub(crate) fn simulation_table(simulation: &Simulation) -> String {
     out.push('\n');
     summaries(simulation).iter().for_each(|line| out.push_str(&format!("{line}\n")));
     for line in untrusted(simulation) {
-        out.push_str(&item(&format!("NOT TO BE TRUSTED: {line}")));
+        out.push_str(&item(&format!("NOT SHOWN, the check failed: {line}")));
     }
     let _ = writeln!(
         out,
         "\nSIMULATED, a CPU for each worker, {:.0} % busy; {} % of the connections cost\n{} times as much, latency is \
-         that of the others.\n±: greatest error where it was checked, with 2 and 8 workers on {}.\n?: over {:.0} %. \
-         n.c.: not checked here. full: more arrives than can\nbe served. What more CPUs change in the kernel is not \
-         checked either.\n",
+         that of the others.\n±: greatest error where it was checked, with 2 and 8 workers on {}.\n?: off by over \
+         {:.0} % there, so not shown. n.c.: not checked here.\nfull: more arrives than can be served. What more CPUs \
+         change in the kernel is\nnot checked either.\n",
         simulation.utilisation * 100.0,
         number(simulation.heavy * 100.0),
         number(simulation.heavy_factor),
@@ -131,7 +139,8 @@ pub(crate) fn simulation_table(simulation: &Simulation) -> String {
     out.push('\n');
     for row in &simulation.rows {
         let _ = write!(out, "{:<15}{:>5}{:>7}", row.model, row.workers, rate(row.rate));
-        for (cell, e) in cells(row).iter().zip(simulation.errors_of(row)) {
+        let errors = simulation.errors_of(row);
+        for (cell, e) in cells(row, errors).iter().zip(errors) {
             let _ = write!(out, "{cell:>8}{:>5}", error(e, cell));
         }
         out.push('\n');
@@ -160,7 +169,7 @@ fn html(simulation: &Simulation) -> String {
     body.push_str("<h2>How far to trust it</h2>\n<ul>\n");
     summaries(simulation).iter().for_each(|line| body.push_str(&format!("<li>{}</li>\n", escape(line))));
     for line in untrusted(simulation) {
-        let _ = writeln!(body, "<li><b>Not to be trusted</b>: {}</li>", escape(&line));
+        let _ = writeln!(body, "<li><b>Not shown, the check failed</b>: {}</li>", escape(&line));
     }
     body.push_str("</ul>\n");
     body.push_str(&curves(simulation));
@@ -173,28 +182,30 @@ fn html(simulation: &Simulation) -> String {
 fn curves(simulation: &Simulation) -> String {
     let mut names: Vec<String> = simulation.rows.iter().map(|row| row.model.clone()).collect();
     names.dedup();
-    let of = |pick: fn(&Figures) -> f64| -> Vec<Vec<(f64, f64)>> {
+    // `n` is the figure's place in `Figures::all`.
+    let of = |n: usize, pick: fn(&Figures) -> f64| -> Vec<Vec<(f64, f64)>> {
         let of = |name: &String| -> Vec<(f64, f64)> {
-            let rows = simulation.rows.iter().filter(|row| row.model == *name && !row.overloaded);
+            let is_shown = |row: &&SimulatedRow| !row.overloaded && !has_failed(simulation.errors_of(row)[n]);
+            let rows = simulation.rows.iter().filter(|row| row.model == *name).filter(is_shown);
             rows.map(|row| (row.workers as f64, pick(&row.figures))).collect()
         };
         names.iter().map(of).collect()
     };
     let mut out = chart::key(&names);
     out.push_str("<h2>99 % of the connections are served within (simulated)</h2>\n");
-    out.push_str(&chart::growth("simulated latency by workers", &of(|figures| figures.p99_us)));
+    out.push_str(&chart::growth("simulated latency by workers", &of(2, |figures| figures.p99_us)));
     out.push_str("<h2>Server CPU per request (simulated)</h2>\n");
-    out + &chart::growth("simulated CPU per request by workers", &of(|figures| figures.cpu_us))
+    out + &chart::growth("simulated CPU per request by workers", &of(0, |figures| figures.cpu_us))
 }
 
-/// A table in a frame that scrolls.
+/// A table; its first column names the rows.
 fn table(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let mut out = String::from("<div class='scroll'><table>\n<tr>");
-    headings.iter().for_each(|heading| out.push_str(&format!("<th>{}</th>", escape(heading))));
-    out.push_str("</tr>\n");
+    let (first, others) = headings.split_first().unwrap_or((&"", &[]));
+    let mut out = format!("<div class='scroll'><table>\n{}", names_row(first, others));
     for row in rows {
-        let cells: String = row.iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
-        let _ = writeln!(out, "<tr>{cells}</tr>");
+        let (name, cells) = row.split_first().map_or(("", &[][..]), |(name, cells)| (name.as_str(), cells));
+        let cells: String = others.iter().zip(cells).map(|(name, cell)| named_cell(name, cell)).collect();
+        let _ = writeln!(out, "<tr><td>{}</td>{cells}</tr>", escape(name));
     }
     out + "</table></div>\n"
 }
@@ -229,7 +240,7 @@ fn costs(simulation: &Simulation) -> String {
 fn rows(simulation: &Simulation) -> String {
     let rows = simulation.rows.iter().map(|row| {
         let errors = simulation.errors_of(row);
-        let cells = cells(row).into_iter().zip(errors).map(|(cell, e)| match error(e, &cell) {
+        let cells = cells(row, errors).into_iter().zip(errors).map(|(cell, e)| match error(e, &cell) {
             error if error == "n.c." => format!("{cell} (not checked)"),
             error => format!("{cell} {error}"),
         });
@@ -240,8 +251,8 @@ fn rows(simulation: &Simulation) -> String {
     });
     let headings = ["model", "workers", "load", HEADINGS[0], HEADINGS[1], HEADINGS[2], HEADINGS[3]];
     format!(
-        "<h2>All figures (simulated)</h2>\n<p>±: the greatest error where the model was checked. ?: over {:.0} %, not \
-         to be trusted. Full: more arrives than can be served.</p>\n{}",
+        "<h2>All figures (simulated)</h2>\n<p>±: the greatest error where the model was checked. ?: off by over \
+         {:.0} % there, so not shown. Full: more arrives than can be served.</p>\n{}",
         TRUSTED * 100.0,
         table(&headings, rows)
     )
@@ -281,11 +292,15 @@ mod tests {
         assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
         let rows: Vec<&str> = table.lines().skip_while(|line| !line.starts_with("simulated")).skip(1).collect();
         let words = |n: usize| rows[n].split_whitespace().collect::<Vec<_>>();
-        assert_eq!(words(0)[3..], ["1.23", "ms", "?", "123", "ms", "±0%", "4.57", "s", "±0%", "0.12", "±23%"]);
-        assert_eq!(words(1)[3..8], ["1.23", "ms", "?", "full", "full"]);
+        assert_eq!(
+            words(0)[3..],
+            ["?", "123", "ms", "±0%", "4.57", "s", "±0%", "0.12", "±23%"],
+            "no figure that failed"
+        );
+        assert_eq!(words(1)[3..6], ["?", "full", "full"]);
         // No check was made of this model.
         assert_eq!(rows[2].matches("n.c.").count(), 4, "{}", rows[2]);
-        assert!(table.contains("NOT TO BE TRUSTED: CPU/request of leader_follower") && table.contains("SIMULATED"));
+        assert!(table.contains("the check failed: CPU/request of leader_follower") && table.contains("SIMULATED"));
         let html = html(&simulation());
         assert!(html.contains("A simulation.") && html.contains("(not checked)") && html.contains("(100 % off)"));
     }

@@ -61,6 +61,8 @@ pub(crate) fn rating(conclusion: &Conclusion) -> Rating {
         Verdict::Undecided
         | Verdict::ClientBound
         | Verdict::SharedCpu
+        | Verdict::Busy
+        | Verdict::Varies
         | Verdict::Drift
         | Verdict::TooFewRounds
         | Verdict::TooFewRequests
@@ -75,6 +77,15 @@ pub(super) fn sign(conclusion: &Conclusion) -> char {
         Rating::Worse => '-',
         Rating::Same => '=',
         Rating::Unknown => '?',
+    }
+}
+
+/// The name by which nginx's users know a side, when it is another.
+pub(crate) fn known_as(side: &str) -> Option<&'static str> {
+    match side.split('#').next().unwrap_or(side) {
+        "accept_mutex" => Some("nginx's accept_mutex on"),
+        "exclusive" => Some("accept_mutex off, nginx's default"),
+        _ => None,
     }
 }
 
@@ -98,6 +109,8 @@ pub(super) fn verdict(conclusion: &Conclusion) -> String {
         (Verdict::Undecided, _) => return "undecided".to_owned(),
         (Verdict::ClientBound, _) => "the client was the bottleneck".to_owned(),
         (Verdict::SharedCpu, _) => "server and client share a CPU".to_owned(),
+        (Verdict::Busy, _) => return "busy: the machine had other work".to_owned(),
+        (Verdict::Varies, _) => "an earlier run here has found something else".to_owned(),
         (Verdict::Drift, _) => "the difference drifts".to_owned(),
         (Verdict::TooFewRounds, _) => "too few rounds".to_owned(),
         (Verdict::TooFewRequests, _) => match metric(&conclusion.metric).map(|metric| metric.across) {
@@ -122,6 +135,9 @@ pub(super) fn sameness(results: &Results) -> Option<String> {
 /// measured.
 pub(crate) fn difference(conclusion: &Conclusion) -> String {
     let c = &conclusion.comparison;
+    if c.verdict == Verdict::Busy {
+        return String::new();
+    }
     match (c.total_a.zip(c.total_b), c.interval) {
         (Some((a, b)), _) => format!("{a} -> {b}"),
         (None, Some(i)) => format!("{} [{:+.1}, {:+.1}]", percent(c.difference), i.low * 100.0, i.high * 100.0),
@@ -130,10 +146,27 @@ pub(crate) fn difference(conclusion: &Conclusion) -> String {
     }
 }
 
+/// The findings of earlier runs on this machine, in words; empty when there are none.
+pub(super) fn earlier(conclusion: &Conclusion) -> String {
+    const SHOWN: usize = 3;
+    if conclusion.earlier.is_empty() {
+        return String::new();
+    }
+    let intervals =
+        conclusion.earlier.iter().take(SHOWN).map(|i| format!("[{:+.1}, {:+.1}]", i.low * 100.0, i.high * 100.0));
+    let more = conclusion.earlier.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let claim = conclusion
+        .claim
+        .map_or(String::new(), |i| format!("; together {:+.1} to {:+.1} %", i.low * 100.0, i.high * 100.0));
+    format!("earlier runs here: {}{more}{claim}", intervals.collect::<Vec<_>>().join(" "))
+}
+
 /// The difference for a column of a table, with its sign; an undecided one shows its interval.
 pub(crate) fn cell(conclusion: &Conclusion) -> String {
     let c = &conclusion.comparison;
     let said = match (c.verdict, c.interval) {
+        (Verdict::Busy, _) => "busy".to_owned(),
         (Verdict::Undecided, Some(i)) if c.total_a.is_none() => {
             format!("{:+.0}..{:+.0} %", i.low * 100.0, i.high * 100.0)
         }
@@ -186,12 +219,34 @@ mod tests {
         assert_eq!([percent(-0.0001), percent(-0.0123), percent(48.0)], ["0.0 %", "-1.2 %", "+4800 %"]);
         assert_eq!([time(950.0), time(1500.0), time(2_500_000.0)], ["950 µs", "1.50 ms", "2.50 s"]);
     }
+
+    #[test]
+    fn earlier_runs_are_shown_beside_a_difference_and_widen_it() {
+        let interval = |low, high| crate::stats::Interval { low, high };
+        let conclusion = Conclusion {
+            load: "short".into(),
+            metric: "rate".into(),
+            a: "herd".into(),
+            b: "fork".into(),
+            comparison: Comparison::without_verdict(Verdict::Higher, 20, 0.99),
+            earlier: vec![interval(0.47, 0.62); 4],
+            claim: Some(interval(0.18, 0.62)),
+        };
+        let shown = earlier(&conclusion);
+        assert!(
+            shown.starts_with("earlier runs here: [+47.0, +62.0] [+47.0") && shown.contains(" and 1 more"),
+            "{shown}"
+        );
+        assert!(shown.ends_with("; together +18.0 to +62.0 %"), "{shown}");
+        assert_eq!(earlier(&Conclusion { earlier: Vec::new(), ..conclusion }), "");
+    }
+
     #[test]
     fn verdicts_and_differences_in_words() {
         let interval = Some(crate::stats::Interval { low: -0.547, high: 0.572 });
         let conclusion = |metric: &str, comparison| {
             let (load, a, b) = ("open".to_owned(), "herd".to_owned(), "fork".to_owned());
-            Conclusion { load, metric: metric.to_owned(), a, b, comparison }
+            Conclusion { load, metric: metric.to_owned(), a, b, comparison, earlier: Vec::new(), claim: None }
         };
         let plain = |verdict| Comparison::without_verdict(verdict, 20, 0.99);
         let open = conclusion("p99_us", Comparison { difference: -0.041, interval, ..plain(Verdict::Undecided) });
@@ -199,6 +254,8 @@ mod tests {
         assert_eq!(difference(&open), "-4.1 % [-54.7, +57.2]");
         let totals = Comparison { total_a: Some(0.0), total_b: Some(12.0), ..plain(Verdict::Higher) };
         assert_eq!(cell(&conclusion("errors", totals)), "- 0 -> 12");
+        let busy = conclusion("rate", Comparison { difference: 0.3, interval, ..plain(Verdict::Busy) });
+        assert_eq!((cell(&busy).as_str(), rating(&busy), difference(&busy).as_str()), ("? busy", Rating::Unknown, ""));
         let few = conclusion("p99_us", Comparison::without_verdict(Verdict::TooFewRequests, 0, 0.99));
         assert_eq!(verdict(&few), "no verdict: fewer than 100 requests a round");
         assert_eq!((cell(&few).as_str(), difference(&few).as_str()), ("?", ""));

@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::SCHEMA;
+use super::kept::keep_former;
 use crate::environment::Environment;
 
 /// `lab check` leaves this file; `lab compare` shows it with its own results in the same directory.
@@ -41,6 +42,7 @@ impl Check {
 
 /// Writes checks.json into `dir`, which must be there.
 pub(crate) fn write_checks(dir: &Path, environment: Environment, checks: Vec<Check>) -> Result<()> {
+    keep_former(dir, &[FILE])?;
     let checks = Checks { schema: SCHEMA.to_owned(), environment, checks };
     Ok(std::fs::write(dir.join(FILE), serde_json::to_vec_pretty(&checks)?)?)
 }

@@ -9,8 +9,8 @@ use super::SCHEMA;
 use super::checks::Check;
 use crate::environment::Environment;
 use crate::load::ClientFigures;
-use crate::measure::{Across, ServerFigures};
-use crate::stats::{Comparison, median};
+use crate::measure::{Across, Others, ServerFigures};
+use crate::stats::{Comparison, Interval, median};
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Results {
@@ -31,6 +31,9 @@ pub(crate) struct Results {
     /// The facts that `lab check` looked for on this machine.
     #[serde(default)]
     pub checks: Vec<Check>,
+    /// The disturbances of the measurement, in sentences.
+    #[serde(default)]
+    pub disturbed: Vec<String>,
 }
 
 /// How a comparison was measured.
@@ -65,9 +68,63 @@ pub(crate) struct SideNotes {
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct LoadNotes {
+    /// The name of the load; with its place when the load was measured in another place as well: `short/pinned`.
     pub name: String,
     pub about: String,
     pub questions: Vec<String>,
+    #[serde(default)]
+    pub place: PlaceNotes,
+}
+
+/// Where a load was measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PlaceNotes {
+    /// `shared`: nothing was pinned, server and client had all CPUs together; `pinned`: each had its own. Empty in
+    /// results of older labs, which pinned.
+    pub name: String,
+    pub workers: u32,
+    pub server_cpus: Vec<usize>,
+    pub client_cpus: Vec<usize>,
+}
+
+impl PlaceNotes {
+    /// Whether a CPU could be idle while another was busy: on a single CPU no model loses what it costs to let the
+    /// others sleep.
+    pub(crate) fn shows_idle_cpus(&self) -> bool {
+        self.server_cpus.len() > 1 && self.workers > 1
+    }
+
+    /// Whether server and client had a CPU in common.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.server_cpus.iter().any(|cpu| self.client_cpus.contains(cpu))
+    }
+
+    /// The place in words.
+    pub(crate) fn describe(&self) -> String {
+        let cpus = |cpus: &[usize]| {
+            let list: Vec<String> = cpus.iter().map(usize::to_string).collect();
+            format!("CPU{} {}", if cpus.len() == 1 { "" } else { "s" }, list.join(","))
+        };
+        let (workers, server) = (self.workers, cpus(&self.server_cpus));
+        let s = if workers == 1 { "" } else { "s" };
+        match self.name.as_str() {
+            "shared" => {
+                format!("nothing pinned: {workers} worker{s} and the client share {server}; req/s is of both together")
+            }
+            _ if self.is_shared() => {
+                format!(
+                    "pinned: {workers} worker{s} on {server}, of which the client has a part; req/s is of both together"
+                )
+            }
+            "pinned" if self.server_cpus.len() == 1 => format!(
+                "pinned: {workers} worker{s} on {server} alone, the client on {}: CPU per request, undisturbed; what \
+                 idle CPUs cost can't show",
+                cpus(&self.client_cpus)
+            ),
+            _ => format!("pinned: {workers} worker{s} on {server}, the client on {}", cpus(&self.client_cpus)),
+        }
+    }
 }
 
 /// A measurement: a side under a load in a round.
@@ -80,6 +137,9 @@ pub(crate) struct Measurement {
     pub side: String,
     pub client: ClientFigures,
     pub server: ServerFigures,
+    /// The share of the machine that others took meanwhile.
+    #[serde(default)]
+    pub others: Option<Others>,
 }
 
 /// The latencies of a side under a load, all rounds together: a single round is too short to show the slowest of ten
@@ -103,6 +163,13 @@ pub(crate) struct Conclusion {
     pub b: String,
     #[serde(flatten)]
     pub comparison: Comparison,
+    /// The answers of earlier runs on this machine to the same question, the latest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Interval>,
+    /// The claim that may be made for this machine: the interval of this run, widened by those of the earlier ones.
+    /// Missing without a verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Interval>,
 }
 
 impl Results {
@@ -127,11 +194,18 @@ impl Results {
         }
     }
 
+    /// The place of the load of that name.
+    pub(crate) fn place(&self, load: &str) -> Option<&PlaceNotes> {
+        self.loads.iter().find(|notes| notes.name == load).map(|notes| &notes.place)
+    }
+
     /// The description of `load`, with the tool that measured it.
     pub(crate) fn about(&self, load: &LoadNotes) -> String {
         match self.measurements.iter().find(|m| m.load == load.name).map(|m| m.client.tool.as_str()) {
-            Some("lab") | None => load.about.clone(),
-            Some(tool) => format!("{} ({tool})", load.about),
+            Some("lab") if load.about.starts_with("ab") || load.about.starts_with("wrk") => {
+                format!("{} (the lab's own client in its place)", load.about)
+            }
+            _ => load.about.clone(),
         }
     }
 
@@ -163,13 +237,30 @@ mod tests {
 
     #[test]
     fn a_load_is_said_to_be_measured_with_what_measured_it() {
-        let load = LoadNotes { name: "short".into(), about: "as many as go".into(), ..LoadNotes::default() };
+        let load = LoadNotes { name: "short".into(), about: "ab: as many as go".into(), ..LoadNotes::default() };
         let about = |tool: &str| {
             let mut m = Measurement { load: "short".into(), ..Measurement::default() };
             m.client.tool = tool.to_owned();
             Results { measurements: vec![m], ..Results::default() }.about(&load)
         };
-        assert_eq!((about("ab").as_str(), about("lab").as_str()), ("as many as go (ab)", "as many as go"));
+        assert_eq!(about("ab"), "ab: as many as go");
+        assert_eq!(about("lab"), "ab: as many as go (the lab's own client in its place)");
+    }
+
+    #[test]
+    fn a_place_says_what_it_can_show() {
+        let place = |name: &str, server: &[usize], client: &[usize]| PlaceNotes {
+            name: name.into(),
+            workers: 2,
+            server_cpus: server.to_vec(),
+            client_cpus: client.to_vec(),
+        };
+        let (shared, pinned) = (place("shared", &[0, 1], &[0, 1]), place("pinned", &[0], &[1]));
+        assert!(shared.shows_idle_cpus() && !pinned.shows_idle_cpus());
+        assert!(shared.describe().contains("share CPUs 0,1; req/s is of both together"), "{}", shared.describe());
+        assert!(pinned.describe().contains("2 workers on CPU 0 alone, the client on CPU 1"), "{}", pinned.describe());
+        assert!(place("pinned", &[0, 1, 2], &[3]).shows_idle_cpus());
+        assert!(place("pinned", &[0], &[0]).describe().contains("of which the client has a part"));
     }
 
     #[test]

@@ -27,8 +27,17 @@ pub(crate) struct FaultRow {
     /// How many of `connections` were answered, but after more than 50 ms.
     pub delayed: usize,
     pub longest_ms: f64,
-    /// From the fault until connections are neither lost nor delayed; missing: not while the load lasted.
+    /// From the fault until the last connection came that was lost or delayed; missing: until the load ended.
     pub recovered_ms: Option<f64>,
+    /// Connections that were open and idle when the fault came, over all processes, and got a request after it.
+    #[serde(default)]
+    pub held: usize,
+    /// How many of `held` got no answer within 3 s, or were cut off.
+    #[serde(default)]
+    pub held_lost: usize,
+    /// How many times drover's lease let another process take the accept mutex from a silent holder.
+    #[serde(default)]
+    pub takeovers: u64,
     /// The longest wait before the fault, to compare with.
     pub before_ms: f64,
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::side::{Program, Side};
+use crate::load::KEEPALIVE_REQUESTS;
 
 /// How to start a server, whatever its program.
 #[derive(Clone, Debug)]
@@ -45,6 +46,23 @@ fn page(size: usize) -> Vec<u8> {
     b"<p>The quick brown fox jumps over the lazy dog.</p>\n".iter().copied().cycle().take(size).collect()
 }
 
+/// Whether a parameter of a model of drover is a directive of its own beside `dispatch`.
+fn is_directive(param: &str) -> bool {
+    ["lease", "multi_accept", "accept_mutex_delay"].contains(&param.split('=').next().unwrap_or_default())
+}
+
+/// Whether a parameter of nginx is one of `listen`.
+fn is_of_listen(param: &str) -> bool {
+    param == "reuseport"
+}
+
+/// A parameter as a directive. `lease` is short for drover's `accept_mutex_lease`.
+fn directive(param: &str) -> String {
+    let (name, value) = param.split_once('=').unwrap_or((param, ""));
+    let name = if name == "lease" { "accept_mutex_lease" } else { name };
+    format!("{name} {value};")
+}
+
 impl Side {
     /// The text of the conf. Error: parameters for h2o.
     pub(crate) fn conf(&self, spec: &ServerSpec, address: SocketAddr, dir: &Path) -> Result<String> {
@@ -64,29 +82,27 @@ impl Side {
                 .iter()
                 .fold(template.to_owned(), |text, (name, value)| text.replace(name, value)))
             }
-            Program::Drover | Program::Nginx => Ok(self.nginx_like(spec, address, dir, &events)),
+            Program::Drover | Program::Nginx | Program::BuiltNginx => Ok(self.nginx_like(spec, address, dir, &events)),
         }
     }
 
     /// The directives of the events block that make the side.
     fn events(&self) -> String {
-        match self.program {
-            Program::Drover => {
-                format!("dispatch {};", [std::slice::from_ref(&self.model), &self.params[..]].concat().join(" "))
-            }
-            _ => self
-                .params
-                .iter()
-                .map(|param| format!("{};", param.replacen('=', " ", 1)))
-                .collect::<Vec<_>>()
-                .join(" "),
+        let own = |param: &&String| self.program != Program::Drover || is_directive(param);
+        let mut directives: Vec<String> =
+            self.params.iter().filter(|p| !is_of_listen(p)).filter(own).map(|param| directive(param)).collect();
+        if self.program == Program::Drover {
+            let of_model = self.params.iter().filter(|param| !own(param)).map(String::as_str);
+            let words: Vec<&str> = std::iter::once(self.model.as_str()).chain(of_model).collect();
+            directives.insert(0, format!("dispatch {};", words.join(" ")));
         }
+        directives.join(" ")
     }
 
     fn nginx_like(&self, spec: &ServerSpec, address: SocketAddr, dir: &Path, events: &str) -> String {
         let user = user_directive();
         let temporary = match self.program {
-            Program::Nginx => ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            Program::Nginx | Program::BuiltNginx => ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
                 .map(|kind| format!("    {kind}_temp_path {}/{kind};\n", dir.display()))
                 .concat(),
             _ => String::new(),
@@ -96,14 +112,17 @@ impl Side {
             Program::Drover if self.counts_delays => "        location = /ledger {\n            ledger;\n        }\n",
             _ => "",
         };
+        let is_other = self.program != Program::Drover;
+        let reuseport = if is_other && self.params.iter().any(|p| is_of_listen(p)) { " reuseport" } else { "" };
         format!(
             "{user}\ndaemon off;\nworker_processes {};\nworker_rlimit_nofile 65536;\n\
              pid {dir}/pid;\nerror_log {dir}/error.log warn;\n\
              events {{\n    worker_connections {};\n    {events}\n}}\n\
              http {{\n{temporary}    access_log off;\n    sendfile on;\n    tcp_nopush on;\n\
-             \x20   keepalive_timeout 75s;\n    keepalive_requests 1000000000;\n\
+             \x20   keepalive_timeout 75s;\n    keepalive_requests {KEEPALIVE_REQUESTS};\n\
              \x20   types {{ text/html html; }}\n\
-             \x20   server {{\n        listen {address} backlog=4096;\n        root {};\n{ledger}    }}\n}}\n",
+             \x20   server {{\n        listen {address} backlog=4096{reuseport};\n        root {};\n\
+             {ledger}    }}\n}}\n",
             spec.workers,
             spec.worker_connections,
             spec.site.display(),
@@ -152,6 +171,12 @@ mod tests {
     fn models_and_parameters_reach_the_events_block() {
         assert!(conf("exclusive:rotate=0", None).contains("    dispatch exclusive rotate=0;\n"));
         assert!(conf("nginx:accept_mutex=on:multi_accept=on", None).contains("accept_mutex on; multi_accept on;"));
+        assert!(conf("nginx-1.28.3:reuseport:multi_accept=on", None).contains("    multi_accept on;\n"));
+        assert!(conf("nginx:reuseport", None).contains("listen 127.0.0.1:8000 backlog=4096 reuseport;"));
+        let lease = conf("accept_mutex:lease=off", None);
+        assert!(lease.contains("    dispatch accept_mutex; accept_mutex_lease off;\n"), "{lease}");
+        let several = conf("exclusive:rotate=0:multi_accept=on", None);
+        assert!(several.contains("    dispatch exclusive rotate=0; multi_accept on;\n"), "{several}");
         assert!(conf("herd", None).contains(" ledger;") && !conf("nginx", None).contains("ledger"));
         assert!(conf("herd", None).contains("listen 127.0.0.1:8000 backlog=4096;"));
     }

@@ -6,13 +6,14 @@ mod side;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use drover::shm::Ledger;
 
 pub(crate) use self::conf::{ServerSpec, daemon_argument, user_directive, write_site};
-pub(crate) use self::side::{Program, Side, models};
+pub(crate) use self::side::{BUILT_NGINX, Program, Side, models};
 use crate::interrupt;
 use crate::load;
 use crate::measure;
@@ -46,7 +47,7 @@ impl Server {
         }
         let ledger = match side.program {
             Program::Drover => Some(measure::open_ledger(kept.pid())?),
-            Program::Nginx | Program::H2o => None,
+            Program::Nginx | Program::BuiltNginx | Program::H2o => None,
         };
         Ok(Server { kept, address, ledger, dir })
     }
@@ -78,6 +79,21 @@ impl Side {
     pub(crate) fn is_installed(&self) -> Result<()> {
         program(self).map(drop)
     }
+
+    /// Lets the server test the conf of this side (`-t`), before anything is measured. Errors: it is not installed; it
+    /// refuses the conf, with what it says.
+    pub(crate) fn check(&self, spec: &ServerSpec, work: &Path) -> Result<()> {
+        let dir = tempfile::Builder::new().prefix("test-").tempdir_in(work)?;
+        let conf = dir.path().join("server.conf");
+        std::fs::write(&conf, self.conf(spec, free_address()?, dir.path())?)?;
+        let mut command = Command::new(program(self)?);
+        let output = command.args(arguments(self, spec, &conf, dir.path())).arg("-t").stdin(Stdio::null()).output()?;
+        let log = std::fs::read_to_string(dir.path().join("error.log")).unwrap_or_default();
+        match output.status.success() {
+            true => Ok(()),
+            false => bail!("{self}: the server refuses its conf\n{}{log}", String::from_utf8_lossy(&output.stderr)),
+        }
+    }
 }
 
 fn program(side: &Side) -> Result<std::ffi::OsString> {
@@ -91,8 +107,18 @@ fn program(side: &Side) -> Result<std::ffi::OsString> {
         (Program::Drover, None) => Ok(std::env::current_exe()?.into()),
         (Program::Drover, Some(binary)) => Ok(binary.into()),
         (Program::Nginx, _) => installed("nginx"),
+        (Program::BuiltNginx, _) => {
+            built_nginx().map(Into::into).with_context(|| format!("{BUILT_NGINX} is not built: tools/nginx builds it"))
+        }
         (Program::H2o, _) => installed("h2o"),
     }
+}
+
+/// The nginx that `tools/nginx` has built, from here or from where the lab was built.
+pub(crate) fn built_nginx() -> Option<PathBuf> {
+    let built = Path::new("target/nginx/nginx");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(built);
+    [built.to_owned(), source].into_iter().find(|file| file.is_file())?.canonicalize().ok()
 }
 
 fn arguments(side: &Side, spec: &ServerSpec, conf: &Path, dir: &Path) -> Vec<std::ffi::OsString> {
@@ -105,7 +131,9 @@ fn arguments(side: &Side, spec: &ServerSpec, conf: &Path, dir: &Path) -> Vec<std
             let stay = stay.iter().map(std::convert::AsRef::as_ref);
             linked.into_iter().chain(["-p".as_ref(), dir, "-c".as_ref(), conf]).chain(stay).collect()
         }
-        Program::Nginx => vec!["-p".as_ref(), dir, "-e".as_ref(), "error.log".as_ref(), "-c".as_ref(), conf],
+        Program::Nginx | Program::BuiltNginx => {
+            vec!["-p".as_ref(), dir, "-e".as_ref(), "error.log".as_ref(), "-c".as_ref(), conf]
+        }
         Program::H2o => vec!["-c".as_ref(), conf],
     };
     args.into_iter().map(Into::into).collect()

@@ -10,11 +10,18 @@ use crate::names;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Program {
     Drover,
+    /// The nginx that is installed.
     Nginx,
+    /// The nginx that `tools/nginx` builds.
+    BuiltNginx,
     H2o,
 }
 
-/// A side. On the command line: `MODEL[:PARAMETER=VALUE ...]` of drover, `nginx[:DIRECTIVE=VALUE ...]`, or `h2o`.
+/// The name of the nginx that `tools/nginx` builds: its version is in it.
+pub(crate) const BUILT_NGINX: &str = "nginx-1.28.3";
+
+/// A side. On the command line: `MODEL[:PARAMETER=VALUE ...]` of drover, `nginx[:DIRECTIVE=VALUE ...]`, the same of
+/// `nginx-1.28.3`, or `h2o`.
 #[derive(Clone, Debug)]
 pub(crate) struct Side {
     pub name: String,
@@ -43,10 +50,11 @@ impl Side {
         let name = words.next().unwrap_or("");
         let program = match name {
             "nginx" => Program::Nginx,
+            BUILT_NGINX => Program::BuiltNginx,
             "h2o" => Program::H2o,
             _ if models().contains(&name) => Program::Drover,
             _ => {
-                let known = [models(), vec!["nginx", "h2o"]].concat();
+                let known = [models(), vec!["nginx", BUILT_NGINX, "h2o"]].concat();
                 bail!("unknown model \"{name}\"{}", names::hint(name, &known));
             }
         };
@@ -96,6 +104,7 @@ mod tests {
             (side.program, side.model.as_str(), side.params),
             (Program::Drover, "exclusive", vec!["rotate=0".into()])
         );
+        assert_eq!(Side::parse("nginx-1.28.3:reuseport").unwrap().program, Program::BuiltNginx);
         let side = Side::parse("nginx:accept_mutex=on").unwrap();
         assert_eq!((side.program, side.params), (Program::Nginx, vec!["accept_mutex=on".to_owned()]));
     }
@@ -105,6 +114,12 @@ mod tests {
         let names: Vec<String> = Side::list("herd,herd,exclusive").unwrap().into_iter().map(|side| side.name).collect();
         assert_eq!(names, ["herd", "herd#2", "exclusive"]);
         assert!(Side::list("all").unwrap().len() >= 3);
+    }
+
+    #[test]
+    fn the_built_nginx_is_the_one_that_its_name_says() {
+        let version = BUILT_NGINX.strip_prefix("nginx-").unwrap();
+        assert!(include_str!("../../../nginx").contains(&format!("+{version}\n")));
     }
 
     #[test]

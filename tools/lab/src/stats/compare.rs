@@ -39,6 +39,10 @@ pub(crate) enum Verdict {
     ClientBound,
     /// Server and client had to share a CPU: the figure shows how they shared it.
     SharedCpu,
+    /// Others used the machine meanwhile.
+    Busy,
+    /// An earlier run on this machine has found something else.
+    Varies,
     /// The difference changed from the first rounds to the last.
     Drift,
     /// Too few rounds in which both sides were measured.

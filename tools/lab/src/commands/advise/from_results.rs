@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::advice::Advice;
 use crate::report::{Rating, cell, difference, rating, title};
-use crate::results::{Conclusion, Results};
+use crate::results::{Conclusion, PlaceNotes, Results};
 use crate::server::models;
 use crate::stats::Verdict;
 
@@ -22,24 +22,35 @@ struct Score {
 /// Advises the side that is better in something and worse in nothing; otherwise lays open the trade.
 pub(super) fn advise(results: &Results) -> Advice {
     let Some(first) = results.sides.first().map(|side| side.name.as_str()) else { return Advice::default() };
-    let score = score(results);
     let mut advice = Advice { figures: results.conclusions.iter().map(figure).collect(), ..Advice::default() };
-    let asked = results.conclusions.len();
+    let shows = |c: &&Conclusion| results.place(&c.load).is_some_and(PlaceNotes::shows_idle_cpus);
+    let shown: Vec<&Conclusion> = results.conclusions.iter().filter(shows).collect();
+    if shown.is_empty() && !results.conclusions.is_empty() {
+        advice.reasons.push(
+            "the servers had a single CPU or worker in this run: what a model costs by leaving CPUs idle could not \
+             show; compare without --cpus and --place, on a machine with two CPUs at least"
+                .to_owned(),
+        );
+        return advice;
+    }
+    let score = score(&shown);
+    let asked = shown.len();
     let unknown: usize = score.values().map(|score| score.unknown).sum();
     if !results.complete {
         let why = results.stopped.as_deref().unwrap_or("the comparison did not end");
         advice.reasons.push(format!("the results are not complete: {why}"));
     } else if asked == 0 || unknown * 2 > asked {
         advice.reasons.push(format!("{unknown} of {asked} questions have no verdict"));
+        advice.reasons.extend(results.disturbed.iter().cloned());
     } else {
         choose(first, &score, &mut advice);
     }
     advice
 }
 
-fn score(results: &Results) -> BTreeMap<&str, Score> {
+fn score<'a>(conclusions: &[&'a Conclusion]) -> BTreeMap<&'a str, Score> {
     let mut scores: BTreeMap<&str, Score> = BTreeMap::new();
-    for c in &results.conclusions {
+    for c in conclusions.iter().copied() {
         let score = scores.entry(&c.b).or_default();
         let what = format!("{} under {}: {}", title(c), c.load, difference(c));
         match rating(c) {
@@ -48,7 +59,10 @@ fn score(results: &Results) -> BTreeMap<&str, Score> {
             Rating::Same => {}
             Rating::Unknown => {
                 score.unknown += 1;
-                if matches!(c.comparison.verdict, Verdict::Undecided | Verdict::Drift | Verdict::TooFewRounds) {
+                if matches!(
+                    c.comparison.verdict,
+                    Verdict::Undecided | Verdict::Drift | Verdict::TooFewRounds | Verdict::Varies | Verdict::Busy
+                ) {
                     score.undecided.push(what);
                 }
             }
@@ -104,7 +118,7 @@ fn directive(side: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::SideNotes;
+    use crate::results::{LoadNotes, SideNotes};
     use crate::stats::Comparison;
 
     fn results(answers: &[(&str, &str, Verdict)]) -> Results {
@@ -115,9 +129,31 @@ mod tests {
             a: "accept_mutex".into(),
             b: b.to_string(),
             comparison: Comparison { difference: -0.1, ..Comparison::without_verdict(*verdict, 20, 0.99) },
+            earlier: Vec::new(),
+            claim: None,
         });
         let sides = vec![side("accept_mutex"), side("exclusive"), side("herd")];
-        Results { complete: true, sides, conclusions: conclusions.collect(), ..Results::default() }
+        let place = PlaceNotes { workers: 2, server_cpus: vec![0, 1], ..PlaceNotes::default() };
+        let loads = vec![LoadNotes { name: "short".into(), place, ..LoadNotes::default() }];
+        Results { complete: true, sides, loads, conclusions: conclusions.collect(), ..Results::default() }
+    }
+
+    #[test]
+    fn a_run_in_which_no_cpu_could_be_idle_gives_no_advice() {
+        let mut all = results(&[("exclusive", "cpu_us_per_request", Verdict::Higher)]);
+        all.loads[0].place.server_cpus = vec![0];
+        let found = advise(&all);
+        assert_eq!(found.model, None);
+        assert!(found.reasons[0].contains("leaving CPUs idle could not show"), "{:?}", found.reasons);
+    }
+
+    #[test]
+    fn a_busy_machine_gives_no_advice_and_is_named() {
+        let mut all = results(&[("exclusive", "rate", Verdict::Busy)]);
+        all.disturbed = vec!["others took 34 % of the CPUs under short".to_owned()];
+        let found = advise(&all);
+        assert_eq!(found.model, None);
+        assert!(found.reasons.contains(&all.disturbed[0]), "{:?}", found.reasons);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(super) struct Connection {
     /// Raised with each request: deadlines and pauses of an older request have a lower number and are void.
     pub generation: u64,
     pub keep_open: Duration,
+    /// The server has said that it will close the connection.
+    pub ends: bool,
     current: Option<Current>,
 }
 
@@ -35,7 +37,8 @@ struct Current {
 
 enum Response {
     Head(Vec<u8>),
-    Body(u64),
+    /// The bytes that are missing, and whether the connection ends with them.
+    Body(u64, bool),
 }
 
 /// How far `progress` got.
@@ -56,7 +59,7 @@ impl Connection {
             Err(error) if error.raw_os_error() == Some(nix::libc::EINPROGRESS) => {}
             Err(error) => return Err(error),
         }
-        Ok(Connection { stream: socket.into(), generation: 0, keep_open: Duration::ZERO, current: None })
+        Ok(Connection { stream: socket.into(), generation: 0, keep_open: Duration::ZERO, ends: false, current: None })
     }
 
     /// Connects, sends `request` and reads the answer. Blocks.
@@ -78,7 +81,7 @@ impl Connection {
         }
         stream.set_read_timeout(None)?;
         stream.set_nonblocking(true)?;
-        Ok(Connection { stream, generation: 0, keep_open: Duration::MAX, current: None })
+        Ok(Connection { stream, generation: 0, keep_open: Duration::MAX, ends: false, current: None })
     }
 
     pub(super) fn begin(&mut self, number: usize, request: PlannedRequest, planned: Instant, generation: u64) {
@@ -133,6 +136,7 @@ impl Connection {
                         current.allowance -= n;
                     }
                     if let Some(ending) = current.response.feed(&buffer[..n]) {
+                        self.ends = matches!(current.response, Response::Body(_, true));
                         return Progress::Ends(ending);
                     }
                 }
@@ -160,7 +164,7 @@ impl Response {
     /// Parses more bytes of the response. Returns the ending when the response is complete or bad.
     fn feed(&mut self, bytes: &[u8]) -> Option<Ending> {
         match self {
-            Response::Body(left) => {
+            Response::Body(left, _) => {
                 *left = left.saturating_sub(bytes.len() as u64);
                 (*left == 0).then_some(Ending::Answered)
             }
@@ -169,24 +173,24 @@ impl Response {
                 let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") else {
                     return (head.len() > HEAD_LIMIT).then_some(Ending::BadAnswer);
                 };
-                let Some((status, length)) = parse(&head[..end]) else { return Some(Ending::BadAnswer) };
+                let Some((status, length, ends)) = parse(&head[..end]) else { return Some(Ending::BadAnswer) };
                 if status != 200 {
                     return Some(Ending::Status(status));
                 }
                 let body = (head.len() - end - 4) as u64;
-                *self = Response::Body(length.saturating_sub(body));
+                *self = Response::Body(length.saturating_sub(body), ends);
                 (length <= body).then_some(Ending::Answered)
             }
         }
     }
 }
 
-/// Parses the status and Content-Length of a response head.
-fn parse(head: &[u8]) -> Option<(u16, u64)> {
+/// Parses a response head: its status, its Content-Length, and whether the connection ends after it.
+fn parse(head: &[u8]) -> Option<(u16, u64, bool)> {
     let head = std::str::from_utf8(head).ok()?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    let length = head.lines().skip(1).filter_map(|line| line.split_once(':')).find_map(|(name, value)| {
-        if name.eq_ignore_ascii_case("content-length") { value.trim().parse().ok() } else { None }
-    });
-    Some((status, length.unwrap_or(0)))
+    let fields = || head.lines().skip(1).filter_map(|line| line.split_once(':'));
+    let value = |name: &str| fields().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim());
+    let length = value("content-length").and_then(|value| value.parse().ok()).unwrap_or(0);
+    Some((status, length, value("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))))
 }

@@ -57,14 +57,26 @@ fn show(advice: &Advice) -> String {
     advice.reasons.iter().for_each(|reason| out.push_str(&item(&format!("- {reason}"))));
     if !advice.figures.is_empty() {
         out.push_str("\nRelied on:\n");
-        advice.figures.iter().for_each(|(name, value)| out.push_str(&format!("  {name:<44}{value:>12}\n")));
+        advice.figures.iter().for_each(|(name, value)| out.push_str(&figure(name, value)));
     }
     out
+}
+
+/// A figure with its name; where both don't fit into a line of 80 columns, the figure has a line of its own.
+fn figure(name: &str, value: &str) -> String {
+    if name.chars().count() <= 60 { format!("  {name:<60}{value:>17}\n") } else { format!("  {name}\n{value:>79}\n") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn figures_fit_the_terminal() {
+        let shown = figure("nginx-1.28.3:accept_mutex=on server CPU per request, keepalive/pinned", "+ +123.4 %");
+        assert!(shown.lines().all(|line| line.chars().count() <= 80) && shown.lines().count() == 2, "{shown}");
+        assert!(figure("workers", "2").lines().all(|line| line.chars().count() == 79));
+    }
 
     #[test]
     fn long_reasons_are_wrapped() {

@@ -39,9 +39,19 @@ fn fault(row: &Row) -> String {
     format!("{} {}{}", row.fault, row.target, if row.takeovers > 0 { "*" } else { "" })
 }
 
-/// Explains the columns, and what is a model's nature.
+/// Explains the columns, and what is a model's nature; names a machine that was busy before the faults.
 fn legend(results: &FaultResults) -> Vec<String> {
-    vec![
+    const DELAYED_MS: f64 = 50.0;
+    let tried = results.rows.iter().filter(|row| row.skipped.is_none());
+    let late = tried.clone().filter(|row| row.before_ms > DELAYED_MS).count();
+    let busy = (late > 0).then(|| {
+        let all = tried.count();
+        format!(
+            "BUSY: in {late} of {all} rows a connection waited over 50 ms before the fault: there delays, and back in, \
+             are partly the machine's."
+        )
+    });
+    let mut lines = vec![
         format!(
             "{} new connections a second, {} workers. lost: no answer in 3 s, refused or cut off, of all after the \
              fault. delayed: over 50 ms. held lost: of 40 connections that were open and idle over all processes, \
@@ -54,7 +64,9 @@ fn legend(results: &FaultResults) -> Vec<String> {
          it from a stopped holder. All else is the nature of the model: what waits in the queue of a stopped process \
          waits for it, and what a killed process held is lost."
             .to_owned(),
-    ]
+    ];
+    lines.extend(busy);
+    lines
 }
 
 /// A table for a terminal of 80 columns: the servers, and below each its faults.
@@ -176,12 +188,20 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_that_was_busy_before_the_fault_is_named() {
+        let rows = vec![Row { before_ms: 80.0, ..row("herd", 0, 0) }, row("fork", 0, 0)];
+        let table = fault_table(&FaultResults { rows, ..FaultResults::default() });
+        assert!(table.contains("BUSY: in 1 of 2 rows"), "{table}");
+    }
+
+    #[test]
     fn the_table_fits_and_shows_where_the_lease_acted() {
         let skipped = Row { skipped: Some("has no workers: one process a connection".into()), ..row("fork", 0, 0) };
         let rows = vec![row("accept_mutex", 0, 1), row("nginx-1.28.3:accept_mutex=on", 993, 0), skipped];
         let table = fault_table(&FaultResults { rows, rate: 200.0, workers: 4, ..FaultResults::default() });
         assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
         assert!(table.contains("accept_mutex (nginx's accept_mutex on)\n  stop holder*"), "{table}");
+        assert!(!table.contains("BUSY"), "{table}");
         assert!(table.contains("  stop holder        993/993") && table.contains("10/40"), "{table}");
     }
 }

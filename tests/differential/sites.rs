@@ -142,6 +142,14 @@ pub fn fixture() -> TempDir {
     let long: String = (0..).map(|n: u32| format!("<p>{}</p>\n", n.wrapping_mul(n) % 9973)).take(30_000).collect();
     write(root, "coded/long.html", &long.as_bytes()[..80 << 10]);
     write(root, "coded/real.html.gz", &gzip_of(&long.as_bytes()[..80 << 10]));
+    let [one, two, none] = [b"one ".as_slice(), b"two", b""].map(gzip_of);
+    let several = gzip_of(&long.as_bytes()[..200 << 10]);
+    for (name, members) in [
+        ("members.txt", &[&one[..], &two][..]),
+        ("members.html", &[&none[..], &one, &several, &none, &none, &two, &none]),
+    ] {
+        write(root, &format!("coded/{name}.gz"), &members.concat());
+    }
     write(root, "future.txt", b"from a clock that is fast\n");
     set_modified(&root.join("future.txt"), FUTURE);
     listings::add(root);
@@ -161,7 +169,7 @@ pub fn fixture() -> TempDir {
 }
 
 fn gzip_of(bytes: &[u8]) -> Vec<u8> {
-    let mut out = vec![0; bytes.len()];
+    let mut out = vec![0; bytes.len() + 100];
     let mut compress = flate2::Compress::new_gzip(flate2::Compression::new(6), 15);
     compress.compress(bytes, &mut out, flate2::FlushCompress::Finish).expect("gzip");
     out.truncate(compress.total_out() as usize);

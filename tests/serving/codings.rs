@@ -208,7 +208,12 @@ fn a_gzip_is_undone_and_one_that_is_none_cuts_the_answer_short() {
         assert!(response.body == text && response.header("Content-Encoding").is_none());
     }
     let whole = gzip(&text(100_000));
-    for broken in [&whole[..whole.len() - 1], &whole[..10], b"no gzip at all", b""] {
+    // nginx takes neither zeros nor anything else behind the last member.
+    let [padded, followed] = [&[0; 512][..], b"no gzip"].map(|behind| [&whole[..], behind].concat());
+    let second = [&whole[..], &whole[..whole.len() - 1]].concat();
+    for broken in
+        [&whole[..whole.len() - 1], &whole[..10], b"no gzip at all", b"", &padded[..], &followed[..], &second[..]]
+    {
         server.file("a.txt.gz", broken);
         let mut client = server.connect();
         let answer = client.send("GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n").response();
@@ -216,6 +221,32 @@ fn a_gzip_is_undone_and_one_that_is_none_cuts_the_answer_short() {
         assert!(client.is_closed_by_server());
     }
     assert!(server.error_log().contains("a.txt.gz"), "{}", server.error_log());
+}
+
+#[test]
+fn all_members_of_a_gzip_are_undone_as_bgzip_and_cat_make_them() {
+    let server = server("gunzip on; gzip_static always;");
+    let (long, bomb) = (text(300_000), vec![b'x'; 3 << 20]);
+    // 65 KiB of members that hold nothing, as a file of `bgzip` may end in some.
+    let none = gzip(b"").repeat(3 << 10);
+    let members = [&none[..], &gzip(b"one "), &gzip(&long), &gzip(&bomb), &gzip(b""), &gzip(b"two"), &none].concat();
+    let expected = [b"one ", &long[..], &bomb, b"two"].concat();
+    server.file("a.txt.gz", &members);
+    for _ in 0..2 {
+        let response = ask(&server, "/a.txt", "");
+        assert_eq!(response.header("Content-Encoding"), None);
+        assert!(response.body == expected, "{} bytes of {}", response.body.len(), expected.len());
+    }
+    let response = ask(&server, "/a.txt", "Range: bytes=2-5\r\n");
+    assert!(response.status == 200 && response.body == expected, "a length that is not known has no ranges");
+    let gzipped = ask(&server, "/a.txt", &format!("{GZIP}Range: bytes=2-5\r\n"));
+    assert_eq!((gzipped.status, &gzipped.body[..]), (206, &members[2..6]));
+    let mut client = server.connect();
+    for range in ["", "Range: bytes=0-3\r\n"] {
+        let head = client.send(format!("HEAD /a.txt HTTP/1.1\r\nHost: a\r\n{range}\r\n")).head_response().unwrap();
+        assert_eq!((head.status, head.header("Content-Encoding"), head.header("Content-Length")), (200, None, None));
+    }
+    assert_eq!(client.get("/none.js").text(), "as it is", "the connection goes on");
 }
 
 /// A worker that compressed the file in one go would keep others waiting for as long as fifty slices take.

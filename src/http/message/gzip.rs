@@ -22,7 +22,16 @@ pub struct Stream {
 enum Engine {
     Copy,
     Compress(Compress),
-    Decompress(Decompress),
+    Decompress(Members),
+}
+
+/// The members of a gzip, one behind the other (RFC 1952 section 2.2): `bgzip` and `cat a.gz b.gz` make several.
+#[derive(Debug)]
+struct Members {
+    /// Undoes the member that the input has come to.
+    engine: Decompress,
+    /// The end of that member has been found.
+    has_ended: bool,
 }
 
 /// The bytes are no gzip.
@@ -43,7 +52,8 @@ impl Stream {
 
     /// A stream that decompresses.
     pub fn decompress() -> Stream {
-        Stream { engine: Engine::Decompress(Decompress::new_gzip(15)), is_done: false }
+        let members = Members { engine: Decompress::new_gzip(15), has_ended: false };
+        Stream { engine: Engine::Decompress(members), is_done: false }
     }
 
     /// Whether the end has been written, or found.
@@ -55,7 +65,7 @@ impl Stream {
     /// the bytes taken; when all are, and less than `room` came out, there is no more to come.
     ///
     /// # Errors
-    /// The input of a decompressor is no gzip.
+    /// The input of a decompressor is no gzip, or has something else behind it, be it zeros: as in nginx.
     pub fn run(&mut self, input: &[u8], is_last: bool, out: &mut Vec<u8>, room: usize) -> Result<usize, Malformed> {
         let start = out.len();
         out.resize(start + room, 0);
@@ -72,15 +82,37 @@ impl Stream {
                 let status = engine.compress(input, &mut out[start..], flush).map_err(|_| Malformed);
                 (engine.total_in() - before.0, engine.total_out() - before.1, status)
             }
-            Engine::Decompress(engine) => {
-                let before = (engine.total_in(), engine.total_out());
-                let status = engine.decompress(input, &mut out[start..], FlushDecompress::None).map_err(|_| Malformed);
-                (engine.total_in() - before.0, engine.total_out() - before.1, status)
-            }
+            Engine::Decompress(members) => members.run(input, is_last, &mut out[start..]),
         };
         out.truncate(start + made as usize);
         self.is_done = matches!(status?, Status::StreamEnd);
         Ok(taken as usize)
+    }
+}
+
+impl Members {
+    /// Undoes members as far as the input and the room in `out` go. Returns the bytes taken and made, and whether the
+    /// end of the last member has been found (`ngx_http_gunzip_filter_inflate`).
+    fn run(&mut self, input: &[u8], is_last: bool, out: &mut [u8]) -> (u64, u64, Result<Status, Malformed>) {
+        let (mut taken, mut made) = (0, 0);
+        loop {
+            if self.has_ended && taken < input.len() {
+                self.engine.reset(true);
+                self.has_ended = false;
+            }
+            if self.has_ended {
+                let status = if is_last { Status::StreamEnd } else { Status::Ok };
+                return (taken as u64, made as u64, Ok(status));
+            }
+            let before = (self.engine.total_in(), self.engine.total_out());
+            let status = self.engine.decompress(&input[taken..], &mut out[made..], FlushDecompress::None);
+            taken += (self.engine.total_in() - before.0) as usize;
+            made += (self.engine.total_out() - before.1) as usize;
+            match status {
+                Ok(Status::StreamEnd) => self.has_ended = true,
+                status => return (taken as u64, made as u64, status.map_err(|_| Malformed)),
+            }
+        }
     }
 }
 
@@ -126,6 +158,39 @@ mod tests {
             }
         }
         assert!(whole(RECIPE, &text).len() < text.len() * 3 / 4);
+    }
+
+    /// Undoes a gzip that comes `piece` bytes at a time.
+    fn undo_pieces(gzip: &[u8], piece: usize) -> Result<Vec<u8>, Malformed> {
+        let (mut stream, mut out, mut at) = (Stream::decompress(), Vec::new(), 0);
+        while !stream.is_done() {
+            let end = (at + piece).min(gzip.len());
+            let before = (at, out.len());
+            at += stream.run(&gzip[at..end], end == gzip.len(), &mut out, 1000)?;
+            if (at, out.len()) == before {
+                return Err(Malformed);
+            }
+        }
+        Ok(out)
+    }
+
+    #[test]
+    fn members_are_undone_one_behind_the_other() {
+        let (one, two, long) = (whole(RECIPE, b"one "), whole(RECIPE, b"two"), whole(RECIPE, &[b'x'; 100_000]));
+        // The mark at the end of a file of bgzip, which has an extra field.
+        let empty = *b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x06\0BC\x02\0\x1b\0\x03\0\0\0\0\0\0\0\0\0";
+        let several = [&empty[..], &one, &long, &empty, &empty, &two, &empty].concat();
+        let expected = [b"one ", &[b'x'; 100_000][..], b"two"].concat();
+        // Pieces of the length of a member end where it ends.
+        for piece in [1, 7, empty.len(), one.len(), empty.len() + one.len(), 1000, several.len()] {
+            assert!(undo_pieces(&several, piece).unwrap() == expected, "{piece}");
+            assert_eq!(undo_pieces(&[&one[..], &one, &two].concat(), piece).unwrap(), b"one one two", "{piece}");
+        }
+        for behind in [&b"\0\0\0\0\0\0\0\0"[..], b"\0", b"something else, not gzip", &two[..two.len() - 1], &two[..4]] {
+            for piece in [1, one.len(), 1000] {
+                assert_eq!(undo_pieces(&[&one[..], behind].concat(), piece), Err(Malformed), "{behind:?}");
+            }
+        }
     }
 
     #[test]

@@ -381,6 +381,14 @@ pub fn gunzip() -> Site {
         ] {
             add(request);
         }
+        for path in ["/coded/members.txt", "/coded/members.html"] {
+            for host in ["plain", "vary", "off"] {
+                let ask = |method| request(method, path).host(host).with("Accept-Encoding", accept);
+                for request in [ask("GET"), ask("HEAD"), ask("GET").http10(), ask("GET").range("bytes=0-3")] {
+                    add(request);
+                }
+            }
+        }
     }
     Site::new("gunzip", &http, probes)
 }

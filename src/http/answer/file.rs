@@ -20,6 +20,8 @@ pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> An
     if ex.is_aside() {
         return Answer::whole(found);
     }
+    // `expires modified` counts from it, also in a 304 and for gzip_proxied.
+    ex.response.last_modified = found.modified();
     ex.added.is_wanted = addition::is_wanted(ex, cx, status, media_type::of(ex, cx));
     ex.response.recoding = None;
     if changes::are_asked_for(ex, cx) && !ex.added.is_wanted {
@@ -53,7 +55,6 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found
     let plain_type = media_type::of(ex, cx);
     let content_type = &*charset::content_type(ex, cx, plain_type);
     let etag = etag(ex, cx, found);
-    ex.response.last_modified = found.modified();
     let plain_type = Some(plain_type);
     let mut fields = Fields { content_type: Some(content_type), plain_type, etag, ..Fields::default() };
     let body = match ranges {

@@ -91,6 +91,8 @@ pub(super) fn find(ex: &mut Exchange, cx: &Cx, status: u16) -> Option<Flow> {
     // A 2xx to CONNECT would promise a tunnel (RFC 9110, 9.3.6).
     let may_overwrite = |code: &u16| ex.head.form != Form::Authority || *code >= 300;
     ex.error.status = status::sent(page.overwrite.filter(may_overwrite).unwrap_or(status));
+    // The time of a file whose conditions failed is not that of the page (`ngx_http_clean_header`).
+    ex.response.last_modified = None;
     let mut target = Vec::new();
     page.target.eval(ex, cx, &mut target);
     match target.first() {

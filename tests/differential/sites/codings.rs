@@ -223,6 +223,7 @@ pub fn gzip() -> Site {
         proxied("off", ""),
         proxied("auth", ""),
         proxied("expired", "expires -1; location /coded/ { expires 1h; } location /dir/ { expires epoch; }"),
+        server("dated", "gzip_proxied expired no-cache; expires modified 1d; etag off;"),
         proxied("no-cache", "expires epoch; location /coded/ { add_header Cache-Control private; }"),
         proxied(
             "no-store",
@@ -320,6 +321,12 @@ pub fn gzip() -> Site {
         add(get(path).host("inner").with("Accept-Encoding", "gzip"));
         add(get(path).host("inner"));
         add(get(path).host("inner").with("Accept-Encoding", "gzip").http10());
+    }
+    let ask = || get("/coded/long.html").host("dated").with("Accept-Encoding", "gzip");
+    for request in [ask(), ask().with("Via", "a")] {
+        add(request.clone());
+        add(request.clone().with("If-Modified-Since", super::MODIFIED_TEXT));
+        add(request.range("bytes=0-3"));
     }
     let etag = "\"2ebc98a1-14000\"";
     let ask = || get("/coded/long.html").host("vary").with("Accept-Encoding", "gzip");

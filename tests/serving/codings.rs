@@ -117,6 +117,79 @@ fn always_needs_no_asking() {
     assert_eq!(accept(&server, "/m/all.js", "identity").0, "gzip");
 }
 
+/// The coding of the answer, or its status, and Vary; `made`: the gzip was compressed for it.
+fn coding(server: &Server, target: &str, accept: &str) -> (String, Option<String>) {
+    let response = ask(server, target, &format!("Accept-Encoding: {accept}\r\n"));
+    let vary = response.header("Vary").map(str::to_owned);
+    let sent = match response.header("Content-Encoding") {
+        _ if response.status != 200 => response.status.to_string(),
+        Some("gzip") if response.body != b"gzip" => {
+            assert_eq!(gunzip(&response.body, 100), b"as it is");
+            "made".to_owned()
+        }
+        Some(coding) => coding.to_owned(),
+        None => "-".to_owned(),
+    };
+    (sent, vary)
+}
+
+#[test]
+fn the_gzip_that_is_made_is_weighed_like_one_that_is_there() {
+    let server = server(
+        "gzip on; gzip_types *; gzip_min_length 0; brotli_static on; gzip_static on; \
+         location /long/ { alias %root%/; gzip_min_length 9; } location /js/ { alias %root%/; gzip_types text/css; } \
+         location /gunzip/ { alias %root%/; gunzip on; gzip_static always; }",
+    );
+    server.file("br.js", "as it is").file("br.js.br", "brotli").file("real.txt.gz", gzip(b"as it is"));
+    for (path, list, sent) in [
+        ("/all.js", "gzip;q=0.1, identity;q=0.5", "-"),
+        ("/none.js", "gzip;q=0.1, identity;q=0.5", "-"),
+        ("/all.js", "gzip;q=0.5, identity;q=0.5", "gzip"),
+        ("/none.js", "gzip;q=0.5, identity;q=0.5", "made"),
+        ("/none.js", "identity;q=0, *", "made"),
+        ("/none.js", "*", "made"),
+        ("/none.js", "*;q=0", "406"),
+        ("/none.js", "identity;q=0, br", "406"),
+        ("/none.js", "br, gzip;q=0", "-"),
+        ("/br.js", "gzip, br;q=0.5", "made"),
+        ("/br.js", "gzip, br", "br"),
+        ("/br.js", "gzip;q=0.5, br", "br"),
+        ("/br.js", "gzip;q=0, br;q=0.5", "br"),
+        ("/only.js", "gzip, br;q=0.5", "br"),
+        ("/gz.js", "gzip, br;q=0.5", "gzip"),
+        ("/long/br.js", "gzip, br;q=0.5", "br"),
+        ("/js/br.js", "gzip, br;q=0.5", "br"),
+        ("/gunzip/real.txt", "gzip;q=0.1, identity;q=0.5", "-"),
+        ("/gunzip/real.txt", "deflate", "-"),
+    ] {
+        assert_eq!(coding(&server, path, list).0, sent, "{path} {list}");
+    }
+    let vary = Some("Accept-Encoding".to_owned());
+    for list in ["gzip, br;q=0.5", "br", "identity", "gzip;q=0.1, identity;q=0.5"] {
+        assert_eq!(coding(&server, "/br.js", list).1, vary, "{list}");
+    }
+}
+
+#[test]
+fn what_is_sent_always_says_that_others_get_another_coding() {
+    let server = server(
+        "location /b/ { brotli_static always; gzip_static on; alias %root%/; } \
+         location /two/ { brotli_static always; gzip_static always; alias %root%/; } \
+         location /made/ { brotli_static always; gzip on; gzip_types *; gzip_min_length 0; alias %root%/; } \
+         location /alone/ { brotli_static always; alias %root%/; }",
+    );
+    let vary = Some("Accept-Encoding".to_owned());
+    for place in ["b", "two"] {
+        let path = format!("/{place}/all.js");
+        assert_eq!(coding(&server, &path, "gzip"), ("gzip".to_owned(), vary.clone()));
+        assert_eq!(coding(&server, &path, "identity"), ("br".to_owned(), vary.clone()), "{place}");
+        assert_eq!(coding(&server, &path, "br"), ("br".to_owned(), vary.clone()), "{place}");
+    }
+    assert_eq!(coding(&server, "/made/all.js", "gzip"), ("made".to_owned(), vary.clone()));
+    assert_eq!(coding(&server, "/made/all.js", "identity"), ("br".to_owned(), vary));
+    assert_eq!(coding(&server, "/alone/all.js", "gzip"), ("br".to_owned(), None), "all get the same");
+}
+
 #[test]
 fn each_coding_is_a_representation_of_its_own() {
     let server = server("brotli_static on; zstd_static on; gzip_static on; gzip_proxied any; gzip_http_version 1.0;");

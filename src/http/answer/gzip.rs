@@ -114,6 +114,22 @@ pub(super) fn decide_to_undo(ex: &mut Exchange, cx: &Cx, status: u16, has_etag: 
     }
 }
 
+/// Whether an answer, of `length` bytes if that is known, is compressed for clients that take gzip.
+pub(in crate::http) fn is_for(
+    ex: &Exchange,
+    cx: &Cx,
+    status: u16,
+    media_type: Option<&[u8]>,
+    length: Option<u64>,
+) -> bool {
+    let scope = &ex.location_of(cx).scope;
+    *scope.get(&GZIP)
+        && matches!(status, 200 | 403 | 404)
+        && ex.response.codings.sent.is_none()
+        && length.is_none_or(|length| length >= *scope.get(&GZIP_MIN_LENGTH))
+        && scope.get(&GZIP_TYPES).has(media_type.unwrap_or_default(), OWN_TYPES)
+}
+
 /// Decides whether the answer, of `length` bytes if that is known, is compressed on its way (the conditions of
 /// `ngx_http_gzip_header_filter`, in their order).
 pub(super) fn decide(
@@ -124,16 +140,11 @@ pub(super) fn decide(
     length: Option<u64>,
     has_etag: bool,
 ) {
-    let scope = &ex.location_of(cx).scope;
-    let cacheable = |ex: &Exchange| headers::cacheable(ex, cx, status, has_etag);
-    if !*scope.get(&GZIP)
-        || !matches!(status, 200 | 403 | 404)
-        || ex.response.codings.sent.is_some()
-        || length.is_some_and(|length| length < *scope.get(&GZIP_MIN_LENGTH))
-        || !scope.get(&GZIP_TYPES).has(media_type.unwrap_or_default(), OWN_TYPES)
-    {
+    if !is_for(ex, cx, status, media_type, length) {
         return;
     }
+    let scope = &ex.location_of(cx).scope;
+    let cacheable = |ex: &Exchange| headers::cacheable(ex, cx, status, has_etag);
     ex.response.codings.coded = if gzip_ok::takes_gzip(ex, cx, cacheable) {
         let level = zlib_rs_level(*scope.get(&GZIP_COMP_LEVEL));
         Coded::Gzip(Recipe { level, window_bits: *scope.get(&GZIP_WINDOW) })

@@ -122,8 +122,8 @@ pub(in crate::http) fn takes_gzip(ex: &mut Exchange, cx: &Cx, answer: impl FnOnc
     if let Some(decided) = ex.response.codings.takes_gzip {
         return decided;
     }
-    let accepted = ex.head.known(cx.input, Id::AcceptEncoding).is_some_and(nginx_takes_gzip);
-    let takes = accepted && may_code(ex, cx, answer);
+    let accepted = || ex.head.known(cx.input, Id::AcceptEncoding).is_some_and(nginx_takes_gzip);
+    let takes = ex.response.codings.accepts_gzip.unwrap_or_else(accepted) && may_code(ex, cx, answer);
     ex.response.codings.takes_gzip = Some(takes);
     takes
 }

@@ -48,6 +48,8 @@ pub struct Response {
 pub(in crate::http) struct Codings {
     /// Whether the client gets gzip (nginx's `gzip_ok`); `None`: nobody has asked yet (`gzip_tested`).
     pub takes_gzip: Option<bool>,
+    /// Whether the client's weights (RFC 9110) are in favour of gzip; `None`: it is asked as nginx asks.
+    pub accepts_gzip: Option<bool>,
     /// The file depends on Accept-Encoding (nginx's `gzip_vary`), which the response says if `gzip_vary` is on.
     pub varies: bool,
     /// The response says so, whatever `gzip_vary` is.

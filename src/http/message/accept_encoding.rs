@@ -68,6 +68,12 @@ impl Weights {
             Coding::Gzip => self.gzip,
         }
     }
+
+    /// The same, and 0 for a coding that weighs less than the file as it is.
+    pub fn where_worth(&self, coding: Coding) -> u16 {
+        let weight = self.get(coding);
+        if weight >= self.identity.unwrap_or(0) { weight } else { 0 }
+    }
 }
 
 /// A coding, and its weight in thousandths.
@@ -211,6 +217,16 @@ mod tests {
         for malformed in ["br;q=1.001", "br;q=2", "br;q=0.0001", "br;q", "br;level=1", ";q=1", "br q=1"] {
             assert_eq!(get(malformed), ([0, 0, 0], None), "{malformed}");
         }
+    }
+
+    #[test]
+    fn a_coding_that_weighs_less_than_the_file_is_worth_nothing() {
+        let get = |list: &str| Weights::of(list.as_bytes()).where_worth(Coding::Gzip);
+        assert_eq!(get("gzip;q=0.1, identity;q=0.5"), 0);
+        assert_eq!(get("gzip;q=0.5, identity;q=0.5"), 500);
+        assert_eq!(get("gzip;q=0.1"), 100);
+        assert_eq!(get("identity;q=0, *"), 1000);
+        assert_eq!(get("identity;q=0, gzip;q=0"), 0);
     }
 
     proptest::proptest! {

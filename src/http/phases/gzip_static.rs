@@ -3,11 +3,11 @@
 //!
 //! With `gzip_static` alone the client's Accept-Encoding is read as nginx reads it. Beside `brotli_static` or
 //! `zstd_static` it is read by RFC 9110 section 12.5.3: the coding with the greatest weight is sent, and of equal ones
-//! the one that is usually the smallest.
+//! the one that is usually the smallest. The gzip that `gzip` makes takes part, behind the one that is there.
 
 use crate::conf::{self, Contexts, Setting};
-use crate::http::answer::{file, gzip_ok};
-use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup, file_lines};
+use crate::http::answer::{file, gzip, gzip_ok};
+use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup, file_lines, media_type};
 use crate::http::message::accept_encoding::{Coding, Weights};
 use crate::http::message::field::Id;
 use crate::http::message::head::Method;
@@ -40,9 +40,10 @@ pub static GZIP_STATIC: Setting<Mode> =
 pub static BROTLI_STATIC: Setting<Mode> =
     Setting::one_of("brotli_static").contexts(Contexts::HTTP_ALL).default("off").about(
         "Sends FILE.br, where there is one, in the place of FILE, to clients that accept Brotli, or always. Where \
-     several codings are there, the client's weights (`q=`) decide, then the order br, zstd, gzip. gzip_proxied, \
-     gzip_http_version and gzip_disable hold for all codings. A client that refuses the file as it is \
-     (`identity;q=0`) gets 406 where there is nothing else.",
+     several codings are there, the client's weights (`q=`) decide, then the order br, zstd, gzip. What `gzip` makes \
+     counts as gzip, behind FILE.gz. gzip_proxied, gzip_http_version and gzip_disable hold for all codings. `always` \
+     is for clients that accept no coding that is there. A client that refuses the file as it is (`identity;q=0`) \
+     gets 406 where there is nothing else.",
     );
 
 /// `zstd_static`: whether `FILE.zst` is sent for `FILE`.
@@ -56,9 +57,11 @@ pub static ZSTD_STATIC: Setting<Mode> =
 /// The files that are looked up, in this order.
 #[derive(Debug, Default)]
 struct Plan {
-    steps: [Option<Candidate>; 3],
+    steps: [Option<Candidate>; 4],
     /// The client chooses by its weights.
     by_weight: bool,
+    /// Another client may get another coding, whichever is found.
+    has_choice: bool,
     /// The file as it is won't do.
     refuses_identity: bool,
 }
@@ -69,6 +72,8 @@ struct Candidate {
     mode: Mode,
     /// The file is sent if it is there; otherwise it is looked up for the sake of Vary.
     is_wanted: bool,
+    /// The file as it is, which `gzip` compresses.
+    is_made: bool,
 }
 
 /// Phase: looks the first candidate up.
@@ -88,6 +93,9 @@ pub(super) fn opened(ex: &mut Exchange, cx: &Cx, step: usize, result: Result<Fou
     let plan = plan(ex, cx);
     let Some(candidate) = plan.steps.get(step).copied().flatten() else { return Flow::Next };
     let found = match result {
+        Ok(found) if candidate.is_made && !may_make(ex, cx, &found) => return look_up(ex, cx, step + 1),
+        // The phase of files says what is wrong with it.
+        Err(_) if candidate.is_made => return look_up(ex, cx, step + 1),
         Ok(found) => found,
         Err(errno) => {
             if !matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG) {
@@ -96,11 +104,12 @@ pub(super) fn opened(ex: &mut Exchange, cx: &Cx, step: usize, result: Result<Fou
             return look_up(ex, cx, step + 1);
         }
     };
-    if candidate.mode == Mode::On {
+    if candidate.mode == Mode::On || plan.has_choice {
         ex.response.codings.varies = true;
         ex.response.codings.always_says_so |= plan.by_weight;
     }
     match found.kind {
+        _ if candidate.is_made => leave(ex, &plan),
         // All that are wanted have been tried.
         _ if !candidate.is_wanted => leave(ex, &plan),
         FileKind::Dir => look_up(ex, cx, step + 1),
@@ -127,6 +136,7 @@ fn look_up(ex: &mut Exchange, cx: &Cx, step: usize) -> Flow {
     };
     ex.map_uri_to_path(cx);
     ex.target.path.extend_from_slice(match candidate.coding {
+        _ if candidate.is_made => b"",
         Coding::Brotli => b".br",
         Coding::Zstd => b".zst",
         Coding::Gzip => b".gz",
@@ -148,38 +158,61 @@ fn plan(ex: &mut Exchange, cx: &Cx) -> Plan {
         (Coding::Zstd, *scope.get(&ZSTD_STATIC)),
         (Coding::Gzip, *scope.get(&GZIP_STATIC)),
     ];
-    let [(_, Mode::Off), (_, Mode::Off), (coding, mode)] = modes else { return by_weight(ex, cx, modes) };
+    let [(_, Mode::Off), (_, Mode::Off), (coding, mode)] = modes else { return plan_by_weight(ex, cx, modes) };
     let is_wanted = match mode {
         Mode::Off => return Plan::default(),
         Mode::On => gzip_ok::takes_gzip(ex, cx, |_| Default::default()),
         Mode::Always => true,
     };
     let is_tried = is_wanted || *scope.get(&gzip_ok::GZIP_VARY);
-    Plan { steps: [is_tried.then_some(Candidate { coding, mode, is_wanted }), None, None], ..Plan::default() }
+    let only = is_tried.then_some(Candidate { coding, mode, is_wanted, is_made: false });
+    Plan { steps: [only, None, None, None], ..Plan::default() }
 }
 
-fn by_weight(ex: &Exchange, cx: &Cx, modes: [(Coding, Mode); 3]) -> Plan {
+/// Whether `gzip` compresses the file that was found in the place of those in a coding.
+fn may_make(ex: &Exchange, cx: &Cx, found: &Found) -> bool {
+    found.kind == FileKind::File && may_make_of(ex, cx, Some(found.len))
+}
+
+fn may_make_of(ex: &Exchange, cx: &Cx, length: Option<u64>) -> bool {
+    let status = if ex.error.status != 0 { ex.error.status } else { 200 };
+    gzip::is_for(ex, cx, status, Some(media_type::of(ex, cx)), length)
+}
+
+fn plan_by_weight(ex: &mut Exchange, cx: &Cx, modes: [(Coding, Mode); 3]) -> Plan {
     let list = ex.head.list(cx.input, Id::AcceptEncoding);
     let weights = list.map_or_else(Weights::default, |list| Weights::of(&list));
     let may_code = gzip_ok::may_code(ex, cx, |_| Default::default());
-    // A coding that weighs less than the file as it is stands behind it.
-    let least = weights.identity.unwrap_or(0).max(1);
-    let weigh = |coding| if may_code && weights.get(coding) >= least { weights.get(coding) } else { 0 };
+    let weigh = |coding| if may_code { weights.where_worth(coding) } else { 0 };
+    let may_be_made = may_make_of(ex, cx, None);
     let mut candidates: Vec<(u16, Candidate)> = modes
         .into_iter()
         .filter(|(_, mode)| *mode != Mode::Off)
         .map(|(coding, mode)| {
             let weight = weigh(coding);
-            (weight, Candidate { coding, mode, is_wanted: weight > 0 || mode == Mode::Always })
+            let is_wanted = weight > 0 || mode == Mode::Always;
+            (weight, Candidate { coding, mode, is_wanted, is_made: false })
         })
         .collect();
+    let has_choice = candidates.len() > 1 || may_be_made;
+    if may_be_made && weigh(Coding::Gzip) > 0 {
+        let made = Candidate { coding: Coding::Gzip, mode: Mode::On, is_wanted: true, is_made: true };
+        candidates.push((weigh(Coding::Gzip), made));
+    }
     // Codings that are sent whatever the client says come behind those it asks for.
     candidates.sort_by_key(|(weight, candidate)| (!candidate.is_wanted, std::cmp::Reverse(*weight)));
-    let mut plan =
-        Plan { by_weight: true, refuses_identity: may_code && weights.identity == Some(0), ..Plan::default() };
+    // The last that is wanted is what is left anyway.
+    if let Some(last) = candidates.iter().rposition(|(_, candidate)| candidate.is_wanted)
+        && candidates[last].1.is_made
+    {
+        candidates.remove(last);
+    }
+    let refuses_identity = may_code && weights.identity == Some(0);
+    let mut plan = Plan { by_weight: true, has_choice, refuses_identity, ..Plan::default() };
     for (step, (_, candidate)) in plan.steps.iter_mut().zip(candidates) {
         *step = Some(candidate);
     }
+    ex.response.codings.accepts_gzip = Some(weights.where_worth(Coding::Gzip) > 0);
     plan
 }
 

@@ -206,3 +206,57 @@ fn one_line_lets_scripts_of_other_origins_read() {
     let plain = ask(&server, "OPTIONS /f/x.txt", "Origin: https://a.example\r\n");
     assert_eq!(plain.status, 405, "no preflight");
 }
+
+#[test]
+fn origins_of_a_map_vary() {
+    let conf = Conf::workers(1)
+        .http("map $http_origin $allowed { default ''; ~^https://.*\\.example$ $http_origin; }")
+        .server(
+            "add_header Access-Control-Allow-Origin $allowed; location /on/ { cors on; } location /any/ { cors *; } \
+             location /one/ { cors on; add_header Access-Control-Allow-Origin https://c.example; } location /off/ { }",
+        );
+    let server = Setup::new(Product::Drover, conf).start();
+    for place in ["on", "any", "one", "off"] {
+        server.file(&format!("{place}/x.txt"), "x");
+    }
+    for (place, origin, expected) in [
+        ("on", "https://a.example", "Allow-Origin=https://a.example Vary=Origin"),
+        ("on", "https://evil.test", "Vary=Origin"),
+        ("any", "https://a.example", "Allow-Origin=https://a.example Vary=Origin"),
+        ("any", "https://evil.test", "Allow-Origin=* Vary=Origin"),
+        ("one", "https://evil.test", "Allow-Origin=https://c.example"),
+        ("off", "https://a.example", "Allow-Origin=https://a.example"),
+    ] {
+        let fields = format!("Origin: {origin}\r\n");
+        assert_eq!(cors(&ask(&server, &format!("GET /{place}/x.txt"), &fields)), expected, "{place} {origin}");
+        let reply = ask(&server, &format!("OPTIONS /{place}/x.txt"), &format!("{fields}{PREFLIGHT}"));
+        assert_eq!(reply.status, if place == "off" { 405 } else { 204 });
+        assert_eq!(reply.header("Vary"), expected.contains("Vary").then_some("Origin"), "{place} {origin}");
+    }
+}
+
+#[test]
+fn a_preflight_is_answered_where_a_script_returns() {
+    let conf = "location / { cors *; return 200 text; } location /moved/ { cors *; return 301 /; } \
+                location /redirected/ { cors *; rewrite ^ /x redirect; } location /none/ { return 200 text; } \
+                location /refused/ { cors *; return 403; } location /gone/ { cors *; return 410 gone; } \
+                location /if/ { cors *; if ($request_method = OPTIONS) { return 204; } } \
+                location /file/ { cors *; if (!-f $request_filename) { return 302 /; } }";
+    let server = started(conf, &[]);
+    let allowed = "204 Allow-Origin=* Allow-Methods=GET, HEAD Allow-Headers=range, x-a Max-Age=86400";
+    for (target, status) in [("/", 200), ("/moved/", 301), ("/redirected/", 302), ("/if/", 204), ("/file/x", 302)] {
+        let preflight =
+            ask(&server, &format!("OPTIONS {target}"), &format!("Origin: https://a.example\r\n{PREFLIGHT}"));
+        assert_eq!(format!("{} {}", preflight.status, cors(&preflight)), allowed, "{target}");
+        let other = ask(&server, &format!("OPTIONS {target}"), "Origin: https://a.example\r\n");
+        assert_eq!((other.status, &*cors(&other)), (status, "Allow-Origin=*"), "{target}: no preflight");
+    }
+    for (target, status) in [("/none/", 200), ("/refused/", 403), ("/gone/", 410)] {
+        let reply = ask(&server, &format!("OPTIONS {target}"), &format!("Origin: https://a.example\r\n{PREFLIGHT}"));
+        assert_eq!(reply.status, status, "{target}");
+    }
+    let server = started("cors *; return 301 https://b.example$request_uri;", &[]);
+    let preflight = ask(&server, "OPTIONS /x", &format!("Origin: https://a.example\r\n{PREFLIGHT}"));
+    assert_eq!(format!("{} {}", preflight.status, cors(&preflight)), allowed, "of the server");
+    assert_eq!(ask(&server, "GET /x", "").status, 301);
+}

@@ -1,6 +1,7 @@
 //! `cors`: files for scripts of other origins (the Fetch standard, "CORS protocol"), preflights included.
 
 use super::fields::Fields;
+use super::headers::ADD_HEADER;
 use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Answer, Cx, Exchange, Flow};
 use crate::http::message::head::Method;
@@ -49,7 +50,7 @@ pub static CORS: Setting<Cors> = Setting::one("cors", |args| {
     "Lets scripts of other origins read what is served: of all (`*`), or of the ORIGINs (`https://*.example.org`: of \
      all names below). Answers have Access-Control-Allow-Origin, and Vary where it differs; preflights (OPTIONS) get \
      204 and may use GET, HEAD and the header fields they ask for, for a day, before `allow`, `deny` and the like are \
-     looked at. `on`: `add_header` says the origin, as in a conf for nginx, and preflights get it too. What add_header \
+     looked at, and in the place of a `return` or redirect. `on`: `add_header` says the origin, as in a conf for nginx, and preflights get it too. What add_header \
      says goes before what `cors` would.",
 );
 
@@ -104,6 +105,30 @@ pub(in crate::http) fn preflight(ex: &mut Exchange, cx: &Cx) -> Flow {
     Flow::Answer(Answer::Text { status: 204, body: Vec::new(), media_type: None })
 }
 
+/// The answer to a preflight in the place of that of a script, unless it is an error: browsers follow no redirect of
+/// a preflight, and a text without the fields of CORS tells them nothing.
+pub(in crate::http) fn instead_of_answer(ex: &mut Exchange, cx: &Cx, flow: Flow) -> Flow {
+    let may_be_replaced = match flow {
+        Flow::Answer(Answer::Text { status, .. }) => status < 400,
+        Flow::Answer(Answer::Redirect { .. }) => true,
+        _ => false,
+    };
+    if !may_be_replaced {
+        return flow;
+    }
+    match preflight(ex, cx) {
+        Flow::Next => flow,
+        answer => answer,
+    }
+}
+
+/// Whether the origins that `add_header` allows may be others for another request.
+fn says_several(ex: &Exchange, cx: &Cx) -> bool {
+    let headers = ex.location_of(cx).scope.get(&ADD_HEADER);
+    let is_origin = |name: &str| name.eq_ignore_ascii_case("Access-Control-Allow-Origin");
+    headers.iter().any(|header| is_origin(header.name()) && header.has_variables())
+}
+
 /// Header filter: the fields of CORS, but for those that `add_header` has written already, and the Vary of
 /// `spa_fallback`. The head begins at `start`.
 pub(super) fn filter_header(ex: &mut Exchange, cx: &Cx, _: &Fields, out: &mut Vec<u8>, start: usize) {
@@ -135,7 +160,7 @@ pub(super) fn filter_header(ex: &mut Exchange, cx: &Cx, _: &Fields, out: &mut Ve
         }
         put("Access-Control-Max-Age", b"86400");
     }
-    if let Cors::Origins(_) = cors {
+    if matches!(cors, Cors::Origins(_)) || says_several(ex, cx) {
         out.extend_from_slice(b"Vary: Origin\r\n");
     }
 }

@@ -192,6 +192,11 @@ impl AddHeader {
         self.always || is_safe(status)
     }
 
+    /// Whether the value may be another for another request.
+    pub(super) fn has_variables(&self) -> bool {
+        self.value.as_text().is_none()
+    }
+
     /// Appends the value.
     pub(super) fn value(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
         let start = out.len();

@@ -5,7 +5,7 @@
 //! result comes back to it. The rest of a script's state is in the exchange (`exchange/parts.rs`).
 
 use crate::conf::{self, Contexts, Scope, Setting};
-use crate::http::answer::{conditions, limit_rate};
+use crate::http::answer::{conditions, cors, limit_rate};
 use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup, error_lines, file_lines};
 use crate::http::message::uri;
 use crate::http::site::location::Location;
@@ -43,13 +43,19 @@ enum After {
 pub(super) fn in_server(ex: &mut Exchange, cx: &Cx) -> Flow {
     let Some(run) = of_server(ex, cx) else { return Flow::Next };
     ex.target.begin_script();
-    run.from(ex, cx, 0).unwrap_or(Flow::Next)
+    let flow = run.from(ex, cx, 0);
+    end_in_server(ex, cx, flow)
 }
 
 /// The server's script goes on with what a look-up has found.
 pub(super) fn opened_in_server(ex: &mut Exchange, cx: &Cx, step: usize, result: Result<Found, i32>) -> Flow {
     let Some(run) = of_server(ex, cx) else { return Flow::Next };
-    run.resume(ex, cx, step, result).unwrap_or(Flow::Next)
+    let flow = run.resume(ex, cx, step, result);
+    end_in_server(ex, cx, flow)
+}
+
+fn end_in_server(ex: &mut Exchange, cx: &Cx, flow: Option<Flow>) -> Flow {
+    flow.map_or(Flow::Next, |flow| cors::instead_of_answer(ex, cx, flow))
 }
 
 /// Whether the location has a script, or lies within one that may have.
@@ -66,18 +72,22 @@ pub(super) fn in_location(ex: &mut Exchange, cx: &Cx) -> Flow {
     let Some(run) = of_location(ex, cx) else { return Flow::Next };
     ex.target.begin_script();
     let flow = run.from(ex, cx, 0);
-    end_in_location(ex, flow)
+    end_in_location(ex, cx, flow)
 }
 
 /// The location's script goes on with what a look-up has found.
 pub(super) fn opened_in_location(ex: &mut Exchange, cx: &Cx, step: usize, result: Result<Found, i32>) -> Flow {
     let Some(run) = of_location(ex, cx) else { return Flow::Next };
     let flow = run.resume(ex, cx, step, result);
-    end_in_location(ex, flow)
+    end_in_location(ex, cx, flow)
 }
 
-fn end_in_location(ex: &Exchange, flow: Option<Flow>) -> Flow {
-    flow.unwrap_or(if ex.target.is_rewritten { Flow::Rewritten } else { Flow::Next })
+fn end_in_location(ex: &mut Exchange, cx: &Cx, flow: Option<Flow>) -> Flow {
+    match flow {
+        Some(flow) => cors::instead_of_answer(ex, cx, flow),
+        None if ex.target.is_rewritten => Flow::Rewritten,
+        None => Flow::Next,
+    }
 }
 
 fn of_server<'a>(ex: &Exchange, cx: &Cx<'a>) -> Option<Run<'a>> {

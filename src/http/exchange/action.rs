@@ -19,6 +19,8 @@ pub enum Action {
     Stat,
     /// List the directory at `path()` and report with `listed()`.
     List,
+    /// The same, with names and kinds alone: lengths and times may be 0.
+    Names,
     /// Find out whether the file last opened is kept as gzip, and report with `kept()`.
     FindGzip(Recipe),
     /// Read the file at `path()`, and report with `contents()`; what is added to an answer is the file last opened.
@@ -149,7 +151,7 @@ impl Found {
     }
 }
 
-/// A name of a directory that an [`Action::List`] found, through symbolic links.
+/// A name of a directory that an [`Action::List`] or [`Action::Names`] found, through symbolic links.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     /// The entry's file name, without its directory.

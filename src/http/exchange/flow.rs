@@ -43,6 +43,8 @@ pub(in crate::http) enum LookupKind {
     Stat,
     /// List the directory.
     List,
+    /// Tell the names in the directory and their kinds alone.
+    Names,
     /// Read the file, which is for the phase alone.
     Contents,
 }
@@ -67,5 +69,9 @@ impl Lookup {
 
     pub(in crate::http) fn list() -> Flow {
         Flow::Lookup(Lookup { kind: LookupKind::List, step: 0 })
+    }
+
+    pub(in crate::http) fn names() -> Flow {
+        Flow::Lookup(Lookup { kind: LookupKind::Names, step: 0 })
     }
 }

@@ -78,16 +78,16 @@ pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
     if *scope.get(&AUTOINDEX_FORMAT) == Format::Jsonp && !may_call(ex, cx) {
         return Flow::Answer(Answer::Error(400));
     }
-    ask_for_entries(ex, cx)
+    map_to_directory(ex, cx);
+    Lookup::list()
 }
 
-/// Asks for the entries of the directory that the uri leads to.
-pub(super) fn ask_for_entries(ex: &mut Exchange, cx: &Cx) -> Flow {
+/// Makes the path that of the directory that the uri leads to.
+pub(super) fn map_to_directory(ex: &mut Exchange, cx: &Cx) {
     ex.map_uri_to_path(cx);
     if ex.target.path.len() > 1 && ex.target.path.ends_with(b"/") {
         ex.target.path.pop();
     }
-    Lookup::list()
 }
 
 /// Whether the function that the client wants to have called, if it does, has a name that is safe in a script

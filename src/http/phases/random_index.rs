@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 
 use super::autoindex;
 use crate::conf::{self, Contexts, Setting};
-use crate::http::exchange::{Cx, Exchange, FileKind, Flow, Listed};
+use crate::http::exchange::{Cx, Exchange, FileKind, Flow, Listed, Lookup};
 use crate::http::message::head::Method;
 use crate::http::site::location::Location;
 
@@ -30,7 +30,11 @@ pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
     let is_on = ex.target.uri.ends_with(b"/")
         && *ex.location_of(cx).scope.get(&RANDOM_INDEX)
         && matches!(ex.head.method, Method::Get | Method::Head | Method::Post);
-    if is_on { autoindex::ask_for_entries(ex, cx) } else { Flow::Next }
+    if !is_on {
+        return Flow::Next;
+    }
+    autoindex::map_to_directory(ex, cx);
+    Lookup::names()
 }
 
 /// The file that was drawn becomes the uri.

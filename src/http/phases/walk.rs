@@ -176,7 +176,8 @@ impl Exchange {
         give_result(self, cx, out, GET_FILE, result)
     }
 
-    /// Reports the entries of the directory of [`Action::List`], or the `errno` of the failure.
+    /// Reports the entries of the directory of [`Action::List`] or [`Action::Names`], or the `errno` of the
+    /// failure.
     pub fn listed(&mut self, cx: &Cx, result: Result<Vec<Listed>, i32>, out: &mut Vec<u8>) -> Action {
         give_result(self, cx, out, GET_ENTRIES, result)
     }
@@ -256,6 +257,7 @@ fn walk(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut flow: Flow) -> Action
                     LookupKind::Open => Action::Open,
                     LookupKind::Stat => Action::Stat,
                     LookupKind::List => Action::List,
+                    LookupKind::Names => Action::Names,
                     LookupKind::Contents => Action::Contents,
                 };
             }

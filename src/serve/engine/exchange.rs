@@ -64,11 +64,12 @@ impl Engine {
                     *(if ex.is_aside() { &mut *aside } else { &mut *entry }) = result.ok();
                     ex.opened(&cx, found, &mut out.bytes)
                 }
-                Action::List => {
+                Action::List | Action::Names => {
                     if !ex.is_aside() {
                         *entry = None;
                     }
-                    let found = listing::of(ex.path());
+                    let is_list = matches!(action, Action::List);
+                    let found = if is_list { listing::of(ex.path()) } else { listing::names(ex.path()) };
                     ex.listed(&cx, found, &mut out.bytes)
                 }
                 Action::FindGzip(recipe) => {

@@ -113,7 +113,8 @@ fn write_parts(
 ) -> Body {
     // Any number will do that other responses do not have: connection and request count together.
     let boundary = cx.conn.number.wrapping_mul(1 << 20).wrapping_add(cx.conn.requests.into());
-    let multipart = Multipart { boundary, content_type: fields.content_type, size: found.len };
+    let content_type = fields.content_type.filter(|text| !text.is_empty());
+    let multipart = Multipart { boundary, content_type, size: found.len };
     let mut content_type = Vec::new();
     multipart.response_type(&mut content_type);
     ex.response.status = 206;

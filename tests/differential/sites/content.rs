@@ -322,6 +322,8 @@ pub fn types() -> Site {
         get("/kept/page.html"),
         get("/kept/noextension"),
         get("/empty-type/page.html"),
+        get("/empty-type/digits.txt").range("bytes=0-1"),
+        get("/empty-type/digits.txt").range("bytes=0-1,4-5"),
         get("/typed"),
         get("/inherit/deeper/digits.txt"),
         get("/inherit/deeper/page.html"),

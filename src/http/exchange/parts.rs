@@ -13,6 +13,8 @@ pub(crate) struct Target {
     pub(in crate::http) uri: Vec<u8>,
     /// The query, without its `?`.
     pub(in crate::http) args: Vec<u8>,
+    /// There is a query, if an empty one: `$args` has a value (nginx: `r->args.data` is no null pointer).
+    pub(in crate::http) has_args: bool,
     /// The file system path of the look-up under way.
     pub(in crate::http) path: Vec<u8>,
     pub(in crate::http) server: usize,
@@ -199,6 +201,7 @@ impl Target {
         let Target {
             uri,
             args,
+            has_args,
             path,
             captured,
             server,
@@ -215,7 +218,7 @@ impl Target {
         path.clear();
         captured.get_mut().clear();
         (*server, *location, *is_internal, *add_uri_to_alias, *redirects) = Default::default();
-        (*is_rewritten, *is_out_of_place, *escapes_groups) = Default::default();
+        (*is_rewritten, *is_out_of_place, *escapes_groups, *has_args) = Default::default();
     }
 
     /// Makes it ready for a script.
@@ -225,10 +228,12 @@ impl Target {
 
     /// Splits `target` into uri and query.
     pub(in crate::http) fn set_uri(&mut self, target: &[u8]) {
-        let (path, query) = match memchr::memchr(b'?', target) {
+        let question = memchr::memchr(b'?', target);
+        let (path, query) = match question {
             Some(at) => (&target[..at], &target[at + 1..]),
             None => (target, [].as_slice()),
         };
+        self.has_args = question.is_some();
         self.uri.clear();
         self.uri.extend_from_slice(path);
         self.args.clear();

@@ -306,7 +306,7 @@ pub static VARIABLES: &[Embedded] = &[
         "seconds with ms from the connection's handshake to its accept, in ticks of the kernel (4 ms at 250 Hz)",
         |_, cx, out| cx.conn.accept_delay_ms.is_some_and(|ms| seconds(out, ms.into())),
     ),
-    Embedded::client("args", "the query", |ex, _, out| !ex.target.args.is_empty() && put(out, Some(&ex.target.args))),
+    Embedded::client("args", "the query", |ex, _, out| ex.target.has_args && put(out, Some(&ex.target.args))),
     Embedded::client("binary_remote_addr", "the client's address, 4 or 16 bytes", |ex, cx, out| {
         match ex.client(cx).ip() {
             Some(std::net::IpAddr::V4(ip)) => put(out, Some(&ip.octets())),
@@ -373,7 +373,7 @@ pub static VARIABLES: &[Embedded] = &[
         put(out, Some(if ex.account.is_pipelined { b"p" } else { b"." }))
     }),
     Embedded::client("query_string", "same as $args", |ex, _, out| {
-        !ex.target.args.is_empty() && put(out, Some(&ex.target.args))
+        ex.target.has_args && put(out, Some(&ex.target.args))
     }),
     Embedded::client("remote_addr", "the client's address", |ex, cx, out| ip(out, ex.client(cx))),
     Embedded::ours("remote_port", "the client's port, empty where none is known", |ex, cx, out| {

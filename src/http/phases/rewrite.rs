@@ -248,7 +248,7 @@ impl<'a> Run<'a> {
                 args.push(b'&');
                 args.extend_from_slice(&ex.target.args);
             }
-            ex.target.args = args;
+            (ex.target.args, ex.target.has_args) = (args, true);
         } else if !conf.keeps_args {
             ex.target.args.clear();
         }
@@ -290,7 +290,7 @@ fn assign(ex: &mut Exchange, cx: &Cx, assignment: &Assignment) {
     let mut value = Vec::new();
     assignment.value.eval_in_script(ex, cx, &mut value, ex.target.escapes_groups);
     match &assignment.variable {
-        Assigned::Args => ex.target.args = value,
+        Assigned::Args => (ex.target.args, ex.target.has_args) = (value, true),
         Assigned::LimitRate => limit_rate::set(ex, cx, &value),
         Assigned::Own(name) => ex.target.captured.get_mut().set(name, value),
     }

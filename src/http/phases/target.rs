@@ -39,6 +39,7 @@ pub(super) fn find(ex: &mut Exchange, cx: &Cx) -> Result<bool, Reject> {
     }
     if let Some(query) = ex.head.query(input) {
         ex.target.args.extend_from_slice(query);
+        ex.target.has_args = !query.is_empty();
     }
     Ok(selected)
 }

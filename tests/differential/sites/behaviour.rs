@@ -139,14 +139,24 @@ pub fn validators() -> Site {
 
 pub fn variables() -> Site {
     let http = "log_format own '$remote_port' ' $status $pipe $request' '_$request_method' ' $gzip_ratio $limit_rate ' \
-                    '[$time_local] \"$request_completion\" $http_cookie $http_x_forwarded_for $content_type'; \
+                    '[$time_local] \"$request_completion\" $http_cookie $http_x_forwarded_for $content_type \
+                    $args $query_string $is_args'; \
                 server { listen 127.0.0.1:%port%; root %root%; access_log %dir%/access.log own; \
                 location / { } \
                 location = /fields { return 200 '$http_x_twice|$http_referer|$http_none'; } \
                 location = /lists { \
                 return 200 '$http_cookie|$cookie_a|$cookie_b|$http_x_forwarded_for|$http_user_agent'; } \
                 location = /silent { return 444; } \
-                location = /ours { return 200 '$gzip_ratio|$limit_rate|$pipe'; } }";
+                location = /ours { return 200 '$gzip_ratio|$limit_rate|$pipe'; } \
+                location /cut/ { rewrite ^/cut(/.*) $1? break; } \
+                location /filled/ { rewrite ^/filled(/.*) $1?$arg_x? break; } \
+                location /joined/ { rewrite ^/joined(/.*) $1?$arg_x last; } \
+                location /set/ { set $args ''; alias %root%/; } \
+                location /set-to/ { set $args $arg_x; alias %root%/; } \
+                location /tried/ { try_files /nowhere /page.html?$args; } \
+                location /lost/ { error_page 404 /page.html; return 404; } \
+                location /lost-query/ { error_page 404 /page.html?; return 404; } \
+                location /named/ { error_page 404 @named; return 404; } location @named { return 200 named; } }";
     let page = "GET /page.html HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let probes = probes![
         get("/ours"),
@@ -174,6 +184,15 @@ pub fn variables() -> Site {
             ..Probe::raw("abandoned", "")
         },
     ];
+    let mut probes = probes;
+    let places = ["cut", "filled", "joined", "set", "set-to", "tried", "lost", "lost-query", "named"];
+    for path in
+        places.map(|place| format!("/{place}/page.html")).iter().map(String::as_str).chain(["/page.html", "/dir"])
+    {
+        for query in ["", "?", "?a=b", "?x=y"] {
+            probes.push(get(&format!("{path}{query}")).into());
+        }
+    }
     Site::new("variables", http, probes)
 }
 

@@ -17,6 +17,7 @@ mod settings;
 mod shared;
 mod startup;
 mod syslog;
+mod text;
 
 pub use error_log::{Logs, Target};
 pub use event::{Origin, Process, event};
@@ -31,6 +32,7 @@ pub use output::{Output, To};
 pub use settings::{DIRECTIVES, ERROR_LOG};
 pub use startup::set_startup;
 pub use syslog::{Peer, Syslog};
+pub use text::Text;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use crate::http::exchange::Body;
 use crate::http::message::charset::{Recoder, Table};
 use crate::http::message::chunk::put_chunk;
 use crate::http::message::gzip::Stream;
+use crate::log;
 use std::collections::VecDeque;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -261,7 +262,7 @@ impl Input {
 
     fn malformed(&self, what: &str) -> io::Error {
         let at = self.place().0;
-        io::Error::other(format!("\"{}\" {what} at {at}", self.entry.path().escape_ascii()))
+        io::Error::other(format!("\"{}\" {what} at {at}", log::Text(self.entry.path())))
     }
 }
 

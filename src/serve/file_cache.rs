@@ -384,7 +384,7 @@ fn is_too_wide(path: &CStr, file: &File) -> bool {
     let len = if path.to_bytes().ends_with(b".zst") { file.read_at(&mut start, 0).unwrap_or(0) } else { 0 };
     let window = zstd_window::window_len(&start[..len]).filter(|window| *window > zstd_window::WEB_MAX);
     if let Some(window) = window {
-        let path = path.to_bytes().escape_ascii();
+        let path = log::Text(path.to_bytes());
         log::warn!(
             "\"{path}\" is not sent in place of the file: it needs a window of {window} bytes, browsers have 8m"
         );

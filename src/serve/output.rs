@@ -8,6 +8,7 @@ use super::file_cache::OpenedFile;
 use super::tls::{Scratch, Sealed, Tls, Wire};
 use crate::http::exchange::Body;
 use crate::http::message::gzip::Stream;
+use crate::log;
 use crate::os::{Failure, Socket};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -486,13 +487,13 @@ impl FileSlice {
         let Some(file) = self.entry.file() else { return Err(self.truncated("open")) };
         file.read_exact_at(chunk, self.at).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => self.truncated("pread"),
-            _ => io::Error::other(Failure::new(format!("pread() \"{}\"", self.entry.path().escape_ascii()), error)),
+            _ => io::Error::other(Failure::new(format!("pread() \"{}\"", log::Text(self.entry.path())), error)),
         })
     }
 
     /// The error of a file that has become shorter, in ngx_linux_sendfile's words.
     fn truncated(&self, call: &str) -> io::Error {
-        let (path, at) = (self.entry.path().escape_ascii(), self.at);
+        let (path, at) = (log::Text(self.entry.path()), self.at);
         io::Error::other(format!("{call}() reported that \"{path}\" was truncated at {at}"))
     }
 }

@@ -81,6 +81,8 @@ fn files_that_can_t_be_looked_up_are_named_in_nginx_s_words() {
         "/plain/page.html/",
         "/plain/locked/",
         "/plain/fifo",
+        "/plain/Gr%C3%BC%C3%9Fe-%E6%97%A5%E6%9C%AC.html",
+        "/plain/Gr%C3%BC%C3%9Fe/",
         "/plain/none",
         "/quiet/none",
         "/quiet/none/",

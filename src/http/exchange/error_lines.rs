@@ -10,7 +10,7 @@ use crate::http::message::proxy_protocol::{Broken, NoTlv};
 use crate::http::message::reject::{Phase, Reject};
 use crate::http::message::uid::Uid;
 use crate::http::site::regex::MatchError;
-use crate::log::{self, Level, LogRef, Origin};
+use crate::log::{self, Level, LogRef, Origin, Text};
 use crate::os::{ErrnoText, Failure};
 use std::fmt;
 use std::io;
@@ -68,18 +68,6 @@ impl Origin for Here<'_> {
             write!(f, ", referrer: \"{}\"", Text(referrer))?;
         }
         Ok(())
-    }
-}
-
-/// Bytes that a client chose, fit for a line of a log: what is not printable ASCII is escaped.
-pub(super) struct Text<'a>(pub(super) &'a [u8]);
-
-impl fmt::Display for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|&byte| match byte {
-            b' '..=b'~' => write!(f, "{}", byte as char),
-            _ => write!(f, "\\x{byte:02X}"),
-        })
     }
 }
 

@@ -1,10 +1,10 @@
 //! The lines about files in the error log, in nginx's words.
 
 use super::cx::Cx;
-use super::error_lines::{Text, here};
+use super::error_lines::here;
 use super::state::Exchange;
 use crate::conf::{self, Contexts, Setting};
-use crate::log::{self, Level};
+use crate::log::{self, Level, Text};
 use crate::os::{ErrnoText, Links};
 use std::io;
 

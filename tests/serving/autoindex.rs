@@ -48,6 +48,27 @@ fn a_list_is_sorted_by_its_buttons_without_a_script_or_a_link() {
 }
 
 #[test]
+fn links_to_other_directories_keep_the_order() {
+    let server = Setup::new(Product::Drover, Conf::workers(1).server("autoindex on;")).start();
+    server.file("d/a b/x", "x").file("d/y?z", "y");
+    let mut client = server.connect();
+    for (query, kept) in [
+        ("?sort=-time", "?sort=-time"),
+        ("?sort=size", "?sort=size"),
+        ("?sort=-name", "?sort=-name"),
+        ("?sort=name", ""),
+        ("?sort=\"><script>", ""),
+        ("", ""),
+    ] {
+        let page = client.get(&format!("/d/{}", query.replace(['"', '<', '>'], "x"))).text();
+        for link in [format!("<a href=\"../{kept}\">"), format!("<a href=\"a%20b/{kept}\">")] {
+            assert!(page.contains(&link), "{query}: {link} in {page}");
+        }
+        assert!(page.contains("<a href=\"y%3Fz\">"), "a file has no order: {page}");
+    }
+}
+
+#[test]
 fn a_directory_that_the_worker_may_not_read_is_forbidden() {
     let [ours, theirs] = [Product::Drover, Product::Nginx].map(|product| {
         let server = Setup::new(product, Conf::workers(1).server("autoindex on;")).start();

@@ -61,6 +61,18 @@ impl Order {
         }
     }
 
+    /// The query of links to other directories, which keep the order.
+    fn query(self) -> &'static str {
+        match (self.key, self.falls) {
+            (Key::Name, false) => "",
+            (Key::Name, true) => "?sort=-name",
+            (Key::Time, false) => "?sort=time",
+            (Key::Time, true) => "?sort=-time",
+            (Key::Size, false) => "?sort=size",
+            (Key::Size, true) => "?sort=-size",
+        }
+    }
+
     pub(super) fn compare(self, a: &Listed, b: &Listed) -> Ordering {
         let by_key = match self.key {
             Key::Name => Ordering::Equal,
@@ -85,9 +97,11 @@ pub(super) fn page(uri: &[u8], entries: &mut [Listed], look: &Look) -> Vec<u8> {
     uri::escape_html(&mut out, uri);
     out.extend_from_slice(b"</h1>");
     put_buttons(&mut out, look.order);
-    out.extend_from_slice(b"<hr><pre><a href=\"../\">../</a>\r\n");
+    out.extend_from_slice(b"<hr><pre><a href=\"../");
+    out.extend_from_slice(look.order.query().as_bytes());
+    out.extend_from_slice(b"\">../</a>\r\n");
     for entry in entries {
-        put_name(&mut out, entry, look.utf8);
+        put_name(&mut out, entry, look);
         out.push(b' ');
         put_time(&mut out, entry.mtime, look.local_time);
         put_size(&mut out, entry, look.exact_size);
@@ -117,12 +131,16 @@ fn put_buttons(out: &mut Vec<u8>, order: Order) {
 }
 
 /// The link, and the space up to the column of times.
-fn put_name(out: &mut Vec<u8>, entry: &Listed, utf8: bool) {
+fn put_name(out: &mut Vec<u8>, entry: &Listed, look: &Look) {
     let (name, is_dir) = (&entry.name, entry.kind == FileKind::Dir);
     out.extend_from_slice(b"<a href=\"");
     uri::escape(out, name, Escape::Component);
-    out.extend_from_slice(if is_dir { b"/\">" } else { b"\">" });
-    let characters = if utf8 { utf8::count(name) } else { None };
+    if is_dir {
+        out.push(b'/');
+        out.extend_from_slice(look.order.query().as_bytes());
+    }
+    out.extend_from_slice(b"\">");
+    let characters = if look.utf8 { utf8::count(name) } else { None };
     let mut len = characters.unwrap_or(name.len());
     if len > NAME_LEN {
         let cut = match characters {
@@ -238,7 +256,8 @@ mod tests {
     fn long_names_are_cut_at_characters_only_where_the_page_is_utf8() {
         let cut = |name: &str, utf8| {
             let mut out = Vec::new();
-            put_name(&mut out, &Listed { name: name.into(), kind: FileKind::File, len: 0, mtime: 0 }, utf8);
+            let look = Look { exact_size: true, local_time: false, utf8, order: Order::of(None) };
+            put_name(&mut out, &Listed { name: name.into(), kind: FileKind::File, len: 0, mtime: 0 }, &look);
             String::from_utf8_lossy(&out).split_once("\">").map(|(_, text)| text.trim_end().to_owned())
         };
         let name = "é".repeat(50);

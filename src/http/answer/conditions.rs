@@ -81,7 +81,7 @@ pub(super) fn evaluate(ex: &Exchange, cx: &Cx, validators: Validators) -> Outcom
 
 /// A text made here, with status 200, unless the conditions of the request have it otherwise. It has no validators but
 /// those that `add_header` says, and with none there is no date that If-Unmodified-Since could be compared with.
-pub(in crate::http) fn text(ex: &Exchange, cx: &Cx, body: Vec<u8>, media_type: Option<&'static str>) -> Answer {
+pub(in crate::http) fn text(ex: &mut Exchange, cx: &Cx, body: Vec<u8>, media_type: Option<&'static str>) -> Answer {
     text_of(ex, cx, body, media_type, None)
 }
 
@@ -100,7 +100,13 @@ pub(in crate::http) fn dated_text(
     text_of(ex, cx, body, Some(media_type), Some(modified))
 }
 
-fn text_of(ex: &Exchange, cx: &Cx, body: Vec<u8>, media_type: Option<&'static str>, modified: Option<i64>) -> Answer {
+fn text_of(
+    ex: &mut Exchange,
+    cx: &Cx,
+    body: Vec<u8>,
+    media_type: Option<&'static str>,
+    modified: Option<i64>,
+) -> Answer {
     if ex.is_aside() {
         return Answer::Text { status: 200, body, media_type };
     }
@@ -109,8 +115,15 @@ fn text_of(ex: &Exchange, cx: &Cx, body: Vec<u8>, media_type: Option<&'static st
     match evaluate(ex, cx, validators) {
         Outcome::Proceed => Answer::Text { status: 200, body, media_type },
         Outcome::NotModified => Answer::NotModified(None),
-        Outcome::PreconditionFailed => Answer::Error(412),
+        Outcome::PreconditionFailed => failed(ex),
     }
+}
+
+/// The answer to a condition that does not hold. A redirect that the conf has put this answer in the place of leaves no
+/// Location (ngx_http_clean_header).
+pub(super) fn failed(ex: &mut Exchange) -> Answer {
+    ex.response.location = None;
+    Answer::Error(412)
 }
 
 pub(super) fn etag<'f>(ex: &Exchange, cx: &Cx, found: &'f Found) -> Option<&'f [u8]> {

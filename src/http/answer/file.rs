@@ -46,7 +46,7 @@ pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> An
         }
         Outcome::Proceed => ranges::choose(ex, cx, found, validators),
         Outcome::NotModified => Answer::NotModified(Some(found)),
-        Outcome::PreconditionFailed => Answer::Error(412),
+        Outcome::PreconditionFailed => conditions::failed(ex),
     }
 }
 

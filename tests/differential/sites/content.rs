@@ -160,7 +160,7 @@ pub fn ranges() -> Site {
 
 pub fn conditionals() -> Site {
     let http = "server { listen 127.0.0.1:%port%; root %root%; add_header X-Plain p; add_header X-Always a always; \
-                location / { } }";
+                location / { } location /moved { error_page 301 =200 /digits.txt; return 301 /away; } }";
     let digits = || get("/digits.txt");
     let since = "If-Modified-Since";
     let unless = "If-Unmodified-Since";
@@ -203,6 +203,10 @@ pub fn conditionals() -> Site {
         get("/missing").with("If-Match", "\"other\""),
         get("/dir").with("If-None-Match", "*"),
         get("/").with(since, MODIFIED_TEXT),
+        // A page in the place of a redirect keeps the Location, and an error in the place of the page does not.
+        get("/moved"),
+        get("/moved").with(since, MODIFIED_TEXT),
+        get("/moved").with("If-Match", "\"other\"").with("Connection", "close"),
     ];
     Site::new("conditionals", http, probes)
 }

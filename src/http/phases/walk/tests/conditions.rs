@@ -117,3 +117,15 @@ fn conditions_count_for_texts() {
     assert_eq!(status("GET", "/tagged", "If-Match: \"v1\""), 200);
     assert_eq!(status("GET", "/created", "If-None-Match: *"), 201);
 }
+
+/// nginx clears the head before it makes a 412 (ngx_http_clean_header).
+#[test]
+fn a_page_in_the_place_of_a_redirect_leaves_no_location_when_its_condition_fails() {
+    let conf = "server { listen 80; root /www; error_page 301 =200 /a; location /old { return 301 /new; } }";
+    let driver = Driver::new(conf, &[("/www/a", FILE)]);
+    let with = |field: &str| driver.ask(&format!("GET /old HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n"));
+    let page = with("X: y");
+    assert_eq!((page.status(), page.field("Location")), ("200", Some("http://a/new")));
+    let failed = with("If-Match: \"x\"");
+    assert_eq!((failed.status(), failed.field("Location")), ("412", None));
+}

@@ -36,8 +36,8 @@ pub struct PidFile {
 
 impl PidFile {
     /// Writes this process's id. `None`: `path` is a device, such as /dev/null. Errors: a running master has the file,
-    /// the file holds the id of another running process, it holds something else, it is no regular file; and those of
-    /// open(2).
+    /// the file holds the id of another running process of this program, it holds something else, it is no regular
+    /// file; and those of open(2).
     pub fn create(path: &Path) -> Result<Option<PidFile>, Failure> {
         let failed = |e| Failure::on_path("open", path, e);
         // The check comes first, because opening a device may have an effect.
@@ -165,8 +165,8 @@ fn taken(file: &File) -> io::Error {
     io::Error::new(ErrorKind::ResourceBusy, text)
 }
 
-/// Whether the file may be overwritten: it is empty, or holds the id of a process that has ended, or of a master that
-/// is about to end.
+/// Whether the file may be overwritten: it is empty, or holds the id of a process that has ended, of a master that is
+/// about to end, or of another program.
 fn may_have(file: &File) -> io::Result<()> {
     if holder_of_byte(file, OWNER).is_ok_and(|holder| holder.is_some()) {
         return Err(taken(file));
@@ -177,9 +177,9 @@ fn may_have(file: &File) -> io::Result<()> {
         Content::Pid(pid) if pid == process::id() || holder_of_byte(file, pid.into()).is_ok_and(|h| h.is_some()) => {
             Ok(())
         }
-        Content::Pid(pid) if wrote(pid, &file.metadata()?) => {
-            let name = process::name_of(pid).unwrap_or_default();
-            let text = format!("it holds the id of a running process: {pid} (\"{name}\")");
+        // A file system without locks tells no more of a running master than its id.
+        Content::Pid(pid) if wrote(pid, &file.metadata()?) && process::is_same_program(pid) => {
+            let text = format!("it holds the id of a running process of this program: {pid}");
             Err(io::Error::new(ErrorKind::ResourceBusy, text))
         }
         Content::Pid(_) => Ok(()),
@@ -222,10 +222,17 @@ pub fn check(path: &Path) -> Result<(), Failure> {
     }
 }
 
+/// The end of nginx's sentence about a pid file that is not there.
+const NOT_WRITTEN: &str = ": no running master has written it; a master that was started with another \"pid\" line is \
+    reached by the id in that file (\"kill -HUP ID\" reloads it, and moves the file)";
+
 /// The living master that wrote the file. Errors: nginx's sentence that there is none, or why the process that the file
 /// names is not the master.
 pub fn find(path: &Path) -> Result<Pid, String> {
-    let failed = |e| Failure::on_path("open", path, e).to_string();
+    let failed = |e: io::Error| {
+        let help = if e.kind() == ErrorKind::NotFound { NOT_WRITTEN } else { "" };
+        format!("{}{help}", Failure::on_path("open", path, e))
+    };
     let file = open(path, OpenOptions::new().read(true)).map_err(failed)?;
     file_of(&file).map_err(failed)?;
     let shown = path.display();
@@ -284,7 +291,11 @@ mod tests {
     fn what_is_no_pid_file_of_a_dead_process_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
-        let mut sleep = std::process::Command::new("sleep").arg("100").spawn().unwrap();
+        // A program of the same name, as another copy of this one would be.
+        let twin = path(&process::name_of(process::id()).unwrap());
+        fs::copy("/bin/sleep", &twin).unwrap();
+        let mut sleep = std::process::Command::new(twin).arg("100").spawn().unwrap();
+        let mut other = std::process::Command::new("sleep").arg("100").spawn().unwrap();
         nix::unistd::mkfifo(&path("fifo"), Mode::S_IRWXU).unwrap();
         for (name, text) in [("text", "root:x:0:0\n"), ("zero", "0\n"), ("live", &format!("{}\n", sleep.id()))] {
             fs::write(path(name), text).unwrap();
@@ -300,6 +311,11 @@ mod tests {
         PidFile::create(&path("live")).unwrap().unwrap().remove();
         sleep.kill().unwrap();
         sleep.wait().unwrap();
+        // Another program does not keep a start from its file, as in nginx.
+        fs::write(path("other"), format!("{}\n", other.id())).unwrap();
+        PidFile::create(&path("other")).unwrap().unwrap().remove();
+        other.kill().unwrap();
+        other.wait().unwrap();
         symlink("/dev/null", path("null")).unwrap();
         assert!(PidFile::create(&path("null")).unwrap().is_none() && check(&path("null")).is_ok());
     }
@@ -349,7 +365,11 @@ mod tests {
         fs::write(&path, "99999999\n").unwrap();
         assert!(find(&path).unwrap_err().ends_with("the master has ended"));
         fs::remove_file(&path).unwrap();
-        assert!(find(&path).unwrap_err().starts_with("open() \""));
+        let missing = find(&path).unwrap_err();
+        assert!(
+            missing.starts_with("open() \"") && missing.contains("(2: No such file or directory): no running master")
+        );
+        assert!(missing.contains("kill -HUP ID"), "{missing}");
         assert!(find(Path::new("/dev/null")).unwrap_err().contains("not a regular file"));
     }
 }

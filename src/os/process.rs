@@ -92,6 +92,12 @@ pub fn name_of(pid: Pid) -> Option<String> {
     Some(String::from_utf8_lossy(&name).trim_end().to_owned())
 }
 
+/// Whether a process runs a program with this one's name.
+pub fn is_same_program(pid: Pid) -> bool {
+    let name = name_of(pid);
+    name.is_some() && name == name_of(id())
+}
+
 /// The id of this process.
 pub fn id() -> Pid {
     nix::unistd::getpid().as_raw()

@@ -106,6 +106,39 @@ fn the_file_of_a_running_master_is_not_taken_and_a_process_that_is_none_gets_no_
     assert_eq!(server.connect().get("/v").text(), "one");
 }
 
+#[test]
+fn a_reload_by_a_conf_with_another_pid_file_says_how_the_master_is_reached() {
+    let mut server = Server::drover(conf(1));
+    server.rewrite_conf(with_pid("pid %dir%/other.pid;"));
+    // nginx looks for the file of the new conf, too.
+    let (code, text) = server.send("reload");
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("other.pid\" failed (2: No such file or directory): no running master has written it"),
+        "{text}"
+    );
+    assert!(text.contains("\"kill -HUP ID\" reloads it, and moves the file"), "{text}");
+    server.signal(Signal::SIGHUP);
+    until_true("it has moved", || server.read("other.pid") == format!("{}\n", server.pid()));
+    assert_eq!(server.send("reload"), (Some(0), String::new()));
+    assert_eq!(server.send("quit").0, Some(0));
+    assert!(server.wait().success());
+}
+
+#[test]
+fn a_file_with_the_id_of_another_program_is_overwritten_as_in_nginx() {
+    let mut sleep = Command::new("sleep").arg("1000").spawn().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("stale.pid");
+    fs::write(&file, format!("{}\n", sleep.id())).unwrap();
+    let mut server = Server::drover(with_pid(&format!("pid {};", file.display())));
+    assert_eq!(fs::read_to_string(&file).unwrap(), format!("{}\n", server.pid()));
+    assert!(server.quit().success() && !file.exists());
+    assert!(sleep.try_wait().unwrap().is_none());
+    sleep.kill().unwrap();
+    sleep.wait().unwrap();
+}
+
 /// Starts drover in `dir`, with a conf there.
 fn start_in(dir: &Path, conf: &str, log: &str) -> Child {
     let mut command = Command::new(Product::Drover.binary());

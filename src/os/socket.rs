@@ -63,7 +63,8 @@ impl Socket {
         // SAFETY: all-zero is a valid msghdr: no name, no control data.
         let mut message: libc::msghdr = unsafe { mem::zeroed() };
         message.msg_iov = parts.as_ptr().cast_mut().cast();
-        message.msg_iovlen = parts.len().min(libc::UIO_MAXIOV as usize);
+        // The field is a size_t in glibc, and an int in musl.
+        message.msg_iovlen = parts.len().min(libc::UIO_MAXIOV as usize) as _;
         // SAFETY: IoSlice has the layout of iovec (std guarantees it); sendmsg only reads what they point to, and
         // they are borrowed for the call.
         let n = retry(|| unsafe { libc::sendmsg(self.as_raw_fd(), &raw const message, send_flags(more)) as i64 })?;

@@ -32,10 +32,12 @@ impl Terminal {
         let path = std::fs::read_link(format!("/proc/self/fd/{}", screen.as_raw_fd())).expect("its name");
         let stream = || screen.as_fd().try_clone_to_owned().expect("dup");
         command.stdin(stream()).stdout(stream()).stderr(stream());
-        // SAFETY: setsid and ioctl are async-signal-safe, and nothing else runs between fork and exec.
+        // SAFETY: setsid, signal and ioctl are async-signal-safe, and nothing else runs between fork and exec.
         unsafe {
             command.pre_exec(|| {
                 nix::unistd::setsid()?;
+                // A shell on a terminal has the default, whatever started the tests (nohup).
+                nix::sys::signal::signal(Signal::SIGHUP, nix::sys::signal::SigHandler::SigDfl)?;
                 Errno::result(libc::ioctl(0, libc::TIOCSCTTY, 0))?;
                 Ok(())
             });

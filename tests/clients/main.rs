@@ -13,7 +13,6 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
@@ -51,14 +50,16 @@ fn while_reloading<T: Send>(server: &Server, client: impl FnOnce() -> T + Send) 
             is_over.store(true, Ordering::Relaxed);
             result
         });
-        let mut reloads = 0;
-        while !is_over.load(Ordering::Relaxed) && !client.is_finished() {
+        let (mut reloads, ledger) = (0, server.ledger());
+        let is_done = || is_over.load(Ordering::Relaxed) || client.is_finished();
+        while !is_done() {
             let old = server.workers();
             server.signal(Signal::SIGHUP);
             until_true("other workers", || server.workers().iter().any(|pid| !old.contains(pid)));
             reloads += 1;
             // So that connections live for some requests.
-            thread::sleep(Duration::from_millis(150));
+            let before = ledger.sums().requests;
+            until_true("some requests", || ledger.sums().requests >= before + 20 || is_done());
         }
         let result = client.join().expect("the client");
         assert!(reloads >= 2, "{reloads} reloads while the client was at work");

@@ -30,7 +30,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::model::{AcceptOptions, Model, ModelKind, Param, ProcessContext, Setup};
-use super::sockets::{AcceptError, DrainingQueue, Listening, Rotation, log_epoll_failure};
+use super::sockets::{AcceptError, Draining, Listening, Rotation, log_epoll_failure};
 use super::threads::{ThreadControl, ThreadGroup, tally_of, threaded_workers, worker_threads};
 use super::waker::{reset, wake, watch_waker};
 use crate::event::{Shutdown, Source};
@@ -105,7 +105,7 @@ struct Leadership {
     events: Events,
     rotation: Rotation,
     /// The backlogs that a leaving process still accepts from.
-    draining: Vec<DrainingQueue>,
+    draining: Draining,
     /// Out of descriptors until then, ms of the clock.
     pause_until: u64,
 }
@@ -128,7 +128,7 @@ impl LeaderFollowers {
         listening.set_exclusive();
         // Room for one event: the next event is for the next leader.
         let (events, rotation) = (Events::with_capacity(1), Rotation::default());
-        let lead = Leadership { listening, events, rotation, draining: Vec::new(), pause_until: 0 };
+        let lead = Leadership { listening, events, rotation, draining: Draining::default(), pause_until: 0 };
         let driver = SharedDriver::new(context.capacity(), context.tally.clone());
         let succession = Succession { lead: Some(lead), is_over: false };
         Ok(LeaderFollowers {
@@ -154,17 +154,16 @@ impl LeaderFollowers {
 
     /// Accepts from the backlogs that are to be drained, as far as there are slots.
     fn drain_queues(&self, lead: &mut Leadership, engine: &mut Engine) {
-        for queue in &mut lead.draining {
-            while let Some(key) = self.driver.reserve() {
-                let Some(accepted) = queue.next(&engine.tally) else {
-                    self.driver.release(key);
-                    break;
-                };
-                // No need to wake the leader for the timers: this thread leads, and sets its timeout after this.
-                let _ = self.driver.accept(engine, key, accepted, &self.poller);
-            }
+        while !lead.draining.is_over()
+            && let Some(key) = self.driver.reserve()
+        {
+            let Some(accepted) = lead.draining.next(&engine.tally) else {
+                self.driver.release(key);
+                return;
+            };
+            // No need to wake the leader for the timers: this thread leads, and sets its timeout after this.
+            let _ = self.driver.accept(engine, key, accepted, &self.poller);
         }
-        lead.draining.retain(|queue| !queue.is_drained());
     }
 
     /// Ends all threads.
@@ -250,7 +249,7 @@ impl PoolThread {
         engine.clock.update();
         shared.driver.expire(engine, &shared.poller);
         if self.shutdown != Shutdown::No && !lead.listening.is_closed() {
-            lead.draining = lead.listening.queues_to_drain();
+            lead.draining = lead.listening.to_drain();
             log_epoll_failure(lead.listening.close(&shared.poller));
             shared.driver.drain(engine.clock.now_ms());
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::AcceptOptions;
 
-use crate::dispatch::sockets::{DrainingQueue, Listening, log_epoll_failure};
+use crate::dispatch::sockets::{Draining, Listening, log_epoll_failure};
 use crate::event::{Posted, Shutdown};
 use crate::os::Poller;
 use crate::serve::Driver;
@@ -31,7 +31,7 @@ pub struct Loop {
     /// How far the shutdown of the process has gone.
     pub shutdown: Shutdown,
     pub(super) pause: Pause,
-    draining: Vec<DrainingQueue>,
+    draining: Draining,
     /// When `draining` is accepted from again, after descriptors have run out, ms of the clock.
     drain_from: u64,
 }
@@ -67,7 +67,7 @@ impl Loop {
             options,
             shutdown: Shutdown::No,
             pause: Pause::No,
-            draining: Vec::new(),
+            draining: Draining::default(),
             drain_from: 0,
         }
     }
@@ -109,7 +109,7 @@ impl Loop {
     /// Closes the listening sockets for this process, for its graceful shutdown. Those that no other process has are
     /// kept until their backlogs are drained.
     pub(crate) fn leave_sockets(&mut self) {
-        self.draining = self.listening.queues_to_drain();
+        self.draining = self.listening.to_drain();
         log_epoll_failure(self.listening.close(&self.poller));
         self.drain_queues();
     }
@@ -117,23 +117,18 @@ impl Loop {
     /// Accepts from the backlogs that are to be drained, as far as there are slots.
     pub fn drain_queues(&mut self) {
         let now = self.driver.clock().now_ms();
-        if now < self.drain_from {
+        if self.draining.is_over() || now < self.drain_from {
             return;
         }
-        let mut draining = std::mem::take(&mut self.draining);
-        for queue in &mut draining {
-            self.driver.make_room();
-            while self.driver.free() > 0 {
-                let Some(accepted) = queue.next(&self.tally) else { break };
-                self.driver.accept(accepted, &self.poller);
-                self.driver.make_room();
-            }
-            if self.driver.free() > 0 && !queue.is_drained() {
+        self.driver.make_room();
+        while self.driver.free() > 0 {
+            let Some(accepted) = self.draining.next(&self.tally) else {
                 self.drain_from = now + self.options.accept_mutex_delay_ms;
-            }
+                return;
+            };
+            self.driver.accept(accepted, &self.poller);
+            self.driver.make_room();
         }
-        draining.retain(|queue| !queue.is_drained());
-        self.draining = draining;
     }
 
     /// When a pause ends by itself, ms of the clock; `None`: there is no pause, or its end is not known.

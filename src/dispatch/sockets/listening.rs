@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use super::DrainingQueue;
+use super::Draining;
 use crate::event::Source;
 use crate::log;
 use crate::os::{ErrnoText, Interest, Listener, Poller, Ready, poll};
@@ -44,9 +44,9 @@ impl Listening {
     }
 
     /// The backlogs of the sockets that no other process has.
-    pub(crate) fn queues_to_drain(&self) -> Vec<DrainingQueue> {
+    pub(crate) fn to_drain(&self) -> Draining {
         let own = (0..).zip(&self.sockets).filter(|(_, socket)| socket.is_own);
-        own.map(|(n, socket)| DrainingQueue::of(n, socket.listener.clone())).collect()
+        Draining::of(own.map(|(n, socket)| (n, socket.listener.clone())))
     }
 
     /// Puts this process's own sockets into the epoll set, which are armed whether or not the process may accept from

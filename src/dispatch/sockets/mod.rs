@@ -2,12 +2,12 @@
 //! leaving process still takes from its own. Knows no model.
 
 mod accept_error;
-mod draining_queue;
+mod draining;
 mod listening;
 mod rotation;
 
 pub(super) use accept_error::AcceptError;
-pub(super) use draining_queue::DrainingQueue;
+pub(super) use draining::Draining;
 pub use listening::Listening;
 pub(super) use listening::log_epoll_failure;
 pub(super) use rotation::Rotation;

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
-use crate::dispatch::sockets::{AcceptError, DrainingQueue, Rotation, log_epoll_failure};
+use crate::dispatch::sockets::{AcceptError, Draining, Rotation, log_epoll_failure};
 use crate::dispatch::waker::{wake, watch_waker};
 use crate::event::Source;
 use crate::log;
@@ -35,7 +35,7 @@ pub(crate) struct SharedListeners {
     workers_waker: Arc<EventFd>,
     rotation: Rotation,
     /// The backlogs that a leaving process still accepts from.
-    draining: Vec<DrainingQueue>,
+    draining: Draining,
 }
 
 impl SharedListeners {
@@ -57,7 +57,7 @@ impl SharedListeners {
             poller,
             workers_waker,
             rotation: Rotation::default(),
-            draining: Vec::new(),
+            draining: Draining::default(),
         })
     }
 
@@ -119,18 +119,20 @@ impl SharedListeners {
     /// backlogs are drained.
     pub(crate) fn leave(&mut self) -> io::Result<()> {
         let own = (0..).zip(&self.listeners).zip(&self.is_own).filter(|(_, is_own)| **is_own);
-        self.draining.extend(own.map(|((n, socket), _)| DrainingQueue::of(n, socket.clone())));
+        if !self.listeners.is_empty() {
+            self.draining = Draining::of(own.map(|((n, socket), _)| (n, socket.clone())));
+        }
         self.listeners.drain(..).try_for_each(|socket| self.poller.delete(&socket))
     }
 
     /// Whether a backlog is still to be drained, as far as is known.
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.iter().any(|queue| !queue.is_drained())
+        !self.draining.is_over()
     }
 
     /// The next connection of the backlogs that are to be drained; `None`: there is none, or no descriptor for it.
     pub(crate) fn next_to_drain(&mut self, tally: &Tally) -> Option<Accepted> {
-        self.draining.iter_mut().find_map(|queue| queue.next(tally))
+        self.draining.next(tally)
     }
 }
 

@@ -14,7 +14,7 @@ use super::model::{
     Always, Hooks, Life, Loop, Model, ModelKind, Param, Seat, Setup, Takes, Wait, listen_if_possible, workers,
 };
 use super::sockets::{Rotation, log_epoll_failure};
-use super::waker::{wake, watch_waker};
+use super::waker::{Hearing, wake};
 use crate::event::{Ready, Source};
 use crate::os::EventFd;
 
@@ -60,22 +60,19 @@ pub(super) struct Rotating {
     /// Wakes all workers. Woken by a worker that was woken for a connection and can't take it: the kernel wakes no
     /// other for it.
     workers_waker: Arc<EventFd>,
-    is_waker_watched: bool,
+    hearing: Hearing,
 }
 
 impl Rotating {
     /// Queues up again every so many connections; 0: never. `workers_waker`: the same for all workers.
     pub(super) fn new(every: u64, workers_waker: Arc<EventFd>) -> Rotating {
-        Rotating { rotation: Rotation::new(every), workers_waker, is_waker_watched: false }
+        Rotating { rotation: Rotation::new(every), workers_waker, hearing: Hearing::default() }
     }
 }
 
 impl Hooks for Rotating {
     fn before_wait(&mut self, state: &mut Loop) -> Wait {
-        if !self.is_waker_watched {
-            self.is_waker_watched =
-                log_epoll_failure(watch_waker(&self.workers_waker, Source::Model(0), &state.poller));
-        }
+        self.hearing.begin(&self.workers_waker, Source::Model(0), &state.poller);
         state.listening.set_exclusive();
         listen_if_possible(state)
     }

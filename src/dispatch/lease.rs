@@ -41,10 +41,10 @@ use std::io;
 use std::sync::Arc;
 
 use super::model::Loop;
-use super::waker::{WAKE_GRACE_MS, wake, watch_waker};
+use super::waker::{Hearing, WAKE_GRACE_MS, wake};
 use crate::event::Source;
 use crate::log;
-use crate::os::{ErrnoText, EventFd};
+use crate::os::EventFd;
 use crate::shm::{AcceptMutex, Ledger, MutexState, Role, Slot};
 
 /// The number by which the loop knows the worker's waker.
@@ -122,7 +122,7 @@ pub(super) struct Watch {
     seat: u32,
     /// `None`: no lease. Nobody watches, and no holder is ever late.
     lease_ms: Option<u64>,
-    is_waker_watched: bool,
+    hearing: Hearing,
     /// The state of the mutex with a silent holder while connections waited, and when this worker saw it first, ms.
     suspect: Option<(MutexState, u64)>,
     /// For the holder: since when no worker is known to watch, ms, and the seat that it woke last.
@@ -131,17 +131,13 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(shared: SharedMutex, seat: u32, lease_ms: Option<u64>) -> Watch {
-        Watch { shared, seat, lease_ms, is_waker_watched: false, suspect: None, unwatched: None }
+        Watch { shared, seat, lease_ms, hearing: Hearing::default(), suspect: None, unwatched: None }
     }
 
-    /// Adds the worker's waker to its epoll set. Called each turn, because a loop that lacks memory may fail at first.
+    /// Lets the worker hear its waker. Called each turn.
     pub(super) fn watch_waker(&mut self, state: &Loop) {
-        let Some(waker) = self.shared.wakers.get(self.seat as usize).filter(|_| !self.is_waker_watched) else { return };
-        match watch_waker(waker, WAKER, &state.poller) {
-            Ok(()) => self.is_waker_watched = true,
-            // Where the set is the seat's, a predecessor may have added the waker.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.is_waker_watched = true,
-            Err(error) => log::alert!("epoll_ctl() for an eventfd failed ({})", ErrnoText(&error)),
+        if let Some(waker) = self.shared.wakers.get(self.seat as usize) {
+            self.hearing.begin(waker, WAKER, &state.poller);
         }
     }
 

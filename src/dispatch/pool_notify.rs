@@ -33,7 +33,7 @@ use std::sync::Arc;
 use super::model::{Hooks, Life, Loop, Model, ModelKind, Seat, Setup, Wait, lone_worker};
 use super::pool::{Chooser, DispatchPolicy, Dispatcher, POLICY, PoolShared};
 use super::sockets::log_epoll_failure;
-use super::waker::watch_waker;
+use super::waker::Hearing;
 use crate::event::{Ready, Source, monotonic_ms};
 use crate::log;
 use crate::os::{ErrnoText, Interest};
@@ -78,7 +78,7 @@ impl Model for PoolNotify {
                 shared,
                 seat: seat.number,
                 is_channel_watched: false,
-                is_waker_watched: false,
+                hearing: Hearing::default(),
             })),
             Role::Dispatcher => Life::Own(Box::new(move |context| {
                 let mut dispatcher = Dispatcher::new(context, shared, chooser)?;
@@ -182,7 +182,7 @@ struct Notified {
     shared: Arc<PoolShared>,
     seat: u32,
     is_channel_watched: bool,
-    is_waker_watched: bool,
+    hearing: Hearing,
 }
 
 impl Hooks for Notified {
@@ -192,10 +192,7 @@ impl Hooks for Notified {
         {
             self.is_channel_watched = log_epoll_failure(state.poller.add(channel, CHANNEL.key(), Interest::READ));
         }
-        if !self.is_waker_watched {
-            self.is_waker_watched =
-                log_epoll_failure(watch_waker(&self.shared.workers_waker, WORKERS_WAKER, &state.poller));
-        }
+        self.hearing.begin(&self.shared.workers_waker, WORKERS_WAKER, &state.poller);
         self.shared.set_capacity(self.seat, state.driver.capacity());
         // Messages need no room: the connections that they tell of wait in the backlog.
         let room_from = self.shared.make_wanted_room(state, |_| false);

@@ -26,6 +26,28 @@ pub(crate) fn reset(waker: &EventFd) -> u64 {
     })
 }
 
+/// Whether a loop hears its waker: whether its epoll set has that.
+#[derive(Debug, Default)]
+pub(crate) struct Hearing {
+    is_begun: bool,
+}
+
+impl Hearing {
+    /// Adds `waker` to the loop's epoll set, once. Called each turn, because a loop that lacks memory may fail at
+    /// first.
+    pub(crate) fn begin(&mut self, waker: &EventFd, source: Source, poller: &Poller) {
+        if self.is_begun {
+            return;
+        }
+        match watch_waker(waker, source, poller) {
+            Ok(()) => self.is_begun = true,
+            // Where the set is the seat's, a predecessor may have added the waker.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.is_begun = true,
+            Err(error) => log::alert!("epoll_ctl() for an eventfd failed ({})", ErrnoText(&error)),
+        }
+    }
+}
+
 /// Adds `waker` to an epoll set. Edge-triggered: each `wake` is a change, so that the counter need not be read, and all
 /// processes that watch the waker are woken.
 pub(crate) fn watch_waker(waker: &EventFd, source: Source, poller: &Poller) -> io::Result<()> {

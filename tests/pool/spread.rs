@@ -9,7 +9,7 @@ use crate::support::conf::Conf;
 use crate::support::fairness::jain;
 use crate::support::server::Server;
 use crate::support::{PATIENCE, proc, until_true};
-use crate::{ALL, PASSING, counted, pool};
+use crate::{ALL, PASSING, counted, pids, pool};
 
 /// `count` connections that stay, each with one request answered.
 fn stay(server: &Server, count: usize) -> Vec<Client> {
@@ -242,5 +242,22 @@ fn the_dispatcher_is_not_woken_for_room_that_is_not_there() {
         assert_eq!(server.connect().get("/").text(), "hello", "{model}");
         let count = turns() - before;
         assert!(count < 30, "{model}: {count} turns for one connection");
+    }
+}
+
+#[test]
+fn a_worker_whose_limit_was_lowered_since_its_start_leaves_connections_to_the_other() {
+    for model in PASSING {
+        // An answer that takes no descriptor.
+        let conf = Conf::workers(2).main("worker_rlimit_nofile 16384;").server("location / { return 200 hello; }");
+        let server = Server::drover(conf.dispatch(model));
+        let ledger = server.ledger();
+        until_true("all processes count", || ledger.live().count() == 3);
+        let first = pids(&ledger, Role::Worker)[0];
+        until_true("it waits", || proc::is_asleep(first));
+        proc::limit_descriptors(first, proc::descriptor_count(first));
+        for _ in 0..6 {
+            assert_eq!(server.connect().get("/").text(), "hello", "{model}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use super::shared::PoolShared;
 use crate::dispatch::model::{Hooks, Loop, Wait};
 use crate::dispatch::sockets::{Rotation, log_epoll_failure};
-use crate::dispatch::waker::{WAKE_GRACE_MS, wake, watch_waker};
+use crate::dispatch::waker::{Hearing, WAKE_GRACE_MS, wake};
 use crate::event::{Ready, Source};
 use crate::log;
 use crate::os::{ErrnoText, EventFd, FdChannel, Interest, limits};
@@ -37,7 +37,7 @@ pub(crate) struct ChannelReader {
     readers: Readers,
     /// The channel is in the epoll set.
     is_armed: bool,
-    is_waker_watched: bool,
+    hearing: Hearing,
     /// The end of a pause for want of descriptors, ms of the clock.
     paused_until: Option<u64>,
     /// The end of a back-off in favour of less loaded workers, ms of the clock.
@@ -47,7 +47,7 @@ pub(crate) struct ChannelReader {
     /// Connections taken so far.
     taken: u64,
     rotation: Rotation,
-    /// How many descriptors the process may have.
+    /// How many descriptors the process may have, as `take` has found.
     max_files: u64,
 }
 
@@ -58,7 +58,7 @@ impl ChannelReader {
             seat,
             readers,
             is_armed: false,
-            is_waker_watched: false,
+            hearing: Hearing::default(),
             paused_until: None,
             back_off_until: None,
             is_loaded: false,
@@ -108,6 +108,8 @@ impl ChannelReader {
 
     /// Takes a connection, or with multi_accept all that are there. Returns whether there was any.
     fn take(&mut self, state: &mut Loop) -> bool {
+        // prlimit(1) may have lowered it since: the kernel closes a connection that it has no descriptor for.
+        self.max_files = limits::max_open_files().unwrap_or(u64::MAX);
         let mut is_any = false;
         while self.paused_until.is_none() {
             if state.driver.free() == 0 {
@@ -259,10 +261,7 @@ impl Hooks for ChannelReader {
             // The dispatcher alone accepts.
             log_epoll_failure(state.listening.close(&state.poller));
         }
-        if !self.is_waker_watched {
-            self.is_waker_watched =
-                log_epoll_failure(watch_waker(&self.shared.workers_waker, Source::Model(WORKERS_WAKER), &state.poller));
-        }
+        self.hearing.begin(&self.shared.workers_waker, Source::Model(WORKERS_WAKER), &state.poller);
         let room_from = self.shared.make_wanted_room(state, |state| self.messages_wait(state));
         if self.resume_reading(state) {
             self.arm(state);

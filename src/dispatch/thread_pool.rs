@@ -52,7 +52,8 @@ pub(super) static KIND: ModelKind = ModelKind {
     params: &[THREADS, QUEUE],
     about: "In every worker one thread accepts, and `worker_threads=N` threads serve with blocking I/O, each one \
             connection to its end. Between them is a queue of `queue=N` connections; while it is full nothing is \
-            accepted.",
+            accepted. What is in it waits for the threads of this worker, also where another worker has idle ones: a \
+            short queue leaves more to that one.",
     make,
 };
 

@@ -20,7 +20,11 @@ pub(crate) static WORKER_RLIMIT_NOFILE: Setting<Option<u64>> =
         .contexts(Contexts::MAIN)
         .args(1, 1)
         .syntax("NUMBER")
-        .about("How many descriptors a worker may have open (RLIMIT_NOFILE); without it, as many as the master.");
+        .about(
+            "How many descriptors a worker may have open (RLIMIT_NOFILE); without it, as many as the master. For how \
+             many connections and threads that is enough is counted when a worker starts; with a limit that prlimit(1) \
+             lowers later, a worker closes idle connections for new ones, or leaves those to others.",
+        );
 
 pub(crate) static WORKER_SHUTDOWN_TIMEOUT: Setting<u64> =
     Setting::time_ms("worker_shutdown_timeout").contexts(Contexts::MAIN).default("0").about(

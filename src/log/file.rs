@@ -1,5 +1,6 @@
 //! Log files: each path is opened once, lines are appended with one write, a file is reopened in place.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -285,31 +286,31 @@ fn give_to(file: &File, path: &Path, owner: &Credentials) -> Result<(), Failure>
 /// The log files of a conf: each path is open once, however many logs write to it.
 #[derive(Debug, Default)]
 pub struct Files {
-    open: Mutex<Vec<Arc<LogFile>>>,
+    open: Mutex<BTreeMap<PathBuf, Arc<LogFile>>>,
 }
 
 impl Files {
     /// The log file at `path`, opened now unless it is open already. To be called before root's powers are given up.
     pub fn open(&self, path: &Path) -> Result<Arc<LogFile>, Failure> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = open.iter().find(|f| f.path == path) {
+        if let Some(file) = open.get(path) {
             return Ok(file.clone());
         }
         let file = Arc::new(LogFile::open(path)?);
-        open.push(file.clone());
+        open.insert(path.to_owned(), file.clone());
         Ok(file)
     }
 
     /// The paths of files that are this process's standard output or error, and a terminal.
     pub fn on_terminal(&self) -> Vec<PathBuf> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.iter().filter(|f| f.is_on_terminal()).map(|f| f.path.clone()).collect()
+        open.values().filter(|f| f.is_on_terminal()).map(|f| f.path.clone()).collect()
     }
 
     /// Lets files that are a terminal write to /dev/null from now on.
     pub fn leave_terminal(&self) -> Result<(), Failure> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.iter().filter(|f| f.is_on_terminal()).try_for_each(|f| {
+        open.values().filter(|f| f.is_on_terminal()).try_for_each(|f| {
             let null = Path::new("/dev/null");
             let null = append(null).map_err(|e| Failure::on_path("open", null, e))?;
             replace_fd(&f.fd, null.into()).map_err(|e| Failure::on_path("dup3", &f.path, e))
@@ -319,7 +320,7 @@ impl Files {
     /// Reopens all files and returns the failures.
     pub fn reopen(&self, owner: Option<&Credentials>) -> Vec<Failure> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.iter().filter_map(|f| f.reopen(owner).err()).collect()
+        open.values().filter_map(|f| f.reopen(owner).err()).collect()
     }
 }
 

@@ -13,6 +13,7 @@ use crate::http::exchange::{Cx, Exchange};
 use crate::log::{Output, To};
 use settings::Place;
 use sink::Sink;
+use std::collections::HashMap;
 
 /// The access logs of a worker, or of one of its threads.
 #[derive(Debug, Default)]
@@ -20,8 +21,11 @@ pub struct AccessLogs {
     sinks: Vec<Sink>,
     /// The sinks of each location.
     by_location: Vec<Vec<usize>>,
-    /// A file without a buffer has lines that are to be written when the turn ends.
-    fresh: bool,
+    /// The sinks that the end of a turn looks at: those that have got lines in it, and those that are due at some time.
+    /// A conf may have thousands that no request is for.
+    active: Vec<usize>,
+    /// Lines that could not be written, of sinks that are not active any more.
+    lost: u64,
 }
 
 impl AccessLogs {
@@ -31,12 +35,12 @@ impl AccessLogs {
         mut open: impl FnMut(&AccessLog, &To) -> Result<Output, E>,
     ) -> Result<AccessLogs, E> {
         let mut logs = AccessLogs::default();
-        let mut known: Vec<(*const AccessLog, usize)> = Vec::new();
+        let mut known: HashMap<*const AccessLog, usize> = HashMap::new();
         for location in site.locations() {
             let mut sinks = Vec::new();
             for conf in location.scope.get(&ACCESS_LOG) {
-                let index = match known.iter().find(|(at, _)| std::ptr::eq(*at, conf)) {
-                    Some((_, index)) => *index,
+                let index = match known.get(&std::ptr::from_ref(conf)) {
+                    Some(index) => *index,
                     None => {
                         let format = site.log_formats().iter().find(|format| format.name == conf.format);
                         let Some(format) = format.cloned() else { continue };
@@ -46,7 +50,7 @@ impl AccessLogs {
                         };
                         let Some(sink) = sink else { continue };
                         logs.sinks.push(sink);
-                        known.push((conf, logs.sinks.len() - 1));
+                        known.insert(conf, logs.sinks.len() - 1);
                         logs.sinks.len() - 1
                     }
                 };
@@ -63,31 +67,50 @@ impl AccessLogs {
         for &index in sinks {
             let Some(sink) = self.sinks.get_mut(index) else { continue };
             sink.add(ex, cx);
-            self.fresh |= sink.file().is_some_and(|file| file.is_unbuffered());
+            if !std::mem::replace(&mut sink.is_active, true) {
+                self.active.push(index);
+            }
         }
     }
 
     /// Writes the lines of files without a buffer, and the buffers that are due.
     pub fn end_of_turn(&mut self, clock: &Clock) {
-        let now = clock.now_ms();
-        let is_due = |sink: &Sink| sink.due_ms().is_some_and(|due| due <= now);
-        if std::mem::take(&mut self.fresh) || self.sinks.iter().any(is_due) {
-            self.sinks.iter_mut().filter_map(Sink::file).for_each(|file| file.end_of_turn(now));
-        }
+        let AccessLogs { sinks, active, lost, .. } = self;
+        active.retain(|&index| {
+            let Some(sink) = sinks.get_mut(index) else { return false };
+            if let Some(file) = sink.file() {
+                file.end_of_turn(clock.now_ms());
+            }
+            sink.is_active = sink.due_ms().is_some();
+            if !sink.is_active {
+                *lost += sink.take_lost();
+            }
+            sink.is_active
+        });
     }
 
     /// When the next buffer is due, ms of the clock.
     pub fn next_flush_ms(&self) -> Option<u64> {
-        self.sinks.iter().filter_map(Sink::due_ms).min()
+        self.active.iter().filter_map(|&index| self.sinks.get(index)?.due_ms()).min()
     }
 
     /// Lines that could not be written since the last call; the count starts again at 0.
     pub fn take_lost(&mut self) -> u64 {
-        self.sinks.iter_mut().map(Sink::take_lost).sum()
+        let AccessLogs { sinks, active, lost, .. } = self;
+        let of_active = active.iter().filter_map(|&index| sinks.get_mut(index).map(Sink::take_lost)).sum::<u64>();
+        std::mem::take(lost) + of_active
     }
 
     /// Writes everything that its readers take.
     pub fn flush(&mut self) {
-        self.sinks.iter_mut().filter_map(Sink::file).for_each(|file| file.flush(0));
+        for (index, sink) in self.sinks.iter_mut().enumerate() {
+            let Some(file) = sink.file() else { continue };
+            file.flush(0);
+            // A reader that is too slow gets the remainder later.
+            if file.due_ms().is_some() && !std::mem::replace(&mut sink.is_active, true) {
+                self.active.push(index);
+            }
+            self.lost += sink.take_lost();
+        }
     }
 }

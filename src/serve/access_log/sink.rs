@@ -22,6 +22,8 @@ pub(super) struct Sink {
     line: Vec<u8>,
     /// Lines that went nowhere and are not counted in the ledger yet, but for those of `Buffered`.
     lost: u64,
+    /// The sink is in `AccessLogs::active`.
+    pub(super) is_active: bool,
 }
 
 #[derive(Debug)]
@@ -49,7 +51,7 @@ impl Sink {
     }
 
     fn new(conf: &AccessLog, format: LogFormat, out: Out) -> Sink {
-        Sink { format, condition: conf.condition.clone(), out, line: Vec::new(), lost: 0 }
+        Sink { format, condition: conf.condition.clone(), out, line: Vec::new(), lost: 0, is_active: false }
     }
 
     /// The file's buffer, if the log has one.
@@ -75,7 +77,7 @@ impl Sink {
 
     /// Writes the line of an exchange, or puts it into the buffer.
     pub(super) fn add(&mut self, ex: &Exchange, cx: &Cx) {
-        let Sink { format, condition, out, line, lost } = self;
+        let Sink { format, condition, out, line, lost, .. } = self;
         line.clear();
         if let Some(condition) = condition {
             condition.eval(ex, cx, line);

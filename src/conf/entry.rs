@@ -1,7 +1,7 @@
 //! The entries of the registry: settings, sections, and directives of nginx that are accepted without effect or
 //! refused.
 
-use super::{Args, Contexts, Error};
+use super::{Arg, Args, Contexts, Error};
 use std::any::Any;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -279,33 +279,74 @@ impl Entry for Inert {
     }
 }
 
-/// Directives of nginx that drover does not have: an error with the reason, wherever they stand.
+/// Directives that drover does not have: an error with the reason, wherever they stand.
 pub struct Refused {
     info: Info,
-    /// The only argument that asks for nothing.
-    idle: Option<&'static str>,
+    /// Whether nginx itself does not know them either: they belong to a module of somebody else.
+    pub(super) is_foreign: bool,
+    asks: Asks,
+}
+
+/// The arguments with which a directive asks for something that drover does not do.
+#[derive(Clone, Copy)]
+enum Asks {
+    Always,
+    /// All but this one alone.
+    But(&'static str),
+    /// This one alone.
+    Only(&'static str),
 }
 
 impl Refused {
     /// `why` is a sentence: the reason, and what to use instead.
     pub const fn new(name: &'static str, why: &'static str) -> Refused {
-        Refused { info: Info { about: why, ..Info::new(Names::One(name)) }, idle: None }
+        Refused::named(Names::One(name), why, false)
     }
 
     /// A family of directives with one reason; `proxy_*` is every name that starts so and that no other entry has.
     pub const fn family(names: &'static [&'static str], why: &'static str) -> Refused {
-        Refused { info: Info { about: why, ..Info::new(Names::Many(names)) }, idle: None }
+        Refused::named(Names::Many(names), why, false)
+    }
+
+    /// Directives of a module that does not come with nginx, as a [`Refused::family`]. `why` names the module, and what
+    /// to use instead.
+    pub const fn foreign(names: &'static [&'static str], why: &'static str) -> Refused {
+        Refused::named(Names::Many(names), why, true)
+    }
+
+    const fn named(names: Names, why: &'static str, is_foreign: bool) -> Refused {
+        Refused { info: Info { about: why, ..Info::new(names) }, is_foreign, asks: Asks::Always }
     }
 
     /// Accepts the directives with this argument alone, which asks for what drover does anyway.
     pub const fn but(mut self, idle: &'static str) -> Refused {
-        self.idle = Some(idle);
+        self.asks = Asks::But(idle);
         self
     }
 
-    /// The argument with which the directives are accepted.
-    pub fn idle(&self) -> Option<&'static str> {
-        self.idle
+    /// Accepts the directives with all arguments but this one alone, without which they change nothing.
+    pub const fn only(mut self, busy: &'static str) -> Refused {
+        self.asks = Asks::Only(busy);
+        self
+    }
+
+    /// Whether these arguments ask for nothing.
+    pub(super) fn is_idle(&self, args: &[Arg]) -> bool {
+        let is = |word: &str| matches!(args, [only] if only.text.eq_ignore_ascii_case(word));
+        match self.asks {
+            Asks::Always => false,
+            Asks::But(idle) => is(idle),
+            Asks::Only(busy) => !args.is_empty() && !is(busy),
+        }
+    }
+
+    /// The exception in words; empty: there is none.
+    pub(super) fn exception(&self) -> String {
+        match self.asks {
+            Asks::Always => String::new(),
+            Asks::But(idle) => format!(" (but \"{idle}\" is accepted)"),
+            Asks::Only(busy) => format!(" (but accepted with anything else than \"{busy}\")"),
+        }
     }
 }
 

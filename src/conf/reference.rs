@@ -1,6 +1,6 @@
 //! The reference of all directives, made from their entries.
 
-use super::{Entry, Info, Kind, Refused, Registry};
+use super::{Entry, Info, Kind, Registry};
 use std::fmt::Write;
 
 /// The whole reference: the contents of conf/DIRECTIVES.md.
@@ -47,7 +47,7 @@ pub fn one(registry: &Registry, name: &str) -> Result<String, String> {
                 let _ = writeln!(text, "{name}: accepted without effect: {}", info.about());
             }
             Kind::Refused(entry) => {
-                let _ = writeln!(text, "{name}: not supported{}: {}", but(entry), info.about());
+                let _ = writeln!(text, "{name}: not supported{}: {}", entry.exception(), info.about());
             }
             Kind::Setting(_) | Kind::Section(_) => {
                 for usage in usages(*entry) {
@@ -158,14 +158,9 @@ fn list(text: &mut String, title: &str, intro: &str, registry: &Registry, wanted
     for entry in entries {
         let names: Vec<String> = entry.info().names().iter().map(|name| format!("`{name}`")).collect();
         let but = match entry.kind() {
-            Kind::Refused(refused) => but(refused),
+            Kind::Refused(refused) => refused.exception(),
             _ => String::new(),
         };
         let _ = writeln!(text, "- {}{but}: {}", names.join(", "), entry.info().about());
     }
-}
-
-/// The value with which a refused directive is accepted.
-fn but(refused: &Refused) -> String {
-    refused.idle().map_or(String::new(), |idle| format!(" (but \"{idle}\" is accepted)"))
 }

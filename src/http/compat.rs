@@ -1,6 +1,7 @@
 //! nginx's directives that drover does not have: those that nothing here needs are accepted, all others are refused
 //! with the reason, so that a conf written for nginx never fails with "unknown directive".
 
+pub mod modules;
 pub mod upstreams;
 
 use crate::conf::{self, Contexts, Entry, Inert, Refused};
@@ -23,9 +24,9 @@ const FILES_ONLY: &str = "drover serves files and passes nothing on: put a proxy
 const NO_MODULES: &str = "drover has no modules to load and runs no scripts: build such pages when the site is built.";
 const NO_REWRITING: &str = "Files are sent as they are: do this when the site is built.";
 const READ_ONLY: &str = "drover never changes files: upload by other means.";
-const GZIP_ONLY: &str = "responses are compressed as gzip only (\"gzip on\"): make .br or .zst files \
-    when the site is built, and say \"brotli_static on\" or \"zstd_static on\".";
 const YET_HTTP3: &str = "drover does not speak HTTP/3 yet: leave it out; clients use HTTP/1.1 or HTTP/2.";
+const NO_XSLT: &str = "There is no \"xslt_stylesheet\".";
+const NO_GEOIP: &str = "There is no \"geoip_country\" or \"geoip_city\".";
 const YET_GEOIP: &str = "drover does not read GeoIP databases: \"geo\" takes the nets themselves, from a file as well.";
 const YET_ACCESS: &str = "drover does not check this yet, and won't serve what it should guard: use \"allow\" and \
     \"deny\", or a proxy in front.";
@@ -168,7 +169,10 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     ),
     &Inert::new("mirror_request_body", ALL, (1, 1), "There is no \"mirror\"."),
     &Inert::new("load_module", MAIN, (1, 1), "What a module adds is built in, or refused by its name."),
-    &Refused::family(&["perl", "perl_*", "js_*", "lua_*", "passenger_*", "xslt_*", "xml_entities"], NO_MODULES),
+    &Refused::family(&["perl", "perl_*", "xslt_stylesheet"], NO_MODULES),
+    &Inert::family(&["xml_entities", "xslt_last_modified"], ALL, (1, 1), NO_XSLT),
+    &Inert::family(&["xslt_param", "xslt_string_param"], ALL, (2, 2), NO_XSLT),
+    &Inert::new("xslt_types", ALL, (1, usize::MAX), NO_XSLT),
     &Refused::new("image_filter", NO_MODULES).but("off"),
     &Inert::family(
         &[
@@ -214,33 +218,19 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     ),
     &Refused::family(&["dav_methods", "create_full_put_path"], READ_ONLY).but("off"),
     &Inert::family(&["dav_access", "min_delete_depth"], ALL, (1, 3), "There is no \"dav_methods\"."),
-    &Refused::family(
-        &[
-            "brotli",
-            "brotli_buffers",
-            "brotli_comp_level",
-            "brotli_min_length",
-            "brotli_types",
-            "brotli_window",
-            "zstd",
-            "zstd_buffers",
-            "zstd_comp_level",
-            "zstd_dict_file",
-            "zstd_min_length",
-            "zstd_types",
-        ],
-        GZIP_ONLY,
-    ),
     &Refused::new("ssl", "it stands in \"listen\" now: listen 443 ssl;").but("off"),
     &Refused::family(&["http3", "http3_*", "quic_gso", "quic_retry"], YET_HTTP3).but("off"),
     &Refused::family(&["quic_*"], YET_HTTP3),
     &Refused::family(&["geoip_*"], YET_GEOIP),
+    &Inert::new("geoip_proxy", HTTP, (1, 1), NO_GEOIP),
+    &Inert::new("geoip_proxy_recursive", HTTP, (1, 1), NO_GEOIP).checked(|args| args.flag(0).map(drop)),
     &Refused::family(&["secure_link", "secure_link_*"], YET_ACCESS),
     &Refused::family(&["auth_request", "auth_jwt"], YET_ACCESS).but("off"),
     &Refused::family(&["auth_jwt_*"], YET_ACCESS),
     &Inert::new("auth_request_set", ALL, (2, 2), "There is no \"auth_request\"."),
-    &Refused::family(&["worker_priority", "worker_rlimit_core", "working_directory"], YET_PROCESS),
-    &Refused::new("post_action", YET_OTHER),
+    &Refused::new("worker_priority", YET_PROCESS).but("0"),
+    &Refused::family(&["worker_rlimit_core", "working_directory"], YET_PROCESS),
+    &Refused::new("post_action", YET_OTHER).but("off"),
     &Inert::new("log_subrequest", ALL, (1, 1), "What is added to an answer has no line of its own."),
 ];
 
@@ -282,7 +272,8 @@ mod tests {
 
     #[test]
     fn values_count_and_not_names() {
-        let text = "load_module x.so; http { ssi off; slice 0; upstream a { server b { } }\n proxy_set_header a b; \
+        let text = "load_module x.so; http { ssi off; slice 0; xslt_types a b; geoip_proxy_recursive off; \
+            post_action off; upstream a { server b { } }\n proxy_set_header a b; \
             sub_filter_once off; fastcgi_param a b if_not_empty; http2_pool_size 8k; }";
         let registry = Registry::new(&[BLOCKS, DIRECTIVES, upstreams::DIRECTIVES]);
         let conf = conf::parse(&registry, text).unwrap();
@@ -290,6 +281,7 @@ mod tests {
         assert_eq!(
             warning.error.sentence(),
             "without effect here, and not needed: \"load_module\" in conf:1, \"ssi\" in conf:1, \"slice\" in conf:1, \
+             \"xslt_types\" in conf:1, \"geoip_proxy_recursive\" in conf:1, \"post_action\" in conf:1, \
              \"upstream\" in conf:1, \"proxy_set_header\" in conf:2, \"sub_filter_once\" in conf:2, \
              \"fastcgi_param\" in conf:2, \"http2_pool_size\" in conf:2"
         );
@@ -306,7 +298,7 @@ mod tests {
             ("http { ssi off off; }", "site is built"),
             ("http { ssi off { } }", "site is built"),
             ("http { geoip_country x; }", "\"geo\""),
-            ("http { brotli on; }", "brotli_static"),
+            ("http { post_action /x; }", "leave it out"),
             ("http { ssl on; }", "listen"),
             ("mail { }", "passes nothing on"),
         ] {

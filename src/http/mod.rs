@@ -136,6 +136,7 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     referers::DIRECTIVES,
     browser::DIRECTIVES,
     compat::DIRECTIVES,
+    compat::modules::DIRECTIVES,
     compat::upstreams::DIRECTIVES,
     views::DIRECTIVES,
 ];

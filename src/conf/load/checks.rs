@@ -17,13 +17,13 @@ impl Loader<'_> {
         if let [only] = entries
             && let Kind::Refused(refused) = only.kind()
         {
-            if let [_, value] = &statement.words[..]
-                && refused.idle() == Some(&*value.text)
-                && statement.end == End::Semicolon
-            {
+            if refused.is_idle(statement.words.get(1..).unwrap_or_default()) && statement.end == End::Semicolon {
                 return Ok(*only);
             }
-            let message = format!("\"{}\" directive is not supported", name.text);
+            let message = match refused.is_foreign {
+                true => format!("unknown directive \"{}\"", name.text),
+                false => format!("\"{}\" directive is not supported", name.text),
+            };
             return Err(Error::new(ErrorKind::Refused, name.span, message).ends_in(line).help(refused.info().about()));
         }
         let Some(entry) = entries.iter().find(|entry| entry.info().contexts().intersects(context)) else {

@@ -110,9 +110,8 @@ impl Referers {
         if (self.allows_none || self.allows_blocked) && whole.hosts.is_empty() {
             let message = "the \"none\" or \"blocked\" referers are specified in the \"valid_referers\" directive \
                            without any valid referer";
-            return Err(
-                conf::Error::at(span, message).help("add server_names, a name such as *.example.org, or a ~REGEX")
-            );
+            let help = "add server_names, or a name such as *.example.org: to nginx a ~REGEX alone is no referer";
+            return Err(conf::Error::at(span, message).help(help));
         }
         if whole.regexes.is_empty() {
             whole.regexes = outer.map(|outer| outer.regexes.clone()).unwrap_or_default();

@@ -207,7 +207,7 @@ const VALUES: &[(&str, &str, &str, &str)] = &[
         "the \"none\" or \"blocked\" referers are specified in the \"valid_referers\" directive \
          without any valid referer",
         "valid_referers",
-        "add server_names, a name such as *.example.org, or a ~REGEX",
+        "add server_names, or a name such as *.example.org: to nginx a ~REGEX alone is no referer",
     ),
 ];
 

@@ -36,6 +36,16 @@ impl Mistakes {
         result.map_err(|error| self.add(error)).ok()
     }
 
+    /// Adds the errors of others, each as by [`Mistakes::add`].
+    pub fn append(&mut self, others: Mistakes) {
+        others.errors.into_iter().for_each(|error| self.add(error));
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.errors.is_empty()
+    }
+
     /// Says that all statements have been read: what is added from here on finds its place among their errors.
     pub(super) fn end_reading(&mut self) {
         self.read = self.errors.len();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::output::{Output, Outputs, To};
 use super::{Level, LogRef, log_ref};
-use crate::conf::{self, Span};
+use crate::conf::{self, Mistakes, Span};
 use crate::os::users::Credentials;
 use crate::os::{Failure, daemon};
 
@@ -48,45 +48,45 @@ pub struct Logs {
 
 impl Logs {
     /// Opens the main context's error log. To be called before root's powers are given up.
-    pub fn open(main: &[Target]) -> Result<Self, conf::Error> {
+    pub fn open(main: &[Target], mistakes: &mut Mistakes) -> Self {
         let logs = Self::default();
-        logs.error_log(main)?;
-        Ok(logs)
+        logs.error_log(main, mistakes);
+        logs
     }
 
     /// Opens `instead` in the place of the main context's error log, `main`: for `-e`.
-    pub fn open_instead(main: &[Target], instead: &[Target]) -> Result<Self, conf::Error> {
-        let logs = Self::open(instead)?;
+    pub fn open_instead(main: &[Target], instead: &[Target], mistakes: &mut Mistakes) -> Self {
+        let logs = Self::open(instead, mistakes);
         {
             let mut list = logs.error_logs.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(first) = list.first_mut() {
                 *first = Arc::new(ErrorLog { targets: main.to_vec(), outputs: first.outputs.clone() });
             }
         }
-        Ok(logs)
+        logs
     }
 
-    /// The error log that writes to `targets` (a scope's `error_log` value), opened now unless it is open already. To
-    /// be called before root's powers are given up.
-    pub fn error_log(&self, targets: &[Target]) -> Result<LogRef, conf::Error> {
+    /// The error log that writes to `targets` (a scope's `error_log` value), opened now unless it is open already;
+    /// targets that can't be opened are mistakes. To be called before root's powers are given up.
+    pub fn error_log(&self, targets: &[Target], mistakes: &mut Mistakes) -> LogRef {
         let mut logs = self.error_logs.lock().unwrap_or_else(PoisonError::into_inner);
         let id = match logs.iter().position(|l| l.targets == targets) {
             Some(id) => id,
             None => {
-                let open = |t: &Target| match self.outputs.open(&t.to) {
-                    Ok(output) => Ok((output, t.level)),
-                    Err(failure) => Err(conf::Error::failed(t.span, failure)),
+                let open = |t: &Target| {
+                    let opened = self.outputs.open(&t.to).map_err(|failure| conf::Error::failed(t.span, failure));
+                    mistakes.keep(opened).map(|output| (output, t.level))
                 };
-                let outputs = targets.iter().map(open).collect::<Result<_, _>>()?;
+                let outputs = targets.iter().filter_map(open).collect();
                 logs.push(Arc::new(ErrorLog { targets: targets.to_vec(), outputs }));
                 logs.len() - 1
             }
         };
         if id == 0 {
-            return Ok(LogRef::main());
+            return LogRef::main();
         }
         let level = targets.iter().map(|t| t.level).max().unwrap_or(Level::Emerg);
-        Ok(LogRef::new(id as u32, level))
+        LogRef::new(id as u32, level)
     }
 
     /// A place that lines go to, shared with other logs that write there: for access logs.

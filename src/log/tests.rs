@@ -1,4 +1,5 @@
 use super::*;
+use crate::conf::Mistakes;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -29,7 +30,7 @@ fn with_logs(main: Level, body: impl FnOnce(&Logs, &Path)) -> Vec<String> {
     let _one = ONE.lock().unwrap_or_else(|e| e.into_inner());
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("error.log");
-    let logs = Arc::new(Logs::open(&[target(&path, main)]).unwrap());
+    let logs = Arc::new(Logs::open(&[target(&path, main)], &mut Mistakes::default()));
     set_startup(false);
     logs.make_current();
     let subscriber = tracing_subscriber::registry().with(Lines);
@@ -87,8 +88,8 @@ fn a_place_writes_to_its_own_log_with_its_own_level() {
     let lines = with_logs(Level::Error, |logs, path| {
         let other = path.with_file_name("other.log");
         let both = [target(&other, Level::Debug), target(path, Level::Emerg)];
-        let place = Somewhere(logs.error_log(&both).unwrap());
-        assert_eq!(logs.error_log(&both).unwrap(), place.0);
+        let place = Somewhere(logs.error_log(&both, &mut Mistakes::default()));
+        assert_eq!(logs.error_log(&both, &mut Mistakes::default()), place.0);
         debug!(at: place, "detail");
         emerg!(at: place, "both");
         error!("main");

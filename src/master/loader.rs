@@ -1,5 +1,6 @@
 //! From the conf to a [`Cycle`] that can serve: read, check, open logs and sockets (ngx_init_cycle).
 
+use std::convert::Infallible;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use super::roots::{self, StartDirectories};
 use super::settings::{MASTER_PROCESS, PID, PidPath, USER, WORKER_PROCESSES};
 use super::sockets::{self, InUse, Wanted};
 use super::user_files;
-use crate::conf::{self, Conf, Input, Registry};
+use crate::conf::{self, Conf, Input, Mistakes, Registry};
 use crate::dispatch::{Choice, Sockets, acceptors};
 use crate::http::HttpConf;
 use crate::http::answer::{conditions, gzip};
@@ -94,7 +95,7 @@ pub struct Before<'a> {
     pub endpoints: Option<&'a Endpoints>,
 }
 
-/// A conf without errors, compiled. Nothing has been opened yet.
+/// A conf that says what can be served, compiled. No log and no socket has been opened yet.
 pub struct ParsedConf {
     /// The conf.
     pub conf: Conf,
@@ -103,6 +104,8 @@ pub struct ParsedConf {
     endpoints: Endpoints,
     choice: Choice,
     user: Option<Credentials>,
+    /// Keys and certificates that can't be used: [`Loader::prepare`] tells them with the logs that can't be opened.
+    unusable: Mistakes,
 }
 
 /// The reason why a conf can't be served.
@@ -184,7 +187,8 @@ impl Loader {
         site.take_warnings().into_iter().for_each(|warning| conf.warn(warning));
         site.take_notice().into_iter().for_each(|notice| conf.notice(notice));
         let endpoints = Endpoints::default();
-        Ok(ParsedConf { conf, site, streams, endpoints, choice, user })
+        let unusable = Mistakes::default();
+        Ok(ParsedConf { conf, site, streams, endpoints, choice, user, unusable })
     }
 
     /// Reads the conf to serve or to test it: reads keys and certificates, and warns about roots that lead nowhere and
@@ -221,15 +225,8 @@ impl Loader {
         in_use: InUse,
     ) -> Result<Cycle, LoadError> {
         let pid_location = read.pid_location(&self.source);
-        let ParsedConf { mut conf, mut site, mut streams, mut endpoints, choice, user } = read;
-        let logs = Arc::new(self.open_logs(&conf).map_err(|e| conf.explain(e))?);
-        if old.generation == 0 {
-            // From here on the error log gets the errors of a start as well.
-            logs.make_current();
-        }
-        let error_log = |scope: &conf::Scope| logs.error_log(scope.get::<Vec<Target>>(&ERROR_LOG));
-        site.set_error_logs(error_log).map_err(|e| conf.explain(e))?;
-        streams.set_error_logs(error_log).map_err(|e| conf.explain(e))?;
+        let ParsedConf { mut conf, mut site, mut streams, mut endpoints, choice, user, unusable } = read;
+        let logs = self.open_logs(&conf, &mut site, &mut streams, old.generation == 0, unusable)?;
         // A location has the cache's size, which only http says.
         let scopes = || site.locations().iter().map(|location| &location.scope);
         let size = scopes().next().map_or(0, |scope| gzip::cache_size(scope, scopes()));
@@ -242,10 +239,6 @@ impl Loader {
             let hashes = GzipCache::of_hashes().map_err(|e| Failure::new("making the memory of hashes", e))?;
             site.set_hashes(hashes);
         }
-        // Opens the files while this process has root's powers. Each worker makes access logs of its own, with buffers.
-        AccessLogs::new(&site, |log, to| {
-            logs.output(to).map_err(|failure| conf.explain(conf::Error::failed(log.span(), failure)))
-        })?;
         // The directive counts at the start only: a process that reloads is a master.
         let has_master = *conf.root.scope.get(&MASTER_PROCESS) || old.generation > 0;
         let workers = has_master.then(|| conf.root.scope.get(&WORKER_PROCESSES).count());
@@ -302,13 +295,42 @@ impl Loader {
         }
     }
 
-    fn open_logs(&self, conf: &Conf) -> Result<Logs, conf::Error> {
+    /// Opens every log while this process has root's powers. Errors: all that can't be opened, and those in `mistakes`.
+    fn open_logs(
+        &self,
+        conf: &Conf,
+        site: &mut HttpConf,
+        streams: &mut Servers,
+        is_start: bool,
+        mut mistakes: Mistakes,
+    ) -> Result<Arc<Logs>, conf::Problems> {
+        let mut closed = Mistakes::default();
+        let logs = Arc::new(self.open_main_log(conf, &mut closed));
+        if is_start && closed.is_empty() {
+            // From here on the error log gets the errors of a start as well.
+            logs.make_current();
+        }
+        mistakes.append(closed);
+        let mut error_log = |scope: &conf::Scope| logs.error_log(scope.get::<Vec<Target>>(&ERROR_LOG), &mut mistakes);
+        site.set_error_logs(&mut error_log);
+        streams.set_error_logs(error_log);
+        // Each worker makes access logs of its own, with buffers.
+        let Ok(_) = AccessLogs::new(site, |log, to| {
+            let opened = logs.output(to).map_err(|failure| conf::Error::failed(log.span(), failure));
+            Ok::<_, Infallible>(mistakes.keep(opened))
+        });
+        conf.judge(mistakes)?;
+        Ok(logs)
+    }
+
+    fn open_main_log(&self, conf: &Conf, mistakes: &mut Mistakes) -> Logs {
         let said = conf.root.scope.get(&ERROR_LOG);
         match &self.error_log {
             Some(to) if !conf.root.scope.set_here(&ERROR_LOG) => {
-                Logs::open_instead(said, &[Target { to: to.clone(), level: Level::Error, span: conf::Span::NOWHERE }])
+                let instead = Target { to: to.clone(), level: Level::Error, span: conf::Span::NOWHERE };
+                Logs::open_instead(said, &[instead], mistakes)
             }
-            _ => Logs::open(said),
+            _ => Logs::open(said, mistakes),
         }
     }
 }
@@ -340,7 +362,7 @@ impl ParsedConf {
     /// Reads the keys and certificates that the conf names, and keeps them out of core dumps.
     fn read_certificates(&mut self) -> Result<(), LoadError> {
         let conf = &mut self.conf;
-        self.endpoints = Endpoints::build(&self.site).map_err(|e| conf.explain(e))?;
+        self.endpoints = Endpoints::build(&self.site, &mut self.unusable);
         let servers = 0..self.site.all_servers().len();
         let check = |server| self.endpoints.of_server(server).map_or(ClientCheck::Off, Endpoint::client_check);
         let checks = servers.map(check).collect();
@@ -352,6 +374,11 @@ impl ParsedConf {
             secrecy::hide_memory().map_err(|e| Failure::new("hiding the memory from core dumps", e))?;
         }
         Ok(())
+    }
+
+    /// Whether keys or certificates can't be used, which nginx finds while it reads the conf.
+    pub fn has_unusable_files(&self) -> bool {
+        !self.unusable.is_empty()
     }
 
     /// The location of the pid file, for a conf from `source`.

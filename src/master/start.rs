@@ -187,7 +187,7 @@ pub fn test(loader: &Loader, dump: bool, quiet: bool) -> i32 {
 fn try_all(loader: &Loader, quiet: bool) -> Result<Cycle, LoadError> {
     let ledger = Ledger::create().map_err(|e| Failure::new("memfd_create()", e))?;
     let read = loader.read_to_serve(Vec::new())?;
-    if !quiet {
+    if !quiet && !read.has_unusable_files() {
         say(&format!("the configuration file {} syntax is ok", loader.source.name()));
     }
     say_warnings(&read.conf.warnings, quiet);

@@ -29,13 +29,13 @@ pub struct AccessLogs {
 }
 
 impl AccessLogs {
-    /// Sets up the logs of `site`; `open` opens the place of a log.
+    /// Sets up the logs of `site`; `open` opens the place of a log, or leaves the log out.
     pub fn new<E>(
         site: &HttpConf,
-        mut open: impl FnMut(&AccessLog, &To) -> Result<Output, E>,
+        mut open: impl FnMut(&AccessLog, &To) -> Result<Option<Output>, E>,
     ) -> Result<AccessLogs, E> {
         let mut logs = AccessLogs::default();
-        let mut known: HashMap<*const AccessLog, usize> = HashMap::new();
+        let mut known: HashMap<*const AccessLog, Option<usize>> = HashMap::new();
         for location in site.locations() {
             let mut sinks = Vec::new();
             for conf in location.scope.get(&ACCESS_LOG) {
@@ -45,16 +45,16 @@ impl AccessLogs {
                         let format = site.log_formats().iter().find(|format| format.name == conf.format);
                         let Some(format) = format.cloned() else { continue };
                         let sink = match &conf.place {
-                            Place::Fixed(to) => Sink::open(conf, format, open(conf, to)?),
+                            Place::Fixed(to) => open(conf, to)?.and_then(|output| Sink::open(conf, format, output)),
                             Place::Named(path) => Some(Sink::named(conf, format, path.clone())),
                         };
-                        let Some(sink) = sink else { continue };
-                        logs.sinks.push(sink);
-                        known.insert(conf, logs.sinks.len() - 1);
-                        logs.sinks.len() - 1
+                        let index = sink.is_some().then_some(logs.sinks.len());
+                        logs.sinks.extend(sink);
+                        known.insert(conf, index);
+                        index
                     }
                 };
-                sinks.push(index);
+                sinks.extend(index);
             }
             logs.by_location.push(sinks);
         }

@@ -180,11 +180,10 @@ impl Servers {
     }
 
     /// Opens the error logs that the conf names.
-    pub fn set_error_logs<E>(&mut self, mut open: impl FnMut(&Scope) -> Result<LogRef, E>) -> Result<(), E> {
+    pub fn set_error_logs(&mut self, mut open: impl FnMut(&Scope) -> LogRef) {
         for server in &mut self.servers {
-            server.error_log = open(&server.scope)?;
+            server.error_log = open(&server.scope);
         }
-        Ok(())
     }
 
     /// Whether a connection of this socket must ask which address it came in by.

@@ -1,7 +1,7 @@
 //! Certificates whose file names hold `$ssl_server_name`: read in a handshake, with the rights of a worker, and kept as
 //! `ssl_certificate_cache` says.
 
-use super::certificate;
+use super::certificate::{self, PairError};
 use super::key::Passwords;
 use super::server_config::{Configs, ServerRules, Stapled};
 use super::settings::{Cache, Named};
@@ -102,7 +102,8 @@ impl ByName {
     fn load(&self, name: &str, rules: &ServerRules) -> Result<Configs, String> {
         let load = |(certificate, key): &(Pattern, Pattern)| {
             let pair = certificate::load(&certificate.named(name), &key.named(name), &self.passwords);
-            pair.map(Stapled::new).map_err(|error| error.sentence)
+            let sentences = |errors: Vec<PairError>| errors.into_iter().map(|error| error.sentence).collect::<Vec<_>>();
+            pair.map(Stapled::new).map_err(|errors| sentences(errors).join("; "))
         };
         let pairs = self.pairs.iter().map(load).collect::<Result<_, _>>()?;
         rules.configs(pairs).map_err(|error| error.to_string())

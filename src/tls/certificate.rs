@@ -8,9 +8,10 @@ use super::trouble::Trouble;
 use super::x509::{Certificate, date_text};
 use crate::os::ErrnoText;
 use rustls::pki_types::CertificateDer;
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SigningKey};
 use rustls::{Error, InconsistentKeys};
 use std::fs;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// OpenSSL's function that nginx's sentence names.
@@ -55,13 +56,22 @@ pub(super) fn said(named: &Named) -> &str {
     if named.data().is_some() { shown(named) } else { &named.text }
 }
 
-/// Reads a certificate with its chain, and its key.
-pub(super) fn load(certificate: &Named, key: &Named, passwords: &Passwords) -> Result<CertifiedKey, PairError> {
+/// Reads a certificate with its chain, and its key. Errors: that of each file, or that the two are no pair.
+pub(super) fn load(certificate: &Named, key: &Named, passwords: &Passwords) -> Result<CertifiedKey, Vec<PairError>> {
     let chain = content(certificate).and_then(|text| chain(&text)).map_err(|trouble| PairError {
         is_key: false,
         sentence: format!("cannot load certificate \"{}\": {}", shown(certificate), trouble.words),
         help: trouble.help,
-    })?;
+    });
+    match (chain, load_key(key, passwords)) {
+        (Ok(chain), Ok(signer)) => {
+            pair(CertifiedKey::new(chain, signer), certificate, key).map_err(|error| vec![error])
+        }
+        (chain, signer) => Err(chain.err().into_iter().chain(signer.err()).collect()),
+    }
+}
+
+fn load_key(key: &Named, passwords: &Passwords) -> Result<Arc<dyn SigningKey>, PairError> {
     let bad_key = |trouble: Trouble| PairError {
         is_key: true,
         sentence: format!("cannot load certificate key \"{}\": {}", shown(key), trouble.words),
@@ -74,8 +84,11 @@ pub(super) fn load(certificate: &Named, key: &Named, passwords: &Passwords) -> R
         sentence: format!("SSL_CTX_use_PrivateKey(\"{}\") failed ({error})", shown(key)),
         help: "an RSA key of 2048 to 8192 bits, or a key on P-256, P-384, P-521 or Ed25519 is wanted".to_owned(),
     };
-    let signer = provider::key_provider().load_private_key(der).map_err(unusable)?;
-    let pair = CertifiedKey::new(chain, signer);
+    provider::key_provider().load_private_key(der).map_err(unusable)
+}
+
+/// Checks that the key is that of the certificate.
+fn pair(pair: CertifiedKey, certificate: &Named, key: &Named) -> Result<CertifiedKey, PairError> {
     match pair.keys_match() {
         Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(pair),
         Err(Error::InconsistentKeys(_)) => Err(PairError {

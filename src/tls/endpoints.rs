@@ -10,7 +10,7 @@ use super::tickets::{self, SharedKeys};
 use super::verify::{self, Rules};
 use super::watch::Watch;
 use super::{files, rules};
-use crate::conf::{self, Scope, Span};
+use crate::conf::{self, Mistakes, Scope, Span};
 use crate::http::exchange::HttpConf;
 use crate::http::exchange::secure::{Checked, ClientCertificate, ClientCheck};
 use crate::os::Failure;
@@ -62,49 +62,31 @@ enum Certificates {
 }
 
 impl Endpoints {
-    /// Reads certificates and keys, with the rights of this process.
-    ///
-    /// # Errors
-    /// nginx's sentences for files that can't be used, and for `listen ... ssl` without a certificate.
-    pub fn build(site: &HttpConf) -> Result<Endpoints, conf::Error> {
-        let endpoints = Endpoints::of_scopes(site.all_servers().iter().map(|server| server.scope.clone()).collect())?;
-        endpoints.check_listens(site)?;
-        Ok(endpoints)
+    /// Reads certificates and keys, with the rights of this process. Mistakes: nginx's sentences for files that can't
+    /// be used, and for `listen ... ssl` without a certificate.
+    pub fn build(site: &HttpConf, mistakes: &mut Mistakes) -> Endpoints {
+        let scopes = site.all_servers().iter().map(|server| server.scope.clone()).collect();
+        let endpoints = Endpoints::of_scopes(scopes, mistakes);
+        check_listens(site, mistakes);
+        endpoints
     }
 
-    /// Checks that handshakes have a certificate wherever `listen` says `ssl` (`ngx_http_ssl_init`).
-    fn check_listens(&self, site: &HttpConf) -> Result<(), conf::Error> {
-        for (default, servers) in site.tls_servers() {
-            let has_none = |server: usize| {
-                site.all_servers().get(server).is_some_and(|server| server.scope.get(&settings::CERTIFICATE).is_empty())
-            };
-            let without = match self.of_server(default) {
-                Some(_) if !has_none(default) => None,
-                // A default server that rejects all leaves handshakes to the others.
-                Some(_) => servers.iter().copied().find(|server| self.of_server(*server).is_none()),
-                None => Some(default),
-            };
-            if let Some(server) = without.and_then(|server| site.all_servers().get(server)) {
-                let what = "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive";
-                let help = "name the files of its certificate and key: ssl_certificate and ssl_certificate_key";
-                return Err(conf::Error::at(server.span, what).help(help));
-            }
-        }
-        Ok(())
-    }
-
-    fn of_scopes(scopes: Vec<Scope>) -> Result<Endpoints, conf::Error> {
+    fn of_scopes(scopes: Vec<Scope>, mistakes: &mut Mistakes) -> Endpoints {
         let mut endpoints = Endpoints { watch: Watch::of(&scopes), ..Endpoints::default() };
         for scope in &scopes {
-            let endpoint = endpoints.endpoint(scope)?;
+            let endpoint = endpoints.endpoint(scope).unwrap_or_else(|own| {
+                mistakes.append(own);
+                None
+            });
             endpoints.servers.push(endpoint);
         }
         endpoints.scopes = scopes;
-        Ok(endpoints)
+        endpoints
     }
 
     /// The TLS side of a server (`ngx_http_ssl_merge_srv_conf`); `None`: it has none.
-    fn endpoint(&mut self, scope: &Scope) -> Result<Option<Endpoint>, conf::Error> {
+    fn endpoint(&mut self, scope: &Scope) -> Result<Option<Endpoint>, Mistakes> {
+        let mut mistakes = Mistakes::default();
         let certificates = scope.get(&settings::CERTIFICATE);
         let keys = scope.get(&settings::CERTIFICATE_KEY);
         let is_rejecting = *scope.get(&settings::REJECT_HANDSHAKE);
@@ -112,33 +94,31 @@ impl Endpoints {
             && keys.len() < certificates.len()
         {
             let what = format!("no \"ssl_certificate_key\" is defined for certificate \"{}\"", certificate::said(last));
-            return Err(conf::Error::at(last.span, what).help("each ssl_certificate takes an ssl_certificate_key"));
+            mistakes.add(conf::Error::at(last.span, what).help("each ssl_certificate takes an ssl_certificate_key"));
         }
-        if certificates.is_empty() && !is_rejecting {
+        if !has_handshakes(scope) {
             return Ok(None);
         }
         let mut remarks = Vec::new();
-        let (provider, versions) = rules::cryptography(scope, &mut remarks)?;
-        let passwords = files::passwords(scope)?;
+        let cryptography = mistakes.keep(rules::cryptography(scope, &mut remarks));
+        let passwords = mistakes.keep(files::passwords(scope));
         let pairs = certificates.iter().cloned().zip(keys.iter().cloned());
-        let mut fixed = None;
-        let has_variables = certificates.iter().chain(keys).any(Named::has_variables);
-        let by_name = match has_variables {
-            true => Some(ByName::new(pairs, passwords, *scope.get(&settings::CERTIFICATE_CACHE))?),
-            false => {
-                fixed = Some(self.load(pairs, &passwords, &mut remarks)?);
-                None
-            }
-        };
-        let client = rules::of_clients(scope)?;
-        let digest = client.1;
-        let client = client.0;
-        rules::check_dhparam(scope, &mut remarks)?;
-        let lifetime_s = *scope.get(&settings::SESSION_TIMEOUT);
-        let ticketer = rules::ticketer(scope, &self.keys, digest, lifetime_s)?;
-        if let Some(pairs) = &mut fixed {
-            files::staple(scope, pairs, now(), &mut remarks)?;
+        let (mut fixed, mut by_name) = (None, None);
+        if certificates.iter().chain(keys).any(Named::has_variables) {
+            let limits = *scope.get(&settings::CERTIFICATE_CACHE);
+            by_name = mistakes.keep(ByName::new(pairs, passwords.unwrap_or_default(), limits));
+        } else {
+            fixed = Some(load(pairs, passwords.as_ref(), &mut remarks, &mut mistakes));
         }
+        let (client, digest) = rules::of_clients(scope, &mut mistakes);
+        mistakes.keep(rules::check_dhparam(scope, &mut remarks));
+        let lifetime_s = *scope.get(&settings::SESSION_TIMEOUT);
+        let ticketer = rules::ticketer(scope, &self.keys, digest, lifetime_s, &mut mistakes);
+        if let Some(pairs) = &mut fixed {
+            mistakes.keep(files::staple(scope, pairs, now(), &mut remarks));
+        }
+        self.add_remarks(remarks);
+        let Some((provider, versions)) = cryptography.filter(|_| mistakes.is_empty()) else { return Err(mistakes) };
         let rules = ServerRules {
             provider,
             versions,
@@ -153,11 +133,10 @@ impl Endpoints {
             (_, Some(by_name), _) => Certificates::ByName(by_name),
             (_, None, Some(pairs)) => {
                 let span = scope.span_of(&settings::CERTIFICATE).unwrap_or(Span::NOWHERE);
-                let made = rules.configs(pairs).map_err(|error| conf::Error::at(span, error.to_string()))?;
-                Certificates::Fixed(made)
+                let made = rules.configs(pairs).map_err(|error| conf::Error::at(span, error.to_string()));
+                Certificates::Fixed(mistakes.keep(made).ok_or(mistakes)?)
             }
         };
-        self.add_remarks(remarks);
         Ok(Some(Endpoint { rules, certificates, client, lifetime_s }))
     }
 
@@ -168,25 +147,6 @@ impl Endpoints {
             self.zones.push(zone.clone());
         }
         Some(Arc::new(Store::new(zone.clone(), context, lifetime_s)))
-    }
-
-    fn load(
-        &self,
-        pairs: impl Iterator<Item = (Named, Named)>,
-        passwords: &Passwords,
-        remarks: &mut Vec<(Span, Remark)>,
-    ) -> Result<Vec<Stapled>, conf::Error> {
-        let mut loaded = Vec::new();
-        for (certificate, key) in pairs {
-            let pair = certificate::load(&certificate, &key, passwords).map_err(|error| {
-                let span = if error.is_key { key.span } else { certificate.span };
-                conf::Error::at(span, error.sentence).help(error.help)
-            })?;
-            let remark = certificate::remark(&pair, certificate::shown(&certificate), now());
-            remarks.extend(remark.map(|remark| (certificate.span, remark)));
-            loaded.push(Stapled::new(pair));
-        }
-        Ok(loaded)
     }
 
     /// Adds remarks; a certificate of several servers gets one.
@@ -241,12 +201,9 @@ impl Endpoints {
         &self.watch
     }
 
-    /// Reads the files again, by the same conf.
-    ///
-    /// # Errors
-    /// The same as those of [`Endpoints::build`].
-    pub fn again(&self) -> Result<Endpoints, conf::Error> {
-        Endpoints::of_scopes(self.scopes.clone())
+    /// Reads the files again, by the same conf. Mistakes: as of [`Endpoints::build`].
+    pub fn again(&self, mistakes: &mut Mistakes) -> Endpoints {
+        Endpoints::of_scopes(self.scopes.clone(), mistakes)
     }
 
     /// Replaces the newest key of tickets when it is old. Returns the seconds until the next one is due; `None`: never.
@@ -298,6 +255,56 @@ impl Endpoint {
     pub fn client_certificate(&self, leaf: &CertificateDer) -> ClientCertificate {
         verify::words(leaf)
     }
+}
+
+/// Whether a server has handshakes of its own: a certificate, or the rule to reject all.
+fn has_handshakes(scope: &Scope) -> bool {
+    !scope.get(&settings::CERTIFICATE).is_empty() || *scope.get(&settings::REJECT_HANDSHAKE)
+}
+
+/// Checks that handshakes have a certificate wherever `listen` says `ssl` (`ngx_http_ssl_init`).
+fn check_listens(site: &HttpConf, mistakes: &mut Mistakes) {
+    let servers = site.all_servers();
+    let has = |server: usize| servers.get(server).is_some_and(|server| has_handshakes(&server.scope));
+    let has_certificate =
+        |server: usize| servers.get(server).is_some_and(|server| !server.scope.get(&settings::CERTIFICATE).is_empty());
+    for (default, all) in site.tls_servers() {
+        let without = match has(default) {
+            true if has_certificate(default) => None,
+            // A default server that rejects all leaves handshakes to the others.
+            true => all.iter().copied().find(|server| !has(*server)),
+            false => Some(default),
+        };
+        if let Some(server) = without.and_then(|server| servers.get(server)) {
+            let what = "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive";
+            let help = "name the files of its certificate and key: ssl_certificate and ssl_certificate_key";
+            mistakes.add(conf::Error::at(server.span, what).help(help));
+        }
+    }
+}
+
+/// Reads certificates and their keys. Without passwords nothing is said about keys, which may need one.
+fn load(
+    pairs: impl Iterator<Item = (Named, Named)>,
+    passwords: Option<&Passwords>,
+    remarks: &mut Vec<(Span, Remark)>,
+    mistakes: &mut Mistakes,
+) -> Vec<Stapled> {
+    let mut loaded = Vec::new();
+    for (certificate, key) in pairs {
+        match certificate::load(&certificate, &key, passwords.unwrap_or(&Vec::new())) {
+            Ok(pair) => {
+                let remark = certificate::remark(&pair, certificate::shown(&certificate), now());
+                remarks.extend(remark.map(|remark| (certificate.span, remark)));
+                loaded.push(Stapled::new(pair));
+            }
+            Err(errors) => errors.into_iter().filter(|error| !error.is_key || passwords.is_some()).for_each(|error| {
+                let span = if error.is_key { key.span } else { certificate.span };
+                mistakes.add(conf::Error::at(span, error.sentence).help(error.help));
+            }),
+        }
+    }
+    loaded
 }
 
 fn now() -> i64 {

@@ -6,7 +6,7 @@ use super::tickets::{FileKeys, Keyring, SharedKeys, Ticketer};
 use super::trouble::Trouble;
 use super::verify::Rules;
 use super::{ciphers, groups, pem, server_config};
-use crate::conf::{self, Scope, Span};
+use crate::conf::{self, Mistakes, Scope, Span};
 use crate::http::exchange::secure::ClientCheck;
 use crate::os::Failure;
 use rustls::SupportedProtocolVersion;
@@ -98,17 +98,18 @@ pub(super) fn ticketer(
     shared: &Arc<SharedKeys>,
     context: [u8; 32],
     lifetime_s: u64,
-) -> Result<Option<Arc<Ticketer>>, conf::Error> {
+    mistakes: &mut Mistakes,
+) -> Option<Arc<Ticketer>> {
     let files = scope.get(&settings::SESSION_TICKET_KEY);
-    let contents = files.iter().map(ticket_key).collect::<Result<Vec<_>, _>>()?;
-    if !*scope.get(&settings::SESSION_TICKETS) {
-        return Ok(None);
+    let contents: Vec<_> = files.iter().filter_map(|named| mistakes.keep(ticket_key(named))).collect();
+    if contents.len() < files.len() || !*scope.get(&settings::SESSION_TICKETS) {
+        return None;
     }
     let keys: Arc<dyn Keyring> = match files.is_empty() {
         true => shared.clone(),
         false => Arc::new(FileKeys::new(&contents)),
     };
-    Ok(Some(Arc::new(Ticketer::new(keys, context, lifetime_s))))
+    Some(Arc::new(Ticketer::new(keys, context, lifetime_s)))
 }
 
 fn ticket_key(named: &Named) -> Result<Zeroizing<Vec<u8>>, conf::Error> {
@@ -123,7 +124,7 @@ fn ticket_key(named: &Named) -> Result<Zeroizing<Vec<u8>>, conf::Error> {
 }
 
 /// The rules of a server about clients' certificates, and a digest of it.
-pub(super) fn of_clients(scope: &Scope) -> Result<(Rules, [u8; 32]), conf::Error> {
+pub(super) fn of_clients(scope: &Scope, mistakes: &mut Mistakes) -> (Rules, [u8; 32]) {
     let verify = *scope.get(&settings::VERIFY_CLIENT);
     let check = match verify {
         Verify::Off => ClientCheck::Off,
@@ -137,20 +138,20 @@ pub(super) fn of_clients(scope: &Scope) -> Result<(Rules, [u8; 32]), conf::Error
     if is_needed && hinted.is_none() && trusted.is_none() {
         let span = scope.span_of(&settings::VERIFY_CLIENT).unwrap_or(Span::NOWHERE);
         let what = "no ssl_client_certificate or ssl_trusted_certificate for ssl_verify_client";
-        return Err(conf::Error::at(span, what).help("ssl_client_certificate names the file of the issuers"));
+        mistakes.add(conf::Error::at(span, what).help("ssl_client_certificate names the file of the issuers"));
     }
     let mut texts = Vec::new();
     // nginx looks at the first file only where clients are asked.
     let files = [(hinted.as_ref().filter(|_| verify != Verify::Off), true), (trusted.as_ref(), false)];
     for (named, is_hint) in files {
         let Some(named) = named else { continue };
-        add_issuers(&mut rules, named, is_hint, &mut texts)?;
+        mistakes.keep(add_issuers(&mut rules, named, is_hint, &mut texts));
     }
     if let Some(crl) = scope.get(&settings::CRL) {
-        rules.crls = crls(crl, &mut texts)?;
+        rules.crls = mistakes.keep(crls(crl, &mut texts)).unwrap_or_default();
     }
     let digest = rules.digest(&texts);
-    Ok((rules, digest))
+    (rules, digest)
 }
 
 fn add_issuers(rules: &mut Rules, named: &Named, is_hint: bool, texts: &mut Vec<Vec<u8>>) -> Result<(), conf::Error> {

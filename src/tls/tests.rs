@@ -1,7 +1,7 @@
 //! Certificates and keys from files, by the directives that name them.
 
 use super::Endpoints;
-use crate::conf::{self, Conf, Registry};
+use crate::conf::{self, Conf, Mistakes, Problems, Registry};
 use crate::http::exchange::HttpConf;
 use rcgen::{CertificateParams, KeyPair};
 use std::fs;
@@ -48,7 +48,9 @@ impl Files {
     fn build(&self, directives: &str) -> Result<Endpoints, conf::Error> {
         let conf = self.conf(directives)?;
         let site = HttpConf::new(&conf)?;
-        Endpoints::build(&site)
+        let mut mistakes = Mistakes::default();
+        let endpoints = Endpoints::build(&site, &mut mistakes);
+        conf.judge(mistakes).map(|()| endpoints).map_err(Problems::into_first)
     }
 
     /// The sentence and the help for directives that can't be used.
@@ -414,8 +416,13 @@ fn files_are_watched_where_the_conf_says_so() {
     assert_eq!(watch.look(), *watch.as_read());
     files.pair("a", 2051);
     assert_ne!(watch.look(), *watch.as_read());
-    let again = endpoints.again().unwrap();
-    assert_eq!(again.watch().look(), *again.watch().as_read());
+    let again = |endpoints: &Endpoints| {
+        let mut mistakes = Mistakes::default();
+        (endpoints.again(&mut mistakes), mistakes.is_empty())
+    };
+    let (again_read, is_whole) = again(&endpoints);
+    assert!(is_whole);
+    assert_eq!(again_read.watch().look(), *again_read.watch().as_read());
     fs::remove_file(files.path().join("a.key")).unwrap();
-    assert!(again.again().is_err());
+    assert!(!again(&again_read).1);
 }

@@ -4,14 +4,22 @@ use crate::mistakes;
 use std::path::Path;
 use std::process::Command;
 
-/// The sentences of `drover -t`, in their order.
-fn sentences(dir: &Path, text: &str) -> Vec<String> {
+/// What drover says about a conf with these arguments.
+fn said(dir: &Path, text: &str, args: &[&str]) -> String {
     let file = dir.join("c.conf");
     std::fs::write(&file, text).unwrap();
     let mut program = Command::new(env!("CARGO_BIN_EXE_drover"));
-    let output = program.args(["-t", "-q", "-g", "daemon off; pid off;", "-c"]).arg(&file).output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap().replace(&format!("{}/", dir.display()), "");
+    let output = program.args(args).args(["-g", "daemon off; pid off;", "-c"]).arg(&file).output().unwrap();
+    String::from_utf8(output.stderr).unwrap().replace(&format!("{}/", dir.display()), "")
+}
+
+fn emergencies(said: &str) -> Vec<String> {
     said.lines().filter_map(|line| Some(line.strip_prefix("drover: [emerg] ")?.to_owned())).collect()
+}
+
+/// The sentences of `drover -t`, in their order.
+fn sentences(dir: &Path, text: &str) -> Vec<String> {
+    emergencies(&said(dir, text, &["-t", "-q"]))
 }
 
 /// Lines of a server, and what they get: each is right by itself, and found wrong once the whole conf has been read.
@@ -140,4 +148,46 @@ fn each_wrong_line_of_a_table_and_of_its_file_is_named() {
     let said = sentences(dir.path(), text);
     assert_eq!(said[0], "conflicting parameter \"same\" in kinds.map:2");
     assert_eq!(said.len(), 2, "{said:#?}");
+}
+
+#[test]
+fn files_that_cannot_be_opened_are_named_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().display();
+    let tls = |name: &str| format!("ssl_certificate {at}/no/{name}.pem;\n ssl_certificate_key {at}/no/{name}.key;");
+    let text = format!(
+        "events {{}}\nerror_log {at}/no/main.log;\nhttp {{\n access_log {at}/no/http.log;\n\
+         server {{ listen 8097 ssl; server_name a a;\n {}\n error_log {at}/no/server.log info; }}\n\
+         server {{ listen 8098 ssl;\n {}\n\
+         location / {{ access_log {at}/no/location.log; access_log {at}/no/main.log; }} }}\n\
+         server {{ listen 8099 ssl; }}\n}}\n",
+        tls("a"),
+        tls("b")
+    );
+    let gone = |name: &str| format!("open() \"no/{name}\" failed (2: No such file or directory)");
+    let unread = |what: &str, name: &str| {
+        format!("cannot load certificate{what} \"no/{name}\": BIO_new_file() failed (2: No such file or directory)")
+    };
+    let expected = [
+        format!("{} in c.conf:2", gone("main.log")),
+        format!("{} in c.conf:4", gone("http.log")),
+        format!("{} in c.conf:6", unread("", "a.pem")),
+        format!("{} in c.conf:7", unread(" key", "a.key")),
+        format!("{} in c.conf:8", gone("server.log")),
+        format!("{} in c.conf:10", unread("", "b.pem")),
+        format!("{} in c.conf:11", unread(" key", "b.key")),
+        format!("{} in c.conf:12", gone("location.log")),
+        "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive in c.conf:13".to_owned(),
+        "9 problems in 10 of 22 directives".to_owned(),
+    ];
+    let tested = said(dir.path(), &text, &["-t"]);
+    assert_eq!(emergencies(&tested), expected, "{tested}");
+    assert!(tested.contains("2 times in all, also in line 12"), "{tested}");
+    assert!(tested.contains("[warn] conflicting server name \"a\""), "they hide no warning: {tested}");
+    assert!(!tested.contains("syntax is ok"), "nginx finds the certificates while it reads: {tested}");
+    assert_eq!(emergencies(&said(dir.path(), &text, &[])), expected, "a start says the same");
+    let logs = format!("events {{}}\nerror_log {at}/no/a;\nhttp {{ access_log {at}/no/b; error_log {at}/no/c; }}\n");
+    let tested = said(dir.path(), &logs, &["-t"]);
+    assert_eq!(emergencies(&tested).len(), 4, "{tested}");
+    assert!(tested.contains("syntax is ok"), "nginx opens the logs behind that: {tested}");
 }

@@ -110,9 +110,13 @@ fn a_refused_reload_leaves_no_path_of_a_socket_behind() {
 fn a_log_that_cannot_be_opened_is_a_reason_to_refuse() {
     let server = Server::drover(conf(1));
     let workers = server.wait_for_workers(1);
-    server.rewrite_conf(conf(1).access_log("%dir%/no/such/access.log"));
+    let server_block = "listen 127.0.0.1:%port2%; error_log %dir%/no/error.log;";
+    server.rewrite_conf(conf(1).access_log("%dir%/no/such/access.log").server(server_block));
     let (code, text) = server.send("reload");
-    assert!(code == Some(1) && text.contains("/no/such/access.log\" failed (2: No such file or directory)"), "{text}");
+    assert_eq!(code, Some(1), "{text}");
+    for log in ["no/such/access.log", "no/error.log"] {
+        assert!(text.contains(&format!("/{log}\" failed (2: No such file or directory)")), "each is named: {text}");
+    }
     assert_eq!(server.workers(), workers);
 }
 

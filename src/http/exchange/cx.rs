@@ -213,11 +213,8 @@ impl HttpConf {
     }
 
     /// Opens the error logs that the conf names.
-    pub fn set_error_logs<E>(
-        &mut self,
-        open: impl FnMut(&conf::Scope) -> Result<crate::log::LogRef, E>,
-    ) -> Result<(), E> {
-        self.block.set_error_logs(open)
+    pub fn set_error_logs(&mut self, open: impl FnMut(&conf::Scope) -> crate::log::LogRef) {
+        self.block.set_error_logs(open);
     }
 
     /// Keeps in this cache what is compressed.

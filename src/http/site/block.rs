@@ -190,11 +190,10 @@ impl HttpBlock {
     }
 
     /// Opens the error logs that the conf names.
-    pub fn set_error_logs<E>(&mut self, mut open: impl FnMut(&Scope) -> Result<LogRef, E>) -> Result<(), E> {
+    pub fn set_error_logs(&mut self, mut open: impl FnMut(&Scope) -> LogRef) {
         for location in &mut self.locations {
-            location.error_log = open(&location.scope)?;
+            location.error_log = open(&location.scope);
         }
-        Ok(())
     }
 
     /// Whether connections of this socket may belong to several listen addresses.

@@ -2,6 +2,7 @@
 
 use super::Master;
 use super::upkeep::{Certificates, LOOK};
+use crate::conf::Mistakes;
 use crate::log;
 use crate::master::loader::LoadError;
 use std::sync::Arc;
@@ -42,7 +43,9 @@ impl Master {
     /// Starts workers with the files as they are now, by the conf of those that run, which end as at a reload.
     fn take_certificates(&mut self) -> Result<(), LoadError> {
         let conf = &self.cycle.conf;
-        let mut next = self.cycle.endpoints.again().map_err(|error| conf.explain(error))?;
+        let mut mistakes = Mistakes::default();
+        let mut next = self.cycle.endpoints.again(&mut mistakes);
+        conf.judge(mistakes)?;
         next.prepare(Some(&self.cycle.endpoints), None).map_err(LoadError::Other)?;
         let (warnings, _) = next.take_remarks();
         self.fill_empty_seats();

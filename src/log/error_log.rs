@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::output::{Output, Outputs, To};
-use super::{Level, LogRef, log_ref};
+use super::{Contents, Level, LogRef, log_ref};
 use crate::conf::{self, Mistakes, Span};
 use crate::os::users::Credentials;
 use crate::os::{Failure, daemon};
@@ -74,7 +74,8 @@ impl Logs {
             Some(id) => id,
             None => {
                 let open = |t: &Target| {
-                    let opened = self.outputs.open(&t.to).map_err(|failure| conf::Error::failed(t.span, failure));
+                    let opened = self.outputs.open(&t.to, Contents::Lines);
+                    let opened = opened.map_err(|failure| conf::Error::failed(t.span, failure));
                     mistakes.keep(opened).map(|output| (output, t.level))
                 };
                 let outputs = targets.iter().filter_map(open).collect();
@@ -90,8 +91,8 @@ impl Logs {
     }
 
     /// A place that lines go to, shared with other logs that write there: for access logs.
-    pub fn output(&self, to: &To) -> Result<Output, Failure> {
-        self.outputs.open(to)
+    pub fn output(&self, to: &To, contents: Contents) -> Result<Output, Failure> {
+        self.outputs.open(to, contents)
     }
 
     /// Sends all events to these logs from now on.

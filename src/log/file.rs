@@ -29,6 +29,15 @@ pub struct LogFile {
     state: Shared<FileState>,
 }
 
+/// The contents of a log file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contents {
+    /// Lines, for [`LogFile::write`].
+    Lines,
+    /// Compressed lines, for [`LogFile::write_piece`]: any byte may be the last.
+    Pieces,
+}
+
 /// The kind of file that takes the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sink {
@@ -44,7 +53,7 @@ const ATOMIC: usize = 4096;
 impl LogFile {
     /// Opens a file for appending, and creates a missing one (mode 0644, less the umask). /dev/stdout and /dev/stderr
     /// are this process's own streams, even when they are sockets or another user's pipes, which open(2) refuses.
-    pub fn open(path: &Path) -> Result<Self, Failure> {
+    pub fn open(path: &Path, contents: Contents) -> Result<Self, Failure> {
         let std = std_stream(path);
         let fd = match std {
             Some(stream) => duplicate_std(stream),
@@ -54,7 +63,9 @@ impl LogFile {
         let sink = sink_of(&fd).map_err(|e| Failure::on_path("fstat", path, e))?;
         let state = Shared::create("drover-log").map_err(|e| Failure::new("memfd_create()", e))?;
         let file = Self { path: path.to_owned(), fd, std, sink, state };
-        file.look_at_end();
+        if contents == Contents::Lines {
+            file.look_at_end();
+        }
         Ok(file)
     }
 
@@ -93,7 +104,7 @@ impl LogFile {
             }
         }
         if done > 0
-            && let Some(lines) = self.state.loss_to_say(monotonic_ms)
+            && let Some(lines) = self.state.losses.to_say(monotonic_ms)
         {
             super::alert!("write() to \"{}\" works again, lines lost: {lines}", self.path.display());
         }
@@ -118,8 +129,8 @@ impl LogFile {
     /// Counts `lines` that could not be written because of `error`. The first process that loses lines within a minute
     /// logs that.
     pub fn lose(&self, lines: u64, error: &io::Error) {
-        self.state.lose(lines);
-        if let Some(lines) = self.state.loss_to_say(monotonic_ms) {
+        self.state.losses.add(lines);
+        if let Some(lines) = self.state.losses.to_say(monotonic_ms) {
             let path = self.path.display();
             super::alert!("write() to \"{path}\" failed ({}), lines lost: {lines}", ErrnoText(error));
         }
@@ -233,7 +244,7 @@ fn sink_of(fd: &OwnedFd) -> io::Result<Sink> {
 }
 
 /// The whole lines that fit into `max` bytes; the whole first line if even that is longer.
-fn lines_up_to(max: usize, bytes: &[u8]) -> &[u8] {
+pub(crate) fn lines_up_to(max: usize, bytes: &[u8]) -> &[u8] {
     let Some(head) = bytes.get(..max) else { return bytes };
     let end = memchr::memrchr(b'\n', head).or_else(|| memchr::memchr(b'\n', bytes));
     end.and_then(|end| bytes.get(..=end)).unwrap_or(bytes)
@@ -291,12 +302,12 @@ pub struct Files {
 
 impl Files {
     /// The log file at `path`, opened now unless it is open already. To be called before root's powers are given up.
-    pub fn open(&self, path: &Path) -> Result<Arc<LogFile>, Failure> {
+    pub fn open(&self, path: &Path, contents: Contents) -> Result<Arc<LogFile>, Failure> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = open.get(path) {
             return Ok(file.clone());
         }
-        let file = Arc::new(LogFile::open(path)?);
+        let file = Arc::new(LogFile::open(path, contents)?);
         open.insert(path.to_owned(), file.clone());
         Ok(file)
     }
@@ -325,172 +336,4 @@ impl Files {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    #[test]
-    fn a_path_is_opened_once_and_lines_are_appended() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x.log");
-        fs::write(&path, "old\n").unwrap();
-        let files = Files::default();
-        let (a, b) = (files.open(&path).unwrap(), files.open(&path).unwrap());
-        assert!(Arc::ptr_eq(&a, &b));
-        a.write(b"one\n").unwrap();
-        b.write(b"two\n").unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "old\none\ntwo\n");
-    }
-
-    #[test]
-    fn after_a_rotation_lines_go_to_the_new_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x.log");
-        let files = Files::default();
-        let log = files.open(&path).unwrap();
-        fs::rename(&path, dir.path().join("x.log.1")).unwrap();
-        log.write(b"before\n").unwrap();
-        assert!(files.reopen(None).is_empty());
-        log.write(b"after\n").unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "after\n");
-        assert_eq!(fs::read_to_string(dir.path().join("x.log.1")).unwrap(), "before\n");
-    }
-
-    #[test]
-    fn a_path_that_can_not_be_reopened_keeps_the_old_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let sub = dir.path().join("sub");
-        fs::create_dir(&sub).unwrap();
-        let files = Files::default();
-        let log = files.open(&sub.join("x.log")).unwrap();
-        let moved = dir.path().join("moved");
-        fs::rename(&sub, &moved).unwrap();
-        let failed = files.reopen(None);
-        assert_eq!(failed.len(), 1);
-        assert!(failed[0].to_string().ends_with("failed (2: No such file or directory)"), "{}", failed[0]);
-        log.write(b"still\n").unwrap();
-        assert_eq!(fs::read_to_string(moved.join("x.log")).unwrap(), "still\n");
-    }
-
-    #[test]
-    fn a_full_device_is_an_error_and_nothing_more() {
-        let log = LogFile::open(Path::new("/dev/full")).unwrap();
-        assert_eq!(log.write(b"x\n").unwrap_err().raw_os_error(), Some(nix::errno::Errno::ENOSPC as i32));
-    }
-
-    #[test]
-    fn a_line_that_an_earlier_run_has_begun_is_ended() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x.log");
-        fs::write(&path, "half").unwrap();
-        let log = LogFile::open(&path).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "half", "opening writes nothing");
-        log.write(b"whole\n").unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "half\nwhole\n");
-        let rotated = dir.path().join("x.log.1");
-        fs::write(&path, "half").unwrap();
-        log.keep_rest(b" of it\n");
-        fs::rename(&path, &rotated).unwrap();
-        log.reopen(None).unwrap();
-        log.write(b"next\n").unwrap();
-        assert_eq!(
-            (fs::read_to_string(&rotated).unwrap(), fs::read_to_string(&path).unwrap()),
-            ("half of it\n".into(), "next\n".into())
-        );
-    }
-
-    #[test]
-    fn the_workers_user_gets_the_reopened_file() {
-        if !crate::os::users::is_root() {
-            return;
-        }
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x.log");
-        let log = LogFile::open(&path).unwrap();
-        log.reopen(Some(&Credentials { name: "daemon".into(), uid: 1, gid: 1 })).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().uid(), 1);
-    }
-
-    #[test]
-    fn a_fifo_is_given_to_nobody() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("fifo");
-        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        let _reader = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path).unwrap();
-        let before = fs::metadata(&path).unwrap();
-        let log = LogFile::open(&path).unwrap();
-        // Without root's powers the attempt would be an error.
-        log.reopen(Some(&Credentials { name: "daemon".into(), uid: before.uid() + 1, gid: 1 })).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().uid(), before.uid());
-    }
-
-    #[test]
-    fn a_file_behind_a_link_of_another_user_is_not_given_away() {
-        if !crate::os::users::is_root() {
-            return;
-        }
-        let dir = tempfile::tempdir().unwrap();
-        let (file, link) = (dir.path().join("precious"), dir.path().join("x.log"));
-        fs::write(&file, "").unwrap();
-        std::os::unix::fs::symlink(&file, &link).unwrap();
-        std::os::unix::fs::lchown(&link, Some(1), None).unwrap();
-        let (log, owner) = (LogFile::open(&link).unwrap(), Credentials { name: "daemon".into(), uid: 1, gid: 1 });
-        log.reopen(Some(&owner)).unwrap();
-        assert_eq!(fs::metadata(&file).unwrap().uid(), 0);
-        std::os::unix::fs::lchown(&link, Some(0), None).unwrap();
-        log.reopen(Some(&owner)).unwrap();
-        assert_eq!(fs::metadata(&file).unwrap().uid(), 1);
-    }
-
-    /// Three lines of 2000 bytes at a time, until the pipe is full: no line is cut, and nothing waits.
-    #[test]
-    fn a_reader_that_stops_gets_whole_lines_and_is_not_waited_for() {
-        use std::io::Read;
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("fifo");
-        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        let mut reader = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path).unwrap();
-        let log = LogFile::open(&path).unwrap();
-        let lines = format!("{}\n", "x".repeat(1999)).repeat(3);
-        let mut taken = 0;
-        for _ in 0..1000 {
-            let n = log.write(lines.as_bytes()).unwrap();
-            taken += n;
-            assert_eq!(n % 2000, 0);
-        }
-        assert!(taken > 0 && taken < 1000 * lines.len());
-        let mut got = vec![0; taken];
-        reader.read_exact(&mut got).unwrap();
-        assert!(got.split_inclusive(|byte| *byte == b'\n').all(|line| line.len() == 2000));
-        assert_eq!(log.write(lines.as_bytes()).unwrap(), lines.len(), "it goes on when there is room");
-    }
-
-    /// A line longer than what a pipe takes at once, and other lines behind it.
-    #[test]
-    fn a_line_that_is_cut_is_written_to_its_end_before_the_next() {
-        use std::io::Read;
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("fifo");
-        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        let mut reader = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path).unwrap();
-        let log = LogFile::open(&path).unwrap();
-        let [long, short] = [("x", 50_000), ("y", 10)].map(|(byte, count)| format!("{}\n", byte.repeat(count)));
-        let (mut expected, mut got) = (String::new(), Vec::new());
-        while !log.state.has_rest() {
-            assert_eq!(log.write(long.as_bytes()).unwrap(), long.len(), "all of it is taken");
-            expected += &long;
-        }
-        assert_eq!(log.write(short.as_bytes()).unwrap(), 0, "nothing comes in between");
-        assert!(reader.read_to_end(&mut got).is_err(), "the pipe is empty");
-        assert_eq!(log.write(short.as_bytes()).unwrap(), short.len());
-        assert!(reader.read_to_end(&mut got).is_err(), "the pipe is empty");
-        assert!(got == (expected + &short).as_bytes());
-    }
-
-    #[test]
-    fn pieces_end_with_a_line() {
-        assert_eq!(lines_up_to(8, b"ab\ncd\nefgh\n"), b"ab\ncd\n");
-        assert_eq!(lines_up_to(2, b"abcd\nef\n"), b"abcd\n");
-        assert_eq!(lines_up_to(99, b"ab\n"), b"ab\n");
-    }
-}
+mod tests;

@@ -23,13 +23,15 @@ pub use error_log::{Logs, Target};
 pub use event::{Origin, Process, event};
 #[allow(unused_imports, reason = "a level may have no event")]
 pub(crate) use event::{alert, crit, debug, emerg, emit, error, info, notice, warn};
-pub use file::{Files, LogFile};
+pub(crate) use file::lines_up_to;
+pub use file::{Contents, Files, LogFile};
 pub use level::Level;
 pub use line::{Lines, init};
 pub use log_ref::LogRef;
 pub use named::{KeepOpen, NamedFiles, Unwritten};
 pub use output::{Output, To};
 pub use settings::{DIRECTIVES, ERROR_LOG};
+pub(crate) use shared::REST_MAX;
 pub use startup::set_startup;
 pub use syslog::{Peer, Syslog};
 pub use text::Text;

@@ -2,7 +2,7 @@
 
 use super::memory::Memory;
 use super::syslog::{Peer, Syslog};
-use super::{Files, Level, LogFile};
+use super::{Contents, Files, Level, LogFile};
 use crate::os::Failure;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,10 +39,10 @@ pub(super) struct Outputs {
 }
 
 impl Outputs {
-    pub(super) fn open(&self, to: &To) -> Result<Output, Failure> {
+    pub(super) fn open(&self, to: &To, contents: Contents) -> Result<Output, Failure> {
         Ok(match to {
-            To::Stderr => Output::File(self.files.open(Path::new("/dev/stderr"))?),
-            To::File(path) => Output::File(self.files.open(path)?),
+            To::Stderr => Output::File(self.files.open(Path::new("/dev/stderr"), contents)?),
+            To::File(path) => Output::File(self.files.open(path, contents)?),
             To::Memory(size) => Output::Memory(Arc::new(Memory::new(*size)?)),
             To::Syslog(peer) => {
                 let mut open = self.syslogs.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 use crate::os::{process, shareable};
 
 /// Bytes of the longest rest that is kept; of a longer rest the line feed alone is kept.
-const REST_MAX: usize = 64 << 10;
+pub(crate) const REST_MAX: usize = 128 << 10;
 
 /// The loss of lines is logged at most once in this time, ms.
 const SAY_EVERY_MS: u64 = 60_000;
@@ -20,6 +20,14 @@ shareable! {
         holder: AtomicU32,
         len: AtomicU32,
         rest: [AtomicU8; REST_MAX],
+        pub(crate) losses: Losses,
+    }
+}
+
+shareable! {
+    /// Lines that a log has lost, in all the processes that write to it.
+    #[derive(Debug)]
+    pub(crate) struct Losses {
         /// Lines lost since the loss was logged last.
         lost: AtomicU64,
         /// The time before which a loss is not logged again, ms of the monotonic clock.
@@ -47,14 +55,16 @@ impl FileState {
         };
         is_taken.then_some(RestGuard(self))
     }
+}
 
+impl Losses {
     /// Counts lines that could not be written.
-    pub(crate) fn lose(&self, lines: u64) {
+    pub(crate) fn add(&self, lines: u64) {
         self.lost.fetch_add(lines, Relaxed);
     }
 
     /// The number of lost lines, if this process is to log it now: one process does, once a minute.
-    pub(crate) fn loss_to_say(&self, now_ms: impl FnOnce() -> u64) -> Option<u64> {
+    pub(crate) fn to_say(&self, now_ms: impl FnOnce() -> u64) -> Option<u64> {
         if self.lost.load(Relaxed) == 0 {
             return None;
         }
@@ -108,13 +118,13 @@ mod tests {
 
     #[test]
     fn a_loss_is_said_once_a_minute() {
-        let state = Shared::<FileState>::create("drover-test").unwrap();
-        assert_eq!(state.loss_to_say(|| unreachable!()), None);
-        state.lose(3);
-        assert_eq!(state.loss_to_say(|| 1000), Some(3));
-        state.lose(4);
-        assert_eq!(state.loss_to_say(|| 1000 + SAY_EVERY_MS - 1), None);
-        state.lose(5);
-        assert_eq!(state.loss_to_say(|| 1000 + SAY_EVERY_MS), Some(9));
+        let losses = Shared::<Losses>::create("drover-test").unwrap();
+        assert_eq!(losses.to_say(|| unreachable!()), None);
+        losses.add(3);
+        assert_eq!(losses.to_say(|| 1000), Some(3));
+        losses.add(4);
+        assert_eq!(losses.to_say(|| 1000 + SAY_EVERY_MS - 1), None);
+        losses.add(5);
+        assert_eq!(losses.to_say(|| 1000 + SAY_EVERY_MS), Some(9));
     }
 }

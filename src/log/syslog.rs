@@ -1,13 +1,13 @@
 //! `syslog:` in `access_log` and `error_log`: a datagram a line, as nginx's `ngx_syslog.c` writes it (RFC 3164).
 
 use super::Level;
+use super::shared::Losses;
 use crate::conf::{self, Args};
 use crate::os::time::{LocalTime, monotonic_ms};
-use crate::os::{Addr, Datagrams, ErrnoText, Failure, machine, resolve};
+use crate::os::{Addr, Datagrams, ErrnoText, Failure, Shared, machine, resolve};
 use std::fmt::Write;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The facilities by their numbers.
 const FACILITIES: [&str; 24] = [
@@ -26,9 +26,6 @@ const LONGEST_PATH: usize = 107;
 
 /// nginx's months, whatever the locale.
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-
-/// A loss is logged at most once in this time, ms.
-const SAY_EVERY_MS: u64 = 60_000;
 
 /// A receiver of syslog, and what messages to it are marked with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,10 +160,7 @@ pub struct Syslog {
     datagrams: Datagrams,
     /// The text between the time and the line.
     mark: String,
-    /// Lines that this process has lost since it last said so.
-    lost: AtomicU64,
-    /// The time before which a loss is not said again, ms of the monotonic clock.
-    say_from_ms: AtomicU64,
+    losses: Shared<Losses>,
 }
 
 impl Syslog {
@@ -177,8 +171,8 @@ impl Syslog {
             true => format!("{} {}: ", machine::hostname().to_ascii_lowercase(), peer.tag),
             false => format!("{}: ", peer.tag),
         };
-        let (lost, say_from_ms) = (AtomicU64::new(0), AtomicU64::new(0));
-        Ok(Syslog { peer: peer.clone(), datagrams, mark, lost, say_from_ms })
+        let losses = Shared::create("drover-syslog").map_err(|error| Failure::new("memfd_create()", error))?;
+        Ok(Syslog { peer: peer.clone(), datagrams, mark, losses })
     }
 
     /// Whether messages to `peer` are the same.
@@ -191,15 +185,14 @@ impl Syslog {
         let _ = self.send(level as u8 - 1, LocalTime::now(), line.trim_end_matches('\n').as_bytes());
     }
 
-    /// Sends a line of an access log, made at `unix_s`, or counts it as lost and says so once a minute. Returns whether
-    /// it was sent.
+    /// Sends a line of an access log, made at `unix_s`, or counts it as lost. The first process that loses lines within
+    /// a minute logs that. Returns whether the line was sent.
     pub fn write(&self, unix_s: u64, line: &[u8]) -> bool {
         let time = LocalTime::at(i64::try_from(unix_s).unwrap_or(0));
         let Err(error) = self.send(self.peer.severity, time, line) else { return true };
-        self.lost.fetch_add(1, Relaxed);
-        let (now, from) = (monotonic_ms(), self.say_from_ms.load(Relaxed));
-        if now >= from && self.say_from_ms.compare_exchange(from, now + SAY_EVERY_MS, Relaxed, Relaxed).is_ok() {
-            let (lines, server) = (self.lost.swap(0, Relaxed), &self.peer.server);
+        self.losses.add(1);
+        if let Some(lines) = self.losses.to_say(monotonic_ms) {
+            let server = &self.peer.server;
             super::alert!("send() to syslog server {server} failed ({}), lines lost: {lines}", ErrnoText(&error));
         }
         false

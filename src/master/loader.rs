@@ -316,7 +316,7 @@ impl Loader {
         streams.set_error_logs(error_log);
         // Each worker makes access logs of its own, with buffers.
         let Ok(_) = AccessLogs::new(site, |log, to| {
-            let opened = logs.output(to).map_err(|failure| conf::Error::failed(log.span(), failure));
+            let opened = logs.output(to, log.contents()).map_err(|failure| conf::Error::failed(log.span(), failure));
             Ok::<_, Infallible>(mistakes.keep(opened))
         });
         conf.judge(mistakes)?;

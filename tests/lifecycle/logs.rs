@@ -1,7 +1,9 @@
 //! Log files that are moved or removed, and opened anew.
 
 use std::fs;
+use std::io::Read;
 
+use flate2::read::MultiGzDecoder;
 use nix::sys::signal::Signal;
 
 use crate::support::conf::Conf;
@@ -48,4 +50,22 @@ fn a_log_that_was_removed_is_made_anew() {
     fs::remove_file(&log).unwrap();
     assert_eq!(server.send("reopen").0, Some(0));
     until_true("the log is made anew", || log.exists());
+}
+
+/// A gzip may end in any byte; nothing may come between two of them.
+#[test]
+fn a_compressed_log_is_whole_behind_a_reload_and_a_restart() {
+    let conf = Conf::workers(2).access_log("%dir%/access.gz combined gzip").server("location / { return 204; }");
+    let mut server = Server::drover(conf);
+    for generation in 0..5 {
+        server.connect().get(&format!("/{generation}"));
+        let old = server.workers();
+        assert_eq!(server.send("reload").0, Some(0));
+        until_true("the old workers have gone", || old.iter().all(|pid| !proc::is_alive(*pid)));
+    }
+    assert!(server.quit().success());
+    let bytes = fs::read(server.dir().join("access.gz")).unwrap();
+    let mut text = String::new();
+    MultiGzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
+    assert_eq!(text.lines().count(), 5, "{text}");
 }

@@ -207,17 +207,21 @@ pub fn sums(kind: &'static ModelKind) {
 
 /// A log that can't be written is said once, by whichever process finds out first, and every line is counted.
 pub fn lost_lines(kind: &'static ModelKind) {
-    let service = Want::of(kind).access_log("/dev/full").start();
-    for _ in 0..10 {
-        let mut client = service.connect();
-        (0..3).for_each(|_| _ = client.get("/"));
+    for (to, failed) in [
+        ("/dev/full", "write() to \"/dev/full\" failed (28: No space left on device), lines lost: "),
+        (
+            "syslog:server=unix:/nowhere/log",
+            "send() to syslog server unix:/nowhere/log failed (2: No such file or directory), lines lost: ",
+        ),
+    ] {
+        let service = Want::of(kind).access_log(to).start();
+        for _ in 0..10 {
+            let mut client = service.connect();
+            (0..3).for_each(|_| _ = client.get("/"));
+        }
+        until_true("all lines are counted", || service.sums().lost_log_lines == 30);
+        let log = service.error_log();
+        let said: Vec<&str> = log.lines().filter(|line| line.contains("[alert]")).collect();
+        assert!(said.len() == 1 && said[0].contains(failed), "{said:?}");
     }
-    until_true("all lines are counted", || service.sums().lost_log_lines == 30);
-    let log = service.error_log();
-    let said: Vec<&str> = log.lines().filter(|line| line.contains("[alert]")).collect();
-    assert_eq!(said.len(), 1, "{said:?}");
-    assert!(
-        said[0].contains("write() to \"/dev/full\" failed (28: No space left on device), lines lost: "),
-        "{said:?}"
-    );
 }

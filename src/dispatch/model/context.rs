@@ -100,7 +100,7 @@ impl Engines {
     /// A new engine, which counts in `tally`. Error: a log file cannot be opened, though the master has opened all of
     /// them.
     pub fn engine(&self, tally: Arc<Tally>) -> Result<Engine, Failure> {
-        let access_logs = AccessLogs::new(&self.site, |_, to| self.logs.output(to).map(Some))?;
+        let access_logs = AccessLogs::new(&self.site, |log, to| self.logs.output(to, log.contents()).map(Some))?;
         Ok(Engine::new(
             self.site.clone(),
             self.streams.clone(),

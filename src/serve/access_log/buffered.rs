@@ -1,6 +1,6 @@
 //! Lines of a file, gathered and written in batches.
 
-use crate::log::LogFile;
+use crate::log::{LogFile, REST_MAX, lines_up_to};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::{self, Write};
@@ -14,6 +14,10 @@ const RETRY_MS: u64 = 20;
 
 /// Bytes of lines gathered within one turn, where the conf asks for no buffer.
 const TURN_BUFFER: usize = 64 << 10;
+
+/// Bytes of lines that are compressed at a time: what a full disk cuts of the result is short enough to be kept, even
+/// where the lines can't be made shorter.
+const PIECE_LINES: usize = REST_MAX - 1024;
 
 /// A file and the lines that are still to be written to it.
 #[derive(Debug)]
@@ -110,14 +114,65 @@ impl Buffered {
     /// Bytes of the buffer that were taken.
     fn write(&self) -> io::Result<usize> {
         let Some(level) = self.gzip else { return self.file.write(&self.buffer) };
-        let mut gzip = GzEncoder::new(Vec::with_capacity(self.buffer.len() / 4), level);
-        gzip.write_all(&self.buffer)?;
-        let is_taken = self.file.write_piece(&gzip.finish()?)?;
-        Ok(if is_taken { self.buffer.len() } else { 0 })
+        let mut done = 0;
+        while done < self.buffer.len() {
+            let lines = lines_up_to(PIECE_LINES, &self.buffer[done..]);
+            let mut gzip = GzEncoder::new(Vec::with_capacity(lines.len() / 4), level);
+            gzip.write_all(lines)?;
+            match self.file.write_piece(&gzip.finish()?) {
+                Ok(true) => done += lines.len(),
+                Err(error) if done == 0 => return Err(error),
+                Ok(false) | Err(_) => break,
+            }
+        }
+        Ok(done)
     }
 
     fn lose(&mut self, lines: u64, error: &io::Error) {
         self.lost += lines;
         self.file.lose(lines, error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Contents;
+    use flate2::read::MultiGzDecoder;
+    use std::fs::OpenOptions;
+    use std::io::Read;
+    use std::os::unix::fs::OpenOptionsExt;
+
+    /// Lines that gzip can't shorten much, into a pipe that takes less than one piece at a time.
+    #[test]
+    fn compressed_lines_that_are_cut_are_written_to_their_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fifo");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let mut reader = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&path).unwrap();
+        let file = Arc::new(LogFile::open(&path, Contents::Pieces).unwrap());
+        let mut log = Buffered::new(file, Some(1 << 20), None, Some(1));
+        let (mut seed, mut expected, mut got) = (1u64, String::new(), Vec::new());
+        for _ in 0..20_000 {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            let line = format!("{seed:016x}");
+            log.add(0, |buffer| buffer.extend_from_slice(line.as_bytes()));
+            expected += &line;
+            expected.push('\n');
+        }
+        loop {
+            log.flush(0);
+            let is_out = log.due_ms().is_none() && log.file.write_piece(b"").unwrap();
+            assert!(reader.read_to_end(&mut got).is_err(), "the pipe is empty");
+            if is_out {
+                break;
+            }
+        }
+        let mut text = String::new();
+        MultiGzDecoder::new(&got[..]).read_to_string(&mut text).unwrap();
+        assert!(text == expected);
+        assert_eq!(log.take_lost(), 0);
     }
 }

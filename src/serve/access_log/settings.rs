@@ -3,7 +3,7 @@
 use crate::conf::{self, Contexts, Setting, Span};
 use crate::http::HttpConf;
 use crate::http::site::template::Template;
-use crate::log::{KeepOpen, Peer, To};
+use crate::log::{Contents, KeepOpen, Peer, To};
 
 /// Bytes of the buffer where `gzip` asks for one and `buffer` does not.
 const GZIP_BUFFER: usize = 64 << 10;
@@ -171,6 +171,11 @@ impl AccessLog {
         self.buffer.get_or_insert(GZIP_BUFFER);
     }
 
+    /// The contents of the log's file.
+    pub fn contents(&self) -> Contents {
+        if self.gzip.is_some() { Contents::Pieces } else { Contents::Lines }
+    }
+
     /// The place in the conf where the log is named.
     pub fn span(&self) -> Span {
         self.span
@@ -246,9 +251,10 @@ pub(super) static OPEN_LOG_FILE_CACHE: Setting<KeepOpen> = Setting::one("open_lo
 .syntax("max=NUMBER [inactive=TIME] [min_uses=NUMBER] [valid=TIME] | off")
 .default("off")
 .about(
-    "How many files of an `access_log` with variables in its path stay open in a worker; others are opened for \
-     each line. A file that gets no line within `inactive`, 10s by default, is closed, one that gets fewer than \
-     `min_uses` is not kept. After `valid`, 60s by default, it is looked up again, whether a rotation has moved it.",
+    "How many files of an `access_log` with variables in its path stay open in a worker, or in each thread of one; \
+     others are opened for each line. A file that gets no line within `inactive`, 10s by default, is closed, one that \
+     gets fewer than `min_uses` is not kept. After `valid`, 60s by default, it is looked up again, whether a rotation \
+     has moved it.",
 );
 
 /// The directives of this module: `access_log` and `open_log_file_cache`.

@@ -46,8 +46,9 @@ pub static KEEPALIVE_TIME: Setting<u64> = Setting::time_ms("keepalive_time")
 /// `keepalive_min_timeout`: how long an idle connection is kept whatever comes, ms.
 pub static KEEPALIVE_MIN_TIMEOUT: Setting<u64> =
     Setting::time_ms("keepalive_min_timeout").contexts(Contexts::HTTP_ALL).default("0").about(
-        "How long an idle connection is not closed for the room of another, nor by a graceful shutdown; answers of a \
-         worker that shuts down then still promise to go on. Zero: no such time.",
+        "How long an idle connection is not closed for the room of another, nor by a graceful shutdown, so that a \
+         client may still send a request that is on its way. The answer of a worker that shuts down says \
+         `Connection: close`. Zero: no such time.",
     );
 
 bitflags::bitflags! {
@@ -116,10 +117,11 @@ fn is_disabled(scope: &Scope, ex: &Exchange, cx: &Cx) -> bool {
     asks_msie6 && browser::is_msie6(agent) || asks_safari && browser::is_safari(agent)
 }
 
-/// Whether this is the last answer on the connection, because the worker shuts down or others wait for room.
+/// Whether this is the last answer on the connection, because the worker shuts down (`ngx_http_header_filter`) or
+/// others wait for room.
 pub(in crate::http) fn must_end(ex: &Exchange, cx: &Cx) -> bool {
-    let is_last = cx.leaving || cx.is_full && cx.input.len() <= ex.taken();
-    is_last && *ex.location_of(cx).scope.get(&KEEPALIVE_MIN_TIMEOUT) == 0
+    let is_wanted = || cx.is_full && cx.input.len() <= ex.taken();
+    cx.leaving || is_wanted() && *ex.location_of(cx).scope.get(&KEEPALIVE_MIN_TIMEOUT) == 0
 }
 
 /// The directives of this module: which connections are kept, and how long.

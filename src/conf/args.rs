@@ -65,6 +65,11 @@ impl<'a> Args<'a> {
         self.prefix
     }
 
+    /// The directory of the conf, without a slash at its end.
+    pub fn conf_dir(&self) -> &'a str {
+        self.conf_dir
+    }
+
     /// Argument `i`, counted from 0.
     pub fn arg(&self, i: usize) -> Result<&'a Arg, Error> {
         self.words.get(i).ok_or_else(|| {
@@ -206,12 +211,9 @@ impl<'a> Args<'a> {
         Ok(join(self.prefix, self.str(i)?))
     }
 
-    /// Argument `i` as a path: a relative one starts at the directory of the conf, unless it begins with a variable.
+    /// Argument `i` as a path: a relative one starts at the directory of the conf.
     pub fn conf_path(&self, i: usize) -> Result<String, Error> {
-        match self.str(i)? {
-            text if text.starts_with('$') => Ok(text.to_owned()),
-            text => Ok(join(self.conf_dir, text)),
-        }
+        Ok(join(self.conf_dir, self.str(i)?))
     }
 }
 

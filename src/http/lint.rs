@@ -82,9 +82,8 @@ impl HttpConf {
         for Location { scope, .. } in self.locations() {
             let is_off = |realm: &Template| realm.as_text() == Some(b"off");
             let Some(file) = scope.get(&AUTH_BASIC_USER_FILE) else { continue };
-            let path = file.as_text().and_then(|path| std::str::from_utf8(path).ok());
             let is_asked = scope.get(&AUTH_BASIC).as_ref().is_some_and(|realm| !is_off(realm));
-            if let (true, Some(path), Some(span)) = (is_asked, path, scope.span_of(&AUTH_BASIC_USER_FILE))
+            if let (true, Some(path), Some(span)) = (is_asked, file.literal(), scope.span_of(&AUTH_BASIC_USER_FILE))
                 && files.iter().all(|known| known.path != path)
             {
                 files.push(UserFile { path, span });

@@ -1,5 +1,8 @@
 //! The server's name in a hello, and the one in a request.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use crate::site::{A, Files, Site};
 use crate::support::conf::Conf;
 
@@ -50,4 +53,22 @@ fn handshakes_of_a_name_can_be_rejected() {
     assert!(site.error_log().contains("handshake rejected while SSL handshaking"), "{}", site.error_log());
     assert_eq!(site.sums().tls_failures[2], 1);
     site.end();
+}
+
+/// A relative name of a file starts at the conf's directory, also where it begins with the client's name.
+#[test]
+fn the_hello_s_name_is_a_part_of_the_file_s() {
+    for pattern in ["$ssl_server_name", "${ssl_server_name}", "./$ssl_server_name"] {
+        let conf = Conf::workers(1)
+            .listen("127.0.0.1:%port% ssl")
+            .server(&format!("ssl_certificate {pattern}.crt; ssl_certificate_key {pattern}.key; return 200 there;"));
+        let site = Site::new(conf);
+        site.authority.sign(&["x.test"]).write_to(site.dir(), "x.test");
+        fs::set_permissions(site.dir().join("x.test.key"), fs::Permissions::from_mode(0o644)).expect("chmod");
+        let mut client = site.wish().named("x.test").connect(site.addr());
+        client.send("GET / HTTP/1.1\r\nHost: x.test\r\nConnection: close\r\n\r\n");
+        assert_eq!(client.response().expect("an answer").text(), "there", "{pattern}");
+        drop(client);
+        assert!(!site.error_log().contains("[crit]"), "{}", site.error_log());
+    }
 }

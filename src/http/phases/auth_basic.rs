@@ -24,10 +24,45 @@ pub static AUTH_BASIC: Setting<Option<Template>> =
              realm, a text with variables, is what browsers show.",
         );
 
+/// The name of a file, a text with variables.
+#[derive(Debug)]
+pub struct UserFile {
+    name: Template,
+    /// The directory of the conf, in front of a name whose variables give no absolute one.
+    dir: Vec<u8>,
+}
+
+impl UserFile {
+    fn parse(args: &mut conf::Args) -> Result<UserFile, conf::Error> {
+        let dir = args.conf_dir().as_bytes().to_owned();
+        let name = match args.str(0)? {
+            text if text.starts_with('$') => Template::parse(args, 0)?,
+            _ => {
+                let path = args.conf_path(0)?;
+                Template::parse_text(args, 0, &path)?
+            }
+        };
+        Ok(UserFile { name, dir })
+    }
+
+    /// The path, when it holds no variable.
+    pub(in crate::http) fn literal(&self) -> Option<&str> {
+        std::str::from_utf8(self.name.as_text()?).ok()
+    }
+
+    /// Puts the path into `out`, in the place of what it holds (`ngx_http_script_full_name_code`).
+    fn path(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
+        out.clear();
+        self.name.eval(ex, cx, out);
+        if out.first() != Some(&b'/') {
+            out.splice(0..0, self.dir.iter().copied().chain(std::iter::once(b'/')));
+        }
+    }
+}
+
 /// `auth_basic_user_file`: the file of names and hashes.
-pub static AUTH_BASIC_USER_FILE: Setting<Option<Template>> = Setting::one("auth_basic_user_file", |args| {
-    let path = args.conf_path(0)?;
-    Template::parse_text(args, 0, &path).map(Some)
+pub static AUTH_BASIC_USER_FILE: Setting<Option<UserFile>> = Setting::one("auth_basic_user_file", |args| {
+    UserFile::parse(args).map(Some)
 })
 .contexts(PLACES)
 .args(1, 1)
@@ -67,8 +102,7 @@ pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
         return challenge(ex, cx);
     }
     let mut path = std::mem::take(&mut ex.target.path);
-    path.clear();
-    file.eval(ex, cx, &mut path);
+    file.path(ex, cx, &mut path);
     ex.target.path = path;
     Lookup::contents()
 }

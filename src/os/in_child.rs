@@ -3,14 +3,24 @@
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 
-use super::process::{Fork, exit_now, fork};
+use super::process::{Fork, Pid, exit_now, fork};
 use super::{Failure, Interest, poll};
+
+/// Children that were killed and not waited for.
+static LEFT: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+
+/// Whether a process that has ended is a child that [`in_child`] did not wait for. Asked once for each.
+pub fn was_left(pid: Pid) -> bool {
+    let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
+    left.iter().position(|known| *known == pid).map(|n| left.swap_remove(n)).is_some()
+}
 
 /// Runs `attempt` in a child, so that nothing changes in this process, and returns the result. To be called with one
 /// thread, as [`fork`].
@@ -43,6 +53,7 @@ pub fn in_child(work: impl FnOnce() -> String, timeout: Option<Duration>) -> Res
     if read.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::TimedOut) {
         // Fails for a child that has just ended.
         let _ = kill(pid, Signal::SIGKILL);
+        LEFT.lock().unwrap_or_else(PoisonError::into_inner).push(pid.as_raw());
     } else {
         while waitpid(pid, None) == Err(Errno::EINTR) {}
     }
@@ -99,5 +110,8 @@ mod tests {
         };
         let failure = in_child(pause, Some(Duration::from_millis(10))).unwrap_err();
         assert_eq!(failure.error.kind(), io::ErrorKind::TimedOut);
+        let left = LEFT.lock().unwrap().clone();
+        let [pid] = left[..] else { panic!("{left:?}") };
+        assert_eq!((was_left(pid), was_left(pid)), (true, false));
     }
 }

@@ -1,6 +1,7 @@
 //! The lines of a password file: `USER:HASH`, a comment behind another colon or in a line that begins with `#`.
 
 use super::password::{Unusable, check_form};
+use std::collections::HashMap;
 
 /// A line that lets nobody in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +18,7 @@ const MAKE: &str = "a line is NAME:HASH; \"htpasswd -B FILE NAME\" and \"openssl
 
 /// The lines that let nobody in.
 pub fn faults(file: &[u8]) -> Vec<Fault> {
-    let mut users: Vec<(&[u8], usize)> = Vec::new();
+    let mut users: HashMap<&[u8], usize> = HashMap::new();
     let mut faults = Vec::new();
     for (line, text) in (1..).zip(file.split(|byte| *byte == b'\n')) {
         if matches!(text.first(), None | Some(b'#' | b'\r')) {
@@ -26,10 +27,9 @@ pub fn faults(file: &[u8]) -> Vec<Fault> {
         let mut parts = text.split(|byte| *byte == b':');
         let user = parts.next().unwrap_or_default();
         let hash = parts.next().map(|hash| hash.split(|byte| *byte == b'\r').next().unwrap_or_default());
-        let first = users.iter().find(|(known, _)| *known == user).map(|(_, first)| *first);
-        match fault(user, hash, first) {
+        match fault(user, hash, users.get(user).copied()) {
             Some((what, help)) => faults.push(Fault { line, what, help }),
-            None => users.push((user, line)),
+            None => _ = users.insert(user, line),
         }
     }
     faults
@@ -104,6 +104,13 @@ mod tests {
         }
         let twice = faults(b"bob:abNANd1rDfiNc\nal:*\nbob:*");
         assert_eq!((twice[0].line, &*twice[0].what), (3, "has the name of line 1"));
+    }
+
+    /// With a list of names in the place of a map the test takes minutes.
+    #[test]
+    fn a_long_file_is_looked_at_line_by_line() {
+        let file: String = (0..200_000).map(|n| format!("user{n}:*\n")).collect();
+        assert_eq!(faults(file.as_bytes()), []);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::Master;
 use crate::event::Shutdown;
 use crate::log;
 use crate::master::children::{Began, Child, name_of, signal_all};
+use crate::os::in_child::was_left;
 use crate::os::process::{self, Exit, Pid};
 use crate::os::signals::Signal;
 use crate::worker;
@@ -24,6 +25,9 @@ impl Master {
     pub(super) fn child_ended(&mut self, pid: Pid, exit: Exit) {
         let began = self.began(pid, exit);
         let Some((child, pause)) = self.children.remove(pid, began, Instant::now()) else {
+            if was_left(pid) {
+                return;
+            }
             // The process was a child of a dispatcher that has died.
             log_exit("orphaned process", pid, exit);
             self.cycle.ledger.retire(pid as u32);

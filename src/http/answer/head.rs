@@ -3,7 +3,7 @@
 use super::conditions::sent_etag;
 use super::fields::Fields;
 use super::server_tokens::server_and_date;
-use super::{chunks, cors, gzip, gzip_ok, headers, ranges, redirect, userid};
+use super::{chunks, cors, gzip, gzip_ok, headers, ranges, redirect, trailers, userid};
 use crate::http::exchange::keep_alive;
 use crate::http::exchange::{Cx, Exchange};
 use crate::http::message::status;
@@ -101,5 +101,8 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &mut 
     ex.account.head_sent += (out.len() - start) as u64;
     if cx.conf.keeps_heads() {
         ex.response.keep(&out[start..]);
+    }
+    if cx.conf.keeps_trailers() && !fields.is_chunked {
+        trailers::keep_unsent(ex, cx);
     }
 }

@@ -54,6 +54,7 @@ pub(super) fn are_expected(ex: &Exchange, cx: &Cx) -> bool {
 /// Appends the trailers of the response.
 pub(super) fn put(ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
     let trailers = ex.location_of(cx).scope.get(&ADD_TRAILER);
+    ex.response.trailers.borrow_mut().0.clear();
     for trailer in trailers.iter().filter(|trailer| trailer.applies(ex.response.status)) {
         let line = out.len();
         out.extend_from_slice(trailer.name().as_bytes());
@@ -64,12 +65,15 @@ pub(super) fn put(ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
             out.truncate(line);
         } else {
             out.extend_from_slice(b"\r\n");
+            if cx.conf.keeps_trailers() {
+                ex.response.trailers.borrow_mut().0.extend_from_slice(&out[line..]);
+            }
         }
     }
 }
 
 impl Exchange {
-    /// Whether fields follow the body of the response in HTTP/2, which need no chunks.
+    /// Whether fields follow the body of the response, as far as its client takes them.
     pub fn has_trailers(&self, cx: &Cx) -> bool {
         are_expected(self, cx) && !self.is_head(cx) && !matches!(self.response.status, ..200 | 204 | 304)
     }
@@ -77,6 +81,14 @@ impl Exchange {
     /// Appends the trailers, line by line.
     pub fn put_trailers(&self, cx: &Cx, out: &mut Vec<u8>) {
         put(self, cx, out);
+    }
+}
+
+/// Keeps the trailers that the response would have if it went out in chunks: `$sent_trailer_*` has them all the same
+/// (`ngx_http_trailers_filter`).
+pub(super) fn keep_unsent(ex: &Exchange, cx: &Cx) {
+    if ex.has_trailers(cx) {
+        put(ex, cx, &mut Vec::new());
     }
 }
 

@@ -41,6 +41,7 @@ pub struct HttpConf {
     /// The content handlers, by the locations' indices.
     handlers: Vec<Option<&'static Handler>>,
     keeps_heads: bool,
+    keeps_trailers: bool,
     shows_times: bool,
     wants_tcp_info: bool,
     notice: Option<conf::Error>,
@@ -75,6 +76,8 @@ pub(crate) enum Variable {
     Known(Id),
     /// `$sent_http_NAME`: a response header field.
     Sent(String),
+    /// `$sent_trailer_NAME`: a field behind the response's body.
+    SentTrailer(String),
     /// `$arg_NAME`: a parameter of the query.
     Arg(String),
     /// `$cookie_NAME`.
@@ -144,6 +147,7 @@ impl HttpConf {
         variables: Vec<Variable>,
         handlers: Vec<Option<&'static Handler>>,
     ) -> HttpConf {
+        let keeps_trailers = variables.iter().any(|variable| matches!(variable, Variable::SentTrailer(_)));
         let keeps_heads = variables.iter().any(|variable| matches!(variable, Variable::Sent(_)));
         let wants_tcp_info = block.variables.used().any(|(name, _)| name.starts_with("tcpinfo_"));
         let shows_times = handlers.iter().flatten().any(|handler| handler.shows_times);
@@ -152,6 +156,7 @@ impl HttpConf {
             variables,
             handlers,
             keeps_heads,
+            keeps_trailers,
             shows_times,
             wants_tcp_info,
             notice: None,
@@ -255,6 +260,11 @@ impl HttpConf {
     /// Whether heads are kept for `$sent_http_*`.
     pub fn keeps_heads(&self) -> bool {
         self.keeps_heads
+    }
+
+    /// Whether trailers are kept for `$sent_trailer_*`.
+    pub fn keeps_trailers(&self) -> bool {
+        self.keeps_trailers
     }
 
     /// Whether a connection of this socket must ask which address it came in by, which costs a system call.

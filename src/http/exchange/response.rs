@@ -5,6 +5,7 @@ use super::answer::Answer;
 use crate::http::message::accept_encoding::Coding;
 use crate::http::message::charset::Table;
 use crate::http::message::gzip::Recipe;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// The properties of the response that are known by now; those of the head once it is written.
@@ -36,7 +37,9 @@ pub struct Response {
     /// The response tells a browser which requests scripts of other origins may make.
     pub(in crate::http) is_preflight: bool,
     /// The head, kept where the conf asks for `$sent_http_*`.
-    head: Vec<u8>,
+    head: Lines,
+    /// The fields behind the body, kept where the conf asks for `$sent_trailer_*`.
+    pub(in crate::http) trailers: RefCell<Lines>,
     /// The media type that the header filters see, where another is sent.
     seen_type: Option<Vec<u8>>,
     /// The length of the file whose ranges are sent, while the header filters run.
@@ -90,6 +93,22 @@ impl Codings {
     }
 }
 
+/// Lines of fields that were sent, as they were.
+#[derive(Debug, Default)]
+pub(in crate::http) struct Lines(pub(in crate::http) Vec<u8>);
+
+impl Lines {
+    /// The values of a field, line by line; `_` in `name` stands for `-`.
+    pub(super) fn values<'s>(&'s self, name: &'s [u8]) -> impl Iterator<Item = &'s [u8]> {
+        self.0.split(|&byte| byte == b'\n').filter_map(move |line| {
+            let colon = memchr::memchr(b':', line)?;
+            let same = |(a, b): (&u8, &u8)| a.to_ascii_lowercase() == if *b == b'_' { b'-' } else { *b };
+            let fits = colon == name.len() && line[..colon].iter().zip(name).all(same);
+            fits.then(|| line[colon + 1..].trim_ascii())
+        })
+    }
+}
+
 impl Response {
     /// Makes it ready for the next request; keeps the memory of its buffers.
     pub(super) fn reset(&mut self) {
@@ -111,8 +130,10 @@ impl Response {
             seen_type,
             seen_length,
             head,
+            trailers,
         } = self;
-        head.clear();
+        head.0.clear();
+        trailers.get_mut().0.clear();
         *codings = Codings::default();
         *recoding = None;
         (*waiting, *kept) = (None, None);
@@ -135,12 +156,7 @@ impl Response {
             b"content_length" => self.seen_length.as_deref().map(str::as_bytes),
             _ => None,
         };
-        self.head.split(|&byte| byte == b'\n').skip(1).filter_map(move |line| {
-            let colon = memchr::memchr(b':', line)?;
-            let same = |(a, b): (&u8, &u8)| a.to_ascii_lowercase() == if *b == b'_' { b'-' } else { *b };
-            let fits = colon == name.len() && line[..colon].iter().zip(name).all(same);
-            fits.then(|| seen.unwrap_or_else(|| line[colon + 1..].trim_ascii()))
-        })
+        self.head.values(name).map(move |value| seen.unwrap_or(value))
     }
 
     /// Lets the header filters see the media type without its charset, and the whole file in place of its ranges: nginx
@@ -162,6 +178,6 @@ impl Response {
 
     /// Keeps the lines that have been added to a head, for `$sent_http_*`.
     pub(in crate::http) fn keep(&mut self, head: &[u8]) {
-        self.head.extend_from_slice(head.get(self.head.len()..).unwrap_or_default());
+        self.head.0.extend_from_slice(head.get(self.head.0.len()..).unwrap_or_default());
     }
 }

@@ -13,6 +13,7 @@ use crate::http::message::head::Method;
 use crate::http::site::template::VariableNames;
 use crate::os::Addr;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 
 impl Embedded {
     /// A variable whose value may hold bytes that a client sent.
@@ -131,6 +132,7 @@ impl Variable {
         }
         let rest = |prefix| Some(name.strip_prefix(prefix)?.to_ascii_lowercase());
         let sent = || rest("sent_http_").map(Variable::Sent);
+        let trailer = || rest("sent_trailer_").map(Variable::SentTrailer);
         let known =
             |name: &String| KNOWN_FIELDS.iter().find(|known| known.0 == name).map(|known| Variable::Known(known.1));
         let header = || rest("http_").map(|name| known(&name).unwrap_or(Variable::Header(name)));
@@ -138,7 +140,7 @@ impl Variable {
         if let Some(tlv) = rest("proxy_protocol_tlv_") {
             return Some(Variable::Tlv(tlv));
         }
-        sent().or_else(header).or_else(arg).or_else(|| rest("cookie_").map(Variable::Cookie))
+        sent().or_else(trailer).or_else(header).or_else(arg).or_else(|| rest("cookie_").map(Variable::Cookie))
     }
 
     /// Appends the value. `false`: there is none.
@@ -148,6 +150,7 @@ impl Variable {
             Variable::Header(name) => join(out, b", ", ex.head.all_of_variable(cx.input, name.as_bytes())),
             Variable::Known(id) => header(ex, cx, *id, out),
             Variable::Sent(name) => join(out, b", ", ex.response.sent(name.as_bytes())),
+            Variable::SentTrailer(name) => join(out, b", ", ex.response.trailers.borrow().values(name.as_bytes())),
             Variable::Arg(name) => put(out, argument(&ex.target.args, name.as_bytes())),
             Variable::Cookie(name) => put(out, cookie(ex, cx, name.as_bytes()).map(|(_, value)| value)),
             Variable::Absent => false,
@@ -401,13 +404,15 @@ pub static VARIABLES: &[Embedded] = &[
         put(out, Some(ex.head.uri(cx.input)))
     }),
     Embedded::ours("server_addr", "the address the client connected to", |_, cx, out| {
-        cx.conn.local.as_ref().is_some_and(|addr| ip(out, addr))
+        cx.conn.local.as_ref().is_some_and(|addr| {
+            ip(out, addr) && addr.path().is_none_or(|path| put(out, Some(path.as_os_str().as_bytes())))
+        })
     }),
     Embedded::ours("server_name", "first name of the server", |ex, cx, out| {
         put(out, Some(ex.server_of(cx).name.as_bytes()))
     }),
     Embedded::ours("server_port", "the port the client connected to", |_, cx, out| {
-        cx.conf.bound_addr(cx.conn.bound).port().is_some_and(|port| number(out, port.into()))
+        port(out, cx.conf.bound_addr(cx.conn.bound))
     }),
     Embedded::client("server_protocol", "HTTP/1.0, HTTP/1.1 or HTTP/2.0", |ex, cx, out| {
         put(out, Some(ex.head.version_text.of(cx.input)))

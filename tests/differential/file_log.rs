@@ -6,6 +6,7 @@ use crate::support::server::{Product, Server, Setup};
 use crate::support::until;
 
 const CONF: &str = "%main%\nevents { }\nhttp { %http% error_log %dir%/files.log info; \
+    log_format real '$realpath_root $uri'; \
     server { listen 127.0.0.1:%port%; root %root%; access_log off; \
     location /on/ { alias %root%/; disable_symlinks on; } \
     location /owner/ { alias %root%/; disable_symlinks if_not_owner; } \
@@ -17,6 +18,8 @@ const CONF: &str = "%main%\nevents { }\nhttp { %http% error_log %dir%/files.log 
     location /plain/ { alias %root%/; index page.html; } \
     location /quiet/ { alias %root%/; log_not_found off; } \
     location /cached/ { alias %root%/; open_file_cache max=10; open_file_cache_errors on; } \
+    location /real/ { root %root%/none; add_header X-Real $realpath_root; access_log %dir%/real.log real; \
+    return 200 \"[$realpath_root] $realpath_root\"; } \
     location = /end { deny all; } } }\n";
 
 /// The lines of a request, from the number of its connection on.
@@ -87,6 +90,7 @@ fn files_that_can_t_be_looked_up_are_named_in_nginx_s_words() {
         "/quiet/none",
         "/quiet/none/",
         "/quiet/locked.txt",
+        "/real/none",
         "/cached/none",
         "/cached/none",
         "/cached/locked.txt",

@@ -61,10 +61,15 @@ pub static VARIABLES: &[Embedded] = &[
         true
     }),
     Embedded::ours("realpath_root", "the root or alias, as links lead", |ex, cx, out| {
+        // nginx keeps a failure for the request (ngx_http_get_indexed_variable).
+        if ex.values.has_no_realpath.get() {
+            return false;
+        }
         let root = ex.document_root(cx);
         match std::fs::canonicalize(Path::new(OsStr::from_bytes(&root))) {
             Ok(path) => put(out, Some(path.as_os_str().as_bytes())),
             Err(error) => {
+                ex.values.has_no_realpath.set(true);
                 error_lines::no_realpath(ex, cx, &root, &error);
                 false
             }

@@ -17,6 +17,8 @@ pub(crate) struct Values {
     /// The limit was met: nothing more is computed until all that waits has ended, which is then soon, however often a
     /// text names the variable.
     is_stuck: Cell<bool>,
+    /// `$realpath_root` was asked for and has no value, which is looked up and logged once.
+    pub(super) has_no_realpath: Cell<bool>,
 }
 
 /// Counts a value that is being computed, as long as it lives.
@@ -42,6 +44,7 @@ impl Values {
     pub(super) fn clear(&mut self) {
         self.places.get_mut().clear();
         self.text.get_mut().clear();
+        self.has_no_realpath.set(false);
     }
 
     /// Appends the value of a variable. `false`: there is none yet.

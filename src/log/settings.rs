@@ -8,6 +8,10 @@ use crate::conf::{self, Contexts, Entry, Setting};
 const LEAST_MEMORY: u64 = 4 << 10;
 const MOST_MEMORY: u64 = 1 << 30;
 
+/// The parts of nginx's debug log.
+const DEBUG_PARTS: [&str; 7] =
+    ["debug_core", "debug_alloc", "debug_mutex", "debug_event", "debug_http", "debug_mail", "debug_stream"];
+
 /// The directives of this layer.
 pub static DIRECTIVES: &[&dyn Entry] = &[&ERROR_LOG];
 
@@ -18,7 +22,7 @@ pub static ERROR_LOG: Setting<Vec<Target>> = Setting::many(&["error_log"], |a, t
     Ok(())
 })
 .contexts(Contexts::MAIN.union(Contexts::HTTP_ALL).union(Contexts::STREAM).union(Contexts::STREAM_SERVER))
-.args(1, 2)
+.args(1, usize::MAX)
 .syntax(
     "FILE | stderr | syslog:server=ADDRESS[,OPTION ...] | memory:SIZE \
      [debug | info | notice | warn | error | crit | alert | emerg]",
@@ -29,7 +33,8 @@ pub static ERROR_LOG: Setting<Vec<Target>> = Setting::many(&["error_log"], |a, t
      write. `/dev/stdout` and `/dev/stderr` work also when they are pipes. Without this directive, `drover -e FILE` \
      decides, else it is standard error. `syslog:` sends \
      lines as access_log does, with the severity of each. `memory:SIZE` keeps the last lines in memory: \
-     `ls -l /proc/PID/fd` shows the number N of `memfd:drover-error-log`, and `cat /proc/PID/fd/N` prints it.",
+     `ls -l /proc/PID/fd` shows the number N of `memfd:drover-error-log`, and `cat /proc/PID/fd/N` prints it. \
+     `debug_http` and the other parts of nginx's debug log stand for `debug`.",
 );
 
 fn parse(a: &mut conf::Args) -> Result<Target, conf::Error> {
@@ -43,26 +48,37 @@ fn parse(a: &mut conf::Args) -> Result<Target, conf::Error> {
         },
         _ => To::File(a.path(0)?.into()),
     };
-    let level = match a.len() {
-        1 => Level::Error,
-        _ => {
-            let word = a.str(1)?;
-            let known = Level::NAMES.iter().find(|(name, _)| *name == word);
-            known
-                .ok_or_else(|| {
-                    let error = a.bad(1, format!("invalid log level \"{word}\""));
-                    match conf::did_you_mean(word, Level::NAMES.iter().map(|(name, _)| *name)) {
-                        Some(near) => error.help(format!("did you mean \"{near}\"?")),
-                        None => {
-                            let names: Vec<&str> = Level::NAMES.iter().map(|(name, _)| *name).collect();
-                            error.help(format!("one of {}", names.join(", ")))
-                        }
-                    }
-                })?
-                .1
-        }
-    };
+    let level = level(a)?;
     Ok(Target { to, level, span: a.span(0) })
+}
+
+/// The level that the arguments behind the place name (`ngx_log_set_levels`). All parts of nginx's debug log are one
+/// here.
+fn level(a: &conf::Args) -> Result<Level, conf::Error> {
+    let (mut level, mut parts) = (None, false);
+    for i in 1..a.len() {
+        let word = a.str(i)?;
+        let known = Level::NAMES.iter().find(|(name, _)| *name == word);
+        match known {
+            Some(_) if level.is_some() || parts => {
+                return Err(a.bad(i, format!("duplicate log level \"{word}\"")).help("a log has one level"));
+            }
+            Some((_, known)) => level = Some(*known),
+            None if level.is_none() && DEBUG_PARTS.contains(&word) => parts = true,
+            None => return Err(unknown_level(a, i, word)),
+        }
+    }
+    Ok(level.unwrap_or(if parts { Level::Debug } else { Level::Error }))
+}
+
+fn unknown_level(a: &conf::Args, i: usize, word: &str) -> conf::Error {
+    let error = a.bad(i, format!("invalid log level \"{word}\""));
+    let names = || Level::NAMES.iter().map(|(name, _)| *name);
+    match conf::did_you_mean(word, names()) {
+        _ if DEBUG_PARTS.contains(&word) => error.help("leave the other level out: a part of the debug log is lower"),
+        Some(near) => error.help(format!("did you mean \"{near}\"?")),
+        None => error.help(format!("one of {}", names().collect::<Vec<_>>().join(", "))),
+    }
 }
 
 #[cfg(test)]
@@ -81,6 +97,8 @@ mod tests {
         let file = |path: &str, level| Target { to: To::File(path.into()), level, span: conf::Span::NOWHERE };
         let both = targets("error_log logs/a; error_log /b debug;").unwrap();
         assert_eq!(both, [file("/logs/a", Level::Error), file("/b", Level::Debug)]);
+        let parts = targets("error_log /a debug_http debug_core debug_http;").unwrap();
+        assert_eq!(parts, [file("/a", Level::Debug)]);
         assert_eq!(targets("").unwrap(), [Target { to: To::Stderr, level: Level::Error, span: conf::Span::NOWHERE }]);
     }
 

@@ -228,21 +228,22 @@ pub enum Joins {
 }
 
 /// Refuses the values that nginx refuses.
-type Check = fn(&Args) -> Result<(), Error>;
+pub type Check = fn(&Args) -> Result<(), Error>;
 
 /// A directive of nginx that has nothing to act on here: accepted, checked for context and arity, named in one notice.
 pub struct Inert {
     info: Info,
     pub(super) takes_block: bool,
-    /// Refuses values that nginx refuses; a block then may have the directive once.
-    pub(super) check: Option<Check>,
+    check: Option<Check>,
+    /// The check of one of a family.
+    check_of: Option<fn(&str) -> Option<Check>>,
 }
 
 impl Inert {
     /// `why` is a sentence: the reason why nothing needs the directive here.
     pub const fn new(name: &'static str, contexts: Contexts, args: (usize, usize), why: &'static str) -> Inert {
         let info = Info { contexts, args, about: why, ..Info::new(Names::One(name)) };
-        Inert { info, takes_block: false, check: None }
+        Inert { info, takes_block: false, check: None, check_of: None }
     }
 
     /// Directives with the same contexts, number of arguments and reason.
@@ -253,13 +254,24 @@ impl Inert {
         why: &'static str,
     ) -> Inert {
         let info = Info { contexts, args, about: why, ..Info::new(Names::Many(names)) };
-        Inert { info, takes_block: false, check: None }
+        Inert { info, takes_block: false, check: None, check_of: None }
     }
 
     /// Refuses the values that `check` refuses, and a second one in the same block.
     pub const fn checked(mut self, check: Check) -> Inert {
         self.check = Some(check);
         self
+    }
+
+    /// The same for those of a family that have a check, by name.
+    pub const fn checked_by_name(mut self, check_of: fn(&str) -> Option<Check>) -> Inert {
+        self.check_of = Some(check_of);
+        self
+    }
+
+    /// Refuses values that nginx refuses; a block then may have the directive once.
+    pub(super) fn check_of(&self, name: &str) -> Option<Check> {
+        self.check.or_else(|| self.check_of?(name))
     }
 
     /// Makes the directive one that opens a block; nothing in the block is looked at.

@@ -13,8 +13,8 @@ pub use salvage::salvage;
 use super::args::join;
 use super::lexer::{End, Lexer, Statement};
 use super::{
-    Arg, Args, Contexts, Entry, Error, ErrorKind, Inert, Item, Kind, Mistakes, Notes, Problems, Registry, Scope,
-    Section, SourceId, Sources, Span, Store, Value, Warning,
+    Arg, Args, Contexts, Entry, Error, ErrorKind, Item, Kind, Mistakes, Notes, Problems, Registry, Scope, Section,
+    SourceId, Sources, Span, Store, Value, Warning,
 };
 use crate::os::Addr;
 use std::collections::HashMap;
@@ -375,7 +375,9 @@ impl<'l> Loader<'l> {
             }
             // A refused one is here with the value that asks for nothing.
             kind @ (Kind::Inert(_) | Kind::Refused(_)) => {
-                if let Kind::Inert(Inert { check: Some(check), .. }) = kind {
+                if let Kind::Inert(inert) = kind
+                    && let Some(check) = inert.check_of(&name.text)
+                {
                     let args = statement.words.get(1..).unwrap_or_default();
                     let first = block.inert.insert(name.text.clone(), name.span);
                     let args = self.args(Occurrence { name, args, items: &[], context, first, statement });

@@ -3,6 +3,7 @@
 
 pub mod modules;
 pub mod upstreams;
+mod values;
 
 use crate::conf::{self, Contexts, Entry, Inert, Refused};
 
@@ -43,15 +44,25 @@ fn buffers(args: &conf::Args) -> Result<(), conf::Error> {
     if is_some(args.size(1).ok()) { Ok(()) } else { Err(error(1)) }
 }
 
+/// An inert directive, whose values nginx's parser takes.
+const fn one(name: &'static str, contexts: Contexts, args: (usize, usize), why: &'static str) -> Inert {
+    Inert::new(name, contexts, args, why).checked_by_name(values::check_of)
+}
+
+/// Such directives with the same reason.
+const fn family(names: &'static [&'static str], contexts: Contexts, args: (usize, usize), why: &'static str) -> Inert {
+    Inert::family(names, contexts, args, why).checked_by_name(values::check_of)
+}
+
 /// nginx's directives that drover does not have.
 pub static DIRECTIVES: &[&dyn Entry] = &[
-    &Inert::family(
+    &family(
         &["client_body_temp_path", "proxy_temp_path", "fastcgi_temp_path", "uwsgi_temp_path", "scgi_temp_path"],
         ALL,
         (1, 4),
         "drover writes no temporary files.",
     ),
-    &Inert::family(
+    &family(
         &[
             "client_body_buffer_size",
             "client_body_early_read",
@@ -62,7 +73,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         (1, 1),
         "Request bodies are read and dropped, never kept.",
     ),
-    &Inert::family(
+    &family(
         &[
             "types_hash_max_size",
             "types_hash_bucket_size",
@@ -73,7 +84,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         (1, 1),
         GROWING,
     ),
-    &Inert::family(
+    &family(
         &[
             "server_names_hash_max_size",
             "server_names_hash_bucket_size",
@@ -86,61 +97,51 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         (1, 1),
         GROWING,
     ),
-    &Inert::family(
+    &family(
         &["referer_hash_max_size", "referer_hash_bucket_size"],
         Contexts::SERVER.union(Contexts::LOCATION),
         (1, 1),
         GROWING,
     ),
-    &Inert::new(
+    &one(
         "pcre_jit",
         MAIN,
         (1, 1),
         "Most regexes run in linear time without it; the memory of compiled ones would be writable and executable.",
     ),
-    &Inert::new("lock_file", MAIN, (1, 1), "The accept mutex is in shared memory, on every machine."),
-    &Inert::new("timer_resolution", MAIN, (1, 1), "The clock is read once for each turn of the loop."),
-    &Inert::new("debug_points", MAIN, (1, 1), "There are no debug points."),
-    &Inert::new("env", MAIN, (1, 1), "Nothing in a worker reads the environment."),
-    &Inert::new("thread_pool", MAIN, (2, 3), NO_AIO),
-    &Inert::new("ssl_engine", MAIN, (1, 1), "TLS needs no device."),
-    &Inert::new("worker_aio_requests", EVENTS, (1, 1), NO_AIO),
-    &Inert::new("epoll_events", EVENTS, (1, 1), "How many events a turn of the loop takes is fixed."),
-    &Inert::new("debug_connection", EVENTS, (1, 1), "The debug log is not chosen by address: `error_log FILE debug`."),
-    &Inert::family(&["aio", "aio_write"], ALL, (1, 1), NO_AIO),
-    &Inert::family(
+    &one("lock_file", MAIN, (1, 1), "The accept mutex is in shared memory, on every machine."),
+    &one("timer_resolution", MAIN, (1, 1), "The clock is read once for each turn of the loop."),
+    &one("debug_points", MAIN, (1, 1), "There are no debug points."),
+    &one("env", MAIN, (1, 1), "Nothing in a worker reads the environment."),
+    &one("thread_pool", MAIN, (2, 3), NO_AIO),
+    &one("ssl_engine", MAIN, (1, 1), "TLS needs no device."),
+    &one("worker_aio_requests", EVENTS, (1, 1), NO_AIO),
+    &one("epoll_events", EVENTS, (1, 1), "How many events a turn of the loop takes is fixed."),
+    &one("debug_connection", EVENTS, (1, 1), "The debug log is not chosen by address: `error_log FILE debug`."),
+    &family(&["aio", "aio_write"], ALL, (1, 1), NO_AIO),
+    &family(
         &["directio", "directio_alignment", "read_ahead"],
         ALL,
         (1, 1),
         "Files are read through the kernel's page cache.",
     ),
-    &Inert::new("output_buffers", ALL, (2, 2), ONE_WRITE),
-    &Inert::family(&["postpone_output", "subrequest_output_buffer_size", "send_lowat"], ALL, (1, 1), ONE_WRITE),
-    &Inert::family(&["gzip_buffers", "gunzip_buffers"], ALL, (2, 2), GROWING_BUFFERS).checked(buffers),
-    &Inert::new("gzip_hash", ALL, (1, 1), GROWING_BUFFERS).checked(|args| {
+    &one("output_buffers", ALL, (2, 2), ONE_WRITE),
+    &family(&["postpone_output", "subrequest_output_buffer_size", "send_lowat"], ALL, (1, 1), ONE_WRITE),
+    &family(&["gzip_buffers", "gunzip_buffers"], ALL, (2, 2), GROWING_BUFFERS).checked(buffers),
+    &one("gzip_hash", ALL, (1, 1), GROWING_BUFFERS).checked(|args| {
         let size = args.size(0)?;
         let is_known = size.is_power_of_two() && (512..=128 << 10).contains(&size);
         let error = || args.directive("must be 512, 1k, 2k, 4k, 8k, 16k, 32k, 64k, or 128k");
         if is_known { Ok(()) } else { Err(error()) }
     }),
-    &Inert::new("gzip_no_buffer", ALL, (1, 1), GROWING_BUFFERS).checked(|args| args.flag(0).map(drop)),
-    &Inert::new("postpone_gzipping", ALL, (1, 1), GROWING_BUFFERS).checked(|args| args.size(0).map(drop)),
-    &Inert::new(
-        "sendfile_max_chunk",
-        ALL,
-        (1, 1),
-        "A connection never sends so much at once that others would wait for it.",
-    ),
-    &Inert::new("resolver", ALL, (1, usize::MAX), "Nothing asks for names while drover runs."),
-    &Inert::new("resolver_timeout", ALL, (1, 1), "Nothing asks for names while drover runs."),
-    &Inert::new(
-        "request_pool_size",
-        SERVERS,
-        (1, 1),
-        "Memory of a connection is reused by the next, whatever its size.",
-    ),
-    &Inert::new("open_file_cache_events", ALL, (1, 1), "Linux has no such events: nginx does not use it there either."),
-    &Inert::family(
+    &one("gzip_no_buffer", ALL, (1, 1), GROWING_BUFFERS),
+    &one("postpone_gzipping", ALL, (1, 1), GROWING_BUFFERS),
+    &one("sendfile_max_chunk", ALL, (1, 1), "A connection never sends so much at once that others would wait for it."),
+    &one("resolver", ALL, (1, usize::MAX), "Nothing asks for names while drover runs."),
+    &one("resolver_timeout", ALL, (1, 1), "Nothing asks for names while drover runs."),
+    &one("request_pool_size", SERVERS, (1, 1), "Memory of a connection is reused by the next, whatever its size."),
+    &one("open_file_cache_events", ALL, (1, 1), "Linux has no such events: nginx does not use it there either."),
+    &family(
         &[
             "http2_idle_timeout",
             "http2_max_concurrent_pushes",
@@ -155,26 +156,26 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         (1, 1),
         NO_HTTP2,
     ),
-    &Inert::family(&["http2_push", "http2_push_preload"], ALL, (1, 1), NO_PUSH),
+    &family(&["http2_push", "http2_push_preload"], ALL, (1, 1), NO_PUSH),
     &Refused::family(
         &["proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass", "mail"],
         FILES_ONLY,
     ),
     &Refused::new("mirror", FILES_ONLY).but("off"),
-    &Inert::new(
+    &one(
         "early_hints",
         ALL,
         (1, usize::MAX),
         "It says which 103 responses of a backend are passed on, and there is no backend: files have none.",
     ),
-    &Inert::new("mirror_request_body", ALL, (1, 1), "There is no \"mirror\"."),
-    &Inert::new("load_module", MAIN, (1, 1), "What a module adds is built in, or refused by its name."),
+    &one("mirror_request_body", ALL, (1, 1), "There is no \"mirror\"."),
+    &one("load_module", MAIN, (1, 1), "What a module adds is built in, or refused by its name."),
     &Refused::family(&["perl", "perl_*", "xslt_stylesheet"], NO_MODULES),
-    &Inert::family(&["xml_entities", "xslt_last_modified"], ALL, (1, 1), NO_XSLT),
-    &Inert::family(&["xslt_param", "xslt_string_param"], ALL, (2, 2), NO_XSLT),
-    &Inert::new("xslt_types", ALL, (1, usize::MAX), NO_XSLT),
+    &family(&["xml_entities", "xslt_last_modified"], ALL, (1, 1), NO_XSLT),
+    &family(&["xslt_param", "xslt_string_param"], ALL, (2, 2), NO_XSLT),
+    &one("xslt_types", ALL, (1, usize::MAX), NO_XSLT),
     &Refused::new("image_filter", NO_MODULES).but("off"),
-    &Inert::family(
+    &family(
         &[
             "image_filter_buffer",
             "image_filter_interlace",
@@ -188,7 +189,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         "There is no \"image_filter\".",
     ),
     &Refused::new("ssi", NO_REWRITING).but("off"),
-    &Inert::family(
+    &family(
         &[
             "ssi_ignore_recycled_buffers",
             "ssi_last_modified",
@@ -202,7 +203,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         "There is no \"ssi\".",
     ),
     &Refused::new("sub_filter", NO_REWRITING),
-    &Inert::family(
+    &family(
         &["sub_filter_last_modified", "sub_filter_once", "sub_filter_types"],
         ALL,
         (1, usize::MAX),
@@ -210,14 +211,9 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     ),
     &Refused::new("slice", NO_REWRITING).but("0"),
     &Refused::family(&["flv", "mp4", "hls*", "f4f*"], "drover seeks in media by Range requests only; all players can."),
-    &Inert::family(
-        &["mp4_buffer_size", "mp4_max_buffer_size", "mp4_start_key_frame"],
-        ALL,
-        (1, 1),
-        "There is no \"mp4\".",
-    ),
+    &family(&["mp4_buffer_size", "mp4_max_buffer_size", "mp4_start_key_frame"], ALL, (1, 1), "There is no \"mp4\"."),
     &Refused::family(&["dav_methods", "create_full_put_path"], READ_ONLY).but("off"),
-    &Inert::family(&["dav_access", "min_delete_depth"], ALL, (1, 3), "There is no \"dav_methods\"."),
+    &family(&["dav_access", "min_delete_depth"], ALL, (1, 3), "There is no \"dav_methods\"."),
     &Refused::new("ssl", "it stands in \"listen\" now: listen 443 ssl;").but("off"),
     &Refused::family(&["http3", "http3_*", "quic_gso", "quic_retry"], YET_HTTP3).but("off"),
     &Refused::family(&["quic_*"], YET_HTTP3),
@@ -227,11 +223,11 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     &Refused::family(&["secure_link", "secure_link_*"], YET_ACCESS),
     &Refused::family(&["auth_request", "auth_jwt"], YET_ACCESS).but("off"),
     &Refused::family(&["auth_jwt_*"], YET_ACCESS),
-    &Inert::new("auth_request_set", ALL, (2, 2), "There is no \"auth_request\"."),
+    &one("auth_request_set", ALL, (2, 2), "There is no \"auth_request\"."),
     &Refused::new("worker_priority", YET_PROCESS).but("0"),
     &Refused::family(&["worker_rlimit_core", "working_directory"], YET_PROCESS),
     &Refused::new("post_action", YET_OTHER).but("off"),
-    &Inert::new("log_subrequest", ALL, (1, 1), "What is added to an answer has no line of its own."),
+    &one("log_subrequest", ALL, (1, 1), "What is added to an answer has no line of its own."),
 ];
 
 #[cfg(test)]
@@ -256,17 +252,27 @@ mod tests {
 
     #[test]
     fn what_is_inert_is_checked_and_named_in_one_notice() {
-        let text = "pcre_jit on;\nhttp { types_hash_max_size 4096;\n types_hash_max_size 4096; http2_pool_size 8k; }";
+        let text = "pcre_jit on;\nhttp { resolver a;\n resolver b; http2_pool_size 8k; }";
         let conf = conf::parse(&registry(), text).unwrap();
         let [warning] = &conf.warnings[..] else { panic!("{:?}", conf.warnings) };
         assert!(warning.notice);
         assert_eq!(
             warning.error.sentence(),
-            "without effect here, and not needed: \"pcre_jit\" in conf:1, \"types_hash_max_size\" in conf:2, \
+            "without effect here, and not needed: \"pcre_jit\" in conf:1, \"resolver\" in conf:2, \
              \"http2_pool_size\" in conf:3"
         );
         let sentence = |text| conf::parse(&registry(), text).unwrap_err().sentence();
         assert_eq!(sentence("pcre_jit;"), "invalid number of arguments in \"pcre_jit\" directive in conf:1");
+        let (value, twice) = ("pcre_jit x;", "http { types_hash_max_size 1;\n types_hash_max_size 1; }");
+        assert_eq!(
+            sentence(value),
+            "invalid value \"x\" in \"pcre_jit\" directive, it must be \"on\" or \"off\" in conf:1"
+        );
+        assert_eq!(sentence(twice), "\"types_hash_max_size\" directive is duplicate in conf:2");
+        assert_eq!(
+            sentence("http { client_body_early_read x; }"),
+            "invalid value \"x\" in \"client_body_early_read\" directive, it must be \"on\" or \"off\" in conf:1"
+        );
         assert_eq!(sentence("http { pcre_jit on; }"), "\"pcre_jit\" directive is not allowed here in conf:1");
     }
 

@@ -19,6 +19,8 @@ pub(super) struct Named {
     pub(super) span: Span,
 }
 
+const NO_RESPONDER: &str = "No responder is asked: `ssl_stapling_file` has the response.";
+
 /// The beginning of a text that is itself what a file would hold.
 const DATA: &str = "data:";
 
@@ -339,12 +341,8 @@ pub(super) static DIRECTIVES: &[&dyn conf::Entry] = &[
     &REJECT_HANDSHAKE,
     &EARLY_DATA,
     &DHPARAM,
-    &Inert::family(
-        &["ssl_stapling_responder", "ssl_stapling_verify"],
-        SERVERS,
-        (1, 1),
-        "No responder is asked: `ssl_stapling_file` has the response.",
-    ),
+    &Inert::new("ssl_stapling_responder", SERVERS, (1, 1), NO_RESPONDER),
+    &Inert::new("ssl_stapling_verify", SERVERS, (1, 1), NO_RESPONDER).checked(|args| args.flag(0).map(drop)),
     &Refused::new(
         "ssl_conf_command",
         "it speaks to OpenSSL, which is not used here: say it by ssl_protocols, ssl_ciphers or ssl_ecdh_curve.",

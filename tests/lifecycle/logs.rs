@@ -57,6 +57,7 @@ fn a_log_that_was_removed_is_made_anew() {
 fn a_compressed_log_is_whole_behind_a_reload_and_a_restart() {
     let conf = Conf::workers(2).access_log("%dir%/access.gz combined gzip").server("location / { return 204; }");
     let mut server = Server::drover(conf);
+    server.wait_for_workers(2);
     for generation in 0..5 {
         server.connect().get(&format!("/{generation}"));
         let old = server.workers();

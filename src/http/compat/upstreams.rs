@@ -1,12 +1,13 @@
 //! The directives that say how nginx passes requests on: without a `proxy_pass` or its like they do nothing, in nginx
 //! as here. Those that do pass are refused.
 
+use super::family;
 use crate::conf::{Contexts, Entry, Inert};
 
 /// The directives `PREFIX_NAME` of a module, accepted with so many arguments.
 macro_rules! tuning {
     ($args:expr, $prefix:literal, $($name:literal)*) => {
-        Inert::family(&[$(concat!($prefix, "_", $name)),*], Contexts::HTTP_ALL.union(Contexts::LOCATION_IF), $args, WHY)
+        family(&[$(concat!($prefix, "_", $name)),*], Contexts::HTTP_ALL.union(Contexts::LOCATION_IF), $args, WHY)
     };
 }
 

@@ -1,6 +1,6 @@
 //! From a loaded conf to the [`HttpConf`] of a generation: compiles the block and binds to it what the rooms give.
 
-use super::answer::{charset, userid};
+use super::answer::{charset, ready, userid};
 use super::exchange::charset_map::Charsets;
 use super::exchange::defined::Definitions;
 use super::exchange::{self, HttpConf, limits};
@@ -32,6 +32,7 @@ impl HttpConf {
         let handlers: Vec<_> = block.locations().iter().map(handler).collect();
         for (location, handler) in block.locations_mut().iter_mut().zip(&handlers) {
             location.has_handler = handler.is_some();
+            location.has_steady_heads = ready::are_steady(&location.scope);
             location.has_file_rules = exchange::has_file_rules(&location.scope);
             location.idle_phases = phases::walk::idle_phases(location);
         }

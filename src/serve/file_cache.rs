@@ -1,7 +1,7 @@
 //! Open files, kept from request to request and never stale: an entry is compared with the file system once in each
 //! turn of the loop that needs it, with a single stat.
 
-use crate::http::exchange::Found;
+use crate::http::exchange::{Facts, Found};
 use crate::http::message::zstd_window;
 use crate::log;
 use crate::os::file::{self, FileKind, Meta};
@@ -90,10 +90,11 @@ impl OpenedFile {
     }
 
     fn new(path: CString, file: File, meta: Meta, max_body: u64, now_ms: u64) -> OpenedFile {
-        let mut found = Found::new(meta.kind, meta.len, meta.mtime_s).with_mode(meta.mode);
-        found.is_too_wide = meta.is_file() && is_too_wide(&path, &file);
+        let mut facts = Facts::new(meta.kind, meta.len, meta.mtime_s, meta.mode);
+        facts.is_too_wide = meta.is_file() && is_too_wide(&path, &file);
         // Nobody reads from a directory.
         let file = (!meta.is_dir()).then(|| Held::new(file));
+        let found = facts.into();
         let mut entry = OpenedFile { path, meta, found, file, body: None, hash: OnceLock::new() };
         entry.load(max_body, now_ms);
         entry
@@ -141,8 +142,8 @@ impl OpenedFile {
     }
 
     /// Type, length and time of the file, as HTTP asks for them.
-    pub(crate) fn found(&self) -> Found {
-        self.found
+    pub(crate) fn found(&self) -> &Found {
+        &self.found
     }
 
     /// The place for the hash of the contents.
@@ -266,7 +267,7 @@ impl FileCache {
         }
         let path = c_str(&mut self.path, path)?;
         let Ok(meta) = file::stat(path) else { return result };
-        let found = Found::new(meta.kind, meta.len, meta.mtime_s).with_mode(meta.mode);
+        let found = Facts::new(meta.kind, meta.len, meta.mtime_s, meta.mode).into();
         let (path, hash) = (path.to_owned(), OnceLock::new());
         Ok(Arc::new(OpenedFile { path, meta, found, file: None, body: None, hash }))
     }

@@ -36,15 +36,20 @@ const fn uri(name: &'static str) -> Setting<String> {
     Setting::one(name, |args| args.str(0).map(str::to_owned)).contexts(Contexts::HTTP_ALL).args(1, 1).syntax("URI")
 }
 
-/// Whether an answer gets additions.
-pub(super) fn is_wanted(ex: &Exchange, cx: &Cx, status: u16, media_type: &[u8]) -> bool {
+/// Whether no answer of this scope gets additions.
+pub(super) fn is_none(scope: &conf::Scope) -> bool {
+    scope.get(&ADD_BEFORE_BODY).is_empty() && scope.get(&ADD_AFTER_BODY).is_empty()
+}
+
+/// Whether an answer gets additions. Its media type is looked up for those that may.
+pub(super) fn is_wanted<'t>(ex: &Exchange, cx: &Cx, status: u16, media_type: impl FnOnce() -> &'t [u8]) -> bool {
     let scope = &ex.location_of(cx).scope;
-    (!scope.get(&ADD_BEFORE_BODY).is_empty() || !scope.get(&ADD_AFTER_BODY).is_empty())
+    !is_none(scope)
         && status == 200
         // Nobody could tell where the coded part ends.
         && ex.response.codings.sent.is_none()
         && !ex.is_aside()
-        && scope.get(&ADDITION_TYPES).has(media_type, OWN_TYPES)
+        && scope.get(&ADDITION_TYPES).has(media_type(), OWN_TYPES)
 }
 
 /// Where the request goes before its answer goes out; the answer, if there is nowhere left to go. The answer of a
@@ -71,7 +76,7 @@ pub(in crate::http) fn next(ex: &mut Exchange, cx: &Cx, answer: Answer) -> Resul
         Answer::File { .. } | Answer::NotModified(_) => {}
         Answer::Text { status, media_type, .. } => {
             let status = if ex.error.status != 0 { ex.error.status } else { *status };
-            let media_type = media_type.map_or_else(|| media_type::of(ex, cx), str::as_bytes);
+            let media_type = || media_type.map_or_else(|| media_type::of(ex, cx), str::as_bytes);
             ex.added.is_wanted = is_wanted(ex, cx, status, media_type);
         }
         _ => ex.added.is_wanted = false,

@@ -122,6 +122,11 @@ pub(super) fn content_type<'t>(ex: &Exchange, cx: &Cx, media_type: &'t [u8]) -> 
     }
 }
 
+/// Whether answers of one type name one charset in this scope, and are not converted.
+pub(super) fn is_steady(scope: &conf::Scope) -> bool {
+    matches!(scope.get(&CHARSET), Charset::Off | Charset::Name(_)) && matches!(scope.get(&SOURCE_CHARSET), Charset::Off)
+}
+
 /// Whether an answer with this media type says that it is UTF-8.
 pub(in crate::http) fn says_utf8(ex: &Exchange, cx: &Cx, media_type: &[u8]) -> bool {
     decide(ex, cx, media_type).name.is_some_and(|name| name.eq_ignore_ascii_case(b"utf-8"))

@@ -87,15 +87,20 @@ fn field<'c>(ex: &'c Exchange, cx: &'c Cx, name: &'static [u8]) -> Option<&'c [u
     ex.head.all_of_variable(cx.input, name).next()
 }
 
+/// Whether the scope says nothing to scripts of other origins.
+pub(super) fn is_off(scope: &conf::Scope) -> bool {
+    matches!(scope.get(&CORS), Cors::Off)
+}
+
 /// Whether the location answers preflights.
 pub(in crate::http) fn is_needed(location: &Location) -> bool {
-    !matches!(location.scope.get(&CORS), Cors::Off)
+    !is_off(&location.scope)
 }
 
 /// Answers a preflight, where the location has rules for it.
 pub(in crate::http) fn preflight(ex: &mut Exchange, cx: &Cx) -> Flow {
     if ex.head.method != Method::Options
-        || matches!(ex.location_of(cx).scope.get(&CORS), Cors::Off)
+        || is_off(&ex.location_of(cx).scope)
         || field(ex, cx, b"origin").is_none()
         || field(ex, cx, b"access_control_request_method").is_none()
     {

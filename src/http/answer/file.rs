@@ -6,7 +6,7 @@
 
 use super::conditions::{self, etag, last_modified};
 use super::fields::Fields;
-use super::{addition, changes, charset, gzip, head, ranges};
+use super::{addition, changes, charset, gzip, head, ranges, ready};
 use crate::http::exchange::media_type;
 use crate::http::exchange::{Answer, Body, Coded, Cx, Exchange, Found, Part};
 use crate::http::message::conditional::{Outcome, Validators};
@@ -15,14 +15,17 @@ use crate::http::message::status;
 
 /// The answer to a request for a file: the file, ranges of it, 304, 406, 412 or 416. An error page is sent whole.
 pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> Answer {
-    let status = if ex.error.status != 0 { ex.error.status } else { 200 };
+    if conditions::are_none(ex) && ready::is_steady(ex, cx) && !ex.is_aside() {
+        return Answer::whole(found);
+    }
     ex.response.codings.coded = Coded::No;
     if ex.is_aside() {
         return Answer::whole(found);
     }
+    let status = if ex.error.status != 0 { ex.error.status } else { 200 };
     // `expires modified` counts from it, also in a 304 and for gzip_proxied.
     ex.response.last_modified = found.modified();
-    ex.added.is_wanted = addition::is_wanted(ex, cx, status, media_type::of(ex, cx));
+    ex.added.is_wanted = addition::is_wanted(ex, cx, status, || media_type::of(ex, cx));
     ex.response.recoding = None;
     if changes::are_asked_for(ex, cx) && !ex.added.is_wanted {
         let has_etag = etag(ex, cx, &found).is_some();
@@ -44,7 +47,7 @@ pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> An
         Outcome::Proceed if ex.response.codings.is_coded() || ex.added.is_wanted || changes::is_length_lost(ex) => {
             Answer::whole(found)
         }
-        Outcome::Proceed => ranges::choose(ex, cx, found, validators),
+        Outcome::Proceed => ranges::choose(ex, cx, found.clone(), validators),
         Outcome::NotModified => Answer::NotModified(Some(found)),
         Outcome::PreconditionFailed => conditions::failed(ex),
     }
@@ -52,6 +55,31 @@ pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> An
 
 /// Appends the head of the file's response. Returns the bytes of the file that follow, for `serve` to send.
 pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found, ranges: &[ByteRange]) -> Body {
+    let start = out.len();
+    if !ranges.is_empty() {
+        return write_anew(ex, cx, out, found, ranges);
+    }
+    if ready::put(ex, cx, found, out) {
+        debug_assert_eq!(
+            written_anew(ex, cx, found).escape_ascii().to_string(),
+            out[start..].escape_ascii().to_string()
+        );
+        return if ex.is_head(cx) { Body::None } else { Body::File { start: 0, end: found.len } };
+    }
+    let body = write_anew(ex, cx, out, found, ranges);
+    ready::keep(ex, cx, found, &out[start..]);
+    body
+}
+
+/// The head of a whole file as it is without one that is ready: every test compares the two.
+fn written_anew(ex: &mut Exchange, cx: &Cx, found: &Found) -> Vec<u8> {
+    let (mut out, sent) = (Vec::new(), ex.account.head_sent);
+    write_anew(ex, cx, &mut out, found, &[]);
+    ex.account.head_sent = sent;
+    out
+}
+
+fn write_anew(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found, ranges: &[ByteRange]) -> Body {
     let plain_type = media_type::of(ex, cx);
     let content_type = &*charset::content_type(ex, cx, plain_type);
     let etag = etag(ex, cx, found);

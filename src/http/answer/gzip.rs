@@ -96,11 +96,16 @@ fn zlib_rs_level(level: u8) -> u8 {
     level.max(2)
 }
 
+/// Whether answers may be compressed in this scope.
+pub(super) fn is_on(scope: &conf::Scope) -> bool {
+    *scope.get(&GZIP)
+}
+
 /// Whether the answer may be compressed or decompressed at all: where neither is asked for, `decide` need not be.
 #[inline]
 pub(super) fn is_asked_for(ex: &Exchange, cx: &Cx) -> bool {
     let scope = &ex.location_of(cx).scope;
-    *scope.get(&GZIP) || ex.response.codings.sent.is_some() && *scope.get(&GUNZIP)
+    is_on(scope) || ex.response.codings.sent.is_some() && *scope.get(&GUNZIP)
 }
 
 /// Decides whether the answer is decompressed on its way (`ngx_http_gunzip_header_filter`).

@@ -118,6 +118,12 @@ impl Expires {
     }
 }
 
+/// Whether what the scope adds is the same for all exchanges, at all times.
+pub(super) fn are_steady(scope: &conf::Scope) -> bool {
+    matches!(scope.get(&EXPIRES), Expires::Off | Expires::Epoch | Expires::Max)
+        && scope.get(&ADD_HEADER).iter().all(|header| header.value.as_text().is_some())
+}
+
 /// Whether `add_header` and `expires` add to responses with this status.
 fn is_safe(status: u16) -> bool {
     matches!(status, 200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308)

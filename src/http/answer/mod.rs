@@ -16,6 +16,7 @@ pub mod limit_rate;
 mod media_types;
 pub mod pages;
 pub mod ranges;
+pub mod ready;
 pub mod redirect;
 pub mod response;
 pub mod server_tokens;

@@ -45,6 +45,11 @@ const NEVER: [&str; 9] = [
     "Upgrade",
 ];
 
+/// Whether responses have no trailers in this scope.
+pub(super) fn are_none(scope: &conf::Scope) -> bool {
+    scope.get(&ADD_TRAILER).is_empty()
+}
+
 /// Whether the response, whose status is set, may have trailers (nginx's `expect_trailers`).
 pub(super) fn are_expected(ex: &Exchange, cx: &Cx) -> bool {
     let trailers = ex.location_of(cx).scope.get(&ADD_TRAILER);

@@ -269,6 +269,11 @@ fn end_of(addr: &Addr) -> [u8; 4] {
     }
 }
 
+/// Whether clients get no cookie in this scope.
+pub(super) fn is_none(scope: &Scope) -> bool {
+    !matches!(scope.get(&USERID), UserId::On { .. })
+}
+
 /// Header filter: the cookie, and P3P (`ngx_http_userid_set_uid`).
 pub(super) fn filter_header(ex: &mut Exchange, cx: &Cx, _: &Fields, out: &mut Vec<u8>, _: usize) {
     let scope = &ex.location_of(cx).scope;

@@ -6,7 +6,8 @@ use crate::http::message::date;
 use crate::http::message::gzip::Recipe;
 use crate::http::message::password;
 pub use crate::os::file::FileKind;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 /// The driver's next step. `path()`, `opened()` and `listed()` are methods of [`Exchange`](super::state::Exchange).
 #[derive(Debug)]
@@ -106,9 +107,21 @@ pub struct Part {
     pub end: u64,
 }
 
-/// The file that an [`Action::Open`] or [`Action::Stat`] has found.
+/// The file that an [`Action::Open`] or [`Action::Stat`] has found. A copy shares the facts with it: they are passed on
+/// many times on the way of a request, and are too many to be moved.
+#[derive(Debug, Clone)]
+pub struct Found(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    facts: Facts,
+    /// For connections that are closed, and for those that are kept.
+    ready: [OnceLock<ReadyHead>; 2],
+}
+
+/// The facts about a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found {
+pub struct Facts {
     /// The kind of object that the path leads to.
     pub kind: FileKind,
     /// Size of the file, bytes.
@@ -127,28 +140,56 @@ pub struct Found {
     pub last_modified: [u8; date::LEN],
 }
 
-impl Found {
-    /// Gathers the facts about a file; `len` is its size in bytes, `mtime` its last modification, seconds since 1970.
-    pub fn new(kind: FileKind, len: u64, mtime: i64) -> Found {
-        let (etag, last_modified) = (EntityTag::new(mtime, len), date::format(mtime));
-        Found { kind, len, mtime, is_executable: false, etag, is_dated: true, is_too_wide: false, last_modified }
-    }
+impl Deref for Found {
+    type Target = Facts;
 
+    fn deref(&self) -> &Facts {
+        &self.0.facts
+    }
+}
+
+impl From<Facts> for Found {
+    fn from(facts: Facts) -> Found {
+        Found(Arc::new(Shared { facts, ready: Default::default() }))
+    }
+}
+
+impl Found {
     /// Takes a hash of what the file holds in the place of its time: `None`, while it is not known.
     pub fn know_contents(&mut self, hash: Option<&[u8; 16]>) {
-        self.etag = hash.map_or(EntityTag::NONE, EntityTag::of_contents);
-        self.is_dated = false;
+        let etag = hash.map_or(EntityTag::NONE, EntityTag::of_contents);
+        *self = Found::from(Facts { etag, is_dated: false, ..**self });
+    }
+
+    /// The place for a head that is kept with the file.
+    pub(in crate::http) fn ready(&self, keep_alive: bool) -> &OnceLock<ReadyHead> {
+        &self.0.ready[usize::from(keep_alive)]
+    }
+}
+
+impl Facts {
+    /// Gathers the facts about a file; `len` is its size in bytes, `mtime` its last modification, seconds since 1970,
+    /// `mode` has its permission bits.
+    pub fn new(kind: FileKind, len: u64, mtime: i64, mode: u32) -> Facts {
+        let (etag, last_modified) = (EntityTag::new(mtime, len), date::format(mtime));
+        let is_executable = mode & libc::S_IXUSR != 0;
+        Facts { kind, len, mtime, is_executable, etag, is_dated: true, is_too_wide: false, last_modified }
     }
 
     /// Last modification, seconds since 1970, if that says something about what the file holds.
     pub(in crate::http) fn modified(&self) -> Option<i64> {
         self.is_dated.then_some(self.mtime)
     }
+}
 
-    /// The same with the permission bits of the file.
-    pub fn with_mode(self, mode: u32) -> Found {
-        Found { is_executable: mode & libc::S_IXUSR != 0, ..self }
-    }
+/// The head of a 200 with the whole file, for one location and uri.
+#[derive(Debug)]
+pub(in crate::http) struct ReadyHead {
+    pub location: usize,
+    pub uri: Box<[u8]>,
+    pub text: Box<[u8]>,
+    /// Where the value of Date stands in the text.
+    pub date_at: usize,
 }
 
 /// A name of a directory that an [`Action::List`] or [`Action::Names`] found, through symbolic links.

@@ -43,7 +43,8 @@ mod values;
 pub mod variables;
 
 pub(in crate::http) use absent::notice;
-pub use action::{Action, After, Body, Check, FileKind, Found, Listed, Part};
+pub(in crate::http) use action::ReadyHead;
+pub use action::{Action, After, Body, Check, Facts, FileKind, Found, Listed, Part};
 pub(in crate::http) use added::Side;
 pub use answer::Answer;
 pub(in crate::http) use authorization::Credentials;

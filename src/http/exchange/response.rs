@@ -142,6 +142,37 @@ impl Response {
         (*is_of_file, *seen_type, *seen_length) = Default::default();
     }
 
+    /// Whether the head of a file shows nothing of what is known so far.
+    pub(in crate::http) fn is_plain(&self) -> bool {
+        // The pattern forgets none.
+        let Response {
+            location,
+            codings,
+            charset,
+            recoding,
+            is_for_navigation,
+            is_preflight,
+            status: _,
+            last_modified: _,
+            method_refused: _,
+            is_of_file: _,
+            unsatisfied: _,
+            waiting: _,
+            kept: _,
+            seen_type: _,
+            seen_length: _,
+            head: _,
+        } = self;
+        location.is_none()
+            && !codings.varies()
+            && codings.sent.is_none()
+            && !codings.refuses_identity
+            && charset.is_none()
+            && recoding.is_none()
+            && !is_for_navigation
+            && !is_preflight
+    }
+
     /// The answer to a method that neither files nor views have.
     pub(in crate::http) fn refuse_method(&mut self) -> Answer {
         self.method_refused = true;

@@ -7,7 +7,7 @@
 
 use crate::conf::{self, Contexts, Setting};
 use crate::http::answer::{file, gzip, gzip_ok};
-use crate::http::exchange::{Answer, Cx, Exchange, FileKind, Flow, Found, Lookup, file_lines, media_type};
+use crate::http::exchange::{Answer, Cx, Exchange, Facts, FileKind, Flow, Found, Lookup, file_lines, media_type};
 use crate::http::message::accept_encoding::{Coding, Weights};
 use crate::http::message::field::Id;
 use crate::http::message::head::Method;
@@ -118,7 +118,7 @@ pub(super) fn opened(ex: &mut Exchange, cx: &Cx, step: usize, result: Result<Fou
             ex.response.codings.sent = Some(candidate.coding);
             let found = match candidate.coding {
                 Coding::Gzip => found,
-                coding => Found { etag: found.etag.with_suffix(coding.token()), ..found },
+                coding => Facts { etag: found.etag.with_suffix(coding.token()), ..*found }.into(),
             };
             Flow::Answer(file::negotiate(ex, cx, found))
         }

@@ -44,6 +44,8 @@ pub struct Location {
     pub has_handler: bool,
     /// The phases that the location has nothing for, a bit each.
     pub idle_phases: u32,
+    /// All heads of 200s with whole files are the same, for one uri and one state of the file.
+    pub has_steady_heads: bool,
     /// Files are not simply looked up: some links are not followed, or a cache is asked.
     pub has_file_rules: bool,
     /// The location around this one, which is an `if` or the `limit_except` of it.
@@ -90,6 +92,7 @@ impl Location {
             error_log,
             has_handler: false,
             idle_phases: 0,
+            has_steady_heads: false,
             has_file_rules: false,
             within: None,
             limit_except: None,

@@ -54,7 +54,7 @@ impl Engine {
                         (None, Action::Stat) => self.files.get_or_stat(ex.path(), self.turn, now_ms),
                         (None, _) => self.files.get(ex.path(), self.turn, now_ms),
                     };
-                    let mut found = result.as_ref().map(|entry| entry.found()).map_err(|errno| *errno);
+                    let mut found = result.as_ref().map(|entry| entry.found().clone()).map_err(|errno| *errno);
                     if let (Some(hashes), Ok(entry), Ok(found)) = (&self.hashes, &result, &mut found)
                         && is_open
                         && conditions::are_by_contents(ex, &cx)

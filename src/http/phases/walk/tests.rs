@@ -1,12 +1,13 @@
 mod conditions;
 mod header_lines;
 mod keep_alive;
+mod ready;
 mod variables;
 
 use super::*;
 use crate::conf::{self, Registry};
 use crate::event::Clock;
-use crate::http::exchange::{After, Body, ConnInfo, FileKind, HttpConf};
+use crate::http::exchange::{After, Body, ConnInfo, Facts, FileKind, HttpConf};
 
 use crate::os::Addr;
 use std::collections::HashMap;
@@ -43,7 +44,7 @@ impl Driver {
         let conn = ConnInfo { requests: 1, ..ConnInfo::new(addr(5), Some(addr(80)), 0, 7, 0) };
         Driver {
             conf: HttpConf::new(&conf).unwrap(),
-            files: files.iter().map(|(path, kind)| (*path, Found::new(*kind, 10, 1_700_000_000))).collect(),
+            files: files.iter().map(|(path, kind)| (*path, Facts::new(*kind, 10, 1_700_000_000, 0).into())).collect(),
             clock,
             conn,
         }
@@ -69,7 +70,7 @@ impl Driver {
             action = match action {
                 Action::Open | Action::Stat => {
                     let path = String::from_utf8(ex.path().to_vec()).unwrap();
-                    let found = self.files.get(path.as_str()).copied().ok_or(libc::ENOENT);
+                    let found = self.files.get(path.as_str()).cloned().ok_or(libc::ENOENT);
                     opened.push(path);
                     ex.opened(&cx, found, &mut out)
                 }

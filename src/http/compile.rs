@@ -4,7 +4,8 @@ use super::answer::{charset, ready, userid};
 use super::exchange::charset_map::Charsets;
 use super::exchange::defined::Definitions;
 use super::exchange::{self, HttpConf, limits};
-use super::site::{HttpBlock, Location};
+use super::phases::{header_lines, target};
+use super::site::{HttpBlock, Location, RequestRules};
 use super::{lint, phases, views};
 use crate::conf::{self, Conf, Mistakes};
 
@@ -35,6 +36,13 @@ impl HttpConf {
             location.has_steady_heads = ready::are_steady(&location.scope);
             location.has_file_rules = exchange::has_file_rules(&location.scope);
             location.idle_phases = phases::walk::idle_phases(location);
+        }
+        for server in block.servers_mut() {
+            server.rules = RequestRules {
+                head_limits: limits::head_limits(&server.scope),
+                max_headers: *server.scope.get(&header_lines::MAX_HEADERS),
+                merges_slashes: *server.scope.get(&target::MERGE_SLASHES),
+            };
         }
         let notice = exchange::notice(conf, &block.variables, &variables);
         let charsets = conf.notes::<Charsets>().cloned().unwrap_or_default();

@@ -35,6 +35,7 @@ mod handshake;
 mod http2;
 mod pace;
 mod proxy_header;
+mod rules;
 mod stream;
 mod wait;
 
@@ -46,7 +47,6 @@ use super::file_cache::FileCache;
 use super::lasting_files::LastingFiles;
 use super::passwords::Passwords;
 use super::session::{INPUT_SIZE, Session};
-use super::settings::SENDFILE;
 use super::tls::Scratch;
 use crate::event::{Clock, Shutdown, earlier};
 use crate::http::HttpConf;
@@ -56,6 +56,7 @@ use crate::http::message::request_fields::RequestFields;
 use crate::shm::Tally;
 use crate::stream::Servers;
 use crate::tls::Endpoints;
+use rules::Rules;
 use std::sync::Arc;
 
 /// Responses to pipelined requests are gathered up to this many bytes.
@@ -85,6 +86,8 @@ pub struct Engine {
     pub tally: Arc<Tally>,
     files: FileCache,
     lasting: LastingFiles,
+    /// By the locations' indices.
+    rules: Vec<Rules>,
     pub(super) passwords: Passwords,
     /// The hashes of files, where a location asks for them.
     pub(super) hashes: Option<Hashes>,
@@ -107,7 +110,8 @@ impl Engine {
         logs: AccessLogs,
         tally: Arc<Tally>,
     ) -> Engine {
-        let files = FileCache::new(site.locations().iter().all(|location| *location.scope.get(&SENDFILE)));
+        let rules: Vec<Rules> = site.locations().iter().map(|location| Rules::of(&location.scope)).collect();
+        let files = FileCache::new(rules.iter().all(|rules| rules.sendfile));
         let hashes = site.hashes().cloned().map(Hashes::new);
         Engine {
             site,
@@ -120,6 +124,7 @@ impl Engine {
             tally,
             files,
             lasting: LastingFiles::default(),
+            rules,
             passwords: Passwords::default(),
             hashes,
             logs,
@@ -161,7 +166,7 @@ impl Engine {
         }
         self.start(&mut session);
         if conn.info.requests > 0 {
-            conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::CLIENT_HEADER_TIMEOUT);
+            conn.deadline_ms = self.clock.now_ms() + self.rules(conn).header_timeout_ms;
         }
         session
     }
@@ -197,6 +202,11 @@ impl Engine {
         session.out.bytes.shrink_to(BATCH_MAX);
         session.entry = None;
         self.pool.push(session);
+    }
+
+    /// The settings of the location of the last exchange on `conn`.
+    fn rules(&self, conn: &Conn) -> &Rules {
+        &self.rules[conn.location as usize]
     }
 
     fn timeout(&self, conn: &Conn, which: &'static crate::conf::Setting<u64>) -> u64 {

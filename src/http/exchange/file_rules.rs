@@ -23,18 +23,19 @@ pub(in crate::http) fn has_any(scope: &Scope) -> bool {
 
 impl Exchange {
     /// The rules for the look-up of [`Exchange::path`]; `None`: there are none.
+    #[inline]
     pub fn file_rules(&self, cx: &Cx) -> Option<FileRules> {
         let location = self.location_of(cx);
-        location.has_file_rules.then(|| {
-            let guard = location.scope.get(&DISABLE_SYMLINKS);
-            let mut part = Vec::new();
-            if let Some(template) = guard.from() {
-                template.eval(self, cx, &mut part);
-            }
-            FileRules {
-                links: guard.links(&self.target.path, &part),
-                caching: open_file_cache::caching(&location.scope),
-            }
-        })
+        if location.has_file_rules { Some(self.rules_of(cx, &location.scope)) } else { None }
+    }
+
+    #[inline(never)]
+    fn rules_of(&self, cx: &Cx, scope: &Scope) -> FileRules {
+        let guard = scope.get(&DISABLE_SYMLINKS);
+        let mut part = Vec::new();
+        if let Some(template) = guard.from() {
+            template.eval(self, cx, &mut part);
+        }
+        FileRules { links: guard.links(&self.target.path, &part), caching: open_file_cache::caching(scope) }
     }
 }

@@ -2,8 +2,8 @@
 //! (`ngx_http_v2_module.c`).
 
 use super::cx::{Cx, HttpConf};
+use super::keep_alive;
 use super::state::Exchange;
-use super::{keep_alive, limits};
 use crate::conf::{self, Contexts, Setting};
 use crate::http::h2::connection::Options;
 use crate::http::h2::fault::Fault;
@@ -92,7 +92,7 @@ impl HttpConf {
 
     /// The limits on the heads of requests on a connection that began with a server.
     pub fn head_limits(&self, server: usize) -> Limits {
-        limits::head_limits(self.server(server))
+        self.server(server).rules.head_limits
     }
 
     /// Bytes that are read of a connection in a turn.

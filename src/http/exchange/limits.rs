@@ -2,7 +2,6 @@
 
 use crate::conf::{self, Contexts, Scope, Setting};
 use crate::http::message::head::Limits;
-use crate::http::site::Server;
 
 const SERVERS: Contexts = Contexts::HTTP.union(Contexts::SERVER);
 
@@ -103,9 +102,9 @@ pub(in crate::http) fn check(scope: &Scope) -> Result<(), conf::Error> {
 const LARGEST_HEAD: u64 = 1 << 30;
 
 /// The limits on a request's head; those of the listening socket's default server, since the name is not known yet.
-pub(in crate::http) fn head_limits(server: &Server) -> Limits {
-    let large = server.scope.get(&LARGE_CLIENT_HEADER_BUFFERS);
-    let first = *server.scope.get(&CLIENT_HEADER_BUFFER_SIZE);
+pub(in crate::http) fn head_limits(scope: &Scope) -> Limits {
+    let large = scope.get(&LARGE_CLIENT_HEADER_BUFFERS);
+    let first = *scope.get(&CLIENT_HEADER_BUFFER_SIZE);
     Limits {
         line: large.size.max(first).min(LARGEST_HEAD) as usize,
         head: first.saturating_add(large.size.saturating_mul(large.number)).min(LARGEST_HEAD) as usize,

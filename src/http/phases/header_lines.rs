@@ -45,7 +45,7 @@ pub(super) fn check(ex: &mut Exchange, cx: &Cx) -> Result<(), Reject> {
 
 /// Whether so many lines are allowed.
 fn has_room(server: &Server, count: usize) -> bool {
-    count as u64 <= *server.scope.get(&MAX_HEADERS)
+    count as u64 <= server.rules.max_headers
 }
 
 /// Reads the lines again, in their order: those behind `Host` by the rules of its server.

@@ -109,6 +109,8 @@ pub(super) fn find(ex: &mut Exchange, cx: &Cx) {
     }
 }
 
+/// Not inlined: most requests come here through no proxy, and would pay for the frame of this function.
+#[inline(never)]
 fn find_behind(ex: &mut Exchange, cx: &Cx, proxies: &[Proxy]) {
     let scope = &ex.location_of(cx).scope;
     let is_recursive = *scope.get(&REAL_IP_RECURSIVE);

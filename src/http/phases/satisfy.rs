@@ -67,7 +67,7 @@ fn delay(ex: &mut Exchange, cx: &Cx) -> Flow {
 
 /// The 401 that has been held back, when its time has passed.
 pub(super) fn take_delayed(ex: &mut Exchange) -> Option<Flow> {
-    std::mem::take(&mut ex.access.is_delayed).then_some(Flow::Answer(Answer::Error(401)))
+    std::mem::take(&mut ex.access.is_delayed).then(|| Flow::Answer(Answer::Error(401)))
 }
 
 /// Phase: refuses the client that no module has let in, where any would have been enough.

@@ -25,7 +25,7 @@ pub(super) fn find(ex: &mut Exchange, cx: &Cx) -> Result<bool, Reject> {
         return Ok(true);
     }
     let path = ex.head.path(input);
-    let merge = *ex.server_of(cx).scope.get(&MERGE_SLASHES);
+    let merge = ex.server_of(cx).rules.merges_slashes;
     match uri::normalize(path, merge, &mut ex.target.uri) {
         Ok(normal) if std::ptr::eq(normal, path) => {
             ex.target.uri.clear();
@@ -56,12 +56,17 @@ pub(super) fn find_for_refused(ex: &mut Exchange, cx: &Cx, reject: Reject) {
 
 /// Takes the server for the host. `false`: a regex among the names failed, and the server is the default one.
 fn select_server(ex: &mut Exchange, cx: &Cx, host: &[u8]) -> bool {
-    let selected = cx.conf.select_server(cx.conn.bound, host, ex.target.captured.get_mut());
-    set_server(ex, cx, *selected.as_ref().unwrap_or(&cx.conf.default_server(cx.conn.bound)));
-    if let Err(error) = &selected {
-        error_lines::regex_failed(ex, cx, host, error);
+    match cx.conf.select_server(cx.conn.bound, host, ex.target.captured.get_mut()) {
+        Ok(server) => {
+            set_server(ex, cx, server);
+            true
+        }
+        Err(error) => {
+            set_server(ex, cx, cx.conf.default_server(cx.conn.bound));
+            error_lines::regex_failed(ex, cx, host, &error);
+            false
+        }
     }
-    selected.is_ok()
 }
 
 /// Takes a server, and its own settings for a location.

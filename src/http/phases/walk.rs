@@ -14,7 +14,7 @@ use super::{
 use crate::http::answer::{addition, cors, response};
 use crate::http::exchange::over_tls;
 use crate::http::exchange::{Action, Answer, Coded, Cx, Exchange, Flow, Found, Listed, LookupKind, Progress};
-use crate::http::exchange::{error_lines, keep_alive, limits};
+use crate::http::exchange::{error_lines, keep_alive};
 use crate::http::message::head::Method;
 use crate::http::message::reject::Reject;
 use crate::http::message::request::{self, Parse};
@@ -117,7 +117,7 @@ impl Exchange {
     /// Takes the input as far as it goes: parses the head and, once it is whole, walks the request.
     pub fn request(&mut self, cx: &Cx, out: &mut Vec<u8>) -> Action {
         let first = cx.first_server();
-        match request::parse(&mut self.head, cx.input, &limits::head_limits(cx.conf.server(first))) {
+        match request::parse(&mut self.head, cx.input, &cx.conf.server(first).rules.head_limits) {
             Ok(Parse::Partial) => {
                 // The lines about a client that leaves now are those of this server.
                 target::set_server(self, cx, first);
@@ -291,11 +291,13 @@ fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
 
 /// Goes where the server's script leads: at its end to the location for the uri.
 fn after_server(ex: &mut Exchange, cx: &Cx, flow: Flow) -> Flow {
-    if matches!(flow, Flow::Next) {
-        return find_location(ex, cx);
+    match flow {
+        Flow::Next => find_location(ex, cx),
+        flow => {
+            note_asker(ex, IN_SERVER, &flow);
+            flow
+        }
     }
-    note_asker(ex, IN_SERVER, &flow);
-    flow
 }
 
 /// The location for the uri, and its phases.

@@ -10,7 +10,7 @@ use super::referers::{self, Referers};
 use super::regex::MatchError;
 use super::route::{Locations, Rule};
 use super::script::Script;
-use super::server::{SERVER, Server};
+use super::server::{RequestRules, SERVER, Server};
 use super::server_name::SERVER_NAME;
 use super::template::VariableNames;
 use super::zones::Zones;
@@ -96,7 +96,8 @@ impl HttpBlock {
             Some(name) => name.text.strip_prefix('.').unwrap_or(&name.text).to_owned(),
             None => String::new(),
         };
-        self.servers.push(Server { scope: node.scope.clone(), span: node.span, name, locations, own, script });
+        let (scope, rules) = (node.scope.clone(), RequestRules::default());
+        self.servers.push(Server { scope, span: node.span, name, locations, own, script, rules });
         let said = node.scope.get(&LISTEN);
         if said.is_empty() && node.is_whole {
             let port = if crate::os::users::is_root() { 80 } else { 8000 };
@@ -292,6 +293,11 @@ impl HttpBlock {
     /// Every location, to note what the rooms above know of it.
     pub(in crate::http) fn locations_mut(&mut self) -> &mut [Location] {
         &mut self.locations
+    }
+
+    /// Every server, likewise.
+    pub(in crate::http) fn servers_mut(&mut self) -> &mut [Server] {
+        &mut self.servers
     }
 
     /// The `valid_referers` in force in a location.

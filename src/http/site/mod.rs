@@ -21,4 +21,5 @@ pub mod zones;
 
 pub use block::HttpBlock;
 pub use location::{Location, Pattern};
+pub(in crate::http) use server::RequestRules;
 pub use server::Server;

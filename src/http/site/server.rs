@@ -3,6 +3,7 @@
 use super::route::Locations;
 use super::script::Script;
 use crate::conf::{self, Contexts, Scope, Section, Span};
+use crate::http::message::head::Limits;
 
 /// `server` in `http`: the block of a virtual server.
 pub static SERVER: Section = Section::new("server")
@@ -25,6 +26,16 @@ pub struct Server {
     pub own: usize,
     /// The steps before the location is known.
     pub script: Option<Script>,
+    /// The settings that every request asks for.
+    pub(in crate::http) rules: RequestRules,
+}
+
+/// Settings that every request asks its server for, looked up when the conf is compiled.
+#[derive(Debug, Default)]
+pub(in crate::http) struct RequestRules {
+    pub head_limits: Limits,
+    pub max_headers: u64,
+    pub merges_slashes: bool,
 }
 
 /// The directive of this module: `server`.

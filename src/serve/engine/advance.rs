@@ -1,15 +1,14 @@
 //! The edges between the states of an HTTP connection, see the drawing in [`crate::serve::connection`].
 
 use super::http2::Beginning;
+use super::rules::Rules;
 use super::{BATCH_MAX, Engine};
-use crate::http::exchange::keep_alive::{KEEPALIVE_MIN_TIMEOUT, KEEPALIVE_TIMEOUT};
 use crate::http::exchange::limits;
 use crate::http::exchange::lingering::LINGERING_TIMEOUT;
 use crate::http::exchange::{After, Cx};
 use crate::serve::connection::{Conn, LULL_MS, Need, State};
 use crate::serve::output::{Flush, SendOptions};
 use crate::serve::session::{Read, Session};
-use crate::serve::settings::{SENDFILE, TCP_NOPUSH};
 use crate::serve::tls::Wire;
 use std::io;
 
@@ -106,8 +105,7 @@ impl Engine {
             Read::Nothing if conn.has_part() => Some(Need::Read),
             Read::Nothing if session.is_blank() && conn.is_new() => Some(Need::Idle),
             Read::Nothing if session.is_blank() => {
-                let scope = &self.site.location(conn.location as usize).scope;
-                let (idle, least) = (scope.get(&KEEPALIVE_TIMEOUT).idle_ms, *scope.get(&KEEPALIVE_MIN_TIMEOUT));
+                let Rules { idle_ms: idle, idle_least_ms: least, .. } = *self.rules(conn);
                 // The last answer promised to go on.
                 let idle = if self.shutdown.has_begun() { idle.min(LULL_MS.max(least)) } else { idle };
                 let now = self.clock.now_ms();
@@ -128,9 +126,9 @@ impl Engine {
     }
 
     pub(super) fn send_options(&self, conn: &Conn) -> SendOptions {
-        let scope = &self.site.location(conn.location as usize).scope;
+        let Rules { sendfile, nopush, .. } = *self.rules(conn);
         let closing = matches!(conn.state, State::Flush(After::Close { .. }));
-        SendOptions { sendfile: *scope.get(&SENDFILE), nopush: *scope.get(&TCP_NOPUSH), closing, most: usize::MAX }
+        SendOptions { sendfile, nopush, closing, most: usize::MAX }
     }
 
     /// Sends what is queued, as far as it goes. `None`: all of it is out. A client that takes some has its time again.
@@ -146,7 +144,7 @@ impl Engine {
             Err(error) => return Some(self.broken(conn, session, &error)),
         };
         if session.out.total() != before {
-            conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::SEND_TIMEOUT);
+            conn.deadline_ms = self.clock.now_ms() + self.rules(conn).send_timeout_ms;
         }
         Some(if stop == Flush::Blocked { Need::Write } else { Need::Turn })
     }
@@ -184,7 +182,7 @@ impl Engine {
     /// To `Flush`: nothing is queued behind the response that is; all of it goes out, then `after`.
     pub(super) fn flush_then(&self, conn: &mut Conn, after: After) {
         conn.state = State::Flush(after);
-        conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::SEND_TIMEOUT);
+        conn.deadline_ms = self.clock.now_ms() + self.rules(conn).send_timeout_ms;
     }
 
     fn on_flush(&mut self, conn: &mut Conn, session: &mut Session, after: After) -> Option<Need> {
@@ -213,7 +211,7 @@ impl Engine {
         session.has_answered = true;
         conn.is_pipelining |= is_pipelined;
         conn.undelivered = Default::default();
-        conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::CLIENT_HEADER_TIMEOUT);
+        conn.deadline_ms = self.clock.now_ms() + self.rules(conn).header_timeout_ms;
     }
 
     fn on_discard(&mut self, conn: &mut Conn, session: &mut Session, hung_up: bool) -> Option<Need> {

@@ -1,7 +1,6 @@
 //! Responses that must not go out faster than the conf says.
 
 use super::Engine;
-use crate::http::exchange::limits;
 use crate::serve::connection::{Conn, Need};
 use crate::serve::output::{Flush, SendOptions};
 use crate::serve::pace::Step;
@@ -37,7 +36,7 @@ impl Engine {
             return Some(Need::Pause);
         }
         if sent > 0 || was_paused {
-            conn.deadline_ms = now + self.timeout(conn, &limits::SEND_TIMEOUT);
+            conn.deadline_ms = now + self.rules(conn).send_timeout_ms;
         }
         Some(if stop == Flush::Blocked { Need::Write } else { Need::Turn })
     }

@@ -1,7 +1,7 @@
 //! Requests that wait: for a time that the conf says, or for the check of a password.
 
 use super::Engine;
-use crate::http::exchange::{Cx, limits};
+use crate::http::exchange::Cx;
 use crate::serve::connection::{Conn, Need, State};
 use crate::serve::session::Session;
 
@@ -11,7 +11,7 @@ const CHECK_MS: u64 = 60_000;
 impl Engine {
     /// The request on `conn` has begun to wait. Answers in front of it have their time to be sent.
     pub(super) fn begin_wait(&self, conn: &mut Conn) {
-        conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::SEND_TIMEOUT);
+        conn.deadline_ms = self.clock.now_ms() + self.rules(conn).send_timeout_ms;
     }
 
     /// Sends the answers in front of the request, then lets it wait. `None`: the wait is over.

@@ -219,7 +219,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     &Refused::family(&["quic_*"], YET_HTTP3),
     &Refused::family(&["geoip_*"], YET_GEOIP),
     &Inert::new("geoip_proxy", HTTP, (1, 1), NO_GEOIP),
-    &Inert::new("geoip_proxy_recursive", HTTP, (1, 1), NO_GEOIP).checked(|args| args.flag(0).map(drop)),
+    &one("geoip_proxy_recursive", HTTP, (1, 1), NO_GEOIP),
     &Refused::family(&["secure_link", "secure_link_*"], YET_ACCESS),
     &Refused::family(&["auth_request", "auth_jwt"], YET_ACCESS).but("off"),
     &Refused::family(&["auth_jwt_*"], YET_ACCESS),

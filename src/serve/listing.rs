@@ -41,7 +41,7 @@ fn look(entry: &DirEntry, is_whole: bool) -> io::Result<Option<Listed>> {
     // A file system that tells no kinds (DT_UNKNOWN) makes this a system call.
     let found = entry.file_type().and_then(|own| match own {
         own if own.is_symlink() => followed(entry).map(|meta| listed(name, &meta)),
-        own if is_whole => entry.metadata().map(|meta| listed(name, &meta)),
+        _ if is_whole => entry.metadata().map(|meta| listed(name, &meta)),
         own => Ok(Listed { name, kind: kind(own), len: 0, mtime: 0 }),
     });
     match found {

@@ -7,6 +7,7 @@ const FLAGS: &[&str] = &[
     "aio_write",
     "client_body_early_read",
     "client_body_in_single_buffer",
+    "geoip_proxy_recursive",
     "gzip_no_buffer",
     "image_filter_interlace",
     "image_filter_transparency",
@@ -20,6 +21,7 @@ const FLAGS: &[&str] = &[
     "ssi_silent_errors",
     "sub_filter_last_modified",
     "sub_filter_once",
+    "xslt_last_modified",
 ];
 
 const SIZES: &[&str] = &[

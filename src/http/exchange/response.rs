@@ -161,6 +161,7 @@ impl Response {
             kept: _,
             seen_type: _,
             seen_length: _,
+            trailers: _,
             head: _,
         } = self;
         location.is_none()

@@ -54,7 +54,7 @@ pub fn archive() -> Site {
         request.http10().with("If-Modified-Since", "Sun, 06 Nov 1994 08:49:36 GMT")
     }
     fn newer(request: Request) -> Request {
-        request.http10().with("If-Modified-Since", super::MODIFIED_TEXT)
+        request.http10().with("If-Modified-Since", crate::sites::MODIFIED_TEXT)
     }
     fn one_byte(request: Request) -> Request {
         ranged(request.http10())

@@ -296,6 +296,8 @@ pub struct Refused {
     info: Info,
     /// Whether nginx itself does not know them either: they belong to a module of somebody else.
     pub(super) is_foreign: bool,
+    /// Whether its block is in another language.
+    pub(super) holds_code: bool,
     asks: Asks,
 }
 
@@ -327,7 +329,13 @@ impl Refused {
     }
 
     const fn named(names: Names, why: &'static str, is_foreign: bool) -> Refused {
-        Refused { info: Info { about: why, ..Info::new(names) }, is_foreign, asks: Asks::Always }
+        Refused { info: Info { about: why, ..Info::new(names) }, is_foreign, holds_code: false, asks: Asks::Always }
+    }
+
+    /// Says that what stands in the block of such a directive is Lua.
+    pub const fn holding_code(mut self) -> Refused {
+        self.holds_code = true;
+        self
     }
 
     /// Accepts the directives with this argument alone, which asks for what drover does anyway.

@@ -22,6 +22,25 @@ pub(crate) struct Statement {
     pub end: End,
     /// The place of the end.
     pub end_span: Span,
+    /// The first word with a brace that nginx takes for the end.
+    pub braced: Option<Braced>,
+    /// An error at the end which leaves no doubt how to read on.
+    pub slip: Option<Error>,
+}
+
+/// A word in which a regex has a `{`, as in `^/\d{3}$`, without quotes: nginx ends the statement there.
+#[derive(Debug)]
+pub(crate) struct Braced {
+    /// The index of the word.
+    pub index: usize,
+    /// The word up to the brace.
+    pub cut: String,
+    /// The place of the brace.
+    pub brace: Span,
+    /// The next word to nginx.
+    pub rest: String,
+    /// The whole word as the text has it.
+    pub raw: String,
 }
 
 /// Bytes of the longest parameter, nginx's buffer: a missing quote is noticed near its place.
@@ -38,8 +57,9 @@ pub(crate) struct Lexer<'t> {
     column: u32,
 }
 
+/// A place in the text.
 #[derive(Clone, Copy)]
-struct Mark {
+pub(crate) struct Mark {
     at: usize,
     line: u32,
     column: u32,
@@ -54,30 +74,39 @@ impl<'t> Lexer<'t> {
 
     /// The next statement.
     pub(crate) fn statement(&mut self) -> Result<Statement, Error> {
-        let mut words = Vec::new();
+        let (mut words, mut braced) = (Vec::new(), None);
         loop {
             self.skip_blanks();
             let mark = self.mark();
+            let unexpected = |byte: u8| self.error(mark, 1, format!("unexpected \"{}\"", byte as char));
+            let mut slip = None;
             let end = match self.peek() {
                 None if words.is_empty() => End::Text,
                 None => return Err(self.unexpected_end()),
-                Some(byte @ (b';' | b'{')) if words.is_empty() => {
-                    return Err(self.error(mark, 1, format!("unexpected \"{}\"", byte as char)));
-                }
-                Some(b';') => End::Semicolon,
+                Some(b'{') if words.is_empty() => return Err(unexpected(b'{')),
                 Some(b'{') => End::Open,
                 Some(b'}') if words.is_empty() => End::Close,
                 Some(b'}') => {
-                    let help = "is a \";\" missing before it?";
-                    return Err(self.error(mark, 1, "unexpected \"}\"".to_owned()).help(help));
+                    slip = Some(unexpected(b'}').help("is a \";\" missing before it?"));
+                    End::Semicolon
+                }
+                Some(b';') => {
+                    slip = words.is_empty().then(|| unexpected(b';'));
+                    End::Semicolon
                 }
                 Some(_) => {
-                    words.push(self.word()?);
+                    let (word, brace) = self.word()?;
+                    let index = words.len();
+                    braced = braced.or_else(|| brace.map(|(at, brace)| self.braced(index, mark, at, brace)));
+                    words.push(word);
                     continue;
                 }
             };
-            self.bump();
-            return Ok(Statement { words, end, end_span: self.span(mark, 1) });
+            // The brace that a slip is about ends the block.
+            if slip.is_none() || words.is_empty() {
+                self.bump();
+            }
+            return Ok(Statement { words, end, end_span: self.span(mark, 1), braced, slip });
         }
     }
 
@@ -90,7 +119,7 @@ impl<'t> Lexer<'t> {
             match self.statement() {
                 Ok(statement) if statement.end == End::Text => return None,
                 Ok(statement) => return Some(statement),
-                Err(_) => (self.at, self.line, self.column) = (start.at, start.line, start.column),
+                Err(_) => self.reset(start),
             }
             while self.bump()? != b'\n' {}
         }
@@ -101,18 +130,69 @@ impl<'t> Lexer<'t> {
         self.at
     }
 
-    /// Reads to the brace that closes the block whose opening brace was read last.
-    pub(crate) fn skip_block(&mut self) -> Result<(), Error> {
-        let mut depth = 1_usize;
+    /// Reads to the brace that closes the block whose opening brace was read last. Returns the first slip in the block,
+    /// if there is one.
+    pub(crate) fn skip_block(&mut self) -> Result<Option<Error>, Error> {
+        let (mut depth, mut slip) = (1_usize, None);
         while depth > 0 {
-            match self.statement()?.end {
+            let statement = self.statement()?;
+            match statement.end {
                 End::Open => depth += 1,
                 End::Close => depth -= 1,
                 End::Text => return Err(self.end_of_text("unexpected end of file, expecting \"}\"")),
-                End::Semicolon => {}
+                End::Semicolon => slip = slip.or(statement.slip),
             }
         }
-        Ok(())
+        Ok(slip)
+    }
+
+    /// Reads to the brace that closes a block of another language, whose strings and comments may hold braces.
+    /// `comment`: what begins a comment up to the end of a line. False: there is no such brace, and nothing has been
+    /// read.
+    pub(crate) fn skip_code(&mut self, comment: &[u8]) -> bool {
+        let start = self.mark();
+        let mut depth = 1_usize;
+        while depth > 0 {
+            if self.text.get(self.at..).is_some_and(|rest| rest.starts_with(comment)) {
+                while self.peek().is_some_and(|byte| byte != b'\n') {
+                    self.bump();
+                }
+            }
+            match self.bump() {
+                None => {
+                    self.reset(start);
+                    return false;
+                }
+                Some(b'{') => depth += 1,
+                Some(b'}') => depth -= 1,
+                Some(quote @ (b'"' | b'\'')) => self.skip_string(quote),
+                Some(_) => {}
+            }
+        }
+        true
+    }
+
+    /// Reads to the end of a string, which is in the same line.
+    fn skip_string(&mut self, quote: u8) {
+        while let Some(byte) = self.peek().filter(|byte| *byte != b'\n') {
+            self.bump();
+            match byte {
+                b'\\' => _ = self.bump(),
+                byte if byte == quote => return,
+                _ => {}
+            }
+        }
+    }
+
+    /// The place of what follows; `None`: nothing but blanks and comments does.
+    pub(crate) fn rest(&mut self) -> Option<Span> {
+        self.skip_blanks();
+        self.peek().map(|_| self.span(self.mark(), 1))
+    }
+
+    /// Goes back to a place.
+    pub(crate) fn reset(&mut self, mark: Mark) {
+        (self.at, self.line, self.column) = (mark.at, mark.line, mark.column);
     }
 
     /// The text from a [`Lexer::position`] to this one.
@@ -120,7 +200,8 @@ impl<'t> Lexer<'t> {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
-    fn mark(&self) -> Mark {
+    /// The place that has been reached.
+    pub(crate) fn mark(&self) -> Mark {
         Mark { at: self.at, line: self.line, column: self.column }
     }
 
@@ -175,7 +256,8 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    fn word(&mut self) -> Result<Arg, Error> {
+    /// A word, and its first brace that nginx would take for an end.
+    fn word(&mut self) -> Result<(Arg, Option<(usize, Span)>), Error> {
         let mark = self.mark();
         let quote = match self.peek() {
             Some(quote @ (b'"' | b'\'')) => {
@@ -185,6 +267,7 @@ impl<'t> Lexer<'t> {
             _ => None,
         };
         let start = self.at;
+        let mut brace = None;
         // A brace behind `$` belongs to the name of a variable.
         let mut variable = false;
         let end = loop {
@@ -194,6 +277,10 @@ impl<'t> Lexer<'t> {
             let at = self.at;
             let Some(byte) = self.peek() else { return Err(self.unfinished(mark, quote)) };
             let ends = match (byte, quote) {
+                (b'{', None) if !variable && is_of_a_regex(self.text, start, at) => {
+                    brace = brace.or_else(|| Some((at, self.span(self.mark(), 1))));
+                    false
+                }
                 (b'{', None) => !variable,
                 (b' ' | b'\t' | b'\r' | b'\n' | b';', None) => true,
                 (byte, Some(quote)) => byte == quote,
@@ -214,7 +301,18 @@ impl<'t> Lexer<'t> {
         if quote.is_some() {
             self.after_quote()?;
         }
-        self.finish(mark, start..end, quote.is_some())
+        Ok((self.finish(mark, start..end, quote.is_some())?, brace))
+    }
+
+    /// The parts of a word that began at `mark` and has been read, with a brace at `at`.
+    fn braced(&self, index: usize, mark: Mark, at: usize, brace: Span) -> Braced {
+        let text = |range: std::ops::Range<usize>| self.text.get(range).unwrap_or_default();
+        let behind = text(at + 1..self.text.len());
+        let ends = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b';' | b'{');
+        let rest = behind.split(ends).next().unwrap_or_default();
+        let read = |bytes: &[u8]| String::from_utf8_lossy(&unescape(bytes)).into_owned();
+        let raw = String::from_utf8_lossy(text(mark.at..self.at)).into_owned();
+        Braced { index, cut: read(text(mark.at..at)), brace, rest: read(rest), raw }
     }
 
     /// Only a blank, an end, or the `)` of an `if` may follow a closing quote.
@@ -266,6 +364,23 @@ impl<'t> Lexer<'t> {
         }
         Ok(Arg { text, span, quoted })
     }
+}
+
+/// Whether the brace at `at`, in a word that began at `start`, belongs to a regex: a number of repetitions as in
+/// `\d{3}`, or a name or number as in `\p{L}`. No statement that nginx takes begins so behind a brace.
+fn is_of_a_regex(text: &[u8], start: usize, at: usize) -> bool {
+    let behind = text.get(at + 1..).unwrap_or_default();
+    let Some(len) = behind.iter().position(|byte| !byte.is_ascii_alphanumeric() && !b",_+^".contains(byte)) else {
+        return false;
+    };
+    let inside = &behind[..len];
+    if inside.is_empty() || behind.get(len) != Some(&b'}') {
+        return false;
+    }
+    let is_number = inside.iter().all(|byte| byte.is_ascii_digit() || *byte == b',');
+    let before = text.get(start..at).unwrap_or_default();
+    let is_named = matches!(before, [.., b'\\', b'p' | b'P' | b'x' | b'o' | b'k' | b'g' | b'N']);
+    is_named || is_number && inside.iter().any(u8::is_ascii_digit)
 }
 
 /// Removes backslashes in front of `" ' \` and turns `\t \r \n` into control characters; other backslashes stay.

@@ -1,6 +1,7 @@
 //! From bytes to a [`Conf`]: reads statements, checks them as nginx's `ngx_conf_handler` does, lets the settings parse
 //! them, and gives every block its scope.
 
+mod braces;
 mod checks;
 mod files;
 mod hints;
@@ -67,6 +68,8 @@ pub struct Conf {
     notes: Notes,
     /// The beginnings of its statements.
     statements: Vec<Span>,
+    /// Where the reading of a file ended before the file did.
+    unread: Vec<Span>,
 }
 
 impl Conf {
@@ -95,7 +98,7 @@ impl Conf {
     /// Fails with all mistakes but the consequences of others, in the order of the conf, if there are any.
     pub fn judge(&self, mistakes: Mistakes) -> Result<(), Problems> {
         match Problems::new(mistakes.into_errors(&self.sources), &self.statements) {
-            Some(problems) => Err(problems.shown_with(&self.sources)),
+            Some(problems) => Err(problems.shown_with(&self.sources).with_unread(&self.unread, &self.sources)),
             None => Ok(()),
         }
     }
@@ -171,6 +174,8 @@ static MAIN: Section = Section::new("main").inner(Contexts::MAIN);
 /// Levels of blocks and includes: no conf can exhaust the stack.
 const DEEPEST: usize = 64;
 
+const NO_BLOCKS: &str = "block directives are not supported in -g option";
+
 /// The reason why a list of statements may end: the end of a file, a brace, the end of `-g`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Inside {
@@ -216,6 +221,8 @@ struct Loader<'l> {
     mistakes: Mistakes,
     /// The beginnings of the statements that were read.
     statements: Vec<Span>,
+    /// Where the reading of a file ended before the file did.
+    unread: Vec<Span>,
     /// Directives without effect that the conf has, each once.
     inert: Vec<(String, Span)>,
     /// The files that are being read, outermost first.
@@ -241,6 +248,7 @@ impl<'l> Loader<'l> {
             warnings: Vec::new(),
             mistakes: Mistakes::default(),
             statements: Vec::new(),
+            unread: Vec::new(),
             inert: Vec::new(),
             open_files: Vec::new(),
             depth: 0,
@@ -289,6 +297,7 @@ impl<'l> Loader<'l> {
             warnings: Vec::new(),
             notes: self.notes,
             statements: self.statements,
+            unread: self.unread,
         };
         for Warning { notice, error } in self.warnings {
             conf.warnings.push(Warning { notice, error: conf.explain(error) });
@@ -306,7 +315,9 @@ impl<'l> Loader<'l> {
     ) -> Result<R, Error> {
         let file = self.sources.add_file(name, text.clone(), from);
         self.open_files.push(files::identity(name));
-        let result = read(self, &mut Lexer::new(&text, file, false));
+        let mut lexer = Lexer::new(&text, file, false);
+        let result = read(self, &mut lexer);
+        self.unread.extend(lexer.rest().filter(|_| result.is_err()));
         self.open_files.pop();
         result
     }
@@ -314,7 +325,7 @@ impl<'l> Loader<'l> {
     /// Reads statements into `block` until it ends.
     fn block(&mut self, lexer: &mut Lexer, block: &mut Block, inside: Inside) -> Result<(), Error> {
         loop {
-            let statement = lexer.statement()?;
+            let mut statement = lexer.statement()?;
             match (statement.end, inside) {
                 (End::Close, Inside::Braces) | (End::Text, Inside::File | Inside::CommandLine) => return Ok(()),
                 (End::Close, _) => {
@@ -322,12 +333,12 @@ impl<'l> Loader<'l> {
                 }
                 (End::Text, Inside::Braces) => return Err(self.never_closed(lexer, block.section, block.span)),
                 (End::Open, Inside::CommandLine) => {
-                    let message = "block directives are not supported in -g option";
-                    return Err(Error::new(ErrorKind::Syntax, statement.end_span, message));
+                    return Err(Error::new(ErrorKind::Syntax, statement.end_span, NO_BLOCKS));
                 }
                 (End::Semicolon | End::Open, _) => {
                     let start = lexer.position();
                     self.statements.push(statement.words.first().map_or(statement.end_span, |word| word.span));
+                    self.note_slips(&mut statement, block, inside)?;
                     if let Err(error) = self.statement(lexer, &statement, block) {
                         block.is_whole = false;
                         self.go_on_after(error, &statement, lexer.position() == start, lexer)?;
@@ -387,7 +398,8 @@ impl<'l> Loader<'l> {
                     self.inert.push((name.text.clone(), name.span));
                 }
                 if statement.end == End::Open {
-                    lexer.skip_block()?;
+                    let slip = lexer.skip_block()?;
+                    self.mistakes.keep(slip.map_or(Ok(()), Err));
                 }
             }
         }
@@ -397,7 +409,8 @@ impl<'l> Loader<'l> {
     /// Reads the statements of a raw block.
     fn items(&mut self, lexer: &mut Lexer, items: &mut Vec<Item>, inside: Inside, owner: &Arg) -> Result<(), Error> {
         loop {
-            let statement = lexer.statement()?;
+            let mut statement = lexer.statement()?;
+            self.note_slips_of_item(&mut statement);
             let syntax = |message: &str| Err(Error::new(ErrorKind::Syntax, statement.end_span, message));
             match (statement.end, inside) {
                 (End::Close, Inside::Braces) | (End::Text, Inside::File | Inside::CommandLine) => return Ok(()),

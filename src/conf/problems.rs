@@ -10,6 +10,8 @@ pub struct Problems {
     more: Vec<Group>,
     /// How many statements are wrong, and how many there are.
     statements: (usize, usize),
+    /// The places from which on files were not read.
+    unread: Vec<String>,
 }
 
 /// Errors that differ in nothing but their places.
@@ -29,7 +31,7 @@ impl Problems {
         let wrong = wrong_statements(&errors, statements);
         let mut errors = errors.into_iter();
         let (first, more) = (Group::new(errors.next()?), Vec::new());
-        let mut problems = Problems { first, more, statements: (wrong, statements.len()) };
+        let mut problems = Problems { first, more, statements: (wrong, statements.len()), unread: Vec::new() };
         errors.for_each(|error| problems.add(error));
         Some(problems)
     }
@@ -48,6 +50,12 @@ impl Problems {
         Problems { first: self.first.shown_with(sources), more, ..self }
     }
 
+    /// Adds the places from which on files were not read.
+    pub(super) fn with_unread(mut self, unread: &[Span], sources: &Sources) -> Problems {
+        self.unread.extend(unread.iter().filter_map(|span| sources.place(span.file, span.line)));
+        self
+    }
+
     /// The first error of each group.
     pub fn errors(&self) -> impl Iterator<Item = &Error> {
         self.groups().map(|group| &group.first)
@@ -62,15 +70,20 @@ impl Problems {
         std::iter::once(&self.first).chain(&self.more)
     }
 
-    /// A sentence about how much is wrong, when it is more than one thing.
+    /// A sentence about how much is wrong, when it is more than one thing, or when something was not read.
     pub fn summary(&self) -> Option<String> {
         let errors: usize = self.groups().map(|group| 1 + group.others.len()).sum();
         let (wrong, all) = self.statements;
         let kinds = match 1 + self.more.len() {
+            1 if errors == 1 => "1 problem".to_owned(),
             1 => "the same problem".to_owned(),
             kinds => format!("{kinds} problems"),
         };
-        (errors > 1).then(|| format!("{kinds} in {wrong} of {all} directives"))
+        let unread = match &self.unread[..] {
+            [] => String::new(),
+            places => format!("; not read: what stands from {} on", places.join(" and from ")),
+        };
+        (errors > 1 || !unread.is_empty()).then(|| format!("{kinds} in {wrong} of {all} directives{unread}"))
     }
 }
 
@@ -86,7 +99,7 @@ impl fmt::Display for Problems {
 
 impl From<Error> for Problems {
     fn from(error: Error) -> Problems {
-        Problems { first: Group::new(error), more: Vec::new(), statements: (1, 1) }
+        Problems { first: Group::new(error), more: Vec::new(), statements: (1, 1), unread: Vec::new() }
     }
 }
 

@@ -43,6 +43,15 @@ pub struct CompileError {
     pub offset: usize,
 }
 
+impl CompileError {
+    /// The error in nginx's words (`ngx_regex_compile`).
+    pub fn in_pattern(&self, pattern: &str) -> String {
+        let rest = pattern.get(self.offset..).filter(|rest| !rest.is_empty());
+        let at = rest.map_or(String::new(), |rest| format!(" at \"{rest}\""));
+        format!("pcre2_compile() failed: {} in \"{pattern}\"{at}", self.message)
+    }
+}
+
 impl Pattern {
     /// Compiles a pattern.
     ///

@@ -4,7 +4,7 @@ use crate::mistakes;
 use std::path::Path;
 use std::process::Command;
 
-/// What drover says about a conf with these arguments.
+/// The words of drover about a conf, with these arguments.
 fn said(dir: &Path, text: &str, args: &[&str]) -> String {
     let file = dir.join("c.conf");
     std::fs::write(&file, text).unwrap();
@@ -178,7 +178,7 @@ fn files_that_cannot_be_opened_are_named_at_once() {
         format!("{} in c.conf:11", unread(" key", "b.key")),
         format!("{} in c.conf:12", gone("location.log")),
         "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive in c.conf:13".to_owned(),
-        "9 problems in 10 of 22 directives".to_owned(),
+        "9 problems in 10 of 21 directives".to_owned(),
     ];
     let tested = said(dir.path(), &text, &["-t"]);
     assert_eq!(emergencies(&tested), expected, "{tested}");
@@ -190,4 +190,76 @@ fn files_that_cannot_be_opened_are_named_at_once() {
     let tested = said(dir.path(), &logs, &["-t"]);
     assert_eq!(emergencies(&tested).len(), 4, "{tested}");
     assert!(tested.contains("syntax is ok"), "nginx opens the logs behind that: {tested}");
+}
+
+#[test]
+fn what_leaves_no_doubt_how_it_is_meant_hides_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "events {}\nhttp {\n server {\n  root /a }\n server { listen 8097;;\n  index a\n }\n\
+                upstream u { server a }\n unheard of { a { b } ; }\n types { a b }\n nonsense;\n}\n";
+    assert_eq!(
+        sentences(dir.path(), text),
+        [
+            "unexpected \"}\" in c.conf:4",
+            "unexpected \";\" in c.conf:5",
+            "unknown directive \"unheard\" in c.conf:9",
+            "unknown directive \"nonsense\" in c.conf:11",
+            "4 problems in 7 of 14 directives",
+        ]
+    );
+    let said = said(dir.path(), text, &["-t"]);
+    assert!(said.contains("4 times in all, also in lines 7, 8, 10"), "{said}");
+}
+
+#[test]
+fn what_was_not_read_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "events {}\nhttp {\n nonsense;\n}\n}\n# more\n\nserver { rubbish; }\n";
+    let said = sentences(dir.path(), text);
+    assert_eq!(said[1], "unexpected \"}\" in c.conf:5");
+    assert_eq!(said[2..], ["2 problems in 1 of 5 directives; not read: what stands from c.conf:8 on"]);
+    let said = sentences(dir.path(), "events {}\n} # the end\n");
+    assert_eq!(said, ["unexpected \"}\" in c.conf:2"]);
+    let said = sentences(dir.path(), "events {}\n}\nhttp {}\n");
+    assert_eq!(said[1], "1 problem in 1 of 3 directives; not read: what stands from c.conf:3 on");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_to_its_end_hides_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("one.conf"), "server { index a; }\n}\nserver {}\n").unwrap();
+    std::fs::write(dir.path().join("two.conf"), "server {\n rot /a;\n").unwrap();
+    let text = "events {}\nhttp {\n include one.conf;\n include two.conf;\n nonsense;\n add_header a $unheard;\n}\n";
+    assert_eq!(
+        sentences(dir.path(), text),
+        [
+            "unexpected \"}\" in one.conf:2",
+            "unknown directive \"rot\" in two.conf:2",
+            "unexpected end of file, expecting \"}\" in two.conf:3",
+            "unknown directive \"nonsense\" in c.conf:5",
+            "4 problems in 3 of 12 directives; not read: what stands from one.conf:3 on",
+        ]
+    );
+}
+
+#[test]
+fn a_block_in_another_language_is_one_mistake() {
+    let dir = tempfile::tempdir().unwrap();
+    let lua = "local t = { a = 1, b = '}', [\"c\"] = { } }\n -- don't {\n if #t > 0 then ngx.say(\"it's {\") end";
+    let script = "function (r) { r.return(200, { a: 1 }['a']) }";
+    let text = format!(
+        "events {{}}\nhttp {{\n init_by_lua_block {{ {lua}\n }}\n server {{\n location /a {{ content_by_lua_block {{\n\
+         {lua}\n }} }}\n set_by_lua_block $x {{ return {{}} }}\n unheard_of {{ {script} }}\n nonsense;\n }}\n}}\n"
+    );
+    assert_eq!(
+        sentences(dir.path(), &text),
+        [
+            "unknown directive \"init_by_lua_block\" in c.conf:3",
+            "unknown directive \"content_by_lua_block\" in c.conf:8",
+            "unknown directive \"set_by_lua_block\" in c.conf:13",
+            "unknown directive \"unheard_of\" in c.conf:14",
+            "unknown directive \"nonsense\" in c.conf:15",
+            "5 problems in 5 of 11 directives",
+        ]
+    );
 }

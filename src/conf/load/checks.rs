@@ -102,7 +102,7 @@ impl Loader<'_> {
         }
         if statement.end == End::Open && is_closed_up {
             let start = lexer.position();
-            lexer.skip_block()?;
+            self.skip_unknown_block(statement.words.first(), lexer)?;
             self.mistakes.lose(String::from_utf8_lossy(lexer.text_since(start)));
         }
         Ok(())

@@ -30,7 +30,14 @@ impl Loader<'_> {
                 Ok(text) => (path.to_string_lossy().into_owned(), text),
                 Err(failure) => self.built_in(&path, pattern.span, end_line).ok_or_else(|| failed(failure))?,
             };
-            self.deeper(pattern, |loader| loader.file(&name, text, Some(pattern.span), &mut read_text))?;
+            self.deeper(pattern, |loader| {
+                if let Err(error) = loader.file(&name, text, Some(pattern.span), &mut read_text) {
+                    // An error of the syntax: it says nothing about the file that includes this one.
+                    loader.mistakes.add(error);
+                    loader.mistakes.lose_file();
+                }
+                Ok(())
+            })?;
         }
         Ok(())
     }

@@ -82,7 +82,8 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         ],
         "it is of the module lua, and drover runs no scripts: \"return 200 TEXT\", \"map\", \"geo\", \"rewrite\" and \
          \"if\" do much of it.",
-    ),
+    )
+    .holding_code(),
     &Refused::foreign(
         &["js_*"],
         "it is of the module njs, and drover runs no scripts: \"return 200 TEXT\", \"map\", \"geo\", \"rewrite\" and \

@@ -100,11 +100,7 @@ impl Regex {
     /// # Errors
     /// The reason why the pattern is refused, in nginx's words (ngx_regex_compile).
     pub fn new(pattern: &str, ignore_case: bool) -> Result<Self, String> {
-        let compiled = Pattern::new(pattern, ignore_case).map_err(|error| {
-            let rest = pattern.get(error.offset..).filter(|rest| !rest.is_empty());
-            let at = rest.map_or(String::new(), |rest| format!(" at \"{rest}\""));
-            format!("pcre2_compile() failed: {} in \"{pattern}\"{at}", error.message)
-        })?;
+        let compiled = Pattern::new(pattern, ignore_case).map_err(|error| error.in_pattern(pattern))?;
         // Names of variables have no case.
         let names = compiled.names().into_iter().map(|(name, group)| (name.to_ascii_lowercase().into(), group));
         let (names, groups) = (names.collect(), compiled.groups());

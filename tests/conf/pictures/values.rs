@@ -209,6 +209,48 @@ const VALUES: &[(&str, &str, &str, &str)] = &[
         "valid_referers",
         "add server_names, or a name such as *.example.org: to nginx a ~REGEX alone is no referer",
     ),
+    (
+        r"rewrite ^/(\d{4})/(.*)$ /$1 permanent;",
+        "directive \"rewrite\" is not terminated by \";\"",
+        r"^/(\d{4})/(.*)$",
+        r#"put the regex in quotes: "^/(\d{4})/(.*)$""#,
+    ),
+    (
+        r"location ~ ^/x/\d{3}$ { return 204; }",
+        "unknown directive \"3}$\"",
+        r"^/x/\d{3}$",
+        r#"put the regex in quotes: "^/x/\d{3}$""#,
+    ),
+    (
+        r"location ~ ^/(x{2,})/ { return 200 $1; }",
+        "pcre2_compile() failed: missing closing parenthesis in \"^/(x\"",
+        r"^/(x{2,})/",
+        r#"put the regex in quotes: "^/(x{2,})/""#,
+    ),
+    (
+        r"if ($uri ~ ^/a{2}) { return 204; }",
+        "invalid condition \"^/a\"",
+        r"^/a{2})",
+        r#"put the regex in quotes: "^/a{2}""#,
+    ),
+    (
+        r"server_name ~^a{2}$;",
+        "directive \"server_name\" is not terminated by \";\"",
+        r"~^a{2}$",
+        r#"put the regex in quotes: "~^a{2}$""#,
+    ),
+    (
+        r"} map $uri $kind { ~^x{2} a; default b; } server { add_header a $kind;",
+        "unexpected \"{\"",
+        r"~^x{2}",
+        r#"put the regex in quotes: "~^x{2}""#,
+    ),
+    (
+        r#"return 200 a"{2};"#,
+        "directive \"return\" is not terminated by \";\"",
+        r#"a"{2}"#,
+        r#"put the value in quotes: 'a"{2}'"#,
+    ),
 ];
 
 #[test]

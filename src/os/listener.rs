@@ -239,6 +239,20 @@ impl Listener {
         set_option(self, libc::SOL_SOCKET, SO_BINDTOIFINDEX, NO_INTERFACE)
     }
 
+    /// Ends the listening: the kernel moves connections that wait, and handshakes under way, to other sockets of the
+    /// address if a program says to which (`LeastLoaded`), and resets them otherwise. Those who wait for the socket in
+    /// epoll see it hung up until it listens again (`set_backlog`).
+    pub fn stop(&self) -> io::Result<()> {
+        // SAFETY: no memory is involved.
+        retry(|| unsafe { libc::shutdown(self.as_raw_fd(), libc::SHUT_RD) })?;
+        Ok(())
+    }
+
+    /// Whether the socket listens.
+    pub fn is_listening(&self) -> bool {
+        int_option(self, libc::SOL_SOCKET, libc::SO_ACCEPTCONN).is_ok_and(|on| on != 0)
+    }
+
     /// Switches between accepts that return `WouldBlock` (as opened) and accepts that wait. The flag belongs to the
     /// socket: the switch affects all processes that share it.
     pub fn set_nonblocking(&self, on: bool) -> io::Result<()> {

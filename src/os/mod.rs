@@ -5,6 +5,7 @@
 
 mod abandoned;
 mod addr;
+mod bpf;
 pub mod daemon;
 mod datagram;
 mod eventfd;
@@ -39,6 +40,7 @@ pub mod users;
 
 pub use abandoned::replace_abandoned;
 pub use addr::{Addr, resolve};
+pub use bpf::{LeastLoaded, Refusal, SharedArray, SocketArray, WorkerLoad};
 pub use datagram::Datagrams;
 pub use eventfd::EventFd;
 pub use failure::{ErrnoText, Failure};

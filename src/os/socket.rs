@@ -175,6 +175,15 @@ pub(super) fn int_option(fd: &impl AsFd, level: libc::c_int, name: libc::c_int) 
     Ok(value)
 }
 
+/// Reads one socket option of 64 bits.
+pub(super) fn u64_option(fd: &impl AsFd, level: libc::c_int, name: libc::c_int) -> io::Result<u64> {
+    let (mut value, mut len): (u64, _) = (0, size_of::<u64>() as libc::socklen_t);
+    let fd = fd.as_fd();
+    // SAFETY: the kernel writes at most `len` bytes to `value`.
+    retry(|| unsafe { libc::getsockopt(fd.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut len) })?;
+    Ok(value)
+}
+
 /// The kernel's view of a TCP socket.
 pub(super) fn tcp_info(fd: &impl AsFd) -> io::Result<libc::tcp_info> {
     let mut info = MaybeUninit::<libc::tcp_info>::zeroed();

@@ -12,6 +12,11 @@ pub fn monotonic_ms() -> u64 {
     read(ClockId::CLOCK_MONOTONIC).as_millis() as u64
 }
 
+/// The time of that clock in nanoseconds, a tick (4 ms) late at most: for signs of life, at a quarter of the cost.
+pub fn coarse_ns() -> u64 {
+    read(ClockId::CLOCK_MONOTONIC_COARSE).as_nanos() as u64
+}
+
 /// The time of a clock that every Linux has.
 pub fn read(clock: ClockId) -> Duration {
     clock_gettime(clock).map_or(Duration::ZERO, Duration::from)

@@ -1,5 +1,5 @@
 //! Memory that all processes of the service share: the ledger of counters, and in it the accept mutex; the zones in
-//! which clients are counted; the keys of TLS tickets, and TLS sessions.
+//! which clients are counted; the loads of workers; the keys of TLS tickets, and TLS sessions.
 
 mod accept_mutex;
 mod counter;
@@ -7,6 +7,7 @@ mod gzip_cache;
 pub mod histogram;
 mod hold;
 mod ledger;
+mod load;
 mod sessions;
 mod text;
 mod ticket_keys;
@@ -18,6 +19,7 @@ pub use gzip_cache::{GzipCache, Key, PART};
 pub use hold::{Hold, NoHold};
 pub use ledger::NAME as LEDGER_NAME;
 pub use ledger::{HandshakeEnd, Header, Ledger, Role, SLOTS, Slot, Sums, Tally};
+pub use load::{Load, Room};
 pub use sessions::{SessionName, Sessions};
 pub use text::Text;
 pub use ticket_keys::{TicketKey, TicketKeys};

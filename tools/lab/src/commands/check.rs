@@ -30,8 +30,8 @@ const LIGHT: f64 = 500.0;
 const BUSY: Duration = Duration::from_millis(400);
 
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
-    let all: [fn(&CheckArgs) -> Result<Check>; 6] =
-        [mutex, handoff, herd, rotation, reuseport, |args| clients::clients(&args.common)];
+    let all: [fn(&CheckArgs) -> Result<Check>; 7] =
+        [mutex, handoff, herd, rotation, reuseport, steer, |args| clients::clients(&args.common)];
     let mut checks = Vec::new();
     for check in all {
         interrupt::check()?;
@@ -141,6 +141,24 @@ fn reuseport(args: &CheckArgs) -> Result<Check> {
         time(shared)
     );
     Ok(judge(name, index > 0.9 && own > 10.0 * shared, found, &[&round]))
+}
+
+fn steer(args: &CheckArgs) -> Result<Check> {
+    let name = "steer spreads open connections evenly, and makes nobody wait for a busy worker";
+    if let Some(check) = skipped(name, "steer") {
+        return Ok(check);
+    }
+    let bench = Bench::new(&args.common, Settings::DEFAULT, None)?;
+    let (index, wakeups) = bench.spread(&args.common.side("steer")?, 400)?;
+    let (steered, hashed) = (waits(args, "steer")?, waits(args, "reuseport")?);
+    let found = format!(
+        "400 connections on 4 workers: Jain's index {index:.3}, {wakeups:.2} wakeups an accept; a worker busy for {} ms: \
+         90 % are served within {}, with reuseport within {}",
+        BUSY.as_millis(),
+        time(steered),
+        time(hashed)
+    );
+    Ok(judge(name, index >= 0.99 && wakeups < 1.1 && hashed > 10.0 * steered, found, &[]))
 }
 
 /// The 90th percentile of the latency of requests that come while a worker of `side` is stopped, µs.

@@ -24,7 +24,7 @@ use crate::{interrupt, names, report};
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SimulateArgs {
     /// Models, or `all`
-    #[arg(long, default_value = "accept_mutex,accept_handoff,herd,exclusive,reuseport,pool_pass,prefork")]
+    #[arg(long, default_value = "accept_mutex,accept_handoff,herd,exclusive,reuseport,steer,pool_pass,prefork")]
     pub models: String,
     /// Workers, in powers of two up to this
     #[arg(long, default_value_t = 256, value_parser = args::workers())]

@@ -220,10 +220,14 @@ impl Simulator {
     }
 
     fn arrive(&mut self, connection: Connection) {
-        if self.setup.rule == Rule::Hash {
-            let hash = self.rng.random_range(0..self.setup.workers);
-            self.processes[hash].queue.push_back(connection);
-            return self.wake(hash);
+        let picked = match self.setup.rule {
+            Rule::Hash => Some(self.rng.random_range(0..self.setup.workers)),
+            Rule::FewestConnections => Some(self.with_fewest_connections()),
+            _ => None,
+        };
+        if let Some(worker) = picked {
+            self.processes[worker].queue.push_back(connection);
+            return self.wake(worker);
         }
         self.backlog.push_back(connection);
         match self.setup.rule {
@@ -241,6 +245,17 @@ impl Simulator {
             }
             _ => self.wake_first(),
         }
+    }
+
+    /// The first of the workers with the fewest connections, from a random start on.
+    fn with_fewest_connections(&mut self) -> usize {
+        let workers = self.setup.workers;
+        let start = self.rng.random_range(0..workers);
+        let connections = |worker: &usize| {
+            let p = &self.processes[*worker];
+            p.queue.len() + usize::from(p.serving.is_some())
+        };
+        (start..start + workers).map(|n| n % workers).min_by_key(connections).unwrap_or(start)
     }
 
     fn wake_first(&mut self) {
@@ -306,7 +321,7 @@ impl Simulator {
                 Some(connection)
             }
             Rule::RoundRobin | Rule::SharedQueue if process == self.dispatcher() => self.backlog.pop_front(),
-            Rule::Hash | Rule::RoundRobin => self.processes[process].queue.pop_front(),
+            Rule::Hash | Rule::FewestConnections | Rule::RoundRobin => self.processes[process].queue.pop_front(),
             Rule::SharedQueue => self.shared_queue.pop_front(),
             Rule::Mutex => {
                 let holder = *self.holder.get_or_insert(process);
@@ -390,7 +405,9 @@ impl Simulator {
         match self.setup.rule {
             Rule::Notify if process == self.dispatcher() => !self.notified && !self.backlog.is_empty(),
             Rule::RoundRobin | Rule::SharedQueue if process == self.dispatcher() => !self.backlog.is_empty(),
-            Rule::Hash | Rule::RoundRobin | Rule::Notify => !self.processes[process].queue.is_empty(),
+            Rule::Hash | Rule::FewestConnections | Rule::RoundRobin | Rule::Notify => {
+                !self.processes[process].queue.is_empty()
+            }
             Rule::SharedQueue => !self.shared_queue.is_empty(),
             Rule::Mutex => self.holder == Some(process) && !self.backlog.is_empty(),
             _ => !self.backlog.is_empty(),

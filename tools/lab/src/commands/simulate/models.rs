@@ -11,6 +11,8 @@ pub(super) enum Rule {
     WakeFirst { rotate: u32 },
     /// The worker whose socket the kernel picks, by a hash.
     Hash,
+    /// The worker with the fewest connections; the kernel picks its socket by a program.
+    FewestConnections,
     /// A dispatcher, which passes connections to the workers in turn.
     RoundRobin,
     /// A dispatcher, which notifies the workers in turn, the next when the last has taken its connection.
@@ -40,6 +42,7 @@ pub(super) static SIMULATED: &[Simulated] = &[
     single_threaded("herd", Rule::WakeAll),
     single_threaded("exclusive", Rule::WakeFirst { rotate: 16 }),
     single_threaded("reuseport", Rule::Hash),
+    single_threaded("steer", Rule::FewestConnections),
     single_threaded("pool_notify", Rule::Notify),
     single_threaded("pool_pass", Rule::RoundRobin),
     single_threaded("pool_queue", Rule::SharedQueue),

@@ -82,6 +82,7 @@ fn what_is_known_of_the_models_comes_out() {
         assert!(light(Rule::WakeFirst { rotate: 0 }) < 1.5 * even);
         assert!(light(Rule::WakeFirst { rotate: 16 }) > 0.5);
         assert!(light(Rule::Hash) > 0.9);
+        assert!(light(Rule::FewestConnections) > 0.9);
     }
 }
 
@@ -110,6 +111,9 @@ fn reuseport_has_the_worst_tail_when_some_are_busy() {
         };
         let (own, shared) = (tail(Rule::Hash), tail(Rule::WakeFirst { rotate: 16 }));
         assert!(own > 500.0 && own > 5.0 * shared, "{workers}: {own} against {shared}");
+        // To a worker that is busy with a heavy one nothing goes while another has less.
+        let fewest = tail(Rule::FewestConnections);
+        assert!(own > 5.0 * fewest, "{workers}: {own} against {fewest}");
     }
 }
 

@@ -5,7 +5,7 @@ use crate::os::Typed;
 use std::sync::Arc;
 
 /// The value of every setting in a block of a conf. Cheap to clone.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Scope(Arc<[Option<Cell>]>);
 
 /// The value of a setting.

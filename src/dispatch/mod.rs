@@ -13,6 +13,7 @@
 //! herd              worker 0 ... n-1     each waits in an epoll set of its own
 //! exclusive                              shared: the listening sockets; exclusive, reuseport: a waker of all workers
 //! reuseport                              in reuseport each has listening sockets of its own, kept by the master
+//! steer                                  steer: the same, and a table of loads, which the kernel reads for each SYN
 //!
 //! pool_notify       dispatcher --FdChannel i--> worker i       messages: a connection waits at socket k
 //! pool_pass         dispatcher --FdChannel i--> worker i       messages: accepted connections (SCM_RIGHTS)
@@ -63,6 +64,7 @@ mod pool_pass;
 mod pool_queue;
 mod prefork;
 mod reuseport;
+mod steer;
 mod thread_pool;
 
 /// All models, in the order of the reference page.
@@ -72,6 +74,7 @@ pub static MODELS: &[&ModelKind] = &[
     &herd::KIND,
     &exclusive::KIND,
     &reuseport::KIND,
+    &steer::KIND,
     &pool_notify::KIND,
     &pool_pass::KIND,
     &pool_queue::KIND,
@@ -85,8 +88,8 @@ pub static MODELS: &[&ModelKind] = &[
 pub mod settings;
 
 pub use model::{
-    AcceptOptions, Command, Engines, Hooks, Life, Loop, Model, ModelKind, Param, ProcessContext, Seat, Setup, Sockets,
-    Takes, Wait, acceptors, announce_shutdown, next_command,
+    AcceptOptions, Command, Engines, Hooks, Life, Loop, Model, ModelKind, Param, ProcessContext, Seat, Setup,
+    SocketGroup, Sockets, Takes, Wait, acceptors, announce_shutdown, next_command,
 };
 pub use settings::{Choice, DIRECTIVES};
 pub use sockets::Listening;

@@ -15,6 +15,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     &ACCEPT_MUTEX,
     &ACCEPT_MUTEX_DELAY,
     &ACCEPT_MUTEX_LEASE,
+    &super::steer::STEER_LEASE,
     &MULTI_ACCEPT,
     &WORKER_CONNECTIONS,
     &USE,
@@ -203,6 +204,11 @@ impl Choice {
         Err(Error::at(dispatch_span, message).help_at(mutex_span, help))
     }
 
+    /// Where the conf names the model; `None`: nowhere.
+    pub fn span(conf: &Conf) -> Option<conf::Span> {
+        events(conf).span_of(&DISPATCH)
+    }
+
     /// The model's name.
     pub fn name(&self) -> &'static str {
         self.kind.name
@@ -215,10 +221,11 @@ impl Choice {
         workers: Option<u32>,
         generation: u32,
         ledger: &Ledger,
-        options: AcceptOptions,
+        conf: &Conf,
     ) -> io::Result<Arc<dyn Model>> {
         let (is_alone, workers) = (workers.is_none(), workers.unwrap_or(1));
-        (self.kind.make)(&Setup { workers, is_alone, generation, ledger, options, params: &self.params })
+        let (options, events) = (AcceptOptions::of(conf), events(conf));
+        (self.kind.make)(&Setup { workers, is_alone, generation, ledger, options, params: &self.params, events })
     }
 }
 

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
 
 use crate::log;
-use crate::os::{Addr, CpuGroup, Failure, ListenOptions, Listener, SocketFile, Steer};
+use crate::os::{Addr, CpuGroup, Failure, ListenOptions, Listener, SocketArray, SocketFile, Steer};
 
 /// A listening socket with the address and the options that the conf asks for.
 #[derive(Debug, Clone)]
@@ -23,6 +23,10 @@ pub struct Bound {
     pub copy: Option<u32>,
     /// Whether systemd made the socket, and removes its path.
     pub(super) is_foreign: bool,
+    /// Where programs in the kernel find the sockets of the address, once one has steered among them. It is here and not
+    /// with the model, because a socket is in one array at most, for as long as that is there: reloads and upgrades pass
+    /// it on. Children drop it with the sockets.
+    pub(super) array: Option<Arc<SocketArray>>,
     /// Whether the socket is bound only, and will listen when the reload can't fail any more.
     pub(super) listens_late: bool,
 }
@@ -30,7 +34,7 @@ pub struct Bound {
 impl Bound {
     pub(super) fn new(addr: &Addr, options: &ListenOptions, listener: Listener) -> Bound {
         let (addr, options, listener) = (addr.clone(), options.clone(), Arc::new(listener));
-        Bound { addr, options, listener, n: 0, copy: None, is_foreign: false, listens_late: false }
+        Bound { addr, options, listener, n: 0, copy: None, is_foreign: false, array: None, listens_late: false }
     }
 
     /// Whether this is a socket for `addr`. A Unix socket's path may be spelled differently; `ipv6only` and `multipath`

@@ -2,12 +2,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::PidLocation;
 use super::bound::{self, Bound};
 use super::children::name_of;
+use super::steered;
 use crate::conf::Conf;
-use crate::dispatch::{AcceptOptions, Choice, Model, Seat, Sockets, acceptors};
+use crate::dispatch::{Choice, Model, Seat, Sockets, acceptors};
 use crate::http::HttpConf;
 use crate::log::{self, Logs};
 use crate::os::users::Credentials;
@@ -26,8 +28,10 @@ pub(crate) fn make_model(
     ledger: &Ledger,
     conf: &Conf,
 ) -> Result<Arc<dyn Model>, Failure> {
-    let made = choice.make(workers, generation, ledger, AcceptOptions::of(conf));
-    made.map_err(|e| Failure::new("making the dispatch model", e))
+    let made = choice.make(workers, generation, ledger, conf);
+    made.map_err(|error| {
+        error.downcast::<Failure>().unwrap_or_else(|error| Failure::new("making the dispatch model", error))
+    })
 }
 
 /// A generation of the conf: all that a child needs to serve.
@@ -65,17 +69,31 @@ impl Cycle {
     /// Error: no descriptors are left; nothing has changed then.
     pub fn renew(&mut self) -> Result<(), Failure> {
         let generation = self.generation + 1;
-        self.model = make_model(&self.choice, self.workers, generation, &self.ledger, &self.conf)?;
+        let model = make_model(&self.choice, self.workers, generation, &self.ledger, &self.conf)?;
+        self.settle();
+        self.model = model;
         self.generation = generation;
+        steered::steer_by_model(&mut self.sockets, &[], &*self.model);
         Ok(())
     }
 
     /// Tells the kernel which sockets get new connections. To be called before the processes of an older generation
     /// leave; see `bound::steer`.
-    pub fn steer(&self, before: &[Addr]) {
+    pub fn steer(&mut self, before: &[Addr]) {
         let by_cpu = (self.model.sockets() == Sockets::OwnByCpu)
             .then(|| worker::workers_by_cpu(&self.conf, acceptors(&self.model.plan())).groups);
         bound::steer(&self.sockets, before, by_cpu.as_deref());
+        steered::steer_by_model(&mut self.sockets, before, &*self.model);
+    }
+
+    /// Lets the model look after its processes; returns when it is to do so again.
+    pub fn care(&self) -> Option<Duration> {
+        self.model.care(&steered::groups(&self.sockets))
+    }
+
+    /// Undoes what the model's care has done: another generation or program is about to take the sockets over.
+    pub fn settle(&self) {
+        self.model.settle(&steered::groups(&self.sockets));
     }
 
     /// Runs the process of `seat` to its end and returns the exit code. To be called in that process. The process's

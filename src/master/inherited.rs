@@ -7,8 +7,8 @@ use super::bound::Bound;
 use crate::log;
 use crate::os::inherit::{is_listening_socket, take_inherited_fd};
 use crate::os::process;
-use crate::os::{Addr, Failure, Listener};
-use crate::shm::TicketKeys;
+use crate::os::{Addr, Failure, Listener, SocketArray};
+use crate::shm::{MAX_WORKERS, TicketKeys};
 use std::sync::Arc;
 
 /// The environment variable in which an old binary names its sockets to the new one, like nginx's `NGINX`: `6;7;`.
@@ -16,6 +16,9 @@ pub(crate) const UPGRADE_VARIABLE: &str = "DROVER";
 
 /// The environment variable with the descriptor of the memory that has the keys of TLS tickets.
 pub(crate) const TICKETS_VARIABLE: &str = "DROVER_TICKETS";
+
+/// The environment variable with the descriptors of the arrays that have the sockets, where the old binary steers.
+pub(crate) const STEER_VARIABLE: &str = "DROVER_STEER";
 
 /// The first descriptor of systemd's protocol (sd_listen_fds(3)).
 const SYSTEMD_FIRST: i32 = 3;
@@ -27,6 +30,8 @@ pub struct Inherited {
     /// Whether the sockets come from an old binary: this master doesn't become a daemon again, and doesn't wait for a
     /// free address.
     pub is_upgrade: bool,
+    /// The arrays of sockets of the old binary.
+    arrays: Vec<Arc<SocketArray>>,
     /// The keys of TLS tickets of the old binary.
     pub(super) ticket_keys: Option<Arc<TicketKeys>>,
 }
@@ -44,6 +49,9 @@ impl Inherited {
             numbers.into_iter().for_each(|number| inherited.take(number));
             let keys = text(TICKETS_VARIABLE).and_then(|number| number.parse().ok());
             inherited.ticket_keys = keys.and_then(ticket_keys);
+            let arrays = text(STEER_VARIABLE).unwrap_or_default();
+            inherited.arrays =
+                arrays.split_terminator(';').filter_map(|number| socket_array(number).map(Arc::new)).collect();
             return inherited;
         }
         if let Some(value) = upgrade {
@@ -84,6 +92,11 @@ impl Inherited {
         self.sockets.remove(at)
     }
 
+    /// The array of the old binary that has the socket.
+    pub(super) fn array_of(&self, listener: &Listener) -> Option<Arc<SocketArray>> {
+        self.arrays.iter().find(|array| array.has_among(MAX_WORKERS as u32, listener)).cloned()
+    }
+
     /// Takes out, and logs, the sockets that the conf has not asked for.
     pub fn take_rest(&mut self) -> Vec<Listener> {
         self.name_unused();
@@ -97,6 +110,17 @@ impl Inherited {
                 true => log::notice!("closing inherited socket {addr}: the configuration has no use for it"),
                 false => log::warn!("the passed socket {addr} fits no \"listen\": nobody serves its clients"),
             }
+        }
+    }
+}
+
+/// The array that an old binary has left open under this number.
+fn socket_array(number: &str) -> Option<SocketArray> {
+    match take_inherited_fd(number.parse().ok()?) {
+        Ok(fd) => Some(SocketArray::from_fd(fd)),
+        Err(error) => {
+            log::warn!("{}", Failure::new(format!("inherited array of sockets #{number}"), error));
+            None
         }
     }
 }

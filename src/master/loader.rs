@@ -248,7 +248,8 @@ impl Loader {
         let generation = old.generation + 1;
         site.zones.make(&old.zones).map_err(LoadError::Other)?;
         endpoints.prepare(old.endpoints, inherited.ticket_keys.take()).map_err(LoadError::Other)?;
-        let model = make_model(&choice, workers, generation, ledger, &conf)?;
+        let model = make_model(&choice, workers, generation, ledger, &conf)
+            .map_err(|failure| self.placed(&conf, Choice::span(&conf).unwrap_or(conf::Span::NOWHERE), failure))?;
         let (acceptors, own) = (acceptors(&model.plan()), model.sockets() != Sockets::Shared);
         let wanted =
             listen_sockets(&site, &streams).map(|socket| Wanted::new(&socket.addr, &socket.options, acceptors, own));

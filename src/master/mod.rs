@@ -53,6 +53,7 @@ mod run;
 mod settings;
 pub mod sockets;
 mod start;
+mod steered;
 mod supervised;
 mod user_files;
 

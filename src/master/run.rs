@@ -1,5 +1,6 @@
 //! The master's loop: it sleeps until a signal comes or a pause is over (ngx_master_process_cycle).
 
+mod care;
 mod certificates;
 mod deaths;
 mod reload;
@@ -17,6 +18,7 @@ use super::children::{Children, name_of, signal_all};
 use super::loader::Loader;
 use super::pid_file::PidFile;
 use super::port_move::Retired;
+use super::steered::Surplus;
 use super::{Cycle, DAEMON, bound, supervised};
 use crate::dispatch::{Model, Seat};
 use crate::event::Shutdown;
@@ -38,8 +40,12 @@ pub(crate) struct Master {
     children: Children,
     /// Keys of tickets to replace, and files of certificates to watch.
     certificates: Certificates,
+    /// When the dispatch model is to look after its processes; `None`: it need not.
+    care_at: Option<Instant>,
     /// Sockets that a reload, while under way, has retired.
     retired: Retired,
+    /// Sockets that a reload, while under way, has no worker for.
+    surplus: Surplus,
     /// `None` in children, which make their own.
     signals: Option<Signals>,
     shutdown: Shutdown,
@@ -81,7 +87,9 @@ impl Master {
             cycle,
             models: Vec::new(),
             children: Children::default(),
+            care_at: None,
             retired: Retired::default(),
+            surplus: Surplus::default(),
             signals: Some(signals),
             shutdown: Shutdown::No,
             kill_at: None,
@@ -116,7 +124,8 @@ impl Master {
     }
 
     fn wait(&self) {
-        let due = [self.kill_at, self.children.next_due(), self.certificates.next_due()].into_iter().flatten().min();
+        let due = [self.kill_at, self.children.next_due(), self.certificates.next_due(), self.care_at];
+        let due = due.into_iter().flatten().min();
         let timeout = due.map(|at| at.saturating_duration_since(Instant::now()));
         if let Some(Err(error)) = self.signals.as_ref().map(|s| s.wait(timeout)) {
             log::alert!("poll() failed ({})", ErrnoText(&error));
@@ -205,6 +214,7 @@ impl Master {
         for seat in self.children.due(now) {
             self.start(seat);
         }
+        self.care_for_processes(now);
         if self.kill_at.is_some_and(|at| now >= at) {
             self.kill_at = None;
             self.children.signal_all(Signal::SIGKILL);
@@ -222,6 +232,7 @@ impl Master {
         for seat in self.cycle.model.plan() {
             self.start(seat);
         }
+        self.care_at = Some(Instant::now());
     }
 
     fn start(&mut self, seat: Seat) {
@@ -234,7 +245,7 @@ impl Master {
             Ok(Fork::Child) => {
                 (self.signals, self.pid_file) = (None, None);
                 // A child would never close them.
-                self.retired = Retired::default();
+                (self.retired, self.surplus) = (Retired::default(), Surplus::default());
                 // The models of older generations hold descriptors.
                 self.models.clear();
                 self.cycle.live_and_exit(seat)

@@ -77,7 +77,11 @@ pub fn open<'a>(
         let opened = match kept {
             Some(kept) => keep(kept, addr, options),
             None => match inherited.find(addr) {
-                Some(listener) => adopt(listener, addr, options, !inherited.is_upgrade),
+                Some(listener) => {
+                    let array = inherited.array_of(&listener);
+                    adopt(listener, addr, options, !inherited.is_upgrade)
+                        .map(|one| one.map(|one| Bound { array, ..one }))
+                }
                 None => match bind_beside(addr, options, &leaving) {
                     Some(listener) => Ok(Some(Bound { listens_late: true, ..Bound::new(addr, options, listener) })),
                     None => open_one(addr, options, in_use).inspect(|opened| made.extend(opened.clone())),

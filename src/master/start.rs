@@ -23,7 +23,7 @@ use crate::shm::{Ledger, Role};
 /// Runs a server, from its start to its end, and returns the exit code. `what`: the thing that a built-in conf serves,
 /// and a hint: a line on standard error tells them, even when that is no terminal.
 pub fn serve(loader: Loader, mut inherited: Inherited, what: Option<(&str, &str)>) -> i32 {
-    let cycle = match first_cycle(&loader, &mut inherited) {
+    let mut cycle = match first_cycle(&loader, &mut inherited) {
         Ok(cycle) => cycle,
         Err(error) => {
             error.show();
@@ -35,7 +35,7 @@ pub fn serve(loader: Loader, mut inherited: Inherited, what: Option<(&str, &str)
     let is_watched = std::io::stderr().is_terminal();
     match detach(&cycle, &inherited) {
         Ok((caller, pid_file)) => {
-            steer(&cycle, &mut inherited);
+            steer(&mut cycle, &mut inherited);
             log::set_startup(false);
             // To be asked before the greeting: the person may close the terminal at once.
             let has_terminal = daemon::has_terminal();
@@ -79,7 +79,7 @@ fn first_cycle(loader: &Loader, inherited: &mut Inherited) -> Result<Cycle, Load
 
 /// Keeps new connections from inherited sockets that this conf has no use for; the old binary's processes accept those
 /// that wait there.
-fn steer(cycle: &Cycle, inherited: &mut Inherited) {
+fn steer(cycle: &mut Cycle, inherited: &mut Inherited) {
     let rest = inherited.take_rest();
     let mut before = bound::addrs(&cycle.sockets);
     before.extend(rest.iter().map(|listener| listener.addr().clone()));

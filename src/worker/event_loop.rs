@@ -35,6 +35,9 @@ pub fn run(state: &mut Loop, hooks: &mut dyn Hooks, control: &mut dyn LoopContro
         state.tally.turns.add(1);
         let mut is_signalled = false;
         for (key, ready) in events.iter() {
+            if state.is_heard_between {
+                hooks.between_events();
+            }
             match Source::of(key) {
                 Source::Listener(n) => state.posted.accept(n),
                 Source::Connection(key) if wait.posts => state.posted.event(key, ready),

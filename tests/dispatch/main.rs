@@ -7,6 +7,7 @@ mod acceptors;
 mod lease;
 mod reuseport;
 mod spread;
+mod steer;
 
 use drover::shm::Ledger;
 

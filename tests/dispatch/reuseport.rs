@@ -15,7 +15,7 @@ use crate::support::server::Server;
 use crate::support::{until, until_true};
 
 /// Asks on a connection each, from several threads, until `stop`; returns the answers and what was no answer.
-fn ask(server: &Server, stop: &AtomicBool, asked: &AtomicUsize) -> Vec<String> {
+pub fn ask(server: &Server, stop: &AtomicBool, asked: &AtomicUsize) -> Vec<String> {
     let addr = server.addr();
     std::thread::scope(|scope| {
         let one = || {

@@ -23,7 +23,7 @@ fn connections(server: &Server) -> Vec<f64> {
 }
 
 /// Opens `count` connections, `pause` apart, each with a request that is answered, and keeps them open.
-fn open(server: &Server, count: usize, pause: Duration) -> Vec<Client> {
+pub fn open(server: &Server, count: usize, pause: Duration) -> Vec<Client> {
     let start = Instant::now();
     let mut clients: Vec<Client> = (0..count as u32)
         .map(|n| {
@@ -122,7 +122,7 @@ fn the_herd_takes_more_wakeups_than_connections() {
 }
 
 /// Sends `request` on a connection of its own and returns when the answer ends as it should.
-fn ask(mut stream: impl Read + Write, request: &str, end: &str) {
+pub fn ask(mut stream: impl Read + Write, request: &str, end: &str) {
     stream.write_all(request.as_bytes()).expect("send");
     let mut answer = Vec::new();
     while !answer.ends_with(end.as_bytes()) {

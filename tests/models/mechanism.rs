@@ -72,6 +72,8 @@ static TABLE: &[Mechanism] = &[
     Mechanism { model: "exclusive", ..PLAIN },
     // The kernel has chosen the socket before anybody is asked.
     Mechanism { model: "reuseport", own_sockets: true, spares_a_stopped_worker: false, ..PLAIN },
+    // Connections that wait for a worker without a sign of life are moved to others.
+    Mechanism { model: "steer", own_sockets: true, ..PLAIN },
     Mechanism { model: "pool_notify", accepted_by: Role::Worker, spares_a_stopped_worker: false, ..DISPATCHED },
     // A connection that was passed to a worker is not taken back.
     Mechanism { model: "pool_pass", spares_a_stopped_worker: false, ..DISPATCHED },
@@ -151,7 +153,8 @@ pub fn mechanism(kind: &'static ModelKind) {
 /// Wakeups by connections that come one after another, with eight workers asleep.
 pub fn wakeups(kind: &'static ModelKind) {
     let Some(expected) = Mechanism::of(kind) else { return };
-    let service = Want::of(kind).workers(8).start();
+    // Signs of life are wakeups, too, by time and not by connections.
+    let service = Want::of(kind).workers(8).events("steer_lease 60s;").start();
     match expected.wakes {
         // Every connection finds all workers asleep, so that the rest of the machine can add wakeups only: no round may
         // have fewer. epoll looks once more before it wakes the program, by which time another has accepted: most that

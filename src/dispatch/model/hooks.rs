@@ -26,6 +26,9 @@ pub trait Hooks {
     /// An event of socket `n` has brought `count` connections, at least one.
     fn accepted(&mut self, _state: &mut Loop, _n: u32, _count: u64) {}
 
+    /// Called before each event of a turn, where `Loop::is_heard_between`.
+    fn between_events(&mut self) {}
+
     /// The process has no descriptor or no slot left: connections must not wake it until `Loop::resume_listening`
     /// succeeds.
     fn stop_listening(&mut self, state: &mut Loop) {

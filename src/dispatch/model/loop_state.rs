@@ -30,6 +30,8 @@ pub struct Loop {
     pub options: AcceptOptions,
     /// How far the shutdown of the process has gone.
     pub shutdown: Shutdown,
+    /// Whether `Hooks::between_events` is called: set by the hooks that have something to do there.
+    pub is_heard_between: bool,
     pub(super) pause: Pause,
     draining: Draining,
     /// When `draining` is accepted from again, after descriptors have run out, ms of the clock.
@@ -66,6 +68,7 @@ impl Loop {
             accept_disabled: 0,
             options,
             shutdown: Shutdown::No,
+            is_heard_between: false,
             pause: Pause::No,
             draining: Draining::default(),
             drain_from: 0,

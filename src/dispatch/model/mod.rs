@@ -13,9 +13,11 @@ mod hooks;
 mod loop_state;
 mod options;
 mod plan;
+mod socket_group;
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(super) use always::{Always, listen_if_possible, lone_worker};
 pub use command::{Command, announce_shutdown, next_command};
@@ -25,7 +27,9 @@ pub use loop_state::Loop;
 pub use options::AcceptOptions;
 pub use plan::{Seat, acceptors};
 pub(super) use plan::{dispatcher_and_workers, workers};
+pub use socket_group::SocketGroup;
 
+use crate::conf::Scope;
 use crate::os::{Failure, Poller};
 use crate::shm::Ledger;
 
@@ -38,7 +42,7 @@ pub struct ModelKind {
     /// The text of the reference page, one or two sentences.
     pub about: &'static str,
     /// Makes the memory and the descriptors that the processes of one generation share. For the master, before it
-    /// forks. Errors: no descriptors left.
+    /// forks. Errors: no descriptors left, or another failure, which the io::Error then carries (`Failure`).
     pub make: fn(&Setup<'_>) -> io::Result<Arc<dyn Model>>,
 }
 
@@ -85,6 +89,8 @@ pub struct Setup<'a> {
     pub options: AcceptOptions,
     /// The parameters that the conf file gives.
     pub params: &'a [(&'static str, u64)],
+    /// The values in force in the `events` block, for directives of the model's own.
+    pub events: &'a Scope,
 }
 
 impl Setup<'_> {
@@ -113,6 +119,22 @@ pub trait Model: Send + Sync {
         Sockets::Shared
     }
 
+    /// Tells the kernel how it chooses among the sockets of an address (`Sockets::Steered`). Called in the master before
+    /// the processes of the generation start, and when another program may have told the kernel otherwise.
+    fn steer(&self, _group: &SocketGroup<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Looks after the processes and their sockets, in the master, while they serve. Returns when to look again; `None`:
+    /// never.
+    fn care(&self, _groups: &[SocketGroup<'_>]) -> Option<Duration> {
+        None
+    }
+
+    /// Undoes what `care` has done to the sockets: another generation or another program is about to take them over.
+    /// Called in the master.
+    fn settle(&self, _groups: &[SocketGroup<'_>]) {}
+
     /// Mends what process `pid` on `seat` leaves behind. Called in the master, after it has reaped the process and
     /// before it forks a successor.
     fn child_died(&self, _seat: Seat, _pid: u32) {}
@@ -132,6 +154,8 @@ pub enum Sockets {
     /// Each has a socket of its own, and the kernel chooses by the CPU that a connection comes in on: one of the
     /// processes that belong to the CPU (`worker::workers_by_cpu`).
     OwnByCpu,
+    /// Each has a socket of its own, and the kernel chooses as `Model::steer` says.
+    Steered,
 }
 
 /// The ways to spend a life.

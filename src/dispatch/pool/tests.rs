@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::channel_reader::ChannelReader;
 use super::{PoolShared, Readers};
+use crate::conf::Scope;
 use crate::dispatch::model::{AcceptOptions, Hooks, Loop, Setup};
 use crate::dispatch::sockets::Listening;
 use crate::event::{Clock, Ready};
@@ -28,7 +29,8 @@ fn pid(seat: u32) -> u32 {
 }
 
 fn pool(ledger: &Ledger, workers: u32, channels: u32) -> PoolShared {
-    let setup = Setup { workers, is_alone: false, generation: 0, ledger, options: OPTIONS, params: &[] };
+    let events = &Scope::default();
+    let setup = Setup { workers, is_alone: false, generation: 0, ledger, options: OPTIONS, params: &[], events };
     PoolShared::new(&setup, channels).unwrap()
 }
 

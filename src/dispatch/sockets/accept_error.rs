@@ -11,7 +11,8 @@ use crate::shm::Tally;
 /// Why accept4 gave no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AcceptError {
-    /// EAGAIN: no connection waits.
+    /// EAGAIN: no connection waits; EINVAL: the socket does not listen now, because the master has moved its queue to
+    /// other workers.
     NoneWaits,
     /// ECONNABORTED: the client was gone before it was accepted; the next one may wait.
     ClientGone,
@@ -27,6 +28,9 @@ impl AcceptError {
     pub(crate) fn count(error: &io::Error, tally: &Tally) -> AcceptError {
         if error.kind() == io::ErrorKind::WouldBlock {
             tally.empty_accepts.add(1);
+            return AcceptError::NoneWaits;
+        }
+        if error.kind() == io::ErrorKind::InvalidInput {
             return AcceptError::NoneWaits;
         }
         tally.failed_accepts.add(1);

@@ -7,6 +7,7 @@ use crate::master::loader::{Before, LoadError, log_warnings};
 use crate::master::pid_file::PidFile;
 use crate::master::port_move::{self, Retired};
 use crate::master::sockets::InUse;
+use crate::master::steered::Surplus;
 use crate::master::{Cycle, Inherited, PidLocation, bound, inherited};
 use crate::os::signals::Signal;
 use std::time::Instant;
@@ -73,13 +74,18 @@ impl Master {
 
     /// Replaces the current generation by `next`. The new children start before the old ones are told to end, so that
     /// some process accepts at every moment.
-    pub(super) fn switch_to(&mut self, next: Cycle) {
+    pub(super) fn switch_to(&mut self, mut next: Cycle) {
         self.fill_empty_seats();
         self.remove_paths(&next.sockets);
-        next.steer(&bound::addrs(&self.cycle.sockets));
+        self.cycle.settle();
         // An old binary may need the sockets again.
         if self.old_binary().is_none() {
             self.retired = Retired::replace(&self.cycle.sockets, &next.sockets);
+        }
+        // All sockets listen now, as steering needs.
+        next.steer(&bound::addrs(&self.cycle.sockets));
+        if !self.has_other_binary() {
+            self.surplus = Surplus::of(&self.cycle.sockets, &next.sockets);
         }
         self.cycle = next;
         self.certificates = Certificates::of(&self.cycle.endpoints, Instant::now());
@@ -88,6 +94,7 @@ impl Master {
         self.is_idle = false;
         self.start_children();
         std::mem::take(&mut self.retired).wait_until_empty();
+        std::mem::take(&mut self.surplus).hand_on();
         self.end_before(self.cycle.generation, Signal::SIGQUIT);
     }
 

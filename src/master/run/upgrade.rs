@@ -3,8 +3,9 @@
 use super::Master;
 use crate::log;
 use crate::master::bound::for_next_binary;
-use crate::master::inherited::{TICKETS_VARIABLE, UPGRADE_VARIABLE};
+use crate::master::inherited::{STEER_VARIABLE, TICKETS_VARIABLE, UPGRADE_VARIABLE};
 use crate::master::pid_file::PidFile;
+use crate::master::steered::arrays_for_next_binary;
 use crate::os::process::{self, Exit, Pid};
 use crate::os::{Failure, inherit};
 use std::ffi::OsString;
@@ -37,12 +38,15 @@ impl Master {
             return;
         }
         log::notice!("start new binary process \"{}\"", self.executable.display());
+        self.cycle.settle();
         let (list, mut keep) = for_next_binary(&self.cycle.sockets);
+        let (arrays, descriptors) = arrays_for_next_binary(&self.cycle.sockets);
+        keep.extend(descriptors);
         let keys = self.cycle.endpoints.ticket_keys();
         keep.extend(keys.map(|keys| keys.as_fd()));
         // An empty variable takes the place of one that an older binary has set.
         let number = keys.map_or(OsString::new(), |keys| keys.as_fd().as_raw_fd().to_string().into());
-        let variables = [(UPGRADE_VARIABLE, list), (TICKETS_VARIABLE, number)];
+        let variables = [(UPGRADE_VARIABLE, list), (TICKETS_VARIABLE, number), (STEER_VARIABLE, arrays)];
         match inherit::spawn_inheriting(&self.executable, &self.args, &variables, &keep) {
             Ok(pid) => self.next_binary = Some(pid),
             Err(error) => {

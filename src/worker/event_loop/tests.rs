@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::*;
+use crate::conf::Scope;
 use crate::dispatch::{AcceptOptions, Life, Listening, MODELS, Model, Setup, Wait};
 use crate::event::{Clock, Ready, Slots, monotonic_ms};
 use crate::os::{Addr, EventFd, Interest, ListenOptions, Listener, Poller, Socket};
@@ -120,8 +121,10 @@ fn service_with(model: &str, workers: u32, capacity: usize, multi_accept: bool, 
         accept_mutex_lease_ms: lease_ms,
         connections: capacity,
     };
-    let model =
-        (kind.make)(&Setup { workers, is_alone: false, generation: 0, ledger: &ledger, options, params: &[] }).unwrap();
+    let events = Scope::default();
+    let setup =
+        Setup { workers, is_alone: false, generation: 0, ledger: &ledger, options, params: &[], events: &events };
+    let model = (kind.make)(&setup).unwrap();
     let mut service = Service { ledger, model, listener, workers: vec![], clients: vec![] };
     for seat in service.model.plan() {
         let (seen, close) = (Rc::default(), Rc::default());

@@ -211,6 +211,34 @@ fn parameters_of_dispatch_are_told_what_they_should_be() {
         let sentence = format!("invalid parameter \"{parameter}\" in c.conf:2");
         check("emerg", &[(&text, &sentence, "2:21", parameter, help)]);
     }
+    let text = |rest: &str| format!("events {{\n {rest}\n}}\n");
+    check(
+        "emerg",
+        &[
+            (
+                &text("dispatch steer falback=reuseport;"),
+                "invalid parameter \"falback=reuseport\" in c.conf:2",
+                "2:17",
+                "falback=reuseport",
+                "did you mean \"fallback=\"?",
+            ),
+            (
+                &text("dispatch steer fallback=reusport;"),
+                "invalid value \"reusport\" of \"fallback\" in c.conf:2",
+                "2:17",
+                "fallback=reusport",
+                "did you mean \"reuseport\"?",
+            ),
+            (
+                &text("dispatch ster;"),
+                "unknown dispatch model \"ster\" in c.conf:2",
+                "2:11",
+                "ster",
+                "did you mean \"steer\"?",
+            ),
+            (&text("steer_lease 5ms;"), "\"steer_lease\" must be between 20ms and 60s in c.conf:2", "2:14", "5ms", ""),
+        ],
+    );
 }
 
 #[test]

@@ -105,8 +105,8 @@ impl Id {
     }
 }
 
-/// Whether a text is this name of letters and hyphens, which is in lower case. By words, for half of what a look at
-/// each byte costs: each request has such names.
+/// Whether a text is this name of letters and hyphens, which is in lower case. By words, since each request has such
+/// names: of a constant name that leaves a comparison or two.
 #[inline(always)]
 fn is_name(text: &[u8], name: &str) -> bool {
     let name = name.as_bytes();
@@ -114,8 +114,9 @@ fn is_name(text: &[u8], name: &str) -> bool {
         return false;
     }
     if let (Some(end), Some(name_end)) = (text.last_chunk(), name.last_chunk()) {
-        let front = text.as_chunks().0.iter().zip(name.as_chunks().0);
-        return front.chain([(end, name_end)]).all(|(text, name)| is_word(*text, *name));
+        let mut front = text.as_chunks().0.iter().zip(name.as_chunks().0);
+        let is_word = |text: &[u8; 8], name: &[u8; 8]| is_word(u64::from_le_bytes(*text), u64::from_le_bytes(*name));
+        return is_word(end, name_end) && front.all(|(text, name)| is_word(text, name));
     }
     match (ends(text), ends(name)) {
         (Some(text), Some(name)) => is_word(text, name),
@@ -124,14 +125,15 @@ fn is_name(text: &[u8], name: &str) -> bool {
 }
 
 /// The first four bytes of a text, and the last four.
-fn ends(text: &[u8]) -> Option<[u8; 8]> {
-    let ([a, b, c, d], [e, f, g, h]) = (text.first_chunk()?, text.last_chunk()?);
-    Some([*a, *b, *c, *d, *e, *f, *g, *h])
+#[inline(always)]
+fn ends(text: &[u8]) -> Option<u64> {
+    let (first, last) = (text.first_chunk()?, text.last_chunk()?);
+    Some(u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32)
 }
 
 /// The same for eight bytes: those that are letters in the name, and have a bit that the hyphen lacks, may be capitals.
-fn is_word(text: [u8; 8], name: [u8; 8]) -> bool {
-    let (text, name) = (u64::from_le_bytes(text), u64::from_le_bytes(name));
+#[inline(always)]
+fn is_word(text: u64, name: u64) -> bool {
     let of_letters = (name & 0x4040_4040_4040_4040) >> 1;
     (text ^ name) & !of_letters == 0
 }

@@ -33,9 +33,9 @@ pub(super) fn parse(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Opti
         return Err(Reject::UriTooLong);
     }
 
-    let (text, rest) = method(line)?;
-    head.method_text = Span::within(buf, text);
-    head.method = known_method(text);
+    let (method, rest) = method(line)?;
+    head.method_text = Span::within(buf, method);
+    head.method = known_method(method);
     let rest = skip_spaces(rest);
     let end = scan::find_blank(rest).unwrap_or(rest.len());
     let (target, rest) = rest.split_at(end);
@@ -68,7 +68,6 @@ pub(super) fn is_method_byte(byte: u8) -> bool {
     matches!(byte, b'A'..=b'Z' | b'_' | b'-')
 }
 
-#[inline]
 fn method(line: &[u8]) -> Result<(&[u8], &[u8]), Reject> {
     // Nearly all requests.
     if line.starts_with(b"GET ") {
@@ -83,7 +82,6 @@ fn method(line: &[u8]) -> Result<(&[u8], &[u8]), Reject> {
     }
 }
 
-#[inline]
 pub(super) fn known_method(text: &[u8]) -> Method {
     match text {
         b"GET" => Method::Get,
@@ -108,7 +106,6 @@ fn skip_spaces(mut text: &[u8]) -> &[u8] {
 }
 
 /// `HTTP/1.0`, `HTTP/1.1`, or, as nginx has it, up to three digits of a minor version.
-#[inline]
 fn version(text: &[u8]) -> Result<Version, Reject> {
     match text {
         b"HTTP/1.1" => return Ok(Version::Http11),

@@ -35,7 +35,9 @@ pub static MAX_HEADERS: Setting<u64> = Setting::count("max_headers").contexts(SE
 
 /// Decides about the header lines. To be called when the host's server is known.
 pub(super) fn check(ex: &mut Exchange, cx: &Cx) -> Result<(), Reject> {
-    let (own, default) = (ex.target.server, cx.conf.default_server(cx.conn.bound));
+    let own = ex.target.server;
+    // In HTTP/2 the host comes in front of all lines (ngx_http_v2_state_process_header).
+    let default = if ex.is_http2() { own } else { cx.conf.default_server(cx.conn.bound) };
     let count = ex.head.fields.len();
     let is_usual = ex.head.unusual.is_empty()
         && has_room(cx.conf.server(own), count)

@@ -32,7 +32,8 @@
 //! 4. `serve/event_driver.rs`: the connection gets a slot and a timer; its bytes go to the engine (`serve/engine.rs`).
 //!    `serve/engine/advance.rs` leads it through the states that `serve/connection.rs` draws. Blocking models use
 //!    `serve/blocking.rs` with the same engine.
-//! 5. `http/message/request.rs` parses the head of a request.
+//! 5. `http/message/request.rs` parses the head of a request. In HTTP/2 `http/h2/` takes it out of frames, and
+//!    `serve/engine/http2/` has an exchange for each stream, whose answer goes into frames.
 //! 6. `http/phases/walk.rs` leads the request through nginx's phases: server and location (`http/site/route.rs`),
 //!    access, rewrite, content. A request and its response are an exchange (`http/exchange/state.rs`).
 //! 7. The exchange asks for files by actions (`http/exchange/action.rs`), which `serve/engine/exchange.rs` carries out

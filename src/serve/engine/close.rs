@@ -18,7 +18,7 @@ pub(super) const DELIVERY_CHECK_MS: u64 = 100;
 const DELIVERY_MS: u64 = 30_000;
 
 /// The status of a close without an answer that nginx takes for a time-out (`NGX_HTTP_CLOSE`).
-const SILENT: u16 = 444;
+pub(super) const SILENT: u16 = 444;
 
 /// Behind a response of more bytes a close asks whether the client has them: a reset would take the remainder from a
 /// client that has sent more. Most shorter responses are acknowledged by then, and the question costs a system call.

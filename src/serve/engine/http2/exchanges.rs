@@ -7,6 +7,7 @@ use crate::http::h2::connection::Request;
 use crate::http::h2::frame::Code;
 use crate::serve::connection::{Conn, State};
 use crate::serve::engine::Engine;
+use crate::serve::engine::close::SILENT;
 use crate::serve::http2::{Http2, Step, Stream};
 use crate::serve::output::Output;
 use crate::serve::session::Session;
@@ -88,8 +89,10 @@ impl Engine {
                 false
             }
             (Err(()), _) => {
-                // `return 444`, with nginx's code.
-                match http2.framing.reset(place, Code::ProtocolError, &mut out.bytes) {
+                // nginx's codes: ngx_http_v2_close_stream for 444, ngx_http_terminate_request for 408 and 499.
+                let is_silent = stream.session.ex.status() == SILENT;
+                let code = if is_silent { Code::ProtocolError } else { Code::InternalError };
+                match http2.framing.reset(place, code, &mut out.bytes) {
                     Some(stream) if stream.session.ex.status() != 0 => self.finish_stream(conn, stream),
                     Some(stream) => self.recycle(stream.session),
                     None => {}

@@ -17,6 +17,7 @@ mod limit_log;
 mod limit_zones;
 mod log_targets;
 mod marks;
+mod over_http2;
 mod probe;
 mod script_log;
 mod sites;
@@ -67,6 +68,13 @@ macro_rules! sites {
             $(#[test]
             fn $name() {
                 crate::compare(crate::sites::$name());
+            })*
+        }
+
+        mod drover_equals_nginx_over_http2 {
+            $(#[test]
+            fn $name() {
+                crate::over_http2::compare(&crate::sites::$name());
             })*
         }
 

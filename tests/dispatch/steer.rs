@@ -223,7 +223,7 @@ fn what_waits_for_workers_that_are_too_many_is_handed_on() {
     until_true("all have stopped", || workers.iter().all(|pid| proc::is_stopped(*pid)));
     let mut clients: Vec<Client> = (0..40).map(|_| server.connect()).collect();
     request(&mut clients);
-    server.rewrite_conf(&conf(1 + 1).events(PATIENT));
+    server.rewrite_conf(conf(1 + 1).events(PATIENT));
     server.signal(Signal::SIGHUP);
     // The old workers stay stopped: the new ones serve what waited for them.
     assert_answers(&mut clients);
@@ -235,7 +235,7 @@ fn what_waits_for_workers_that_are_too_many_is_handed_on() {
 fn a_next_binary_steers_its_own_workers_and_the_old_one_again_after_it() {
     let (server, _ledger) = serve(conf(4).events(PATIENT), 4);
     let workers = server.wait_for_workers(4);
-    server.rewrite_conf(&conf(2).events(PATIENT));
+    server.rewrite_conf(conf(2).events(PATIENT));
     server.signal(Signal::SIGUSR2);
     let next = server.wait_for_next_master();
     until_true("the new master's workers", || proc::children(next).len() == 2);

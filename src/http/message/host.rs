@@ -30,11 +30,11 @@ pub fn parse(authority: &[u8]) -> Option<Authority<'_>> {
 
 /// A decimal number of 16 bits, with any number of zeros in front.
 fn port_number(digits: &[u8]) -> Option<u16> {
-    let add = |sum: u32, digit: &u8| match digit {
-        b'0'..=b'9' => Some(sum * 10 + u32::from(digit - b'0')).filter(|sum| *sum <= u16::MAX.into()),
+    let add = |sum: u16, digit: &u8| match digit {
+        b'0'..=b'9' => sum.checked_mul(10)?.checked_add(u16::from(digit - b'0')),
         _ => None,
     };
-    digits.iter().try_fold(0, add).map(|port| port as u16)
+    digits.iter().try_fold(0, add)
 }
 
 /// Whether the text may stand between brackets: an IPv6 address without a zone (RFC 9110 knows none), or

@@ -216,14 +216,6 @@ impl Head {
         *self = Self { fields, unusual, ..Self::default() };
     }
 
-    /// Forgets the field lines, and what is to blame for a refusal.
-    pub(super) fn forget_fields(&mut self) {
-        self.fields.clear();
-        self.unusual.clear();
-        self.known = [0; Id::COUNT];
-        self.blame = Blame::None;
-    }
-
     /// Takes all field lines out, in the client's order; the flag says that the name is unusual.
     pub fn take_lines(&mut self) -> Vec<(Field, bool)> {
         let mut lines = Vec::with_capacity(self.fields.len() + self.unusual.len());
@@ -283,7 +275,7 @@ impl Head {
     /// The values of every field of a known name, in order.
     pub fn all<'a>(&self, buf: &'a [u8], id: Id) -> impl Iterator<Item = &'a [u8]> {
         let first = usize::from(self.known[id as usize]).checked_sub(1).unwrap_or(self.fields.len());
-        self.fields.get(first..).unwrap_or_default().iter().filter(move |f| f.id == Some(id)).map(|f| f.value.of(buf))
+        self.fields.iter().skip(first).filter(move |f| f.id == Some(id)).map(|f| f.value.of(buf))
     }
 
     /// The value of a list field: its lines, joined (RFC 9110 section 5.3).

@@ -1,10 +1,9 @@
 //! HTTP/1 requests: [`parse`] fills a reusable [`Head`] from the bytes received so far.
 //!
-//! The request line is read by nginx's rules (`request_line.rs`), the field lines one after the other
-//! (`field_line.rs`), and then the strict rules of RFC 9112 decide.
+//! The request line is read by nginx's rules (`request_line.rs`), the field lines by httparse, and then the strict
+//! rules of RFC 9112 decide.
 
 use super::field::{Id, elements};
-use super::field_line::{self, Line};
 use super::head::{Blame, Field, Framing, Head, Limits, Span, Unusual, Version};
 use super::host;
 use super::reject::Reject;
@@ -30,8 +29,8 @@ pub fn parse(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Parse, Reje
     } else if !end_in_sight(head, buf) {
         return partial(head, buf, limits);
     }
-    let end = match field_lines(head, buf, limits) {
-        Ok(Some(end)) => end,
+    let len = match field_lines(head, buf, limits) {
+        Ok(Some(len)) => len,
         Ok(None) => {
             end_in_sight(head, buf);
             return partial(head, buf, limits);
@@ -42,11 +41,11 @@ pub fn parse(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Parse, Reje
             return Err(reject);
         }
     };
-    if end - head.start > limits.head {
+    if head.fields_at + len - head.start > limits.head {
         return Err(Reject::HeadTooLarge);
     }
     check(head, buf)?;
-    Ok(Parse::Complete(end))
+    Ok(Parse::Complete(head.fields_at + len))
 }
 
 fn partial(head: &Head, buf: &[u8], limits: &Limits) -> Result<Parse, Reject> {
@@ -70,66 +69,98 @@ fn end_in_sight(head: &mut Head, buf: &[u8]) -> bool {
     false
 }
 
+/// How many fields the first attempt has room for; more are rare and get a second attempt with room for all.
+const USUAL_FIELDS: usize = 32;
+
 /// The most fields that a head has numbers for.
 const MOST_FIELDS: usize = u16::MAX as usize - 1;
 
-/// Takes the field lines; returns where the body begins, or `None` while they are incomplete: then none is taken. Of
-/// several errors the first counts, but a line that can't be one is an error at once.
+/// Parses the field lines; returns their length with the empty line, or `None` while they are incomplete.
 fn field_lines(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Option<usize>, Reject> {
-    let (mut at, mut refused) = (head.fields_at, None);
-    loop {
-        match field_line::read(buf, at) {
-            Line::Field { .. } if head.fields.len() + head.unusual.len() == MOST_FIELDS => {
-                return Err(refused.unwrap_or_else(|| refuse_line(head, buf, at, Reject::TooManyFields)));
-            }
-            Line::Field { field, is_usual, next } => {
-                if refused.is_none() {
-                    refused = take_field(head, limits, field, is_usual).err();
-                }
-                at = next;
-            }
-            Line::End(end) => return refused.map_or(Ok(Some(end)), Err),
-            Line::Partial => {
-                head.forget_fields();
-                return Ok(None);
-            }
-            Line::Invalid => {
-                return Err(refused.unwrap_or_else(|| refuse_line(head, buf, at, Reject::InvalidFieldLine)));
-            }
-        }
+    let lines = buf.get(head.fields_at..).unwrap_or_default();
+    let mut room = [httparse::EMPTY_HEADER; USUAL_FIELDS];
+    match httparse::parse_headers(lines, &mut room) {
+        Ok(httparse::Status::Complete((len, headers))) => take_fields(head, buf, limits, headers).map(|()| Some(len)),
+        Ok(httparse::Status::Partial) => Ok(None),
+        Err(httparse::Error::TooManyHeaders) => many_field_lines(head, buf, limits),
+        Err(error) => refuse_fields(head, buf, limits, &room, error),
     }
 }
 
-/// Blames the line that begins at `start`.
 #[cold]
-fn refuse_line(head: &mut Head, buf: &[u8], start: usize, reject: Reject) -> Reject {
-    let rest = buf.get(start..).unwrap_or_default();
-    let line = &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())];
-    head.blame = Blame::Line(Span::within(buf, line.strip_suffix(b"\r").unwrap_or(line)));
-    reject
+#[inline(never)]
+fn many_field_lines(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Option<usize>, Reject> {
+    let lines = buf.get(head.fields_at..).unwrap_or_default();
+    let count = memchr::memchr_iter(b'\n', lines).count();
+    let mut room = vec![httparse::EMPTY_HEADER; count.min(MOST_FIELDS)];
+    match httparse::parse_headers(lines, &mut room) {
+        Ok(httparse::Status::Complete((len, headers))) => take_fields(head, buf, limits, headers).map(|()| Some(len)),
+        Ok(httparse::Status::Partial) => Ok(None),
+        Err(error) => refuse_fields(head, buf, limits, &room, error),
+    }
 }
 
-fn take_field(head: &mut Head, limits: &Limits, field: Field, is_usual: bool) -> Result<(), Reject> {
-    let Field { name, value, id } = field;
-    if value.end() - name.start as usize >= limits.line {
-        head.blame = Blame::Line(Span::new(name.start as usize, value.end()));
-        return Err(Reject::FieldLineTooLong);
-    }
-    if !is_usual {
-        head.unusual.push(Unusual { field, behind: head.fields.len() as u16 });
-        return Ok(());
-    }
-    if let Some(id) = id {
-        let first = &mut head.known[id as usize];
-        if *first == 0 {
-            *first = head.fields.len() as u16 + 1;
-        } else if id.is_unique() {
-            head.blame = Blame::Second { field, first: head.fields[usize::from(*first) - 1] };
-            return Err(if id == Id::Host { Reject::DuplicateHost } else { Reject::DuplicateField });
+/// Refuses the field lines, and takes those in front of the error: the host among them tells whose error page is sent,
+/// as in nginx.
+fn refuse_fields(
+    head: &mut Head,
+    buf: &[u8],
+    limits: &Limits,
+    room: &[httparse::Header],
+    error: httparse::Error,
+) -> Result<Option<usize>, Reject> {
+    let read = room.iter().position(|header| header.name.is_empty()).unwrap_or(room.len());
+    take_fields(head, buf, limits, &room[..read])?;
+    head.blame = Blame::Line(line_behind(head, buf, room[..read].last()));
+    Err(if error == httparse::Error::TooManyHeaders { Reject::TooManyFields } else { Reject::InvalidFieldLine })
+}
+
+/// The line that follows the last field that was read.
+fn line_behind(head: &Head, buf: &[u8], last: Option<&httparse::Header>) -> Span {
+    let line_end = |from: usize| {
+        let rest = buf.get(from..).unwrap_or_default();
+        from + memchr::memchr(b'\n', rest).unwrap_or(rest.len())
+    };
+    let start = last.map_or(head.fields_at, |last| line_end(Span::within(buf, last.name.as_bytes()).end()) + 1);
+    let line = buf.get(start..line_end(start)).unwrap_or_default();
+    Span::within(buf, line.strip_suffix(b"\r").unwrap_or(line))
+}
+
+fn take_fields(head: &mut Head, buf: &[u8], limits: &Limits, headers: &[httparse::Header]) -> Result<(), Reject> {
+    head.fields.clear();
+    head.unusual.clear();
+    head.known = [0; Id::COUNT];
+    for header in headers {
+        let (name, value) = (Span::within(buf, header.name.as_bytes()), Span::within(buf, header.value));
+        // An empty value's slice may lie anywhere.
+        let value = if value.is_empty() { Span { start: name.end() as u32, len: 0 } } else { value };
+        if value.end() - name.start as usize >= limits.line {
+            head.blame = Blame::Line(Span::new(name.start as usize, value.end()));
+            return Err(Reject::FieldLineTooLong);
         }
+        let id = Id::of(header.name.as_bytes());
+        let field = Field { name, value, id };
+        if id.is_none() && !is_usual_name(header.name.as_bytes()) {
+            head.unusual.push(Unusual { field, behind: head.fields.len() as u16 });
+            continue;
+        }
+        if let Some(id) = id {
+            let first = &mut head.known[id as usize];
+            if *first == 0 {
+                *first = head.fields.len() as u16 + 1;
+            } else if id.is_unique() {
+                head.blame = Blame::Second { field, first: head.fields[usize::from(*first) - 1] };
+                return Err(if id == Id::Host { Reject::DuplicateHost } else { Reject::DuplicateField });
+            }
+        }
+        head.fields.push(field);
     }
-    head.fields.push(field);
     Ok(())
+}
+
+/// Whether the name has nothing but letters, digits and hyphens, as all that are registered.
+fn is_usual_name(name: &[u8]) -> bool {
+    name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
 }
 
 /// The rules that need the whole head.
@@ -138,7 +169,6 @@ fn check(head: &mut Head, buf: &[u8]) -> Result<(), Reject> {
     head.framing = framing(head, buf)?;
     head.keep_alive = keep_alive(head, buf);
     head.expect_continue = head.version == Version::Http11
-        && head.has_any(&[Id::Expect])
         && head.all(buf, Id::Expect).flat_map(elements).any(|value| value.eq_ignore_ascii_case(b"100-continue"));
     Ok(())
 }
@@ -177,9 +207,6 @@ fn framing(head: &Head, buf: &[u8]) -> Result<Framing, Reject> {
 /// RFC 9112 section 9.3: `close` wins, HTTP/1.0 has to ask.
 fn keep_alive(head: &Head, buf: &[u8]) -> bool {
     let mut keep = head.version == Version::Http11;
-    if !head.has_any(&[Id::Connection]) {
-        return keep;
-    }
     for option in head.all(buf, Id::Connection).flat_map(elements) {
         if option.eq_ignore_ascii_case(b"close") {
             return false;

@@ -3,7 +3,6 @@
 use super::head::{Form, Head, Limits, Method, Span, Version};
 use super::host;
 use super::reject::Reject;
-use super::scan;
 
 /// Parses the request line; returns where the field lines start, or `None` while it is incomplete.
 pub(super) fn parse(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Option<usize>, Reject> {
@@ -37,7 +36,7 @@ pub(super) fn parse(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Opti
     head.method_text = Span::within(buf, method);
     head.method = known_method(method);
     let rest = skip_spaces(rest);
-    let end = scan::find_blank(rest).unwrap_or(rest.len());
+    let end = rest.iter().position(|b| *b <= b' ' || *b == 0x7f).unwrap_or(rest.len());
     let (target, rest) = rest.split_at(end);
     if target.is_empty() || !rest.starts_with(b" ") {
         return Err(Reject::InvalidRequest);
@@ -69,10 +68,6 @@ pub(super) fn is_method_byte(byte: u8) -> bool {
 }
 
 fn method(line: &[u8]) -> Result<(&[u8], &[u8]), Reject> {
-    // Nearly all requests.
-    if line.starts_with(b"GET ") {
-        return Ok(line.split_at(3));
-    }
     let end = line.iter().position(|b| !is_method_byte(*b)).unwrap_or(line.len());
     match line.split_at(end) {
         ([], _) => Err(Reject::InvalidMethod),
@@ -155,7 +150,7 @@ pub(super) fn split_target(head: &mut Head, buf: &[u8], target: &[u8]) -> Result
     };
     head.uri = Span::within(buf, path);
     // The fragment is not part of a request target; nginx cuts it off.
-    let end = scan::find_either(path, b'?', b'#').unwrap_or(path.len());
+    let end = memchr::memchr2(b'?', b'#', path).unwrap_or(path.len());
     head.path = Span::within(buf, &path[..end]);
     if let [b'?', query @ ..] = &path[end..] {
         let end = memchr::memchr(b'#', query).unwrap_or(query.len());

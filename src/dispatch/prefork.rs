@@ -50,7 +50,8 @@ pub(super) static KIND: ModelKind = ModelKind {
     params: &[THREADS],
     about: "Every worker waits for a connection, serves it to its end with blocking I/O, and waits for the next; \
             `worker_threads=N`: N such threads in each worker. Clients beyond that wait, and idle ones make room for \
-            them.",
+            them. A thread takes five descriptors, its connection among them; where `worker_rlimit_nofile` allows no \
+            more, there are fewer threads.",
     make,
 };
 
@@ -66,8 +67,8 @@ fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
 }
 
 fn live(mut context: ProcessContext, threads: usize, workers_waker: &Arc<EventFd>) -> Result<(), Failure> {
-    // An eventfd, a poller and a connection.
-    let threads = context.affordable_threads(threads, 3);
+    // An eventfd, a poller, which has two more for what polling offers beside epoll, and a connection.
+    let threads = context.affordable_threads(threads, 5);
     let group = ThreadGroup::new(threads)?;
     let sockets = std::mem::take(&mut context.listeners);
     let shortage = Arc::new(Shortage::of(format!("{threads} worker_threads")));

@@ -1,11 +1,21 @@
 //! An epoll instance.
+//!
+//! `polling::Poller` owns the instance, and adds, modifies and deletes sources as far as it can express them. Two
+//! things go around it, through the same descriptor:
+//!
+//! - Waiting. In polling 3.11 one `wait` costs up to five system calls on Linux (timerfd_settime, two epoll_ctl,
+//!   epoll_wait
+//!   and an eventfd read); here it is one epoll_wait.
+//! - The flags that polling lacks: EPOLLEXCLUSIVE, and EPOLLRDHUP, without which an edge-triggered reader
+//!   would have to call recv until EAGAIN to learn of a half-closed peer.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use bitflags::bitflags;
-use nix::errno::Errno;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use polling::PollMode;
+
+use super::retry;
 
 bitflags! {
     /// The events that a source is watched for, and how they are reported.
@@ -43,42 +53,71 @@ bitflags! {
     }
 }
 
-/// The epoll instance of a process or a thread, which is one descriptor. No other may wait on it, because each waiter
-/// gets the reports. Others may add and delete sources of which they have a descriptor with the same number.
+// Keys are 64 bits wide and pass through polling as `usize`.
+const _: () = assert!(usize::BITS == 64);
+
+/// The epoll instance of a process or a thread. No other may wait on it, because each waiter gets the reports. Others
+/// may add and delete sources of which they have a descriptor with the same number.
 #[derive(Debug)]
-pub struct Poller(Epoll);
+pub struct Poller(polling::Poller);
 
 impl Poller {
     /// An instance that watches nothing.
     pub fn new() -> io::Result<Poller> {
-        Ok(Poller(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?))
+        Ok(Poller(polling::Poller::new()?))
     }
 
-    /// Watches `fd`; its events carry `key`. The kernel forgets a source when its last descriptor is closed.
+    /// Watches `fd`; its events carry `key`, which may be anything but `u64::MAX`. The kernel forgets a source when its
+    /// last descriptor is closed.
     pub fn add(&self, fd: impl AsFd, key: u64, interest: Interest) -> io::Result<()> {
-        Ok(self.0.add(fd, event(key, interest))?)
+        let fd = fd.as_fd();
+        match plain(key, interest) {
+            // SAFETY: `fd` is open now, and epoll (unlike other backends) does not require a delete before the close.
+            Some((event, mode)) => unsafe { self.0.add_with_mode(&fd, event, mode) },
+            None => self.ctl(libc::EPOLL_CTL_ADD, fd, key, interest),
+        }
     }
 
     /// Changes the events that `fd` is watched for. An edge-triggered source that is ready is reported again.
     pub fn modify(&self, fd: impl AsFd, key: u64, interest: Interest) -> io::Result<()> {
-        Ok(self.0.modify(fd, &mut event(key, interest))?)
+        let fd = fd.as_fd();
+        match plain(key, interest) {
+            Some((event, mode)) => self.0.modify_with_mode(fd, event, mode),
+            None => self.ctl(libc::EPOLL_CTL_MOD, fd, key, interest),
+        }
     }
 
     /// Stops watching `fd`.
     pub fn delete(&self, fd: impl AsFd) -> io::Result<()> {
-        Ok(self.0.delete(fd)?)
+        self.0.delete(fd.as_fd())
     }
 
     /// Waits until a source is ready or `timeout_ms` have passed (`None`: for ever, `Some(0)`: not at all), and
     /// replaces the contents of `events`. A stop and a continuation of the process end a wait early, with no events.
     pub fn wait(&self, events: &mut Events, timeout_ms: Option<u64>) -> io::Result<()> {
-        let at_most = |ms| EpollTimeout::try_from(ms).unwrap_or(EpollTimeout::MAX);
-        events.ready = 0;
-        match self.0.wait(&mut events.room, timeout_ms.map_or(EpollTimeout::NONE, at_most)) {
-            Ok(count) => events.ready = count,
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno.into()),
+        let timeout = timeout_ms.map_or(-1, |ms| i32::try_from(ms).unwrap_or(i32::MAX));
+        events.0.clear();
+        let room = events.0.spare_capacity_mut();
+        let (buffer, capacity) = (room.as_mut_ptr().cast(), i32::try_from(room.len()).unwrap_or(i32::MAX));
+        // SAFETY: `buffer` has room for `capacity` events and is borrowed from `events` for the length of the call.
+        match unsafe { libc::epoll_wait(self.0.as_fd().as_raw_fd(), buffer, capacity, timeout) } {
+            -1 => {
+                let error = io::Error::last_os_error();
+                if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) }
+            }
+            count => {
+                // SAFETY: the kernel wrote that many events at the start of the buffer.
+                unsafe { events.0.set_len(count as usize) };
+                Ok(())
+            }
         }
+    }
+
+    fn ctl(&self, operation: libc::c_int, fd: BorrowedFd<'_>, key: u64, interest: Interest) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: interest.bits(), u64: key };
+        let epoll = self.0.as_fd().as_raw_fd();
+        // SAFETY: both descriptors are open for the length of their borrows; the kernel copies `event`.
+        retry(|| unsafe { libc::epoll_ctl(epoll, operation, fd.as_raw_fd(), &raw mut event) })?;
         Ok(())
     }
 }
@@ -86,42 +125,48 @@ impl Poller {
 /// The descriptor is readable while a source is ready.
 impl AsFd for Poller {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.0.as_fd()
+        self.0.as_fd()
     }
 }
 
-fn event(key: u64, interest: Interest) -> EpollEvent {
-    EpollEvent::new(EpollFlags::from_bits_retain(interest.bits() as libc::c_int), key)
+/// The interest in polling's terms; `None`: polling can't express it.
+fn plain(key: u64, interest: Interest) -> Option<(polling::Event, PollMode)> {
+    if interest.intersects(Interest::RDHUP | Interest::EXCLUSIVE) {
+        return None;
+    }
+    let mode = match (interest.contains(Interest::EDGE), interest.contains(Interest::ONESHOT)) {
+        (false, false) => PollMode::Level,
+        (true, false) => PollMode::Edge,
+        (false, true) => PollMode::Oneshot,
+        (true, true) => PollMode::EdgeOneshot,
+    };
+    let (read, write) = (interest.contains(Interest::READ), interest.contains(Interest::WRITE));
+    Some((polling::Event::new(key as usize, read, write), mode))
 }
 
 /// The events that a wait has reported; the memory is allocated once.
 #[derive(Debug)]
-pub struct Events {
-    room: Vec<EpollEvent>,
-    /// How many of them the last wait has filled.
-    ready: usize,
-}
+pub struct Events(Vec<libc::epoll_event>);
 
 impl Events {
     /// Room for `capacity` events a wait (nginx's epoll_events is 512).
     pub fn with_capacity(capacity: usize) -> Events {
-        Events { room: vec![EpollEvent::empty(); capacity.max(1)], ready: 0 }
+        Events(Vec::with_capacity(capacity.max(1)))
     }
 
     /// The number of sources that are ready.
     pub fn len(&self) -> usize {
-        self.ready
+        self.0.len()
     }
 
     /// Whether no source is ready.
     pub fn is_empty(&self) -> bool {
-        self.ready == 0
+        self.0.is_empty()
     }
 
     /// The key of each source that is ready, and its events.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (u64, Ready)> + '_ {
-        let ready = |events: EpollFlags| Ready::from_bits_truncate(events.bits() as u32);
-        self.room.iter().take(self.ready).map(move |event| (event.data(), ready(event.events())))
+        self.0.iter().map(|event| (event.u64, Ready::from_bits_truncate(event.events)))
     }
 }
 

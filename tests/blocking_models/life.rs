@@ -245,14 +245,3 @@ fn a_reload_to_any_of_them_under_load_fails_no_request() {
         assert!(total > 0, "{total}");
     });
 }
-
-#[test]
-fn a_thread_of_prefork_takes_two_descriptors_and_its_connection() {
-    let descriptors = |threads: usize| {
-        let server = start(&format!("prefork worker_threads={threads}"), 1, "");
-        let worker = server.workers()[0];
-        until_true("all threads wait", || proc::threads(worker) == threads + 1);
-        proc::descriptor_count(worker)
-    };
-    assert_eq!(descriptors(10) - descriptors(2), 8 * 2);
-}

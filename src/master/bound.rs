@@ -23,9 +23,9 @@ pub struct Bound {
     pub copy: Option<u32>,
     /// Whether systemd made the socket, and removes its path.
     pub(super) is_foreign: bool,
-    /// Where programs in the kernel find the sockets of the address, once one has steered among them. It is here and not
-    /// with the model, because a socket is in one array at most, for as long as that is there: reloads and upgrades pass
-    /// it on. Children drop it with the sockets.
+    /// Where programs in the kernel find the sockets of the address, once one has steered among them. It is here and
+    /// not with the model, because a socket is in one array at most, for as long as that is there: reloads and upgrades
+    /// pass it on. Children drop it with the sockets.
     pub(super) array: Option<Arc<SocketArray>>,
     /// Whether the socket is bound only, and will listen when the reload can't fail any more.
     pub(super) listens_late: bool,

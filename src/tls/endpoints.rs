@@ -95,6 +95,8 @@ impl Endpoints {
         {
             let what = format!("no \"ssl_certificate_key\" is defined for certificate \"{}\"", certificate::said(last));
             mistakes.add(conf::Error::at(last.span, what).help("each ssl_certificate takes an ssl_certificate_key"));
+            // Which key belongs to which certificate can't be told.
+            return Err(mistakes);
         }
         if !has_handshakes(scope) {
             return Ok(None);

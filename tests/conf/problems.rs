@@ -157,8 +157,8 @@ fn files_that_cannot_be_opened_are_named_at_once() {
     let tls = |name: &str| format!("ssl_certificate {at}/no/{name}.pem;\n ssl_certificate_key {at}/no/{name}.key;");
     let text = format!(
         "events {{}}\nerror_log {at}/no/main.log;\nhttp {{\n access_log {at}/no/http.log;\n\
-         server {{ listen 8097 ssl; server_name a a;\n {}\n error_log {at}/no/server.log info; }}\n\
-         server {{ listen 8098 ssl;\n {}\n\
+         server {{ listen 8097 ssl; server_name a;\n {}\n error_log {at}/no/server.log info; }}\n\
+         server {{ listen 8097 ssl; server_name a;\n {}\n\
          location / {{ access_log {at}/no/location.log; access_log {at}/no/main.log; }} }}\n\
          server {{ listen 8099 ssl; }}\n}}\n",
         tls("a"),
@@ -178,7 +178,7 @@ fn files_that_cannot_be_opened_are_named_at_once() {
         format!("{} in c.conf:11", unread(" key", "b.key")),
         format!("{} in c.conf:12", gone("location.log")),
         "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive in c.conf:13".to_owned(),
-        "9 problems in 10 of 21 directives".to_owned(),
+        "9 problems in 10 of 22 directives".to_owned(),
     ];
     let tested = said(dir.path(), &text, &["-t"]);
     assert_eq!(emergencies(&tested), expected, "{tested}");
@@ -186,7 +186,9 @@ fn files_that_cannot_be_opened_are_named_at_once() {
     assert!(tested.contains("[warn] conflicting server name \"a\""), "they hide no warning: {tested}");
     assert!(!tested.contains("syntax is ok"), "nginx finds the certificates while it reads: {tested}");
     assert_eq!(emergencies(&said(dir.path(), &text, &[])), expected, "a start says the same");
-    let logs = format!("events {{}}\nerror_log {at}/no/a;\nhttp {{ access_log {at}/no/b; error_log {at}/no/c; }}\n");
+    let logs = format!(
+        "events {{}}\nerror_log {at}/no/a;\nhttp {{ access_log {at}/no/b; server {{ error_log {at}/no/c; listen 8097; }} }}\n"
+    );
     let tested = said(dir.path(), &logs, &["-t"]);
     assert_eq!(emergencies(&tested).len(), 4, "{tested}");
     assert!(tested.contains("syntax is ok"), "nginx opens the logs behind that: {tested}");

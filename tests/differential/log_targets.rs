@@ -108,7 +108,7 @@ fn a_log_may_be_compressed() {
     }
 }
 
-/// What a log says that no answer can: the trailers, and a socket without a port.
+/// A log alone can say these: the trailers, and a socket without a port.
 #[test]
 fn values_of_the_end_and_of_a_unix_socket_are_logged() {
     let conf = "%main%\nworker_processes 1;\nevents { }\nhttp { %http% default_type text/plain; \

@@ -35,11 +35,8 @@ fn curl_gets_what_it_asks_for() {
     assert!(curl(&server, "/", &["-d", "abc"]).contains("405 Not Allowed"));
     let body = "x".repeat(60_000);
     assert!(curl(&server, "/", &["-d", &body]).contains("405 Not Allowed"));
-    let urls: Vec<String> = (1..100).map(|n| server.url(&format!("/small{n}"))).collect();
-    let mut args = vec!["-sS", "--http2-prior-knowledge", "--max-time", "60"];
-    args.extend(urls.iter().map(String::as_str));
-    let said = String::from_utf8_lossy(&run("curl", &args)).into_owned();
-    assert_eq!(said.matches("small").count(), 99);
+    // Several requests of one curl are asked for over TLS (tests/tls/http2.rs): without, curl 7.88.1 fails now and then
+    // when it takes its connection again (16, "Error in the HTTP2 framing layer"), with nginx as well.
 }
 
 #[test]

@@ -119,14 +119,14 @@ pub trait Model: Send + Sync {
         Sockets::Shared
     }
 
-    /// Tells the kernel how it chooses among the sockets of an address (`Sockets::Steered`). Called in the master before
-    /// the processes of the generation start, and when another program may have told the kernel otherwise.
+    /// Tells the kernel how it chooses among the sockets of an address (`Sockets::Steered`). Called in the master
+    /// before the processes of the generation start, and when another program may have told the kernel otherwise.
     fn steer(&self, _group: &SocketGroup<'_>) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// Looks after the processes and their sockets, in the master, while they serve. Returns when to look again; `None`:
-    /// never.
+    /// Looks after the processes and their sockets, in the master, while they serve. Returns when to look again;
+    /// `None`: never.
     fn care(&self, _groups: &[SocketGroup<'_>]) -> Option<Duration> {
         None
     }

@@ -50,8 +50,8 @@ pub static CORS: Setting<Cors> = Setting::one("cors", |args| {
     "Lets scripts of other origins read what is served: of all (`*`), or of the ORIGINs (`https://*.example.org`: of \
      all names below). Answers have Access-Control-Allow-Origin, and Vary where it differs; preflights (OPTIONS) get \
      204 and may use GET, HEAD and the header fields they ask for, for a day, before `allow`, `deny` and the like are \
-     looked at, and in the place of a `return` or redirect. `on`: `add_header` says the origin, as in a conf for nginx, \
-     and preflights get it too. What add_header says goes before what `cors` would.",
+     looked at, and in the place of a `return` or redirect. `on`: `add_header` says the origin, as in a conf for \
+     nginx, and preflights get it too. What add_header says goes before what `cors` would.",
 );
 
 /// The directive of this file: `cors`.

@@ -205,7 +205,6 @@ pub fn conditionals() -> Site {
         get("/").with(since, MODIFIED_TEXT),
         // A page in the place of a redirect keeps the Location, and an error in the place of the page does not.
         get("/moved"),
-        get("/moved").with(since, MODIFIED_TEXT),
         get("/moved").with("If-Match", "\"other\"").with("Connection", "close"),
     ];
     Site::new("conditionals", http, probes)

@@ -18,8 +18,8 @@ const RUNS: Duration = Duration::from_millis(10);
 const STANDS: Duration = Duration::from_millis(90);
 
 /// The number of attempts to find the holder of the mutex, and the pause between them.
-const PATIENCE: usize = 10;
-const PAUSE: Duration = Duration::from_millis(5);
+const PATIENCE: usize = 100;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The process that suffers the fault.
 pub(crate) struct Victim(Pid);

@@ -152,8 +152,8 @@ fn steer(args: &CheckArgs) -> Result<Check> {
     let (index, wakeups) = bench.spread(&args.common.side("steer")?, 400)?;
     let (steered, hashed) = (waits(args, "steer")?, waits(args, "reuseport")?);
     let found = format!(
-        "400 connections on 4 workers: Jain's index {index:.3}, {wakeups:.2} wakeups an accept; a worker busy for {} ms: \
-         90 % are served within {}, with reuseport within {}",
+        "400 connections on 4 workers: Jain's index {index:.3}, {wakeups:.2} wakeups an accept; a worker busy for {} \
+         ms: 90 % are served within {}, with reuseport within {}",
         BUSY.as_millis(),
         time(steered),
         time(hashed)

@@ -379,14 +379,15 @@ fn is_out_of_files(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
-/// Whether this is a Zstandard file for which no browser has room, which is worth a line each time it is opened.
+/// Whether this is a Zstandard file for which no browser has room. Not a warning: a process for one connection would
+/// write it for each.
 fn is_too_wide(path: &CStr, file: &File) -> bool {
     let mut start = [0; zstd_window::HEADER_LEN];
     let len = if path.to_bytes().ends_with(b".zst") { file.read_at(&mut start, 0).unwrap_or(0) } else { 0 };
     let window = zstd_window::window_len(&start[..len]).filter(|window| *window > zstd_window::WEB_MAX);
     if let Some(window) = window {
         let path = log::Text(path.to_bytes());
-        log::warn!(
+        log::info!(
             "\"{path}\" is not sent in place of the file: it needs a window of {window} bytes, browsers have 8m"
         );
     }

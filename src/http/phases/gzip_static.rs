@@ -51,7 +51,7 @@ pub static ZSTD_STATIC: Setting<Mode> =
     Setting::one_of("zstd_static").contexts(Contexts::HTTP_ALL).default("off").about(
         "Sends FILE.zst, where there is one, in the place of FILE, to clients that accept Zstandard, or always; see \
      brotli_static. A FILE.zst that needs a window above 8 MiB to unpack, as `zstd --ultra` and `--long` make it of \
-     large files, is left alone and named in the error log: browsers refuse it (RFC 9659).",
+     large files, is left alone: browsers refuse it (RFC 9659). The error log names it at level info.",
     );
 
 /// The files that are looked up, in this order.

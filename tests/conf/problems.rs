@@ -186,9 +186,8 @@ fn files_that_cannot_be_opened_are_named_at_once() {
     assert!(tested.contains("[warn] conflicting server name \"a\""), "they hide no warning: {tested}");
     assert!(!tested.contains("syntax is ok"), "nginx finds the certificates while it reads: {tested}");
     assert_eq!(emergencies(&said(dir.path(), &text, &[])), expected, "a start says the same");
-    let logs = format!(
-        "events {{}}\nerror_log {at}/no/a;\nhttp {{ access_log {at}/no/b; server {{ error_log {at}/no/c; listen 8097; }} }}\n"
-    );
+    let server = format!("server {{ error_log {at}/no/c; listen 8097; }}");
+    let logs = format!("events {{}}\nerror_log {at}/no/a;\nhttp {{ access_log {at}/no/b; {server} }}\n");
     let tested = said(dir.path(), &logs, &["-t"]);
     assert_eq!(emergencies(&tested).len(), 4, "{tested}");
     assert!(tested.contains("syntax is ok"), "nginx opens the logs behind that: {tested}");

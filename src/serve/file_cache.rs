@@ -1,9 +1,8 @@
 //! Open files, kept from request to request and never stale: an entry is compared with the file system once in each
 //! turn of the loop that needs it, with a single stat.
 
+use super::wide_zstd;
 use crate::http::exchange::{Facts, Found};
-use crate::http::message::zstd_window;
-use crate::log;
 use crate::os::file::{self, FileKind, Meta};
 use crate::os::{Links, guarded, limits};
 use lru::LruCache;
@@ -91,7 +90,7 @@ impl OpenedFile {
 
     fn new(path: CString, file: File, meta: Meta, max_body: u64, now_ms: u64) -> OpenedFile {
         let mut facts = Facts::new(meta.kind, meta.len, meta.mtime_s, meta.mode);
-        facts.is_too_wide = meta.is_file() && is_too_wide(&path, &file);
+        facts.is_too_wide = meta.is_file() && wide_zstd::is_too_wide(&path, &file);
         // Nobody reads from a directory.
         let file = (!meta.is_dir()).then(|| Held::new(file));
         let found = facts.into();
@@ -377,21 +376,6 @@ fn c_str<'b>(buffer: &'b mut Vec<u8>, path: &[u8]) -> Result<&'b CStr, i32> {
 
 fn is_out_of_files(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
-}
-
-/// Whether this is a Zstandard file for which no browser has room. Not a warning: a process for one connection would
-/// write it for each.
-fn is_too_wide(path: &CStr, file: &File) -> bool {
-    let mut start = [0; zstd_window::HEADER_LEN];
-    let len = if path.to_bytes().ends_with(b".zst") { file.read_at(&mut start, 0).unwrap_or(0) } else { 0 };
-    let window = zstd_window::window_len(&start[..len]).filter(|window| *window > zstd_window::WEB_MAX);
-    if let Some(window) = window {
-        let path = log::Text(path.to_bytes());
-        log::info!(
-            "\"{path}\" is not sent in place of the file: it needs a window of {window} bytes, browsers have 8m"
-        );
-    }
-    window.is_some()
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod shared_driver;
 mod shortage;
 mod table;
 mod tls;
+mod wide_zstd;
 
 pub use accepted::Accepted;
 pub use connection::{Conn, Need};

@@ -66,13 +66,13 @@ impl<'a> Reader<'a> {
     }
 
     /// The next element, which has this tag.
-    pub(super) fn expect(&mut self, tag: u8) -> Option<Element<'a>> {
+    pub(super) fn next_of(&mut self, tag: u8) -> Option<Element<'a>> {
         self.next().filter(|element| element.tag == tag)
     }
 
     /// The elements of the next one, which has this tag.
     pub(super) fn open(&mut self, tag: u8) -> Option<Reader<'a>> {
-        self.expect(tag).map(|element| element.inner())
+        self.next_of(tag).map(|element| element.inner())
     }
 
     /// The next element if it has this tag; else it stays.

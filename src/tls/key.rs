@@ -136,8 +136,8 @@ impl Pbes2<'_> {
         let parts = || {
             let mut outer = Reader::new(der).open(tag::SEQUENCE)?;
             let mut algorithm = outer.open(tag::SEQUENCE)?;
-            let text = outer.expect(tag::OCTET_STRING)?.value;
-            Some((algorithm.expect(tag::OID)?.value, algorithm, text))
+            let text = outer.next_of(tag::OCTET_STRING)?.value;
+            Some((algorithm.next_of(tag::OID)?.value, algorithm, text))
         };
         let (scheme, algorithm, text) = parts().ok_or(damaged)?;
         if scheme != PBES2 {
@@ -151,24 +151,24 @@ impl Pbes2<'_> {
         let mut parameters = algorithm.open(tag::SEQUENCE).ok_or_else(damaged)?;
         let mut derivation = parameters.open(tag::SEQUENCE).ok_or_else(damaged)?;
         let mut encryption = parameters.open(tag::SEQUENCE).ok_or_else(damaged)?;
-        if derivation.expect(tag::OID).ok_or_else(damaged)?.value != PBKDF2 {
+        if derivation.next_of(tag::OID).ok_or_else(damaged)?.value != PBKDF2 {
             return Err(Locked::Unsupported("scrypt or the like"));
         }
         let mut how = derivation.open(tag::SEQUENCE).ok_or_else(damaged)?;
-        let salt = how.expect(tag::OCTET_STRING).ok_or_else(damaged)?.value;
-        let count = how.expect(tag::INTEGER).ok_or_else(damaged)?.value;
+        let salt = how.next_of(tag::OCTET_STRING).ok_or_else(damaged)?.value;
+        let count = how.next_of(tag::INTEGER).ok_or_else(damaged)?.value;
         let count = count.iter().take(8).fold(0, |count: u64, byte| count << 8 | u64::from(*byte));
         let iterations = u32::try_from(count).ok().filter(|_| count <= MOST_ITERATIONS);
         let iterations = iterations.ok_or(Locked::Unsupported("too many iterations"))?;
         how.optional(tag::INTEGER);
-        let prf = match how.open(tag::SEQUENCE).and_then(|mut prf| prf.expect(tag::OID)) {
+        let prf = match how.open(tag::SEQUENCE).and_then(|mut prf| prf.next_of(tag::OID)) {
             // The default of RFC 8018.
             None => Prf::Sha1,
             Some(oid) => *named(&HMACS, oid.value).ok_or(Locked::Unsupported("an unknown hash"))?,
         };
-        let oid = encryption.expect(tag::OID).ok_or_else(damaged)?.value;
+        let oid = encryption.next_of(tag::OID).ok_or_else(damaged)?.value;
         let cipher = *named(&CIPHERS, oid).ok_or(Locked::Unsupported("an unknown cipher"))?;
-        let iv = encryption.expect(tag::OCTET_STRING).ok_or_else(damaged)?.value;
+        let iv = encryption.next_of(tag::OCTET_STRING).ok_or_else(damaged)?.value;
         Ok(Pbes2 { salt, iterations, prf, cipher, iv, text })
     }
 }
@@ -207,7 +207,7 @@ fn decrypted(cipher: Cbc, key: &[u8], iv: &[u8], text: &[u8]) -> Result<Zeroizin
     der.truncate(len);
     // A wrong password in 256 leaves something that looks padded.
     let mut reader = Reader::new(&der);
-    match reader.expect(tag::SEQUENCE) {
+    match reader.next_of(tag::SEQUENCE) {
         Some(_) if reader.is_empty() => Ok(der),
         _ => Err(Locked::Wrong),
     }

@@ -33,17 +33,17 @@ impl Response<'_> {
     pub(super) fn read(bytes: &[u8]) -> Result<Response<'_>, &'static str> {
         const BAD: &str = "wrong tag";
         let mut outer = Reader::new(bytes).open(tag::SEQUENCE).ok_or(BAD)?;
-        if outer.expect(tag::ENUMERATED).ok_or(BAD)?.value != [0] {
+        if outer.next_of(tag::ENUMERATED).ok_or(BAD)?.value != [0] {
             return Err("the responder had no answer");
         }
         let mut basic = || {
             let mut typed = outer.open(tag::context(0))?.open(tag::SEQUENCE)?;
-            typed.expect(tag::OID)?;
+            typed.next_of(tag::OID)?;
             let mut data = typed.open(tag::OCTET_STRING)?.open(tag::SEQUENCE)?.open(tag::SEQUENCE)?;
             data.optional(tag::context(0));
             // The responder's id: by name or by key.
             data.next()?;
-            data.expect(tag::GENERALIZED_TIME)?;
+            data.next_of(tag::GENERALIZED_TIME)?;
             let mut responses = data.open(tag::SEQUENCE)?;
             std::iter::from_fn(|| responses.next()).map(Single::read).collect::<Option<Vec<_>>>()
         };
@@ -60,16 +60,16 @@ impl<'a> Single<'a> {
     fn read(element: Element<'a>) -> Option<Single<'a>> {
         let mut parts = element.inner();
         let mut id = parts.open(tag::SEQUENCE)?;
-        id.expect(tag::SEQUENCE)?;
-        id.expect(tag::OCTET_STRING)?;
-        id.expect(tag::OCTET_STRING)?;
-        let serial = id.expect(tag::INTEGER)?.value;
+        id.next_of(tag::SEQUENCE)?;
+        id.next_of(tag::OCTET_STRING)?;
+        id.next_of(tag::OCTET_STRING)?;
+        let serial = id.next_of(tag::INTEGER)?.value;
         let state = match parts.next()?.tag {
             0x80 => State::Good,
             0xa1 => State::Revoked,
             _ => State::Unknown,
         };
-        let from = parts.expect(tag::GENERALIZED_TIME)?.time()?;
+        let from = parts.next_of(tag::GENERALIZED_TIME)?.time()?;
         let until = match parts.optional(tag::context(0)) {
             Some(next) => Some(next.inner().next()?.time()?),
             None => None,

@@ -36,13 +36,13 @@ impl<'a> Certificate<'a> {
     pub(super) fn read(der: &'a [u8]) -> Option<Certificate<'a>> {
         let mut body = Reader::new(der).open(tag::SEQUENCE)?.open(tag::SEQUENCE)?;
         body.optional(tag::context(0));
-        let serial = body.expect(tag::INTEGER)?.value;
-        body.expect(tag::SEQUENCE)?;
-        let issuer = Name::new(body.expect(tag::SEQUENCE)?);
+        let serial = body.next_of(tag::INTEGER)?.value;
+        body.next_of(tag::SEQUENCE)?;
+        let issuer = Name::new(body.next_of(tag::SEQUENCE)?);
         let mut validity = body.open(tag::SEQUENCE)?;
         let (not_before, not_after) = (validity.next()?.time()?, validity.next()?.time()?);
-        let subject = Name::new(body.expect(tag::SEQUENCE)?);
-        body.expect(tag::SEQUENCE)?;
+        let subject = Name::new(body.next_of(tag::SEQUENCE)?);
+        body.next_of(tag::SEQUENCE)?;
         let mut extensions = None;
         while let Some(element) = body.next() {
             if element.tag == tag::context(3) {
@@ -62,7 +62,7 @@ impl<'a> Certificate<'a> {
         let mut extensions = self.extensions?;
         while let Some(extension) = extensions.next() {
             let mut parts = extension.inner();
-            if parts.expect(tag::OID)?.value != ALT_NAME {
+            if parts.next_of(tag::OID)?.value != ALT_NAME {
                 continue;
             }
             // The flag `critical` may stand between.
@@ -121,7 +121,7 @@ impl<'a> Name<'a> {
     fn sets(&self) -> Vec<Vec<(&'a [u8], Element<'a>)>> {
         let attribute = |element: Element<'a>| {
             let mut parts = element.inner();
-            Some((parts.expect(tag::OID)?.value, parts.next()?))
+            Some((parts.next_of(tag::OID)?.value, parts.next()?))
         };
         let mut parts = self.parts;
         let sets = std::iter::from_fn(|| parts.next());

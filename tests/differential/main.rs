@@ -21,6 +21,7 @@ mod over_http2;
 mod probe;
 mod script_log;
 mod sites;
+mod times;
 mod transcript;
 
 use probe::{Probe, Site};

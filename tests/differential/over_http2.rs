@@ -10,6 +10,7 @@ use crate::probe::{Probe, Site, Step};
 use crate::sites;
 use crate::support::h2::{Answer, H2, request};
 use crate::support::server::{Product, Server, Setup};
+use crate::times;
 
 /// Differences that are meant, by site and the beginning of the probe's name, and why.
 const MEANT: &[(&str, &str, &str)] = &[
@@ -78,6 +79,7 @@ fn described(site: &Site, answer: &Answer, server: &Server) -> Vec<String> {
     };
     let status = answer.status().parse().unwrap_or(0);
     let is_page = answer.text().contains("<center>");
+    let date = answer.field("date").unwrap_or_default();
     let is_coded = answer.field("content-encoding").is_some();
     let mut lines = vec![format!("reset: {:?}", answer.reset.filter(|code| *code != 0))];
     let titled = |name: &str| name.split('-').map(title).collect::<Vec<_>>().join("-");
@@ -86,7 +88,9 @@ fn described(site: &Site, answer: &Answer, server: &Server) -> Vec<String> {
     };
     for (name, value) in answer.fields.iter().filter(is_shared) {
         let value = match name.as_str() {
-            "date" | "expires" => "<date>".to_owned(),
+            "date" if httpdate::parse_http_date(value).is_ok() => "<date>".to_owned(),
+            "expires" => times::expires(value, date),
+            "x-date" => times::in_words(value, date),
             "set-cookie" => marks::cookie(value),
             "x-uid" => marks::words(value),
             "content-length" if site.is_measured => continue,

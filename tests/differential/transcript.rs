@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
 
 use crate::intended;
 use crate::marks;
 use crate::probe::{Probe, Site, Step};
 use crate::support::client::{Client, Nothing, Response};
 use crate::support::server::{Product, Server, Setup};
+use crate::times;
 
 /// The conversation of a probe, a line each: responses, the end, log lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,17 +193,18 @@ fn described(response: Result<Response, Nothing>, to_head: bool, server: &Server
         body = response.body.escape_ascii().to_string();
     }
     let body = placeholders(&body);
+    let date = response.header("Date").unwrap_or_default();
     let is_shared = |(name, value): &&(String, String)| {
         server.product == Product::Nginx || !intended::adds(response.status, name, value)
     };
     for (name, value) in response.headers.iter().filter(is_shared) {
         let value = match name.as_str() {
             "Date" if httpdate::parse_http_date(value).is_ok() => "<date>".to_owned(),
-            "Expires" => expires(value, &response),
+            "Expires" => times::expires(value, date),
             "Server" => "<product>".to_owned(),
             "Content-Length" => length(value, &response, to_head, &product),
             "Set-Cookie" => marks::cookie(value),
-            "X-Date" => in_words(value, &response),
+            "X-Date" => times::in_words(value, date),
             "X-Uid" => marks::words(value),
             _ => placeholders(value),
         };
@@ -217,24 +218,6 @@ fn described(response: Result<Response, Nothing>, to_head: bool, server: &Server
     lines.push(format!("> {}", body.escape_debug()));
     lines.extend(response.trailers.iter().map(|trailer| format!("trailer: {}", placeholders(trailer))));
     lines
-}
-
-/// A time that is counted from now is told by its distance; a fixed one (`expires max`, `epoch`) is years away.
-fn expires(value: &str, response: &Response) -> String {
-    let seconds =
-        |text: &str| Some(httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs() as i64);
-    match (seconds(value), response.header("Date").and_then(seconds)) {
-        (Some(then), Some(now)) if (then - now).abs() < 5 * 366 * 86_400 => format!("<date> + {}", then - now),
-        _ => value.to_owned(),
-    }
-}
-
-/// The time in the words of `$date_gmt` is that of Date.
-fn in_words(value: &str, response: &Response) -> String {
-    let date = response.header("Date").unwrap_or_default();
-    let time: Vec<&str> = date.split([' ', ',']).filter(|word| !word.is_empty()).collect();
-    let [weekday, day, month, year, clock, "GMT"] = time[..] else { return value.to_owned() };
-    value.replace(&format!(", {day}-{month}-{year} {clock} "), ", <date> ").replace(weekday, "<weekday>")
 }
 
 /// A built-in page names the product, so its length is told without that name.

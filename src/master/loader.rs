@@ -227,6 +227,11 @@ impl Loader {
         let pid_location = read.pid_location(&self.source);
         let ParsedConf { mut conf, mut site, mut streams, mut endpoints, choice, user, unusable } = read;
         let logs = self.open_logs(&conf, &mut site, &mut streams, old.generation == 0, unusable)?;
+        if let Some(old) = old.endpoints {
+            let mut mistakes = Mistakes::default();
+            endpoints.check_renewal(old, &mut mistakes);
+            conf.judge(mistakes)?;
+        }
         // A location has the cache's size, which only http says.
         let scopes = || site.locations().iter().map(|location| &location.scope);
         let size = scopes().next().map_or(0, |scope| gzip::cache_size(scope, scopes()));

@@ -3,13 +3,14 @@
 use super::by_name::ByName;
 use super::certificate::{self, Remark};
 use super::key::Passwords;
+use super::renewal::Shown;
 use super::server_config::{Configs, ServerRules, Stapled};
 use super::session_cache::{SESSION_CACHE, Store, Zone};
 use super::settings::{self, Named};
 use super::tickets::{self, SharedKeys};
 use super::verify::{self, Rules};
 use super::watch::Watch;
-use super::{files, rules};
+use super::{files, renewal, rules};
 use crate::conf::{self, Mistakes, Scope, Span};
 use crate::http::exchange::HttpConf;
 use crate::http::exchange::secure::{Checked, ClientCertificate, ClientCheck};
@@ -37,8 +38,10 @@ pub struct Endpoints {
     keys: Arc<SharedKeys>,
     /// The memory of sessions where tickets are off.
     zones: Vec<Arc<Zone>>,
-    /// The settings of the servers, to read the files again.
-    scopes: Vec<Scope>,
+    /// The first names of the servers and their settings, to read the files again.
+    named_scopes: Vec<(String, Scope)>,
+    /// The certificates of all servers, but for those that a client's name leads to.
+    shown: Vec<Shown>,
     watch: Watch,
     remarks: Vec<(Span, Remark)>,
 }
@@ -65,27 +68,28 @@ impl Endpoints {
     /// Reads certificates and keys, with the rights of this process. Mistakes: nginx's sentences for files that can't
     /// be used, and for `listen ... ssl` without a certificate.
     pub fn build(site: &HttpConf, mistakes: &mut Mistakes) -> Endpoints {
-        let scopes = site.all_servers().iter().map(|server| server.scope.clone()).collect();
+        let scopes = site.all_servers().iter().map(|server| (server.name.clone(), server.scope.clone())).collect();
         let endpoints = Endpoints::of_scopes(scopes, mistakes);
         check_listens(site, mistakes);
         endpoints
     }
 
-    fn of_scopes(scopes: Vec<Scope>, mistakes: &mut Mistakes) -> Endpoints {
-        let mut endpoints = Endpoints { watch: Watch::of(&scopes), ..Endpoints::default() };
-        for scope in &scopes {
-            let endpoint = endpoints.endpoint(scope).unwrap_or_else(|own| {
+    fn of_scopes(named_scopes: Vec<(String, Scope)>, mistakes: &mut Mistakes) -> Endpoints {
+        let watch = Watch::of(named_scopes.iter().map(|(_, scope)| scope));
+        let mut endpoints = Endpoints { watch, ..Endpoints::default() };
+        for (name, scope) in &named_scopes {
+            let endpoint = endpoints.endpoint(name, scope).unwrap_or_else(|own| {
                 mistakes.append(own);
                 None
             });
             endpoints.servers.push(endpoint);
         }
-        endpoints.scopes = scopes;
+        endpoints.named_scopes = named_scopes;
         endpoints
     }
 
     /// The TLS side of a server (`ngx_http_ssl_merge_srv_conf`); `None`: it has none.
-    fn endpoint(&mut self, scope: &Scope) -> Result<Option<Endpoint>, Mistakes> {
+    fn endpoint(&mut self, name: &str, scope: &Scope) -> Result<Option<Endpoint>, Mistakes> {
         let mut mistakes = Mistakes::default();
         let certificates = scope.get(&settings::CERTIFICATE);
         let keys = scope.get(&settings::CERTIFICATE_KEY);
@@ -118,6 +122,10 @@ impl Endpoints {
         let ticketer = rules::ticketer(scope, &self.keys, digest, lifetime_s, &mut mistakes);
         if let Some(pairs) = &mut fixed {
             mistakes.keep(files::staple(scope, pairs, now(), &mut remarks));
+        }
+        if let Some(pairs) = &fixed {
+            let all = certificates.iter().zip(pairs);
+            self.shown.extend(all.filter_map(|(named, pair)| Shown::new(name, named, pair)));
         }
         self.add_remarks(remarks);
         let Some((provider, versions)) = cryptography.filter(|_| mistakes.is_empty()) else { return Err(mistakes) };
@@ -205,7 +213,18 @@ impl Endpoints {
 
     /// Reads the files again, by the same conf. Mistakes: as of [`Endpoints::build`].
     pub fn again(&self, mistakes: &mut Mistakes) -> Endpoints {
-        Endpoints::of_scopes(self.scopes.clone(), mistakes)
+        Endpoints::of_scopes(self.named_scopes.clone(), mistakes)
+    }
+
+    /// Checks that no certificate that clients refuse takes the place of one of `old` that they accept. Mistakes: those
+    /// that would.
+    pub fn check_renewal(&self, old: &Endpoints, mistakes: &mut Mistakes) {
+        renewal::refused(&self.shown, &old.shown, now()).into_iter().for_each(|error| mistakes.add(error));
+    }
+
+    /// Seconds until the next certificate becomes valid; `None`: all are, or have been.
+    pub fn valid_in(&self) -> Option<u64> {
+        renewal::valid_in(&self.shown, now())
     }
 
     /// Replaces the newest key of tickets when it is old. Returns the seconds until the next one is due; `None`: never.

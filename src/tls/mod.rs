@@ -18,6 +18,7 @@ mod key;
 mod ocsp;
 mod pem;
 mod provider;
+mod renewal;
 mod rules;
 mod server_config;
 mod session_cache;

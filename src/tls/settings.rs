@@ -312,7 +312,8 @@ pub(super) static EARLY_DATA: Setting<bool> = Setting::one("ssl_early_data", |ar
 pub(super) static CERTIFICATE_WATCH: Setting<bool> =
     Setting::flag("certificate_watch").contexts(Contexts::HTTP).default("off").about(
         "Takes certificates and keys that a renewal tool has replaced, without a reload: the master looks at the files \
-         each second. A key and certificate are taken once both are there and fit; until then the old ones serve.",
+         each second. A key and certificate are taken once both are there and fit; until then the old ones serve, as \
+         they do where the new certificate has expired or is not valid yet, as at a reload.",
     );
 
 /// The directives of this module.

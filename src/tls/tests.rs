@@ -426,3 +426,35 @@ fn files_are_watched_where_the_conf_says_so() {
     fs::remove_file(files.path().join("a.key")).unwrap();
     assert!(!again(&again_read).1);
 }
+
+#[test]
+fn no_valid_certificate_is_replaced_by_one_that_clients_refuse() {
+    let files = Files::new();
+    let pairs = [("a", 2050), ("b", 2051), ("old", 2001), ("older", 2000)];
+    pairs.into_iter().for_each(|(name, last_year)| files.pair(name, last_year));
+    let pair = |name: &str| format!("ssl_certificate %/{name}.pem; ssl_certificate_key %/{name}.key;");
+    let server = |name: &str, pairs: &[&str]| {
+        let all: String = pairs.iter().map(|name| pair(name)).collect();
+        format!("server_name {name}; {all} }} server {{ ")
+    };
+    let refused = |old: &str, new: &str| {
+        let mut mistakes = Mistakes::default();
+        files.build(new).unwrap().check_renewal(&files.build(old).unwrap(), &mut mistakes);
+        !mistakes.is_empty()
+    };
+    let of = |pairs: &[&str]| server("x", pairs);
+    assert!(refused(&of(&["a"]), &of(&["old"])));
+    assert!(refused(&of(&["a", "b"]), &of(&["a", "old"])), "one of two");
+    assert!(refused(&(of(&["a"]) + &server("y", &["old"])), &of(&["old"])), "it is in use at another name");
+    for (old, new, why) in [
+        (of(&["a"]), of(&["b"]), "both are valid"),
+        (of(&["old"]), of(&["old"]), "it is in use"),
+        (of(&["old"]), of(&["older"]), "that in use has run out as well"),
+        (of(&["a"]), of(&["a", "old"]), "it takes no place"),
+        (of(&["a", "old"]), of(&["b", "old"]), "it is in use, and the other is renewed"),
+        (of(&["a"]), of(&["b"]) + &server("y", &["old"]), "the server is new"),
+        (String::new(), of(&["old"]), "there was no TLS"),
+    ] {
+        assert!(!refused(&old, &new), "{why}");
+    }
+}

@@ -28,9 +28,9 @@ pub struct Watch {
 
 impl Watch {
     /// The files that the servers of these scopes name.
-    pub(super) fn of(scopes: &[Scope]) -> Watch {
+    pub(super) fn of<'s>(scopes: impl Iterator<Item = &'s Scope>) -> Watch {
         let mut watch = Watch::default();
-        for scope in scopes.iter().filter(|scope| *scope.get(&settings::CERTIFICATE_WATCH)) {
+        for scope in scopes.filter(|scope| *scope.get(&settings::CERTIFICATE_WATCH)) {
             let lists = scope.get(&settings::CERTIFICATE).iter().chain(scope.get(&settings::CERTIFICATE_KEY));
             let single = [
                 scope.get(&settings::PASSWORD_FILE),

@@ -40,18 +40,34 @@ impl Authority {
         self.sign_key(names, &KeyPair::generate().expect("a key"))
     }
 
+    /// A certificate that is valid from the beginning of one year to that of another.
+    pub fn sign_for_years(&self, names: &[&str], from: i32, until: i32) -> Pair {
+        let mut params = named(names);
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        self.sign_params(params, &KeyPair::generate().expect("a key"))
+    }
+
     pub fn sign_rsa(&self, names: &[&str]) -> Pair {
         self.sign_key(names, &KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).expect("a key"))
     }
 
     fn sign_key(&self, names: &[&str], key: &KeyPair) -> Pair {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names.clone()).expect("names");
-        params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, names.first().map_or("client", String::as_str));
+        self.sign_params(named(names), key)
+    }
+
+    fn sign_params(&self, params: CertificateParams, key: &KeyPair) -> Pair {
         let certificate = params.signed_by(key, &self.issuer).expect("a certificate").pem();
         Pair { certificate, key: key.serialize_pem() }
     }
+}
+
+fn named(names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names.clone()).expect("names");
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, names.first().map_or("client", String::as_str));
+    params
 }
 
 impl Pair {

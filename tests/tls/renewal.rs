@@ -122,6 +122,74 @@ fn a_reload_with_a_broken_certificate_keeps_the_old_service() {
     assert_eq!(shown(&site), der(&next));
 }
 
+/// The words of a reload that is refused for the dates of a certificate.
+#[track_caller]
+fn refused_reload(site: &Site) -> String {
+    let (code, said) = site.send("reload");
+    assert_eq!(code, Some(1), "{said}");
+    said
+}
+
+#[test]
+fn a_reload_replaces_no_valid_certificate_by_one_that_clients_refuse() {
+    let site = Site::new(conf());
+    let old = shown(&site);
+    let workers = site.workers();
+    site.authority.sign_for_years(&["localhost"], 2020, 2021).write_to(site.files(), "a");
+    let said = refused_reload(&site);
+    let why = "a.crt\" has expired on 2021-01-01, and the one in use is valid";
+    assert!(said.contains(why) && said.contains("the old service goes on"), "{said}");
+    site.authority.sign_for_years(&["localhost"], 2095, 2096).write_to(site.files(), "a");
+    let said = refused_reload(&site);
+    assert!(said.contains("a.crt\" is not valid before 2095-01-01, and the one in use is valid"), "{said}");
+    assert_eq!((shown(&site), site.workers()), (old, workers));
+    // Another name for the file changes nothing.
+    site.authority.sign_for_years(&["localhost"], 2020, 2021).write_to(site.files(), "b");
+    site.rewrite_conf(conf_of(&site, "b"));
+    assert!(refused_reload(&site).contains("b.crt\" has expired"));
+    let next = site.authority.sign(&["localhost"]);
+    next.write_to(site.files(), "b");
+    reload(&site);
+    assert_eq!(shown(&site), der(&next));
+}
+
+#[test]
+fn a_service_whose_certificate_has_run_out_is_reloaded() {
+    let files = Files::new();
+    let sign = |from, until| files.authority().sign_for_years(&["localhost"], from, until);
+    let (first, second) = (sign(2020, 2021), sign(2021, 2022));
+    first.write_to(files.path(), "a");
+    let site = files.start(conf());
+    assert!(site.error_log().contains("[warn]") && site.error_log().contains("has expired on 2021-01-01"));
+    // The file has not changed.
+    reload(&site);
+    second.write_to(site.files(), "a");
+    reload(&site);
+    site.end();
+}
+
+#[test]
+fn watched_files_replace_no_valid_certificate_by_one_that_clients_refuse() {
+    let site = Site::new(conf().http("certificate_watch on;"));
+    let (old, workers) = (shown(&site), site.workers());
+    site.authority.sign_for_years(&["localhost"], 2020, 2021).write_to(site.files(), "a");
+    until_true("a word about it", || {
+        site.error_log().contains("are not taken, the old ones go on: certificate \"")
+            && site.error_log().contains("a.crt\" has expired on 2021-01-01, and the one in use is valid")
+    });
+    assert_eq!((shown(&site), site.workers()), (old, workers));
+    let next = site.authority.sign(&["localhost"]);
+    next.write_to(site.files(), "a");
+    until_true("the new certificate", || shown(&site) == der(&next));
+    site.end();
+}
+
+/// The site's conf with the files of another certificate.
+fn conf_of(site: &Site, name: &str) -> String {
+    let text = std::fs::read_to_string(site.conf_path()).unwrap();
+    text.replace("/a.crt", &format!("/{name}.crt")).replace("/a.key", &format!("/{name}.key"))
+}
+
 #[test]
 fn replaced_files_are_taken_without_a_reload_and_never_half_of_a_pair() {
     let site = Site::new(conf().http("certificate_watch on;"));

@@ -88,6 +88,11 @@ impl Site {
         tools::run("curl", &[&["-sS", "--http1.1", "--cacert", &authority], args, &[&url]].concat())
     }
 
+    /// The directory of the certificates.
+    pub fn files(&self) -> &Path {
+        self.files.path()
+    }
+
     pub fn pki(&self, name: &str) -> String {
         self.files.path().join(name).display().to_string()
     }

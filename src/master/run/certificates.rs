@@ -17,35 +17,42 @@ impl Master {
         }
         if self.certificates.look_at.is_some_and(|at| now >= at) {
             self.certificates.look_at = Some(now + LOOK);
-            self.look_at_certificates();
+            self.look_at_certificates(now);
         }
     }
 
     /// Takes files that have been replaced, once they have not changed between two looks.
-    fn look_at_certificates(&mut self) {
+    fn look_at_certificates(&mut self, now: Instant) {
         if self.shutdown.has_begun() || self.next_binary.is_some() || self.is_idle {
             return;
         }
         let watch = self.cycle.endpoints.watch();
         let stamps = watch.look();
-        let is_news = stamps != *watch.as_read() && Some(&stamps) != self.certificates.refused.as_ref();
+        let is_news = stamps != *watch.as_read() && !self.certificates.has_refused(&stamps, now);
         let is_settled = stamps == self.certificates.seen;
         self.certificates.seen = stamps.clone();
         if !is_news || !is_settled {
             return;
         }
-        if let Err(reason) = self.take_certificates() {
+        self.certificates.retry_at = None;
+        if let Err(reason) = self.take_certificates(now) {
             log::warn!("certificate_watch: the changed files are not taken, the old ones go on: {reason}");
             self.certificates.refused = Some(stamps);
         }
     }
 
     /// Starts workers with the files as they are now, by the conf of those that run, which end as at a reload.
-    fn take_certificates(&mut self) -> Result<(), LoadError> {
+    fn take_certificates(&mut self, now: Instant) -> Result<(), LoadError> {
         let conf = &self.cycle.conf;
         let mut mistakes = Mistakes::default();
         let mut next = self.cycle.endpoints.again(&mut mistakes);
         conf.judge(mistakes)?;
+        let mut mistakes = Mistakes::default();
+        next.check_renewal(&self.cycle.endpoints, &mut mistakes);
+        if !mistakes.is_empty() {
+            self.certificates.retry_at = next.valid_in().map(|seconds| now + Duration::from_secs(seconds));
+            conf.judge(mistakes)?;
+        }
         next.prepare(Some(&self.cycle.endpoints), None).map_err(LoadError::Other)?;
         let (warnings, _) = next.take_remarks();
         self.fill_empty_seats();

@@ -15,6 +15,8 @@ pub(super) struct Certificates {
     pub(super) seen: Stamps,
     /// The state in which they could not be taken.
     pub(super) refused: Option<Stamps>,
+    /// When the same files may do, because a certificate becomes valid.
+    pub(super) retry_at: Option<Instant>,
 }
 
 impl Certificates {
@@ -27,7 +29,13 @@ impl Certificates {
             look_at: (!watch.is_empty()).then_some(now + LOOK),
             seen: watch.as_read().clone(),
             refused: None,
+            retry_at: None,
         }
+    }
+
+    /// Whether files in this state have been refused, and nothing has changed since.
+    pub(super) fn has_refused(&self, stamps: &Stamps, now: Instant) -> bool {
+        self.refused.as_ref() == Some(stamps) && self.retry_at.is_none_or(|at| now < at)
     }
 
     /// When there is something to do.

@@ -21,3 +21,4 @@ mod system_calls;
 mod tables;
 mod timeouts;
 mod trailers;
+mod vary;

@@ -30,11 +30,16 @@ pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> An
     if changes::are_asked_for(ex, cx) && !ex.added.is_wanted {
         let has_etag = etag(ex, cx, &found).is_some();
         changes::decide(ex, cx, status, Some(media_type::of(ex, cx)), found.len, has_etag);
+        // A 412 or 416 in the file's place forgets what the file would have become.
+        let codings = &mut ex.response.codings;
+        codings.varies |= codings.always_says_so && codings.coded != Coded::No;
     }
     if !matches!(ex.error.status, 0 | 200) {
         return Answer::whole(found);
     }
     if ex.response.codings.refuses_identity && !ex.response.codings.is_coded() {
+        // A cache that is told to keep the 406 must not give it to others.
+        ex.response.codings.varies = true;
         return Answer::Error(406);
     }
     if conditions::are_none(ex) {

@@ -12,8 +12,8 @@ use crate::http::site::regex::Regex;
 
 /// `gzip_vary`: whether answers that may be compressed say so.
 pub static GZIP_VARY: Setting<bool> = Setting::flag("gzip_vary").contexts(Contexts::HTTP_ALL).default("off").about(
-    "Whether answers that depend on Accept-Encoding, by `gzip`, `gunzip` or `gzip_static on`, say so in Vary. Those \
-         that brotli_static and zstd_static choose say it always.",
+    "Whether answers that depend on Accept-Encoding, by `gzip`, `gunzip` or `gzip_static on`, say so in Vary. Where \
+         brotli_static or zstd_static looks for files, they say it always.",
 );
 
 /// `gzip_http_version`: the least version of a request whose answer is compressed.

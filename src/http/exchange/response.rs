@@ -55,7 +55,7 @@ pub(in crate::http) struct Codings {
     pub accepts_gzip: Option<bool>,
     /// The file depends on Accept-Encoding (nginx's `gzip_vary`), which the response says if `gzip_vary` is on.
     pub varies: bool,
-    /// The response says so, whatever `gzip_vary` is.
+    /// The response says so, whatever `gzip_vary` is: the client's weights choose.
     pub always_says_so: bool,
     /// The client won't have the file as it is.
     pub refuses_identity: bool,

@@ -58,8 +58,6 @@ pub static ZSTD_STATIC: Setting<Mode> =
 #[derive(Debug, Default)]
 struct Plan {
     steps: [Option<Candidate>; 4],
-    /// The client chooses by its weights.
-    by_weight: bool,
     /// Another client may get another coding, whichever is found.
     has_choice: bool,
     /// The file as it is won't do.
@@ -106,7 +104,6 @@ pub(super) fn opened(ex: &mut Exchange, cx: &Cx, step: usize, result: Result<Fou
     };
     if candidate.mode == Mode::On || plan.has_choice {
         ex.response.codings.varies = true;
-        ex.response.codings.always_says_so |= plan.by_weight;
     }
     match found.kind {
         _ if candidate.is_made => leave(ex, &plan),
@@ -208,11 +205,13 @@ fn plan_by_weight(ex: &mut Exchange, cx: &Cx, modes: [(Coding, Mode); 3]) -> Pla
         candidates.remove(last);
     }
     let refuses_identity = may_code && weights.identity == Some(0);
-    let mut plan = Plan { by_weight: true, has_choice, refuses_identity, ..Plan::default() };
+    let mut plan = Plan { has_choice, refuses_identity, ..Plan::default() };
     for (step, (_, candidate)) in plan.steps.iter_mut().zip(candidates) {
         *step = Some(candidate);
     }
     ex.response.codings.accepts_gzip = Some(weights.where_worth(Coding::Gzip) > 0);
+    // Also of what `gzip` alone makes here: whether a FILE.br is tried first depends on the client.
+    ex.response.codings.always_says_so = true;
     plan
 }
 

@@ -57,7 +57,7 @@ fn either_all_answers_for_a_uri_say_vary_or_they_are_the_same() {
     let conf =
         locations.map(|(i, (conf, _))| format!("location /{i}/ {{ {conf} alias %root%/; }}")).collect::<String>();
     let server = Server::drover(Conf::workers(1).server(&conf));
-    // As long as a page of an error, which `gzip` compresses as well.
+    // The text is longer than the least that `gzip` compresses, and so are the pages of errors.
     let text = "as it is ".repeat(20);
     for (name, codings) in FILES {
         server.file(&format!("{name}.js"), &text);

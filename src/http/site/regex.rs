@@ -24,8 +24,10 @@ mod linear;
 use super::template::VariableNames;
 use crate::conf;
 use crate::os::pcre::{Group, Pattern};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// Steps of PCRE2 in one match: at some 25 ns each, 25 ms; nginx allows ten million. A pattern of three `(.+)` parts
 /// and a look-ahead needs more than a hundred thousand on a harmless path of 40 segments.
@@ -37,23 +39,33 @@ const LEAST_STEPS: u32 = 1_000;
 /// PCRE2's number for a match that took more steps than it may (PCRE2_ERROR_MATCHLIMIT).
 const MATCH_LIMIT: i32 = -47;
 
-/// A compiled pattern.
+/// A compiled pattern. Cheap to clone.
 #[derive(Clone)]
-pub struct Regex {
+pub struct Regex(Arc<Compiled>);
+
+struct Compiled {
     pattern: Arc<str>,
     engine: Engine,
-    names: Arc<[(Box<str>, usize)]>,
+    names: Box<[(Box<str>, usize)]>,
     groups: usize,
 }
 
-#[derive(Clone)]
 enum Engine {
     Linear(regex::bytes::Regex),
     Backtracking {
-        pattern: Arc<Pattern>,
+        pattern: Pattern,
         /// The search as one match from the start of the text, so that PCRE2 counts all steps together.
-        counted: Option<Arc<Pattern>>,
+        counted: Option<Pattern>,
     },
+}
+
+/// The compiled patterns that are in use, by pattern and whether case is ignored.
+type Known = HashMap<(Box<str>, bool), Weak<Compiled>>;
+
+thread_local! {
+    /// Sites repeat their patterns: 1,000 servers with `\.(css|js)$` are read in half the instructions, and a reload compiles new
+    /// patterns only.
+    static KNOWN: RefCell<Known> = RefCell::default();
 }
 
 /// A match failed in the engine, which found neither a match nor none: the request gets 500, as in nginx.
@@ -100,15 +112,18 @@ impl Regex {
     /// # Errors
     /// The reason why the pattern is refused, in nginx's words (ngx_regex_compile).
     pub fn new(pattern: &str, ignore_case: bool) -> Result<Self, String> {
-        let compiled = Pattern::new(pattern, ignore_case).map_err(|error| error.in_pattern(pattern))?;
-        // Names of variables have no case.
-        let names = compiled.names().into_iter().map(|(name, group)| (name.to_ascii_lowercase().into(), group));
-        let (names, groups) = (names.collect(), compiled.groups());
-        let engine = match linear::compile(pattern, ignore_case) {
-            Some(regex) => Engine::Linear(regex),
-            None => Engine::backtracking(compiled, pattern, ignore_case),
-        };
-        Ok(Self { pattern: pattern.into(), engine, names, groups })
+        KNOWN.with_borrow_mut(|known| {
+            let key = (Box::from(pattern), ignore_case);
+            if let Some(compiled) = known.get(&key).and_then(Weak::upgrade) {
+                return Ok(Self(compiled));
+            }
+            let compiled = Arc::new(Compiled::new(pattern, ignore_case)?);
+            if known.len() == known.capacity() {
+                known.retain(|_, compiled| compiled.strong_count() > 0);
+            }
+            known.insert(key, Arc::downgrade(&compiled));
+            Ok(Self(compiled))
+        })
     }
 
     /// The regex `pattern` in argument `i` of a directive; its named groups become variables.
@@ -124,17 +139,17 @@ impl Regex {
 
     /// The pattern as the conf has it.
     pub(in crate::http) fn pattern(&self) -> &str {
-        &self.pattern
+        &self.0.pattern
     }
 
     /// The named groups, with their numbers.
     pub fn names(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.names.iter().map(|(name, group)| (&**name, *group))
+        self.0.names.iter().map(|(name, group)| (&**name, *group))
     }
 
     /// How many groups there are, without the whole match.
     pub fn groups(&self) -> usize {
-        self.groups
+        self.0.groups
     }
 
     /// Whether it matches anywhere in the text.
@@ -151,11 +166,11 @@ impl Regex {
     /// # Errors
     /// When it can't be decided within the limits.
     pub fn captures(&self, text: &[u8], captures: &mut Captures) -> Result<bool, MatchError> {
-        let groups = (self.groups > 0).then_some(&mut captures.groups);
+        let groups = (self.0.groups > 0).then_some(&mut captures.groups);
         let matches = self.find(text, groups)?;
         if matches {
             captures.text.clear();
-            if self.groups > 0 {
+            if self.0.groups > 0 {
                 captures.text.extend_from_slice(text);
             } else {
                 captures.groups.clear();
@@ -165,24 +180,38 @@ impl Regex {
     }
 
     fn find(&self, text: &[u8], groups: Option<&mut Vec<Group>>) -> Result<bool, MatchError> {
-        match &self.engine {
+        match &self.0.engine {
             Engine::Linear(regex) => Ok(linear::find(regex, text, groups)),
-            Engine::Backtracking { pattern, counted } => find_within(pattern, counted.as_deref(), text, groups)
-                .map_err(|code| MatchError { code, pattern: Arc::clone(&self.pattern) }),
+            Engine::Backtracking { pattern, counted } => find_within(pattern, counted.as_ref(), text, groups)
+                .map_err(|code| MatchError { code, pattern: Arc::clone(&self.0.pattern) }),
         }
+    }
+}
+
+impl Compiled {
+    fn new(pattern: &str, ignore_case: bool) -> Result<Self, String> {
+        let compiled = Pattern::new(pattern, ignore_case).map_err(|error| error.in_pattern(pattern))?;
+        // Names of variables have no case.
+        let names = compiled.names().into_iter().map(|(name, group)| (name.to_ascii_lowercase().into(), group));
+        let (names, groups) = (names.collect(), compiled.groups());
+        let engine = match linear::compile(pattern, ignore_case) {
+            Some(regex) => Engine::Linear(regex),
+            None => Engine::backtracking(compiled, pattern, ignore_case),
+        };
+        Ok(Self { pattern: pattern.into(), engine, names, groups })
     }
 }
 
 impl fmt::Debug for Regex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "~{}", self.pattern)
+        write!(f, "~{}", self.0.pattern)
     }
 }
 
 impl Engine {
     fn backtracking(compiled: Pattern, pattern: &str, ignore_case: bool) -> Self {
         let counted = if compiled.is_anchored() { None } else { counted(pattern, ignore_case) };
-        Self::Backtracking { pattern: Arc::new(compiled), counted: counted.map(Arc::new) }
+        Self::Backtracking { pattern: compiled, counted }
     }
 }
 

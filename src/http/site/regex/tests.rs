@@ -157,8 +157,21 @@ fn a_bad_pattern_is_explained_as_nginx_explains_it() {
     }
 }
 
+#[test]
+fn a_pattern_is_compiled_once_as_long_as_it_is_in_use() {
+    let new = |ignore_case| Regex::new(r"\.once$", ignore_case).unwrap();
+    let (first, second, other) = (new(false), new(false), new(true));
+    assert!(Arc::ptr_eq(&first.0, &second.0) && !Arc::ptr_eq(&first.0, &other.0));
+    assert!(other.is_match(b"/a.ONCE").unwrap() && !second.is_match(b"/a.ONCE").unwrap());
+    let weak = Arc::downgrade(&first.0);
+    drop((first, second));
+    assert!(weak.upgrade().is_none(), "nobody keeps a pattern that no conf has any more");
+    (0..1000).for_each(|n| drop(Regex::new(&format!("^/{n}$"), false).unwrap()));
+    assert!(KNOWN.with_borrow(HashMap::len) < 600, "their places are taken again");
+}
+
 fn is_linear(pattern: &str) -> bool {
-    matches!(Regex::new(pattern, false).unwrap().engine, Engine::Linear(_))
+    matches!(Regex::new(pattern, false).unwrap().0.engine, Engine::Linear(_))
 }
 
 #[test]
@@ -237,7 +250,7 @@ fn long_texts_have_steps_enough() {
 #[test]
 fn a_match_that_is_too_hard_is_an_error() {
     let regex = Regex::new(r"^(?:(a|aa)(?!x))+\1c$", false).unwrap();
-    let error = MatchError { code: -47, pattern: Arc::clone(&regex.pattern) };
+    let error = MatchError { code: -47, pattern: Arc::clone(&regex.0.pattern) };
     let text = "a".repeat(60) + "cx";
     assert_eq!(regex.is_match(text.as_bytes()), Err(error.clone()));
     assert_eq!(regex.captures(text.as_bytes(), &mut Captures::default()), Err(error));

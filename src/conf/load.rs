@@ -10,6 +10,7 @@ mod salvage;
 mod scopes;
 
 pub use salvage::salvage;
+use scopes::Scopes;
 
 use super::args::join;
 use super::lexer::{End, Lexer, Statement};
@@ -156,7 +157,7 @@ pub fn read(registry: &Registry, input: Input, options: &Options) -> Result<(Con
     if let Some(root) = root {
         return Ok((loader.done(root), mistakes));
     }
-    let nothing = loader.node(Block::new(&MAIN, Vec::new(), Span::NOWHERE), &Scope::new(Vec::new()), &HashMap::new());
+    let nothing = Scopes::default().root(Block::new(&MAIN, Vec::new(), Span::NOWHERE));
     match loader.done(nothing).judge(mistakes) {
         Err(problems) => Err(problems),
         Ok(()) => unreachable!("an error that ends the reading is about no name"),
@@ -257,7 +258,7 @@ impl<'l> Loader<'l> {
     }
 
     fn load(&mut self, input: Input, options: &Options) -> Result<Node, Error> {
-        let defaults = self.defaults()?;
+        let scopes = Scopes::new(self.registry, self.defaults()?);
         let mut root = Block::new(&MAIN, Vec::new(), Span::NOWHERE);
         if let Some(text) = &options.globals {
             let file = self.sources.add_command_line(text.clone().into_bytes());
@@ -276,7 +277,7 @@ impl<'l> Loader<'l> {
             }
         }
         self.check_required(&root);
-        Ok(self.node(root, &Scope::new(Vec::new()), &defaults))
+        Ok(scopes.root(root))
     }
 
     fn done(mut self, root: Node) -> Conf {
@@ -459,10 +460,10 @@ impl<'l> Loader<'l> {
     }
 
     /// The values of an empty conf.
-    fn defaults(&mut self) -> Result<HashMap<usize, Value>, Error> {
-        let mut defaults = HashMap::new();
+    fn defaults(&mut self) -> Result<Scope, Error> {
+        let mut defaults = Scope::default();
         for (entry, store) in self.registry.settings() {
-            defaults.insert(store.index(), self.default_of(entry, store)?);
+            defaults.set(store.index(), self.default_of(entry, store)?, None);
         }
         Ok(defaults)
     }

@@ -1,54 +1,66 @@
 //! From what the blocks of a conf say to the values in force in each.
 
-use super::{Block, Loader, Own};
+use super::{Block, Own};
 use crate::conf::entry::Joins;
-use crate::conf::scope::Cell;
 use crate::conf::value::Inherit;
-use crate::conf::{Node, Scope, Value};
-use std::collections::HashMap;
+use crate::conf::{Node, Registry, Scope, Store};
 
-impl Loader<'_> {
+/// Gives the blocks of a conf their scopes.
+#[derive(Default)]
+pub(super) struct Scopes {
+    /// The scope around the main context.
+    defaults: Scope,
+    /// Settings that inner blocks don't inherit.
+    locals: Vec<usize>,
+    /// Settings that are joined with those of the block around.
+    joined: Vec<(&'static dyn Store, Joins)>,
+}
+
+impl Scopes {
+    pub(super) fn new(registry: &Registry, defaults: Scope) -> Scopes {
+        let stores = || registry.settings().map(|(_, store)| store);
+        let locals = stores().filter(|store| store.is_local()).map(|store| store.index()).collect();
+        let joined = stores().filter_map(|store| Some((store, store.joins()?))).collect();
+        Scopes { defaults, locals, joined }
+    }
+
+    /// Gives a conf's main context and all blocks in it their scopes.
+    pub(super) fn root(&self, block: Block) -> Node {
+        self.node(block, &self.defaults)
+    }
+
     /// Gives a block its scope, then its inner blocks: they also inherit directives that stand below them.
-    pub(super) fn node(&self, block: Block, outer: &Scope, defaults: &HashMap<usize, Value>) -> Node {
-        let mut own = block.own;
-        let size = defaults.keys().max().map_or(0, |index| index + 1);
-        let mut cells = vec![None; size];
-        for (_, store) in self.registry.settings() {
-            let index = store.index();
-            let Some(cell) = cells.get_mut(index) else { continue };
-            *cell = match own.remove(&index).filter(|own| own.is_set) {
-                Some(Own { value, span, .. }) => Some(Cell::new(value, Some(span), true)),
-                None => outer
-                    .cell_at(index)
-                    .filter(|_| !store.is_local())
-                    .map(|cell| Cell { here: false, ..cell.clone() })
-                    .or_else(|| Some(Cell::new(defaults.get(&index)?.clone(), None, false))),
-            };
+    fn node(&self, block: Block, outer: &Scope) -> Node {
+        let mut scope = outer.inner();
+        for index in self.locals.iter().filter(|index| outer.is_here(**index)) {
+            scope.take_from(&self.defaults, *index);
         }
-        self.join_lists(&mut cells, outer);
-        let scope = Scope::new(cells);
-        let children = block.children.into_iter().map(|child| self.node(child, &scope, defaults)).collect();
+        for (index, Own { value, span, .. }) in block.own.into_iter().filter(|(_, own)| own.is_set) {
+            scope.set(index, value, Some(span));
+        }
+        self.join_lists(&mut scope, outer);
+        let children = block.children.into_iter().map(|child| self.node(child, &scope)).collect();
         Node { section: block.section, args: block.args, span: block.span, scope, children, is_whole: block.is_whole }
     }
 
     /// Takes lists away from a block that inherits none, and adds them to one that has some of its own, as the settings
     /// of these lists say.
-    fn join_lists(&self, cells: &mut [Option<Cell>], outer: &Scope) {
-        for (_, store) in self.registry.settings() {
-            let mode = match store.joins() {
-                None => continue,
-                Some(Joins::Always) => Inherit::Merge,
-                Some(Joins::By(mode)) => {
-                    let mode = cells.get(mode).and_then(|cell| cell.as_ref()?.value.get::<Inherit>());
-                    mode.copied().unwrap_or_default()
+    fn join_lists(&self, scope: &mut Scope, outer: &Scope) {
+        for (store, joins) in &self.joined {
+            let mode = match joins {
+                Joins::Always => Inherit::Merge,
+                Joins::By(mode) => {
+                    scope.cell_at(*mode).and_then(|cell| cell.value.get::<Inherit>()).copied().unwrap_or_default()
                 }
             };
-            let Some(Some(cell)) = cells.get_mut(store.index()) else { continue };
-            match (mode, cell.here, outer.cell_at(store.index())) {
+            let index = store.index();
+            let Some(cell) = scope.cell_at(index) else { continue };
+            match (mode, scope.is_here(index), outer.cell_at(index)) {
                 (Inherit::Merge, true, Some(outer)) => {
-                    *cell = Cell::new(store.join(cell.value.owner(), outer.value.owner()), cell.span, true);
+                    let span = cell.span;
+                    scope.set(index, store.join(cell.value.owner(), outer.value.owner()), span);
                 }
-                (Inherit::Off, false, _) => *cell = Cell::new(store.empty(), None, false),
+                (Inherit::Off, false, _) => scope.take_from(&self.defaults, index),
                 _ => {}
             }
         }

@@ -89,7 +89,7 @@ pub mod settings;
 
 pub use model::{
     AcceptOptions, Command, Engines, Hooks, Life, Loop, Model, ModelKind, Param, ProcessContext, Seat, Setup,
-    SocketGroup, Sockets, Takes, Wait, acceptors, announce_shutdown, next_command,
+    SocketGroup, Sockets, StandIn, Takes, Wait, acceptors, announce_shutdown, next_command,
 };
 pub use settings::{Choice, DIRECTIVES};
 pub use sockets::Listening;

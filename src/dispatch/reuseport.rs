@@ -19,7 +19,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::exclusive::Rotating;
-use super::model::{Always, Life, Model, ModelKind, Param, Seat, Setup, Sockets, Takes, workers};
+use super::model::{Always, Life, Model, ModelKind, Param, Seat, Setup, Sockets, StandIn, Takes, workers};
 use super::sockets::Rotation;
 use crate::os::EventFd;
 
@@ -40,11 +40,23 @@ struct Reuseport {
     workers: u32,
     by_cpu: bool,
     workers_waker: Arc<EventFd>,
+    stand_in: Option<StandIn>,
 }
 
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
-    let workers_waker = Arc::new(EventFd::new()?);
-    Ok(Arc::new(Reuseport { workers: setup.workers, by_cpu: setup.param(&CPU) == 1, workers_waker }))
+    Ok(Arc::new(Reuseport::new(setup, None)?))
+}
+
+/// Makes the model in another's place. `reason`: as in `StandIn`.
+pub(super) fn make_instead(setup: &Setup<'_>, reason: String) -> io::Result<Arc<dyn Model>> {
+    Ok(Arc::new(Reuseport::new(setup, Some(StandIn { name: KIND.name, reason }))?))
+}
+
+impl Reuseport {
+    fn new(setup: &Setup<'_>, stand_in: Option<StandIn>) -> io::Result<Reuseport> {
+        let workers_waker = Arc::new(EventFd::new()?);
+        Ok(Reuseport { workers: setup.workers, by_cpu: setup.param(&CPU) == 1, workers_waker, stand_in })
+    }
 }
 
 impl Model for Reuseport {
@@ -57,6 +69,10 @@ impl Model for Reuseport {
             return Life::Loop(Box::new(Always));
         }
         Life::Loop(Box::new(Rotating::new(Rotation::EVERY, self.workers_waker.clone())))
+    }
+
+    fn stand_in(&self) -> Option<&StandIn> {
+        self.stand_in.as_ref()
     }
 
     fn sockets(&self) -> Sockets {

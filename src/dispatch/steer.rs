@@ -101,7 +101,7 @@ fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
         Ok(model) => Ok(Arc::new(model)),
         Err(refusal) if setup.param(&FALLBACK) == 1 => {
             log::notice!("\"dispatch steer\" goes on as \"dispatch reuseport\": {}", refusal.failure);
-            (super::reuseport::KIND.make)(setup)
+            super::reuseport::make_instead(setup, format!("as {} was refused: {}", KIND.name, refusal.failure))
         }
         Err(refusal) => {
             refusal.log.iter().for_each(|line| log::error!("the kernel's verifier: {line}"));

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::PidLocation;
@@ -75,6 +76,18 @@ impl Cycle {
         self.generation = generation;
         steered::steer_by_model(&mut self.sockets, &[], &*self.model);
         Ok(())
+    }
+
+    /// Tells the ledger which generation serves, and by which model.
+    pub(crate) fn announce(&self) {
+        let header = self.ledger.header();
+        header.generation.store(self.generation, Ordering::Relaxed);
+        let (name, reason) = match self.model.stand_in() {
+            Some(stand_in) => (stand_in.name, stand_in.reason.as_str()),
+            None => (self.choice.name(), ""),
+        };
+        header.model.set(name);
+        header.model_reason.set(reason);
     }
 
     /// Tells the kernel which sockets get new connections. To be called before the processes of an older generation

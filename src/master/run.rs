@@ -10,7 +10,6 @@ mod upkeep;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use self::upkeep::Certificates;
@@ -223,9 +222,8 @@ impl Master {
     }
 
     fn start_children(&mut self) {
-        let (header, generation) = (self.cycle.ledger.header(), self.cycle.generation);
-        header.generation.store(generation, Ordering::Relaxed);
-        header.model.set(self.cycle.choice.name());
+        self.cycle.announce();
+        let generation = self.cycle.generation;
         if !self.models.iter().any(|(g, _)| *g == generation) {
             self.models.push((generation, self.cycle.model.clone()));
         }

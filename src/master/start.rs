@@ -156,8 +156,7 @@ fn run(loader: Loader, cycle: Cycle, pid_file: Option<PidFile>, is_upgrade: bool
 
 /// Serves with `master_process off` (ngx_single_process_cycle): a single process that keeps its powers.
 fn run_alone(mut cycle: Cycle, pid_file: Option<PidFile>) -> i32 {
-    cycle.ledger.header().generation.store(cycle.generation, Ordering::Relaxed);
-    cycle.ledger.header().model.set(cycle.choice.name());
+    cycle.announce();
     let files = bound::files(&cycle.sockets);
     let code = cycle.live(Seat { role: Role::Worker, number: 0 }, None);
     pid_file.into_iter().for_each(PidFile::remove);

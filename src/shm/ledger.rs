@@ -41,7 +41,7 @@ use super::{AcceptMutex, Text};
 /// Name of the memfd: /proc/PID/fd shows `/memfd:drover-ledger`.
 pub const NAME: &str = "drover-ledger";
 /// "drover" and a version, to be raised with every change of the layout.
-const MAGIC: u64 = u64::from_le_bytes(*b"drover\0\x05");
+const MAGIC: u64 = u64::from_le_bytes(*b"drover\0\x06");
 /// Slots for workers, dispatchers and serving threads of two generations; untouched ones cost no memory.
 pub const SLOTS: usize = 4096;
 /// How many generations of the conf have accept mutexes of their own. With more generations alive two share a mutex,
@@ -289,8 +289,10 @@ shareable! {
         pub reloads_failed: Counter,
         /// Children that died without being asked to, and were replaced.
         pub respawns: Counter,
-        /// Name of the dispatch model.
+        /// Name of the dispatch model that serves.
         pub model: Text<32>,
+        /// Why that is not the one which the conf names; empty when it is.
+        pub model_reason: Text<256>,
         /// Why the last reload failed; empty when it did not.
         pub reload_error: Text<1024>,
     }

@@ -300,6 +300,11 @@ fn without_the_capability_the_fallback_serves_with_one_notice() {
         server.file("index.html", "hello");
         assert_eq!(listening_inodes(server.port()).len(), 2);
         assert_eq!(server.connect().get("/index.html").status, 200);
+        // The ledger names the model that serves.
+        let ledger = server.ledger();
+        let shown = (ledger.header().model.get(), ledger.header().model_reason.get());
+        let reason = "as steer was refused: bpf(BPF_MAP_CREATE) failed (1: Operation not permitted)";
+        assert_eq!(shown, ("reuseport".to_owned(), reason.to_owned()));
         let log = server.error_log();
         assert_eq!(log.matches("\"dispatch steer\" goes on as \"dispatch reuseport\": bpf(").count(), 1, "{log}");
         assert!(!log.contains("[alert]") && !log.contains("[emerg]"), "{log}");

@@ -1,6 +1,6 @@
 //! The status page, in a browser.
 
-use crate::support::server::Server;
+use crate::support::server::{Product, Server, Setup};
 use crate::support::tools;
 use crate::{ledger, viewed};
 
@@ -24,6 +24,7 @@ fn the_page_has_a_row_for_every_worker_and_asks_nobody_else() {
         assert!(dom.contains(&format!("data-pid=\"{worker}\"")), "a row for {worker} in {dom}");
     }
     assert_eq!(dom.matches("data-pid=").count(), 3);
+    assert!(dom.contains("id=\"reason\" hidden"), "the model is the conf's: {dom}");
     assert!(dom.contains(">listens</span>") || dom.contains(">has the mutex</span>"), "someone listens: {dom}");
     let connections: u64 = text(&dom, "connections").parse().unwrap_or_else(|_| panic!("a number in {dom}"));
     assert!(connections >= 1);
@@ -37,4 +38,15 @@ fn the_page_has_a_row_for_every_worker_and_asks_nobody_else() {
     for outside in ["http://", "https://", "src=", "@import", "url("] {
         assert!(!source.contains(outside), "{outside} in the page");
     }
+}
+
+#[test]
+fn the_page_names_the_model_that_serves_and_why_it_is_not_the_conf_s() {
+    let conf = viewed(2).dispatch("steer fallback=reuseport");
+    let refused = ["--bounding-set=-bpf,-sys_admin", "--inh-caps=-all", "--"];
+    let server = Setup::new(Product::Drover, &conf).via("setpriv", &refused).start();
+    let dom = tools::chromium(&[], &server.url("/status"));
+    assert_eq!(text(&dom, "model"), "reuseport");
+    assert_eq!(text(&dom, "reason").split(": ").next(), Some("as steer was refused"));
+    assert!(!dom.contains("id=\"reason\" hidden"), "{dom}");
 }

@@ -14,6 +14,7 @@ mod loop_state;
 mod options;
 mod plan;
 mod socket_group;
+mod stand_in;
 
 use std::io;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use options::AcceptOptions;
 pub use plan::{Seat, acceptors};
 pub(super) use plan::{dispatcher_and_workers, workers};
 pub use socket_group::SocketGroup;
+pub use stand_in::StandIn;
 
 use crate::conf::Scope;
 use crate::os::{Failure, Poller};
@@ -111,6 +113,11 @@ pub trait Model: Send + Sync {
     /// The epoll instance of the process on `seat`, if the model has made it before the fork; `None`: the loop makes
     /// its own.
     fn poller(&self, _seat: Seat) -> Option<Arc<Poller>> {
+        None
+    }
+
+    /// The reason why this model serves in the place of the one that the conf names; `None`: it is that one.
+    fn stand_in(&self) -> Option<&StandIn> {
         None
     }
 

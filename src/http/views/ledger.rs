@@ -14,7 +14,8 @@
 //! | `generation` | how many confs have been taken into service |
 //! | `reloads` | `ok`, `failed`; `error`: why the last one failed, a text, or null |
 //! | `respawns` | children that died unasked and were replaced |
-//! | `dispatch` | `model`: its name, a text; `mutex_holder`: pid of the worker that has the accept mutex, or null |
+//! | `dispatch` | `model`: the name of the one that serves, a text; `reason`: why it is not the conf's; null: it is |
+//! | | `mutex_holder`: pid of the worker that has the accept mutex, or null |
 //! | `bounds` | upper bounds of the histograms' buckets in seconds, an array each; the last bucket has none |
 //! | `totals` | all counters, over the dead and the living |
 //! | `processes` | an array of the living: all counters of each process, and the members of a process |
@@ -87,6 +88,10 @@ fn head(json: &mut Json, snapshot: &Snapshot) {
     json.key("respawns").number(header.respawns.get());
     json.key("dispatch").object(|json| {
         json.key("model").text(&header.model.get());
+        match header.model_reason.get().as_str() {
+            "" => json.key("reason").null(),
+            reason => json.key("reason").text(reason),
+        }
         match snapshot.holder {
             Some(pid) => json.key("mutex_holder").number(pid.into()),
             None => json.key("mutex_holder").null(),

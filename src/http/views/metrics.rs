@@ -64,8 +64,11 @@ fn service(text: &mut Text, snapshot: &Snapshot) {
     let header = snapshot.header;
     text.family("drover_build_info", "gauge", "The version that answers.");
     text.sample("drover_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
-    text.family("drover_dispatch_info", "gauge", "The dispatch model in use.");
-    text.sample("drover_dispatch_info", &[("model", &header.model.get())], 1);
+    let about = "The dispatch model that serves; with a reason when that is not the one which the conf names.";
+    text.family("drover_dispatch_info", "gauge", about);
+    let (model, reason) = (header.model.get(), header.model_reason.get());
+    let labels: &[(&str, &str)] = &[("model", &model), ("reason", &reason)];
+    text.sample("drover_dispatch_info", if reason.is_empty() { &labels[..1] } else { labels }, 1);
     text.one("drover_start_time_seconds", "gauge", "When the master was started, seconds since 1970.", {
         header.started_unix_ms.load(Relaxed) as f64 / 1e3
     });

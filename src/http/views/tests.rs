@@ -185,6 +185,7 @@ fn the_ledger_shows_every_counter_of_all_and_of_each() {
     fixture.ledger.header().model.set("a \"quoted\" model");
     fixture.ledger.mutex().acquire(1, None);
     let json: serde_json::Value = serde_json::from_str(&fixture.get("/ledger")).unwrap();
+    assert!(json["dispatch"]["reason"].is_null(), "it is the conf's");
     assert_eq!((&json["schema"], &json["server"]), (&1.into(), &"drover".into()));
     assert_eq!(
         (&json["dispatch"]["model"], &json["dispatch"]["mutex_holder"]),
@@ -207,6 +208,23 @@ fn the_ledger_shows_every_counter_of_all_and_of_each() {
     }
     assert_eq!(json["bounds"]["request_time"][0], 1e-6);
     assert_eq!(fixture.get("/page?json"), fixture.get("/ledger"));
+}
+
+#[test]
+fn a_model_that_serves_in_another_s_place_is_shown_with_the_reason() {
+    let fixture = Fixture::new();
+    fixture.ledger.header().model.set("reuseport");
+    let plain = fixture.get("/metrics");
+    assert!(plain.contains("drover_dispatch_info{model=\"reuseport\"} 1\n"), "{plain}");
+    fixture.ledger.header().model_reason.set("as steer was refused");
+    let json: serde_json::Value = serde_json::from_str(&fixture.get("/ledger")).unwrap();
+    assert_eq!(
+        (&json["dispatch"]["model"], &json["dispatch"]["reason"]),
+        (&"reuseport".into(), &"as steer was refused".into())
+    );
+    let metrics = fixture.get("/metrics");
+    let sample = "drover_dispatch_info{model=\"reuseport\",reason=\"as steer was refused\"} 1\n";
+    assert!(metrics.contains(sample), "{metrics}");
 }
 
 #[test]

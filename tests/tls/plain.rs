@@ -21,6 +21,16 @@ fn http_at_a_tls_port_is_told_so() {
 }
 
 #[test]
+fn the_preface_of_http_2_at_a_tls_port_is_no_request() {
+    let site = Site::new(conf().server("http2 on;"));
+    let mut client = site.connect();
+    client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    assert_eq!(client.response().expect("an answer").status, 400, "as in nginx");
+    assert!(site.error_log().contains("client sent invalid request while reading client request line"));
+    site.end();
+}
+
+#[test]
 fn the_page_for_it_may_lead_to_https() {
     let site =
         Site::new(conf().server("error_page 497 https://$host:$server_port$request_uri; location /in/ { }").logged());

@@ -47,9 +47,14 @@ pub(super) fn parse(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Opti
         version_text = text;
     }
     head.version_text = Span::within(buf, version_text);
-    head.version = version(version_text)?;
+    let version = match version(version_text) {
+        Err(Reject::InvalidVersion) => None,
+        version => Some(version?),
+    };
+    head.version = version.unwrap_or_default();
+    // nginx has looked at the target before it sees the version: "PRI * HTTP/2.0" is an invalid request.
     split_target(head, buf, target)?;
-    Ok(Some(newline + 1))
+    version.map(|_| Some(newline + 1)).ok_or(Reject::InvalidVersion)
 }
 
 /// Refuses what can't become a request line: a TLS hello on a plain port is answered at once, not after a timeout.

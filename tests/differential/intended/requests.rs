@@ -40,12 +40,6 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     Difference { site: "strict", probe: "Transfer-Encoding with a vertical tab", drover: "400 close", reason: CONTROL },
     Difference {
         site: "strict",
-        probe: "the h2c preface",
-        drover: "505 close",
-        reason: "The request line is well-formed and its version is 2.0: RFC 9110 15.6.6 has a status for that",
-    },
-    Difference {
-        site: "strict",
         probe: "Transfer-Encoding gzip",
         drover: "400 close",
         reason: "RFC 9112 6.3: a request whose last transfer coding is not chunked MUST be answered 400",

@@ -132,7 +132,7 @@ fn versions() {
     for text in ["HTTP/2.0", "HTTP/3.1", "HTTP/10.0"] {
         assert_eq!(reject_of(&line(&format!("GET / {text}"))), Reject::InvalidVersion, "{text:?}");
     }
-    assert_eq!(reject_of(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Reject::InvalidVersion);
+    assert_eq!(reject_of(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Reject::InvalidRequest);
     for text in [
         "",
         "HTTP",

@@ -59,6 +59,54 @@ pub fn http2(kind: &'static ModelKind) {
     service.end();
 }
 
+/// A body that is not as long as it should be, or has trailers that are none, is a fault of its stream (RFC 9113,
+/// sections 8.1 and 8.1.1), whether the request has been answered by then or not.
+pub fn http2_faults(kind: &'static ModelKind) {
+    let service = start(&want(kind));
+    let data = |id, flags, body: &str| frame(Kind::Data, flags, id, body);
+    let trailers = |id, flags, name| frame(Kind::Headers, END_HEADERS | flags, id, block(&[(name, "x")]));
+    type Rest<'a> = &'a dyn Fn(u32) -> Vec<u8>;
+    let faults: [(&str, Rest); 6] = [
+        ("5", &|id| data(id, END_STREAM, "abc")),
+        ("2", &|id| data(id, END_STREAM, "abc")),
+        ("2", &|id| data(id, 0, "abc")),
+        ("5", &|id| [data(id, 0, "abc"), trailers(id, END_STREAM, "a")].concat()),
+        ("3", &|id| [data(id, 0, "abc"), trailers(id, 0, "a")].concat()),
+        ("3", &|id| [data(id, 0, "abc"), trailers(id, END_STREAM, ":path")].concat()),
+    ];
+    let mut client = H2::connect(service.addr());
+    let open = |id, length| {
+        let fields = [&[(":method", "POST")], &get("/")[1..], &[("content-length", length)]].concat();
+        frame(Kind::Headers, END_HEADERS, id, block(&fields))
+    };
+    let mut ids = (1..).step_by(2);
+    for (at, (length, rest)) in faults.into_iter().enumerate() {
+        for is_answered in [false, true] {
+            let id = ids.next().expect("a stream");
+            let pieces = [open(id, length), rest(id)];
+            if is_answered {
+                client.send(&pieces[0]);
+                assert_eq!(client.answer(id).status(), "405");
+                client.send(&pieces[1]);
+            } else {
+                client.send(pieces.concat());
+            }
+            until_true(&format!("a reset for fault {at}, answered: {is_answered}"), || {
+                client.frame().expect("a frame");
+                client.answers.get(&id).is_some_and(|answer| answer.reset == Some(1))
+            });
+        }
+    }
+    let id = ids.next().expect("a stream");
+    let right = [open(id, "3"), data(id, 0, "abc"), trailers(id, END_STREAM, "a")].concat();
+    client.send(right);
+    assert_eq!((client.answer(id).status(), client.answers[&id].reset), ("405", None));
+    assert_eq!(client.get(id + 2, "/").text(), "hello");
+    assert_eq!((client.goaways.len(), client.answers[&id].reset), (0, None));
+    drop(client);
+    service.end();
+}
+
 /// A reload loses no stream: those that are open are answered, those that were on their way as well.
 pub fn http2_reload(kind: &'static ModelKind) {
     let want = want(kind);

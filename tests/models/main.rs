@@ -41,6 +41,7 @@ const CASES: &[Case] = &[
     ("syslog", shared::syslog),
     ("connection_counts", shared::connection_counts),
     ("http2", http2::http2),
+    ("http2_faults", http2::http2_faults),
     ("http2_reload", http2::http2_reload),
     ("http2_kill", http2::http2_kill),
     ("http2_overload", http2::http2_overload),

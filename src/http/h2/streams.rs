@@ -58,9 +58,21 @@ pub(super) struct Rest {
     id: u32,
     pub(super) window: RecvWindow,
     left: usize,
+    /// As in `Stream`.
+    body_left: Option<u64>,
 }
 
 impl Rest {
+    /// Counts bytes of the body, the last of it if it `ends`. `false`: the body is not as long as Content-Length says.
+    pub(super) fn count(&mut self, bytes: usize, ends: bool) -> bool {
+        let Some(left) = &mut self.body_left else { return true };
+        match left.checked_sub(bytes as u64) {
+            Some(rest) => *left = rest,
+            None => return false,
+        }
+        !ends || *left == 0
+    }
+
     /// Drops bytes; `false`: these were enough.
     pub(super) fn drop(&mut self, bytes: usize) -> bool {
         self.left = self.left.saturating_sub(bytes);
@@ -128,7 +140,12 @@ impl<S> Streams<S> {
     /// many of that kind.
     pub(super) fn close_early(&mut self, at: usize) -> (Option<Stream<S>>, Option<u32>) {
         let stream = self.close(at, Closed::ByUs);
-        let rest = stream.as_ref().map(|stream| Rest { id: stream.id, window: stream.recv_window, left: REST_MAX });
+        let rest = stream.as_ref().map(|stream| Rest {
+            id: stream.id,
+            window: stream.recv_window,
+            left: REST_MAX,
+            body_left: stream.body_left,
+        });
         self.rests.extend(rest);
         let oldest = if self.rests.len() > RESTS { self.rests.pop_front() } else { None };
         (stream, oldest.map(|rest| rest.id))

@@ -27,7 +27,7 @@ impl<S> Connection<S> {
         }
         let Some(stream) = self.streams.find(id).and_then(|at| self.streams.get_mut(at)) else {
             if self.streams.rest_of(id).is_some() {
-                return self.drop_rest(id, head.len, ends, out);
+                return self.drop_rest(id, head.len, data.len(), ends, out);
             }
             return match self.streams.end_of(id) {
                 // The frame was on its way.
@@ -58,12 +58,25 @@ impl<S> Connection<S> {
         Ok(Event::Body { stream: id, bytes: head.len as u64 })
     }
 
-    /// Drops DATA of a request that has been answered. A client that has much more to send is told to stop.
-    fn drop_rest(&mut self, id: u32, bytes: usize, ends: bool, out: &mut Vec<u8>) -> Result<Event<S>, Fault> {
+    /// Drops DATA of a request that has been answered, `len` bytes of it the body's. A client that has much more to
+    /// send is told to stop. The faults are those of a request that has not been answered, so that they are told
+    /// however the frames come in pieces.
+    fn drop_rest(
+        &mut self,
+        id: u32,
+        bytes: usize,
+        len: usize,
+        ends: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<Event<S>, Fault> {
         let Some(rest) = self.streams.rest_of(id) else { return Ok(Event::Nothing) };
         if !rest.window.take(bytes) {
             self.streams.end_rest(id);
             return self.fail_stream(id, Fault::StreamWindow(id), out);
+        }
+        if !rest.count(len, ends) {
+            self.streams.end_rest(id);
+            return self.fail_stream(id, Fault::BodyLength(id), out);
         }
         let goes_on = rest.drop(bytes);
         if ends || !goes_on {

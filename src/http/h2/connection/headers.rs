@@ -90,7 +90,7 @@ impl<S> Connection<S> {
     }
 
     /// The use that a block of a stream has, by the state of the stream.
-    fn use_of(&self, id: u32, ends: bool) -> Result<(Use, Option<Fault>), Fault> {
+    fn use_of(&mut self, id: u32, ends: bool) -> Result<(Use, Option<Fault>), Fault> {
         if id > self.last {
             return match self.goaway {
                 GoAway::Last(_) => Ok((Use::Nothing, None)),
@@ -106,6 +106,9 @@ impl<S> Connection<S> {
                 false if !ends => (Use::Nothing, Some(Fault::Trailers(id))),
                 false => (Use::Trailers, None),
             });
+        }
+        if self.streams.rest_of(id).is_some() {
+            return Ok(if ends { (Use::Trailers, None) } else { (Use::Nothing, Some(Fault::Trailers(id))) });
         }
         match self.streams.end_of(id) {
             Some(Closed::ByUs) => Ok((Use::Nothing, None)),
@@ -146,7 +149,10 @@ impl<S> Connection<S> {
             fault = Some(Fault::Trailers(id));
         }
         match (usage, fault) {
-            (_, Some(fault)) => self.fail_stream(id, fault, out),
+            (_, Some(fault)) => {
+                self.streams.end_rest(id);
+                self.fail_stream(id, fault, out)
+            }
             (Use::Request, None) => {
                 let result = fields.finish(ends);
                 Ok(Event::Request(Request { stream: id, ends, len: block.len(), result }))
@@ -160,7 +166,9 @@ impl<S> Connection<S> {
     /// The client has sent the last of a request.
     pub(super) fn end_of_body(&mut self, id: u32, out: &mut Vec<u8>) -> Result<Event<S>, Fault> {
         let Some(stream) = self.streams.find(id).and_then(|at| self.streams.get_mut(at)) else {
-            return Ok(Event::Nothing);
+            let is_as_said = self.streams.rest_of(id).is_none_or(|rest| rest.count(0, true));
+            self.streams.end_rest(id);
+            return if is_as_said { Ok(Event::Nothing) } else { self.fail_stream(id, Fault::BodyLength(id), out) };
         };
         stream.has_ended = true;
         match stream.body_left {

@@ -108,6 +108,11 @@ impl Socket {
         set_option(self, libc::IPPROTO_TCP, libc::TCP_NODELAY, libc::c_int::from(on))
     }
 
+    /// Takes bytes, and calls the socket writable, only while fewer than `bytes` wait that are not sent yet.
+    pub fn set_notsent_lowat(&self, bytes: u32) -> io::Result<()> {
+        set_option(self, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, bytes)
+    }
+
     /// Holds part-filled packets back until switched off (nginx's tcp_nopush; TCP_CORK on Linux).
     pub fn set_cork(&self, on: bool) -> io::Result<()> {
         set_option(self, libc::IPPROTO_TCP, libc::TCP_CORK, libc::c_int::from(on))

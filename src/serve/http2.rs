@@ -5,6 +5,9 @@ use crate::http::h2::connection::{Connection, Options};
 use crate::http::message::reject::Reject;
 use std::collections::VecDeque;
 
+/// Frames of answers are made while fewer bytes wait to be sent.
+pub(super) const QUEUE_MAX: u64 = 64 << 10;
+
 /// A connection; without streams it has no memory besides the table of its client's fields.
 #[derive(Debug)]
 pub(super) struct Http2 {
@@ -24,15 +27,36 @@ pub(super) struct Http2 {
     pub(super) fits: Option<bool>,
     /// The connection may carry no more requests than those that have come: it ends with the last answer.
     pub(super) is_last: bool,
+    /// `QUEUE_MAX`, or less while the client takes less than it could be sent.
+    pub(super) queue_max: u64,
     /// Nothing that comes is read any more: what is queued goes out, then the connection closes.
     pub(super) is_closing: bool,
-    /// Since when the client has been idle, has sent only a part of a frame, and has taken nothing of what is queued;
-    /// ms of the clock.
+    /// Since when the client has had no stream, has sent only a part of a frame, and has taken nothing of what is
+    /// queued; ms of the clock.
     pub(super) idle_since_ms: Option<u64>,
     pub(super) partial_since_ms: Option<u64>,
     pub(super) stalled_since_ms: Option<u64>,
-    /// When the second GOAWAY follows the first, unless the client answers before; ms of the clock.
-    pub(super) drain_until_ms: Option<u64>,
+    pub(super) drain: Drain,
+}
+
+/// The time between the two GOAWAYs of a connection whose process shuts down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Drain {
+    /// No second one is to follow.
+    No,
+    /// The first one is queued; where in the output of the connection it ends.
+    Queued(u64),
+    /// The first one is out; when the second follows unless the client answers before, ms of the clock.
+    Until(u64),
+}
+
+impl Drain {
+    pub(super) fn until_ms(self) -> Option<u64> {
+        match self {
+            Drain::Until(until_ms) => Some(until_ms),
+            Drain::No | Drain::Queued(_) => None,
+        }
+    }
 }
 
 /// A stream's exchange.
@@ -73,11 +97,12 @@ impl Http2 {
             checking: None,
             fits: None,
             is_last: false,
+            queue_max: QUEUE_MAX,
             is_closing: false,
             idle_since_ms: None,
             partial_since_ms: None,
             stalled_since_ms: None,
-            drain_until_ms: None,
+            drain: Drain::No,
         }
     }
 

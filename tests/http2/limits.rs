@@ -1,9 +1,12 @@
 //! Clients that make work, or take their time.
 
+use std::time::Duration;
+
 use drover::http::h2::frame::{ACK, END_HEADERS, END_STREAM, Kind};
 
+use crate::support::client::Nothing;
 use crate::support::h2::{H2, block, frame, get, request};
-use crate::support::until_true;
+use crate::support::{PATIENCE, until_true};
 use crate::{conf, server};
 
 /// Sends `flood` again and again until the server has had enough; it says so once.
@@ -82,6 +85,46 @@ fn a_client_that_is_idle_is_told_that_it_must_go() {
     client.get(1, "/");
     client.until_closed();
     assert_eq!(client.goaways, [(1, 0)]);
+}
+
+/// Sends `idle` again and again, a piece of it at a time, until the server has told the client that it must go.
+fn is_told_though_it_sends(client: &mut H2, idle: &[u8]) {
+    let mut pieces = idle.chunks(7).cycle();
+    client.is_polite = false;
+    client.set_patience(Duration::from_millis(20));
+    until_true("a GOAWAY", || {
+        client.send(pieces.next().expect("a piece"));
+        while client.frame().is_ok() {}
+        !client.goaways.is_empty()
+    });
+    client.set_patience(PATIENCE);
+    assert_eq!(client.until_closed(), Nothing::Closed);
+}
+
+#[test]
+fn frames_that_open_no_stream_give_an_idle_client_no_more_time() {
+    let server = server(conf().server("keepalive_timeout 400ms; client_header_timeout 900ms;"));
+    let idle = [
+        frame(Kind::Ping, 0, 0, [0; 8]),
+        frame(Kind::Settings, 0, 0, b""),
+        frame(Kind::WindowUpdate, 0, 0, [0, 0, 0, 1]),
+        b"\0\0\0\x63\0\0\0\0\0".to_vec(),
+    ];
+    for idle in idle {
+        let mut client = H2::connect(server.addr());
+        client.get(1, "/");
+        is_told_though_it_sends(&mut client, &idle);
+        assert!(matches!(client.goaways[..], [(1, 0 | 1)]), "{:?}", client.goaways);
+        let mut client = H2::connect(server.addr());
+        is_told_though_it_sends(&mut client, &idle);
+        assert!(matches!(client.goaways[..], [(0, 0 | 1)]), "{:?}", client.goaways);
+    }
+    // A request begins the time anew.
+    let mut client = H2::connect(server.addr());
+    for n in 0..4 {
+        client.get(2 * n + 1, "/");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]

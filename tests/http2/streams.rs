@@ -5,7 +5,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::h2::{H2, block, frame, get, request};
 use crate::support::server::Server;
-use crate::support::until_true;
+use crate::support::{proc, until_true};
 use crate::{conf, server};
 
 /// Lets answers of any size out: windows as large as they may be.
@@ -41,6 +41,50 @@ fn a_large_answer_delays_small_ones_by_a_frame_each() {
     assert!(large <= 100, "{large} frames of the large answer between those of 100 small ones");
     assert!(between.iter().all(|(_, len)| *len <= 8192), "http2_chunk_size");
     assert_eq!(client.answer(1).body.len(), 20_000_000);
+}
+
+/// Asks for a large file and reads nothing until no more of it fits into what lies between.
+fn blocked(server: &Server) -> H2 {
+    let mut client = H2::connect(server.addr());
+    open_windows(&mut client);
+    client.ask(1, &get("/huge"));
+    let (worker, mut before) = (proc::children(server.pid())[0], 0);
+    until_true("the worker waits for the client", || {
+        let there = client.waiting();
+        let is_full = there > 0 && std::mem::replace(&mut before, there) == there && proc::is_asleep(worker);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        is_full
+    });
+    client
+}
+
+#[test]
+fn little_of_a_large_answer_lies_between_a_slow_client_and_a_new_stream() {
+    let server = server(conf());
+    server.file("huge", vec![b'x'; 20_000_000]);
+    let mut client = blocked(&server);
+    let smalls: Vec<u32> = (0..100).map(|n| 2 * n + 3).collect();
+    let asked: Vec<u8> =
+        smalls.iter().enumerate().flat_map(|(n, id)| request(*id, &get(&format!("/small{n}")))).collect();
+    client.send(asked);
+    client.until_over(smalls.iter().copied()).expect("the small answers");
+    let sent: usize = client.data.iter().filter(|(stream, _)| *stream == 1).map(|(_, len)| len).sum();
+    assert!(sent < 1_000_000, "{sent} bytes of the large answer came first");
+}
+
+#[test]
+fn a_stream_that_a_client_opens_while_it_does_not_read_is_answered_on_quit() {
+    let mut server = server(conf());
+    server.file("huge", vec![b'x'; 20_000_000]);
+    let mut client = blocked(&server);
+    server.signal(Signal::SIGQUIT);
+    client.ask(3, &get("/small1"));
+    until_true("the request is taken", || proc::unread_bytes(server.port()) == 0);
+    assert_eq!(client.answer(3).text(), "small 1");
+    assert_eq!(client.answer(1).body.len(), 20_000_000);
+    client.until_closed();
+    assert_eq!(client.goaways, [(MAX_31, 0), (3, 0)]);
+    assert!(server.wait().success());
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use drover::http::h2::frame::{ACK, END_HEADERS, END_STREAM, HEAD_LEN, Head, Kind, PREFACE, put_head};
 use drover::http::h2::hpack::Decoder;
@@ -148,6 +149,17 @@ impl H2 {
         assert_eq!(tls.alpn_protocol(), Some(&b"h2"[..]));
         client.send([PREFACE, &frame(Kind::Settings, 0, 0, b"")].concat());
         client
+    }
+
+    /// How long `frame` waits for bytes.
+    pub fn set_patience(&self, patience: Duration) {
+        self.socket.set_read_timeout(Some(patience)).expect("a time-out");
+    }
+
+    /// Bytes that have come and not been read from the socket.
+    pub fn waiting(&self) -> usize {
+        let mut room = vec![0; 16 << 20];
+        self.socket.peek(&mut room).expect("bytes")
     }
 
     pub fn local_port(&self) -> u16 {

@@ -1,7 +1,6 @@
 //! Answers into frames: streams take turns, a frame of `http2_chunk_size` each, so that a large answer delays a small
 //! one by no more than that.
 
-use super::QUEUE_MAX;
 use crate::http::exchange::{Cx, error_lines};
 use crate::http::h2::connection::Sent;
 use crate::http::h2::frame::{Code, HEAD_LEN};
@@ -59,11 +58,14 @@ impl Engine {
     /// Lets the streams take turns until none has more to send, or much is queued. Returns whether that is why.
     pub(super) fn pump(&mut self, conn: &mut Conn, http2: &mut Http2, out: &mut Output) -> bool {
         out.compact();
+        if out.holds_records() {
+            return true;
+        }
         loop {
             let mut has_sent = false;
             let mut place = http2.framing.place_behind(http2.served);
             for _ in 0..http2.framing.len() {
-                if out.unsent() >= QUEUE_MAX {
+                if out.unsent() >= http2.queue_max {
                     return true;
                 }
                 if place >= http2.framing.len() {

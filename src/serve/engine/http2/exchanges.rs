@@ -1,14 +1,13 @@
 //! The exchanges of the streams: each has a session of its own, for which the same actions are carried out as for a
 //! connection of HTTP/1.
 
-use super::QUEUE_MAX;
 use crate::http::exchange::Cx;
 use crate::http::h2::connection::Request;
 use crate::http::h2::frame::Code;
 use crate::serve::connection::{Conn, State};
 use crate::serve::engine::Engine;
 use crate::serve::engine::close::SILENT;
-use crate::serve::http2::{Http2, Step, Stream};
+use crate::serve::http2::{Http2, QUEUE_MAX, Step, Stream};
 use crate::serve::output::Output;
 use crate::serve::session::Session;
 
@@ -16,6 +15,7 @@ impl Engine {
     /// Takes on a request, whose head is in the fields of the engine.
     pub(super) fn take_request(&mut self, conn: &mut Conn, http2: &mut Http2, request: &Request) {
         http2.requests += 1;
+        http2.idle_since_ms = None;
         conn.info.requests = http2.requests;
         let mut session = self.pool.pop().unwrap_or_default();
         self.start(&mut session);

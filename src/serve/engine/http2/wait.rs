@@ -8,7 +8,7 @@ use crate::serve::engine::Engine;
 use crate::serve::http2::{Http2, Step};
 use crate::serve::session::Session;
 
-use super::QUEUE_MAX;
+use super::REPLIES_MAX;
 
 /// How often a connection is looked after that has no deadline, ms.
 const LOOK_MS: u64 = 60_000;
@@ -35,24 +35,29 @@ impl Engine {
         if http2.framing.has_ended() && http2.is_idle() && !is_blocked {
             return self.close(conn, session, true);
         }
-        let is_partial = session.start < session.input.len() || http2.framing.is_within_block() || conn.has_part();
+        let is_part_there = session.start < session.input.len() && session.out.unsent() < REPLIES_MAX;
+        let is_partial = is_part_there || http2.framing.is_within_block() || conn.has_part();
         let header_timeout = self.timeout(conn, &limits::CLIENT_HEADER_TIMEOUT);
         let partial_until = until(&mut http2.partial_since_ms, is_partial, now, header_timeout);
         let is_idle = http2.is_idle() && !is_partial && !is_blocked;
+        // Frames that open no stream do not count (`ngx_http_v2_handle_connection` leaves the timer as it is), nor the
+        // answers to them. The end of a partial frame may open one.
         let keep = self.site.location(conn.location as usize).scope.get(&KEEPALIVE_TIMEOUT).idle_ms;
-        let idle_until = until(&mut http2.idle_since_ms, is_idle, now, if keep > 0 { keep } else { header_timeout });
+        let (has_no_stream, is_new) = (http2.is_idle(), http2.requests == 0);
+        let idle_ms = if keep == 0 || is_new { header_timeout } else { keep };
+        let idle_until = until(&mut http2.idle_since_ms, has_no_stream, now, idle_ms);
         if partial_until.is_some_and(|until| until <= now) && !http2.is_closing {
             lines::client_timed_out(&cx!(self, conn, &[]));
             http2.framing.end(Code::ProtocolError, &mut session.out.bytes);
             self.stop_http2(conn, http2, session);
             return None;
         }
-        if idle_until.is_some_and(|until| until <= now) && !http2.framing.has_ended() {
+        if idle_until.is_some_and(|until| until <= now) && !is_partial && !http2.framing.has_ended() {
             http2.framing.end(Code::NoError, &mut session.out.bytes);
             return None;
         }
         let streams_until = self.next_of_streams(conn, http2, session)?;
-        let own = [stalled_until, partial_until, idle_until, http2.drain_until_ms];
+        let own = [stalled_until, partial_until, idle_until, http2.drain.until_ms()];
         // A second GOAWAY that has been sent is no deadline.
         let own = own.into_iter().flatten().filter(|until| *until > now);
         conn.deadline_ms = own.fold(streams_until, u64::min);
@@ -62,7 +67,7 @@ impl Engine {
                 http2.queued.shrink_to_fit();
                 Need::Idle
             }
-            () if session.out.unsent() >= QUEUE_MAX || http2.is_closing => Need::Write,
+            () if session.out.unsent() >= REPLIES_MAX || http2.is_closing => Need::Write,
             () if is_blocked => Need::Both,
             () => Need::Read,
         })

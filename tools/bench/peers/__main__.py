@@ -29,7 +29,7 @@ def main():
     results = report.Results(options, kinds)
     with tempfile.TemporaryDirectory(prefix="drover-peers-") as directory:
         shop = Shop(directory)
-        for way in ("plain", "tls", "h2", "h2c"):
+        for way in ("plain", "gzip", "tls", "h2", "h2c"):
             measure_way(options, shop, kinds, way, [each for each in scenarios if each.way == way], cores, results)
     if options.json:
         results.write(options.json)
@@ -69,8 +69,8 @@ def found(options):
 def measure_way(options, shop, kinds, way, scenarios, cores, results):
     """Starts the servers that speak this way, and measures by turns."""
     name = {"plain": "an idle connection", "tls": "TLS: an idle connection", "h2": "HTTP/2: an idle connection",
-            "h2c": "HTTP/2 in clear: an idle connection"}[way]
-    has_idle = options.only in name
+            "h2c": "HTTP/2 in clear: an idle connection"}.get(way)
+    has_idle = name is not None and options.only in name
     if not scenarios and not has_idle:
         return
     servers = []

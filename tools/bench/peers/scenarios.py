@@ -37,6 +37,9 @@ SCENARIOS = [
     Scenario("100 KiB, keep-alive, 16 connections", "plain", by_wrk("100k.html", 16)),
     Scenario("10 MiB, keep-alive, 4 connections", "plain", by_wrk("10m.html", 4)),
     Scenario(f"1 KiB, {PIPELINED} pipelined, 16 connections", "plain", by_wrk("1k.html", 16, "-s{shop.pipeline}")),
+    Scenario(
+        "100 KiB of text, gzip, keep-alive, 16 connections", "gzip",
+        by_wrk("text.html", 16, "-HAccept-Encoding: gzip")),
     Scenario("1 KiB, ab -k, 64 connections", "plain", by_ab("1k.html", 64, "-k")),
     Scenario("1 KiB, ab, a connection each, 64 at a time", "plain", by_ab("1k.html", 64)),
     Scenario("TLS: 1 KiB, keep-alive, 64 connections", "tls", by_wrk("1k.html", 64)),

@@ -50,6 +50,7 @@ hosts:
     paths:
       /:
         file.dir: {root}
+{more}
 """
 
 LIGHTTPD = """
@@ -63,12 +64,12 @@ server.max-connections = 4096
 server.max-fds = 8192
 mimetype.assign = ( ".html" => "text/html" )
 {user}
-{tls}
+{more}
 """
 
 
 class Kind:
-    """How a server is started. `ways`: what it speaks: plain, tls, h2 (over TLS), h2c (in clear)."""
+    """How a server is started. `ways`: what it speaks: plain, gzip (as plain), tls, h2 (over TLS), h2c (in clear)."""
 
     def __init__(self, name, find, start, ways):
         self.name, self.find, self.start, self.ways = name, find, start, ways
@@ -92,6 +93,7 @@ def new_listen(site):
     secure = f"ssl_certificate {site.certificate}; ssl_certificate_key {site.key};"
     return {
         "plain": f"listen 127.0.0.1:{site.port};",
+        "gzip": f"listen 127.0.0.1:{site.port}; gzip on; gzip_types text/html;",
         "h2c": f"listen 127.0.0.1:{site.port}; http2 on;",
         "tls": f"listen 127.0.0.1:{site.port} ssl; {secure}",
         "h2": f"listen 127.0.0.1:{site.port} ssl; http2 on; {secure}",
@@ -108,16 +110,22 @@ def h2o(site, binary):
     if site.way in ("tls", "h2"):
         listen += f", ssl: {{certificate-file: {site.certificate}, key-file: {site.key}, minimum-version: TLSv1.2}}"
     user = "user: www-data" if os.getuid() == 0 else ""
-    return [binary, "-c", site.write("conf", H2O.format(root=site.root, listen=listen + "}", user=user))]
+    more = "gzip: ON" if site.way == "gzip" else ""
+    return [binary, "-c", site.write("conf", H2O.format(root=site.root, listen=listen + "}", user=user, more=more))]
 
 
 def lighttpd(site, binary):
-    tls = ""
+    more = ""
     if site.way in ("tls", "h2"):
         pem = site.write("pem", Path(site.certificate).read_text() + Path(site.key).read_text())
-        tls = f'server.modules += ("mod_openssl")\nssl.engine = "enable"\nssl.pemfile = "{pem}"'
+        more = f'server.modules += ("mod_openssl")\nssl.engine = "enable"\nssl.pemfile = "{pem}"'
+    if site.way == "gzip":
+        cache = site.dir / "deflated"
+        cache.mkdir(mode=0o777)
+        cache.chmod(0o777)
+        more = f'server.modules += ("mod_deflate")\ndeflate.mimetypes = ("text/html")\ndeflate.cache-dir = "{cache}"'
     user = 'server.username = "www-data"' if os.getuid() == 0 else ""
-    text = LIGHTTPD.format(dir=site.dir, root=site.root, port=site.port, user=user, tls=tls)
+    text = LIGHTTPD.format(dir=site.dir, root=site.root, port=site.port, user=user, more=more)
     return [binary, "-D", "-f", site.write("conf", text)]
 
 
@@ -131,15 +139,17 @@ def built(path):
     return lambda: str(REPOSITORY / path) if (REPOSITORY / path).exists() else None
 
 
+EVERY_WAY = {"plain", "gzip", "tls", "h2", "h2c"}
 OPEN_FILE_CACHE = "open_file_cache max=1000 inactive=60s;"
 
 KINDS = [
-    Kind("nginx 1.28.3", built("target/nginx/nginx"), nginx_conf(new_listen), {"plain", "tls", "h2", "h2c"}),
-    Kind("nginx of Debian", program("nginx"), nginx_conf(old_listen), {"plain", "tls", "h2", "h2c"}),
-    Kind("nginx 1.28.3, open_file_cache", built("target/nginx/nginx"), nginx_conf(new_listen, OPEN_FILE_CACHE), {"plain"}),
-    Kind("drover", built("target/release/drover"), nginx_conf(new_listen), {"plain", "tls", "h2", "h2c"}),
-    Kind("h2o", program("h2o"), h2o, {"plain", "tls", "h2", "h2c"}),
-    Kind("lighttpd", program("lighttpd"), lighttpd, {"plain", "tls", "h2", "h2c"}),
+    Kind("nginx 1.28.3", built("target/nginx/nginx"), nginx_conf(new_listen), EVERY_WAY),
+    Kind("nginx of Debian", program("nginx"), nginx_conf(old_listen), EVERY_WAY),
+    Kind("nginx 1.28.3, open_file_cache", built("target/nginx/nginx"), nginx_conf(new_listen, OPEN_FILE_CACHE),
+         {"plain", "gzip"}),
+    Kind("drover", built("target/release/drover"), nginx_conf(new_listen), EVERY_WAY),
+    Kind("h2o", program("h2o"), h2o, EVERY_WAY),
+    Kind("lighttpd", program("lighttpd"), lighttpd, EVERY_WAY),
 ]
 
 

@@ -1,6 +1,7 @@
 """The files that are served, the certificate, and a place for the servers."""
 
 import os
+import random
 import subprocess
 from pathlib import Path
 
@@ -29,6 +30,7 @@ class Shop:
         (self.root / "p").mkdir(parents=True)
         for name, size in [("1k", 1 << 10), ("100k", 100 << 10), ("10m", 10 << 20)]:
             (self.root / f"{name}.html").write_bytes(os.urandom(size // 2).hex().encode())
+        (self.root / "text.html").write_bytes(text(100 << 10))
         for n in range(self.PATHS):
             os.link(self.root / "1k.html", self.root / "p" / f"{n}.html")
         self.pipeline = self.dir / "pipeline.lua"
@@ -45,3 +47,11 @@ class Shop:
         path = self.dir / f"server-{self.count}"
         path.mkdir()
         return path
+
+
+def text(size):
+    """Text that compresses like prose: words of few letters, the frequent ones often."""
+    chance = random.Random(1)
+    words = ["".join(chance.choices("etaoinshrdlu", k=chance.randint(2, 9))) for _ in range(3000)]
+    weights = [1 / (rank + 1) for rank in range(len(words))]
+    return " ".join(chance.choices(words, weights, k=size // 4)).encode()[:size]

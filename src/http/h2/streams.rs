@@ -58,7 +58,7 @@ pub(super) struct Rest {
     id: u32,
     pub(super) window: RecvWindow,
     left: usize,
-    /// As in `Stream`.
+    /// Bytes of the body that are to come, where Content-Length says so.
     body_left: Option<u64>,
 }
 

@@ -36,6 +36,7 @@ use crate::os::{SharedMap, shareable};
 
 use super::counter::{Counter, Numbers};
 use super::histogram::{ACCEPT_DELAY_BUCKETS, REQUEST_TIME_BUCKETS, bucket};
+use super::protocol::Protocol;
 use super::{AcceptMutex, Text};
 
 /// Name of the memfd: /proc/PID/fd shows `/memfd:drover-ledger`.
@@ -122,6 +123,9 @@ counters! {
     writing: Counter = "Of these: with a response on its way.",
     reused_connections: Counter = "Connections that were closed early to make room for new ones.",
     requests: Counter = "Requests that have been answered.",
+    protocols: [Counter; Protocol::COUNT] =
+        "Requests by protocol: HTTP/1.0, HTTP/1.1, HTTP/2.0, any other or none.",
+    http2_connections: [Counter; 2] = "Connections that have spoken HTTP/2: in clear, over TLS.",
     bytes_sent: Counter = "Bytes sent to clients.",
     tls_handshakes: [Counter; 2] = "TLS handshakes by version: 1.2, 1.3.",
     tls_resumed: Counter = "Of these: with a session that was resumed.",
@@ -208,6 +212,12 @@ impl Slot {
         let mut sums = Sums::default();
         self.add_to(&mut sums);
         sums
+    }
+
+    /// Counts requests.
+    pub fn count_requests(&self, protocol: Protocol, n: u64) {
+        self.requests.add(n);
+        self.protocols[protocol as usize].add(n);
     }
 
     /// Counts an answer of status `status`.

@@ -28,6 +28,8 @@ fn curl_speaks_http2_where_the_conf_lets_it() {
     assert_eq!(site.curl(&["--http2", "--tls-max", "1.2"], "/shown"), "HTTP/2.0 h2 https on h2 TLSv1.2 localhost");
     assert_eq!(site.curl(&["--http1.1"], "/shown"), "HTTP/1.1  https on http/1.1 TLSv1.3 localhost");
     assert_eq!(site.curl(&["--no-alpn"], "/shown"), "HTTP/1.1  https on  TLSv1.3 localhost");
+    let is_counted = || (site.sums().protocols, site.sums().http2_connections) == ([0, 2, 2, 0], [0, 2]);
+    until_true("two requests of each protocol", is_counted);
     assert_eq!(site.curl(&["--http2"], "/large").len(), 2_000_000);
     let head = site.curl(&["--http2", "-I"], "/");
     assert!(head.starts_with("HTTP/2 200") && head.contains("content-length: 5"), "{head}");

@@ -72,6 +72,12 @@ fn prometheus_own_parser_reads_them() {
     let total = |name: &str| value(&families, &format!("drover_{name}"), &format!("drover_{name}_total"), &[]);
     assert_eq!((total("requests"), total("accepts")), (500.0, 2.0));
     assert_eq!(value(&families, "drover_responses", "drover_responses_total", &[("class", "2xx")]), 500.0);
+    let by_protocol = |name| {
+        value(&families, "drover_requests_by_protocol", "drover_requests_by_protocol_total", &[("protocol", name)])
+    };
+    assert_eq!(["HTTP/1.0", "HTTP/1.1", "HTTP/2.0", "other"].map(by_protocol), [0.0, 500.0, 0.0, 0.0]);
+    let name = "drover_http2_connections";
+    assert_eq!(value(&families, name, "drover_http2_connections_total", &[("transport", "tls")]), 0.0);
     let times = "drover_request_time_seconds";
     assert_eq!(value(&families, times, "drover_request_time_seconds_count", &[]), 500.0);
     let sum = value(&families, times, "drover_request_time_seconds_sum", &[]);

@@ -3,6 +3,7 @@
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+use crate::support::h2::H2;
 use crate::support::server::Server;
 use crate::support::{proc, until, until_true};
 use crate::{ledger, number, row, viewed};
@@ -83,6 +84,36 @@ fn all_is_counted_once(events: &str) {
         assert_eq!(status.to_vec(), row(&json["totals"], "status"));
         assert_eq!(times.to_vec(), row(&json["totals"], "request_time"));
     }
+}
+
+/// Requests are counted by what they name, in every model.
+fn protocols_are_counted(model: &str) {
+    let conf = viewed(2).events(&format!("worker_connections 256; dispatch {model};")).server("http2 on;");
+    let server = Server::drover(conf);
+    server.file("index.html", "hello");
+    for (protocol, connection) in [("1.0", "keep-alive"), ("1.1", "close"), ("1.2", "close"), ("3.0", "close")] {
+        let mut client = server.connect();
+        let line = format!("GET /index.html HTTP/{protocol}\r\nHost: a\r\nConnection: {connection}\r\n\r\n");
+        client.send(&line);
+        client.response().expect("an answer");
+    }
+    let mut none = server.connect();
+    none.send("x\r\n\r\n");
+    none.response().expect("an answer");
+    let mut client = H2::connect(server.addr());
+    (0..3).for_each(|n| _ = client.get(2 * n + 1, "/index.html"));
+    let mut own = 0;
+    until(&format!("all is counted, {model}"), || {
+        let json = ledger(&server);
+        let counted = (row(&json["totals"], "protocols"), row(&json["totals"], "http2_connections"));
+        own += 1;
+        (counted == (vec![1, own, 3, 3], vec![1, 0])).then_some(())
+    });
+}
+
+#[test]
+fn in_every_model_requests_are_counted_by_protocol() {
+    drover::dispatch::MODELS.iter().for_each(|kind| protocols_are_counted(kind.name));
 }
 
 #[test]

@@ -119,6 +119,11 @@ impl Exchange {
         *self.server_of(cx).scope.get(&HTTP2) || cx.conf.listens_http2(cx.conn.bound)
     }
 
+    /// The protocol that the request names (`$server_protocol`); empty if there is none.
+    pub fn protocol<'a>(&self, input: &'a [u8]) -> &'a [u8] {
+        self.head.version_text.of(input)
+    }
+
     /// The Content-Length of the request.
     pub fn content_length(&self) -> Option<u64> {
         match self.head.framing {

@@ -415,7 +415,7 @@ pub static VARIABLES: &[Embedded] = &[
         port(out, cx.conf.bound_addr(cx.conn.bound))
     }),
     Embedded::client("server_protocol", "HTTP/1.0, HTTP/1.1 or HTTP/2.0", |ex, cx, out| {
-        put(out, Some(ex.head.version_text.of(cx.input)))
+        put(out, Some(ex.protocol(cx.input)))
     }),
     Embedded::ours("status", "status of the response", |ex, _, out| {
         let status = if ex.response.status == 0 { ex.error.status } else { ex.response.shown_status() };

@@ -9,7 +9,7 @@ use super::view::{self, PLACES, Page, View, about, said};
 use crate::conf::Setting;
 use crate::http::exchange::{Exchange, Handler};
 use crate::shm::histogram::bound;
-use crate::shm::{HandshakeEnd, Sums};
+use crate::shm::{HandshakeEnd, Protocol, Sums};
 use std::fmt::{Display, Write};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -48,7 +48,7 @@ impl Shown {
     fn of(name: &'static str, about: &'static str) -> Shown {
         match name {
             "listening" | "connections" | "reading" | "writing" | "status" => Shown::Apart,
-            "tls_handshakes" | "tls_failures" => Shown::Apart,
+            "tls_handshakes" | "tls_failures" | "protocols" | "http2_connections" => Shown::Apart,
             "request_time" | "request_time_ns" | "accept_delay" | "accept_delay_ms" => Shown::Apart,
             "mutex_held_us" => Shown::Counter {
                 name: "mutex_held_seconds_total".to_owned(),
@@ -99,6 +99,14 @@ fn totals(text: &mut Text, sums: &Sums) {
     });
     text.family("drover_responses_total", "counter", "Answers by class of status.");
     responses(text, "drover_responses_total", &[], sums);
+    text.family("drover_requests_by_protocol_total", "counter", "Requests by protocol.");
+    for (protocol, number) in Protocol::NAMES.into_iter().zip(sums.protocols) {
+        text.sample("drover_requests_by_protocol_total", &[("protocol", protocol)], number);
+    }
+    text.family("drover_http2_connections_total", "counter", "Connections that have spoken HTTP/2, by transport.");
+    for (transport, number) in ["clear", "tls"].into_iter().zip(sums.http2_connections) {
+        text.sample("drover_http2_connections_total", &[("transport", transport)], number);
+    }
     text.family("drover_tls_handshakes_total", "counter", "Handshakes of TLS by version.");
     for (version, number) in ["1.2", "1.3"].into_iter().zip(sums.tls_handshakes) {
         text.sample("drover_tls_handshakes_total", &[("version", version)], number);

@@ -252,6 +252,8 @@ fn metrics_show_every_counter_and_cumulative_buckets() {
         "listening" => "drover_listening_processes".to_owned(),
         "reading" | "writing" => format!("drover_connections{{state=\"{name}\"}}"),
         "status" => "drover_responses_total{class=\"1xx\"}".to_owned(),
+        "protocols" => "drover_requests_by_protocol_total{protocol=\"HTTP/1.0\"}".to_owned(),
+        "http2_connections" => "drover_http2_connections_total{transport=\"clear\"}".to_owned(),
         "tls_handshakes" => "drover_tls_handshakes_total{version=\"1.2\"}".to_owned(),
         "tls_failures" => "drover_tls_failures_total{reason=\"closed\"}".to_owned(),
         "request_time" | "accept_delay" => format!("drover_{name}_seconds_count"),

@@ -10,11 +10,13 @@ use super::Engine;
 use crate::http::exchange::Stage;
 use crate::serve::connection::{Conn, Need, State};
 use crate::serve::session::{Session, Unmeasured};
+use crate::shm::Protocol;
 
 impl Engine {
     /// Counts a request whose response is queued, sent or given up.
     pub(super) fn count_request(&self, session: &mut Session) {
-        self.tally.requests.add(1);
+        let input = session.input.get(session.start..).unwrap_or_default();
+        self.tally.count_requests(Protocol::of(session.ex.protocol(input)), 1);
         self.tally.bytes_sent.add(session.ex.bytes_sent());
         self.tally.count_status(session.ex.status());
         if self.site.shows_times() {

@@ -11,6 +11,7 @@ use crate::serve::connection::{Conn, Need, Phase, State};
 use crate::serve::output::{Flush, SendOptions};
 use crate::serve::session::{Read, Session};
 use crate::serve::tls::Wire;
+use crate::shm::Protocol;
 use crate::stream::{Server, Servers};
 use std::fmt;
 
@@ -157,7 +158,7 @@ impl Engine {
         if step.answered == 0 {
             return false;
         }
-        self.tally.requests.add(step.answered.into());
+        self.tally.count_requests(Protocol::Other, step.answered.into());
         conn.info.requests = conn.info.requests.saturating_add(step.answered);
         *phase = Phase::Serve { frame_until_ms: None };
         if let Some(fault) = step.fault {

@@ -71,6 +71,7 @@ impl Engine {
         conn.state = State::Http2;
         // Best effort: a socket of the file system has no such option.
         let _ = conn.socket.set_notsent_lowat(NOTSENT_MAX);
+        self.tally.http2_connections[usize::from(conn.tls.is_some())].add(1);
         let server = cx!(self, conn, &[]).first_server();
         conn.http2 = Some(Box::new(Http2::new(self.site.http2_options(server))));
     }

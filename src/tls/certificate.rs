@@ -7,9 +7,9 @@ use super::settings::Named;
 use super::trouble::Trouble;
 use super::x509::{Certificate, date_text};
 use crate::os::ErrnoText;
+use rustls::Error;
 use rustls::pki_types::CertificateDer;
 use rustls::sign::{CertifiedKey, SigningKey};
-use rustls::{Error, InconsistentKeys};
 use std::fs;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -89,26 +89,26 @@ fn load_key(key: &Named, passwords: &Passwords) -> Result<Arc<dyn SigningKey>, P
 
 /// Checks that the key is that of the certificate.
 fn pair(pair: CertifiedKey, certificate: &Named, key: &Named) -> Result<CertifiedKey, PairError> {
-    match pair.keys_match() {
-        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(pair),
-        Err(Error::InconsistentKeys(_)) => Err(PairError {
-            is_key: true,
-            sentence: format!("SSL_CTX_use_PrivateKey(\"{}\") failed (key values mismatch)", shown(key)),
-            help: mismatch(&pair, shown(certificate)),
-        }),
-        Err(error) => Err(PairError {
-            is_key: false,
-            sentence: format!("SSL_CTX_use_certificate(\"{}\") failed ({error})", shown(certificate)),
-            help: "an X.509 certificate of version 3 is wanted".to_owned(),
-        }),
+    if pair.cert.first().is_some_and(|own| is_of(&*pair.key, own)) {
+        return Ok(pair);
     }
+    Err(PairError {
+        is_key: true,
+        sentence: format!("SSL_CTX_use_PrivateKey(\"{}\") failed (key values mismatch)", shown(key)),
+        help: mismatch(&pair, shown(certificate)),
+    })
+}
+
+/// Whether the key is that of the certificate, of whatever version (rustls compares in version 3 alone).
+fn is_of(key: &dyn SigningKey, certificate: &CertificateDer) -> bool {
+    // Every key of the provider knows its public half.
+    let public = key.public_key();
+    Certificate::read(certificate).is_some_and(|read| public.is_none_or(|public| *public == *read.key))
 }
 
 /// Advice about a key that is not that of the certificate.
 fn mismatch(pair: &CertifiedKey, certificate: &str) -> String {
-    let fits =
-        |other: &CertificateDer<'static>| CertifiedKey::new(vec![other.clone()], pair.key.clone()).keys_match().is_ok();
-    match pair.cert.iter().position(fits) {
+    match pair.cert.iter().position(|other| is_of(&*pair.key, other)) {
         Some(at) => format!(
             "the key is that of certificate {} in \"{certificate}\": the server's own must be the first, its issuer \
              next",
@@ -182,6 +182,7 @@ pub(super) fn remark(pair: &CertifiedKey, shown: &str, now: i64) -> Option<Remar
         (false, more) => format!(" of {} and {more} more", names.join(", ")),
     };
     let what = format!("certificate \"{shown}\"{of}");
+    let version = if read.is_old { "; it is of X.509 version 1, which browsers refuse" } else { "" };
     let (end, left) = (date_text(read.not_after), read.not_after - now);
     Some(match left {
         ..=0 => Remark::Warning(format!("{what} has expired on {end}: clients will refuse it")),
@@ -189,8 +190,8 @@ pub(super) fn remark(pair: &CertifiedKey, shown: &str, now: i64) -> Option<Remar
             Remark::Warning(format!("{what} is not valid before {}", date_text(read.not_before)))
         }
         1..=SOON => Remark::Warning(format!("{what} expires on {end}, in {}", days(left))),
-        _ if left <= YEARS => Remark::Notice(format!("{what} is valid until {end}, for {}", days(left))),
-        _ => Remark::Notice(format!("{what} is valid until {end}")),
+        _ if left <= YEARS => Remark::Notice(format!("{what} is valid until {end}, for {}{version}", days(left))),
+        _ => Remark::Notice(format!("{what} is valid until {end}{version}")),
     })
 }
 

@@ -3,6 +3,7 @@
 /// Tags that are used (X.690 8.1.2, X.680 8.4).
 pub(super) mod tag {
     pub(crate) const INTEGER: u8 = 0x02;
+    pub(crate) const BIT_STRING: u8 = 0x03;
     pub(crate) const OCTET_STRING: u8 = 0x04;
     pub(crate) const OID: u8 = 0x06;
     pub(crate) const ENUMERATED: u8 = 0x0a;
@@ -41,6 +42,11 @@ impl<'a> Reader<'a> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The bytes of all elements that are left.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.0
     }
 
     /// The next element; `None`: there is none, or no whole one.

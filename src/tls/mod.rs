@@ -16,6 +16,7 @@ mod groups;
 pub mod hello;
 mod key;
 mod ocsp;
+mod old_version;
 mod pem;
 mod provider;
 mod renewal;

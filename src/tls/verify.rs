@@ -1,6 +1,7 @@
 //! Clients' certificates: asked for in the handshake, and checked once it is over, so that a client whose certificate
 //! won't do gets a page that says so, as in nginx.
 
+use super::old_version;
 use super::provider;
 use super::x509::{Certificate, hex, serial_text, time_text};
 use crate::http::exchange::secure::{Checked, ClientCertificate, ClientCheck};
@@ -23,6 +24,8 @@ pub(super) struct Rules {
     /// The most intermediate certificates.
     depth: u64,
     anchors: Vec<TrustAnchor<'static>>,
+    /// The certificates of the anchors.
+    roots: Vec<CertificateDer<'static>>,
     /// Certificates of the conf that lead to an anchor.
     intermediates: Vec<CertificateDer<'static>>,
     hints: Vec<DistinguishedName>,
@@ -47,6 +50,7 @@ impl Rules {
         }
         let Ok(anchor) = webpki::anchor_from_trusted_cert(der) else { return false };
         self.anchors.push(anchor.to_owned());
+        self.roots.push(der.clone());
         true
     }
 
@@ -61,7 +65,17 @@ impl Rules {
     }
 
     fn verify(&self, leaf: &CertificateDer, sent: &[CertificateDer], now: UnixTime) -> Result<(), Error> {
-        let end_entity = EndEntityCert::try_from(leaf)?;
+        let algorithms = provider::provider().signature_verification_algorithms.all;
+        if self.is_own(leaf) {
+            return old_version::check_dates(leaf, now);
+        }
+        let end_entity = match EndEntityCert::try_from(leaf) {
+            Err(Error::UnsupportedCertVersion) if self.crls.is_empty() => {
+                return old_version::check(leaf, &self.anchors, algorithms, now);
+            }
+            Err(Error::UnsupportedCertVersion) => return Err(Error::UnknownRevocationStatus),
+            read => read?,
+        };
         let intermediates: Vec<CertificateDer> = sent.iter().chain(&self.intermediates).cloned().collect();
         let crls: Vec<&CertRevocationList> = self.crls.iter().collect();
         let revocation = RevocationOptionsBuilder::new(&crls)
@@ -71,7 +85,6 @@ impl Rules {
             let count = path.intermediate_certificates().count() as u64;
             if count > self.depth { Err(Error::MaximumPathDepthExceeded) } else { Ok(()) }
         };
-        let algorithms = provider::provider().signature_verification_algorithms.all;
         let usage = KeyUsage::client_auth();
         end_entity.verify_for_usage(
             algorithms,
@@ -83,6 +96,14 @@ impl Rules {
             Some(&is_short),
         )?;
         Ok(())
+    }
+
+    /// Whether the conf names the certificate itself, as it may one that has signed itself, and which is an authority's
+    /// by what `openssl req -x509` writes. webpki takes none that is (OpenSSL: `check_trust`).
+    fn is_own(&self, leaf: &CertificateDer) -> bool {
+        self.crls.is_empty()
+            && self.roots.contains(leaf)
+            && Certificate::read(leaf).is_some_and(|read| !read.limits_usage())
     }
 
     /// A digest of the rules: the context of tickets.
@@ -176,7 +197,10 @@ impl ClientCertVerifier for Asking {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.algorithms)
+        match EndEntityCert::try_from(cert) {
+            Ok(_) => verify_tls12_signature(message, cert, dss, &self.algorithms),
+            Err(_) => old_version::has_signed(message, cert, dss, &self.algorithms),
+        }
     }
 
     fn verify_tls13_signature(
@@ -185,7 +209,10 @@ impl ClientCertVerifier for Asking {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.algorithms)
+        match EndEntityCert::try_from(cert) {
+            Ok(_) => verify_tls13_signature(message, cert, dss, &self.algorithms),
+            Err(_) => old_version::has_signed(message, cert, dss, &self.algorithms),
+        }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -12,6 +12,10 @@ pub(super) struct Certificate<'a> {
     /// Seconds since 1970.
     pub(super) not_before: i64,
     pub(super) not_after: i64,
+    /// The SubjectPublicKeyInfo.
+    pub(super) key: &'a [u8],
+    /// Whether it is of version 1 or 2, which have no extensions that say what it is good for.
+    pub(super) is_old: bool,
     /// The elements behind the public key.
     extensions: Option<Reader<'a>>,
 }
@@ -24,6 +28,35 @@ pub(super) struct Name<'a> {
     pub(super) der: &'a [u8],
 }
 
+/// The signature of a certificate.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Signature<'a> {
+    /// The bytes that are signed.
+    pub(super) of: &'a [u8],
+    /// The content of the AlgorithmIdentifier.
+    pub(super) algorithm: &'a [u8],
+    pub(super) value: &'a [u8],
+}
+
+impl<'a> Signature<'a> {
+    /// The signature of the certificate in `der`; `None`: it is not whole, or is called one thing inside of what it
+    /// signs and another outside (RFC 5280 4.1.1.2).
+    pub(super) fn read(der: &'a [u8]) -> Option<Signature<'a>> {
+        let mut parts = Reader::new(der).open(tag::SEQUENCE)?;
+        let body = parts.next_of(tag::SEQUENCE)?;
+        let algorithm = parts.next_of(tag::SEQUENCE)?.value;
+        let value = parts.next_of(tag::BIT_STRING)?.value.strip_prefix(&[0])?;
+        let mut fields = body.inner();
+        fields.optional(tag::context(0));
+        fields.next_of(tag::INTEGER)?;
+        let is_same = fields.next_of(tag::SEQUENCE)?.value == algorithm;
+        (is_same && parts.is_empty()).then_some(Signature { of: body.whole, algorithm, value })
+    }
+}
+
+/// keyUsage and extendedKeyUsage.
+const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
+const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
 /// subjectAltName (RFC 5280 4.2.1.6).
 const ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 /// The tag of a DNS name in it.
@@ -35,27 +68,36 @@ impl<'a> Certificate<'a> {
     /// Reads the certificate at the start of `der`; `None`: there is none.
     pub(super) fn read(der: &'a [u8]) -> Option<Certificate<'a>> {
         let mut body = Reader::new(der).open(tag::SEQUENCE)?.open(tag::SEQUENCE)?;
-        body.optional(tag::context(0));
+        let version = body.optional(tag::context(0)).and_then(|version| version.inner().next_of(tag::INTEGER));
+        let is_old = version.is_none_or(|version| version.value != [2]);
         let serial = body.next_of(tag::INTEGER)?.value;
         body.next_of(tag::SEQUENCE)?;
         let issuer = Name::new(body.next_of(tag::SEQUENCE)?);
         let mut validity = body.open(tag::SEQUENCE)?;
         let (not_before, not_after) = (validity.next()?.time()?, validity.next()?.time()?);
         let subject = Name::new(body.next_of(tag::SEQUENCE)?);
-        body.next_of(tag::SEQUENCE)?;
+        let key = body.next_of(tag::SEQUENCE)?.whole;
         let mut extensions = None;
         while let Some(element) = body.next() {
             if element.tag == tag::context(3) {
                 extensions = element.inner().open(tag::SEQUENCE);
             }
         }
-        Some(Certificate { serial, issuer, subject, not_before, not_after, extensions })
+        Some(Certificate { serial, issuer, subject, not_before, not_after, key, is_old, extensions })
     }
 
     /// The DNS names that the certificate is for; its common name where it has none.
     pub(super) fn names(&self) -> Vec<String> {
         let names = self.alt_names().unwrap_or_default();
         if !names.is_empty() { names } else { self.subject.common_name().into_iter().collect() }
+    }
+
+    /// Whether an extension says what the key may be used for (RFC 5280 4.2.1.3, 4.2.1.12).
+    pub(super) fn limits_usage(&self) -> bool {
+        let Some(mut extensions) = self.extensions else { return false };
+        std::iter::from_fn(|| extensions.next()).any(|one| {
+            one.inner().next_of(tag::OID).is_some_and(|oid| matches!(oid.value, KEY_USAGE | EXTENDED_KEY_USAGE))
+        })
     }
 
     fn alt_names(&self) -> Option<Vec<String>> {
@@ -109,6 +151,11 @@ const SHORT_NAMES: &[(&[u8], &str)] = &[
 impl<'a> Name<'a> {
     fn new(element: Element<'a>) -> Name<'a> {
         Name { parts: element.inner(), der: element.whole }
+    }
+
+    /// The name without its tag and length.
+    pub(super) fn content(&self) -> &'a [u8] {
+        self.parts.rest()
     }
 
     fn common_name(&self) -> Option<String> {

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SigningKey};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
@@ -48,6 +50,35 @@ impl Authority {
         self.sign_params(params, &KeyPair::generate().expect("a key"))
     }
 
+    /// The certificate of the authority itself, and its key.
+    pub fn own(&self) -> Pair {
+        Pair { certificate: self.pem.clone(), key: self.issuer.key().serialize_pem() }
+    }
+
+    /// A certificate of X.509 version 1: without the version's number and extensions (RFC 5280 4.1).
+    pub fn sign_version_1(&self, name: &str) -> Pair {
+        let pair = self.sign(&[name]);
+        let der = CertificateDer::from_pem_slice(pair.certificate.as_bytes()).expect("PEM");
+        let (_, whole, _) = element(&der);
+        let (_, mut fields, rest) = element(whole);
+        let (_, algorithm, _) = element(rest);
+        let mut body = Vec::new();
+        while !fields.is_empty() {
+            let (tag, content, rest) = element(fields);
+            if !matches!(tag, 0xa0 | 0xa3) {
+                body.extend(written(tag, content));
+            }
+            fields = rest;
+        }
+        let body = written(0x30, &body);
+        let signature = [&[0], &*self.issuer.key().sign(&body).expect("a signature")].concat();
+        let parts = [body, written(0x30, algorithm), written(0x03, &signature)].concat();
+        let text = BASE64.encode(written(0x30, &parts));
+        let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| str::from_utf8(line).expect("ASCII")).collect();
+        let certificate = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"));
+        Pair { certificate, key: pair.key }
+    }
+
     pub fn sign_rsa(&self, names: &[&str]) -> Pair {
         self.sign_key(names, &KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).expect("a key"))
     }
@@ -68,6 +99,28 @@ fn named(names: &[&str]) -> CertificateParams {
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, names.first().map_or("client", String::as_str));
     params
+}
+
+/// The first element of DER: its tag, its content, and what is behind it.
+fn element(der: &[u8]) -> (u8, &[u8], &[u8]) {
+    let digits = usize::from(der[1].saturating_sub(0x80));
+    let length = match digits {
+        0 => usize::from(der[1]),
+        _ => der[2..2 + digits].iter().fold(0, |length, digit| length << 8 | usize::from(*digit)),
+    };
+    let (content, rest) = der[2 + digits..].split_at(length);
+    (der[0], content, rest)
+}
+
+fn written(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len() as u16;
+    let [high, low] = length.to_be_bytes();
+    let head = match length {
+        0..0x80 => vec![tag, low],
+        0x80..0x100 => vec![tag, 0x81, low],
+        _ => vec![tag, 0x82, high, low],
+    };
+    [&head, content].concat()
 }
 
 impl Pair {

@@ -3,6 +3,7 @@
 use crate::site::{A, Files, LAST, Site, conf};
 use crate::support::conf::Conf;
 use crate::support::tls::{Authority, Pair, Wish};
+use crate::support::tools;
 
 fn ask(site: &Site, pair: Option<&Pair>, target: &str) -> (u16, String) {
     let mut client = Wish::of(&site.authority, rustls::ALL_VERSIONS, pair).connect(site.addr());
@@ -55,4 +56,76 @@ fn another_server_s_rules_can_t_be_avoided_by_the_host() {
     let log = site.error_log();
     assert!(log.contains("client attempted to request the server name different from the one that was negotiated"));
     site.end();
+}
+
+/// Certificates of `openssl x509 -req` without extensions, which rustls' own check refuses to read.
+#[test]
+fn certificates_of_version_1_are_checked_as_well() {
+    let files = Files::new();
+    files.authority().sign_version_1("known").write_to(files.path(), "known");
+    Authority::new("another").sign_version_1("unknown").write_to(files.path(), "unknown");
+    // The name is that of the authority, and the key is not.
+    Authority::new("the test's authority").sign_version_1("forged").write_to(files.path(), "forged");
+    let rules = |mode: &str| {
+        format!(
+            "{A} ssl_client_certificate %pki%/ca.crt; ssl_verify_client {mode}; location = /who {{ return 200 \
+             \"$ssl_client_verify $ssl_client_s_dn\"; }}"
+        )
+    };
+    let beside = |port: &str, mode: &str| format!("server {{ listen 127.0.0.1:{port} ssl; {} }}", rules(mode));
+    let site = files.start(
+        Conf::workers(1)
+            .listen("127.0.0.1:%port% ssl")
+            .server(&rules("on"))
+            .http(&beside("%port2%", "optional"))
+            .http(&beside("%port3%", "optional_no_ca")),
+    );
+    let error = "The SSL certificate error";
+    for (name, by_mode) in [
+        ("known", ["SUCCESS CN=known"; 3]),
+        ("unknown", [error, error, "FAILED:unable to verify the first certificate CN=unknown"]),
+        ("forged", [error; 3]),
+    ] {
+        for (port, wanted) in site.ports().into_iter().zip(by_mode) {
+            for version in ["1.2", "1.3"] {
+                let url = format!("https://localhost:{port}/who");
+                let (cert, key) = (site.pki(&format!("{name}.crt")), site.pki(&format!("{name}.key")));
+                let limits = ["--tlsv1.2", "--tls-max", version, "--cacert", &site.pki("ca.crt")];
+                let pair = ["--cert", &cert, "--key", &key, &url];
+                let said = tools::run("curl", &[&["-sS"], &limits[..], &pair[..]].concat());
+                assert!(said.contains(wanted), "{name} {version} {wanted}: {said}");
+            }
+        }
+    }
+    let log = site.error_log();
+    assert!(log.contains("client SSL certificate verify error: (7:certificate signature failure)"), "{log}");
+    site.end();
+}
+
+/// `openssl req -x509` says of the certificate of one client that it is an authority's.
+#[test]
+fn a_certificate_that_the_conf_names_itself_will_do() {
+    let files = Files::new();
+    let client = Authority::new("itself");
+    let (own, impostor) = (client.own(), Authority::new("itself").own());
+    own.write_to(files.path(), "own");
+    let conf = conf().server("ssl_client_certificate %pki%/own.crt; ssl_verify_client on;");
+    let site = files.start(conf.server("location = /who { return 200 $ssl_client_verify; }"));
+    assert_eq!(ask(&site, Some(&own), "/who"), (200, "SUCCESS".to_owned()));
+    assert_eq!(ask(&site, Some(&impostor), "/who").0, 400);
+    site.end();
+}
+
+#[test]
+fn a_server_s_own_certificate_may_be_of_version_1() {
+    let files = Files::new();
+    files.authority().sign_version_1("localhost").write_to(files.path(), "old");
+    files.authority().sign_version_1("localhost").write_to(files.path(), "other");
+    let pair = |key: &str| format!("ssl_certificate %pki%/old.crt; ssl_certificate_key %pki%/{key}.key;");
+    let text = |key: &str| Conf::workers(1).listen("127.0.0.1:%port% ssl").server(&pair(key));
+    let site = files.start(text("old"));
+    assert_eq!(site.curl(&[], "/"), "hello");
+    site.rewrite_conf(text("other").to_string().replace("%pki%", &site.files().display().to_string()));
+    let (code, said) = site.send("reload");
+    assert!(code == Some(1) && said.contains("failed (key values mismatch)"), "{said}");
 }

@@ -294,11 +294,21 @@ impl Entry for Inert {
 /// Directives that drover does not have: an error with the reason, wherever they stand.
 pub struct Refused {
     info: Info,
-    /// Whether nginx itself does not know them either: they belong to a module of somebody else.
-    pub(super) is_foreign: bool,
+    pub(super) in_nginx: InNginx,
     /// Whether its block is in another language.
     pub(super) holds_code: bool,
     asks: Asks,
+}
+
+/// Where nginx has a directive that drover refuses, which decides its sentence.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum InNginx {
+    /// In the same place.
+    Here,
+    /// In a block that drover does not have.
+    Elsewhere,
+    /// Nowhere: it belongs to a module of somebody else.
+    Nowhere,
 }
 
 /// The arguments with which a directive asks for something that drover does not do.
@@ -314,22 +324,27 @@ enum Asks {
 impl Refused {
     /// `why` is a sentence: the reason, and what to use instead.
     pub const fn new(name: &'static str, why: &'static str) -> Refused {
-        Refused::named(Names::One(name), why, false)
+        Refused::named(Names::One(name), why, InNginx::Here)
     }
 
     /// A family of directives with one reason; `proxy_*` is every name that starts so and that no other entry has.
     pub const fn family(names: &'static [&'static str], why: &'static str) -> Refused {
-        Refused::named(Names::Many(names), why, false)
+        Refused::named(Names::Many(names), why, InNginx::Here)
     }
 
     /// Directives of a module that does not come with nginx, as a [`Refused::family`]. `why` names the module, and what
     /// to use instead.
     pub const fn foreign(names: &'static [&'static str], why: &'static str) -> Refused {
-        Refused::named(Names::Many(names), why, true)
+        Refused::named(Names::Many(names), why, InNginx::Nowhere)
     }
 
-    const fn named(names: Names, why: &'static str, is_foreign: bool) -> Refused {
-        Refused { info: Info { about: why, ..Info::new(names) }, is_foreign, holds_code: false, asks: Asks::Always }
+    /// A directive of a block of nginx's that drover does not have. `why` names the block, and what to use instead.
+    pub const fn elsewhere(name: &'static str, why: &'static str) -> Refused {
+        Refused::named(Names::One(name), why, InNginx::Elsewhere)
+    }
+
+    const fn named(names: Names, why: &'static str, in_nginx: InNginx) -> Refused {
+        Refused { info: Info { about: why, ..Info::new(names) }, in_nginx, holds_code: false, asks: Asks::Always }
     }
 
     /// Says that what stands in the block of such a directive is Lua.

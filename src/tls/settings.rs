@@ -348,6 +348,11 @@ pub(super) static DIRECTIVES: &[&dyn conf::Entry] = &[
         "ssl_conf_command",
         "it speaks to OpenSSL, which is not used here: say it by ssl_protocols, ssl_ciphers or ssl_ecdh_curve.",
     ),
+    &Refused::elsewhere(
+        "ssl_alpn",
+        "it is of nginx's stream module. In http ALPN needs no list: \"http2 on\" and \"http2 off\" say whether h2 is \
+         offered, and $ssl_alpn_protocol tells what a client got.",
+    ),
     &Refused::new("ssl_ocsp", "no responder is asked about clients' certificates: name revoked ones in \"ssl_crl\".")
         .but("off"),
     &Inert::family(&["ssl_ocsp_cache", "ssl_ocsp_responder"], SERVERS, (1, 1), "There is no \"ssl_ocsp\"."),

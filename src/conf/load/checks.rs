@@ -1,6 +1,7 @@
 //! The checks on a statement before it is parsed: nginx's sentences, in nginx's order, with what would help.
 
 use super::{Block, DEEPEST, End, Lexer, Loader, Own, Statement};
+use crate::conf::entry::InNginx;
 use crate::conf::{Arg, Contexts, Entry, Error, ErrorKind, Kind, Section, Span, Store};
 
 impl Loader<'_> {
@@ -20,9 +21,10 @@ impl Loader<'_> {
             if refused.is_idle(statement.words.get(1..).unwrap_or_default()) && statement.end == End::Semicolon {
                 return Ok(*only);
             }
-            let message = match refused.is_foreign {
-                true => format!("unknown directive \"{}\"", name.text),
-                false => format!("\"{}\" directive is not supported", name.text),
+            let message = match refused.in_nginx {
+                InNginx::Here => format!("\"{}\" directive is not supported", name.text),
+                InNginx::Elsewhere => format!("\"{}\" directive is not allowed here", name.text),
+                InNginx::Nowhere => format!("unknown directive \"{}\"", name.text),
             };
             return Err(Error::new(ErrorKind::Refused, name.span, message).ends_in(line).help(refused.info().about()));
         }

@@ -4,7 +4,7 @@
 use crate::os::Socket;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus};
-use rustls::{Error, ServerConfig};
+use rustls::{Error, PeerIncompatible, ServerConfig};
 use std::io;
 use std::sync::Arc;
 
@@ -22,6 +22,13 @@ const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
 /// The alert `internal_error`, in a record of its own.
 const INTERNAL_ERROR: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
+
+/// The alert `handshake_failure`, in a record of its own.
+const HANDSHAKE_FAILURE: [u8; 7] = [21, 3, 3, 0, 2, 2, 40];
+
+/// rustls' words where a client of TLS 1.2 has the kind of the server's key, but none of its signatures: it ends the
+/// handshake without an alert, as if the server were to blame.
+const NO_SIGNATURE: &str = "incompatible signing key";
 
 /// TLS on a connection.
 #[derive(Default)]
@@ -210,7 +217,13 @@ impl Tls {
         }
         self.is_established = !conn.is_handshaking();
         self.keep(received, used);
-        taken
+        match taken {
+            Err(Error::General(words)) if words == NO_SIGNATURE => {
+                sealed.put(&HANDSHAKE_FAILURE);
+                Err(PeerIncompatible::NoSignatureSchemesInCommon.into())
+            }
+            taken => taken,
+        }
     }
 
     /// Encrypts a record's worth of an answer.

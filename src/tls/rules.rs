@@ -37,7 +37,9 @@ pub(super) fn cryptography(
         remarks.push((span, Remark::Notice(text)));
     }
     let groups = groups(scope, remarks)?;
-    Ok((server_config::provider_of(chosen.suites, groups), versions))
+    // By the suites of a version that is off, rustls would offer keys that no suite in common signs with.
+    let suites = chosen.suites.into_iter().filter(|suite| versions.contains(&suite.version())).collect();
+    Ok((server_config::provider_of(suites, groups), versions))
 }
 
 fn versions(scope: &Scope, remarks: &mut Remarks) -> Result<Vec<&'static SupportedProtocolVersion>, conf::Error> {

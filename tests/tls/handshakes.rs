@@ -3,8 +3,9 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 
-use crate::site::{LAST, Site, conf};
+use crate::site::{A, Files, LAST, Site, conf};
 use crate::support::client::Client;
+use crate::support::conf::Conf;
 use crate::support::tls::Wish;
 use crate::support::until_true;
 
@@ -142,5 +143,29 @@ fn a_slow_reader_gets_all_of_a_large_file() {
     assert!(client.response().expect("a file").body == content);
     assert_eq!(client.response().expect("the next").text(), "hello");
     drop(client);
+    site.end();
+}
+
+#[test]
+fn a_client_without_a_signature_in_common_is_told_so() {
+    let site = Site::new(conf());
+    for version in ["-tls1_2", "-tls1_3"] {
+        let said = site.s_client(&[version, "-sigalgs", "ECDSA+SHA384"], LAST);
+        assert!(said.contains("alert handshake failure"), "{version}: {said}");
+    }
+    assert!(site.error_log().contains("[info]"), "{}", site.error_log());
+    // Nothing is critical that a client can do.
+    site.end();
+}
+
+#[test]
+fn the_certificate_is_one_that_the_version_s_suites_can_use() {
+    let files = Files::new();
+    files.authority().sign_rsa(&["localhost"]).write_to(files.path(), "rsa");
+    let rsa = "ssl_certificate %pki%/rsa.crt; ssl_certificate_key %pki%/rsa.key;";
+    let rules = "ssl_protocols TLSv1.2; ssl_ciphers ECDHE-RSA-AES256-GCM-SHA384;";
+    let site = files.start(Conf::workers(1).listen("127.0.0.1:%port% ssl").server(&format!("{A} {rsa} {rules}")));
+    // curl offers suites of TLS 1.3 as well, with which the ECDSA key would do.
+    assert_eq!(site.curl(&[], "/"), "hello");
     site.end();
 }

@@ -45,28 +45,46 @@ fn legend(results: &FaultResults) -> Vec<String> {
     let tried = results.rows.iter().filter(|row| row.skipped.is_none());
     let late = tried.clone().filter(|row| row.before_ms > DELAYED_MS).count();
     let busy = (late > 0).then(|| {
-        let all = tried.count();
+        let all = tried.clone().count();
         format!(
             "BUSY: in {late} of {all} rows a connection waited over 50 ms before the fault: there delays, and back in, \
              are partly the machine's."
         )
     });
-    let mut lines = vec![
-        format!(
-            "{} new connections a second, {} workers. lost: no answer in 3 s, refused or cut off, of all after the \
+    let mut lines = vec![format!(
+        "{} new connections a second, {} workers. lost: no answer in 3 s, refused or cut off, of all after the \
              fault. delayed: over 50 ms. held lost: of 40 connections that were open and idle over all processes, \
              those that lost their next request. back in: from the fault until the last one came that was lost or \
              delayed. before: longest wait before the fault.",
-            number(results.rate),
-            results.workers
-        ),
+        number(results.rate),
+        results.workers
+    )];
+    let acted = tried.clone().any(|row| row.takeovers > 0).then(|| {
         "*: drover's lease has given the accept mutex to another worker; with lease=off, and in nginx, nobody takes \
-         it from a stopped holder. All else is the nature of the model: what waits in the queue of a stopped process \
-         waits for it, and what a killed process held is lost."
-            .to_owned(),
-    ];
+         it from a stopped holder."
+            .to_owned()
+    });
+    let slow =
+        tried.clone().any(|row| row.fault == "slow").then(|| "A slow process runs 10 ms of every 100.".to_owned());
+    lines.extend(acted);
+    lines.push(nature(results));
+    lines.extend(slow);
     lines.extend(busy);
     lines
+}
+
+/// What is a model's nature, and where a lease of drover's differs from it.
+fn nature(results: &FaultResults) -> String {
+    let is_steered = results.rows.iter().any(|row| row.side.split([':', '#']).next() == Some("steer"));
+    let steered = if is_steered {
+        " steer has a lease, too: after it the master moves what waits for a silent worker to the others."
+    } else {
+        ""
+    };
+    format!(
+        "All else is the nature of the model: what waits in the queue of a stopped process waits for it, and what a \
+         killed process held is lost.{steered}"
+    )
 }
 
 /// A table for a terminal of 80 columns: the servers, and below each its faults.
@@ -126,7 +144,6 @@ fn headline(results: &FaultResults) -> String {
 fn html(results: &FaultResults) -> String {
     let mut body = format!("<h1>{}</h1>\n", escape(&headline(results)));
     legend(results).iter().for_each(|line| body.push_str(&format!("<p>{}</p>\n", escape(line))));
-    body.push_str("<p>A slow process runs 10 ms of every 100.</p>\n");
     body.push_str("<div class='scroll'><table>\n");
     body.push_str(&names_row("server, fault", HEADINGS));
     let mut side = "";
@@ -192,6 +209,17 @@ mod tests {
         let rows = vec![Row { before_ms: 80.0, ..row("herd", 0, 0) }, row("fork", 0, 0)];
         let table = fault_table(&FaultResults { rows, ..FaultResults::default() });
         assert!(table.contains("BUSY: in 1 of 2 rows"), "{table}");
+    }
+
+    #[test]
+    fn notes_stand_where_a_row_needs_them() {
+        let said = |rows: Vec<Row>| legend(&FaultResults { rows, ..FaultResults::default() }).join("\n");
+        let plain = said(vec![row("herd", 0, 0)]);
+        assert!(!plain.contains("*:") && !plain.contains("slow process") && !plain.contains("steer"), "{plain}");
+        assert!(said(vec![row("accept_mutex", 0, 1)]).contains("*: drover's lease"));
+        assert!(said(vec![Row { fault: "slow".into(), ..row("herd", 0, 0) }]).contains("A slow process runs"));
+        let steered = said(vec![row("steer:fallback=reuseport", 0, 0), row("nginx", 0, 0)]);
+        assert!(steered.contains("the master moves what waits for a silent worker"), "{steered}");
     }
 
     #[test]

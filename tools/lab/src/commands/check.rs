@@ -28,10 +28,15 @@ pub(crate) struct CheckArgs {
 const LIGHT: f64 = 500.0;
 /// How long a worker is kept from serving.
 const BUSY: Duration = Duration::from_millis(400);
+/// How long one is kept from serving that is to be given up: many times `steer_lease`, which is 200 ms.
+const GONE: Duration = Duration::from_millis(1200);
+/// What waits for a worker that `steer` has given up is answered within this: the lease, half of it until the master
+/// looks, and the time to answer.
+const MOVED: Duration = Duration::from_millis(600);
 
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
-    let all: [fn(&CheckArgs) -> Result<Check>; 7] =
-        [mutex, handoff, herd, rotation, reuseport, steer, |args| clients::clients(&args.common)];
+    let all: [fn(&CheckArgs) -> Result<Check>; 8] =
+        [mutex, handoff, herd, rotation, reuseport, steer, moved, |args| clients::clients(&args.common)];
     let mut checks = Vec::new();
     for check in all {
         interrupt::check()?;
@@ -133,7 +138,7 @@ fn reuseport(args: &CheckArgs) -> Result<Check> {
     }
     let round = light(args, "reuseport", 4)?;
     let index = round.server.jain_connections.unwrap_or(0.0);
-    let (own, shared) = (waits(args, "reuseport")?, waits(args, "exclusive")?);
+    let (own, shared) = (waits(args, "reuseport", BUSY)?.most, waits(args, "exclusive", BUSY)?.most);
     let found = format!(
         "Jain's index {index:.2}; a worker busy for {} ms: 90 % are served within {}, with exclusive within {}",
         BUSY.as_millis(),
@@ -148,9 +153,10 @@ fn steer(args: &CheckArgs) -> Result<Check> {
     if let Some(check) = skipped(name, "steer") {
         return Ok(check);
     }
+    let round = light(args, "steer", 4)?;
     let bench = Bench::new(&args.common, Settings::DEFAULT, None)?;
     let (index, wakeups) = bench.spread(&args.common.side("steer")?, 400)?;
-    let (steered, hashed) = (waits(args, "steer")?, waits(args, "reuseport")?);
+    let (steered, hashed) = (waits(args, "steer", BUSY)?.most, waits(args, "reuseport", BUSY)?.most);
     let found = format!(
         "400 connections on 4 workers: Jain's index {index:.3}, {wakeups:.2} wakeups an accept; a worker busy for {} \
          ms: 90 % are served within {}, with reuseport within {}",
@@ -158,39 +164,89 @@ fn steer(args: &CheckArgs) -> Result<Check> {
         time(steered),
         time(hashed)
     );
-    Ok(judge(name, index >= 0.99 && wakeups < 1.1 && hashed > 10.0 * steered, found, &[]))
+    Ok(judge(name, index >= 0.99 && wakeups < 1.1 && hashed > 10.0 * steered, found, &[&round]))
 }
 
-/// The 90th percentile of the latency of requests that come while a worker of `side` is stopped, µs.
-fn waits(args: &CheckArgs, side: &str) -> Result<f64> {
+fn moved(args: &CheckArgs) -> Result<Check> {
+    let name = "steer gives up a stopped worker: what waits for it is moved to others, and nothing new follows";
+    if let Some(check) = skipped(name, "steer") {
+        return Ok(check);
+    }
+    let round = light(args, "steer", 4)?;
+    let (steered, hashed) = (waits(args, "steer", GONE)?, waits(args, "reuseport", GONE)?);
+    let found = format!(
+        "a worker stopped for {} ms: of those who came meanwhile {} waited over {} ms and {} got no answer, the \
+         longest wait was {}; with reuseport {} waited so long, the longest {}",
+        GONE.as_millis(),
+        steered.late,
+        MOVED.as_millis(),
+        steered.lost,
+        time(steered.longest),
+        hashed.late,
+        time(hashed.longest)
+    );
+    Ok(judge(name, is_moved(&steered, &hashed), found, &[&round]))
+}
+
+/// Whether a stopped worker kept nobody waiting under `steer`, where under `reuseport` it did.
+fn is_moved(steered: &Waits, hashed: &Waits) -> bool {
+    steered.late == 0 && steered.lost == 0 && hashed.late > 0
+}
+
+/// What clients saw that came while a worker was stopped.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Waits {
+    /// The 90th percentile of the latency of those who came in the first half of that time, µs.
+    most: f64,
+    /// The longest latency of all who came meanwhile, µs.
+    longest: f64,
+    /// How many of them waited longer than `MOVED`.
+    late: usize,
+    /// How many of them got no answer.
+    lost: usize,
+}
+
+/// Stops a worker of `side` for a while under a light load.
+fn waits(args: &CheckArgs, side: &str, stopped: Duration) -> Result<Waits> {
     let bench = Bench::new(&args.common, Settings::DEFAULT, None)?;
     let side = args.common.side(side)?;
     let server = Server::start(&side, &bench.server_spec(None), bench.dir())?;
     // Finding the victim takes its time: done before the load begins, it does not delay the fault.
     let victim = Victim::find("worker", &server).map_err(|why| anyhow!("{}: {why}", side.name))?;
-    let plan = Plan::open(LIGHT, BUSY * 2, args.common.seed);
+    let plan = Plan::open(LIGHT, stopped * 2, args.common.seed);
     let (run, at) = run_beside(&plan, server.address, Duration::from_secs(5), &bench.cpus.client, |begun| {
-        std::thread::sleep(BUSY / 2);
+        std::thread::sleep(stopped / 2);
         let _fault = Fault::inject("stop", victim);
         let at = begun.elapsed();
-        std::thread::sleep(BUSY);
+        std::thread::sleep(stopped);
         at
     })?;
-    Ok(patience(&run.outcomes, at))
+    Ok(Waits::of(&run.outcomes, at, stopped))
 }
 
-/// The 90th percentile of the latency of requests planned in the first half of the time for which a worker is stopped
-/// from `at` on, µs.
-fn patience(outcomes: &[Outcome], at: Duration) -> f64 {
-    let meanwhile = outcomes.iter().filter(|o| o.planned > at && o.planned < at + BUSY / 2);
-    let mut times: Vec<f64> = meanwhile.filter_map(|o| Some(o.first_byte?.as_secs_f64() * 1e6)).collect();
-    times.sort_by(f64::total_cmp);
-    times.get(times.len() * 9 / 10).copied().unwrap_or(0.0)
+impl Waits {
+    /// A worker was stopped for `stopped` from `at` on.
+    fn of(outcomes: &[Outcome], at: Duration, stopped: Duration) -> Waits {
+        let came = |until: Duration| outcomes.iter().filter(move |o| o.planned > at && o.planned < at + until);
+        let sorted = |until| {
+            let mut times: Vec<f64> = came(until).filter_map(|o| Some(o.first_byte?.as_secs_f64() * 1e6)).collect();
+            times.sort_by(f64::total_cmp);
+            times
+        };
+        let (half, all) = (sorted(stopped / 2), sorted(stopped));
+        Waits {
+            most: half.get(half.len() * 9 / 10).copied().unwrap_or(0.0),
+            longest: all.last().copied().unwrap_or(0.0),
+            late: all.iter().filter(|time| **time > MOVED.as_secs_f64() * 1e6).count(),
+            lost: came(stopped).filter(|o| o.first_byte.is_none()).count(),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::Ending;
 
     #[test]
     fn a_fact_that_is_not_found_fails_on_an_idle_machine_and_is_skipped_on_a_busy_one() {
@@ -205,18 +261,37 @@ mod tests {
         assert!(busy.found.starts_with("known of an idle machine, but others took 50 %"), "{}", busy.found);
     }
 
+    /// 800 requests, one each ms; a worker is stopped from `at` on, and those who came then wait until `until`.
+    fn outcomes(at: Duration, stopped: Duration, until: Duration) -> Vec<Outcome> {
+        let outcome = |ms| {
+            let planned = Duration::from_millis(ms);
+            let is_stuck = planned > at && planned < at + stopped.min(until);
+            let wait = if is_stuck { at + until - planned } else { Duration::from_millis(1) };
+            Outcome { request: 0, planned, first_byte: Some(wait), ending: Ending::Answered, counts: true }
+        };
+        (0..800).map(outcome).collect()
+    }
+
     #[test]
     fn only_those_count_that_come_while_the_worker_is_busy_whenever_that_began() {
         let at = Duration::from_millis(350);
-        let outcomes: Vec<Outcome> = (0..800)
-            .map(|ms| {
-                let planned = Duration::from_millis(ms);
-                let stuck = planned > at && planned < at + BUSY;
-                let first_byte = Some(if stuck { at + BUSY - planned } else { Duration::from_millis(1) });
-                Outcome { request: 0, planned, first_byte, ending: crate::load::Ending::Answered, counts: true }
-            })
-            .collect();
+        let most = Waits::of(&outcomes(at, BUSY, BUSY), at, BUSY).most;
         let half = BUSY.as_secs_f64() * 1e6 / 2.0;
-        assert!((half..2.0 * half).contains(&patience(&outcomes, at)), "{}", patience(&outcomes, at));
+        assert!((half..2.0 * half).contains(&most), "{most}");
+    }
+
+    #[test]
+    fn a_queue_that_is_moved_is_told_from_one_that_waits_and_from_one_that_is_lost() {
+        let at = Duration::from_millis(50);
+        let (hashed, steered) =
+            (Waits::of(&outcomes(at, GONE, GONE), at, GONE), Waits::of(&outcomes(at, GONE, MOVED / 2), at, GONE));
+        assert!(hashed.late > 500 && steered.late == 0, "{hashed:?} {steered:?}");
+        assert!(is_moved(&steered, &hashed));
+        assert!(!is_moved(&hashed, &hashed) && !is_moved(&steered, &steered), "where nobody waits nothing is shown");
+        let mut broken = outcomes(at, GONE, MOVED / 2);
+        broken[100].first_byte = None;
+        let broken = Waits::of(&broken, at, GONE);
+        assert_eq!(broken.lost, 1);
+        assert!(!is_moved(&broken, &hashed));
     }
 }

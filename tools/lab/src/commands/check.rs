@@ -30,8 +30,8 @@ const LIGHT: f64 = 500.0;
 const BUSY: Duration = Duration::from_millis(400);
 /// How long one is kept from serving that is to be given up: many times `steer_lease`, which is 200 ms.
 const GONE: Duration = Duration::from_millis(1200);
-/// What waits for a worker that `steer` has given up is answered within this: the lease, half of it until the master
-/// looks, and the time to answer.
+/// Connections that wait for a worker which `steer` has given up are answered within this: the lease, half of it until
+/// the master looks, and the time to answer.
 const MOVED: Duration = Duration::from_millis(600);
 
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
@@ -193,7 +193,7 @@ fn is_moved(steered: &Waits, hashed: &Waits) -> bool {
     steered.late == 0 && steered.lost == 0 && hashed.late > 0
 }
 
-/// What clients saw that came while a worker was stopped.
+/// The waits of clients that came while a worker was stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Waits {
     /// The 90th percentile of the latency of those who came in the first half of that time, µs.

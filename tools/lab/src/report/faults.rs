@@ -73,7 +73,7 @@ fn legend(results: &FaultResults) -> Vec<String> {
     lines
 }
 
-/// What is a model's nature, and where a lease of drover's differs from it.
+/// The sentence on the nature of the models, and on a lease of drover's that differs from it.
 fn nature(results: &FaultResults) -> String {
     let is_steered = results.rows.iter().any(|row| row.side.split([':', '#']).next() == Some("steer"));
     let steered = if is_steered {

@@ -151,10 +151,10 @@ impl Coder {
     fn code(&mut self) -> io::Result<()> {
         let Coder { stream, input, scratch, keeper, behind, .. } = self;
         let (slice, is_last) = input.slice()?;
-        let taken = stream.run(slice, is_last, scratch, ROOM).map_err(|_| input.malformed("inflate() failed"))?;
+        let taken = stream.run(slice, is_last, scratch, ROOM).map_err(|_| input.no_gzip("inflate() failed"))?;
         let is_stuck = taken == 0 && scratch.is_empty() && !stream.is_done();
         if is_stuck {
-            return Err(input.malformed("gzip ends too early"));
+            return Err(input.no_gzip("gzip ends too early"));
         }
         input.take(taken);
         self.taken += taken as u64;
@@ -261,8 +261,16 @@ impl Input {
     }
 
     fn malformed(&self, what: &str) -> io::Error {
-        let at = self.place().0;
-        io::Error::other(format!("\"{}\" {what} at {at}", log::Text(self.entry.path())))
+        io::Error::other(self.sentence(what))
+    }
+
+    /// The file is not what its name says: the administrator's error, and no alarm.
+    fn no_gzip(&self, what: &str) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidInput, self.sentence(what))
+    }
+
+    fn sentence(&self, what: &str) -> String {
+        format!("\"{}\" {what} at {}", log::Text(self.entry.path()), self.place().0)
     }
 }
 

@@ -10,9 +10,11 @@ use crate::log;
 /// Whether this is a Zstandard file for which no browser has room. Not a warning: a process for one connection would
 /// write it for each.
 pub(super) fn is_too_wide(path: &CStr, file: &File) -> bool {
-    let mut start = [0; zstd_window::HEADER_LEN];
-    let len = if path.to_bytes().ends_with(b".zst") { file.read_at(&mut start, 0).unwrap_or(0) } else { 0 };
-    let window = zstd_window::window_len(&start[..len]).filter(|window| *window > zstd_window::WEB_MAX);
+    if !path.to_bytes().ends_with(b".zst") {
+        return false;
+    }
+    let widest = zstd_window::widest(|buffer, at| file.read_at(buffer, at).unwrap_or(0));
+    let window = widest.filter(|window| *window > zstd_window::WEB_MAX);
     if let Some(window) = window {
         let path = log::Text(path.to_bytes());
         log::info!(

@@ -80,7 +80,35 @@ fn an_asset_is_known_by_drover_s_table_where_the_conf_has_a_poorer_one() {
     for name in ["app.mjs", "a.TTF", "site.webmanifest", "a.opus", "x.glb", "a.ktx2", "a.riv", "a.css", "a.js.map"] {
         assert_eq!(said(&server, &format!("GET /assets/{name}"), "Accept: */*\r\n"), "404", "{name}");
     }
-    for name in ["a.page", "john.doe", "v1.2", "a.htm"] {
+    let fetched = [
+        "a.glsl",
+        "a.vert",
+        "a.FRAG",
+        "a.dds",
+        "a.data",
+        "a.vue",
+        "a.jsx",
+        "a.tsx",
+        "a.php",
+        "a.asp",
+        "a.aspx",
+        "a.jsp",
+        "a.wgsl",
+        "a.svelte",
+        "a.scss",
+        "a.onnx",
+        "x.mjs;v=1",
+        "x.mjs%3Fv=1",
+        ".env",
+        ".well-known/apple-app-site-association",
+    ];
+    for name in fetched {
+        for fields in ["Accept: */*\r\n", HTML, "Sec-Fetch-Mode: navigate\r\n"] {
+            assert_eq!(said(&server, &format!("GET /{name}"), fields), "404", "{name}");
+        }
+    }
+    for name in ["a.page", "john.doe", "v1.2", "a.htm", "example.com", "socket.io", "a.htm;v=1.js", "john.doe;tab=a.js"]
+    {
         assert_eq!(said(&server, &format!("GET /{name}"), "Accept: */*\r\n"), "index.html", "{name}");
     }
 }

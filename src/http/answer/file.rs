@@ -94,7 +94,7 @@ fn write_anew(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, found: &Found, rang
         [] => {
             ex.response.status = if ex.error.status != 0 { ex.error.status } else { 200 };
             let ok = ex.response.status == 200;
-            fields.last_modified = last_modified(cx, found).filter(|_| ok);
+            fields.last_modified = last_modified(cx, found);
             fields.accept_ranges = ok && ranges::are_accepted(ex, cx);
             fields.content_length = Some(found.len);
             if ex.response.status == 204 {

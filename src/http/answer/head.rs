@@ -45,7 +45,9 @@ pub(super) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, fields: &mut 
         put!(out, b"\r\nContent-Length: ", number.format(length).as_bytes());
     }
     let says_time = || headers::LAST_MODIFIED.replacement(ex, cx, ex.response.status).is_some();
-    if let Some(modified) = fields.last_modified.filter(|_| !says_time()) {
+    // Also that of a `return` or an error page with such a status (ngx_http_header_filter).
+    let has_time = matches!(ex.response.status, 200 | 206 | 304);
+    if let Some(modified) = fields.last_modified.filter(|_| has_time && !says_time()) {
         put!(out, b"\r\nLast-Modified: ", modified);
     }
     let location = ex.response.location.take().map(|target| redirect::absolute(ex, cx, target));

@@ -451,6 +451,8 @@ fn timed_out(here: Here) {
 pub fn connection_broken(ex: &Exchange, cx: &Cx, error: &io::Error) {
     match error.kind() {
         io::ErrorKind::Other => log::alert!(at: here(ex, cx), "{error}"),
+        // A file is no gzip; the kernel's EINVAL has a number.
+        io::ErrorKind::InvalidInput if error.raw_os_error().is_none() => log::error!(at: here(ex, cx), "{error}"),
         // rustls has refused a record.
         io::ErrorKind::InvalidData => log::info!(at: here(ex, cx), "SSL_read() failed (SSL: {error})"),
         _ => log::info!(at: here(ex, cx), "connection to client failed ({})", ErrnoText(error)),

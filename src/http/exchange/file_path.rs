@@ -57,7 +57,7 @@ fn map(ex: &Exchange, cx: &Cx, location: &Location, out: &mut Vec<u8>) {
 /// The variables that this file computes.
 pub static VARIABLES: &[Embedded] = &[
     Embedded::ours("document_root", "the root or alias", |ex, cx, out| {
-        ex.location_of(cx).scope.get(&ROOT).path().eval(ex, cx, out);
+        out.extend_from_slice(&ex.document_root(cx));
         true
     }),
     Embedded::ours("realpath_root", "the root or alias, as links lead", |ex, cx, out| {

@@ -101,12 +101,17 @@ pub(in crate::http) fn of<'a>(ex: &Exchange, cx: &Cx<'a>) -> &'a [u8] {
 
 /// The media type that `types` has for the extension of the current uri.
 pub(in crate::http) fn known<'a>(ex: &Exchange, cx: &Cx<'a>) -> Option<&'a str> {
-    ex.location_of(cx).scope.get(&TYPES).get(&ex.target.uri)
+    known_for(ex, cx, &ex.target.uri)
 }
 
-/// The same, or else what drover's own table has for it.
-pub(in crate::http) fn known_anywhere<'a>(ex: &Exchange, cx: &Cx<'a>) -> Option<&'a str> {
-    known(ex, cx).or_else(|| built_in().get(&ex.target.uri).copied())
+/// The same for another uri in this location.
+pub(in crate::http) fn known_for<'a>(ex: &Exchange, cx: &Cx<'a>, uri: &[u8]) -> Option<&'a str> {
+    ex.location_of(cx).scope.get(&TYPES).get(uri)
+}
+
+/// The media type that drover's own table has for the extension of a uri.
+pub(in crate::http) fn built_in_for(uri: &[u8]) -> Option<&'static str> {
+    built_in().get(uri).copied()
 }
 
 /// The directives of this module: `types` and `default_type`.

@@ -67,6 +67,8 @@ pub(crate) struct Account {
     pub(in crate::http) is_pipelined: bool,
     /// The response did not go out whole.
     pub(in crate::http) is_cut_short: bool,
+    /// Nothing more of the response is to come (nginx's `request_complete`, where it was not cut short).
+    pub(in crate::http) is_over: bool,
 }
 
 /// The error whose page is being made.

@@ -116,6 +116,11 @@ impl Exchange {
         self.limits.end();
     }
 
+    /// The response is out, or given up: the logs get their lines.
+    pub fn set_over(&mut self) {
+        self.account.is_over = true;
+    }
+
     /// The next step on the connection, now that the response is queued.
     pub fn after(&self) -> After {
         match (self.fate.keep_alive, self.body.reader.is_done()) {

@@ -385,8 +385,9 @@ pub static VARIABLES: &[Embedded] = &[
     Embedded::client("request", "the request line", |ex, cx, out| {
         !ex.head.line.is_empty() && put(out, Some(ex.head.line.of(cx.input)))
     }),
-    Embedded::ours("request_completion", "\"OK\" if the response was sent whole, else empty", |ex, _, out| {
-        put(out, Some(if ex.account.is_cut_short { b"" } else { b"OK" }))
+    Embedded::ours("request_completion", "\"OK\" once the response is sent whole, else empty", |ex, _, out| {
+        let is_complete = ex.account.is_over && !ex.account.is_cut_short;
+        put(out, Some(if is_complete { b"OK" } else { b"" }))
     }),
     Embedded::ours("request_id", "32 random hex digits", |_, cx, out| request_id(cx, out)),
     Embedded::ours("request_length", "bytes of the request's head and body", |ex, _, out| {

@@ -2,6 +2,7 @@
 //! Knows no site.
 
 pub mod accept_encoding;
+pub mod asset_names;
 pub mod browser;
 pub mod charset;
 pub mod chunk;

@@ -8,7 +8,7 @@ use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Cx, Exchange, Flow, media_type};
 use crate::http::message::field::Id;
 use crate::http::message::head::Method;
-use crate::http::message::{media_ranges, mime};
+use crate::http::message::{asset_names, media_ranges};
 use crate::http::site::template::Template;
 
 /// `spa_fallback`: the uri of the page.
@@ -30,9 +30,10 @@ pub static SPA_FALLBACK: Setting<Option<Template>> = Setting::one("spa_fallback"
 .about(
     "Answers a navigation to what is not there with the page at URI, by an internal redirect and with status 200: the \
      application finds its way by the address. A navigation is a GET or HEAD for a uri without the extension of an \
-     asset (one that `types`, or else drover's own table, has for something else than HTML, or `map`, `ktx2`, `riv` \
-     and their like), that browsers call one (`Sec-Fetch-Mode`), or that accepts text/html where the client does not \
-     say. All else that is missing stays a 404. Directories without an index count as missing.",
+     asset (one that `types`, or else drover's own table, has for something else than HTML, or `glsl`, `vue`, `php` \
+     and their like) and without a segment that begins with a dot, that browsers call one (`Sec-Fetch-Mode`), or that \
+     accepts text/html where the client does not say. All else that is missing stays a 404. Directories without an \
+     index count as missing.",
 );
 
 /// The directive of this module: `spa_fallback`.
@@ -58,16 +59,19 @@ pub(super) fn instead_of_missing(ex: &mut Exchange, cx: &Cx) -> Option<Flow> {
     Some(Flow::Redirect)
 }
 
-/// Extensions of what applications fetch that have no media type of their own: source maps, scenes, animations.
-const FETCHED: &[&str] =
-    &["basis", "drc", "exr", "fbx", "hdr", "ktx", "ktx2", "lottie", "map", "riv", "splinecode", "unityweb"];
-
-/// Whether the extension says that the uri is no page. The table of the conf alone would not do: nginx's mime.types
-/// knows no mjs, ttf or webmanifest.
+/// Whether the name of the uri is that of an asset. The table of the conf is asked first, and would not do alone:
+/// nginx's mime.types knows no mjs, ttf or webmanifest.
 fn is_asset(ex: &Exchange, cx: &Cx) -> bool {
-    let is_fetched = mime::extension(&ex.target.uri)
-        .is_some_and(|extension| FETCHED.iter().any(|fetched| extension.eq_ignore_ascii_case(fetched.as_bytes())));
-    is_fetched || media_type::known_anywhere(ex, cx).is_some_and(|known| !known.starts_with("text/html"))
+    let uri = asset_names::without_parameters(&ex.target.uri);
+    let is_of_page = |media_type: &str| media_type.starts_with("text/html");
+    asset_names::has_hidden_segment(uri)
+        || match media_type::known_for(ex, cx, uri) {
+            Some(known) => !is_of_page(known),
+            None => {
+                asset_names::has_asset_name(uri)
+                    || media_type::built_in_for(uri).is_some_and(|known| !is_of_page(known))
+            }
+        }
 }
 
 /// Whether the client follows a link, or would at least take a page.

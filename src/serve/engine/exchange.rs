@@ -126,6 +126,7 @@ impl Engine {
     /// Counts and logs an exchange whose response is queued, sent or given up, and leaves its request behind.
     pub(super) fn finish(&mut self, conn: &mut Conn, session: &mut Session) {
         self.count_request(session);
+        session.ex.set_over();
         self.look_at_tcp(conn);
         let cx = cx!(self, conn, &session.input[session.start..]);
         self.logs.write(&session.ex, &cx);

@@ -100,6 +100,9 @@ pub fn validators() -> Site {
                     add_header Last-Modified 'Mon, 07 Nov 1994 08:49:37 GMT'; add_header Last-Modified $arg_time; } \
                 location /off/ { alias %root%/; etag off; add_header ETag '\"v1\"'; } \
                 location = /returned { add_header ETag '\"v1\"'; add_header ETag '\"v2\"'; return 200 0123456789; } \
+                location /as-304/ { error_page 404 =304 /page.html; } \
+                location /as-206/ { error_page 404 =206 /page.html; } \
+                location /as-201/ { error_page 404 =201 /page.html; } \
                 location /missing/ { error_page 404 /page.html; add_header ETag '\"v1\"'; } \
                 location /missing-always/ { add_header ETag '\"v0\"' always; add_header ETag '\"v1\"' always; \
                     add_header ETag '\"v2\"'; } }";
@@ -130,6 +133,10 @@ pub fn validators() -> Site {
         get("/returned").with("If-None-Match", "\"v2\""),
         get("/missing/x"),
         get("/missing-always/x"),
+        get("/as-304/x"),
+        get("/as-206/x"),
+        get("/as-201/x"),
+        head("/as-304/x"),
     ]);
     Site::new("validators", http, probes)
 }
@@ -143,6 +150,12 @@ pub fn variables() -> Site {
                 location = /fields { return 200 '$http_x_twice|$http_referer|$http_none'; } \
                 location = /lists { \
                 return 200 '$http_cookie|$cookie_a|$cookie_b|$http_x_forwarded_for|$http_user_agent'; } \
+                location = /complete { access_log off; add_header X-Complete [$request_completion]; \
+                return 200 [$request_completion]; } \
+                location = /complete.html { access_log off; alias %root%/page.html; \
+                add_header X-Complete [$request_completion]; } \
+                location = /rootless { root $arg_none; if ($document_root ~ ^/.*/$) { return 200 'a slash'; } \
+                return 200 [$document_root]; } \
                 location = /silent { return 444; } \
                 location = /ours { return 200 '$gzip_ratio|$limit_rate|$pipe'; } \
                 location /cut/ { rewrite ^/cut(/.*) $1? break; } \
@@ -157,6 +170,11 @@ pub fn variables() -> Site {
     let page = "GET /page.html HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let probes = probes![
         get("/ours"),
+        get("/complete"),
+        get("/complete.html"),
+        get("/rootless"),
+        get("/rootless?none=/a"),
+        get("/rootless?none=a/"),
         get("/fields").with("X-Twice", "1"),
         get("/fields")
             .with("X-Twice", "1")

@@ -79,10 +79,10 @@ fn a_preface_without_alpn_is_no_http2() {
     let site = site(conf());
     // Within TLS ALPN has not chosen it, and in clear the port speaks TLS alone.
     let said = site.s_client(&["-alpn", "http/1.1"], "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    assert!(said.contains("HTTP/1.1 505"), "{said}");
+    assert!(said.contains("HTTP/1.1 400"), "{said}");
     let mut plain = site.connect();
     plain.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    assert_eq!(plain.response().expect("an answer").status, 505);
+    assert_eq!(plain.response().expect("an answer").status, 400);
     drop(plain);
     site.end();
 }

@@ -31,6 +31,20 @@ pub enum Kind {
     Refused(&'static Refused),
 }
 
+impl Kind {
+    /// Whether a block may have the directive `name`, which has no effect, once, and the check of its values.
+    pub(super) fn without_effect(self, name: &str) -> (bool, Option<Check>) {
+        match self {
+            Kind::Inert(inert) => {
+                let form = inert.form_of(name);
+                (form.is_some_and(|form| !form.is_many), form.map(|form| form.check))
+            }
+            Kind::Refused(refused) => (refused.is_once(), None),
+            Kind::Setting(_) | Kind::Section(_) => (false, None),
+        }
+    }
+}
+
 /// A [`super::Setting`] without its type.
 pub trait Store: Sync {
     /// The index of the value in every scope.
@@ -230,20 +244,41 @@ pub enum Joins {
 /// Refuses the values that nginx refuses.
 pub type Check = fn(&Args) -> Result<(), Error>;
 
+/// The values that nginx takes for a directive.
+pub struct Form {
+    pub(super) args: (usize, usize),
+    pub(super) syntax: &'static str,
+    pub(super) is_many: bool,
+    pub(super) check: Check,
+}
+
+impl Form {
+    /// A directive that a block may have once, with so many arguments, written so.
+    pub const fn once(args: (usize, usize), syntax: &'static str, check: Check) -> Form {
+        Form { args, syntax, is_many: false, check }
+    }
+
+    /// A directive that a block may have several times.
+    pub const fn many(args: (usize, usize), syntax: &'static str, check: Check) -> Form {
+        Form { args, syntax, is_many: true, check }
+    }
+}
+
 /// A directive of nginx that has nothing to act on here: accepted, checked for context and arity, named in one notice.
 pub struct Inert {
     info: Info,
     pub(super) takes_block: bool,
-    check: Option<Check>,
-    /// The check of one of a family.
-    check_of: Option<fn(&str) -> Option<Check>>,
+    form_of: Option<FormOf>,
 }
+
+/// Finds the form of a directive by its name.
+pub type FormOf = fn(&str) -> Option<&'static Form>;
 
 impl Inert {
     /// `why` is a sentence: the reason why nothing needs the directive here.
     pub const fn new(name: &'static str, contexts: Contexts, args: (usize, usize), why: &'static str) -> Inert {
         let info = Info { contexts, args, about: why, ..Info::new(Names::One(name)) };
-        Inert { info, takes_block: false, check: None, check_of: None }
+        Inert { info, takes_block: false, form_of: None }
     }
 
     /// Directives with the same contexts, number of arguments and reason.
@@ -254,24 +289,18 @@ impl Inert {
         why: &'static str,
     ) -> Inert {
         let info = Info { contexts, args, about: why, ..Info::new(Names::Many(names)) };
-        Inert { info, takes_block: false, check: None, check_of: None }
+        Inert { info, takes_block: false, form_of: None }
     }
 
-    /// Refuses the values that `check` refuses, and a second one in the same block.
-    pub const fn checked(mut self, check: Check) -> Inert {
-        self.check = Some(check);
+    /// Refuses what the form of a directive refuses, for those that have one.
+    pub const fn formed(mut self, form_of: FormOf) -> Inert {
+        self.form_of = Some(form_of);
         self
     }
 
-    /// The same for those of a family that have a check, by name.
-    pub const fn checked_by_name(mut self, check_of: fn(&str) -> Option<Check>) -> Inert {
-        self.check_of = Some(check_of);
-        self
-    }
-
-    /// Refuses values that nginx refuses; a block then may have the directive once.
-    pub(super) fn check_of(&self, name: &str) -> Option<Check> {
-        self.check.or_else(|| self.check_of?(name))
+    /// The form of the directive `name`, if it is known.
+    pub(super) fn form_of(&self, name: &str) -> Option<&'static Form> {
+        self.form_of?(name)
     }
 
     /// Makes the directive one that opens a block; nothing in the block is looked at.
@@ -363,6 +392,17 @@ impl Refused {
     pub const fn only(mut self, busy: &'static str) -> Refused {
         self.asks = Asks::Only(busy);
         self
+    }
+
+    /// The contexts that take the directive when it asks for nothing; without this all do.
+    pub const fn contexts(mut self, contexts: Contexts) -> Refused {
+        self.info.contexts = contexts;
+        self
+    }
+
+    /// Whether a block has it once: it is a flag.
+    pub(super) fn is_once(&self) -> bool {
+        matches!(self.asks, Asks::But("off"))
     }
 
     /// Whether these arguments ask for nothing.

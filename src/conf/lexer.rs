@@ -57,6 +57,15 @@ pub(crate) struct Lexer<'t> {
     column: u32,
 }
 
+/// The language of a block that is skipped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Language {
+    /// Lua, with comments behind `--` and strings in long brackets.
+    Lua,
+    /// Any other: comments behind `#`.
+    Unknown,
+}
+
 /// A place in the text.
 #[derive(Clone, Copy)]
 pub(crate) struct Mark {
@@ -131,13 +140,18 @@ impl<'t> Lexer<'t> {
     }
 
     /// Reads to the brace that closes the block whose opening brace was read last. Returns the first slip in the block,
-    /// if there is one.
-    pub(crate) fn skip_block(&mut self) -> Result<Option<Error>, Error> {
+    /// if there is one. `holds_lua`: whether the block of a name does.
+    pub(crate) fn skip_block(&mut self, holds_lua: impl Fn(&str) -> bool) -> Result<Option<Error>, Error> {
         let (mut depth, mut slip) = (1_usize, None);
         while depth > 0 {
             let statement = self.statement()?;
             match statement.end {
-                End::Open => depth += 1,
+                End::Open => {
+                    let is_lua = statement.words.first().is_some_and(|name| holds_lua(&name.text));
+                    if !is_lua || !self.skip_code(Language::Lua) {
+                        depth += 1;
+                    }
+                }
                 End::Close => depth -= 1,
                 End::Text => return Err(self.end_of_text("unexpected end of file, expecting \"}\"")),
                 End::Semicolon => slip = slip.or(statement.slip),
@@ -146,17 +160,23 @@ impl<'t> Lexer<'t> {
         Ok(slip)
     }
 
-    /// Reads to the brace that closes a block of another language, whose strings and comments may hold braces.
-    /// `comment`: what begins a comment up to the end of a line. False: there is no such brace, and nothing has been
-    /// read.
-    pub(crate) fn skip_code(&mut self, comment: &[u8]) -> bool {
+    /// Reads to the brace that closes a block of another language, whose strings and comments may hold braces. False:
+    /// there is no such brace, and nothing has been read.
+    pub(crate) fn skip_code(&mut self, language: Language) -> bool {
         let start = self.mark();
+        let comment: &[u8] = if language == Language::Lua { b"--" } else { b"#" };
         let mut depth = 1_usize;
         while depth > 0 {
-            if self.text.get(self.at..).is_some_and(|rest| rest.starts_with(comment)) {
-                while self.peek().is_some_and(|byte| byte != b'\n') {
-                    self.bump();
+            if self.begins(comment) {
+                comment.iter().for_each(|_| _ = self.bump());
+                // A long comment ends as a long string does.
+                if language != Language::Lua || !self.skip_long_string() {
+                    self.skip_line();
                 }
+                continue;
+            }
+            if language == Language::Lua && self.skip_long_string() {
+                continue;
             }
             match self.bump() {
                 None => {
@@ -168,6 +188,29 @@ impl<'t> Lexer<'t> {
                 Some(quote @ (b'"' | b'\'')) => self.skip_string(quote),
                 Some(_) => {}
             }
+        }
+        true
+    }
+
+    fn begins(&self, with: &[u8]) -> bool {
+        self.text.get(self.at..).is_some_and(|rest| rest.starts_with(with))
+    }
+
+    fn skip_line(&mut self) {
+        while self.peek().is_some_and(|byte| byte != b'\n') {
+            self.bump();
+        }
+    }
+
+    /// Reads to the end of a string in Lua's long brackets, `[[` or `[==[`, if one begins here and ends.
+    fn skip_long_string(&mut self) -> bool {
+        let Some(behind) = self.text.get(self.at..).and_then(|rest| rest.strip_prefix(b"[")) else { return false };
+        let level = behind.iter().take_while(|byte| **byte == b'=').count();
+        let closing = [b"]", &vec![b'='; level][..], b"]"].concat();
+        let Some(inside) = behind.get(level..).and_then(|rest| rest.strip_prefix(b"[")) else { return false };
+        let Some(len) = inside.windows(closing.len()).position(|bytes| bytes == closing) else { return false };
+        for _ in 0..len + 2 * closing.len() {
+            self.bump();
         }
         true
     }

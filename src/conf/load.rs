@@ -387,19 +387,17 @@ impl<'l> Loader<'l> {
             }
             // A refused one is here with the value that asks for nothing.
             kind @ (Kind::Inert(_) | Kind::Refused(_)) => {
-                if let Kind::Inert(inert) = kind
-                    && let Some(check) = inert.check_of(&name.text)
-                {
-                    let args = statement.words.get(1..).unwrap_or_default();
-                    let first = block.inert.insert(name.text.clone(), name.span);
-                    let args = self.args(Occurrence { name, args, items: &[], context, first, statement });
-                    first.map_or(Ok(()), |_| Err(args.duplicate("is duplicate"))).and_then(|()| check(&args))?;
-                }
+                let (is_once, check) = kind.without_effect(&name.text);
+                let args = statement.words.get(1..).unwrap_or_default();
+                let first = block.inert.insert(name.text.clone(), name.span).filter(|_| is_once);
+                let args = self.args(Occurrence { name, args, items: &[], context, first, statement });
+                first.map_or(Ok(()), |_| Err(args.duplicate("is duplicate")))?;
+                check.map_or(Ok(()), |check| check(&args))?;
                 if !self.inert.iter().any(|(known, _)| *known == name.text) {
                     self.inert.push((name.text.clone(), name.span));
                 }
                 if statement.end == End::Open {
-                    let slip = lexer.skip_block()?;
+                    let slip = lexer.skip_block(|name| self.holds_lua(name))?;
                     self.mistakes.keep(slip.map_or(Ok(()), Err));
                 }
             }

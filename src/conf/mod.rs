@@ -47,7 +47,7 @@ mod value;
 
 pub use args::{Arg, Args, Item};
 pub use contexts::Contexts;
-pub use entry::{Check, Choice, Entry, Inert, Info, Kind, Refused, Section, Store, Syntax, Value};
+pub use entry::{Check, Choice, Entry, Form, FormOf, Inert, Info, Kind, Refused, Section, Store, Syntax, Value};
 pub use error::{Error, ErrorKind, Snippet, Warning, did_you_mean};
 pub use listen::{Listen, ListenSocket};
 pub use load::{Conf, Input, Node, Options, load, parse, read, salvage};

@@ -1,11 +1,13 @@
 //! nginx's directives that drover does not have: those that nothing here needs are accepted, all others are refused
 //! with the reason, so that a conf written for nginx never fails with "unknown directive".
 
+mod checks;
 pub mod modules;
 pub mod upstreams;
 mod values;
 
-use crate::conf::{self, Contexts, Entry, Inert, Refused};
+use crate::conf::{Contexts, Entry, Inert, Refused};
+pub use values::form_of;
 
 const MAIN: Contexts = Contexts::MAIN;
 const EVENTS: Contexts = Contexts::EVENTS;
@@ -34,24 +36,19 @@ const YET_ACCESS: &str = "drover does not check this yet, and won't serve what i
 const YET_PROCESS: &str = "drover does not set this itself yet: leave it out, and set it where drover is started.";
 const YET_OTHER: &str = "drover does not have it yet: leave it out.";
 
-/// A number of buffers and their size (`ngx_conf_set_bufs_slot`).
-fn buffers(args: &conf::Args) -> Result<(), conf::Error> {
-    let is_some = |number: Option<u64>| number.is_some_and(|number| number > 0);
-    let error = |i: usize| args.invalid(i, "value", "a number of buffers, and the size of each: 16 8k");
-    if !is_some(args.count(0).ok()) {
-        return Err(error(0));
-    }
-    if is_some(args.size(1).ok()) { Ok(()) } else { Err(error(1)) }
-}
-
 /// An inert directive, whose values nginx's parser takes.
 const fn one(name: &'static str, contexts: Contexts, args: (usize, usize), why: &'static str) -> Inert {
-    Inert::new(name, contexts, args, why).checked_by_name(values::check_of)
+    Inert::new(name, contexts, args, why).formed(form_of)
 }
 
-/// Such directives with the same reason.
-const fn family(names: &'static [&'static str], contexts: Contexts, args: (usize, usize), why: &'static str) -> Inert {
-    Inert::family(names, contexts, args, why).checked_by_name(values::check_of)
+/// Inert directives with the same reason, whose values nginx's parser takes.
+pub const fn family(
+    names: &'static [&'static str],
+    contexts: Contexts,
+    args: (usize, usize),
+    why: &'static str,
+) -> Inert {
+    Inert::family(names, contexts, args, why).formed(form_of)
 }
 
 /// nginx's directives that drover does not have.
@@ -127,13 +124,8 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     ),
     &one("output_buffers", ALL, (2, 2), ONE_WRITE),
     &family(&["postpone_output", "subrequest_output_buffer_size", "send_lowat"], ALL, (1, 1), ONE_WRITE),
-    &family(&["gzip_buffers", "gunzip_buffers"], ALL, (2, 2), GROWING_BUFFERS).checked(buffers),
-    &one("gzip_hash", ALL, (1, 1), GROWING_BUFFERS).checked(|args| {
-        let size = args.size(0)?;
-        let is_known = size.is_power_of_two() && (512..=128 << 10).contains(&size);
-        let error = || args.directive("must be 512, 1k, 2k, 4k, 8k, 16k, 32k, 64k, or 128k");
-        if is_known { Ok(()) } else { Err(error()) }
-    }),
+    &family(&["gzip_buffers", "gunzip_buffers"], ALL, (2, 2), GROWING_BUFFERS),
+    &one("gzip_hash", ALL, (1, 1), GROWING_BUFFERS),
     &one("gzip_no_buffer", ALL, (1, 1), GROWING_BUFFERS),
     &one("postpone_gzipping", ALL, (1, 1), GROWING_BUFFERS),
     &one("sendfile_max_chunk", ALL, (1, 1), "A connection never sends so much at once that others would wait for it."),
@@ -161,7 +153,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         &["proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass", "mail"],
         FILES_ONLY,
     ),
-    &Refused::new("mirror", FILES_ONLY).but("off"),
+    &Refused::new("mirror", FILES_ONLY).but("off").contexts(ALL),
     &one(
         "early_hints",
         ALL,
@@ -174,7 +166,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     &family(&["xml_entities", "xslt_last_modified"], ALL, (1, 1), NO_XSLT),
     &family(&["xslt_param", "xslt_string_param"], ALL, (2, 2), NO_XSLT),
     &one("xslt_types", ALL, (1, usize::MAX), NO_XSLT),
-    &Refused::new("image_filter", NO_MODULES).but("off"),
+    &Refused::new("image_filter", NO_MODULES).but("off").contexts(ALL),
     &family(
         &[
             "image_filter_buffer",
@@ -188,7 +180,7 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         (1, 1),
         "There is no \"image_filter\".",
     ),
-    &Refused::new("ssi", NO_REWRITING).but("off"),
+    &Refused::new("ssi", NO_REWRITING).but("off").contexts(ALL.union(Contexts::LOCATION_IF)),
     &family(
         &[
             "ssi_ignore_recycled_buffers",
@@ -209,24 +201,24 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         (1, usize::MAX),
         "There is no \"sub_filter\".",
     ),
-    &Refused::new("slice", NO_REWRITING).but("0"),
+    &Refused::new("slice", NO_REWRITING).but("0").contexts(ALL),
     &Refused::family(&["flv", "mp4", "hls*", "f4f*"], "drover seeks in media by Range requests only; all players can."),
     &family(&["mp4_buffer_size", "mp4_max_buffer_size", "mp4_start_key_frame"], ALL, (1, 1), "There is no \"mp4\"."),
-    &Refused::family(&["dav_methods", "create_full_put_path"], READ_ONLY).but("off"),
+    &Refused::family(&["dav_methods", "create_full_put_path"], READ_ONLY).but("off").contexts(ALL),
     &family(&["dav_access", "min_delete_depth"], ALL, (1, 3), "There is no \"dav_methods\"."),
-    &Refused::new("ssl", "it stands in \"listen\" now: listen 443 ssl;").but("off"),
-    &Refused::family(&["http3", "http3_*", "quic_gso", "quic_retry"], YET_HTTP3).but("off"),
+    &Refused::new("ssl", "it stands in \"listen\" now: listen 443 ssl;").but("off").contexts(SERVERS),
+    &Refused::family(&["http3", "http3_*", "quic_gso", "quic_retry"], YET_HTTP3).but("off").contexts(SERVERS),
     &Refused::family(&["quic_*"], YET_HTTP3),
     &Refused::family(&["geoip_*"], YET_GEOIP),
-    &Inert::new("geoip_proxy", HTTP, (1, 1), NO_GEOIP),
+    &one("geoip_proxy", HTTP, (1, 1), NO_GEOIP),
     &one("geoip_proxy_recursive", HTTP, (1, 1), NO_GEOIP),
     &Refused::family(&["secure_link", "secure_link_*"], YET_ACCESS),
-    &Refused::family(&["auth_request", "auth_jwt"], YET_ACCESS).but("off"),
+    &Refused::family(&["auth_request", "auth_jwt"], YET_ACCESS).but("off").contexts(ALL),
     &Refused::family(&["auth_jwt_*"], YET_ACCESS),
     &one("auth_request_set", ALL, (2, 2), "There is no \"auth_request\"."),
-    &Refused::new("worker_priority", YET_PROCESS).but("0"),
+    &Refused::new("worker_priority", YET_PROCESS).but("0").contexts(MAIN),
     &Refused::family(&["worker_rlimit_core", "working_directory"], YET_PROCESS),
-    &Refused::new("post_action", YET_OTHER).but("off"),
+    &Refused::new("post_action", YET_OTHER).but("off").contexts(ALL),
     &one("log_subrequest", ALL, (1, 1), "What is added to an answer has no line of its own."),
 ];
 
@@ -252,13 +244,13 @@ mod tests {
 
     #[test]
     fn what_is_inert_is_checked_and_named_in_one_notice() {
-        let text = "pcre_jit on;\nhttp { resolver a;\n resolver b; http2_pool_size 8k; }";
+        let text = "pcre_jit on;\nhttp { early_hints a;\n early_hints b; http2_pool_size 8k; }";
         let conf = conf::parse(&registry(), text).unwrap();
         let [warning] = &conf.warnings[..] else { panic!("{:?}", conf.warnings) };
         assert!(warning.notice);
         assert_eq!(
             warning.error.sentence(),
-            "without effect here, and not needed: \"pcre_jit\" in conf:1, \"resolver\" in conf:2, \
+            "without effect here, and not needed: \"pcre_jit\" in conf:1, \"early_hints\" in conf:2, \
              \"http2_pool_size\" in conf:3"
         );
         let sentence = |text| conf::parse(&registry(), text).unwrap_err().sentence();

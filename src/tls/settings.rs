@@ -2,6 +2,7 @@
 
 use super::session_cache::SESSION_CACHE;
 use crate::conf::{self, Args, Contexts, Inert, OneOf, Refused, Setting, Span};
+use crate::http::compat::form_of;
 use crate::os::Failure;
 use bitflags::bitflags;
 use std::fs::File;
@@ -342,8 +343,8 @@ pub(super) static DIRECTIVES: &[&dyn conf::Entry] = &[
     &REJECT_HANDSHAKE,
     &EARLY_DATA,
     &DHPARAM,
-    &Inert::new("ssl_stapling_responder", SERVERS, (1, 1), NO_RESPONDER),
-    &Inert::new("ssl_stapling_verify", SERVERS, (1, 1), NO_RESPONDER).checked(|args| args.flag(0).map(drop)),
+    &Inert::new("ssl_stapling_responder", SERVERS, (1, 1), NO_RESPONDER).formed(form_of),
+    &Inert::new("ssl_stapling_verify", SERVERS, (1, 1), NO_RESPONDER).formed(form_of),
     &Refused::new(
         "ssl_conf_command",
         "it speaks to OpenSSL, which is not used here: say it by ssl_protocols, ssl_ciphers or ssl_ecdh_curve.",
@@ -355,5 +356,6 @@ pub(super) static DIRECTIVES: &[&dyn conf::Entry] = &[
     ),
     &Refused::new("ssl_ocsp", "no responder is asked about clients' certificates: name revoked ones in \"ssl_crl\".")
         .but("off"),
-    &Inert::family(&["ssl_ocsp_cache", "ssl_ocsp_responder"], SERVERS, (1, 1), "There is no \"ssl_ocsp\"."),
+    &Inert::family(&["ssl_ocsp_cache", "ssl_ocsp_responder"], SERVERS, (1, 1), "There is no \"ssl_ocsp\".")
+        .formed(form_of),
 ];

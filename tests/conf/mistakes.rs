@@ -126,6 +126,11 @@ fn mistakes_in_limits_are_called_what_nginx_calls_them() {
 }
 
 #[test]
+fn mistakes_in_what_has_no_effect_are_called_what_nginx_calls_them() {
+    same_words(include_str!("mistakes/inert.txt").lines(), in_http);
+}
+
+#[test]
 fn mistakes_about_requests_and_connections_are_called_what_nginx_calls_them() {
     same_words(include_str!("mistakes/requests.txt").lines(), in_server);
 }

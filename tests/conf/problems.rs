@@ -244,13 +244,30 @@ fn a_file_that_cannot_be_read_to_its_end_hides_no_other() {
 }
 
 #[test]
+fn lua_in_a_block_that_is_not_looked_at_ends_where_it_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let lua = "balancer_by_lua_block { local b = require \"b\"; b.set('}'); if not x then return end -- it's }\n }";
+    let text =
+        format!("events {{}}\nhttp {{\n upstream u {{ server a; {lua} }}\n nonsense {{ {lua} }}\n rubbish;\n}}\n");
+    assert_eq!(
+        sentences(dir.path(), &text),
+        [
+            "unknown directive \"nonsense\" in c.conf:5",
+            "unknown directive \"rubbish\" in c.conf:7",
+            "2 problems in 2 of 7 directives",
+        ]
+    );
+}
+
+#[test]
 fn a_block_in_another_language_is_one_mistake() {
     let dir = tempfile::tempdir().unwrap();
     let lua = "local t = { a = 1, b = '}', [\"c\"] = { } }\n -- don't {\n if #t > 0 then ngx.say(\"it's {\") end";
+    let long = "local s = [[ } ]]; x = [==[ }} ]] ]==]; --[[ }\n } ]] y = a[b[1]]; --[=[ { ]=]";
     let script = "function (r) { r.return(200, { a: 1 }['a']) }";
     let text = format!(
         "events {{}}\nhttp {{\n init_by_lua_block {{ {lua}\n }}\n server {{\n location /a {{ content_by_lua_block {{\n\
-         {lua}\n }} }}\n set_by_lua_block $x {{ return {{}} }}\n unheard_of {{ {script} }}\n nonsense;\n }}\n}}\n"
+         {lua}\n }} }}\n set_by_lua_block $x {{ {long} }}\n unheard_of {{ {script} }}\n nonsense;\n }}\n}}\n"
     );
     assert_eq!(
         sentences(dir.path(), &text),
@@ -258,8 +275,8 @@ fn a_block_in_another_language_is_one_mistake() {
             "unknown directive \"init_by_lua_block\" in c.conf:3",
             "unknown directive \"content_by_lua_block\" in c.conf:8",
             "unknown directive \"set_by_lua_block\" in c.conf:13",
-            "unknown directive \"unheard_of\" in c.conf:14",
-            "unknown directive \"nonsense\" in c.conf:15",
+            "unknown directive \"unheard_of\" in c.conf:15",
+            "unknown directive \"nonsense\" in c.conf:16",
             "5 problems in 5 of 11 directives",
         ]
     );

@@ -3,7 +3,7 @@
 //! read as if it had quotes, so that nothing follows from the mistake.
 
 use super::{Block, Inside, Loader, Occurrence};
-use crate::conf::lexer::{Braced, End, Lexer, Statement};
+use crate::conf::lexer::{Braced, End, Language, Lexer, Statement};
 use crate::conf::{Arg, Error, ErrorKind, Kind};
 use crate::os::pcre::Pattern;
 
@@ -65,21 +65,26 @@ impl Loader<'_> {
         Some(Error::new(ErrorKind::Unknown, braced.brace, sentence))
     }
 
-    /// Reads to the end of a block that nothing here understands.
-    pub(super) fn skip_unknown_block(&self, name: Option<&Arg>, lexer: &mut Lexer) -> Result<(), Error> {
-        let is_code = |entry: &&'static dyn crate::conf::Entry| match entry.kind() {
+    /// Whether the block of a directive is Lua.
+    pub(super) fn holds_lua(&self, name: &str) -> bool {
+        let is_lua = |entry: &&'static dyn crate::conf::Entry| match entry.kind() {
             Kind::Refused(refused) => refused.holds_code,
             _ => false,
         };
-        if name.is_some_and(|name| self.registry.named(&name.text).iter().any(is_code)) && lexer.skip_code(b"--") {
+        self.registry.named(name).iter().any(is_lua)
+    }
+
+    /// Reads to the end of a block that nothing here understands.
+    pub(super) fn skip_unknown_block(&self, name: Option<&Arg>, lexer: &mut Lexer) -> Result<(), Error> {
+        if name.is_some_and(|name| self.holds_lua(&name.text)) && lexer.skip_code(Language::Lua) {
             return Ok(());
         }
         let start = lexer.mark();
-        let Err(error) = lexer.skip_block() else { return Ok(()) };
+        let Err(error) = lexer.skip_block(|name| self.holds_lua(name)) else { return Ok(()) };
         let end = lexer.mark();
         // Some other language, most likely.
         lexer.reset(start);
-        if lexer.skip_code(b"#") {
+        if lexer.skip_code(Language::Unknown) {
             return Ok(());
         }
         lexer.reset(end);

@@ -19,6 +19,10 @@ impl Loader<'_> {
             && let Kind::Refused(refused) = only.kind()
         {
             if refused.is_idle(statement.words.get(1..).unwrap_or_default()) && statement.end == End::Semicolon {
+                let contexts = refused.info().contexts();
+                if !contexts.is_empty() && !contexts.intersects(context) {
+                    return Err(self.not_here(name, entries, context).ends_in(line));
+                }
                 return Ok(*only);
             }
             let message = match refused.in_nginx {
@@ -44,10 +48,15 @@ impl Loader<'_> {
             let message = format!("directive \"{}\" has no opening \"{{\"", name.text);
             return Err(Error::new(ErrorKind::Context, statement.end_span, message));
         }
-        let (min, max) = entry.info().args();
+        let form = match entry.kind() {
+            Kind::Inert(inert) => inert.form_of(&name.text),
+            _ => None,
+        };
+        let (min, max) = form.map_or(entry.info().args(), |form| form.args);
         let number = statement.words.len() - 1;
         if !(min..=max).contains(&number) {
-            return Err(self.wrong_number(statement, name, &entry.info().syntax(), number > max));
+            let syntax = form.map_or_else(|| entry.info().syntax(), |form| form.syntax.into());
+            return Err(self.wrong_number(statement, name, &syntax, number > max, max > 0));
         }
         Ok(*entry)
     }
@@ -72,7 +81,14 @@ impl Loader<'_> {
         Error::new(ErrorKind::Context, statement.end_span, message)
     }
 
-    pub(super) fn wrong_number(&self, statement: &Statement, name: &Arg, syntax: &str, is_excess: bool) -> Error {
+    pub(super) fn wrong_number(
+        &self,
+        statement: &Statement,
+        name: &Arg,
+        syntax: &str,
+        is_excess: bool,
+        takes_some: bool,
+    ) -> Error {
         let message = format!("invalid number of arguments in \"{}\" directive", name.text);
         let usage = format!("{} {syntax}", name.text);
         let is_free = |word: &str| word.len() > 1 && word.bytes().all(|b| b.is_ascii_uppercase());
@@ -81,7 +97,10 @@ impl Loader<'_> {
             false => "",
         };
         let error = Error::new(ErrorKind::Arity, name.span, message).ends_in(statement.end_span.line);
-        error.help(format!("write it as: {}{quotes}", usage.trim()))
+        match syntax.is_empty() && takes_some {
+            true => error,
+            false => error.help(format!("write it as: {}{quotes}", usage.trim())),
+        }
     }
 
     /// Keeps the error of a statement, so that the statements behind it can be checked. `is_closed_up`: a block that

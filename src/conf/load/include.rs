@@ -17,7 +17,7 @@ impl Loader<'_> {
         }
         let [name, words @ ..] = &statement.words[..] else { return Ok(()) };
         let [pattern] = words else {
-            return Err(self.wrong_number(statement, name, "FILE | PATTERN", words.len() > 1));
+            return Err(self.wrong_number(statement, name, "FILE | PATTERN", words.len() > 1, true));
         };
         let end_line = statement.end_span.line;
         let full = join(&self.conf_dir, &pattern.text);

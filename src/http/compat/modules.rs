@@ -1,7 +1,8 @@
 //! Directives of modules that do not come with nginx: unknown to drover as to nginx, which says so in the same words.
 //! The help names the module, and what drover has in its place.
 
-use crate::conf::{Contexts, Entry, Inert, Refused};
+use super::{family, one};
+use crate::conf::{Contexts, Entry, Refused};
 
 const ALL: Contexts = Contexts::HTTP_ALL.union(Contexts::LOCATION_IF);
 const ANY: (usize, usize) = (1, usize::MAX);
@@ -14,13 +15,13 @@ const NO_FIREWALL: &str = "There is no \"modsecurity\".";
 
 /// The directives, by module.
 pub static DIRECTIVES: &[&dyn Entry] = &[
-    &Refused::foreign(&["brotli", "zstd"], GZIP_ONLY).but("off"),
-    &Inert::family(&["brotli_buffers"], ALL, (2, 2), NO_BROTLI),
-    &Inert::family(&["brotli_comp_level", "brotli_min_length", "brotli_window"], ALL, (1, 1), NO_BROTLI),
-    &Inert::new("brotli_types", ALL, ANY, NO_BROTLI),
-    &Inert::new("zstd_buffers", ALL, (2, 2), NO_ZSTD),
-    &Inert::family(&["zstd_comp_level", "zstd_dict_file", "zstd_min_length"], ALL, (1, 1), NO_ZSTD),
-    &Inert::new("zstd_types", ALL, ANY, NO_ZSTD),
+    &Refused::foreign(&["brotli", "zstd"], GZIP_ONLY).but("off").contexts(ALL),
+    &family(&["brotli_buffers"], ALL, (2, 2), NO_BROTLI),
+    &family(&["brotli_comp_level", "brotli_min_length", "brotli_window"], ALL, (1, 1), NO_BROTLI),
+    &one("brotli_types", ALL, ANY, NO_BROTLI),
+    &one("zstd_buffers", ALL, (2, 2), NO_ZSTD),
+    &family(&["zstd_comp_level", "zstd_dict_file", "zstd_min_length"], ALL, (1, 1), NO_ZSTD),
+    &one("zstd_types", ALL, ANY, NO_ZSTD),
     &Refused::foreign(
         &["more_set_headers", "more_clear_headers", "more_set_input_headers", "more_clear_input_headers"],
         "it is of the module headers-more: \"add_header NAME VALUE always\" adds a field to any answer, \
@@ -42,13 +43,13 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
          \"map\" guard files; for more put a proxy in front.",
     )
     .but("off"),
-    &Inert::family(
+    &family(
         &["modsecurity_rules", "modsecurity_rules_file", "modsecurity_transaction_id", "modsecurity_use_error_log"],
         ALL,
         (1, 1),
         NO_FIREWALL,
     ),
-    &Inert::new("modsecurity_rules_remote", ALL, (2, 2), NO_FIREWALL),
+    &one("modsecurity_rules_remote", ALL, (2, 2), NO_FIREWALL),
     &Refused::foreign(
         &["pagespeed"],
         "it is of the module PageSpeed, and files are sent as they are: make them small when the site is built.",

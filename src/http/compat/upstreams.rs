@@ -7,7 +7,7 @@ use crate::conf::{Contexts, Entry, Inert};
 /// The directives `PREFIX_NAME` of a module, accepted with so many arguments.
 macro_rules! tuning {
     ($args:expr, $prefix:literal, $($name:literal)*) => {
-        family(&[$(concat!($prefix, "_", $name)),*], Contexts::HTTP_ALL.union(Contexts::LOCATION_IF), $args, WHY)
+        family(&[$(concat!($prefix, "_", $name)),*], Contexts::HTTP_ALL, $args, WHY)
     };
 }
 
@@ -21,7 +21,7 @@ macro_rules! cached {
                 "intercept_errors" "limit_rate" "max_temp_file_size" "next_upstream_timeout" "next_upstream_tries"
                 "pass_header" "pass_request_body" "pass_request_headers" "read_timeout" "request_buffering"
                 "send_timeout" "socket_keepalive" "store" "temp_file_write_size"),
-            tuning!((1, usize::MAX), $prefix, "bind" "buffers" "cache_bypass" "cache_methods" "cache_path"
+            tuning!((1, usize::MAX), $prefix, "bind" "buffers" "cache_bypass" "cache_methods"
                 "cache_use_stale" "cache_valid" "ignore_headers" "next_upstream" "no_cache" "store_access"),
         ]
     };
@@ -39,12 +39,20 @@ macro_rules! over_tls {
 const WHY: &str = "It says how requests are passed on, and none are.";
 
 static PROXY: [Inert; 2] = cached!("proxy");
+/// The directive of each such module that makes a zone, for http alone.
+static CACHE_PATHS: Inert = family(
+    &["proxy_cache_path", "fastcgi_cache_path", "uwsgi_cache_path", "scgi_cache_path"],
+    Contexts::HTTP,
+    (2, usize::MAX),
+    WHY,
+);
 static FASTCGI: [Inert; 2] = cached!("fastcgi");
 static UWSGI: [Inert; 2] = cached!("uwsgi");
 static SCGI: [Inert; 2] = cached!("scgi");
 
 /// The directives about requests that are passed on.
 pub static DIRECTIVES: &[&dyn Entry] = &[
+    &CACHE_PATHS,
     &PROXY[0],
     &PROXY[1],
     &FASTCGI[0],

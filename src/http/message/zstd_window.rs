@@ -1,7 +1,7 @@
 //! The windows of Zstandard frames (RFC 8878): how much of what it has unpacked a client must keep.
 
 /// The bytes of a file that [`piece`] looks at.
-pub const HEADER_LEN: usize = 18;
+const HEADER_LEN: usize = 18;
 
 /// The widest window that a client has to have on the web (RFC 9659 section 3), bytes: browsers refuse a wider one.
 pub const WEB_MAX: u64 = 8 << 20;

@@ -10,7 +10,6 @@ mod salvage;
 mod scopes;
 
 pub use salvage::salvage;
-use scopes::Scopes;
 
 use super::args::join;
 use super::lexer::{End, Lexer, Statement};
@@ -157,7 +156,7 @@ pub fn read(registry: &Registry, input: Input, options: &Options) -> Result<(Con
     if let Some(root) = root {
         return Ok((loader.done(root), mistakes));
     }
-    let nothing = Scopes::default().root(Block::new(&MAIN, Vec::new(), Span::NOWHERE));
+    let nothing = loader.root(Block::new(&MAIN, Vec::new(), Span::NOWHERE), Scope::default());
     match loader.done(nothing).judge(mistakes) {
         Err(problems) => Err(problems),
         Ok(()) => unreachable!("an error that ends the reading is about no name"),
@@ -258,7 +257,7 @@ impl<'l> Loader<'l> {
     }
 
     fn load(&mut self, input: Input, options: &Options) -> Result<Node, Error> {
-        let scopes = Scopes::new(self.registry, self.defaults()?);
+        let defaults = self.defaults()?;
         let mut root = Block::new(&MAIN, Vec::new(), Span::NOWHERE);
         if let Some(text) = &options.globals {
             let file = self.sources.add_command_line(text.clone().into_bytes());
@@ -277,7 +276,7 @@ impl<'l> Loader<'l> {
             }
         }
         self.check_required(&root);
-        Ok(scopes.root(root))
+        Ok(self.root(root, defaults))
     }
 
     fn done(mut self, root: Node) -> Conf {

@@ -4,8 +4,8 @@ use super::{Setting, Span, Value};
 use crate::os::Typed;
 use std::sync::Arc;
 
-/// Values in a page. With 1,000 servers of three locations each, `drover -t` needs 24 MB; without pages, each block with
-/// cells of its own, it was 80 MB.
+/// Values in a page. With 1,000 servers of three locations each `drover -t` needs 24 MB; it was 80 MB when each block
+/// had cells of its own.
 const PAGE: usize = 16;
 
 /// The value of every setting in a block of a conf. Cheap to clone. A block shares the pages in which it has nothing of

@@ -1,13 +1,12 @@
 //! From what the blocks of a conf say to the values in force in each.
 
-use super::{Block, Own};
+use super::{Block, Loader, Own};
 use crate::conf::entry::Joins;
 use crate::conf::value::Inherit;
-use crate::conf::{Node, Registry, Scope, Store};
+use crate::conf::{Node, Scope, Store};
 
-/// Gives the blocks of a conf their scopes.
-#[derive(Default)]
-pub(super) struct Scopes {
+/// The facts about settings that each block needs.
+struct Scopes {
     /// The scope around the main context.
     defaults: Scope,
     /// Settings that inner blocks don't inherit.
@@ -16,19 +15,18 @@ pub(super) struct Scopes {
     joined: Vec<(&'static dyn Store, Joins)>,
 }
 
-impl Scopes {
-    pub(super) fn new(registry: &Registry, defaults: Scope) -> Scopes {
-        let stores = || registry.settings().map(|(_, store)| store);
+impl Loader<'_> {
+    /// Gives a conf's main context and all blocks in it their scopes.
+    pub(super) fn root(&self, block: Block, defaults: Scope) -> Node {
+        let stores = || self.registry.settings().map(|(_, store)| store);
         let locals = stores().filter(|store| store.is_local()).map(|store| store.index()).collect();
         let joined = stores().filter_map(|store| Some((store, store.joins()?))).collect();
-        Scopes { defaults, locals, joined }
+        let scopes = Scopes { defaults, locals, joined };
+        scopes.node(block, &scopes.defaults)
     }
+}
 
-    /// Gives a conf's main context and all blocks in it their scopes.
-    pub(super) fn root(&self, block: Block) -> Node {
-        self.node(block, &self.defaults)
-    }
-
+impl Scopes {
     /// Gives a block its scope, then its inner blocks: they also inherit directives that stand below them.
     fn node(&self, block: Block, outer: &Scope) -> Node {
         let mut scope = outer.inner();

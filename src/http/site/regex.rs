@@ -63,8 +63,8 @@ enum Engine {
 type Known = HashMap<(Box<str>, bool), Weak<Compiled>>;
 
 thread_local! {
-    /// Sites repeat their patterns: 1,000 servers with `\.(css|js)$` are read in half the instructions, and a reload compiles new
-    /// patterns only.
+    /// Sites repeat their patterns: 1,000 servers with `\.(css|js)$` are read in half the instructions, and a reload
+    /// compiles new patterns only.
     static KNOWN: RefCell<Known> = RefCell::default();
 }
 

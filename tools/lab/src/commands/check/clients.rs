@@ -10,15 +10,17 @@ use crate::load::{self, Settings};
 use crate::results::{Check, Measurement};
 use crate::stats::median;
 
-const NAME: &str = "two CPUs shared with the client, the mutex off over on: more requests under wrk with a connection \
-                    each, fewer under ab -k, because workers sleep after every request or two";
+const NAME: &str = "two CPUs shared with the client, the mutex off over on: fewer requests under ab -k, because workers \
+                    sleep after every request or two, and not under wrk";
 /// Pairs of rounds for each client.
 const PAIRS: u64 = 6;
 /// Others may take this share of the CPUs.
 const IDLE: f64 = 0.1;
-/// The clients that go one way for certain.
-const SHORT: &str = "short-wrk";
-const KEPT: &str = "keepalive-ab";
+/// The clients whose ways are certain. With a connection each wrk went both: 1.08 and 0.99 were seen (2026-11-29).
+const WRK: &str = "keepalive";
+const AB: &str = "keepalive-ab";
+/// A ratio below this one is a loss: those of wrk were 1.02 to 1.11, those of ab -k 0.71 to 0.83.
+const LOSS: f64 = 0.95;
 
 /// The findings about a client.
 struct Client {
@@ -78,8 +80,8 @@ fn judge(clients: &[Client]) -> Check {
     }
     let is_so =
         |load: &str, test: fn(&Client) -> bool| clients.iter().any(|client| client.load == load && test(client));
-    let holds = is_so(SHORT, |client| client.ratio > 1.0)
-        && is_so(KEPT, |client| client.ratio < 1.0 && client.switches[1] > 1.5 * client.switches[0]);
+    let holds = is_so(WRK, |client| client.ratio > LOSS)
+        && is_so(AB, |client| client.ratio < LOSS && client.switches[1] > 1.5 * client.switches[0]);
     check(Some(holds), figures)
 }
 
@@ -91,9 +93,9 @@ fn check(holds: Option<bool>, found: String) -> Check {
 mod tests {
     use super::*;
 
-    fn found(short: f64, kept: f64, off: f64, others: f64) -> Check {
+    fn found(wrk: f64, ab: f64, off: f64, others: f64) -> Check {
         let client = |load, ratio| Client { load, ratio, switches: [0.1, off], others };
-        judge(&[client(SHORT, short), client(KEPT, kept)])
+        judge(&[client(WRK, wrk), client(AB, ab)])
     }
 
     #[test]
@@ -108,6 +110,6 @@ mod tests {
     fn on_a_busy_machine_it_is_not_judged_but_shown() {
         let check = found(0.5, 3.0, 0.1, 0.4);
         assert_eq!(check.holds, None);
-        assert!(check.found.contains("others took 40 % of the CPUs; short-wrk 0.50"), "{}", check.found);
+        assert!(check.found.contains("others took 40 % of the CPUs; keepalive 0.50"), "{}", check.found);
     }
 }

@@ -6,6 +6,7 @@ mod checks;
 mod files;
 mod hints;
 mod include;
+mod inert;
 mod salvage;
 mod scopes;
 
@@ -137,8 +138,8 @@ impl Node {
     }
 }
 
-/// Reads a conf. Errors: all that are found, with the texts at their places, ready to be shown. An error of the syntax
-/// is the last: what comes behind it can't be told.
+/// Reads a conf. Errors: all that are found, with the texts at their places, ready to be shown. Behind an error of the
+/// syntax nothing is read: what comes there can't be told.
 pub fn load(registry: &Registry, input: Input, options: &Options) -> Result<Conf, Problems> {
     let (conf, mistakes) = read(registry, input, options)?;
     conf.judge(mistakes)?;
@@ -146,7 +147,7 @@ pub fn load(registry: &Registry, input: Input, options: &Options) -> Result<Conf
 }
 
 /// Reads a conf as far as it can be understood, so that more than its statements can be checked; it is no conf to serve
-/// where there are mistakes. Errors: those of a conf that can't be read to its end, as of [`load`].
+/// where there are mistakes. Errors: those of a conf that can't be read at all, as of [`load`].
 pub fn read(registry: &Registry, input: Input, options: &Options) -> Result<(Conf, Mistakes), Problems> {
     let mut loader = Loader::new(registry, input, options);
     let read = loader.load(input, options);
@@ -261,22 +262,32 @@ impl<'l> Loader<'l> {
         let mut root = Block::new(&MAIN, Vec::new(), Span::NOWHERE);
         if let Some(text) = &options.globals {
             let file = self.sources.add_command_line(text.clone().into_bytes());
-            self.block(&mut Lexer::new(text.as_bytes(), file, true), &mut root, Inside::CommandLine)?;
+            let read = self.block(&mut Lexer::new(text.as_bytes(), file, true), &mut root, Inside::CommandLine);
+            self.keep_syntax(read);
         }
         match input {
             Input::File(path) => {
                 let name = path.to_string_lossy().into_owned();
                 let text = files::read(path)
                     .map_err(|failure| Error::new(ErrorKind::File, Span::NOWHERE, failure.to_string()))?;
-                self.file(&name, text, None, |loader, lexer| loader.block(lexer, &mut root, Inside::File))?;
+                let read = self.file(&name, text, None, |loader, lexer| loader.block(lexer, &mut root, Inside::File));
+                self.keep_syntax(read);
             }
             Input::Text { name, text } => {
                 let text = text.as_bytes().to_vec();
-                self.file(name, text, None, |loader, lexer| loader.block(lexer, &mut root, Inside::File))?;
+                let read = self.file(name, text, None, |loader, lexer| loader.block(lexer, &mut root, Inside::File));
+                self.keep_syntax(read);
             }
         }
         self.check_required(&root);
         Ok(self.root(root, defaults))
+    }
+
+    /// Keeps an error that ends the reading of a text: any name may stand behind it.
+    fn keep_syntax(&mut self, read: Result<(), Error>) {
+        if self.mistakes.keep(read).is_none() {
+            self.mistakes.lose_file();
+        }
     }
 
     fn done(mut self, root: Node) -> Conf {
@@ -331,7 +342,12 @@ impl<'l> Loader<'l> {
                 (End::Close, _) => {
                     return Err(Error::new(ErrorKind::Syntax, statement.end_span, "unexpected \"}\""));
                 }
-                (End::Text, Inside::Braces) => return Err(self.never_closed(lexer, block.section, block.span)),
+                (End::Text, Inside::Braces) => {
+                    // Nothing stands behind it, and the blocks around get the same error, which is kept once.
+                    self.mistakes.add(self.never_closed(lexer, block.section, block.span));
+                    block.is_whole = false;
+                    return Ok(());
+                }
                 (End::Open, Inside::CommandLine) => {
                     return Err(Error::new(ErrorKind::Syntax, statement.end_span, NO_BLOCKS));
                 }
@@ -370,8 +386,10 @@ impl<'l> Loader<'l> {
                     }
                 }
                 let mut inner = Block::new(section, args.to_vec(), name.span);
-                self.deeper(name, |loader| loader.block(lexer, &mut inner, Inside::Braces))?;
+                let read = self.deeper(name, |loader| loader.block(lexer, &mut inner, Inside::Braces));
+                inner.is_whole &= read.is_ok();
                 block.children.push(inner);
+                return read;
             }
             Kind::Setting(store) => {
                 let own = self.own(store, statement, name, block)?;
@@ -385,21 +403,7 @@ impl<'l> Loader<'l> {
                 own.is_set = true;
             }
             // A refused one is here with the value that asks for nothing.
-            kind @ (Kind::Inert(_) | Kind::Refused(_)) => {
-                let (is_once, check) = kind.without_effect(&name.text);
-                let args = statement.words.get(1..).unwrap_or_default();
-                let first = block.inert.insert(name.text.clone(), name.span).filter(|_| is_once);
-                let args = self.args(Occurrence { name, args, items: &[], context, first, statement });
-                first.map_or(Ok(()), |_| Err(args.duplicate("is duplicate")))?;
-                check.map_or(Ok(()), |check| check(&args))?;
-                if !self.inert.iter().any(|(known, _)| *known == name.text) {
-                    self.inert.push((name.text.clone(), name.span));
-                }
-                if statement.end == End::Open {
-                    let slip = lexer.skip_block(|name| self.holds_lua(name))?;
-                    self.mistakes.keep(slip.map_or(Ok(()), Err));
-                }
-            }
+            kind @ (Kind::Inert(_) | Kind::Refused(_)) => return self.without_effect(kind, statement, block, lexer),
         }
         Ok(())
     }

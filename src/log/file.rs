@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::sys::socket::{MsgFlags, send};
+use nix::unistd::{AccessFlags, eaccess};
 
 use super::shared::FileState;
 use crate::os::daemon::{StdStream, duplicate_std, replace_fd};
@@ -67,6 +68,23 @@ impl LogFile {
             file.look_at_end();
         }
         Ok(file)
+    }
+
+    /// Tells whether [`LogFile::open`] would fail, and makes no file.
+    pub fn check(path: &Path) -> Result<(), Failure> {
+        if std_stream(path).is_some() {
+            return Ok(());
+        }
+        let found = match std::fs::metadata(path) {
+            Ok(meta) if meta.is_dir() => Err(io::Error::from_raw_os_error(libc::EISDIR)),
+            Ok(_) => eaccess(path, AccessFlags::W_OK).map_err(io::Error::from),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let parent = path.parent().unwrap_or(Path::new("/"));
+                eaccess(parent, AccessFlags::W_OK | AccessFlags::X_OK).map_err(io::Error::from)
+            }
+            Err(error) => Err(error),
+        };
+        found.map_err(|error| Failure::on_path("open", path, error))
     }
 
     /// Ends the last line of the file, which a run that died may have left without its end. A line without its end for

@@ -31,6 +31,16 @@ pub enum Output {
     Memory(Arc<Memory>),
 }
 
+impl To {
+    /// Tells whether the place can't be opened, as far as that is known without opening it: nothing is made.
+    ///
+    /// # Errors
+    /// The failure of opening it.
+    pub fn check(&self) -> Result<(), Failure> {
+        if let To::File(path) = self { LogFile::check(path) } else { Ok(()) }
+    }
+}
+
 /// Everything that the logs of a conf write to: each place is open once.
 #[derive(Debug, Default)]
 pub(super) struct Outputs {

@@ -104,8 +104,11 @@ pub struct ParsedConf {
     endpoints: Endpoints,
     choice: Choice,
     user: Option<Credentials>,
-    /// Keys and certificates that can't be used: [`Loader::prepare`] tells them with the logs that can't be opened.
-    unusable: Mistakes,
+    /// All mistakes, those of keys and certificates that can't be used among them: [`Loader::prepare`] tells them with
+    /// the logs that can't be opened.
+    mistakes: Mistakes,
+    /// Whether statements are wrong: no log may be opened, and no missing one made.
+    is_misread: bool,
 }
 
 /// The reason why a conf can't be served.
@@ -172,7 +175,9 @@ impl fmt::Display for LoadError {
 impl Loader {
     /// Reads the conf and checks all that can be checked without opening anything.
     pub fn read(&self) -> Result<ParsedConf, LoadError> {
-        self.read_for(Vec::new())
+        let mut read = self.read_for(Vec::new())?;
+        read.conf.judge(std::mem::take(&mut read.mistakes))?;
+        Ok(read)
     }
 
     fn read_for(&self, passed: Vec<Addr>) -> Result<ParsedConf, LoadError> {
@@ -182,17 +187,22 @@ impl Loader {
         let streams = Servers::compile(&conf, &site.sockets, &mut mistakes);
         check_formats(&conf, &site, &mut mistakes);
         let choice = mistakes.keep(Choice::of(&conf)).unwrap_or_default();
-        conf.judge(mistakes)?;
-        let user = user(&conf, &self.source)?;
-        site.take_warnings().into_iter().for_each(|warning| conf.warn(warning));
-        site.take_notice().into_iter().for_each(|notice| conf.notice(notice));
+        let is_misread = !mistakes.is_empty();
+        // The directive may stand where the conf was not understood.
+        let user = if is_misread { conf.root.scope.get(&USER).clone() } else { user(&conf, &self.source)? };
+        if is_misread {
+            // A remark about values may be a consequence.
+            conf.warnings.clear();
+        } else {
+            site.take_warnings().into_iter().for_each(|warning| conf.warn(warning));
+            site.take_notice().into_iter().for_each(|notice| conf.notice(notice));
+        }
         let endpoints = Endpoints::default();
-        let unusable = Mistakes::default();
-        Ok(ParsedConf { conf, site, streams, endpoints, choice, user, unusable })
+        Ok(ParsedConf { conf, site, streams, endpoints, choice, user, mistakes, is_misread })
     }
 
     /// Reads the conf to serve or to test it: reads keys and certificates, and warns about roots that lead nowhere and
-    /// password files that let nobody in. `passed`: see [`Conf::passed`].
+    /// password files that let nobody in. Mistakes are kept for [`Loader::prepare`]. `passed`: see [`Conf::passed`].
     /// To be called with one thread, as [`crate::os::in_child::in_child`].
     pub fn read_to_serve(&self, passed: Vec<Addr>) -> Result<ParsedConf, LoadError> {
         let mut read = self.read_for(passed)?;
@@ -225,8 +235,18 @@ impl Loader {
         in_use: InUse,
     ) -> Result<Cycle, LoadError> {
         let pid_location = read.pid_location(&self.source);
-        let ParsedConf { mut conf, mut site, mut streams, mut endpoints, choice, user, unusable } = read;
-        let logs = self.open_logs(&conf, &mut site, &mut streams, old.generation == 0, unusable)?;
+        let ParsedConf { mut conf, mut site, mut streams, mut endpoints, choice, user, mut mistakes, is_misread } =
+            read;
+        let is_start = old.generation == 0;
+        if is_start {
+            let span = conf.root.scope.span_of(&PID).unwrap_or(conf::Span::NOWHERE);
+            mistakes.keep(pid_location.check().map_err(|failure| conf::Error::failed(span, failure)));
+        }
+        if is_misread {
+            self.look_at_logs(&conf, &mut site, &mut streams, &mut mistakes);
+            conf.judge(std::mem::take(&mut mistakes))?;
+        }
+        let logs = self.open_logs(&conf, &mut site, &mut streams, is_start, mistakes)?;
         if let Some(old) = old.endpoints {
             let mut mistakes = Mistakes::default();
             endpoints.check_renewal(old, &mut mistakes);
@@ -329,6 +349,34 @@ impl Loader {
         Ok(logs)
     }
 
+    /// Tells which logs can't be opened, and makes no file.
+    fn look_at_logs(&self, conf: &Conf, site: &mut HttpConf, streams: &mut Servers, mistakes: &mut Mistakes) {
+        let mut seen: Vec<(To, conf::Span)> = Vec::new();
+        let mut look = |to: &To, span: conf::Span| {
+            if !seen.iter().any(|(known, at)| known == to && *at == span) {
+                seen.push((to.clone(), span));
+                mistakes.keep(to.check().map_err(|failure| conf::Error::failed(span, failure)));
+            }
+        };
+        let main = &conf.root.scope;
+        match &self.error_log {
+            Some(to) if !main.set_here(&ERROR_LOG) => look(to, conf::Span::NOWHERE),
+            _ => main.get::<Vec<Target>>(&ERROR_LOG).iter().for_each(|target| look(&target.to, target.span)),
+        }
+        let mut error_log = |scope: &conf::Scope| {
+            // The targets of the main context have been looked at, and may be replaced.
+            let own = scope.get::<Vec<Target>>(&ERROR_LOG).iter().filter(|target| target.span != conf::Span::NOWHERE);
+            own.for_each(|target| look(&target.to, target.span));
+            log::LogRef::main()
+        };
+        site.set_error_logs(&mut error_log);
+        streams.set_error_logs(error_log);
+        let Ok(_) = AccessLogs::new(site, |log, to| {
+            look(to, log.span());
+            Ok::<_, Infallible>(None)
+        });
+    }
+
     fn open_main_log(&self, conf: &Conf, mistakes: &mut Mistakes) -> Logs {
         let said = conf.root.scope.get(&ERROR_LOG);
         match &self.error_log {
@@ -368,7 +416,7 @@ impl ParsedConf {
     /// Reads the keys and certificates that the conf names, and keeps them out of core dumps.
     fn read_certificates(&mut self) -> Result<(), LoadError> {
         let conf = &mut self.conf;
-        self.endpoints = Endpoints::build(&self.site, &mut self.unusable);
+        self.endpoints = Endpoints::build(&self.site, &mut self.mistakes);
         let servers = 0..self.site.all_servers().len();
         let check = |server| self.endpoints.of_server(server).map_or(ClientCheck::Off, Endpoint::client_check);
         let checks = servers.map(check).collect();
@@ -382,9 +430,9 @@ impl ParsedConf {
         Ok(())
     }
 
-    /// Whether keys or certificates can't be used, which nginx finds while it reads the conf.
-    pub fn has_unusable_files(&self) -> bool {
-        !self.unusable.is_empty()
+    /// Whether something is wrong that nginx finds while it reads the conf.
+    pub fn has_mistakes(&self) -> bool {
+        !self.mistakes.is_empty()
     }
 
     /// The location of the pid file, for a conf from `source`.

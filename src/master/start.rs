@@ -186,7 +186,7 @@ pub fn test(loader: &Loader, dump: bool, quiet: bool) -> i32 {
 fn try_all(loader: &Loader, quiet: bool) -> Result<Cycle, LoadError> {
     let ledger = Ledger::create().map_err(|e| Failure::new("memfd_create()", e))?;
     let read = loader.read_to_serve(Vec::new())?;
-    if !quiet && !read.has_unusable_files() {
+    if !quiet && !read.has_mistakes() {
         say(&format!("the configuration file {} syntax is ok", loader.source.name()));
     }
     say_warnings(&read.conf.warnings, quiet);
@@ -200,7 +200,6 @@ fn try_all(loader: &Loader, quiet: bool) -> Result<Cycle, LoadError> {
     if let Some(warning) = lost_logs(&cycle) {
         say(&format!("[warn] {warning}"));
     }
-    cycle.pid_location.check().map_err(|failure| on_pid_file(&cycle, failure))?;
     Ok(cycle)
 }
 

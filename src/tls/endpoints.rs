@@ -98,7 +98,8 @@ impl Endpoints {
             && keys.len() < certificates.len()
         {
             let what = format!("no \"ssl_certificate_key\" is defined for certificate \"{}\"", certificate::said(last));
-            mistakes.add(conf::Error::at(last.span, what).help("each ssl_certificate takes an ssl_certificate_key"));
+            let error = conf::Error::at(last.span, what).misses("ssl_certificate_key");
+            mistakes.add(error.help("each ssl_certificate takes an ssl_certificate_key"));
             // Which key belongs to which certificate can't be told.
             return Err(mistakes);
         }
@@ -299,7 +300,7 @@ fn check_listens(site: &HttpConf, mistakes: &mut Mistakes) {
         if let Some(server) = without.and_then(|server| servers.get(server)) {
             let what = "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive";
             let help = "name the files of its certificate and key: ssl_certificate and ssl_certificate_key";
-            mistakes.add(conf::Error::at(server.span, what).help(help));
+            mistakes.add(conf::Error::at(server.span, what).misses("ssl_certificate").help(help));
         }
     }
 }

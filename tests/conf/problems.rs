@@ -194,6 +194,69 @@ fn files_that_cannot_be_opened_are_named_at_once() {
 }
 
 #[test]
+fn a_mistake_in_the_text_hides_no_missing_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().display();
+    let server = format!(
+        "server {{ listen 8097 ssl; ssl_certificate {at}/no/a.pem;\n ssl_certificate_key {at}/no/a.key;\n\
+         access_log {at}/no/a.log; access_log {at}/made.log;\n auth_basic a; auth_basic_user_file {at}/no/users;"
+    );
+    let head = format!("events {{}}\nerror_log {at}/no/main.log;\nhttp {{\n");
+    let files = [
+        "open() \"no/main.log\" failed (2: No such file or directory) in c.conf:2",
+        "cannot load certificate \"no/a.pem\": BIO_new_file() failed (2: No such file or directory) in c.conf:4",
+        "cannot load certificate key \"no/a.key\": BIO_new_file() failed (2: No such file or directory) in c.conf:5",
+        "open() \"no/a.log\" failed (2: No such file or directory) in c.conf:6",
+    ];
+    let unread = "; not read: what stands from c.conf:10 on";
+    for (end, mistake, rest) in [
+        (" }\n}\n}\nserver { rubbish; }\n", "unexpected \"}\" in c.conf:9", unread),
+        (" }\n", "unexpected end of file, expecting \"}\" in c.conf:8", ""),
+        ("\n }\n} a\n", "unexpected end of file, expecting \";\" or \"}\" in c.conf:10", ""),
+        ("\n index a }\n}\n", "unexpected \"}\" in c.conf:8", ""),
+        ("\n nonsense; }\n}\n", "unknown directive \"nonsense\" in c.conf:8", ""),
+        (" }\n log_format late;\n}\n", "invalid number of arguments in \"log_format\" directive in c.conf:8", ""),
+    ] {
+        let tested = said(dir.path(), &format!("{head}{server}{end}"), &["-t"]);
+        let found = emergencies(&tested);
+        let (sum, each) = found.split_last().unwrap();
+        let expected: Vec<&str> = files.iter().copied().chain([mistake]).collect();
+        assert_eq!(each, expected, "{tested}");
+        assert!(sum.starts_with("5 problems in ") && sum.ends_with(&format!(" directives{rest}")), "{sum}");
+        assert!(tested.contains("the user file \"no/users\" does not exist"), "{tested}");
+        assert!(!tested.contains("syntax is ok") && !dir.path().join("made.log").exists(), "{tested}");
+    }
+}
+
+#[test]
+fn nothing_is_missing_that_may_stand_behind_the_end_of_the_reading() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "http {\n access_log /dev/null late; add_header a $late;\n source_charset a; charset b;\n\
+                limit_req zone=late;\n server { listen 8097 ssl; }\n server { {\n";
+    let said = sentences(dir.path(), text);
+    let sum = "1 problem in 1 of 11 directives; not read: what stands from c.conf:6 on";
+    assert_eq!(said, ["unexpected \"{\" in c.conf:6", sum]);
+}
+
+#[test]
+fn a_pid_file_that_cannot_be_made_is_named_with_the_logs() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("c.conf");
+    let text =
+        "daemon off;\nerror_log no/main.log;\npid no/x.pid;\nevents {}\nhttp { access_log no/a.log; server { } }\n";
+    std::fs::write(&file, text).unwrap();
+    for args in [&["-t"][..], &[]] {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_drover"));
+        let output = program.args(args).arg("-p").arg(dir.path()).arg("-c").arg(&file).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap().replace(&format!("{}/", dir.path().display()), "");
+        let gone =
+            |path: &str, line: u32| format!("open() \"{path}\" failed (2: No such file or directory) in c.conf:{line}");
+        let each = emergencies(&said);
+        assert_eq!(each[..3], [gone("no/main.log", 2), gone("no/x.pid", 3), gone("no/a.log", 5)], "{said}");
+    }
+}
+
+#[test]
 fn what_leaves_no_doubt_how_it_is_meant_hides_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let text = "events {}\nhttp {\n server {\n  root /a }\n server { listen 8097;;\n  index a\n }\n\

@@ -31,11 +31,9 @@ impl Loader<'_> {
                 Err(failure) => self.built_in(&path, pattern.span, end_line).ok_or_else(|| failed(failure))?,
             };
             self.deeper(pattern, |loader| {
-                if let Err(error) = loader.file(&name, text, Some(pattern.span), &mut read_text) {
-                    // An error of the syntax: it says nothing about the file that includes this one.
-                    loader.mistakes.add(error);
-                    loader.mistakes.lose_file();
-                }
+                // An error of the syntax says nothing about the file that includes this one.
+                let read = loader.file(&name, text, Some(pattern.span), &mut read_text);
+                loader.keep_syntax(read);
                 Ok(())
             })?;
         }

@@ -181,7 +181,7 @@ pub(in crate::http) fn check(conf: &HttpConf, mistakes: &mut conf::Mistakes) {
         if let Some(span) = said.filter(|_| !is_known && !source.eq_ignore_ascii_case(wanted)) {
             let message = format!("no \"charset_map\" between the charsets \"{source}\" and \"{wanted}\"");
             let help = format!("\"charset_map {source} {wanted} {{ ... }}\" in \"http\" says which byte becomes which");
-            mistakes.add(conf::Error::at(span, message).help(help));
+            mistakes.add(conf::Error::at(span, message).misses("charset_map").help(help));
         }
     }
 }

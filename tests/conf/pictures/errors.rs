@@ -29,7 +29,7 @@ fn what_is_said_twice_names_the_first_place() {
                 "it stands in c.conf:3 already",
             ),
             (
-                "events {}\nhttp { server { location / {\n root /a;\n alias /b;\n}}}\n",
+                "events {}\nhttp { server { location / {\n root /;\n alias /b;\n}}}\n",
                 "\"alias\" directive is duplicate, \"root\" directive was specified earlier in c.conf:4",
                 "4:2",
                 "alias",

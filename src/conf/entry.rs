@@ -268,6 +268,9 @@ impl Form {
 pub struct Inert {
     info: Info,
     pub(super) takes_block: bool,
+    /// The directives of its block, one of which must be there, and the others.
+    pub(super) needed: &'static [&'static str],
+    pub(super) inner: &'static [&'static str],
     form_of: Option<FormOf>,
 }
 
@@ -278,7 +281,7 @@ impl Inert {
     /// `why` is a sentence: the reason why nothing needs the directive here.
     pub const fn new(name: &'static str, contexts: Contexts, args: (usize, usize), why: &'static str) -> Inert {
         let info = Info { contexts, args, about: why, ..Info::new(Names::One(name)) };
-        Inert { info, takes_block: false, form_of: None }
+        Inert { info, takes_block: false, needed: &[], inner: &[], form_of: None }
     }
 
     /// Directives with the same contexts, number of arguments and reason.
@@ -289,7 +292,7 @@ impl Inert {
         why: &'static str,
     ) -> Inert {
         let info = Info { contexts, args, about: why, ..Info::new(Names::Many(names)) };
-        Inert { info, takes_block: false, form_of: None }
+        Inert { info, takes_block: false, needed: &[], inner: &[], form_of: None }
     }
 
     /// Refuses what the form of a directive refuses, for those that have one.
@@ -303,9 +306,12 @@ impl Inert {
         self.form_of?(name)
     }
 
-    /// Makes the directive one that opens a block; nothing in the block is looked at.
-    pub const fn block(mut self) -> Inert {
+    /// Makes the directive one that opens a block of such directives: one of `needed` must be there, and of the others
+    /// only the names are looked at.
+    pub const fn block_of(mut self, needed: &'static [&'static str], others: &'static [&'static str]) -> Inert {
         self.takes_block = true;
+        self.needed = needed;
+        self.inner = others;
         self
     }
 }

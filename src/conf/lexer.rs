@@ -140,14 +140,17 @@ impl<'t> Lexer<'t> {
     }
 
     /// Reads to the brace that closes the block whose opening brace was read last. Returns the first slip in the block,
-    /// if there is one. `holds_lua`: whether the block of a name does.
-    pub(crate) fn skip_block(&mut self, holds_lua: impl Fn(&str) -> bool) -> Result<Option<Error>, Error> {
+    /// if there is one. `holds_lua`: whether the block of a statement does; the number is how many blocks are around.
+    pub(crate) fn skip_block(
+        &mut self,
+        mut holds_lua: impl FnMut(&Statement, usize) -> bool,
+    ) -> Result<Option<Error>, Error> {
         let (mut depth, mut slip) = (1_usize, None);
         while depth > 0 {
             let statement = self.statement()?;
+            let is_lua = holds_lua(&statement, depth);
             match statement.end {
                 End::Open => {
-                    let is_lua = statement.words.first().is_some_and(|name| holds_lua(&name.text));
                     if !is_lua || !self.skip_code(Language::Lua) {
                         depth += 1;
                     }
@@ -231,6 +234,11 @@ impl<'t> Lexer<'t> {
     pub(crate) fn rest(&mut self) -> Option<Span> {
         self.skip_blanks();
         self.peek().map(|_| self.span(self.mark(), 1))
+    }
+
+    /// The line that has been reached.
+    pub(crate) fn line(&self) -> u32 {
+        self.line
     }
 
     /// Goes back to a place.

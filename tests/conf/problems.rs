@@ -315,9 +315,10 @@ fn lua_in_a_block_that_is_not_looked_at_ends_where_it_ends() {
     assert_eq!(
         sentences(dir.path(), &text),
         [
+            "unknown directive \"balancer_by_lua_block\" in c.conf:3",
             "unknown directive \"nonsense\" in c.conf:5",
             "unknown directive \"rubbish\" in c.conf:7",
-            "2 problems in 2 of 7 directives",
+            "3 problems in 3 of 7 directives",
         ]
     );
 }

@@ -80,7 +80,8 @@ impl Loader<'_> {
             return Ok(());
         }
         let start = lexer.mark();
-        let Err(error) = lexer.skip_block(|name| self.holds_lua(name)) else { return Ok(()) };
+        let is_lua = |inner: &Statement| inner.words.first().is_some_and(|name| self.holds_lua(&name.text));
+        let Err(error) = lexer.skip_block(|inner, _| is_lua(inner)) else { return Ok(()) };
         let end = lexer.mark();
         // Some other language, most likely.
         lexer.reset(start);

@@ -1,6 +1,7 @@
 //! Directives without effect: their values are checked, and their blocks are skipped.
 
-use super::{Block, End, Error, Kind, Lexer, Loader, Occurrence, Statement};
+use super::{Arg, Block, Contexts, End, Error, Kind, Lexer, Loader, Occurrence, Statement};
+use crate::conf::Inert;
 
 impl Loader<'_> {
     /// Checks a directive without effect, and reads its block to the end.
@@ -21,9 +22,30 @@ impl Loader<'_> {
         if !self.inert.iter().any(|(known, _)| *known == name.text) {
             self.inert.push((name.text.clone(), name.span));
         }
-        if statement.end == End::Open {
-            let slip = lexer.skip_block(|name| self.holds_lua(name))?;
-            self.mistakes.keep(slip.map_or(Ok(()), Err));
+        if let (End::Open, Kind::Inert(inert)) = (statement.end, kind) {
+            return self.inert_block(inert, name, lexer);
+        }
+        Ok(())
+    }
+
+    /// Reads a block without effect to its end: the names of its directives are checked, and whether the one is there
+    /// that it can't do without.
+    fn inert_block(&mut self, inert: &Inert, name: &Arg, lexer: &mut Lexer) -> Result<(), Error> {
+        let (mut errors, mut is_empty) = (Vec::new(), true);
+        let read = lexer.skip_block(|statement, depth| {
+            let Some(name) = statement.words.first() else { return false };
+            is_empty &= !inert.needed.contains(&&*name.text);
+            if depth == 1 && !inert.needed.contains(&&*name.text) && !inert.inner.contains(&&*name.text) {
+                let error = self.find(statement, name, Contexts::empty()).err();
+                errors.extend(error.map(|error| self.explain(statement, error)));
+            }
+            self.holds_lua(&name.text)
+        });
+        errors.into_iter().for_each(|error| self.mistakes.add(error));
+        self.mistakes.keep(read?.map_or(Ok(()), Err));
+        if is_empty && !inert.needed.is_empty() {
+            let what = format!("no {}s are inside {}", inert.needed[0], name.text);
+            self.mistakes.add(Error::at(name.span, what).ends_in(lexer.line()));
         }
         Ok(())
     }

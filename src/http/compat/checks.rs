@@ -3,8 +3,10 @@
 
 use crate::conf::{Args, Error, parse_count, parse_size, parse_time_ms, parse_time_s};
 use crate::os::pcre::Pattern;
-use crate::os::resolve;
+use crate::os::{Failure, resolve};
+use std::fs::File;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 
 /// Anything but a `$` without a name (`ngx_http_compile_complex_value`).
 pub(super) fn text(args: &Args) -> Result<(), Error> {
@@ -30,6 +32,23 @@ pub(super) fn buffers(args: &Args) -> Result<(), Error> {
         return Err(error(0));
     }
     if is_some(args.size(1).ok()) { Ok(()) } else { Err(error(1)) }
+}
+
+/// The size of a table that nginx always has (`ngx_hash_init`).
+pub(super) fn size_of_table(args: &Args) -> Result<(), Error> {
+    let name = args.name();
+    let table = name.trim_end_matches("_max_size").trim_end_matches("_bucket_size");
+    match args.count(0)? {
+        0 => Err(args.bad(0, format!("could not build {table}, you should increase {name}: 0"))),
+        _ => Ok(()),
+    }
+}
+
+/// A file that is read with the conf (`ngx_ssl_read_password_file`).
+pub(super) fn readable(args: &Args) -> Result<(), Error> {
+    let path = args.conf_path(0)?;
+    let failed = |error| Error::failed(args.span(0), Failure::on_path("open", Path::new(&path), error));
+    File::open(&path).map(drop).map_err(failed)
 }
 
 /// A size, or a text with variables (`ngx_http_set_complex_value_size_slot`).

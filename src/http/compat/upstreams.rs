@@ -50,6 +50,22 @@ static FASTCGI: [Inert; 2] = cached!("fastcgi");
 static UWSGI: [Inert; 2] = cached!("uwsgi");
 static SCGI: [Inert; 2] = cached!("scgi");
 
+/// The directives in an `upstream` of nginx, its newest ones among them.
+const IN_UPSTREAM: &[&str] = &[
+    "hash",
+    "ip_hash",
+    "keepalive",
+    "keepalive_requests",
+    "keepalive_time",
+    "keepalive_timeout",
+    "least_conn",
+    "random",
+    "resolver",
+    "resolver_timeout",
+    "sticky",
+    "zone",
+];
+
 /// The directives about requests that are passed on.
 pub static DIRECTIVES: &[&dyn Entry] = &[
     &CACHE_PATHS,
@@ -75,5 +91,5 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
         "send_timeout" "set_header" "socket_keepalive"),
     &tuning!((1, usize::MAX), "memcached", "bind" "buffer_size" "connect_timeout" "gzip_flag" "next_upstream"
         "next_upstream_timeout" "next_upstream_tries" "read_timeout" "send_timeout" "socket_keepalive"),
-    &Inert::new("upstream", Contexts::HTTP, (1, 1), WHY).block(),
+    &Inert::new("upstream", Contexts::HTTP, (1, 1), WHY).block_of(&["server", "include"], IN_UPSTREAM),
 ];

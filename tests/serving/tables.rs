@@ -21,6 +21,37 @@ fn each_of_ten_thousand_keys_is_found() {
     assert_eq!(client.get("/old/page-10000?ip=11.0.0.0").text(), "none none");
 }
 
+#[test]
+fn a_password_in_the_last_of_thirty_thousand_lines_is_compared() {
+    let server =
+        Server::drover(Conf::workers(1).server("location / { auth_basic x; auth_basic_user_file %root%/users; }"));
+    let mut users = String::new();
+    for n in 0..30_000 {
+        writeln!(users, "user{n}:{{PLAIN}}x:a comment").unwrap();
+    }
+    users.push_str(
+        "plain:{PLAIN}secret\napr1:$apr1$abcdefgh$h9FWgUz3n9YxylKLlR5SQ/\n\
+         bcrypt:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n",
+    );
+    server.file("users", &users);
+    server.file("a.txt", "a");
+    let mut client = server.connect();
+    // NAME:secret and NAME:wrong of the three, "user29999:x", "nobody:secret".
+    for (token, status) in [
+        ("YmNyeXB0OnNlY3JldA==", 200),
+        ("YmNyeXB0Ondyb25n", 401),
+        ("YXByMTpzZWNyZXQ=", 200),
+        ("YXByMTp3cm9uZw==", 401),
+        ("cGxhaW46c2VjcmV0", 200),
+        ("cGxhaW46d3Jvbmc=", 401),
+        ("dXNlcjI5OTk5Ong=", 200),
+        ("bm9ib2R5OnNlY3JldA==", 401),
+    ] {
+        client.send(format!("GET /a.txt HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {token}\r\n\r\n"));
+        assert_eq!(client.response().unwrap().status, status, "{token}");
+    }
+}
+
 fn nets() -> String {
     (0..10_000).fold(String::new(), |nets, n| format!("{nets}10.{}.{}.0/24 {n};\n", n / 100, n % 100))
 }

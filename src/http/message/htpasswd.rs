@@ -69,11 +69,15 @@ fn fault(user: &[u8], hash: Option<&[u8]>, first: Option<usize>) -> Option<(Stri
 
 /// The hash in the first line of `user` (`ngx_http_auth_basic_handler`).
 pub fn find<'f>(file: &'f [u8], user: &[u8]) -> Option<&'f [u8]> {
-    file.split(|byte| *byte == b'\n').find_map(|line| {
-        let is_comment = matches!(line.first(), Some(b'#' | b'\r'));
-        let rest = line.strip_prefix(user)?.strip_prefix(b":").filter(|_| !is_comment)?;
-        rest.split(|byte| matches!(byte, b':' | b'\r')).next()
-    })
+    // Such a line is a comment, and no name holds the end of a line.
+    if matches!(user.first(), Some(b'#' | b'\r')) || user.contains(&b'\n') {
+        return None;
+    }
+    let name = [user, b":"].concat();
+    let begins_line = |at: &usize| at.checked_sub(1).is_none_or(|before| file.get(before) == Some(&b'\n'));
+    // An event loop waits for it, and the file may have many megabytes.
+    let at = memchr::memmem::find_iter(file, &name).find(begins_line)?;
+    file.get(at + name.len()..)?.split(|byte| matches!(byte, b':' | b'\r' | b'\n')).next()
 }
 
 #[cfg(test)]
@@ -114,6 +118,15 @@ mod tests {
     }
 
     #[test]
+    fn a_user_is_found_in_the_last_of_many_lines() {
+        let mut file: String = (0..30_000).map(|n| format!("user{n}:{{PLAIN}}last{n}:a\n")).collect();
+        file.push_str("last:hash");
+        assert_eq!(find(file.as_bytes(), b"last"), Some(&b"hash"[..]));
+        assert_eq!(find(file.as_bytes(), b"user29999"), Some(&b"{PLAIN}last29999"[..]));
+        assert_eq!(find(file.as_bytes(), b"ast"), None);
+    }
+
+    #[test]
     fn the_first_line_of_the_user_counts() {
         let file = b"# bob:comment\nbobby:1\nbob:2:a comment: here\nbob:3\n\n\r\nal\r\n#x:8\ncr:4\r\nempty:\nlast:5";
         for (user, hash) in [
@@ -126,6 +139,10 @@ mod tests {
             ("bo", None),
             ("#x", None),
             ("", None),
+            ("a comment", None),
+            ("\nbob", None),
+            ("al\n#x", None),
+            ("ob", None),
         ] {
             assert_eq!(find(file, user.as_bytes()), hash.map(str::as_bytes), "{user}");
         }

@@ -10,8 +10,8 @@ use crate::load::{self, Settings};
 use crate::results::{Check, Measurement};
 use crate::stats::median;
 
-const NAME: &str = "two CPUs shared with the client, the mutex off over on: fewer requests under ab -k, because workers \
-                    sleep after every request or two, and not under wrk";
+const NAME: &str = "two CPUs shared with the client, the mutex off over on: fewer requests under ab -k, because \
+                    workers sleep after every request or two, and not under wrk";
 /// Pairs of rounds for each client.
 const PAIRS: u64 = 6;
 /// Others may take this share of the CPUs.

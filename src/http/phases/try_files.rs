@@ -30,6 +30,7 @@ enum Fallback {
     Status(u16),
     /// A named location, without the `@`, and the place of its name.
     Named(String, conf::Span),
+    /// A uri, or what variables may make a named location.
     Uri(Template),
 }
 
@@ -44,20 +45,24 @@ impl TryFiles {
             names.push((Template::parse_text(args, i, text)?, dir));
         }
         let text = args.str(last)?.to_owned();
+        let uri = |args: &mut conf::Args| Template::parse(args, last).map(Fallback::Uri);
         let fallback = if let Some(code) = text.strip_prefix('=') {
             match conf::parse_count(code) {
                 // nginx takes this one for a uri.
-                Some(0) => Fallback::Uri(Template::parse(args, last)?),
+                Some(0) => uri(args)?,
                 Some(code @ 200..=999) => Fallback::Status(code as u16),
                 _ => {
                     let error = args.bad(last, format!("invalid code \"{text}\""));
                     return Err(error.help("=STATUS, such as =404"));
                 }
             }
-        } else if let Some(name) = text.strip_prefix('@') {
-            Fallback::Named(name.to_owned(), args.span(last))
         } else {
-            Fallback::Uri(Template::parse(args, last)?)
+            match (uri(args)?, text.strip_prefix('@')) {
+                (Fallback::Uri(template), Some(name)) if template.as_text().is_some() => {
+                    Fallback::Named(name.to_owned(), args.span(last))
+                }
+                (uri, _) => uri,
+            }
         };
         Ok(Some(TryFiles { names, fallback }))
     }
@@ -115,8 +120,10 @@ fn look_up(ex: &mut Exchange, cx: &Cx, conf: &TryFiles, i: usize) -> Flow {
         Fallback::Status(status) => Flow::Answer(Answer::failure(*status)),
         Fallback::Named(name, _) => Flow::Named(name.clone()),
         Fallback::Uri(template) => {
-            let mut name = Vec::new();
-            template.eval(ex, cx, &mut name);
+            let name = try_name(ex, cx, template);
+            if let Some(location) = name.strip_prefix(b"@") {
+                return Flow::Named(String::from_utf8_lossy(location).into_owned());
+            }
             ex.target.set_uri(&name);
             Flow::Redirect
         }

@@ -19,6 +19,11 @@ pub fn aliases() -> Site {
                 location /prefix-page/ { alias %root%/; try_files $uri page.html =404; } \
                 location /prefix-named/ { alias %root%/; try_files /prefix-named/page.html $uri/ =404; } \
                 location /prefix-slash { alias %root%/dir; try_files $uri /page.html =404; } \
+                location /app/ { alias %root%/dir/; try_files $uri $uri/ /app//app/page.html?$args; } \
+                location /trap/ { alias %root%/dir/; try_files $uri /trap/page.html?$args; } \
+                location /app-set/ { alias %root%/dir/; set $page /app-set//app-set/page.html; try_files $uri $page; } \
+                location /app-index/ { alias %root%/dir/; try_files $uri $uri/index.html $uri/; } \
+                location /app-plain/ { alias %root%/dir/; try_files $uri /app-plain/page.html; } \
                 location = /exact { alias %root%/page.html; try_files '' =404; } \
                 location /outer/ { alias %root%/; \
                     location /outer/dir/ { } location = /outer/page.html { } location ~ \\.txt$ { } \
@@ -57,6 +62,12 @@ pub fn aliases() -> Site {
         "/prefix-slash/page.html",
         "/prefix-slash/x",
         "/prefix-slash",
+        "/app/none?a=b",
+        "/app/page.html",
+        "/trap/none?a=b",
+        "/app-set/none",
+        "/app-index/none",
+        "/app-plain/none",
         "/exact",
         "/outer/dir/page.html",
         "/outer/dir/",
@@ -122,6 +133,8 @@ pub fn pages() -> Site {
                 location = /page-nowhere { error_page 404 @nowhere; return 404; } \
                 location = /nowhere-recursive { recursive_error_pages on; error_page 500 @nowhere; \
                 try_files /none @nowhere; } \
+                location = /chosen { set $to @$arg_to; try_files /none $to; } \
+                location = /chosen-part { try_files /none @$arg_to; } \
                 location = /zero { try_files /none =0; } \
                 location = /201 { try_files /none =201; } location = /204 { try_files /none =204; } \
                 location = /301 { try_files /none =301; } location = /599 { try_files /none =599; } \
@@ -155,6 +168,11 @@ pub fn pages() -> Site {
         "/nowhere",
         "/page-nowhere",
         "/nowhere-recursive",
+        "/chosen?to=text",
+        "/chosen?to=status",
+        "/chosen?to=none",
+        "/chosen-part?to=text",
+        "/chosen-part",
         "/zero",
         "/201",
         "/204",

@@ -246,7 +246,15 @@ impl Loader {
             self.look_at_logs(&conf, &mut site, &mut streams, &mut mistakes);
             conf.judge(std::mem::take(&mut mistakes))?;
         }
-        let logs = self.open_logs(&conf, &mut site, &mut streams, is_start, mistakes)?;
+        let logs = self.open_logs(&conf, &mut site, &mut streams, is_start, &mut mistakes);
+        if is_start && !mistakes.is_empty() {
+            let wanted: Vec<_> = listen_sockets(&site, &streams).collect();
+            let each = wanted.iter().map(|socket| (&socket.addr, &socket.options));
+            let failures = sockets::look(each, inherited, in_use);
+            let at = |n: usize| wanted.get(n).map_or(conf::Span::NOWHERE, |socket| socket.span);
+            failures.into_iter().for_each(|(n, failure)| mistakes.add(conf::Error::failed(at(n), failure)));
+        }
+        conf.judge(mistakes)?;
         if let Some(old) = old.endpoints {
             let mut mistakes = Mistakes::default();
             endpoints.check_renewal(old, &mut mistakes);
@@ -321,15 +329,15 @@ impl Loader {
         }
     }
 
-    /// Opens every log while this process has root's powers. Errors: all that can't be opened, and those in `mistakes`.
+    /// Opens every log while this process has root's powers. Mistakes: all that can't be opened.
     fn open_logs(
         &self,
         conf: &Conf,
         site: &mut HttpConf,
         streams: &mut Servers,
         is_start: bool,
-        mut mistakes: Mistakes,
-    ) -> Result<Arc<Logs>, conf::Problems> {
+        mistakes: &mut Mistakes,
+    ) -> Arc<Logs> {
         let mut closed = Mistakes::default();
         let logs = Arc::new(self.open_main_log(conf, &mut closed));
         if is_start && closed.is_empty() {
@@ -337,7 +345,7 @@ impl Loader {
             logs.make_current();
         }
         mistakes.append(closed);
-        let mut error_log = |scope: &conf::Scope| logs.error_log(scope.get::<Vec<Target>>(&ERROR_LOG), &mut mistakes);
+        let mut error_log = |scope: &conf::Scope| logs.error_log(scope.get::<Vec<Target>>(&ERROR_LOG), mistakes);
         site.set_error_logs(&mut error_log);
         streams.set_error_logs(error_log);
         // Each worker makes access logs of its own, with buffers.
@@ -345,8 +353,7 @@ impl Loader {
             let opened = logs.output(to, log.contents()).map_err(|failure| conf::Error::failed(log.span(), failure));
             Ok::<_, Infallible>(mistakes.keep(opened))
         });
-        conf.judge(mistakes)?;
-        Ok(logs)
+        logs
     }
 
     /// Tells which logs can't be opened, and makes no file.

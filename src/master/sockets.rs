@@ -99,6 +99,24 @@ pub fn open<'a>(
     Ok(bound)
 }
 
+/// Tells which sockets could not be bound, with their indices: none is made that a client can reach, and no file.
+pub fn look<'a>(
+    wanted: impl Iterator<Item = (&'a Addr, &'a ListenOptions)>,
+    inherited: &Inherited,
+    in_use: InUse,
+) -> Vec<(usize, Failure)> {
+    let is_new = |addr: &Addr| addr.port().is_some() && !inherited.addrs().any(|other| other == addr);
+    let bind = |addr: &Addr, options: &ListenOptions| {
+        // A model may want several sockets at the address.
+        let options = ListenOptions { reuseport: true, ..options.clone() };
+        let failure = Listener::bind(addr, &options).err()?;
+        let is_ignored = in_use == InUse::Ignore && failure.error.kind() == ErrorKind::AddrInUse;
+        (!is_ignored).then(|| advise(failure, addr, None))
+    };
+    let each = wanted.enumerate().filter(|(_, (addr, _))| is_new(addr));
+    each.filter_map(|(n, (addr, options))| Some((n, bind(addr, options)?))).collect()
+}
+
 fn keep(old: &Bound, addr: &Addr, options: &ListenOptions) -> Result<Option<Bound>, Failure> {
     if old.options != *options {
         apply(&old.listener, addr, options)?;

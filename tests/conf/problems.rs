@@ -257,6 +257,32 @@ fn a_pid_file_that_cannot_be_made_is_named_with_the_logs() {
 }
 
 #[test]
+fn an_address_that_is_taken_is_named_with_the_logs() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, other) = (taken(), taken());
+    let [one, other] = [&one, &other].map(|socket| socket.local_addr().unwrap());
+    let text = format!(
+        "events {{}}\nhttp {{\n server {{ listen {one}; access_log {}/no/a.log; }}\n server {{ listen {other}; }}\n\
+         server {{ listen unix:{0}/socket; }}\n}}\n",
+        dir.path().display()
+    );
+    let gone = "open() \"no/a.log\" failed (2: No such file or directory) in c.conf:3";
+    let started = emergencies(&said(dir.path(), &text, &[]));
+    for sentence in
+        [format!("bind() to {one} failed (98: Add"), gone.into(), format!("bind() to {other} failed (98: Add")]
+    {
+        assert!(started.iter().any(|said| said.starts_with(&sentence)), "{sentence}: {started:#?}");
+    }
+    assert!(started[3].starts_with("3 problems in 3 of "), "{started:#?}");
+    assert_eq!(sentences(dir.path(), &text), [gone], "a server may run beside a test");
+    assert!(!dir.path().join("socket").exists());
+}
+
+fn taken() -> std::net::TcpListener {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap()
+}
+
+#[test]
 fn what_leaves_no_doubt_how_it_is_meant_hides_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let text = "events {}\nhttp {\n server {\n  root /a }\n server { listen 8097;;\n  index a\n }\n\

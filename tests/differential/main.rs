@@ -184,6 +184,7 @@ sites!(
     unchunked,
     header_lines,
     header_lines_by_default,
+    refused,
     browsers,
     lingering,
     redirect_forms,

@@ -17,8 +17,9 @@ const MEANT: &[(&str, &str, &str)] = &[
     ("lines", "GET /sent/", "$sent_http_connection is \"close\" in nginx; HTTP/2 has no Connection (RFC 9113, 8.2.2)"),
     ("trailers", "GET /large.bin Host: some", "nginx's $bytes_sent is 0 until a large body is out"),
     ("unchunked", "GET /digits.txt Host: ends Accept-Encoding: gzip", "$gzip_ratio is known in front of a trailer"),
-    ("strict", "empty name", "nginx ends the connection, the RFC's error is one of the stream (RFC 9113, 8.1.1)"),
     ("unchunked", "GET /coded/long.html Host: ends Accept-Encoding: gzip", "likewise"),
+    ("strict", "empty name", "nginx ends the connection, the RFC's error is one of the stream (RFC 9113, 8.1.1)"),
+    ("refused", "no name", "likewise"),
 ];
 
 /// The fields of a probe that is one well-formed request.

@@ -106,7 +106,7 @@ impl Exchange {
     /// Takes a head that came in frames.
     pub fn set_head(&mut self, head: &mut Head, len: usize) {
         std::mem::swap(&mut self.head, head);
-        self.account.head_len = len;
+        (self.account.head_len, self.account.head_counted) = (len, len);
     }
 
     /// Whether the exchange is one of HTTP/2.

@@ -57,6 +57,8 @@ pub(crate) struct Account {
     pub(in crate::http) started_ms: u64,
     /// Bytes of the request's head; 0 until the head is whole.
     pub(in crate::http) head_len: usize,
+    /// Bytes of the request's head that logs count: without empty lines in front, of a refused head up to the fault.
+    pub(in crate::http) head_counted: usize,
     /// Bytes of the request's body that have come in, framing included.
     pub(in crate::http) body_bytes: u64,
     /// Bytes of the response that have been queued, head included.

@@ -391,7 +391,7 @@ pub static VARIABLES: &[Embedded] = &[
     }),
     Embedded::ours("request_id", "32 random hex digits", |_, cx, out| request_id(cx, out)),
     Embedded::ours("request_length", "bytes of the request's head and body", |ex, _, out| {
-        number(out, ex.account.head_len as u64 + ex.account.body_bytes)
+        number(out, ex.account.head_counted as u64 + ex.account.body_bytes)
     }),
     Embedded::client("request_method", "GET, HEAD ...", |ex, cx, out| match ex.head.method_text.of(cx.input) {
         // An error page is fetched with GET, whatever the client has asked for.

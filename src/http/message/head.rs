@@ -3,6 +3,7 @@
 //! A head holds no borrow of the buffer: it holds spans, and the bytes must stay where they were.
 
 use crate::http::message::field::Id;
+use crate::http::message::reject::{Phase, Reject};
 use std::borrow::Cow;
 
 /// A piece of the buffer the head was parsed from.
@@ -205,6 +206,8 @@ pub struct Head {
     pub(super) fields_at: usize,
     /// Up to here there is no end of the line, then of the head: work not to repeat when the head dribbles in.
     pub(super) scanned: usize,
+    /// Bytes up to the end of the field lines; 0 until their end is found.
+    pub(super) whole: usize,
 }
 
 impl Head {
@@ -239,6 +242,43 @@ impl Head {
             self.known[id as usize] = self.fields.len() as u16 + 1;
         }
         self.fields.push(field);
+    }
+
+    /// Takes out the field lines from this number on.
+    pub fn cut_fields(&mut self, count: usize) {
+        self.fields.truncate(count);
+        self.known.iter_mut().filter(|first| usize::from(**first) > count).for_each(|first| *first = 0);
+    }
+
+    /// Whether the request line is read, and was not refused.
+    pub fn has_request_line(&self) -> bool {
+        self.fields_at > 0
+    }
+
+    /// Bytes of a whole head of `len` bytes without the empty lines in front of it.
+    pub fn counted(&self, len: usize) -> usize {
+        len.saturating_sub(self.start)
+    }
+
+    /// Bytes of a refused head that nginx counts: those of the lines that it has read when it meets the fault, with the
+    /// line itself when its value is at fault (`r->request_length`).
+    pub fn counted_of_refused(&self, buf: &[u8], reject: Reject) -> usize {
+        let behind_line = |at: usize| {
+            let rest = buf.get(at..).unwrap_or_default();
+            memchr::memchr(b'\n', rest).map_or(at + rest.len(), |newline| at + newline + 1)
+        };
+        let end = match (reject.phase(), self.blame, reject) {
+            _ if self.fields_at == 0 => return 0,
+            (Phase::RequestLine, ..) => self.fields_at,
+            (_, Blame::Line(line), _) => line.start as usize,
+            (_, Blame::Second { field, .. }, _) => behind_line(field.value.end()),
+            (_, _, Reject::InvalidHost) if let Some(host) = self.fields.last() => behind_line(host.value.end()),
+            (_, _, Reject::HeadTooLarge | Reject::TimedOut) => {
+                memchr::memrchr(b'\n', buf).map_or(self.fields_at, |newline| newline + 1)
+            }
+            _ => self.whole,
+        };
+        self.counted(end.max(self.fields_at))
     }
 
     /// The raw path: not decoded, not normalised, without the query. `/` for an absolute-form target without a path.

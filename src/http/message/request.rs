@@ -41,11 +41,12 @@ pub fn parse(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Parse, Reje
             return Err(reject);
         }
     };
-    if head.fields_at + len - head.start > limits.head {
+    head.whole = head.fields_at + len;
+    if head.whole - head.start > limits.head {
         return Err(Reject::HeadTooLarge);
     }
     check(head, buf)?;
-    Ok(Parse::Complete(head.fields_at + len))
+    Ok(Parse::Complete(head.whole))
 }
 
 fn partial(head: &Head, buf: &[u8], limits: &Limits) -> Result<Parse, Reject> {
@@ -150,7 +151,12 @@ fn take_fields(head: &mut Head, buf: &[u8], limits: &Limits, headers: &[httparse
                 *first = head.fields.len() as u16 + 1;
             } else if id.is_unique() {
                 head.blame = Blame::Second { field, first: head.fields[usize::from(*first) - 1] };
-                return Err(if id == Id::Host { Reject::DuplicateHost } else { Reject::DuplicateField });
+                if id == Id::Host {
+                    return Err(Reject::DuplicateHost);
+                }
+                // nginx's list has the line, too ($http_authorization); `host` is the first one there.
+                head.fields.push(field);
+                return Err(Reject::DuplicateField);
             }
         }
         head.fields.push(field);
@@ -165,7 +171,12 @@ fn is_usual_name(name: &[u8]) -> bool {
 
 /// The rules that need the whole head.
 fn check(head: &mut Head, buf: &[u8]) -> Result<(), Reject> {
-    check_host(head, buf)?;
+    check_host(head, buf).inspect_err(|reject| {
+        // nginx reads no line behind one that it refuses (ngx_http_process_host).
+        if *reject == Reject::InvalidHost {
+            head.cut_fields(usize::from(head.known[Id::Host as usize]));
+        }
+    })?;
     head.framing = framing(head, buf)?;
     head.keep_alive = keep_alive(head, buf);
     head.expect_continue = head.version == Version::Http11

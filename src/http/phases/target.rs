@@ -2,7 +2,7 @@
 
 use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Cx, Exchange, error_lines};
-use crate::http::message::head::Form;
+use crate::http::message::head::{Form, Span};
 use crate::http::message::reject::{Phase, Reject};
 use crate::http::message::uri;
 
@@ -24,6 +24,12 @@ pub(super) fn find(ex: &mut Exchange, cx: &Cx) -> Result<bool, Reject> {
         ex.body.is_begun = true;
         return Ok(true);
     }
+    set_uri(ex, cx).map(|()| selected)
+}
+
+/// Takes path and query from the request line.
+fn set_uri(ex: &mut Exchange, cx: &Cx) -> Result<(), Reject> {
+    let input = cx.input;
     let path = ex.head.path(input);
     let merge = ex.server_of(cx).rules.merges_slashes;
     match uri::normalize(path, merge, &mut ex.target.uri) {
@@ -41,7 +47,7 @@ pub(super) fn find(ex: &mut Exchange, cx: &Cx) -> Result<bool, Reject> {
         ex.target.args.extend_from_slice(query);
         ex.target.has_args = !query.is_empty();
     }
-    Ok(selected)
+    Ok(())
 }
 
 /// The server whose page a refused request gets: by the host in its head, unless the request line itself is refused.
@@ -51,6 +57,30 @@ pub(super) fn find_for_refused(ex: &mut Exchange, cx: &Cx, reject: Reject) {
             select_server(ex, cx, host);
         }
         _ => set_server(ex, cx, cx.first_server()),
+    }
+    note_what_is_read(ex, cx, reject);
+}
+
+/// Takes what nginx knows of a refused request: the uri once the request line is read, the header lines in front of the
+/// fault, and the length of both.
+fn note_what_is_read(ex: &mut Exchange, cx: &Cx, reject: Reject) {
+    let is_http2 = ex.is_http2();
+    match reject.phase() {
+        Phase::RequestLine => {
+            if !is_http2 {
+                ex.account.head_counted = ex.head.counted_of_refused(cx.input, reject);
+            }
+            ex.head.cut_fields(0);
+            ex.head.host = Span::default();
+        }
+        Phase::Headers if !is_http2 && ex.account.head_len == 0 => {
+            ex.account.head_counted = ex.head.counted_of_refused(cx.input, reject);
+            if ex.head.has_request_line() && ex.head.form != Form::Authority {
+                // A path that is refused itself stays empty; the fault that was met first counts.
+                let _ = set_uri(ex, cx);
+            }
+        }
+        _ => {}
     }
 }
 

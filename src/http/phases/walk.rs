@@ -124,7 +124,7 @@ impl Exchange {
                 Action::Read
             }
             Ok(Parse::Complete(len)) => {
-                self.account.head_len = len;
+                (self.account.head_len, self.account.head_counted) = (len, self.head.counted(len));
                 self.enter(cx, out)
             }
             Err(reject) => self.reject(cx, out, reject),

@@ -221,3 +221,46 @@ pub fn old_browsers() -> Site {
     }
     Site::new("old_browsers", http, probes)
 }
+
+/// Requests that are refused for their head: the log says what was read of them.
+pub fn refused() -> Site {
+    let http = "log_format read '$remote_port $status $request_length \"$request\" $request_method \"$uri\" \"$args\" \
+                    $request_filename $host [$http_host] [$http_user_agent] [$http_authorization] [$content_length]'; \
+                server { listen 127.0.0.1:%port%; server_name first; root %root%; access_log %dir%/access.log read; } \
+                server { listen 127.0.0.1:%port%; server_name paged; root %root%; access_log %dir%/access.log read; \
+                error_page 400 /told; location = /told { return 200 told; } }";
+    let agent = "User-Agent: Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1)";
+    let mut probes = Vec::new();
+    for (name, lines) in [
+        ("Authorization twice", "Host: first\r\nAuthorization: a\r\nAuthorization: b"),
+        ("Content-Length twice", "Host: first\r\nContent-Length: 5\r\nContent-Length: 5"),
+        ("Host twice", "Host: first\r\nHost: first"),
+        ("Host twice, with a page", "Host: paged\r\nHost: first"),
+        ("no Host", "Accept: a"),
+        ("empty Host", "Host:"),
+        ("invalid Host", "Host: a b"),
+        ("invalid length", "Host: first\r\nContent-Length: x"),
+        ("two lengths", "Host: first\r\nContent-Length: 1\r\nTransfer-Encoding: chunked"),
+        ("space in a name", "Host: first\r\nA b: 1"),
+        ("no name", "Host: first\r\n: 1"),
+        ("folded", "Host: first\r\n more"),
+        ("NUL", "Host: first\r\nX: a\0b"),
+    ] {
+        for (place, lines) in [
+            ("alone", lines.to_owned()),
+            ("agent in front", format!("{agent}\r\n{lines}")),
+            ("agent behind", format!("{lines}\r\n{agent}")),
+        ] {
+            for line in ["GET /page.html?q=1 HTTP/1.1", "\r\nPOST http://first/a//b/../%41 HTTP/1.1"] {
+                let text = format!("{line}\r\n{lines}\r\n\r\n");
+                probes.push(Probe::raw(&format!("{name}, {place}, {}", line.trim()), text));
+            }
+        }
+    }
+    for target in ["/../a", "/a%zz"] {
+        let text = format!("GET {target} HTTP/1.1\r\nHost: paged\r\n{agent}\r\n\r\n");
+        probes.push(Probe::raw(&format!("agent of {target}"), text));
+    }
+    probes.push(Probe::raw("empty line in front", "\r\nGET /page.html HTTP/1.1\r\nHost: first\r\n\r\n"));
+    Site::new("refused", http, probes)
+}

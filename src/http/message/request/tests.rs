@@ -300,6 +300,27 @@ fn single_fields_may_not_repeat() {
 }
 
 #[test]
+fn a_refused_head_counts_up_to_its_fault() {
+    let counted = |bytes: &str| {
+        let mut head = Head::default();
+        let reject = parse(&mut head, bytes.as_bytes(), &Limits { line: 100, head: 200 }).unwrap_err();
+        head.counted_of_refused(bytes.as_bytes(), reject)
+    };
+    let line = "GET / HTTP/1.1\r\n";
+    let to_host = line.len() + "Host: a\r\n".len();
+    for front in ["", "\r\n", "\n\r\n"] {
+        let of = |rest: &str| counted(&format!("{front}{line}{rest}"));
+        assert_eq!(of("Host: a\r\nHost:  b \r\nA: b\r\n\r\n"), to_host + "Host:  b \r\n".len());
+        assert_eq!(of("Host: a b\r\nA: b\r\n\r\n"), to_host + 2);
+        assert_eq!(of("Host: a\r\nA b\r\nC: d\r\n\r\n"), to_host);
+        assert_eq!(of(&format!("Host: a\r\nA: {}\r\n\r\n", "b".repeat(100))), to_host);
+        assert_eq!(of(&format!("Host: a\r\nA: {}", "b".repeat(300))), to_host);
+        assert_eq!(of("A: b\r\n\r\nGET"), line.len() + "A: b\r\n\r\n".len());
+        assert_eq!(counted(&format!("{front}GET /a b HTTP/1.1\r\nHost: a\r\n\r\n")), 0);
+    }
+}
+
+#[test]
 fn a_refused_head_tells_which_line_is_to_blame() {
     let blamed = |bytes: &[u8]| {
         let mut head = Head::default();

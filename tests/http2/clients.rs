@@ -40,6 +40,29 @@ fn curl_gets_what_it_asks_for() {
 }
 
 #[test]
+fn curl_sends_the_rest_of_a_body_that_is_answered() {
+    let more = "location /text { return 200 text; } location /none { return 204; } location /moved { return 301 /; }
+                location /t { add_trailer X-End \"$status\"; return 200 text; }
+                location /large { error_page 405 =200 /large; }";
+    let server = server(conf().server(more));
+    let body = server.inside("body");
+    std::fs::write(&body, vec![b'x'; 100_000]).expect("a body");
+    let body = format!("@{}", body.display());
+    for (path, said) in [("/text", "200 4"), ("/none", "204 0"), ("/t", "200 4"), ("/large", "200 2000000")] {
+        let show = "%{http_code} %{size_download}";
+        let args = ["-H", "Expect:", "--data-binary", &body, "-o", "/dev/null", "-w", show];
+        assert_eq!(curl(&server, path, &args), said);
+    }
+    for (path, code) in [("/moved", "301"), ("/small1", "405")] {
+        let args = ["-H", "Expect:", "--data-binary", &body, "-o", "/dev/null", "-w", "%{http_code}"];
+        assert_eq!(curl(&server, path, &args), code);
+    }
+    let body = &body[1..];
+    let said = run("nghttp", &["-n", "-s", "-t", "60", "-d", body, &server.url("/text")]);
+    assert!(String::from_utf8_lossy(&said).contains("  200  "));
+}
+
+#[test]
 fn nghttp_gets_several_at_once() {
     let server = server(conf().server("location /t { add_trailer X-End \"$status\"; return 200 text; }"));
     let urls: Vec<String> = (0..20).map(|n| server.url(&format!("/small{n}"))).chain([server.url("/large")]).collect();

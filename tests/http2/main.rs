@@ -7,6 +7,7 @@ mod support;
 mod broken;
 mod clients;
 mod limits;
+mod rests;
 mod streams;
 
 use support::conf::Conf;

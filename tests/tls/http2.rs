@@ -39,6 +39,17 @@ fn curl_speaks_http2_where_the_conf_lets_it() {
 }
 
 #[test]
+fn curl_sends_the_rest_of_a_body_that_is_answered() {
+    let site = site(conf().server("location /text { return 200 text; }"));
+    let body = site.dir().join("body");
+    std::fs::write(&body, vec![b'x'; 100_000]).expect("a body");
+    let body = body.display().to_string();
+    let args = ["--http2", "--max-time", "60", "-H", "Expect:", "-T", &body, "-w", " %{http_code} %{size_upload}"];
+    assert_eq!(site.curl(&args, "/text"), "text 200 100000");
+    site.end();
+}
+
+#[test]
 fn the_server_of_the_hello_says_whether_http2_is_spoken() {
     let other = "server { listen 127.0.0.1:%port% ssl; server_name a.test; http2 off; return 200 $http2; }";
     let conf = Conf::workers(2).listen("127.0.0.1:%port% ssl default_server").http(A).http(other);

@@ -54,7 +54,8 @@ impl<S> Connection<S> {
         self.encoder.begin(status, &mut block);
         let fields = memchr::memchr(b'\n', lines).map_or(0, |end| end + 1);
         self.encode(&lines[fields..], &mut block);
-        frame::put_block(out, id, &block, ends, self.max_payload);
+        let waits = self.place_of(id).and_then(|place| self.at(place)).is_some_and(Stream::waits);
+        frame::put_block(out, id, &block, ends && !waits, self.max_payload);
         self.guard.earn(block.len() as u64);
         out.len() - begin
     }
@@ -105,15 +106,37 @@ impl<S> Connection<S> {
         Ok(if ends { Sent::Last(len) } else { Sent::Data(len) })
     }
 
+    /// Holds what `out` has from `begin`, the last frames of the answer at `place`, where they wait for the request.
+    /// That is not END_STREAM alone: curl 7.88 reads no WINDOW_UPDATE behind the last byte that Content-Length lets it
+    /// expect.
+    pub fn hold(&mut self, place: usize, begin: usize, out: &mut Vec<u8>) {
+        if let Some(stream) = self.at_mut(place).filter(|stream| stream.waits()) {
+            stream.end = out.split_off(begin.min(out.len()));
+        }
+    }
+
     /// Closes the stream at `place`, whose answer is whole. What the client has yet to send of its request is dropped.
     pub fn close(&mut self, place: usize, out: &mut Vec<u8>) -> Option<S> {
         if self.at(place)?.has_ended {
             return Some(self.streams.close(place, Closed::ByClient)?.data);
         }
-        let (stream, oldest) = self.streams.close_early(place);
-        // The rest need not be sent (RFC 9113, section 8.1).
-        oldest.into_iter().for_each(|oldest| frame::put_reset(out, oldest, Code::NoError));
-        stream.map(|stream| stream.data)
+        self.streams.close_early(place, out).map(|stream| stream.data)
+    }
+
+    /// Answers that are sent but for their end, which waits for that of the request.
+    pub fn held(&self) -> usize {
+        self.streams.held()
+    }
+
+    /// Until when the client has time to send more of a request that is waited for.
+    pub fn rest_until(&mut self, now_ms: u64) -> Option<u64> {
+        self.streams.rest_until(now_ms)
+    }
+
+    /// Ends the answers of which the requests are late; all that wait, where there is no `now_ms`. Returns whether
+    /// there are any.
+    pub fn end_held(&mut self, now_ms: Option<u64>, out: &mut Vec<u8>) -> bool {
+        self.streams.cut_late(now_ms, out) > 0
     }
 
     /// Resets the stream at `place`: there is no answer, or no more of it.

@@ -33,7 +33,7 @@ impl<S> Connection<S> {
         }
         self.check_not_idle(Kind::RstStream, head.stream)?;
         let Some(at) = self.streams.find(head.stream) else {
-            self.streams.end_rest(head.stream);
+            self.streams.forget_rest(head.stream);
             return self.guard.count(Counted::Ignored).map(|()| Event::Nothing);
         };
         self.guard.count(Counted::Reset)?;

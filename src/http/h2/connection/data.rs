@@ -3,7 +3,7 @@
 use super::headers::without_padding;
 use super::{Connection, Event};
 use crate::http::h2::fault::{Counted, Fault};
-use crate::http::h2::frame::{self, Code, Head, Kind};
+use crate::http::h2::frame::{self, Head, Kind};
 use crate::http::h2::streams::Closed;
 
 impl<S> Connection<S> {
@@ -71,21 +71,20 @@ impl<S> Connection<S> {
     ) -> Result<Event<S>, Fault> {
         let Some(rest) = self.streams.rest_of(id) else { return Ok(Event::Nothing) };
         if !rest.window.take(bytes) {
-            self.streams.end_rest(id);
+            self.streams.end_rest(id, out);
             return self.fail_stream(id, Fault::StreamWindow(id), out);
         }
         if !rest.count(len, ends) {
-            self.streams.end_rest(id);
+            self.streams.end_rest(id, out);
             return self.fail_stream(id, Fault::BodyLength(id), out);
         }
         let goes_on = rest.drop(bytes);
-        if ends || !goes_on {
-            self.streams.end_rest(id);
+        if ends {
+            self.streams.end_rest(id, out);
+        } else if !goes_on {
+            self.streams.cut_rest(id, out);
         } else if let Some(by) = rest.window.give_back() {
             frame::put_window_update(out, id, by);
-        }
-        if !ends && !goes_on {
-            frame::put_reset(out, id, Code::NoError);
         }
         Ok(Event::Nothing)
     }

@@ -150,7 +150,7 @@ impl<S> Connection<S> {
         }
         match (usage, fault) {
             (_, Some(fault)) => {
-                self.streams.end_rest(id);
+                self.streams.end_rest(id, out);
                 self.fail_stream(id, fault, out)
             }
             (Use::Request, None) => {
@@ -167,7 +167,7 @@ impl<S> Connection<S> {
     pub(super) fn end_of_body(&mut self, id: u32, out: &mut Vec<u8>) -> Result<Event<S>, Fault> {
         let Some(stream) = self.streams.find(id).and_then(|at| self.streams.get_mut(at)) else {
             let is_as_said = self.streams.rest_of(id).is_none_or(|rest| rest.count(0, true));
-            self.streams.end_rest(id);
+            self.streams.end_rest(id, out);
             return if is_as_said { Ok(Event::Nothing) } else { self.fail_stream(id, Fault::BodyLength(id), out) };
         };
         stream.has_ended = true;

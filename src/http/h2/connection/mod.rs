@@ -226,6 +226,8 @@ impl<S> Connection<S> {
         self.streams.push(Stream {
             id: request.stream,
             data,
+            rest_ms: None,
+            end: Vec::new(),
             send_window: SendWindow::new(self.stream_window),
             recv_window: RecvWindow::new(window),
             has_ended: request.ends,
@@ -254,8 +256,12 @@ impl<S> Connection<S> {
         self.end(fault.code(), out);
     }
 
-    /// Tells the client that the connection takes no more streams than those that have come.
+    /// Tells the client that the connection takes no more streams than those that have come. With an error no request
+    /// is waited for.
     pub fn end(&mut self, code: Code, out: &mut Vec<u8>) {
+        if code != Code::NoError {
+            self.streams.cut_late(None, out);
+        }
         if code != Code::NoError || !self.has_ended() {
             frame::put_goaway(out, self.last, code);
             self.goaway = GoAway::Last(self.last);

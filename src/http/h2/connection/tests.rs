@@ -8,6 +8,8 @@ const OPTIONS: Options = Options { max_streams: 4, window: 65_536 };
 /// A request for `/`, of the static table alone but for the host.
 const GET: &[u8] = b"\x82\x86\x84\x01\x01h";
 
+mod rests;
+
 /// The other end of a connection.
 struct Peer {
     connection: Connection<u32>,
@@ -290,30 +292,6 @@ fn frames_for_closed_streams() {
     peer.take(&get(5)).unwrap();
     assert_eq!(peer.take(&frame(Kind::RstStream, 0, 5, b"\0\0\0\x08")).unwrap(), ["Reset(5, 8)"]);
     assert_eq!(peer.take(&get(5)), Err(Fault::Closed(Kind::Headers, 5)));
-}
-
-#[test]
-fn the_rest_of_a_request_that_is_answered_is_dropped_up_to_a_bound() {
-    let mut peer = Peer::new();
-    let data = |id, flags, len| frame(Kind::Data, flags, id, &vec![0; len]);
-    peer.take(&[post(1, b""), post(3, b"")].concat()).unwrap();
-    peer.connection.close(0, &mut peer.out);
-    peer.connection.close(0, &mut peer.out);
-    peer.take(&[data(1, 0, 3), data(1, END_STREAM, 5)].concat()).unwrap();
-    assert_eq!(peer.resets(), [], "curl takes one for a failure");
-    let mut sent = 0;
-    while peer.resets().is_empty() {
-        peer.take(&data(3, 0, 16384)).unwrap();
-        sent += 16384;
-        assert!(sent <= 1 << 20, "the rest need not be sent");
-    }
-    assert_eq!(sent, 1 << 20);
-    peer.take(&data(3, 0, 16384)).unwrap();
-    for n in 0..9 {
-        peer.take(&post(2 * n + 5, b"")).unwrap();
-        peer.connection.close(0, &mut peer.out);
-    }
-    assert_eq!(peer.resets(), [(5, 0)], "there are too many");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Answers into frames: streams take turns, a frame of `http2_chunk_size` each, so that a large answer delays a small
 //! one by no more than that.
 
-use crate::http::exchange::{Cx, error_lines};
+use crate::http::exchange::{Cx, error_lines, limits};
 use crate::http::h2::connection::Sent;
 use crate::http::h2::frame::{Code, HEAD_LEN};
 use crate::serve::connection::Conn;
@@ -11,6 +11,10 @@ use crate::serve::output::Output;
 use crate::serve::pace;
 use crate::serve::session::Session;
 use std::io;
+
+/// The first status with which an answer ends before its request has: curl 7.88 sends no more of a body once it has
+/// seen such a status.
+const FIRST_UNHELD: u16 = 300;
 
 /// The outcome of a stream's turn.
 enum Turn {
@@ -32,10 +36,13 @@ impl Engine {
         stream.has_trailers = ex.has_trailers(&cx);
         http2.is_last |= !cx.leaving && !ex.lets_connection_go_on(&cx);
         let (status, head_len) = (ex.status(), ex.begin_frames());
+        let body_timeout = *self.site.location(ex.location()).scope.get(&limits::CLIENT_BODY_TIMEOUT);
         answer.advance(head_len);
         let ends = answer.is_empty() && !stream.has_trailers;
         let lines = std::mem::take(&mut answer.bytes);
         let head = lines.get(..head_len).unwrap_or_default();
+        let rest_ms = (status < FIRST_UNHELD).then_some(body_timeout);
+        http2.framing.at_mut(place).into_iter().for_each(|stream| stream.rest_ms = rest_ms);
         let len = http2.framing.put_head(id, status, head, ends, &mut out.bytes);
         let Some(stream) = http2.framing.at_mut(place) else { return false };
         stream.data.session.out.bytes = lines;
@@ -49,7 +56,7 @@ impl Engine {
     /// The answer of the stream at `place` is queued whole.
     fn end_stream(&self, http2: &mut Http2, place: usize, out: &mut Output) {
         let Some(stream) = http2.framing.close(place, &mut out.bytes) else { return };
-        if http2.is_last && http2.framing.is_empty() {
+        if http2.is_last && http2.framing.is_empty() && http2.framing.held() == 0 {
             http2.framing.end(Code::NoError, &mut out.bytes);
         }
         http2.queued.push_back((http2.taken + out.unsent(), stream));
@@ -104,7 +111,7 @@ impl Engine {
             stream.stalled_since_ms.get_or_insert(now);
             return Turn::Nothing;
         }
-        let mut trailers = Vec::new();
+        let (begin, mut trailers) = (out.bytes.len(), Vec::new());
         let fill = |stream: &mut Stream, room, frame: &mut Vec<u8>| self.fill(conn, stream, room, frame, &mut trailers);
         let sent = match http2.framing.put_data(place, most, &mut out.bytes, fill) {
             Ok(sent) => sent,
@@ -133,6 +140,7 @@ impl Engine {
             Sent::Data(_) => return Turn::Sent,
             Sent::Nothing => return Turn::Nothing,
         }
+        http2.framing.hold(place, begin, &mut out.bytes);
         self.end_stream(http2, place, out);
         Turn::Closed
     }

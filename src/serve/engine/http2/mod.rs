@@ -188,7 +188,8 @@ impl Engine {
             http2.drain = Drain::Queued(http2.taken + out.unsent());
         }
         // A client that has one answer to come gets the GOAWAY behind it: some take it for the end of that answer.
-        if http2.is_last && http2.framing.len() != 1 && !http2.framing.has_ended() {
+        let to_come = http2.framing.len() + http2.framing.held();
+        if http2.is_last && to_come != 1 && !http2.framing.has_ended() {
             http2.framing.end(Code::NoError, &mut out.bytes);
         }
     }

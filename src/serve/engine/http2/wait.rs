@@ -32,14 +32,14 @@ impl Engine {
         if stalled_until.is_some_and(|until| until <= now) {
             return Some(self.http2_stalled(conn, http2));
         }
-        if http2.framing.has_ended() && http2.is_idle() && !is_blocked {
+        if http2.framing.has_ended() && http2.is_idle() && http2.framing.held() == 0 && !is_blocked {
             return self.close(conn, session, true);
         }
         let is_part_there = session.start < session.input.len() && session.out.unsent() < REPLIES_MAX;
         let is_partial = is_part_there || http2.framing.is_within_block() || conn.has_part();
         let header_timeout = self.timeout(conn, &limits::CLIENT_HEADER_TIMEOUT);
         let partial_until = until(&mut http2.partial_since_ms, is_partial, now, header_timeout);
-        let is_idle = http2.is_idle() && !is_partial && !is_blocked;
+        let is_idle = http2.is_idle() && http2.framing.held() == 0 && !is_partial && !is_blocked;
         // Frames that open no stream do not count (`ngx_http_v2_handle_connection` leaves the timer as it is), nor the
         // answers to them. The end of a partial frame may open one.
         let keep = self.site.location(conn.location as usize).scope.get(&KEEPALIVE_TIMEOUT).idle_ms;
@@ -52,12 +52,16 @@ impl Engine {
             self.stop_http2(conn, http2, session);
             return None;
         }
-        if idle_until.is_some_and(|until| until <= now) && !is_partial && !http2.framing.has_ended() {
+        let is_over = idle_until.is_some_and(|until| until <= now) && !is_partial;
+        if http2.framing.end_held(Some(now).filter(|_| !is_over), &mut session.out.bytes) {
+            return None;
+        }
+        if is_over && !http2.framing.has_ended() {
             http2.framing.end(Code::NoError, &mut session.out.bytes);
             return None;
         }
         let streams_until = self.next_of_streams(conn, http2, session)?;
-        let own = [stalled_until, partial_until, idle_until, http2.drain.until_ms()];
+        let own = [stalled_until, partial_until, idle_until, http2.drain.until_ms(), http2.framing.rest_until(now)];
         // A second GOAWAY that has been sent is no deadline.
         let own = own.into_iter().flatten().filter(|until| *until > now);
         conn.deadline_ms = own.fold(streams_until, u64::min);

@@ -58,8 +58,9 @@ pub(super) static CERTIFICATE: Setting<Vec<Named>> =
         "The server's certificate in PEM, followed by those that lead to the root. Several pairs of this directive and \
          `ssl_certificate_key` give a server an RSA and an ECDSA certificate. `data:` is followed by the PEM itself. \
          With `$ssl_server_name` in the name the file is read during a handshake, by the worker: see \
-         `ssl_certificate_cache`. Files are read again at a reload; see also `certificate_watch`. `-t` tells until \
-         when each certificate is valid.",
+         `ssl_certificate_cache`; whatever its dates are, it is used. Files are read again at a reload, which does not \
+         replace a valid certificate by one that has expired or is not valid yet; a start and an upgrade (USR2) take \
+         any. See also `certificate_watch`. `-t` tells until when each certificate is valid.",
     );
 
 /// `ssl_certificate_key`: the keys of the certificates.
@@ -314,7 +315,8 @@ pub(super) static CERTIFICATE_WATCH: Setting<bool> =
     Setting::flag("certificate_watch").contexts(Contexts::HTTP).default("off").about(
         "Takes certificates and keys that a renewal tool has replaced, without a reload: the master looks at the files \
          each second. A key and certificate are taken once both are there and fit; until then the old ones serve, as \
-         they do where the new certificate has expired or is not valid yet, as at a reload.",
+         they do where the new certificate has expired or is not valid yet, as at a reload. Files whose names have a \
+         variable are read at the handshake and not watched.",
     );
 
 /// The directives of this module.

@@ -321,8 +321,15 @@ fn clients_certificates_are_checked_in_openssl_s_words() {
     assert_eq!(verdict(on, &[&of_first, first.issuer.as_ref()]), "ok");
     assert_eq!(
         verdict("ssl_verify_client on; ssl_verify_depth 0;", &[&of_first, first.issuer.as_ref()]),
-        "22 certificate chain too long"
+        "20 unable to get local issuer certificate"
     );
+    files.write("both.pem", root.issuer.pem() + &first.issuer.pem());
+    let both = "ssl_verify_client on; ssl_verify_depth 0; ssl_trusted_certificate %/both.pem;";
+    assert_eq!(verdict(both, &[&of_first]), "2 unable to get issuer certificate");
+    let below = first.intermediate("below");
+    let long = [&below.issue(|_| {}), below.issuer.as_ref(), first.issuer.as_ref()];
+    assert_eq!(verdict("ssl_verify_client on; ssl_verify_depth 2;", &long), "ok");
+    assert_eq!(verdict(on, &long), "20 unable to get local issuer certificate");
     assert_eq!(
         verdict(on, &[&second.issue(|_| {}), second.issuer.as_ref()]),
         "20 unable to get local issuer certificate"
@@ -332,9 +339,17 @@ fn clients_certificates_are_checked_in_openssl_s_words() {
     };
     assert_eq!(verdict(on, &[&root.issue(|params| year(params, 2020, 2021))]), "10 certificate has expired");
     assert_eq!(verdict(on, &[&root.issue(|params| year(params, 2040, 2041))]), "9 certificate is not yet valid");
-    let for_servers =
-        root.issue(|params| params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth]);
-    assert_eq!(verdict(on, &[&for_servers]), "26 unsuitable certificate purpose");
+    let for_servers = |params: &mut CertificateParams| {
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+    };
+    assert_eq!(verdict(on, &[&root.issue(for_servers)]), "26 unsuitable certificate purpose");
+    let theirs = other.issue(for_servers);
+    assert_eq!(verdict(on, &[&theirs]), "21 unable to verify the first certificate");
+    assert_eq!(verdict(on, &[&theirs, root.issuer.as_ref()]), "21 unable to verify the first certificate");
+    assert_eq!(verdict(on, &[&theirs, other.issuer.as_ref()]), "26 unsuitable certificate purpose");
+    assert_eq!(verdict(on, &[second.issuer.as_ref()]), "21 unable to verify the first certificate");
+    let expired = other.issue(|params| year(params, 2020, 2021));
+    assert_eq!(verdict(on, &[&expired]), "10 certificate has expired");
     let revoked = root.issue(|params| params.serial_number = Some(rcgen::SerialNumber::from(9_u64)));
     let with_crl = "ssl_verify_client on; ssl_crl %/crl.pem;";
     assert_eq!(verdict(on, &[&revoked]), "ok");

@@ -60,7 +60,7 @@ impl Rules {
         let now = UnixTime::since_unix_epoch(Duration::from_secs(unix_s));
         match self.verify(leaf, sent, now) {
             Ok(()) => Checked::Success,
-            Err(error) => failed(&error, chain),
+            Err(error) => self.failed(&error, chain),
         }
     }
 
@@ -106,6 +106,60 @@ impl Rules {
             && Certificate::read(leaf).is_some_and(|read| !read.limits_usage())
     }
 
+    /// The reason in OpenSSL's words and numbers (x509_txt.c). nginx lets OpenSSL go on after each that it finds, and
+    /// the last one holds: want of an issuer of the client's own certificate is found after its purpose.
+    fn failed(&self, error: &Error, chain: &[CertificateDer]) -> Checked {
+        let is_alone = chain.len() == 1;
+        let (number, reason) = match error {
+            Error::CertExpired { .. } => (10, "certificate has expired"),
+            Error::CertNotValidYet { .. } => (9, "certificate is not yet valid"),
+            Error::RequiredEkuNotFoundContext(_) | Error::CaUsedAsEndEntity | Error::UnknownIssuer
+                if self.has_no_issuer(chain) =>
+            {
+                (21, "unable to verify the first certificate")
+            }
+            Error::CertRevoked => (23, "certificate revoked"),
+            Error::CrlExpired { .. } => (12, "CRL has expired"),
+            Error::UnknownRevocationStatus => (3, "unable to get certificate CRL"),
+            Error::PathLenConstraintViolated => (25, "path length constraint exceeded"),
+            Error::RequiredEkuNotFoundContext(_) => (26, "unsuitable certificate purpose"),
+            Error::EndEntityUsedAsCa => (79, "invalid CA certificate"),
+            Error::InvalidSignatureForPublicKey => (7, "certificate signature failure"),
+            Error::UnknownIssuer | Error::CaUsedAsEndEntity if is_alone && is_self_signed(chain.first()) => {
+                (18, "self-signed certificate")
+            }
+            Error::UnknownIssuer if is_self_signed(chain.last()) => {
+                (19, "self-signed certificate in certificate chain")
+            }
+            Error::UnknownIssuer if is_alone => (21, "unable to verify the first certificate"),
+            // OpenSSL looks for no further issuer in a chain that is too long, and says last that it has none.
+            Error::MaximumPathDepthExceeded if self.ends_in_conf(chain) => (2, "unable to get issuer certificate"),
+            Error::UnknownIssuer | Error::MaximumPathDepthExceeded => (20, "unable to get local issuer certificate"),
+            _ => (1, "unspecified certificate verification error"),
+        };
+        Checked::Failed { number, reason: reason.to_owned() }
+    }
+
+    /// Whether the issuer of the client's own certificate is neither in the conf nor sent.
+    fn has_no_issuer(&self, chain: &[CertificateDer]) -> bool {
+        let Some((leaf, sent)) = chain.split_first() else { return false };
+        let known = self.roots.iter().chain(&self.intermediates);
+        !is_self_signed(Some(leaf)) && known.chain(sent).all(|other| !has_issued(other, leaf))
+    }
+
+    /// Whether the last certificate of a chain that is cut at the depth is one of the conf (OpenSSL: `build_chain`,
+    /// which prefers those).
+    fn ends_in_conf(&self, chain: &[CertificateDer]) -> bool {
+        let Some((mut last, sent)) = chain.split_first() else { return false };
+        let mut is_of_conf = false;
+        for _ in 0..=self.depth.min(chain.len() as u64 + self.intermediates.len() as u64) {
+            let of_conf = self.intermediates.iter().find(|other| has_issued(other, last));
+            let Some(next) = of_conf.or_else(|| sent.iter().find(|other| has_issued(other, last))) else { break };
+            (last, is_of_conf) = (next, of_conf.is_some());
+        }
+        is_of_conf
+    }
+
     /// A digest of the rules: the context of tickets.
     pub(super) fn digest(&self, files: &[Vec<u8>]) -> [u8; 32] {
         let head = [&[self.check as u8][..], &self.depth.to_be_bytes()].concat();
@@ -114,31 +168,16 @@ impl Rules {
     }
 }
 
-/// The reason in OpenSSL's words and numbers (x509_txt.c).
-fn failed(error: &Error, chain: &[CertificateDer]) -> Checked {
-    let is_self_signed = |der: Option<&CertificateDer>| {
-        der.and_then(|der| Certificate::read(der)).is_some_and(|read| read.subject.der == read.issuer.der)
-    };
-    let (number, reason) = match error {
-        Error::CertExpired { .. } => (10, "certificate has expired"),
-        Error::CertNotValidYet { .. } => (9, "certificate is not yet valid"),
-        Error::CertRevoked => (23, "certificate revoked"),
-        Error::CrlExpired { .. } => (12, "CRL has expired"),
-        Error::UnknownRevocationStatus => (3, "unable to get certificate CRL"),
-        Error::MaximumPathDepthExceeded => (22, "certificate chain too long"),
-        Error::PathLenConstraintViolated => (25, "path length constraint exceeded"),
-        Error::RequiredEkuNotFoundContext(_) => (26, "unsuitable certificate purpose"),
-        Error::EndEntityUsedAsCa => (79, "invalid CA certificate"),
-        Error::InvalidSignatureForPublicKey => (7, "certificate signature failure"),
-        Error::UnknownIssuer | Error::CaUsedAsEndEntity if chain.len() == 1 && is_self_signed(chain.first()) => {
-            (18, "self-signed certificate")
-        }
-        Error::UnknownIssuer if is_self_signed(chain.last()) => (19, "self-signed certificate in certificate chain"),
-        Error::UnknownIssuer if chain.len() == 1 => (21, "unable to verify the first certificate"),
-        Error::UnknownIssuer => (20, "unable to get local issuer certificate"),
-        _ => (1, "unspecified certificate verification error"),
-    };
-    Checked::Failed { number, reason: reason.to_owned() }
+fn is_self_signed(der: Option<&CertificateDer>) -> bool {
+    der.is_some_and(|der| has_issued(der, der))
+}
+
+/// Whether the names say so.
+fn has_issued(issuer: &CertificateDer, subject: &CertificateDer) -> bool {
+    match (Certificate::read(issuer), Certificate::read(subject)) {
+        (Some(issuer), Some(subject)) => issuer.subject.der == subject.issuer.der,
+        _ => false,
+    }
 }
 
 /// The words of a client's certificate.

@@ -32,6 +32,68 @@ fn a_certificate_is_asked_for_and_checked() {
     }
 }
 
+/// nginx takes the last fault that OpenSSL finds: want of an issuer comes after the purpose of a certificate alone, and
+/// after the length of a chain.
+#[test]
+fn an_unknown_issuer_counts_before_the_purpose_and_the_depth() {
+    let files = Files::new();
+    let dir = files.path().display().to_string();
+    for (name, text) in [
+        ("ca", "basicConstraints=critical,CA:true\nkeyUsage=keyCertSign,digitalSignature\n"),
+        ("client", "basicConstraints=CA:false\n"),
+        ("server", "extendedKeyUsage=serverAuth\n"),
+    ] {
+        std::fs::write(files.path().join(format!("{name}.ext")), text).expect("a file");
+    }
+    let openssl = |args: &str| {
+        let args: Vec<String> = args.split(' ').map(|arg| arg.replace('%', &dir)).collect();
+        tools::run("openssl", &args.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    for root in ["root", "stranger"] {
+        let end = "-addext keyUsage=keyCertSign,digitalSignature";
+        openssl(&format!(
+            "req -x509 -newkey rsa:2048 -nodes -subj /CN={root} -keyout %/{root}.key -out %/{root}.crt {end}"
+        ));
+    }
+    for (name, issuer, ext) in [
+        ("int1", "root", "ca"),
+        ("int2", "int1", "ca"),
+        ("leaf", "int2", "server"),
+        ("deep", "int2", "client"),
+        ("theirs", "stranger", "server"),
+        ("ours", "root", "server"),
+    ] {
+        openssl(&format!("req -new -newkey rsa:2048 -nodes -subj /CN={name} -keyout %/{name}.key -out %/{name}.csr"));
+        let by = format!("-CA %/{issuer}.crt -CAkey %/{issuer}.key -CAcreateserial");
+        openssl(&format!("x509 -req -in %/{name}.csr {by} -days 9 -out %/{name}.crt -extfile %/{ext}.ext"));
+    }
+    let read = |name: &str| std::fs::read_to_string(files.path().join(format!("{name}.crt"))).expect("a certificate");
+    for (chain, names) in [
+        ("deep.chain", &["deep", "int2", "int1"][..]),
+        ("leaf.chain", &["leaf", "int2", "int1"]),
+        ("theirs.chain", &["theirs", "stranger"]),
+    ] {
+        let text: String = names.iter().map(|name| read(name)).collect();
+        std::fs::write(files.path().join(format!("{chain}.crt")), text).expect("a chain");
+    }
+    let rules =
+        "ssl_client_certificate %pki%/root.crt; ssl_verify_client optional_no_ca; return 200 $ssl_client_verify;";
+    let site = files.start(conf().server(rules));
+    for (cert, key, wanted) in [
+        ("theirs", "theirs", "FAILED:unable to verify the first certificate"),
+        ("theirs.chain", "theirs", "The SSL certificate error"),
+        ("ours", "ours", "The SSL certificate error"),
+        ("deep.chain", "deep", "FAILED:unable to get local issuer certificate"),
+        ("leaf.chain", "leaf", "The SSL certificate error"),
+        ("deep", "deep", "FAILED:unable to verify the first certificate"),
+    ] {
+        let (cert, key) = (site.pki(&format!("{cert}.crt")), site.pki(&format!("{key}.key")));
+        let said = site.curl(&["--cert", &cert, "--key", &key], "/");
+        assert!(said.contains(wanted), "{cert} {wanted}: {said}");
+    }
+    site.end();
+}
+
 #[test]
 fn another_server_s_rules_can_t_be_avoided_by_the_host() {
     let files = Files::new();

@@ -20,6 +20,9 @@ const ALERT_MAX: usize = 64;
 /// The alert `unrecognized_name`, which is fatal (RFC 6066, 3), in a record of its own.
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
+/// The alert `unexpected_message`, in a record of its own.
+const UNEXPECTED_MESSAGE: [u8; 7] = [21, 3, 3, 0, 2, 2, 10];
+
 /// The alert `internal_error`, in a record of its own.
 const INTERNAL_ERROR: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
 
@@ -156,6 +159,12 @@ impl Tls {
     /// Ends a handshake whose name no server has.
     pub(super) fn reject(&mut self, sealed: &mut Sealed) {
         sealed.put(&UNRECOGNIZED_NAME);
+        self.is_silent = true;
+    }
+
+    /// Ends a handshake whose first message is no hello.
+    pub(super) fn refuse_message(&mut self, sealed: &mut Sealed) {
+        sealed.put(&UNEXPECTED_MESSAGE);
         self.is_silent = true;
     }
 

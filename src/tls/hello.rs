@@ -9,6 +9,9 @@ const LONGEST: usize = 0xffff;
 const RECORD_HEAD: usize = 5;
 const MESSAGE_HEAD: usize = 4;
 
+/// The place of the type of the first message.
+pub const TYPE_AT: usize = RECORD_HEAD;
+
 /// The longest fragment of a record without encryption.
 const LONGEST_FRAGMENT: usize = 1 << 14;
 

@@ -91,13 +91,22 @@ fn broken_handshakes_get_an_alert_and_are_counted() {
         tails.push(rest);
     }
     assert_eq!(tails[2], [21, 3, 3, 0, 2, 2, 10], "unexpected_message");
+    // A message that has not come whole, and one that is longer than any. Neither is waited for.
+    for part in [&b"\x16\x03\x01\0\x06\x63\0\x10\0ab"[..], b"\x16\x03\x01\0\x06\x63\xff\xff\xffab"] {
+        let mut stream = TcpStream::connect(site.addr()).expect("connect");
+        stream.write_all(part).expect("a part");
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        assert_eq!(rest, [21, 3, 3, 0, 2, 2, 10], "unexpected_message for {part:?}");
+    }
+    until_true("they are counted", || site.sums().tls_failures.iter().sum::<u64>() == 5);
     let mut gone = TcpStream::connect(site.addr()).expect("connect");
     gone.write_all(&flight[..20]).expect("a part");
     drop(gone);
     // A client that does not know the authority says so with an alert.
     let stranger = Wish::new(&crate::support::tls::Authority::new("another"));
     assert!(Client::try_connect_tls(site.addr(), &stranger).is_err());
-    until_true("all are counted", || site.sums().tls_failures.iter().sum::<u64>() == 5);
+    until_true("all are counted", || site.sums().tls_failures.iter().sum::<u64>() == 7);
     let log = site.error_log();
     assert_eq!(site.sums().tls_failures[3], 1, "an alert\n{log}");
     assert!(log.contains("[info]") && log.contains("SSL_do_handshake() failed (SSL: "), "{log}");

@@ -12,7 +12,7 @@ use crate::serve::tls::Tls;
 use crate::shm::HandshakeEnd;
 use crate::tls::hello::{self, Hello, Parse};
 use crate::tls::{Endpoint, HTTP2, Refused};
-use rustls::{Error, HandshakeKind, ProtocolVersion, ServerConfig};
+use rustls::{Error, HandshakeKind, HandshakeType, ProtocolVersion, ServerConfig};
 use std::sync::Arc;
 
 impl Engine {
@@ -56,6 +56,8 @@ impl Engine {
             return None;
         }
         let tls = conn.tls.get_or_insert_default();
+        // The type of a first message that is no hello.
+        let mut other = None;
         if !tls.has_begun() {
             let hello = match hello::parse(&self.scratch.received) {
                 Parse::Partial => {
@@ -63,13 +65,19 @@ impl Engine {
                     return None;
                 }
                 Parse::Whole(hello) => *hello,
-                Parse::Not => Hello::default(),
+                Parse::Not => {
+                    other = self.scratch.received.get(hello::TYPE_AT).copied();
+                    Hello::default()
+                }
             };
             if let Err(end) = self.begin_handshake(conn, hello) {
                 self.tally.count_handshake_end(end);
             }
         }
         self.take_records(conn, session);
+        if let Some(kind) = other {
+            self.refuse_message(conn, kind);
+        }
         if let Some(need) = self.send_flight(conn, session) {
             return Some(need);
         }
@@ -143,6 +151,20 @@ impl Engine {
         let taken = tls.take(&mut self.scratch.received, &mut self.scratch.sealed, &mut session.input);
         if let Err(error) = taken {
             error_lines::secure::handshake_failed(&cx!(self, conn, &[]), is_own(&error), &error);
+            self.tally.count_handshake_end(end_of(&error));
+        }
+    }
+
+    /// Ends a handshake that begins with another message than a hello, where rustls has no alert for it: it waits for
+    /// the whole of the message, or finds it too long.
+    fn refuse_message(&mut self, conn: &mut Conn, kind: u8) {
+        let Some(tls) = conn.tls.as_mut().filter(|_| self.scratch.sealed.bytes().is_empty()) else { return };
+        let has_failed = tls.is_silent;
+        tls.refuse_message(&mut self.scratch.sealed);
+        if !has_failed {
+            let (expect_types, got_type) = (vec![HandshakeType::ClientHello], HandshakeType::from(kind));
+            let error = Error::InappropriateHandshakeMessage { expect_types, got_type };
+            error_lines::secure::handshake_failed(&cx!(self, conn, &[]), false, &error);
             self.tally.count_handshake_end(end_of(&error));
         }
     }

@@ -7,17 +7,27 @@ use std::time::{Duration, Instant};
 use drover::shm::Role;
 use nix::sys::signal::Signal;
 
-use crate::support::{AT_ONCE, PATIENCE, client::Client, conf::Conf, proc, server::Server, until_true};
+use crate::support::client::{Client, Response};
+use crate::support::{AT_ONCE, PATIENCE, conf::Conf, proc, server::Server, until, until_true};
 use crate::{ALL, SILENCE, TWO_AT_A_TIME, begin, begun, each, hello, server_of, serving, start};
 
 const HELLO: &str = "location / { return 200 hello; }";
+
+/// Whether the client may ask again. On a busy machine, where no free thread gets to run, the server is full.
+fn stays(response: &Response) -> bool {
+    response.header("Connection") != Some("close")
+}
 
 #[test]
 fn whichever_process_is_killed_the_service_answers_at_once() {
     for model in ALL {
         let server = start(model, 2, "");
-        let mut bystanders: Vec<Client> = (0..4).map(|_| server.connect()).collect();
-        bystanders.iter_mut().for_each(hello);
+        let bystander = || {
+            let mut client = server.connect();
+            stays(&client.get("/hello")).then_some(client)
+        };
+        let mut bystanders: Vec<Client> = (0..4).map(|_| until("a client that may stay", bystander)).collect();
+        let mut reused = 0;
         for victim in serving(&server) {
             let connections = proc::connections(&[victim], server.port())[&victim];
             let killed = Instant::now();
@@ -28,13 +38,17 @@ fn whichever_process_is_killed_the_service_answers_at_once() {
                 client.response().is_ok_and(|response| response.text() == "hello")
             });
             assert!(killed.elapsed() < AT_ONCE, "{model}: {:?}", killed.elapsed());
-            // Clients of other processes notice nothing.
-            let before = bystanders.len();
+            // Clients of other processes notice nothing, but for idle ones that make room.
+            let mut lost = 0;
             bystanders.retain_mut(|client| {
                 client.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
-                client.response().is_ok()
+                let response = client.response();
+                lost += usize::from(response.is_err());
+                response.is_ok_and(|response| stays(&response))
             });
-            assert_eq!(before - bystanders.len(), connections, "{model}");
+            let all_reused = server.ledger().sums().reused_connections as usize;
+            assert!((connections..=connections + all_reused - reused).contains(&lost), "{model}: {lost} {connections}");
+            reused = all_reused;
         }
         until_true("no zombie is left", || proc::zombies(server.pid()).is_empty());
     }

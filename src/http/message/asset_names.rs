@@ -1,7 +1,7 @@
 //! Which names are those of assets: files that a page fetches or a person downloads, and no addresses of pages. For
 //! sites whose application answers for the addresses that are not files.
 //!
-//! What has a media type is an asset already (`conf/mime.types`); here stands what has none. No single letters, no
+//! Names with a media type are those of assets already (`conf/mime.types`); here stand others. No single letters, no
 //! numbers, no domains and no common words: `/v1.2`, `/user/john.doe`, `/site/example.com`, `/docs/event.key` are
 //! addresses.
 

@@ -107,8 +107,8 @@ impl<S> Connection<S> {
     }
 
     /// Holds what `out` has from `begin`, the last frames of the answer at `place`, where they wait for the request.
-    /// That is not END_STREAM alone: curl 7.88 reads no WINDOW_UPDATE behind the last byte that Content-Length lets it
-    /// expect.
+    /// To hold END_STREAM alone would not do: curl 7.88 reads no WINDOW_UPDATE behind the last byte that Content-Length
+    /// lets it expect.
     pub fn hold(&mut self, place: usize, begin: usize, out: &mut Vec<u8>) {
         if let Some(stream) = self.at_mut(place).filter(|stream| stream.waits()) {
             stream.end = out.split_off(begin.min(out.len()));

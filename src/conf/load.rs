@@ -10,7 +10,7 @@ mod inert;
 mod salvage;
 mod scopes;
 
-pub use salvage::salvage;
+pub use salvage::{Watch, salvage};
 
 use super::args::join;
 use super::lexer::{End, Lexer, Statement};

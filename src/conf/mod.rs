@@ -50,7 +50,7 @@ pub use contexts::Contexts;
 pub use entry::{Check, Choice, Entry, Form, FormOf, Inert, Info, Kind, Refused, Section, Store, Syntax, Value};
 pub use error::{Error, ErrorKind, Snippet, Warning, did_you_mean};
 pub use listen::{Listen, ListenSocket};
-pub use load::{Conf, Input, Node, Options, load, parse, read, salvage};
+pub use load::{Conf, Input, Node, Options, Watch, load, parse, read, salvage};
 pub use mistakes::Mistakes;
 pub use notes::Notes;
 pub use problems::Problems;

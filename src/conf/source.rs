@@ -102,6 +102,11 @@ impl Sources {
         self.0.iter().filter(|source| !source.command_line).map(|source| (source.name.as_str(), &source.text[..]))
     }
 
+    /// Whether a file has another text now than the one that was read.
+    pub fn have_changed(&self) -> bool {
+        self.files().any(|(name, text)| std::fs::read(name).is_ok_and(|now| now != text))
+    }
+
     /// The files with their texts, for `-T`; private keys are left out.
     pub fn shown_files(&self) -> impl Iterator<Item = (&str, Cow<'_, [u8]>)> {
         self.files().map(|(name, text)| {

@@ -310,6 +310,11 @@ impl Loader {
         })
     }
 
+    /// The files of the conf as it is now, which may have errors.
+    pub fn watch(&self) -> conf::Watch {
+        conf::Watch::of(self.source.input(), &self.options)
+    }
+
     /// The location of the pid file by a conf that has errors now.
     pub fn salvage_pid_location(&self) -> PidLocation {
         let said = conf::salvage(self.source.input(), &self.options, "pid");

@@ -2,6 +2,7 @@
 
 mod care;
 mod certificates;
+mod conf_watch;
 mod deaths;
 mod reload;
 mod upgrade;
@@ -12,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::upkeep::Certificates;
+use self::upkeep::{Certificates, ConfWatch};
 use super::children::{Children, name_of, signal_all};
 use super::loader::Loader;
 use super::pid_file::PidFile;
@@ -39,6 +40,8 @@ pub(crate) struct Master {
     children: Children,
     /// Keys of tickets to replace, and files of certificates to watch.
     certificates: Certificates,
+    /// The files of the conf, where `conf_watch` is on.
+    conf_watch: ConfWatch,
     /// When the dispatch model is to look after its processes; `None`: it need not.
     care_at: Option<Instant>,
     /// Sockets that a reload, while under way, has retired.
@@ -80,6 +83,7 @@ impl Master {
         let args: Vec<OsString> = std::env::args_os().collect();
         set_title(&format!("drover: master process {}", args.join(OsStr::new(" ")).display()));
         Ok(Self {
+            conf_watch: ConfWatch::of(&cycle.conf, &loader),
             loader,
             pid_file: None,
             certificates: Certificates::of(&cycle.endpoints, Instant::now()),
@@ -123,7 +127,8 @@ impl Master {
     }
 
     fn wait(&self) {
-        let due = [self.kill_at, self.children.next_due(), self.certificates.next_due(), self.care_at];
+        let watched = [self.certificates.next_due(), self.conf_watch.next_due()].into_iter().flatten().min();
+        let due = [self.kill_at, self.children.next_due(), watched, self.care_at];
         let due = due.into_iter().flatten().min();
         let timeout = due.map(|at| at.saturating_duration_since(Instant::now()));
         if let Some(Err(error)) = self.signals.as_ref().map(|s| s.wait(timeout)) {
@@ -210,6 +215,7 @@ impl Master {
 
     fn run_due_work(&mut self, now: Instant) {
         self.care_for_certificates(now);
+        self.look_at_conf(now);
         for seat in self.children.due(now) {
             self.start(seat);
         }

@@ -8,7 +8,7 @@ use crate::shm::MAX_WORKERS;
 use std::path::PathBuf;
 
 /// The directives of this layer.
-pub static DIRECTIVES: &[&dyn Entry] = &[&USER, &WORKER_PROCESSES, &PID, &DAEMON, &MASTER_PROCESS];
+pub static DIRECTIVES: &[&dyn Entry] = &[&USER, &WORKER_PROCESSES, &PID, &DAEMON, &MASTER_PROCESS, &CONF_WATCH];
 
 /// `daemon`: whether the server leaves the terminal.
 pub static DAEMON: Setting<bool> = Setting::flag("daemon").contexts(Contexts::MAIN).default("off").about(
@@ -23,6 +23,16 @@ pub static MASTER_PROCESS: Setting<bool> = Setting::flag("master_process")
     .contexts(Contexts::MAIN)
     .default("on")
     .about("`off`: one process that serves by itself, for debugging; it can't reload. Read at the start only.");
+
+/// `conf_watch`: reloads by itself.
+pub(super) static CONF_WATCH: Setting<bool> =
+    Setting::flag("conf_watch").contexts(Contexts::MAIN).default("off").about(
+        "Reloads when a file of the conf is replaced, comes or goes: the one of `-c`, and those of its includes, in a \
+         directory that Kubernetes has mounted from a ConfigMap, for one. The master looks at them each second, and \
+         reads them when they have not changed for one. A conf with mistakes is refused as by `-s reload`: the log \
+         says why, the service goes on, and the next change is another try. Files that the conf names but does not \
+         include are not watched: see `certificate_watch` for those of certificates.",
+    );
 
 /// The value of `pid`: the file of the master's id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

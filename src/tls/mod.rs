@@ -32,7 +32,7 @@ mod x509;
 
 pub use endpoints::{Endpoint, Endpoints, Refused};
 pub use server_config::HTTP2;
-pub use watch::{Stamps, Watch};
+pub use watch::Watch;
 
 /// The directives of this layer.
 pub static DIRECTIVES: &[&[&dyn crate::conf::Entry]] = &[settings::DIRECTIVES];

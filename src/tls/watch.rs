@@ -2,21 +2,7 @@
 
 use super::settings::{self, Named};
 use crate::conf::Scope;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-
-/// A state of all watched files.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Stamps(Vec<Option<Stamp>>);
-
-/// The state of a file: any change of its content changes one of these.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Stamp {
-    file: (u64, u64),
-    size: u64,
-    changed: (i64, i64),
-    modified: (i64, i64),
-}
+use crate::os::Stamps;
 
 /// The files to be watched, none where `certificate_watch` is off.
 #[derive(Debug, Default)]
@@ -63,18 +49,6 @@ impl Watch {
 
     /// The state of the files now.
     pub fn look(&self) -> Stamps {
-        Stamps(self.paths.iter().map(|path| Stamp::of(path)).collect())
-    }
-}
-
-impl Stamp {
-    fn of(path: &str) -> Option<Stamp> {
-        let data = fs::metadata(path).ok()?;
-        Some(Stamp {
-            file: (data.dev(), data.ino()),
-            size: data.size(),
-            changed: (data.ctime(), data.ctime_nsec()),
-            modified: (data.mtime(), data.mtime_nsec()),
-        })
+        Stamps::of(&self.paths)
     }
 }

@@ -26,6 +26,8 @@ mod unix_sockets;
 
 mod reloading;
 
+mod watching;
+
 mod logs;
 
 mod deaths;

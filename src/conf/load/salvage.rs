@@ -1,8 +1,9 @@
-//! Finds a directive in a conf that has errors.
+//! Finds a directive, or all files, in a conf that may have errors.
 
 use super::super::lexer::{End, Lexer, Statement};
 use super::files::{identity, matches, read};
 use super::{Input, Options, SourceId, join};
+use crate::os::Stamps;
 use std::path::{Path, PathBuf};
 
 /// Files that are read at most.
@@ -11,31 +12,72 @@ const MOST_FILES: usize = 1000;
 /// The argument of the main context's directive `name`, which takes one argument. After an error the reading goes on in
 /// the next line. A line's end may stand for a missing `;` before or after the directive.
 pub fn salvage(input: Input, options: &Options, name: &str) -> Option<String> {
-    let mut search =
-        Search { name, conf_dir: options.prefix.clone(), read: Vec::new(), in_main: None, elsewhere: None };
-    if let Some(text) = &options.globals {
-        search.text(text.as_bytes());
-    }
-    match input {
-        Input::File(path) => {
-            search.conf_dir = path.parent().map(|dir| dir.to_string_lossy().into_owned()).unwrap_or_default();
-            search.file(path);
-        }
-        Input::Text { text, .. } => search.text(text.as_bytes()),
-    }
+    let mut search = Search { name, ..Search::default() };
+    search.conf(input, options);
     search.in_main.or(search.elsewhere)
 }
 
+/// The files of a conf, to see when one is replaced, comes or goes.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Watch {
+    /// Paths, and patterns of paths.
+    patterns: Vec<String>,
+}
+
+impl Watch {
+    /// The files of a conf as it is now, those of its includes in any block among them.
+    pub fn of(input: Input, options: &Options) -> Watch {
+        let mut search = Search { into_blocks: true, ..Search::default() };
+        if let Input::File(path) = input {
+            search.patterns.push(path.to_string_lossy().into_owned());
+        }
+        search.conf(input, options);
+        Watch { patterns: search.patterns }
+    }
+
+    /// Their state now.
+    pub fn look(&self) -> Stamps {
+        Stamps::of(self.patterns.iter().flat_map(|pattern| paths_of(pattern)))
+    }
+}
+
+#[derive(Default)]
 struct Search<'s> {
     name: &'s str,
+    /// Whether an `include` in a block counts.
+    into_blocks: bool,
     conf_dir: String,
     read: Vec<PathBuf>,
+    /// The arguments of `include`.
+    patterns: Vec<String>,
     in_main: Option<String>,
     /// The argument in some block: where a `}` is missing, the rest of the text seems to be in a block.
     elsewhere: Option<String>,
 }
 
+/// The files that an `include` stands for.
+fn paths_of(pattern: &str) -> Vec<PathBuf> {
+    match pattern.contains(['*', '?', '[']) {
+        true => matches(pattern).unwrap_or_default(),
+        false => vec![pattern.into()],
+    }
+}
+
 impl Search<'_> {
+    fn conf(&mut self, input: Input, options: &Options) {
+        self.conf_dir.clone_from(&options.prefix);
+        if let Input::File(path) = input {
+            self.conf_dir = path.parent().map(|dir| dir.to_string_lossy().into_owned()).unwrap_or_default();
+        }
+        if let Some(text) = &options.globals {
+            self.text(text.as_bytes());
+        }
+        match input {
+            Input::File(path) => self.file(path),
+            Input::Text { text, .. } => self.text(text.as_bytes()),
+        }
+    }
+
     fn file(&mut self, path: &Path) {
         let identity = identity(&path.to_string_lossy());
         if self.read.contains(&identity) || self.read.len() == MOST_FILES {
@@ -65,14 +107,10 @@ impl Search<'_> {
         for (at, word) in words.iter().enumerate() {
             let begins = |i: usize| i == 0 || words.get(i).is_none_or(|w| w.span.line > words[i - 1].span.line);
             let Some(value) = words.get(at + 1).filter(|_| begins(at) && begins(at + 2)) else { continue };
-            if word.text == "include" && depth == 0 {
+            if word.text == "include" && (depth == 0 || self.into_blocks) {
                 let pattern = join(&self.conf_dir, &value.text);
-                let paths = if pattern.contains(['*', '?', '[']) {
-                    matches(&pattern).unwrap_or_default()
-                } else {
-                    vec![pattern.into()]
-                };
-                paths.iter().for_each(|path: &PathBuf| self.file(path));
+                paths_of(&pattern).iter().for_each(|path| self.file(path));
+                self.patterns.push(pattern);
             } else if word.text == self.name && !word.quoted {
                 let found = if depth == 0 { &mut self.in_main } else { &mut self.elsewhere };
                 found.get_or_insert_with(|| value.text.clone());

@@ -1,7 +1,7 @@
 //! HUP: a new generation of the conf beside the old one.
 
 use super::Master;
-use super::upkeep::Certificates;
+use super::upkeep::{Certificates, ConfWatch};
 use crate::log;
 use crate::master::loader::{Before, LoadError, log_warnings};
 use crate::master::pid_file::PidFile;
@@ -27,6 +27,7 @@ impl Master {
         log::notice!("reconfiguring");
         let (sockets, generation) = (&self.cycle.sockets[..], self.cycle.generation);
         let endpoints = Some(&*self.cycle.endpoints);
+        let watch_of_refused = self.conf_watch.again(&self.loader);
         let old = Before { sockets, generation, zones: self.cycle.site.zones.clone(), endpoints };
         let mut none = Inherited::default();
         let next = self
@@ -44,6 +45,9 @@ impl Master {
             }
         });
         port_move::end(&self.cycle.sockets);
+        if done.is_err() {
+            self.conf_watch = watch_of_refused;
+        }
         self.report_reload(done);
     }
 
@@ -89,6 +93,7 @@ impl Master {
         }
         self.cycle = next;
         self.certificates = Certificates::of(&self.cycle.endpoints, Instant::now());
+        self.conf_watch = ConfWatch::of(&self.cycle.conf, &self.loader);
         self.cycle.logs.make_current();
         log_warnings(&self.cycle.conf);
         self.is_idle = false;

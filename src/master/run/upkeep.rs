@@ -1,9 +1,13 @@
-//! When the files and keys of TLS are to be looked after next.
+//! When the files of the conf, and the files and keys of TLS, are to be looked after next.
 
-use crate::tls::{Endpoints, Stamps};
+use crate::conf::{Conf, Watch};
+use crate::master::loader::Loader;
+use crate::master::settings::CONF_WATCH;
+use crate::os::Stamps;
+use crate::tls::Endpoints;
 use std::time::{Duration, Instant};
 
-/// The time between two looks at the files of `certificate_watch`.
+/// The time between two looks at the files of `certificate_watch` and `conf_watch`.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
 
 /// When something is to be done next, and how the watched files looked.
@@ -41,5 +45,65 @@ impl Certificates {
     /// When there is something to do.
     pub(super) fn next_due(&self) -> Option<Instant> {
         [self.rotate_at, self.look_at].into_iter().flatten().min()
+    }
+}
+
+/// The files of the conf, and how they looked.
+#[derive(Debug, Default)]
+pub(super) struct ConfWatch {
+    files: Watch,
+    /// The state in which they were read last, or a bit before.
+    read: Stamps,
+    /// The state at the last look.
+    seen: Stamps,
+    /// When to look again; `None`: `conf_watch` is off.
+    look_at: Option<Instant>,
+}
+
+impl ConfWatch {
+    /// The watch over the files that a generation has read.
+    pub(super) fn of(conf: &Conf, loader: &Loader) -> ConfWatch {
+        if !*conf.root.scope.get(&CONF_WATCH) {
+            return ConfWatch::default();
+        }
+        let mut watch = ConfWatch::begin(loader);
+        if conf.sources.have_changed() {
+            watch.read = Stamps::default();
+        }
+        watch
+    }
+
+    /// The watch of a service that is about to read the files again, for the case that it can't take them: those that
+    /// a new `include` names are watched as well.
+    pub(super) fn again(&self, loader: &Loader) -> ConfWatch {
+        if self.look_at.is_none() { ConfWatch::default() } else { ConfWatch::begin(loader) }
+    }
+
+    fn begin(loader: &Loader) -> ConfWatch {
+        let files = loader.watch();
+        let seen = files.look();
+        ConfWatch { files, read: seen.clone(), seen, look_at: Some(Instant::now() + LOOK) }
+    }
+
+    /// When to look again.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.look_at
+    }
+
+    /// Whether it is time to look; if so, the next look is set.
+    pub(super) fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = self.look_at.is_some_and(|at| now >= at);
+        if is_due {
+            self.look_at = Some(now + LOOK);
+        }
+        is_due
+    }
+
+    /// Whether the files are others than those that were read, and have not changed between two looks.
+    pub(super) fn has_news(&mut self) -> bool {
+        let now = self.files.look();
+        let has_news = now != self.read && now == self.seen;
+        self.seen = now;
+        has_news
     }
 }

@@ -142,7 +142,22 @@ impl Children {
 
     /// Whether a child of this generation lives that has this role and was not told to end.
     pub fn serves(&self, generation: u32, role: Role) -> bool {
-        self.living.iter().any(|c| c.generation == generation && c.seat.role == role && !c.is_ending)
+        self.at_work(generation).any(|c| c.seat.role == role)
+    }
+
+    /// The children of this generation that were not told to end.
+    fn at_work(&self, generation: u32) -> impl Iterator<Item = &Child> {
+        self.living.iter().filter(move |c| c.generation == generation && !c.is_ending)
+    }
+
+    /// The ids of those of this generation that were not told to end.
+    pub fn pids_of(&self, generation: u32) -> Vec<Pid> {
+        self.at_work(generation).map(|c| c.pid).collect()
+    }
+
+    /// How many of these have the role.
+    pub fn count(&self, generation: u32, role: Role) -> usize {
+        self.at_work(generation).filter(|c| c.seat.role == role).count()
     }
 
     /// Whether no child lives.

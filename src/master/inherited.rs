@@ -27,6 +27,8 @@ const SYSTEMD_FIRST: i32 = 3;
 #[derive(Debug, Default)]
 pub struct Inherited {
     sockets: VecDeque<Listener>,
+    /// The names that systemd has for sockets (FileDescriptorName of systemd.socket(5)).
+    names: Vec<(Addr, String)>,
     /// Whether the sockets come from an old binary: this master doesn't become a daemon again, and doesn't wait for a
     /// free address.
     pub is_upgrade: bool,
@@ -65,15 +67,31 @@ impl Inherited {
             && pid.parse() == Ok(process::id())
             && let Ok(count @ 1..=1024) = count.parse::<i32>()
         {
-            (SYSTEMD_FIRST..SYSTEMD_FIRST + count).for_each(|number| inherited.take(number));
+            let names = text("LISTEN_FDNAMES").unwrap_or_default();
+            let mut names = names.split(':');
+            for number in SYSTEMD_FIRST..SYSTEMD_FIRST + count {
+                inherited.take_named(number, names.next().unwrap_or_default());
+            }
         }
         inherited
     }
 
     fn take(&mut self, number: i32) {
+        self.take_named(number, "");
+    }
+
+    fn take_named(&mut self, number: i32, name: &str) {
         match take_inherited_fd(number).and_then(Listener::from_fd) {
-            Ok(listener) => self.sockets.push_back(listener),
-            Err(error) => log::emerg!("{}", Failure::new(format!("inherited socket #{number}"), error)),
+            Ok(listener) => {
+                if !name.is_empty() {
+                    self.names.push((listener.addr().clone(), name.to_owned()));
+                }
+                self.sockets.push_back(listener);
+            }
+            Err(error) => {
+                let name = if name.is_empty() { String::new() } else { format!(" \"{name}\"") };
+                log::emerg!("{}", Failure::new(format!("inherited socket #{number}{name}"), error));
+            }
         }
     }
 
@@ -108,7 +126,11 @@ impl Inherited {
         for addr in self.addrs() {
             match self.is_upgrade {
                 true => log::notice!("closing inherited socket {addr}: the configuration has no use for it"),
-                false => log::warn!("the passed socket {addr} fits no \"listen\": nobody serves its clients"),
+                false => {
+                    let name = self.names.iter().find(|(named, _)| named == addr);
+                    let name = name.map_or_else(String::new, |(_, name)| format!(" (\"{name}\")"));
+                    log::warn!("the passed socket {addr}{name} fits no \"listen\": nobody serves its clients");
+                }
             }
         }
     }

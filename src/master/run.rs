@@ -4,6 +4,8 @@ mod care;
 mod certificates;
 mod conf_watch;
 mod deaths;
+mod manager;
+mod notices;
 mod reload;
 mod upgrade;
 mod upkeep;
@@ -13,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::manager::Manager;
 use self::upkeep::{Certificates, ConfWatch};
 use super::children::{Children, name_of, signal_all};
 use super::loader::Loader;
@@ -44,6 +47,8 @@ pub(crate) struct Master {
     conf_watch: ConfWatch,
     /// When the dispatch model is to look after its processes; `None`: it need not.
     care_at: Option<Instant>,
+    /// The service manager that is told of changes. `None` in children, and where none wants to be told.
+    manager: Option<Manager>,
     /// Sockets that a reload, while under way, has retired.
     retired: Retired,
     /// Sockets that a reload, while under way, has no worker for.
@@ -91,6 +96,7 @@ impl Master {
             models: Vec::new(),
             children: Children::default(),
             care_at: None,
+            manager: Manager::from_environment(|name| std::env::var_os(name), is_upgrade),
             retired: Retired::default(),
             surplus: Surplus::default(),
             signals: Some(signals),
@@ -128,7 +134,8 @@ impl Master {
 
     fn wait(&self) {
         let watched = [self.certificates.next_due(), self.conf_watch.next_due()].into_iter().flatten().min();
-        let due = [self.kill_at, self.children.next_due(), watched, self.care_at];
+        let manager = self.manager.as_ref().map(|manager| manager.look_at);
+        let due = [self.kill_at, self.children.next_due(), watched, self.care_at, manager];
         let due = due.into_iter().flatten().min();
         let timeout = due.map(|at| at.saturating_duration_since(Instant::now()));
         if let Some(Err(error)) = self.signals.as_ref().map(|s| s.wait(timeout)) {
@@ -164,6 +171,7 @@ impl Master {
         }
         self.release_name();
         (self.shutdown, self.kill_at) = (Shutdown::Fast, Some(Instant::now() + TERM_TIMEOUT));
+        self.tell_stopping();
         self.end_before(u32::MAX, Signal::SIGTERM);
     }
 
@@ -178,6 +186,7 @@ impl Master {
         }
         self.release_name();
         self.shutdown = Shutdown::Graceful;
+        self.tell_stopping();
         self.end_before(u32::MAX, Signal::SIGQUIT);
         self.close_sockets();
     }
@@ -220,6 +229,7 @@ impl Master {
             self.start(seat);
         }
         self.care_for_processes(now);
+        self.care_for_manager(now);
         if self.kill_at.is_some_and(|at| now >= at) {
             self.kill_at = None;
             self.children.signal_all(Signal::SIGKILL);
@@ -247,7 +257,7 @@ impl Master {
                 self.children.add(pid, seat, self.cycle.generation, Instant::now());
             }
             Ok(Fork::Child) => {
-                (self.signals, self.pid_file) = (None, None);
+                (self.signals, self.pid_file, self.manager) = (None, None, None);
                 // A child would never close them.
                 (self.retired, self.surplus) = (Retired::default(), Surplus::default());
                 // The models of older generations hold descriptors.
@@ -265,6 +275,7 @@ impl Master {
         self.pid_file.take().into_iter().for_each(PidFile::remove);
         self.models.iter().for_each(|(_, model)| model.ended());
         self.close_sockets();
+        self.tell_successor();
         log::notice!("exit");
         self.exit_code
     }

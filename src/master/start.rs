@@ -17,7 +17,7 @@ use crate::dispatch::Seat;
 use crate::log;
 use crate::os::daemon::{self, Caller, daemonise};
 use crate::os::process;
-use crate::os::{Failure, SocketFile, signals};
+use crate::os::{Failure, NotifySocket, SocketFile, signals};
 use crate::shm::{Ledger, Role};
 
 /// Runs a server, from its start to its end, and returns the exit code. `what`: the thing that a built-in conf serves,
@@ -158,7 +158,13 @@ fn run(loader: Loader, cycle: Cycle, pid_file: Option<PidFile>, is_upgrade: bool
 fn run_alone(mut cycle: Cycle, pid_file: Option<PidFile>) -> i32 {
     cycle.announce();
     let files = bound::files(&cycle.sockets);
+    let manager = std::env::var_os("NOTIFY_SOCKET").and_then(|address| NotifySocket::new(&address).ok());
+    // The process can't reload, and nobody watches it: this is all that a service manager can be told. A manager that
+    // is gone changes nothing.
+    let tell = |message| _ = manager.as_ref().map(|manager| manager.send(message));
+    tell("READY=1\nSTATUS=serving, by one process without a master");
     let code = cycle.live(Seat { role: Role::Worker, number: 0 }, None);
+    tell("STOPPING=1");
     pid_file.into_iter().for_each(PidFile::remove);
     bound::remove_files(&files);
     code

@@ -1,5 +1,5 @@
 //! Processes under a manager that ends the service with them: such a process must refuse USR2, because the upgrade
-//! would end it.
+//! would end it, unless the manager listens to messages.
 
 use std::env;
 
@@ -28,6 +28,10 @@ pub(crate) fn reason(is_in_foreground: bool) -> Option<String> {
     }
     let parent = process::parent_id();
     let manager = if is_in_foreground { manager(parent)? } else { return None };
+    // The manager is told which process the service is after the upgrade (MAINPID of sd_notify(3)).
+    if env::var_os("NOTIFY_SOCKET").is_some_and(|address| !address.is_empty()) {
+        return None;
+    }
     Some(format!(
         "{manager} (process {parent}) started this process, and would end the service with it: tell {manager} to \
          restart the service; no connection is refused meanwhile where it keeps the sockets (LISTEN_FDS)"

@@ -161,6 +161,15 @@ pub fn is_ignored(signal: Signal) -> bool {
     }
 }
 
+/// Whether a blocked `signal` was sent to a process that has not read it yet. `None`: there is no such process, or
+/// /proc does not tell.
+pub fn is_pending(pid: Pid, signal: Signal) -> Option<bool> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    // proc_pid_status(5): the mask of the signals that wait for the whole process, in hexadecimal.
+    let mask = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"))?.trim();
+    u64::from_str_radix(mask, 16).ok().map(|mask| mask & 1 << (signal as i32 - 1) != 0)
+}
+
 /// kill(2). ESRCH when there is no such process. Refuses ids that mean groups (0 and below).
 pub fn send(pid: Pid, signal: Signal) -> io::Result<()> {
     if pid <= 0 {
@@ -200,7 +209,13 @@ mod tests {
             if !signals.wait(None).unwrap() {
                 return 2;
             }
+            if is_pending(process::id(), Signal::SIGTERM) != Some(true) {
+                return 4;
+            }
             let got = signals.next().unwrap().unwrap();
+            if is_pending(process::id(), Signal::SIGTERM) != Some(false) {
+                return 5;
+            }
             if got == (Received { signal: Signal::SIGTERM, sender: process::id(), is_kernel_s: false }) { 0 } else { 3 }
         });
         assert_eq!(code, 0);

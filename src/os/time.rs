@@ -12,6 +12,11 @@ pub fn monotonic_ms() -> u64 {
     read(ClockId::CLOCK_MONOTONIC).as_millis() as u64
 }
 
+/// The time of that clock in microseconds.
+pub fn monotonic_us() -> u64 {
+    read(ClockId::CLOCK_MONOTONIC).as_micros() as u64
+}
+
 /// The time of that clock in nanoseconds, a tick (4 ms) late at most: for signs of life, at a quarter of the cost.
 pub fn coarse_ns() -> u64 {
     read(ClockId::CLOCK_MONOTONIC_COARSE).as_nanos() as u64

@@ -22,6 +22,8 @@ mod pid_file;
 
 mod passed_sockets;
 
+mod notified;
+
 mod unix_sockets;
 
 mod reloading;

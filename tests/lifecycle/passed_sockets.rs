@@ -64,7 +64,8 @@ fn write(dir: &TempDir, servers: &str) {
 /// The command imitates systemd, which sets LISTEN_PID to the id of the process itself.
 fn command(dir: &std::path::Path, count: u32) -> Command {
     let script = format!(
-        "exec 3<&0 4>&1; export LISTEN_FDS={count} LISTEN_PID=$$; exec {} -c {} < /dev/null > /dev/null",
+        "exec 3<&0 4>&1; export LISTEN_FDS={count} LISTEN_PID=$$ LISTEN_FDNAMES=http:the-other; \
+         exec {} -c {} < /dev/null > /dev/null",
         Product::Drover.binary().display(),
         dir.join("s.conf").display()
     );
@@ -116,7 +117,7 @@ fn a_passed_socket_that_nobody_serves_is_named() {
     let (used, unused) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
     let (addr, other) = (used.local_addr().unwrap(), unused.local_addr().unwrap());
     let passed = Passed::start(&format!("server {{ listen {addr}; return 204; }}"), used.into(), Some(unused.into()));
-    let warning = format!("[warn] the passed socket {other} fits no \"listen\"");
+    let warning = format!("[warn] the passed socket {other} (\"the-other\") fits no \"listen\"");
     until_true("the socket is named", || passed.said().contains(&warning));
     let said = passed.said();
     assert!(!said.contains(&format!("passed socket {addr}")), "{said}");
@@ -132,7 +133,7 @@ fn a_passed_socket_that_is_in_the_way_is_named_at_once() {
     let bind = format!("bind() to 0.0.0.0:{} failed (98: Address already in use)", addr.port());
     let advice = format!("{addr}, a socket that was passed to this service, has the port");
     assert!(said.contains(&bind) && said.contains(&advice) && !said.contains("trying again"), "{said}");
-    assert!(said.contains(&format!("the passed socket {addr} fits no \"listen\"")), "{said}");
+    assert!(said.contains(&format!("the passed socket {addr} (\"http\") fits no \"listen\"")), "{said}");
 }
 
 #[test]

@@ -17,6 +17,7 @@ impl Master {
         if self.shutdown.has_begun() {
             return;
         }
+        self.tell_reloading();
         if self.is_idle && self.next_binary.is_some() {
             let called = self.renew_workers();
             return self.report_reload(called);

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{advise, check, compare, fault, simulate};
+use crate::commands::{advise, check, compare, fault, load, simulate};
 use crate::results::Results;
 use crate::{interrupt, process, report};
 
@@ -40,6 +40,9 @@ enum Command {
         #[arg(long, default_value = "lab-report")]
         out: PathBuf,
     },
+    /// Makes requests of a server that runs, and prints the figures as JSON.
+    #[command(hide = true)]
+    Load(load::LoadArgs),
     /// Runs a program on given CPUs until the lab ends.
     #[command(hide = true)]
     Keep {
@@ -73,6 +76,10 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Simulate(args) => {
             prepare()?;
             simulate::run(&args)
+        }
+        Command::Load(args) => {
+            prepare()?;
+            load::run(&args)
         }
         Command::Check(args) => {
             prepare()?;

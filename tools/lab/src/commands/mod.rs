@@ -4,4 +4,5 @@ pub(crate) mod advise;
 pub(crate) mod check;
 pub(crate) mod compare;
 pub(crate) mod fault;
+pub(crate) mod load;
 pub(crate) mod simulate;

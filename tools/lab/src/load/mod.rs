@@ -11,9 +11,9 @@ mod tool;
 mod wrk;
 
 pub(crate) use client::{Client, run_beside};
-pub(crate) use figures::{ClientFigures, SHARES, quantiles};
 #[cfg(test)]
-pub(crate) use figures::{figures, histogram};
+pub(crate) use figures::histogram;
+pub(crate) use figures::{ClientFigures, SHARES, figures, quantiles};
 pub(crate) use loads::{LOADS, Load, find};
 pub(crate) use outcome::{Ending, Outcome, Run};
 pub(crate) use plan::{Plan, SMALL};

@@ -136,6 +136,16 @@ impl Plan {
         let keep_open = if keep_alive { Duration::MAX } else { Duration::ZERO };
         Plan { closed: Some((clients, length)), ..Plan::new(vec![PlannedRequest { keep_open, ..PLAIN }; clients]) }
     }
+
+    /// A closed loop on `clients` connections that were opened before, and stay.
+    pub(crate) fn staying(clients: usize, length: Duration) -> Plan {
+        let requests = (0..clients).map(|index| PlannedRequest {
+            connection: ConnectionChoice::Idle(index),
+            keep_open: Duration::MAX,
+            ..PLAIN
+        });
+        Plan { closed: Some((clients, length)), idle: clients, ..Plan::new(requests.collect()) }
+    }
 }
 
 /// The times of a Poisson process.

@@ -74,6 +74,15 @@ fn a_closed_loop_goes_on_until_its_time_is_up() {
 }
 
 #[test]
+fn a_closed_loop_stays_on_the_connections_that_were_opened_before() {
+    let plan = Plan::staying(4, Duration::from_millis(200));
+    let run = go(&plan, server(|_| Duration::ZERO));
+    assert!(run.outcomes.len() > 40, "{}", run.outcomes.len());
+    assert!(run.outcomes.iter().all(|o| o.ending == Ending::Answered));
+    assert_eq!((run.opened, run.idle), (0, 4));
+}
+
+#[test]
 fn the_lost_and_the_refused_are_counted() {
     let plan = Plan::open(100.0, Duration::from_millis(100), 1);
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();

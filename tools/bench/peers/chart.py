@@ -1,43 +1,40 @@
-"""The ratios as a picture for a page in light and in dark: a bar a server, the first server's length being 1."""
+"""The ratios as two pictures, for pages in light and in dark: a panel for each load, a bar for each server."""
 
-import statistics
 from html import escape
-from pathlib import Path
 
-WIDTH, LABEL, BAR, GAP, HEAD = 760, 210, 14, 6, 26
-SCALE = 280  # pixels of the ratio 1
+COLUMNS, PANEL, LABEL, BAR, GAP, HEAD, PAD = 3, 290, 104, 12, 5, 20, 14
 
-STYLE = """
-text { font: 12px system-ui, sans-serif; fill: #1f2328 } .title { font-weight: 600 } .note { fill: #59636e }
-.other { fill: #8c959f } .drover { fill: #0969da } line { stroke: #59636e; stroke-dasharray: 3 3 }
-@media (prefers-color-scheme: dark) {
-text { fill: #f0f6fc } .note { fill: #9198a1 } .other { fill: #656c76 } .drover { fill: #4493f8 } line { stroke: #9198a1 } }
-"""
+LIGHT = {"text": "#1f2328", "note": "#59636e", "other": "#afb8c1", "drover": "#0969da", "floor": "#d1d9e0"}
+DARK = {"text": "#f0f6fc", "note": "#9198a1", "other": "#656c76", "drover": "#4493f8", "floor": "#3d444d"}
 
 
-def write(path, results):
-    y, parts = HEAD, []
-    for scenario in results.rounds:
-        ratios = {name: statistics.median(of) for name, of in results.ratios(scenario, results.first).items()}
-        parts.append(f'<text class="title" x="8" y="{y}">{escape(scenario)}</text>')
-        y += 8
-        for name, ratio in ratios.items():
-            parts.append(bar(y, name, ratio))
-            y += BAR + GAP
-        y += HEAD
-    note = f"CPU time a request, {results.first} = 1 · {results.environment['date']} · {results.environment['cpu']}"
-    parts.append(f'<text class="note" x="8" y="{y}">{escape(note)}</text>')
-    parts.append(f'<line x1="{LABEL + SCALE}" x2="{LABEL + SCALE}" y1="{HEAD}" y2="{y - HEAD}"/>')
-    Path(path).write_text(
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + 12}" role="img" '
-        f'aria-label="{escape(note)}">\n<style>{STYLE}</style>\n' + "\n".join(parts) + "\n</svg>\n")
-
-
-def bar(y, name, ratio):
-    length = min(ratio * SCALE, WIDTH - LABEL - 60)
-    kind = "drover" if name == "drover" else "other"
-    middle = y + BAR - 3
+def picture(panels, note, colours):
+    """`panels`: pairs of a title and a list of (server, kind, ratio); the longest bar fills its panel."""
+    parts, y = [], PAD
+    for first in range(0, len(panels), COLUMNS):
+        row = panels[first:first + COLUMNS]
+        for place, (title, bars) in enumerate(row):
+            parts += panel(place * PANEL + PAD, y, title, bars)
+        y += HEAD + max(len(bars) for _, bars in row) * (BAR + GAP) + PAD
+    style = "".join(f".{name} {{ fill: {colour} }} " for name, colour in colours.items())
+    width = COLUMNS * PANEL + PAD
     return (
-        f'<text x="{LABEL - 8}" y="{middle}" text-anchor="end">{escape(name)}</text>'
-        f'<rect class="{kind}" x="{LABEL}" y="{y}" width="{length:.0f}" height="{BAR}" rx="2"/>'
-        f'<text x="{LABEL + length + 6:.0f}" y="{middle}">{ratio:.2f}</text>')
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y + 20}" role="img" '
+        f'aria-label="{escape(note)}">\n'
+        f'<style>text {{ font: 11px system-ui, sans-serif }} .title {{ font-weight: 600 }} {style}</style>\n'
+        + "\n".join(parts) + f'\n<text class="note" x="{PAD}" y="{y + 8}">{escape(note)}</text>\n</svg>\n')
+
+
+def panel(x, y, title, bars):
+    room = PANEL - LABEL - 2 * PAD - 34
+    longest = max(ratio for _, _, ratio in bars)
+    yield f'<text class="text title" x="{x}" y="{y + 10}">{escape(title)}</text>'
+    y += HEAD
+    for name, kind, ratio in bars:
+        length = max(ratio / longest * room, 1)
+        middle = y + BAR - 2
+        yield (
+            f'<text class="note" x="{x + LABEL - 6}" y="{middle}" text-anchor="end">{escape(name)}</text>'
+            f'<rect class="{kind}" x="{x + LABEL}" y="{y}" width="{length:.1f}" height="{BAR}" rx="2"/>'
+            f'<text class="note" x="{x + LABEL + length + 5:.1f}" y="{middle}">{ratio:.2f}</text>')
+        y += BAR + GAP

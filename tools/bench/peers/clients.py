@@ -1,52 +1,92 @@
-"""The programs that make requests: wrk, ab, h2load. Each returns requests done, seconds, requests failed."""
+"""The programs that make requests: wrk, ab, h2load, and the lab's own client, whose open loop counts from the time at
+which a request was due. Each returns a Run, with the CPU time that the server used."""
 
 import os
-import re
+import shutil
 import subprocess
-import sys
+from pathlib import Path
 
-from servers import program
+import figures
 
-PACKAGES = {"ab": "apache2-utils", "h2load": "nghttp2-client"}
+REPOSITORY = Path(__file__).resolve().parents[3]
 
-
-def wrk(core, *args):
-    text = run("wrk", args, core)
-    done, took, unit = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", text).groups()
-    took = float(took) * {"ms": 0.001, "s": 1, "m": 60}[unit]
-    errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
-    other = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
-    failed = sum(map(int, errors.groups())) if errors else 0
-    return int(done), took, failed + (int(other[1]) if other else 0)
+PACKAGES = {"ab": "apt-get install apache2-utils", "h2load": "apt-get install nghttp2-client",
+            "lab": "cargo build --profile lab --package lab"}
 
 
-def ab(core, *args):
-    text = run("ab", ("-q", *args), core)
-
-    def number(label):
-        return float((re.search(label + r":\s+([\d.]+)", text) or [0, 0])[1])
-
-    failed = number("Failed requests") + number("Non-2xx responses") + number("Write errors")
-    return int(number("Complete requests")), number("Time taken for tests"), int(failed)
+class Trouble(Exception):
+    """A program that is missing, did not start, or failed: what was asked of it is not measured."""
 
 
-def h2load(core, *args):
-    text = run("h2load", args, core)
-    took = re.search(r"finished in ([\d.]+)(us|ms|s)", text)
-    seconds = float(took[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1}[took[2]]
-    done, failed, errored, late = map(int, re.search(
-        r"(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", text).groups())
-    return done, seconds, failed + errored + late
+def program(name):
+    """The program in PATH or where Debian has its daemons."""
+    return lambda: shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+
+
+def built(path):
+    """What this repository has built."""
+    return lambda: str(REPOSITORY / path) if (REPOSITORY / path).exists() else None
+
+
+def wrk(server, core, *args):
+    return watched(server, "wrk", args, core, figures.of_wrk)
+
+
+def ab(server, core, *args):
+    return watched(server, "ab", ("-q", *args), core, figures.of_ab)
+
+
+def h2load(server, core, *args):
+    return watched(server, "h2load", args, core, figures.of_h2load)
+
+
+def watched(server, name, args, core, read):
+    before = server.cpu()
+    run = read(output(name, args, core))
+    run.cpu = server.cpu() - before
+    return run
+
+
+def lab(server, core, connections, seconds, rate=None):
+    """The lab's client: connections are open before anything is counted."""
+    args = [need("lab"), "load", f"127.0.0.1:{server.port}", f"--connections={connections}", f"--seconds={seconds}"]
+    args += [f"--rate={rate:.0f}"] if rate else []
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(args, text=True, preexec_fn=pinned(core), **pipes) as client:
+        try:
+            if client.stdout.readline() != "ready\n":
+                raise Trouble(f"{' '.join(args)}: {client.stderr.read()}")
+            before = server.cpu()
+            text, errors = client.communicate("go\n", timeout=seconds + 60)
+        except subprocess.TimeoutExpired:
+            raise Trouble(f"{' '.join(args)}: does not end") from None
+        finally:
+            client.kill()
+    if client.returncode != 0:
+        raise Trouble(f"{' '.join(args)}: {errors}")
+    run = figures.of_lab(text)
+    run.cpu = server.cpu() - before
+    return run
 
 
 def need(name):
-    """The program's path, or an end that says how to get it."""
-    return program(name)() or sys.exit(f"{name} is missing: apt-get install {PACKAGES.get(name, name)}")
+    """The program's path, or trouble that says how to get it."""
+    path = built("target/lab/lab")() if name == "lab" else program(name)()
+    if not path:
+        raise Trouble(f"{name} is missing: {PACKAGES.get(name, f'apt-get install {name}')}")
+    return path
 
 
-def run(name, args, core):
-    pin = (lambda: os.sched_setaffinity(0, {core})) if core is not None else None
-    done = subprocess.run([need(name), *args], capture_output=True, text=True, preexec_fn=pin, timeout=120)
+def pinned(core):
+    return (lambda: os.sched_setaffinity(0, {core})) if core is not None else None
+
+
+def output(name, args, core):
+    command = [need(name), *args]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, preexec_fn=pinned(core), timeout=120)
+    except subprocess.TimeoutExpired:
+        raise Trouble(f"{' '.join(command)}: does not end") from None
     if done.returncode != 0:
-        sys.exit(f"{name} {' '.join(args)}: {done.stdout}{done.stderr}")
+        raise Trouble(f"{' '.join(command)}: {done.stdout}{done.stderr}")
     return done.stdout

@@ -1,7 +1,8 @@
 //! HTTP/1 requests: [`parse`] fills a reusable [`Head`] from the bytes received so far.
 //!
 //! The request line is read by nginx's rules (`request_line.rs`), the field lines by httparse, and then the strict
-//! rules of RFC 9112 decide.
+//! rules of RFC 9112 decide. Field lines that an earlier request has sent just so are not read again
+//! ([`Head::recall`]).
 
 use super::field::{Id, elements};
 use super::head::{Blame, Field, Framing, Head, Limits, Span, Unusual, Version};
@@ -29,6 +30,9 @@ pub fn parse(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Parse, Reje
     } else if !end_in_sight(head, buf) {
         return partial(head, buf, limits);
     }
+    if head.recall(buf, limits) {
+        return Ok(Parse::Complete(head.whole));
+    }
     let len = match field_lines(head, buf, limits) {
         Ok(Some(len)) => len,
         Ok(None) => {
@@ -46,6 +50,7 @@ pub fn parse(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Parse, Reje
         return Err(Reject::HeadTooLarge);
     }
     check(head, buf)?;
+    head.remember(buf, limits);
     Ok(Parse::Complete(head.whole))
 }
 

@@ -77,6 +77,69 @@ fn a_cleared_head_is_as_new_and_keeps_its_capacity() {
     assert!(head.host.is_empty() && head.fields.is_empty());
 }
 
+/// The words of a head, without those that it keeps of heads before it.
+fn said(head: &Head) -> String {
+    format!("{:?}", Head { earlier: None, ..head.clone() })
+}
+
+proptest! {
+    #[test]
+    fn a_head_behind_others_says_what_it_says_by_itself(
+        requests in proptest::collection::vec((0..6usize, 0..7usize, 1..80usize, 20..200usize), 1..8),
+    ) {
+        let lines = [
+            "GET / HTTP/1.1",
+            "GET /longer?x HTTP/1.1",
+            "HEAD / HTTP/1.0",
+            "OPTIONS * HTTP/1.1",
+            "GET http://c/ HTTP/1.1",
+            "GET / HTTP/1.9",
+        ];
+        let fields = [
+            "Host: a\r\nAccept: */*\r\n",
+            "Host: a:80\r\nAccept: */*\r\nConnection: close\r\n",
+            "host: a\r\nUser-Agent:\r\nExpect: 100-continue\r\nContent-Length: 7\r\n",
+            "Host: a\r\nX_Y: 1\r\nVia: b\r\n",
+            "Host: a\r\nTransfer-Encoding: chunked\r\n",
+            "Accept: */*\r\n",
+            "Host: a\r\nHost: a\r\n",
+        ];
+        let mut head = Head::default();
+        for (line, field, split, line_max) in requests {
+            let text = format!("{}\r\n{}\r\n", lines[line], fields[field]).into_bytes();
+            let limits = Limits { line: line_max, head: 4 * line_max };
+            let mut fresh = Head::default();
+            head.clear();
+            for end in [split.min(text.len()), text.len()] {
+                let result = parse(&mut head, &text[..end], &limits);
+                prop_assert_eq!(result, parse(&mut fresh, &text[..end], &limits));
+                prop_assert_eq!(said(&head), said(&fresh));
+                if result != Ok(Parse::Partial) {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn equal_field_lines_are_read_once() {
+    let limits = Limits::default();
+    let mut head = head_of(b"GET /a HTTP/1.1\r\nHost: a\r\nAccept: b\r\n\r\n");
+    for (bytes, is_same) in [
+        (&b"GET /other/path HTTP/1.1\r\nHost: a\r\nAccept: b\r\n\r\nrest"[..], true),
+        (b"GET /a HTTP/1.0\r\nHost: a\r\nAccept: b\r\n\r\n", false),
+        (b"GET /a HTTP/1.1\r\nHost: b\r\nAccept: b\r\n\r\n", false),
+        (b"GET /a HTTP/1.1\r\nHost: a\r\nAccept: b\r\nVia: c\r\n\r\n", false),
+        (b"GET http://a/ HTTP/1.1\r\nHost: a\r\nAccept: b\r\n\r\n", false),
+    ] {
+        head.clear();
+        head.fields_at = request_line::parse(&mut head, bytes, &limits).unwrap().unwrap();
+        assert_eq!(head.recall(bytes, &limits), is_same, "{}", bytes.escape_ascii());
+        assert_eq!(head.get(bytes, b"accept"), is_same.then_some(&b"b"[..]));
+    }
+}
+
 #[test]
 fn line_ends_may_be_lf_and_empty_lines_may_come_first() {
     let bytes = b"\r\n\n\r\nGET / HTTP/1.1\nHost: a\r\nB: c\n\n";

@@ -189,6 +189,8 @@ pub struct Head {
     pub(super) uri: Span,
     pub(super) path: Span,
     pub(super) query: Option<Span>,
+    /// The path is normal as it came (`message/uri.rs`).
+    pub has_plain_path: bool,
     /// The version, on which keep-alive and the transfer codings depend.
     pub version: Version,
     /// The version as the client wrote it ($server_protocol).

@@ -6,6 +6,7 @@ use super::head::{Field, Form, Framing, Head, Limits, Method, Span, Unusual, Ver
 use super::host;
 use super::reject::Reject;
 use super::request_line;
+use super::uri;
 
 /// The version, with which each text begins ($server_protocol).
 const VERSION: &[u8] = b"HTTP/2.0";
@@ -231,7 +232,8 @@ impl RequestFields {
             return Ok(());
         }
         let text = std::mem::take(&mut self.text);
-        let split = request_line::split_target(&mut self.head, &text, target.of(&text));
+        let target = target.of(&text);
+        let split = request_line::split_target(&mut self.head, &text, target, uri::scan(target, uri::MARK));
         self.text = text;
         split
     }

@@ -3,6 +3,7 @@
 use super::head::{Form, Head, Limits, Method, Span, Version};
 use super::host;
 use super::reject::Reject;
+use super::uri::{self, Scan};
 
 /// Parses the request line; returns where the field lines start, or `None` while it is incomplete.
 pub(super) fn parse(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Option<usize>, Reject> {
@@ -32,11 +33,11 @@ pub(super) fn parse(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Opti
         return Err(Reject::UriTooLong);
     }
 
-    let (method, rest) = method(line)?;
-    head.method_text = Span::within(buf, method);
-    head.method = known_method(method);
+    let (method, text, rest) = method(line)?;
+    (head.method, head.method_text) = (method, Span::within(buf, text));
     let rest = skip_spaces(rest);
-    let end = rest.iter().position(|b| *b <= b' ' || *b == 0x7f).unwrap_or(rest.len());
+    let path = uri::scan(rest, uri::SPACE | uri::MARK);
+    let end = path.len + uri::scan(&rest[path.len..], uri::SPACE).len;
     let (target, rest) = rest.split_at(end);
     if target.is_empty() || !rest.starts_with(b" ") {
         return Err(Reject::InvalidRequest);
@@ -53,7 +54,7 @@ pub(super) fn parse(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Opti
     };
     head.version = version.unwrap_or_default();
     // nginx has looked at the target before it sees the version: "PRI * HTTP/2.0" is an invalid request.
-    split_target(head, buf, target)?;
+    split_target(head, buf, target, path)?;
     version.map(|_| Some(newline + 1)).ok_or(Reject::InvalidVersion)
 }
 
@@ -72,12 +73,17 @@ pub(super) fn is_method_byte(byte: u8) -> bool {
     matches!(byte, b'A'..=b'Z' | b'_' | b'-')
 }
 
-fn method(line: &[u8]) -> Result<(&[u8], &[u8]), Reject> {
+/// The method, its text, and what follows it.
+fn method(line: &[u8]) -> Result<(Method, &[u8], &[u8]), Reject> {
+    // Most requests begin so.
+    if line.starts_with(b"GET ") {
+        return Ok((Method::Get, &line[..3], &line[3..]));
+    }
     let end = line.iter().position(|b| !is_method_byte(*b)).unwrap_or(line.len());
     match line.split_at(end) {
         ([], _) => Err(Reject::InvalidMethod),
         (_, []) => Err(Reject::InvalidRequest),
-        (method, rest @ [b' ', ..]) => Ok((method, rest)),
+        (method, rest @ [b' ', ..]) => Ok((known_method(method), method, rest)),
         _ => Err(Reject::InvalidMethod),
     }
 }
@@ -126,9 +132,9 @@ fn version(text: &[u8]) -> Result<Version, Reject> {
     }
 }
 
-/// Finds form, host, path and query of the target.
-pub(super) fn split_target(head: &mut Head, buf: &[u8], target: &[u8]) -> Result<(), Reject> {
-    let path = match target {
+/// Finds form, host, path and query of the target, whose bytes up to a mark have been looked at.
+pub(super) fn split_target(head: &mut Head, buf: &[u8], target: &[u8], scan: Scan) -> Result<(), Reject> {
+    let (path, Scan { len, is_plain }) = match target {
         _ if head.method == Method::Connect => {
             head.form = Form::Authority;
             // RFC 9110 section 9.3.6: an empty or invalid port number MUST be refused; nobody listens on port 0.
@@ -139,25 +145,25 @@ pub(super) fn split_target(head: &mut Head, buf: &[u8], target: &[u8]) -> Result
         }
         [b'/', ..] => {
             head.form = Form::Origin;
-            target
+            (target, scan)
         }
         b"*" if head.method == Method::Options => {
             head.form = Form::Asterisk;
-            target
+            (target, Scan { is_plain: false, ..scan })
         }
         _ => {
             head.form = Form::Absolute;
             let (authority, path) = split_absolute(target).ok_or(Reject::InvalidRequest)?;
             let authority = host::parse(authority).ok_or(Reject::InvalidTargetHost)?;
             (head.host, head.port) = (Span::within(buf, authority.host), authority.port);
-            path
+            (path, Scan { is_plain: false, ..uri::scan(path, uri::MARK) })
         }
     };
     head.uri = Span::within(buf, path);
     // The fragment is not part of a request target; nginx cuts it off.
-    let end = memchr::memchr2(b'?', b'#', path).unwrap_or(path.len());
-    head.path = Span::within(buf, &path[..end]);
-    if let [b'?', query @ ..] = &path[end..] {
+    head.path = Span::within(buf, &path[..len]);
+    head.has_plain_path = is_plain;
+    if let [b'?', query @ ..] = &path[len..] {
         let end = memchr::memchr(b'#', query).unwrap_or(query.len());
         head.query = Some(Span::within(buf, &query[..end]));
     }

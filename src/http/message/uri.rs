@@ -11,7 +11,7 @@ pub fn normalize<'a>(path: &'a [u8], merge: bool, out: &'a mut Vec<u8>) -> Resul
     if path.first() != Some(&b'/') {
         return Err(Reject::InvalidRequest);
     }
-    let Some(first) = first_unusual(path, merge) else { return Ok(path) };
+    let Some(first) = first_unusual(path) else { return Ok(path) };
     out.clear();
     // Up to the slash before what is unusual nothing changes.
     let plain = memchr::memrchr(b'/', &path[..first]).unwrap_or(0);
@@ -20,34 +20,70 @@ pub fn normalize<'a>(path: &'a [u8], merge: bool, out: &'a mut Vec<u8>) -> Resul
     Ok(out)
 }
 
-/// Where the first byte is that `normalize` can't take over as it is.
-fn first_unusual(path: &[u8], merge: bool) -> Option<usize> {
-    let follows_slash = |at: usize| at > 0 && path[at - 1] == b'/';
-    let mut from = 0;
-    loop {
-        let at = from + path[from..].iter().position(|byte| MAY_BE_UNUSUAL[usize::from(*byte)])?;
-        let unusual = match path[at] {
-            b'.' => follows_slash(at),
-            b'/' => merge && follows_slash(at),
-            _ => true,
-        };
-        if unusual {
-            return Some(at);
-        }
-        from = at + 1;
-    }
+/// The beginning of a raw target, up to a byte that ends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Scan {
+    /// Its length.
+    pub len: usize,
+    /// `normalize` takes it over as it is, if it starts with a slash.
+    pub is_plain: bool,
 }
 
-/// The bytes that `normalize` does not take over wherever they stand.
-static MAY_BE_UNUSUAL: [bool; 256] = {
-    let mut table = [false; 256];
-    let bytes = b"%?#./\0";
-    let mut i = 0;
-    while i < bytes.len() {
-        table[bytes[i] as usize] = true;
-        i += 1;
+/// Looks at a raw target up to the first byte of the classes `ends`: once at each byte, as every request has one.
+pub(super) fn scan(text: &[u8], ends: u8) -> Scan {
+    let (mut before, mut unusual) = (0, 0);
+    for (at, byte) in text.iter().enumerate() {
+        let class = CLASSES[usize::from(*byte)];
+        if class & ends != 0 {
+            return Scan { len: at, is_plain: unusual == 0 };
+        }
+        unusual |= unusual_in(class, before);
+        before = class;
     }
-    table
+    Scan { len: text.len(), is_plain: unusual == 0 }
+}
+
+/// Where the first byte is that `normalize` can't take over as it is. Slashes may count as merged.
+fn first_unusual(path: &[u8]) -> Option<usize> {
+    let mut before = 0;
+    path.iter().position(|byte| {
+        let class = CLASSES[usize::from(*byte)];
+        unusual_in(class, std::mem::replace(&mut before, class)) != 0
+    })
+}
+
+/// Not 0: a byte of this class can't be taken over as it is behind one of the class `before`.
+#[inline(always)]
+fn unusual_in(class: u8, before: u8) -> u8 {
+    class & (CODED | MARK) | class & (before & SLASH) << 1
+}
+
+/// The classes of bytes. A slash is a step as well: the bit of a slash is the one below that of a step.
+const SLASH: u8 = 1;
+/// A slash, or a dot: unusual behind a slash.
+const STEP: u8 = SLASH << 1;
+/// Unusual wherever it stands.
+const CODED: u8 = 4;
+/// A path ends here.
+pub(super) const MARK: u8 = 8;
+/// A target ends here.
+pub(super) const SPACE: u8 = 16;
+
+static CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte <= b' ' as usize {
+        classes[byte] = SPACE;
+        byte += 1;
+    }
+    classes[0x7f] = SPACE;
+    classes[0] |= CODED;
+    classes[b'%' as usize] = CODED;
+    classes[b'?' as usize] = MARK;
+    classes[b'#' as usize] = MARK;
+    classes[b'/' as usize] = SLASH | STEP;
+    classes[b'.' as usize] = STEP;
+    classes
 };
 
 struct Normalizer<'a> {
@@ -359,6 +395,19 @@ mod tests {
             let path = format!("/{path}");
             let expected = by_segments(&path).map(String::into_bytes).ok_or(Reject::InvalidRequest);
             prop_assert_eq!(of(path.as_bytes(), true), expected, "{}", path);
+        }
+
+        #[test]
+        fn a_path_is_plain_that_stays_as_it_is(path in "(/|\\.|a|b|%2e|\\?|#| |\u{7f}|\u{0}){0,12}", merge: bool) {
+            let text = format!("/{path}").into_bytes();
+            let end = |ends: &[u8]| text.iter().position(|byte| ends.contains(byte)).unwrap_or(text.len());
+            prop_assert_eq!(scan(&text, MARK).len, end(b"?#"));
+            prop_assert_eq!(scan(&text, SPACE).len, end(b"\0 \x7f"));
+            let Scan { len, is_plain } = scan(&text, MARK | SPACE);
+            prop_assert_eq!(len, end(b"?#\0 \x7f"));
+            if is_plain {
+                prop_assert_eq!(of(&text[..len], merge), Ok(text[..len].to_vec()));
+            }
         }
 
         #[test]

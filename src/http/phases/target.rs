@@ -31,23 +31,33 @@ pub(super) fn find(ex: &mut Exchange, cx: &Cx) -> Result<bool, Reject> {
 fn set_uri(ex: &mut Exchange, cx: &Cx) -> Result<(), Reject> {
     let input = cx.input;
     let path = ex.head.path(input);
-    let merge = ex.server_of(cx).rules.merges_slashes;
-    match uri::normalize(path, merge, &mut ex.target.uri) {
-        Ok(normal) if std::ptr::eq(normal, path) => {
-            ex.target.uri.clear();
-            ex.target.uri.extend_from_slice(path);
-        }
-        Ok(_) => {}
-        Err(reject) => {
-            ex.target.uri.clear();
-            return Err(reject);
-        }
+    ex.target.uri.clear();
+    if ex.head.has_plain_path {
+        ex.target.uri.extend_from_slice(path);
+    } else {
+        normalize(ex, cx, path)?;
     }
     if let Some(query) = ex.head.query(input) {
         ex.target.args.extend_from_slice(query);
         ex.target.has_args = !query.is_empty();
     }
     Ok(())
+}
+
+fn normalize(ex: &mut Exchange, cx: &Cx, path: &[u8]) -> Result<(), Reject> {
+    let merge = ex.server_of(cx).rules.merges_slashes;
+    match uri::normalize(path, merge, &mut ex.target.uri) {
+        Ok(normal) if std::ptr::eq(normal, path) => {
+            ex.target.uri.clear();
+            ex.target.uri.extend_from_slice(path);
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+        Err(reject) => {
+            ex.target.uri.clear();
+            Err(reject)
+        }
+    }
 }
 
 /// The server whose page a refused request gets: by the host in its head, unless the request line itself is refused.

@@ -3,7 +3,7 @@
 use super::answer::{charset, ready, userid};
 use super::exchange::charset_map::Charsets;
 use super::exchange::defined::Definitions;
-use super::exchange::{self, HttpConf, limits};
+use super::exchange::{self, HttpConf, keep_alive, limits};
 use super::phases::{header_lines, target};
 use super::site::{HttpBlock, Location, RequestRules};
 use super::{lint, phases, views};
@@ -34,6 +34,7 @@ impl HttpConf {
         for (location, handler) in block.locations_mut().iter_mut().zip(&handlers) {
             location.has_handler = handler.is_some();
             location.has_steady_heads = ready::are_steady(&location.scope);
+            location.rules.kept = keep_alive::kept(&location.scope);
             location.has_file_rules = exchange::has_file_rules(&location.scope);
             location.idle_phases = phases::walk::idle_phases(location);
         }

@@ -35,8 +35,11 @@ impl Exchange {
 /// Puts the directory of a location's `root` or `alias` into `out`, in the place of what it holds.
 #[inline(always)]
 pub(in crate::http) fn directory(ex: &Exchange, cx: &Cx, location: &Location, out: &mut Vec<u8>) {
-    let root = location.scope.get(&ROOT);
     out.clear();
+    if let Some(directory) = &location.rules.directory {
+        return out.extend_from_slice(directory);
+    }
+    let root = location.scope.get(&ROOT);
     root.path().eval(ex, cx, out);
     if out.first() != Some(&b'/') {
         out.splice(0..0, root.prefix().iter().copied().chain(std::iter::once(b'/')));

@@ -157,7 +157,7 @@ impl Exchange {
 
     /// Whether the connection may carry more requests than those up to this one.
     pub fn lets_connection_go_on(&self, cx: &Cx) -> bool {
-        !cx.is_full && keep_alive::is_kept(&self.location_of(cx).scope, cx)
+        !cx.is_full && keep_alive::is_kept(&self.location_of(cx).rules.kept, cx)
     }
 }
 

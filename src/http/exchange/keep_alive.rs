@@ -6,6 +6,7 @@ use crate::conf::{self, Contexts, Scope, Setting};
 use crate::http::message::browser;
 use crate::http::message::field::Id;
 use crate::http::message::head::Method;
+use crate::http::site::location::Kept;
 
 /// The two values of `keepalive_timeout`.
 #[derive(Debug, Default, Clone, Copy)]
@@ -94,22 +95,30 @@ pub(in crate::http) fn check(ex: &mut Exchange, cx: &Cx) {
     let asked = Some(ex.target.location);
     if ex.fate.keep_alive && ex.fate.asked != asked {
         ex.fate.asked = asked;
-        let scope = &ex.location_of(cx).scope;
-        ex.fate.keep_alive = is_kept(scope, cx) && !is_disabled(scope, ex, cx);
+        let kept = &ex.location_of(cx).rules.kept;
+        ex.fate.keep_alive = is_kept(kept, cx) && !is_disabled(kept, ex, cx);
     }
 }
 
-pub(super) fn is_kept(scope: &Scope, cx: &Cx) -> bool {
-    scope.get(&KEEPALIVE_TIMEOUT).idle_ms > 0
-        && u64::from(cx.conn.requests) < *scope.get(&KEEPALIVE_REQUESTS)
-        && cx.clock.now_ms().saturating_sub(cx.conn.opened_ms) <= *scope.get(&KEEPALIVE_TIME)
+/// Which connections a location of this scope keeps. Asked once, when the conf is compiled.
+pub(in crate::http) fn kept(scope: &Scope) -> Kept {
+    let is_on = scope.get(&KEEPALIVE_TIMEOUT).idle_ms > 0;
+    let browsers = scope.get(&KEEPALIVE_DISABLE);
+    Kept {
+        requests: if is_on { *scope.get(&KEEPALIVE_REQUESTS) } else { 0 },
+        time_ms: *scope.get(&KEEPALIVE_TIME),
+        closes_msie6: browsers.contains(Browsers::MSIE6),
+        closes_safari: browsers.contains(Browsers::SAFARI),
+    }
+}
+
+pub(super) fn is_kept(kept: &Kept, cx: &Cx) -> bool {
+    u64::from(cx.conn.requests) < kept.requests && cx.clock.now_ms().saturating_sub(cx.conn.opened_ms) <= kept.time_ms
 }
 
 /// Whether the client is a browser whose connections the location does not keep.
-fn is_disabled(scope: &Scope, ex: &Exchange, cx: &Cx) -> bool {
-    let browsers = *scope.get(&KEEPALIVE_DISABLE);
-    let asks_msie6 = ex.head.method == Method::Post && browsers.contains(Browsers::MSIE6);
-    let asks_safari = browsers.contains(Browsers::SAFARI);
+fn is_disabled(kept: &Kept, ex: &Exchange, cx: &Cx) -> bool {
+    let (asks_msie6, asks_safari) = (ex.head.method == Method::Post && kept.closes_msie6, kept.closes_safari);
     if !asks_msie6 && !asks_safari {
         return false;
     }

@@ -52,8 +52,32 @@ pub struct Location {
     pub within: Option<usize>,
     /// The `limit_except` of the location.
     pub limit_except: Option<LimitExcept>,
+    /// Settings that every request asks its location for.
+    pub(in crate::http) rules: LocationRules,
     /// The steps that `rewrite`, `if`, `set`, `break` and `return` of the location are.
     pub script: Option<Script>,
+}
+
+/// Settings that every request asks its location for, looked up when the conf is compiled.
+#[derive(Debug, Default)]
+pub(in crate::http) struct LocationRules {
+    /// The directory of `root` or `alias`, if it is the same for all requests.
+    pub directory: Option<Box<[u8]>>,
+    /// Which connections go on after an answer.
+    pub kept: Kept,
+}
+
+/// Which connections go on after an answer (`exchange/keep_alive.rs` has the directives).
+#[derive(Debug, Default)]
+pub(in crate::http) struct Kept {
+    /// How many requests one may carry; 0: connections are not kept.
+    pub requests: u64,
+    /// How long it may carry them, ms.
+    pub time_ms: u64,
+    /// Browsers whose connections are closed: old versions of Internet Explorer, after a POST.
+    pub closes_msie6: bool,
+    /// Safari on a Mac.
+    pub closes_safari: bool,
 }
 
 /// The uris that a location is for.
@@ -81,6 +105,7 @@ impl Location {
         };
         let outer = outer.map(|outer| outer.index);
         let (name, error_log) = (name_of(node), LogRef::main());
+        let directory = scope.get(&ROOT).directory().map(Box::from);
         Location {
             index,
             outer,
@@ -96,6 +121,7 @@ impl Location {
             has_file_rules: false,
             within: None,
             limit_except: None,
+            rules: LocationRules { directory, ..LocationRules::default() },
             script: None,
         }
     }

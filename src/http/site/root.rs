@@ -88,6 +88,11 @@ impl Root {
         std::str::from_utf8(self.path.as_text()?).ok()
     }
 
+    /// The absolute path, when it holds no variable.
+    pub(super) fn directory(&self) -> Option<&[u8]> {
+        self.path.as_text().filter(|path| path.starts_with(b"/"))
+    }
+
     pub(in crate::http) fn path(&self) -> &Template {
         &self.path
     }

@@ -74,9 +74,9 @@ pub static AUTH_BASIC_USER_FILE: Setting<Option<UserFile>> = Setting::one("auth_
      with variables, and the file is read anew for each request.",
 );
 
-/// Whether the location asks for a password.
+/// Whether the location may ask for a password.
 pub(super) fn is_needed(location: &Location) -> bool {
-    location.scope.get(&AUTH_BASIC).is_some()
+    location.scope.get(&AUTH_BASIC).is_some() && location.scope.get(&AUTH_BASIC_USER_FILE).is_some()
 }
 
 /// Phase: looks for the credentials of the request in the file.

@@ -88,7 +88,7 @@ phases! {
     cors::preflight, if: cors::is_needed;
     access::check, if: access::is_needed;
     auth_basic::begin, if: auth_basic::is_needed, contents: auth_basic::read;
-    satisfy::check;
+    satisfy::check, if: satisfy_is_needed;
     alias::check, if: alias::is_needed;
     clean_urls::begin, if: clean_urls::is_needed, file: clean_urls::opened;
     try_files::begin, if: try_files::is_needed, file: try_files::opened;
@@ -356,6 +356,11 @@ fn note_asker(ex: &mut Exchange, number: usize, flow: &Flow) {
         Flow::Wait(_) => ex.progress = Progress::Wait { phase: number },
         _ => {}
     }
+}
+
+/// Whether a phase before `satisfy::check` may have something for it.
+fn satisfy_is_needed(location: &Location) -> bool {
+    access::is_needed(location) || auth_basic::is_needed(location)
 }
 
 /// Whether the location has a content handler of its own.

@@ -33,7 +33,6 @@ impl HttpConf {
         let handlers: Vec<_> = block.locations().iter().map(handler).collect();
         for (location, handler) in block.locations_mut().iter_mut().zip(&handlers) {
             location.has_handler = handler.is_some();
-            location.has_steady_heads = ready::are_steady(&location.scope);
             location.rules.kept = keep_alive::kept(&location.scope);
             location.has_file_rules = exchange::has_file_rules(&location.scope);
             location.idle_phases = phases::walk::idle_phases(location);
@@ -49,6 +48,7 @@ impl HttpConf {
         let charsets = conf.notes::<Charsets>().cloned().unwrap_or_default();
         let mut conf = HttpConf::bind(block, variables, handlers);
         conf.set_charsets(charsets);
+        conf.set_steady_heads(ready::are_steady);
         conf.set_notice(notice);
         if conf.locations().iter().any(|location| userid::uses_address(&location.scope)) {
             conf.set_marks_by_address();

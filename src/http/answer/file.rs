@@ -15,7 +15,8 @@ use crate::http::message::status;
 
 /// The answer to a request for a file: the file, ranges of it, 304, 406, 412 or 416. An error page is sent whole.
 pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> Answer {
-    if conditions::are_none(ex) && ready::is_steady(ex, cx) && !ex.is_aside() {
+    ex.response.is_steady = conditions::are_none(ex) && ready::is_steady(ex, cx) && !ex.is_aside();
+    if ex.response.is_steady {
         return Answer::whole(found);
     }
     ex.response.codings.coded = Coded::No;

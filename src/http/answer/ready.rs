@@ -3,13 +3,15 @@
 
 use super::{addition, charset, conditions, cors, gzip, headers, trailers, userid};
 use crate::conf::Scope;
-use crate::http::exchange::{Cx, Exchange, Found, ReadyHead};
+use crate::http::exchange::{Cx, Exchange, Found, HttpConf, ReadyHead};
 use crate::http::message::head::Version;
 
 /// Whether all heads of 200s with whole files are the same in a location of this scope, for one uri and one state of
 /// the file. Asked once, when the conf is compiled.
-pub(in crate::http) fn are_steady(scope: &Scope) -> bool {
-    headers::are_steady(scope)
+pub(in crate::http) fn are_steady(scope: &Scope, conf: &HttpConf) -> bool {
+    !conf.keeps_heads()
+        && conf.charsets().is_empty()
+        && headers::are_steady(scope)
         && trailers::are_none(scope)
         && charset::is_steady(scope)
         && addition::is_none(scope)
@@ -27,15 +29,13 @@ pub(super) fn is_steady(ex: &Exchange, cx: &Cx) -> bool {
         && ex.access.challenges.is_empty()
         && ex.response.is_plain()
         && !ex.added.is_wanted
-        && !cx.conf.keeps_heads()
-        && cx.conf.charsets().is_empty()
 }
 
 /// Appends the head that is kept with the file, if it is the one that this exchange would get.
 pub(super) fn put(ex: &mut Exchange, cx: &Cx, found: &Found, out: &mut Vec<u8>) -> bool {
     let Some(head) = found.ready(ex.fate.keep_alive).get() else { return false };
     let is_it = head.location == ex.target.location && *head.uri == *ex.target.uri;
-    if !is_it || !is_steady(ex, cx) || has_to_come(cx, found) {
+    if !is_it || !(ex.response.is_steady || is_steady(ex, cx)) || has_to_come(cx, found) {
         return false;
     }
     let start = out.len();

@@ -252,6 +252,14 @@ impl HttpConf {
         self.charsets = charsets;
     }
 
+    /// Asks of each location whether all heads of its files are the same.
+    pub(in crate::http) fn set_steady_heads(&mut self, are_steady: impl Fn(&conf::Scope, &HttpConf) -> bool) {
+        let answers: Vec<bool> = self.locations().iter().map(|location| are_steady(&location.scope, self)).collect();
+        for (location, answer) in self.block.locations_mut().iter_mut().zip(answers) {
+            location.has_steady_heads = answer;
+        }
+    }
+
     /// The tables between charsets.
     pub(in crate::http) fn charsets(&self) -> &Charsets {
         &self.charsets

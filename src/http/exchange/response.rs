@@ -17,6 +17,8 @@ pub struct Response {
     pub last_modified: Option<i64>,
     /// The method is not one of those that the resource has.
     pub(in crate::http) method_refused: bool,
+    /// The head is the one that is kept with the file, or will be (`answer/ready.rs`).
+    pub(in crate::http) is_steady: bool,
     /// A file is being sent, or a word about it (304).
     pub(in crate::http) is_of_file: bool,
     /// The target of a redirect, also when an error page is sent in its place.
@@ -121,6 +123,7 @@ impl Response {
             unsatisfied,
             codings,
             charset,
+            is_steady,
             is_of_file,
             recoding,
             is_for_navigation,
@@ -139,7 +142,7 @@ impl Response {
         (*waiting, *kept) = (None, None);
         (*status, *last_modified, *method_refused, *location, *unsatisfied) = Default::default();
         (*charset, *is_for_navigation, *is_preflight) = Default::default();
-        (*is_of_file, *seen_type, *seen_length) = Default::default();
+        (*is_steady, *is_of_file, *seen_type, *seen_length) = Default::default();
     }
 
     /// Whether the head of a file shows nothing of what is known so far.
@@ -155,6 +158,7 @@ impl Response {
             status: _,
             last_modified: _,
             method_refused: _,
+            is_steady: _,
             is_of_file: _,
             unsatisfied: _,
             waiting: _,

@@ -52,6 +52,13 @@ pub(super) fn is_wanted<'t>(ex: &Exchange, cx: &Cx, status: u16, media_type: imp
         && scope.get(&ADDITION_TYPES).has(media_type(), OWN_TYPES)
 }
 
+/// Whether the answer goes out as it is: a file's, when its conditions were looked at and nothing is to be added. For
+/// most answers `next` would only move it.
+#[inline]
+pub(in crate::http) fn is_settled(ex: &Exchange, answer: &Answer) -> bool {
+    matches!(answer, Answer::File { .. } | Answer::NotModified(_)) && !ex.added.is_wanted && !ex.is_aside()
+}
+
 /// Where the request goes before its answer goes out; the answer, if there is nowhere left to go. The answer of a
 /// request for an addition becomes one.
 pub(in crate::http) fn next(ex: &mut Exchange, cx: &Cx, answer: Answer) -> Result<Flow, Answer> {

@@ -269,6 +269,7 @@ fn walk(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut flow: Flow) -> Action
             Flow::Named(name) => enter_named(ex, cx, &name),
             Flow::Answer(mut answer) => match instead(ex, cx, &mut answer) {
                 Some(flow) => flow,
+                None if addition::is_settled(ex, &answer) => return send(ex, cx, out, answer),
                 None => match addition::next(ex, cx, answer) {
                     Ok(flow) => {
                         note_asker(ex, ADDED, &flow);

@@ -46,13 +46,13 @@ impl Engine {
                 Action::Close => return Err(()),
                 Action::Open | Action::Stat => {
                     let is_open = matches!(action, Action::Open);
-                    let result = match (ex.file_rules(&cx), action) {
-                        (Some(rules), _) => {
+                    let result = match ex.file_rules(&cx) {
+                        Some(rules) => {
                             let open = |files: &mut FileCache| files.get_by(ex.path(), rules.links, self.turn, now_ms);
                             self.lasting.get(&mut self.files, ex.path(), &rules, self.clock.now_ms(), open)
                         }
-                        (None, Action::Stat) => self.files.get_or_stat(ex.path(), self.turn, now_ms),
-                        (None, _) => self.files.get(ex.path(), self.turn, now_ms),
+                        None if is_open => self.files.get(ex.path(), self.turn, now_ms),
+                        None => self.files.get_or_stat(ex.path(), self.turn, now_ms),
                     };
                     let mut found = result.as_ref().map(|entry| entry.found().clone()).map_err(|errno| *errno);
                     if let (Some(hashes), Ok(entry), Ok(found)) = (&self.hashes, &result, &mut found)

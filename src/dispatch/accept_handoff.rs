@@ -117,7 +117,7 @@ impl Model for AcceptHandoff {
 
     fn life(&self, seat: Seat) -> Life {
         if self.workers < 2 {
-            return Life::Loop(Box::new(Always));
+            return Life::Loop(Box::new(Always { is_lone: true }));
         }
         let watch = Watch::new(self.seats.shared.clone(), seat.number, self.lease_ms);
         Life::Loop(Box::new(Handoff {

@@ -52,7 +52,7 @@ impl Model for AcceptMutex {
     fn life(&self, seat: Seat) -> Life {
         // ngx_event_process_init: a lone worker has nobody to compete with.
         if self.workers < 2 {
-            return Life::Loop(Box::new(Always));
+            return Life::Loop(Box::new(Always { is_lone: true }));
         }
         let watch = self.lease_ms.map(|_| Watch::new(self.shared.clone(), seat.number, self.lease_ms));
         Life::Loop(Box::new(Competing { shared: self.shared.clone(), watch, is_listening: false, acquired_at: None }))

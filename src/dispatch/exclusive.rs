@@ -48,7 +48,7 @@ impl Model for Exclusive {
     fn life(&self, _seat: Seat) -> Life {
         // A lone worker needs no EPOLLEXCLUSIVE and no rotation, as in nginx.
         if self.workers < 2 {
-            return Life::Loop(Box::new(Always));
+            return Life::Loop(Box::new(Always { is_lone: true }));
         }
         Life::Loop(Box::new(Rotating::new(self.rotate, self.workers_waker.clone())))
     }
@@ -86,6 +86,10 @@ impl Hooks for Rotating {
         if state.listening.has_shared() {
             wake(&self.workers_waker);
         }
+    }
+
+    fn has_rivals(&self, state: &Loop, n: u32) -> bool {
+        !state.listening.is_own(n)
     }
 
     fn accepted(&mut self, state: &mut Loop, n: u32, count: u64) {

@@ -32,6 +32,6 @@ impl Model for Herd {
     }
 
     fn life(&self, _seat: Seat) -> Life {
-        Life::Loop(Box::new(Always))
+        Life::Loop(Box::new(Always { is_lone: self.workers < 2 }))
     }
 }

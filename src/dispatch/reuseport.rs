@@ -66,7 +66,7 @@ impl Model for Reuseport {
 
     fn life(&self, _seat: Seat) -> Life {
         if self.workers < 2 {
-            return Life::Loop(Box::new(Always));
+            return Life::Loop(Box::new(Always { is_lone: true }));
         }
         Life::Loop(Box::new(Rotating::new(Rotation::EVERY, self.workers_waker.clone())))
     }

@@ -72,10 +72,11 @@ static ACCEPT_MUTEX_LEASE: Setting<Lease> = Setting::one("accept_mutex_lease", |
      wakes for that so often; the others sleep. `off`: as in nginx, only the death of the holder frees the mutex.",
 );
 
-static MULTI_ACCEPT: Setting<bool> = Setting::flag("multi_accept")
-    .contexts(Contexts::EVENTS)
-    .default("off")
-    .about("Whether a worker takes all connections that wait when it is woken, or one at a time.");
+static MULTI_ACCEPT: Setting<bool> = Setting::flag("multi_accept").contexts(Contexts::EVENTS).default("off").about(
+    "Whether a worker takes all connections that wait when it is woken. `off`: one at a time, so that the others \
+         have their share. A worker without others (`worker_processes 1`, or a socket of its own by reuseport) takes \
+         some, at most 16, while more than one uses to wait.",
+);
 
 static WORKER_CONNECTIONS: Setting<u64> = Setting::one("worker_connections", |a| match parse_count(a.str(0)?) {
     Some(n @ 1..=0x00ff_ffff) => Ok(n),

@@ -291,7 +291,7 @@ impl Model for Lone {
     }
 
     fn life(&self, _seat: Seat) -> Life {
-        Life::Loop(Box::new(Always))
+        Life::Loop(Box::new(Always { is_lone: true }))
     }
 }
 

@@ -229,6 +229,11 @@ impl Conn {
         self.info.requests == 0
     }
 
+    /// Whether its client has sent anything.
+    pub(super) fn has_begun(&self) -> bool {
+        self.session.is_some() || self.tls.is_some() || !self.is_new()
+    }
+
     /// Whether it has been answered and waits for the next request.
     pub fn is_kept_alive(&self) -> bool {
         self.session.is_none() && !self.is_new()

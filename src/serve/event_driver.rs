@@ -7,14 +7,23 @@ use super::driver::Driver;
 use super::engine::Engine;
 use super::shortage::Capacity;
 use super::table::{Record, Table};
-use crate::event::{Clock, Ready, Shutdown, earlier};
+use crate::event::{Clock, Odds, Ready, Shutdown, earlier};
 use crate::os::{Interest, Poller};
+
+/// The events of a connection that the poller reports, as edges: from then on, and to the end of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Watch {
+    /// The connection has just been accepted, and is read from first.
+    Nothing,
+    Input,
+    /// Writability too.
+    Both,
+}
 
 #[derive(Debug)]
 struct Watched {
     conn: Conn,
-    /// The poller watches for writability too, and goes on doing so: edges come only when something changes.
-    writing: bool,
+    watch: Watch,
     /// The key is among `posted`.
     is_posted: bool,
 }
@@ -22,6 +31,24 @@ struct Watched {
 impl Record for Watched {
     fn conn(&mut self) -> Option<&mut Conn> {
         Some(&mut self.conn)
+    }
+}
+
+impl Watched {
+    /// Watches for more. False: the kernel has no memory for it, and the connection is to be closed.
+    fn set_watch(&mut self, watch: Watch, key: u64, poller: &Poller) -> bool {
+        let interest = Interest::READ | Interest::RDHUP | Interest::EDGE;
+        let interest = if watch == Watch::Both { interest | Interest::WRITE } else { interest };
+        let done = match self.watch {
+            Watch::Nothing => poller.add(&self.conn.socket, key, interest),
+            Watch::Input | Watch::Both => poller.modify(&self.conn.socket, key, interest),
+        };
+        if let Err(error) = &done {
+            crate::log::alert!("epoll_ctl() for a connection failed ({})", crate::os::ErrnoText(error));
+            return false;
+        }
+        self.watch = watch;
+        true
     }
 }
 
@@ -34,6 +61,10 @@ pub struct EventDriver {
     /// Connections that go on when the turn ends, one share of work each; `next` is the list being worked off.
     posted: Vec<u64>,
     next: Vec<u64>,
+    /// Whether a new connection is read from before epoll watches it. A client sends its request right behind the
+    /// handshake, so that a connection which has waited in the backlog has often brought it. Then it is answered
+    /// without epoll_ctl and another turn; if it ends with its answer, it is never watched. A silent one costs a recv.
+    early: Odds,
 }
 
 impl EventDriver {
@@ -42,7 +73,8 @@ impl EventDriver {
         let mut engine = engine;
         engine.passwords.use_helper();
         engine.hashes.iter_mut().for_each(Hashes::use_helper);
-        EventDriver { engine, table: Table::new(capacity), posted: Vec::new(), next: Vec::new() }
+        let (table, early) = (Table::new(capacity), Odds::default());
+        EventDriver { engine, table, posted: Vec::new(), next: Vec::new(), early }
     }
 
     fn drive(&mut self, key: u64, hung_up: bool, poller: &Poller) {
@@ -50,12 +82,12 @@ impl EventDriver {
         self.engine.is_full = self.table.is_full();
         let Some(watched) = self.table.get_mut(key) else { return };
         let mut need = self.engine.advance(&mut watched.conn, hung_up);
-        if matches!(need, Need::Write | Need::Both) && !watched.writing {
-            let interest = Interest::READ | Interest::WRITE | Interest::RDHUP | Interest::EDGE;
-            match poller.modify(&watched.conn.socket, key, interest) {
-                Ok(()) => watched.writing = true,
-                Err(_) => need = Need::Close,
-            }
+        if watched.watch == Watch::Nothing {
+            self.early.count(need != Need::Idle || watched.conn.has_begun());
+        }
+        let wanted = if matches!(need, Need::Write | Need::Both) { Watch::Both } else { Watch::Input };
+        if watched.watch < wanted && need != Need::Close && !watched.set_watch(wanted, key, poller) {
+            need = Need::Close;
         }
         let deadline = watched.conn.deadline_ms;
         self.engine.passwords.submit(key, poller);
@@ -87,22 +119,22 @@ impl EventDriver {
 
 impl Driver for EventDriver {
     fn accept(&mut self, accepted: Accepted, poller: &Poller) {
-        let deferred = self.engine.site.is_deferred(accepted.listener);
+        // Where the accept is deferred the kernel has waited for the first bytes.
+        let is_early = self.engine.site.is_deferred(accepted.listener) || self.early.are_good();
         let conn = self.engine.open(accepted);
         let (deadline, reusable) = (conn.deadline_ms, conn.reusable(self.engine.clock.now_ms()));
-        let Ok(key) = self.table.insert(Watched { conn, writing: false, is_posted: false }) else { return };
+        let Ok(key) = self.table.insert(Watched { conn, watch: Watch::Nothing, is_posted: is_early }) else { return };
+        if is_early {
+            // At the end of the turn: the accept mutex is free by then, and the request has had more time to come.
+            self.posted.push(key);
+            return;
+        }
         let Some(watched) = self.table.get_mut(key) else { return };
-        let interest = Interest::READ | Interest::RDHUP | Interest::EDGE;
-        if let Err(error) = poller.add(&watched.conn.socket, key, interest) {
-            crate::log::alert!("epoll_ctl() for a new connection failed ({})", crate::os::ErrnoText(&error));
+        if !watched.set_watch(Watch::Input, key, poller) {
             self.table.remove(key);
             return;
         }
         self.table.set_deadline(key, deadline);
-        if deferred {
-            // The kernel has waited for the first bytes: a request is there.
-            return self.drive(key, false, poller);
-        }
         self.table.set_reusable(key, reusable);
     }
 

@@ -7,6 +7,20 @@ use super::{Hooks, Loop};
 use crate::dispatch::sockets::AcceptError;
 use crate::serve::Accepted;
 
+/// Connections that an event may bring to a process without rivals, where `multi_accept` is off: those that it serves
+/// already wait no longer than for so many.
+const ROW: u64 = 16;
+
+/// How many connections an event may bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Row {
+    /// All that wait, up to this number.
+    All(u64),
+    One,
+    /// Several, while several use to wait.
+    Some,
+}
+
 /// Why a row of accepts ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
@@ -18,11 +32,15 @@ enum Ended {
 }
 
 impl Loop {
-    /// Accepts from socket `n`, for which epoll has reported connections: one connection, or with multi_accept as many
-    /// as the model allows. Tells the model of the result.
+    /// Accepts from socket `n`, for which epoll has reported connections: with multi_accept as many as the model
+    /// allows, otherwise one connection, or some if no other process could take them. Tells the model of the result.
     pub fn accept_from(&mut self, n: u32, hooks: &mut dyn Hooks) {
-        let most = if self.options.multi_accept { hooks.batch(self) } else { 1 };
-        let (count, ended) = self.accept_some(n, most);
+        let row = match self.options.multi_accept {
+            true => Row::All(hooks.batch(self)),
+            false if hooks.has_rivals(self, n) => Row::One,
+            false => Row::Some,
+        };
+        let (count, ended) = self.accept_some(n, row);
         if count > 0 {
             hooks.accepted(self, n, count);
         }
@@ -44,7 +62,7 @@ impl Loop {
         }
     }
 
-    fn accept_some(&mut self, n: u32, most: u64) -> (u64, Ended) {
+    fn accept_some(&mut self, n: u32, row: Row) -> (u64, Ended) {
         let mut count = 0;
         loop {
             // nginx accepts a connection that it has no slot for, and closes it; here it stays in the backlog.
@@ -55,7 +73,11 @@ impl Loop {
                 }
             }
             let Some(listener) = self.listening.get(n) else { return (count, Ended::Done) };
-            match listener.accept() {
+            let accepted = listener.accept();
+            if row == Row::Some && count > 0 {
+                self.more_wait.count(accepted.is_ok());
+            }
+            match accepted {
                 Ok((socket, peer)) => {
                     count += 1;
                     self.tally.accepts.add(1);
@@ -72,7 +94,12 @@ impl Loop {
                     None => continue,
                 },
             }
-            if count >= most {
+            let goes_on = match row {
+                Row::All(most) => count < most,
+                Row::One => false,
+                Row::Some => count < ROW && self.more_wait.are_good(),
+            };
+            if !goes_on {
                 return (count, Ended::Done);
             }
         }

@@ -6,11 +6,18 @@ use super::{Hooks, Life, Loop, Model, Seat, Wait, workers};
 use crate::dispatch::sockets::log_epoll_failure;
 
 /// Keeps the listening sockets in the epoll set: for a worker that shares them without a lock, and for a lone worker.
-pub(crate) struct Always;
+pub(crate) struct Always {
+    /// No other process accepts from the sockets.
+    pub(crate) is_lone: bool,
+}
 
 impl Hooks for Always {
     fn before_wait(&mut self, state: &mut Loop) -> Wait {
         listen_if_possible(state)
+    }
+
+    fn has_rivals(&self, _state: &Loop, _n: u32) -> bool {
+        !self.is_lone
     }
 }
 
@@ -37,6 +44,6 @@ impl Model for LoneWorker {
     }
 
     fn life(&self, _seat: Seat) -> Life {
-        Life::Loop(Box::new(Always))
+        Life::Loop(Box::new(Always { is_lone: true }))
     }
 }

@@ -23,6 +23,13 @@ pub trait Hooks {
         u64::MAX
     }
 
+    /// Whether other processes accept from socket `n`. If so an event brings one connection where `multi_accept` is
+    /// off: the others have their share, as with nginx. Otherwise there is nobody to share with, and
+    /// `Loop::accept_from` takes some of those that wait.
+    fn has_rivals(&self, _state: &Loop, _n: u32) -> bool {
+        true
+    }
+
     /// An event of socket `n` has brought `count` connections, at least one.
     fn accepted(&mut self, _state: &mut Loop, _n: u32, _count: u64) {}
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::AcceptOptions;
 
 use crate::dispatch::sockets::{Draining, Listening, log_epoll_failure};
-use crate::event::{Posted, Shutdown};
+use crate::event::{Odds, Posted, Shutdown};
 use crate::os::Poller;
 use crate::serve::Driver;
 use crate::shm::Tally;
@@ -33,6 +33,9 @@ pub struct Loop {
     /// Whether `Hooks::between_events` is called: set by the hooks that have something to do there.
     pub is_heard_between: bool,
     pub(super) pause: Pause,
+    /// Whether more than one connection waits, where one alone need not be taken: an accept more saves a wait and a
+    /// turn, a vain one costs as much.
+    pub(super) more_wait: Odds,
     draining: Draining,
     /// When `draining` is accepted from again, after descriptors have run out, ms of the clock.
     drain_from: u64,
@@ -70,6 +73,7 @@ impl Loop {
             shutdown: Shutdown::No,
             is_heard_between: false,
             pause: Pause::No,
+            more_wait: Odds::default(),
             draining: Draining::default(),
             drain_from: 0,
         }

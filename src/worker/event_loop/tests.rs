@@ -265,13 +265,29 @@ fn what_finds_no_slot_stays_in_the_backlog_and_wakes_nobody() {
 #[test]
 fn multi_accept_takes_all_that_wait_and_otherwise_each_wakeup_takes_one() {
     for (multi_accept, accepts, empty) in [(true, 3, 1), (false, 1, 0)] {
-        let mut service = service("herd", 1, 64, multi_accept);
+        let mut service = service("herd", 2, 64, multi_accept);
         service.connect(3);
         let worker = &mut service.workers[0];
         assert_eq!(worker.turn(1).len(), accepts);
         assert_eq!(worker.state.tally.empty_accepts.get(), empty);
         assert_eq!((worker.turn(2).len(), worker.state.tally.accepts.get()), (3 - accepts, 3));
         assert_eq!(worker.state.tally.connections.get(), 3);
+    }
+}
+
+#[test]
+fn a_worker_without_rivals_takes_several_while_several_use_to_wait() {
+    for model in ["exclusive", "accept_mutex", "accept_handoff", "herd"] {
+        let mut service = service(model, 1, 256, false);
+        service.connect(40);
+        let worker = &mut service.workers[0];
+        assert_eq!([16, 16, 8].map(|row| worker.turn(1).len() == row), [true; 3], "{model}");
+        for _ in 0..64 {
+            service.connect(1);
+            assert_eq!(service.workers[0].turn(1).len(), 1);
+        }
+        let tally = &service.workers[0].state.tally;
+        assert!((1..=40).contains(&tally.empty_accepts.get()), "{} {model}", tally.empty_accepts.get());
     }
 }
 

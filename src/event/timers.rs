@@ -36,9 +36,10 @@ struct Deadline {
 }
 
 impl Timers {
-    /// No timers; room for those of `capacity` slots.
+    /// No timers; room for those of `capacity` slots, whose memory is touched when it is first used: a table that grows
+    /// leaves its former self in the heap.
     pub fn new(capacity: usize) -> Timers {
-        Timers { deadlines: Vec::with_capacity(capacity), heap: BinaryHeap::with_capacity(capacity.min(1024)) }
+        Timers { deadlines: Vec::with_capacity(capacity), heap: BinaryHeap::with_capacity(capacity) }
     }
 
     /// Sets or moves the deadline of `key`.

@@ -24,17 +24,16 @@ pub(crate) struct ReusableList {
     len: usize,
 }
 
-impl Default for ReusableList {
-    fn default() -> ReusableList {
-        ReusableList { links: Vec::new(), oldest: NONE, newest: NONE, len: 0 }
-    }
-}
-
 fn index(key: u64) -> u32 {
     key as u32
 }
 
 impl ReusableList {
+    /// An empty list, with room for the connections of `capacity` slots.
+    pub(crate) fn new(capacity: usize) -> ReusableList {
+        ReusableList { links: Vec::with_capacity(capacity), oldest: NONE, newest: NONE, len: 0 }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -98,7 +97,7 @@ mod tests {
     #[test]
     fn the_oldest_leaves_first_wherever_others_were_taken_out() {
         for taken in 0..5_u64 {
-            let mut list = ReusableList::default();
+            let mut list = ReusableList::new(0);
             (0..5).for_each(|i| list.push(1 << 32 | i, i));
             list.remove(1 << 32 | taken);
             list.remove(1 << 32 | taken);
@@ -111,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_key_pushed_again_becomes_the_newest_and_a_stale_key_removes_nothing() {
-        let mut list = ReusableList::default();
+        let mut list = ReusableList::new(0);
         list.push(1 << 32 | 3, 0);
         list.push(1 << 32 | 1, 0);
         list.push(1 << 32 | 3, 0);

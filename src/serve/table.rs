@@ -38,7 +38,7 @@ impl<T: Record> Table<T> {
         Table {
             slots: Slots::new(capacity.connections),
             timers: Timers::new(capacity.connections),
-            reusable: ReusableList::default(),
+            reusable: ReusableList::new(capacity.connections),
             held: Timers::default(),
             of_slots: Shortage::of(capacity.of),
             of_descriptors: Shortage::of("descriptors"),

@@ -68,7 +68,7 @@ pub(in crate::http) fn absolute(ex: &Exchange, cx: &Cx, mut target: Vec<u8>) -> 
 /// The address the client connected to, if it is known without a system call.
 fn local_ip(cx: &Cx) -> Option<std::net::IpAddr> {
     let bound = cx.conf.bound_addr(cx.conn.bound);
-    let addr = cx.conn.local.as_ref().unwrap_or(bound);
+    let addr = cx.conn.local.as_deref().unwrap_or(bound);
     addr.ip().filter(|ip| !ip.is_unspecified())
 }
 

@@ -251,7 +251,7 @@ fn form(ex: &Exchange, cx: &Cx, is_v1: bool) -> Form {
         (true, service) => Form::V1(service.unwrap_or(0)),
         (false, Some(number)) => Form::V2(number.to_be_bytes()),
         (false, None) => {
-            let local = cx.conn.local.as_ref().unwrap_or(cx.conf.bound_addr(cx.conn.bound));
+            let local = cx.conn.local.as_deref().unwrap_or(cx.conf.bound_addr(cx.conn.bound));
             Form::V2(end_of(local))
         }
     }

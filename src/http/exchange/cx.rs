@@ -342,7 +342,7 @@ pub struct ConnInfo {
     /// The other end: the client, or a proxy in front of it.
     pub peer: Addr,
     /// The address the client connected to, when a variable of the conf asks for it or the socket is bound to one.
-    pub local: Option<Addr>,
+    pub local: Option<Box<Addr>>,
     /// The listen address that the connection came in by, as [`HttpBlock::bound`] tells.
     pub bound: usize,
     /// Number of the connection in this worker, `$connection`.
@@ -354,7 +354,7 @@ pub struct ConnInfo {
     /// The words of the PROXY protocol about the client.
     pub proxy: Option<Arc<ProxyHeader>>,
     /// Round trip time and its variation, µs, the congestion window, and the room to receive; only where the conf asks.
-    pub tcp: Option<[u32; 4]>,
+    pub tcp: Option<Box<[u32; 4]>>,
     /// How long the connection waited to be accepted, ms; only where the conf shows it.
     pub accept_delay_ms: Option<u32>,
     /// The state under which the ledger counts this connection.
@@ -369,7 +369,7 @@ impl ConnInfo {
         let (accept_delay_ms, published) = (None, Stage::Waiting);
         ConnInfo {
             peer,
-            local,
+            local: local.map(Box::new),
             bound,
             number,
             requests: 0,

@@ -27,7 +27,7 @@ fn count(cx: &Cx, out: &mut Vec<u8>, of: fn(&Sums) -> u64) -> bool {
 
 /// A number that the kernel keeps of a TCP connection.
 fn tcp(cx: &Cx, out: &mut Vec<u8>, of: usize) -> bool {
-    cx.conn.tcp.is_some_and(|tcp| number(out, tcp[of].into()))
+    cx.conn.tcp.as_ref().is_some_and(|tcp| number(out, tcp[of].into()))
 }
 
 /// The variables of this file.

@@ -405,7 +405,7 @@ pub static VARIABLES: &[Embedded] = &[
         put(out, Some(ex.head.uri(cx.input)))
     }),
     Embedded::ours("server_addr", "the address the client connected to", |_, cx, out| {
-        cx.conn.local.as_ref().is_some_and(|addr| {
+        cx.conn.local.as_deref().is_some_and(|addr| {
             ip(out, addr) && addr.path().is_none_or(|path| put(out, Some(path.as_os_str().as_bytes())))
         })
     }),

@@ -119,7 +119,7 @@ impl Engine {
         if self.site.wants_tcp_info() {
             let numbers =
                 |info: libc::tcp_info| [info.tcpi_rtt, info.tcpi_rttvar, info.tcpi_snd_cwnd, info.tcpi_rcv_space];
-            conn.info.tcp = conn.socket.tcp_info().ok().map(numbers);
+            conn.info.tcp = conn.socket.tcp_info().ok().map(numbers).map(Box::new);
         }
     }
 

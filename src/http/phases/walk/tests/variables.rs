@@ -16,7 +16,7 @@ fn variables_reach_redirects_and_added_fields_without_breaking_lines() {
 #[test]
 fn a_redirect_to_an_ipv6_address_has_brackets() {
     let mut driver = Driver::new("server { listen [::1]:8080; return 301 /x; }", &[]);
-    driver.conn.local = Some(Addr::from("[::1]:8080".parse::<SocketAddr>().unwrap()));
+    driver.conn.local = Some(Box::new(Addr::from("[::1]:8080".parse::<SocketAddr>().unwrap())));
     let location = |request: &str| driver.ask(request).field("Location").map(str::to_owned);
     assert_eq!(location("GET / HTTP/1.0\r\n\r\n").as_deref(), Some("http://[::1]:8080/x"));
     assert_eq!(location("GET / HTTP/1.1\r\nHost: [::2]\r\n\r\n").as_deref(), Some("http://[::2]:8080/x"));

@@ -168,9 +168,10 @@ fn any_fits(regexes: &[Regex], text: &[u8]) -> Result<bool, MatchError> {
 pub(super) fn compile(servers: &[Server], locations: &[Location], mistakes: &mut Mistakes) -> Vec<Arc<Referers>> {
     let mut all: Vec<Arc<Referers>> = Vec::with_capacity(locations.len());
     let none = Arc::new(Referers::default());
-    let mut server = servers.first();
+    let (mut server, mut servers) = (None, servers.iter().peekable());
     for location in locations {
-        server = servers.iter().find(|server| server.own == location.index).or(server);
+        // Servers stand in the order of their own locations.
+        server = servers.next_if(|next| next.own == location.index).or(server);
         // The server's own location is around those that no other holds.
         let around = location.outer.or_else(|| server.map(|server| server.own));
         let outer = around.and_then(|outer| all.get(outer));

@@ -1,7 +1,12 @@
 //! The command line: nginx's options.
 
+pub mod completions;
 pub mod embedded;
+pub mod format;
+pub mod init;
+pub mod man;
 pub mod options;
+pub mod usage;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -33,11 +38,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
     };
     match &options.action {
         Action::Help => {
-            eprint(&format!("{}\n{HELP}", version()));
+            eprint(&format!("{}\n{}", version(), usage::help()));
             0
         }
         Action::Version { configuration } => show_version(*configuration),
         Action::HelpConf(name) => help_conf(name.as_deref()),
+        Action::Init(dir) => print(init::init(dir)),
+        Action::Format(files, into) => format::format(&registry(), files, *into),
+        Action::Man(page) => print(Ok(man::page(*page, &registry(), &http::variables()))),
+        Action::Completions(shell) => print(Ok(completions::script(*shell))),
         Action::Serve | Action::Test { .. } | Action::Signal(_) => match loader(&options) {
             Ok(loader) => act(&options, loader, inherited),
             Err(message) => fail(&format!("[emerg] {message}")),
@@ -180,7 +189,12 @@ fn send(loader: &Loader, command: Command) -> i32 {
 
 fn help_conf(name: Option<&str>) -> i32 {
     let registry = registry();
-    match name.map_or_else(|| Ok(reference::names(&registry)), |name| reference::one(&registry, name)) {
+    print(name.map_or_else(|| Ok(reference::names(&registry)), |name| reference::one(&registry, name)))
+}
+
+/// Writes a text to standard output, or an error to standard error. Returns the exit code.
+fn print(text: Result<String, String>) -> i32 {
+    match text {
         Ok(text) => {
             // A reader that has gone, such as head(1), is no error.
             let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
@@ -215,30 +229,3 @@ fn fail(message: &str) -> i32 {
 fn eprint(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
-
-const HELP: &str = "\
-Usage: drover [-?hvVtTq] [-s signal] [-p prefix]
-              [-e filename] [-c filename] [-g directives]
-       drover directory [[address:]port]
-       drover --help-conf [directive]
-
-Options:
-  -?,-h         : this help
-  -v            : show version and exit
-  -V            : show version and how it was built, and exit
-  -t            : test configuration and exit
-  -T            : test configuration, dump it and exit
-  -q            : suppress non-error messages during configuration testing
-  -s signal     : send signal to a master process: stop, quit, reopen, reload
-                  (reload waits, and fails when the master refuses)
-  -p prefix     : set prefix path (default: DIR for -c DIR/conf/FILE,
-                  else the working directory)
-  -e filename   : set error log file (default: stderr)
-  -c filename   : set configuration file (default: a built-in one)
-  -g directives : set global directives out of configuration file
-  --help-conf   : what a directive does; without a name, the list of all
-
-Without -c, drover serves the directory, with lists of what has no
-index file and without names that begin with a dot, or a welcome page.
-A port alone is one of 127.0.0.1; without one it is 8080. Started by
-root, the workers are the directory's owner, or user 65534.";

@@ -13,7 +13,11 @@ pub const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST),
 /// The account without rights, by the kernel's own number for it (/proc/sys/kernel/overflowuid).
 const NOBODY: u32 = 65534;
 
-const WELCOME: &str = include_str!("../../conf/welcome/index.html");
+/// The welcome page.
+pub(super) const WELCOME: &str = include_str!("../../conf/welcome/index.html");
+
+/// The page about files that are not there.
+pub(super) const NOT_FOUND: &str = include_str!("../../conf/welcome/404.html");
 
 /// The conf text that serves the welcome page.
 pub fn welcome() -> String {
@@ -102,7 +106,7 @@ fn with_server(body: &str, address: &SocketAddr) -> String {
 }
 
 /// A single-quoted word of the conf language.
-fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('\'');
     for c in text.chars() {

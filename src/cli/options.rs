@@ -1,12 +1,14 @@
-//! nginx's command line (ngx_get_options), and three additions: a directory, `--help-conf`, `--help`.
+//! nginx's command line (ngx_get_options), and additions: a directory, and options with two dashes.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
 
+use super::completions::Shell;
 use super::embedded;
+use super::man::Page;
 
 /// The task that the command line gives the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,14 @@ pub enum Action {
     Signal(Command),
     /// `--help-conf`: the reference of one directive, or the list of all.
     HelpConf(Option<String>),
+    /// `--init`: write files to begin with.
+    Init(PathBuf),
+    /// `--format`: bring confs into their usual form.
+    Format(Vec<PathBuf>, Into),
+    /// `--man`: print a manual page.
+    Man(Page),
+    /// `--completions`: print the script for a shell.
+    Completions(Shell),
     /// `-h`, `-?`.
     Help,
     /// `-v`, `-V`: show the version.
@@ -29,6 +39,17 @@ pub enum Action {
         /// `-V`: show how the program was built as well.
         configuration: bool,
     },
+}
+
+/// Where the formatted confs go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Into {
+    /// Standard output.
+    Output,
+    /// `--write`: the files themselves.
+    Files,
+    /// `--check`: nowhere; the names of those that would change are printed.
+    Names,
 }
 
 /// The arguments of `-s`.
@@ -85,8 +106,8 @@ impl Options {
             quiet: false,
         };
         let (mut test, mut version, mut help) = (None, None, false);
-        let mut directory: Option<PathBuf> = None;
-        let mut address: Option<SocketAddr> = None;
+        let mut names: Vec<OsString> = Vec::new();
+        let (mut format, mut into) = (false, None);
         while let Some(arg) = parser.next().map_err(|e| e.to_string())? {
             match arg {
                 Arg::Short('?' | 'h') | Arg::Long("help") => help = true,
@@ -104,14 +125,43 @@ impl Options {
                     let name = parser.optional_value().or_else(|| parser.value().ok()).map(text).transpose()?;
                     options.action = Action::HelpConf(name);
                 }
-                Arg::Value(path) if directory.is_none() => directory = Some(path.into()),
-                Arg::Value(text) if address.is_none() => address = Some(listen_address(&text)?),
-                Arg::Value(extra) => return Err(format!("invalid option: \"{}\"", extra.display())),
+                Arg::Long("init") => {
+                    options.action = Action::Init(long_value(&mut parser, "init", "directory name")?.into());
+                }
+                Arg::Long("format") => {
+                    format = true;
+                    names.extend(parser.optional_value());
+                }
+                Arg::Long("write") => into = Some(("write", Into::Files)),
+                Arg::Long("check") => into = Some(("check", Into::Names)),
+                Arg::Long("man") => {
+                    let name = parser.optional_value().or_else(|| parser.value().ok());
+                    options.action = Action::Man(page(name.as_deref())?);
+                }
+                Arg::Long("completions") => {
+                    let shell = long_value(&mut parser, "completions", "shell")?;
+                    options.action = Action::Completions(shell_of(&shell)?);
+                }
+                Arg::Value(name) => names.push(name),
                 Arg::Short(other) => return Err(format!("invalid option: \"{other}\"")),
                 Arg::Long(other) => return Err(format!("invalid option: \"--{other}\"")),
             }
         }
-        if let Some(directory) = directory {
+        match into {
+            _ if format => {
+                options.action = Action::Format(files(names)?, into.map_or(Into::Output, |(_, into)| into));
+                names = Vec::new();
+            }
+            Some((name, _)) => return Err(format!("option \"--{name}\" belongs to \"--format\"")),
+            None => {}
+        }
+        let mut names = names.into_iter();
+        if let Some(directory) = names.next() {
+            let directory = PathBuf::from(directory);
+            let address = names.next().map(|text| listen_address(&text)).transpose()?;
+            if let Some(extra) = names.next() {
+                return Err(format!("invalid option: \"{}\"", extra.display()));
+            }
             if matches!(options.source, Source::File(_)) {
                 return Err(format!("a directory (\"{}\") and option \"-c\" exclude each other", directory.display()));
             }
@@ -137,6 +187,38 @@ fn value(parser: &mut Parser, option: char, what: &str) -> Result<OsString, Stri
     let missing = || format!("option \"-{option}\" requires {what}");
     let value = parser.value().map_err(|_| missing())?;
     if value.is_empty() { Err(missing()) } else { Ok(value) }
+}
+
+fn long_value(parser: &mut Parser, option: &str, what: &str) -> Result<OsString, String> {
+    let value = parser.value().ok().filter(|value| !value.is_empty());
+    value.ok_or_else(|| format!("option \"--{option}\" requires {what}"))
+}
+
+/// The arguments of `--format`.
+fn files(names: Vec<OsString>) -> Result<Vec<PathBuf>, String> {
+    if names.is_empty() {
+        return Err("option \"--format\" requires file name".to_owned());
+    }
+    Ok(names.into_iter().map(PathBuf::from).collect())
+}
+
+/// The argument of `--man`.
+fn page(name: Option<&OsStr>) -> Result<Page, String> {
+    match name.map(|name| name.to_string_lossy()).as_deref() {
+        None | Some("drover" | "drover.8") => Ok(Page::Program),
+        Some("conf" | "drover.conf" | "drover.conf.5") => Ok(Page::Conf),
+        Some(other) => Err(format!("there is no page \"{other}\", but \"drover\" and \"conf\"")),
+    }
+}
+
+/// The argument of `--completions`.
+fn shell_of(name: &OsStr) -> Result<Shell, String> {
+    match name.to_str() {
+        Some("bash") => Ok(Shell::Bash),
+        Some("zsh") => Ok(Shell::Zsh),
+        Some("fish") => Ok(Shell::Fish),
+        _ => Err(format!("no completions for \"{}\", but for \"bash\", \"zsh\" and \"fish\"", name.display())),
+    }
 }
 
 /// The address of `drover DIR`. A port alone is one of the loopback address, which other machines don't reach.
@@ -240,6 +322,47 @@ mod tests {
         assert_eq!(parse("--help-conf").unwrap().action, Action::HelpConf(None));
         assert_eq!(parse("--help-conf listen").unwrap().action, Action::HelpConf(Some("listen".into())));
         assert_eq!(parse("--help-conf=listen").unwrap().action, Action::HelpConf(Some("listen".into())));
+    }
+
+    #[test]
+    fn formatting_takes_files_and_one_place_for_them() {
+        let format = |line| parse(line).unwrap().action;
+        let files = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        assert_eq!(format("--format a b"), Action::Format(files(&["a", "b"]), Into::Output));
+        assert_eq!(format("--format=a --write"), Action::Format(files(&["a"]), Into::Files));
+        assert_eq!(format("--check --format -"), Action::Format(files(&["-"]), Into::Names));
+        assert_eq!(parse("--format").unwrap_err(), "option \"--format\" requires file name");
+        assert_eq!(parse("--write a").unwrap_err(), "option \"--write\" belongs to \"--format\"");
+    }
+
+    #[test]
+    fn pages_and_shells_are_known_by_name() {
+        assert_eq!(parse("--man").unwrap().action, Action::Man(Page::Program));
+        assert_eq!(parse("--man conf").unwrap().action, Action::Man(Page::Conf));
+        assert_eq!(parse("--completions=zsh").unwrap().action, Action::Completions(Shell::Zsh));
+        assert_eq!(parse("--init x").unwrap().action, Action::Init("x".into()));
+        for line in ["--man x", "--completions", "--completions csh", "--init"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    /// The list of options and the parser know the same: every letter is tried, and every name of the list.
+    #[test]
+    fn every_option_is_in_the_list() {
+        let known: Vec<&str> = super::super::usage::OPTIONS.iter().flat_map(|option| option.names).copied().collect();
+        let is_known = |name: &str| {
+            !parse(name).is_err_and(|error| {
+                error == format!("invalid option: \"{}\"", name.trim_start_matches('-'))
+                    || error == format!("invalid option: \"{name}\"")
+            })
+        };
+        for letter in ('!'..='~').filter(|letter| *letter != '-') {
+            let name = format!("-{letter}");
+            assert_eq!(is_known(&name), known.contains(&&*name), "{name}");
+        }
+        for name in known {
+            assert!(is_known(name), "{name}");
+        }
     }
 
     #[test]

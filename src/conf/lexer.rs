@@ -256,11 +256,13 @@ impl<'t> Lexer<'t> {
         Mark { at: self.at, line: self.line, column: self.column }
     }
 
-    fn peek(&self) -> Option<u8> {
+    /// The next byte.
+    pub(crate) fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }
 
-    fn bump(&mut self) -> Option<u8> {
+    /// Takes the next byte.
+    pub(crate) fn bump(&mut self) -> Option<u8> {
         let byte = self.peek()?;
         self.at += 1;
         if byte == b'\n' {
@@ -277,11 +279,13 @@ impl<'t> Lexer<'t> {
         Span { file: self.file, line: mark.line, column: mark.column, len }
     }
 
-    fn error(&self, mark: Mark, len: u32, message: String) -> Error {
+    /// An error of the syntax in the `len` characters at `mark`.
+    pub(crate) fn error(&self, mark: Mark, len: u32, message: String) -> Error {
         Error::new(ErrorKind::Syntax, self.span(mark, len), message)
     }
 
-    fn unexpected_end(&self) -> Error {
+    /// The error about a text that ends within a statement.
+    pub(crate) fn unexpected_end(&self) -> Error {
         self.end_of_text("unexpected end of file, expecting \";\" or \"}\"")
     }
 
@@ -308,7 +312,7 @@ impl<'t> Lexer<'t> {
     }
 
     /// A word, and its first brace that nginx would take for an end.
-    fn word(&mut self) -> Result<(Arg, Option<(usize, Span)>), Error> {
+    pub(crate) fn word(&mut self) -> Result<(Arg, Option<(usize, Span)>), Error> {
         let mark = self.mark();
         let quote = match self.peek() {
             Some(quote @ (b'"' | b'\'')) => {

@@ -173,7 +173,7 @@ pub fn parse(registry: &Registry, text: &str) -> Result<Conf, Error> {
 static MAIN: Section = Section::new("main").inner(Contexts::MAIN);
 
 /// Levels of blocks and includes: no conf can exhaust the stack.
-const DEEPEST: usize = 64;
+pub(super) const DEEPEST: usize = 64;
 
 const NO_BLOCKS: &str = "block directives are not supported in -g option";
 

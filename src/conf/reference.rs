@@ -1,5 +1,6 @@
 //! The reference of all directives, made from their entries.
 
+use super::roff::{code, escape, paragraphs};
 use super::{Entry, Info, Kind, Registry};
 use std::fmt::Write;
 
@@ -25,6 +26,34 @@ pub fn markdown(registry: &Registry) -> String {
         matches!(kind, Kind::Inert(_))
     });
     list(&mut text, "## Refused", "An error, for these reasons:", registry, |kind| matches!(kind, Kind::Refused(_)));
+    text
+}
+
+/// The directives for drover.conf(5): a part for each, and the names of the others.
+pub fn roff(registry: &Registry) -> String {
+    let mut text = String::new();
+    for entry in described(registry) {
+        let info = entry.info();
+        let _ = writeln!(text, ".SS {}", escape(&info.names().join(", ")));
+        let usages = usages(*entry);
+        let _ = write!(text, "{}.PP\n{}", code(usages.iter().map(String::as_str)), paragraphs(info.about()));
+        for choice in info.choices() {
+            let _ = write!(text, ".TP\n\\fB{}\\fR\n{}", escape(&choice.usage), paragraphs(choice.about));
+        }
+        let _ = write!(text, ".PP\n{}", paragraphs(&facts(info).join(" ")));
+    }
+    for (title, is_refused) in [("Without effect", false), ("Refused", true)] {
+        let entries = registry.entries().iter().filter(|entry| match entry.kind() {
+            Kind::Inert(_) => !is_refused,
+            Kind::Refused(_) => is_refused,
+            Kind::Setting(_) | Kind::Section(_) => false,
+        });
+        let mut names: Vec<&str> = entries.flat_map(|entry| entry.info().names()).copied().collect();
+        names.sort_unstable();
+        if !names.is_empty() {
+            let _ = write!(text, ".SS {title}\n{}", paragraphs(&format!("{}.", names.join(", "))));
+        }
+    }
     text
 }
 

@@ -45,6 +45,15 @@ impl Registry {
         }
     }
 
+    /// Whether the block of a directive is Lua.
+    pub(super) fn holds_lua(&self, name: &str) -> bool {
+        let is_lua = |entry: &&'static dyn Entry| match entry.kind() {
+            Kind::Refused(refused) => refused.holds_code,
+            _ => false,
+        };
+        self.named(name).iter().any(is_lua)
+    }
+
     pub(super) fn settings(&self) -> impl Iterator<Item = (&'static dyn Entry, &'static dyn Store)> {
         self.entries.iter().filter_map(|entry| match entry.kind() {
             Kind::Setting(store) if !store.is_part() => Some((*entry, store)),

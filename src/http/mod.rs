@@ -141,6 +141,13 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     views::DIRECTIVES,
 ];
 
+/// The names of the variables, in their order, with a text about each.
+pub fn variables() -> Vec<(&'static str, &'static str)> {
+    let mut all: Vec<_> = VARIABLES.iter().copied().flatten().map(Embedded::described).collect();
+    all.sort_unstable();
+    all
+}
+
 /// The tables of variables: each stands beside the code that computes the values.
 static VARIABLES: &[&[Embedded]] = &[
     variables::VARIABLES,

@@ -6,6 +6,12 @@ mod support;
 
 mod options;
 
+mod pages;
+
+mod beginning;
+
+mod formatting;
+
 mod checking;
 
 mod directory;

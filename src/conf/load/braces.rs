@@ -65,22 +65,13 @@ impl Loader<'_> {
         Some(Error::new(ErrorKind::Unknown, braced.brace, sentence))
     }
 
-    /// Whether the block of a directive is Lua.
-    pub(super) fn holds_lua(&self, name: &str) -> bool {
-        let is_lua = |entry: &&'static dyn crate::conf::Entry| match entry.kind() {
-            Kind::Refused(refused) => refused.holds_code,
-            _ => false,
-        };
-        self.registry.named(name).iter().any(is_lua)
-    }
-
     /// Reads to the end of a block that nothing here understands.
     pub(super) fn skip_unknown_block(&self, name: Option<&Arg>, lexer: &mut Lexer) -> Result<(), Error> {
-        if name.is_some_and(|name| self.holds_lua(&name.text)) && lexer.skip_code(Language::Lua) {
+        if name.is_some_and(|name| self.registry.holds_lua(&name.text)) && lexer.skip_code(Language::Lua) {
             return Ok(());
         }
         let start = lexer.mark();
-        let is_lua = |inner: &Statement| inner.words.first().is_some_and(|name| self.holds_lua(&name.text));
+        let is_lua = |inner: &Statement| inner.words.first().is_some_and(|name| self.registry.holds_lua(&name.text));
         let Err(error) = lexer.skip_block(|inner, _| is_lua(inner)) else { return Ok(()) };
         let end = lexer.mark();
         // Some other language, most likely.

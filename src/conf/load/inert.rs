@@ -39,7 +39,7 @@ impl Loader<'_> {
                 let error = self.find(statement, name, Contexts::empty()).err();
                 errors.extend(error.map(|error| self.explain(statement, error)));
             }
-            self.holds_lua(&name.text)
+            self.registry.holds_lua(&name.text)
         });
         errors.into_iter().for_each(|error| self.mistakes.add(error));
         self.mistakes.keep(read?.map_or(Ok(()), Err));

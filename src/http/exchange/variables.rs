@@ -33,6 +33,11 @@ impl Embedded {
     ) -> Embedded {
         Embedded { name, about, is_from_client: false, get }
     }
+
+    /// The name, and the text about the value.
+    pub(in crate::http) fn described(&self) -> (&'static str, &'static str) {
+        (self.name, self.about)
+    }
 }
 
 /// Whether the use of a variable that no `set` has given a value is worth a line in the error log.

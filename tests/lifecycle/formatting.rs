@@ -80,25 +80,19 @@ fn a_mistake_is_shown_as_by_a_test_and_the_other_files_are_done() {
 
 #[test]
 fn the_confs_of_the_source_are_in_their_usual_form() {
-    fn confs_in(dir: &Path, to: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
-            let path = entry.path();
-            match path.extension().and_then(|extension| extension.to_str()) {
-                _ if path.is_dir() => confs_in(&path, to),
-                Some("conf" | "types") => to.push(path),
-                _ => {}
-            }
-        }
-    }
-    let mut confs = Vec::new();
-    confs_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("conf"), &mut confs);
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let confs_in = |dir: &str| {
+        let entries = fs::read_dir(repository.join(dir)).unwrap().map(|entry| entry.unwrap().path());
+        let is_conf = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "conf");
+        entries.filter(is_conf).collect::<Vec<_>>()
+    };
+    let mut confs = [confs_in("conf"), confs_in("conf/examples"), confs_in("conf/debian")].concat();
+    confs.push(repository.join("conf/mime.types"));
     assert!(confs.len() > 8, "{confs:?}");
-    for conf in
-        confs.iter().filter(|conf| fs::read_to_string(conf).unwrap().contains(" { }") || conf.ends_with("mime.types"))
-    {
+    for conf in confs {
         let printed = drover(&["--format", conf.to_str().unwrap()]);
         assert!(printed.succeeded(), "{}", printed.stderr);
-        let kept = fs::read_to_string(conf).unwrap();
+        let kept = fs::read_to_string(&conf).unwrap();
         let differs = kept.lines().zip(printed.stdout.lines()).find(|(kept, usual)| kept != usual);
         assert!(kept == printed.stdout, "{}: {differs:?}", conf.display());
     }

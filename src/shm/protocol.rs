@@ -22,10 +22,11 @@ impl Protocol {
 
     /// The protocol of a request that has this text for it.
     pub fn of(text: &[u8]) -> Protocol {
+        // Comparisons of words: a `match` looks at byte after byte.
         match text {
-            b"HTTP/1.1" => Protocol::Http11,
-            b"HTTP/2.0" => Protocol::Http20,
-            b"HTTP/1.0" => Protocol::Http10,
+            text if text == b"HTTP/1.1" => Protocol::Http11,
+            text if text == b"HTTP/2.0" => Protocol::Http20,
+            text if text == b"HTTP/1.0" => Protocol::Http10,
             _ => Protocol::Other,
         }
     }

@@ -37,7 +37,10 @@ pub(super) fn parse(head: &mut Head, buf: &[u8], limits: &Limits) -> Result<Opti
     (head.method, head.method_text) = (method, Span::within(buf, text));
     let rest = skip_spaces(rest);
     let path = uri::scan(rest, uri::SPACE | uri::MARK);
-    let end = path.len + uri::scan(&rest[path.len..], uri::SPACE).len;
+    let end = match rest.get(path.len) {
+        Some(b'?' | b'#') => path.len + uri::scan(&rest[path.len..], uri::SPACE).len,
+        _ => path.len,
+    };
     let (target, rest) = rest.split_at(end);
     if target.is_empty() || !rest.starts_with(b" ") {
         return Err(Reject::InvalidRequest);
@@ -112,12 +115,12 @@ fn skip_spaces(mut text: &[u8]) -> &[u8] {
 }
 
 /// `HTTP/1.0`, `HTTP/1.1`, or, as nginx has it, up to three digits of a minor version.
+#[inline(always)]
 fn version(text: &[u8]) -> Result<Version, Reject> {
-    match text {
-        b"HTTP/1.1" => return Ok(Version::Http11),
-        b"HTTP/1.0" => return Ok(Version::Http10),
-        _ => {}
-    }
+    if text == b"HTTP/1.1" { Ok(Version::Http11) } else { other_version(text) }
+}
+
+fn other_version(text: &[u8]) -> Result<Version, Reject> {
     let numbers = text.strip_prefix(b"HTTP/").ok_or(Reject::InvalidRequest)?;
     let dot = numbers.iter().position(|b| *b == b'.').ok_or(Reject::InvalidRequest)?;
     let (major, minor) = (&numbers[..dot], &numbers[dot + 1..]);
@@ -133,6 +136,7 @@ fn version(text: &[u8]) -> Result<Version, Reject> {
 }
 
 /// Finds form, host, path and query of the target, whose bytes up to a mark have been looked at.
+#[inline(always)]
 pub(super) fn split_target(head: &mut Head, buf: &[u8], target: &[u8], scan: Scan) -> Result<(), Reject> {
     let (path, Scan { len, is_plain }) = match target {
         _ if head.method == Method::Connect => {

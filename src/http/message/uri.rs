@@ -55,19 +55,19 @@ fn first_unusual(path: &[u8]) -> Option<usize> {
 /// Not 0: a byte of this class can't be taken over as it is behind one of the class `before`.
 #[inline(always)]
 fn unusual_in(class: u8, before: u8) -> u8 {
-    class & (CODED | MARK) | class & (before & SLASH) << 1
+    class & (before << 1 | CODED | MARK)
 }
 
-/// The classes of bytes. A slash is a step as well: the bit of a slash is the one below that of a step.
+/// The classes of bytes, a bit each. Of the bits above them in `before << 1` that of a slash alone is a class.
 const SLASH: u8 = 1;
 /// A slash, or a dot: unusual behind a slash.
 const STEP: u8 = SLASH << 1;
 /// Unusual wherever it stands.
-const CODED: u8 = 4;
+const CODED: u8 = 1 << 3;
 /// A path ends here.
-pub(super) const MARK: u8 = 8;
+pub(super) const MARK: u8 = 1 << 5;
 /// A target ends here.
-pub(super) const SPACE: u8 = 16;
+pub(super) const SPACE: u8 = 1 << 7;
 
 static CLASSES: [u8; 256] = {
     let mut classes = [0; 256];

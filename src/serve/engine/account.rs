@@ -10,15 +10,16 @@ use super::Engine;
 use crate::http::exchange::Stage;
 use crate::serve::connection::{Conn, Need, State};
 use crate::serve::session::{Session, Unmeasured};
-use crate::shm::Protocol;
+use crate::shm::{Protocol, Slot};
 
 impl Engine {
     /// Counts a request whose response is queued, sent or given up.
     pub(super) fn count_request(&self, session: &mut Session) {
         let input = session.input.get(session.start..).unwrap_or_default();
-        self.tally.count_requests(Protocol::of(session.ex.protocol(input)), 1);
-        self.tally.bytes_sent.add(session.ex.bytes_sent());
-        self.tally.count_status(session.ex.status());
+        let tally: &Slot = &self.tally;
+        tally.count_requests(Protocol::of(session.ex.protocol(input)), 1);
+        tally.bytes_sent.add(session.ex.bytes_sent());
+        tally.count_status(session.ex.status());
         if self.site.shows_times() {
             // A request that took more than a turn to arrive shares its end with those behind it, but not its
             // beginning.

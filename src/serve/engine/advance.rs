@@ -73,7 +73,7 @@ impl Engine {
         if session.start < session.input.len() && beginning == Beginning::Http1 {
             match self.exchange(conn, session) {
                 Ok(Some(After::KeepAlive))
-                    if session.out.has_room(BATCH_MAX) && session.has_pipelined() && session.pace.is_none() =>
+                    if session.has_pipelined() && session.out.has_room(BATCH_MAX) && session.pace.is_none() =>
                 {
                     self.finish(conn, session);
                     self.begin_next(conn, session);
@@ -150,6 +150,7 @@ impl Engine {
     }
 
     /// Sends; of a body that is made as it is sent, the next slice.
+    #[inline(always)]
     pub(super) fn send_queued(
         &mut self,
         conn: &mut Conn,

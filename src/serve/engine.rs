@@ -190,6 +190,7 @@ impl Engine {
     }
 
     /// Keeps a session that is ready for a request, and whose connection is idle.
+    #[inline(always)]
     fn put_back(&mut self, mut session: Box<Session>) {
         debug_assert!(session.ex.is_ready(), "an idle connection has a request under way");
         if self.pool.len() >= POOL_MAX {

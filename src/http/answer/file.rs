@@ -14,11 +14,13 @@ use crate::http::message::range::{ByteRange, Multipart};
 use crate::http::message::status;
 
 /// The answer to a request for a file: the file, ranges of it, 304, 406, 412 or 416. An error page is sent whole.
+#[inline(always)]
 pub(in crate::http) fn negotiate(ex: &mut Exchange, cx: &Cx, found: Found) -> Answer {
     ex.response.is_steady = conditions::are_none(ex) && ready::is_steady(ex, cx) && !ex.is_aside();
-    if ex.response.is_steady {
-        return Answer::whole(found);
-    }
+    if ex.response.is_steady { Answer::whole(found) } else { decide(ex, cx, found) }
+}
+
+fn decide(ex: &mut Exchange, cx: &Cx, found: Found) -> Answer {
     ex.response.codings.coded = Coded::No;
     if ex.is_aside() {
         return Answer::whole(found);

@@ -46,6 +46,7 @@ pub(in crate::http) fn directory(ex: &Exchange, cx: &Cx, location: &Location, ou
     }
 }
 
+#[inline(always)]
 fn map(ex: &Exchange, cx: &Cx, location: &Location, out: &mut Vec<u8>) {
     directory(ex, cx, location, out);
     let uri = &ex.target.uri;

@@ -91,6 +91,7 @@ pub static KEEPALIVE_DISABLE: Setting<Browsers> =
 
 /// Gives the connection up where the location does not keep it. To be asked in each location that the request comes
 /// to: none can take it back (`ngx_http_update_location_config`).
+#[inline(always)]
 pub(in crate::http) fn check(ex: &mut Exchange, cx: &Cx) {
     let asked = Some(ex.target.location);
     if ex.fate.keep_alive && ex.fate.asked != asked {
@@ -117,11 +118,14 @@ pub(super) fn is_kept(kept: &Kept, cx: &Cx) -> bool {
 }
 
 /// Whether the client is a browser whose connections the location does not keep.
+#[inline(always)]
 fn is_disabled(kept: &Kept, ex: &Exchange, cx: &Cx) -> bool {
     let (asks_msie6, asks_safari) = (ex.head.method == Method::Post && kept.closes_msie6, kept.closes_safari);
-    if !asks_msie6 && !asks_safari {
-        return false;
-    }
+    (asks_msie6 || asks_safari) && is_one_of(asks_msie6, asks_safari, ex, cx)
+}
+
+#[inline(never)]
+fn is_one_of(asks_msie6: bool, asks_safari: bool, ex: &Exchange, cx: &Cx) -> bool {
     let agent = ex.head.known(cx.input, Id::UserAgent).unwrap_or_default();
     asks_msie6 && browser::is_msie6(agent) || asks_safari && browser::is_safari(agent)
 }

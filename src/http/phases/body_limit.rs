@@ -28,6 +28,7 @@ pub(super) fn check(ex: &mut Exchange, cx: &Cx) -> Flow {
 
 /// Phase: takes the part of the body that came with the head; a body that is malformed or too large is refused. Nothing
 /// happens to a body that has begun.
+#[inline(always)]
 pub(super) fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
     match ex.begin_body(cx, ex.body.max) {
         Ok(()) => Flow::Next,

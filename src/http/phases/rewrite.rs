@@ -40,7 +40,13 @@ enum After {
 
 /// Phase, before the location is known: the server's script. The location of a uri that it changes is the one looked
 /// for.
+#[inline(always)]
 pub(super) fn in_server(ex: &mut Exchange, cx: &Cx) -> Flow {
+    // Most servers have none, and pay for no call.
+    if ex.server_of(cx).script.is_none() { Flow::Next } else { run_in_server(ex, cx) }
+}
+
+fn run_in_server(ex: &mut Exchange, cx: &Cx) -> Flow {
     let Some(run) = of_server(ex, cx) else { return Flow::Next };
     ex.target.begin_script();
     let flow = run.from(ex, cx, 0);

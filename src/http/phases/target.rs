@@ -28,6 +28,7 @@ pub(super) fn find(ex: &mut Exchange, cx: &Cx) -> Result<bool, Reject> {
 }
 
 /// Takes path and query from the request line.
+#[inline(always)]
 fn set_uri(ex: &mut Exchange, cx: &Cx) -> Result<(), Reject> {
     let input = cx.input;
     let path = ex.head.path(input);
@@ -95,6 +96,7 @@ fn note_what_is_read(ex: &mut Exchange, cx: &Cx, reject: Reject) {
 }
 
 /// Takes the server for the host. `false`: a regex among the names failed, and the server is the default one.
+#[inline(always)]
 fn select_server(ex: &mut Exchange, cx: &Cx, host: &[u8]) -> bool {
     match cx.conf.select_server(cx.conn.bound, host, ex.target.captured.get_mut()) {
         Ok(server) => {

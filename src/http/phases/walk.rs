@@ -285,6 +285,7 @@ fn walk(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut flow: Flow) -> Action
 }
 
 /// The server's script, then the location for the uri.
+#[inline(always)]
 fn begin(ex: &mut Exchange, cx: &Cx) -> Flow {
     let flow = rewrite::in_server(ex, cx);
     after_server(ex, cx, flow)
@@ -302,6 +303,7 @@ fn after_server(ex: &mut Exchange, cx: &Cx, flow: Flow) -> Flow {
 }
 
 /// The location for the uri, and its phases.
+#[inline(always)]
 fn find_location(ex: &mut Exchange, cx: &Cx) -> Flow {
     let server = ex.server_of(cx);
     match server.locations.find(&ex.target.uri, &mut ex.target.captured.get_mut().groups) {
@@ -317,6 +319,7 @@ fn find_location(ex: &mut Exchange, cx: &Cx) -> Flow {
     }
 }
 
+#[inline(always)]
 fn enter(ex: &mut Exchange, cx: &Cx, location: usize) -> Flow {
     ex.target.location = cx.conf.location(location).for_method(ex.head.method, ex.head.method_text.of(cx.input));
     keep_alive::check(ex, cx);
@@ -468,6 +471,7 @@ fn send(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answer: Answer) -> Action
     }
 }
 
+#[inline(always)]
 fn respond(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answer: Answer) -> Action {
     ex.progress = Progress::Sending;
     ex.response.is_of_file = matches!(answer, Answer::File { .. } | Answer::NotModified(_));

@@ -1,4 +1,4 @@
-//! The messages that a service manager hears at its notify socket (sd_notify(3)), their senders and order; and the units.
+//! The messages that a service manager hears at its notify socket (sd_notify(3)), their senders and order; the units.
 
 use std::fs;
 use std::io::IoSliceMut;

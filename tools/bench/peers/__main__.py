@@ -98,9 +98,9 @@ def measure_all(options, shop, kinds, scenarios, cores, results):
         starts.measure(options, shop, kinds, cores[0], results)
     for way in WAYS:
         measure_way(options, shop, kinds, way, [each for each in scenarios if each.way == way], cores, results)
-    drover = [pair for pair in kinds if pair[0].key == "drover"]
-    if options.only in crossing.NAME and drover and (options.is_full or options.only):
-        crossing.measure(options, shop, drover[0], cores, results)
+    both = [pair for pair in kinds if pair[0].key in ("drover", "floor")]
+    if options.only in crossing.NAME and both and (options.is_full or options.only):
+        crossing.measure(options, shop, both, cores, results)
 
 
 def measure_way(options, shop, kinds, way, scenarios, cores, results):

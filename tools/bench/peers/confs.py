@@ -197,7 +197,8 @@ def static_web_server(site, binary):
 
 
 def floor(site, binary):
-    return [binary, str(site.port)]
+    file = [str(site.file)] if site.file else []
+    return [binary, str(site.port), *file, *(["sendfile"] if file and site.sendfile == "on" else [])]
 
 
 NEW, OLD, DROVER = "target/nginx/nginx", "nginx", "target/release/drover"
@@ -216,7 +217,7 @@ KINDS = [
     Kind("caddy", "caddy", program("caddy"), "apt-get install caddy", caddy),
     Kind("sws", "static-web-server", built(SWS), "tools/bench/run", static_web_server,
          {"plain", "gzip", "tls", "h2", "crowd"}),
-    Kind("floor", "bare epoll loop", built("target/release/floor"), "cargo build --release --package bench --bin floor",
+    Kind("floor", "bare epoll loop", built("target/release/floor"), "cargo build --release --package floor",
          floor, {"plain", "crowd"}, {"1k.html", "100k.html"}),
 ]
 

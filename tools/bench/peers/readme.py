@@ -32,6 +32,13 @@ LOADS = [
     ("HTTP/2 in clear: 1 KiB, 4 connections of 32 streams", "the same in clear", None),
 ]
 
+# What has to be said of a server; in the braces are its name and its version.
+ABOUT = {
+    "nginx": "{} as `tools/nginx` builds it, at `-O1`",
+    "nginx cached": "`nginx cached`, the same with `open_file_cache`",
+    "sws": "{}, static-web-server", "bare loop": "`bare loop`, which sends ready answers: what the system calls cost",
+}
+
 MEMORY = [
     ("an idle connection", "an idle connection"), ("TLS: an idle connection", "with TLS"),
     ("HTTP/2 in clear: an idle connection", "with HTTP/2 in clear"),
@@ -90,13 +97,13 @@ def note(results):
 def environment(results, columns):
     e = results.environment
     rounds, seconds = (f"{e[name]} {name}"[:None if e[name] > 1 else -1] for name in ("rounds", "seconds"))
-    versions = ", ".join(f"{label} {e['versions'][server]}" for server, label in columns
-                         if e["versions"].get(server) and label not in ("nginx cached", "drover"))
+    said = [ABOUT.get(label, "{}").format(f"{label} {e['versions'].get(server, '')}".strip())
+            for server, label in columns if label != "drover"]
     return (
         f"{e['date']}, {e['cpu']} with {e['cpus']} CPUs, Linux {e['kernel']}; one process that serves on one CPU,"
-        f" the client on another;\n{rounds} of {seconds}, all servers in each. nginx in absolute figures, the others as"
-        f" ratios to it in the same round:\nmedian (least–most). {versions}; `nginx cached` has `open_file_cache`,"
-        f" `sws` is static-web-server,\nand the bare loop reads no request: it is what the system calls cost.\n")
+        f" the client on another;\n{rounds} of {seconds}, all servers in each (`tools/bench/run --readme`). nginx in"
+        f" absolute figures, the others as ratios to it\nin the same round: median (least–most). Servers:\n"
+        f"{'; '.join(said)}.\n")
 
 
 def absent(results):

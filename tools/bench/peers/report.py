@@ -61,9 +61,10 @@ class Results:
     def add_time(self, name, server, seconds):
         self.times.setdefault(name, {}).setdefault(server, []).append(seconds * 1e6)
 
-    def add_crossing(self, size, way, run):
-        self.add_failed("drover", run.failed)
-        self.crossing.setdefault(size, {}).setdefault(way, []).append(run.row()["cpu_us"])
+    def add_crossing(self, server, size, way, run):
+        self.add_failed(server, run.failed)
+        sizes = self.crossing.setdefault(server, {})
+        sizes.setdefault(size, {}).setdefault(way, []).append(run.row()["cpu_us"])
 
     def capacity(self, server, name, load):
         """The requests/s of the server, and those of the first, in a scenario, which is measured now if it was not."""
@@ -125,7 +126,8 @@ class Results:
 
     def write(self, path):
         whole = {"environment": self.environment, "rounds": self.rounds, "memory_bytes": self.memory,
-                 "times_us": self.times, "crossing_cpu_us": self.crossing, "troubles": self.troubles, "failed": self.failed}
+                 "times_us": self.times, "crossing_cpu_us": self.crossing, "troubles": self.troubles,
+                 "failed": self.failed}
         Path(path).write_text(json.dumps(whole, indent=1) + "\n")
 
     @classmethod

@@ -22,11 +22,11 @@ class Server:
     """A running server in a directory of its own, ended with its whole process group."""
 
     def __init__(self, kind, binary, shop, way, core=None, workers=1, mutex=None, has_log=False, http="",
-                 sendfile="on"):
+                 sendfile="on", file=None):
         self.kind, self.name = kind, f"{kind.name}, accept_mutex {mutex}" if mutex else kind.name
         self.way, self.workers, self.has_log, self.root = way, workers, has_log, shop.root
         self.events = f"accept_mutex {mutex};" if mutex else ""
-        self.http, self.sendfile = http, sendfile
+        self.http, self.sendfile, self.file = http, sendfile, file
         self.connections = MANY_CONNECTIONS if way == "crowd" else CONNECTIONS
         self.certificate, self.key = shop.certificate, shop.key
         self.dir, self.environment = shop.new_directory(), {}

@@ -130,4 +130,4 @@ def site(way, directory):
 
     return types.SimpleNamespace(
         way=way, dir=dir, root=dir, port=8080, workers=1, has_log=False, http="", events="", sendfile="on",
-        connections=4096, certificate=dir / "certificate", key=dir / "key", write=write)
+        file=None, connections=4096, certificate=dir / "certificate", key=dir / "key", write=write)

@@ -2,14 +2,19 @@
 //! time, so `tools/bench` shows it beside the servers.
 //!
 //! It looks for the ends of request heads and for `Connection: close`, and sends answers that were made at the start:
-//! 1 KiB, or 100 KiB for `/100k.html`. Usage: floor PORT
+//! 1 KiB, or 100 KiB for `/100k.html`. With a file every answer is that file, from memory or by sendfile: where do the
+//! two cost the same on this machine?
+//!
+//! Usage: floor PORT [FILE [sendfile]]
 
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::sendfile::sendfile;
 use nix::sys::socket::{MsgFlags, recv, send};
 
 /// The key of the listening socket; connections have their index.
@@ -17,21 +22,43 @@ const LISTENER: u64 = u64::MAX;
 /// The number of answers that leave in one write.
 const BATCH: usize = 16;
 const END: &[u8] = b"\r\n\r\n";
+/// The kernel's flag for which nix has no name: more follows, wait for it.
+const MORE: MsgFlags = MsgFlags::from_bits_retain(nix::libc::MSG_MORE);
 
 struct Answer {
-    /// [`BATCH`] times the same.
+    /// [`BATCH`] times the same; where the body is sent from a file, a head.
     text: Vec<u8>,
+    /// The length of one answer.
     size: usize,
+    file: Option<File>,
 }
 
 impl Answer {
-    fn new(size: usize, connection: &str) -> Answer {
+    fn new(body: &[u8], connection: &str, file: Option<File>) -> Answer {
         let head = format!(
             "HTTP/1.1 200 OK\r\nServer: floor\r\nDate: Sun, 29 Nov 2026 06:00:00 GMT\r\nContent-Type: text/html\r\n\
-             Content-Length: {size}\r\nConnection: {connection}\r\n\r\n"
+             Content-Length: {}\r\nConnection: {connection}\r\n\r\n",
+            body.len()
         );
-        let one = [head.as_bytes(), &vec![b'x'; size]].concat();
-        Answer { size: one.len(), text: one.repeat(BATCH) }
+        let size = head.len() + body.len();
+        let text = if file.is_some() { head.into_bytes() } else { [head.as_bytes(), body].concat().repeat(BATCH) };
+        Answer { text, size, file }
+    }
+
+    /// Sends what stands `from` bytes behind the start of an answer, `owed` bytes at most.
+    fn send(&self, socket: &TcpStream, from: usize, owed: usize) -> Result<usize, Errno> {
+        let mut flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        match &self.file {
+            Some(file) if from >= self.text.len() => {
+                let mut offset = (from - self.text.len()) as i64;
+                sendfile(socket, file, Some(&mut offset), self.size - from)
+            }
+            file => {
+                // The head waits for the file behind it.
+                flags.set(MORE, file.is_some());
+                send(socket.as_raw_fd(), &self.text[from..self.text.len().min(from + owed)], flags)
+            }
+        }
     }
 }
 
@@ -51,20 +78,28 @@ struct Floor {
     connections: Vec<Option<Connection>>,
     free: Vec<usize>,
     /// 1 KiB and 100 KiB on a connection that stays, then on one that ends.
-    answers: [Answer; 4],
+    answers: Vec<Answer>,
     buffer: Vec<u8>,
 }
 
 fn main() -> io::Result<()> {
-    let port = std::env::args().nth(1).and_then(|port| port.parse().ok());
-    let port: u16 = port.ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "usage: floor PORT"))?;
+    let mut args = std::env::args().skip(1);
+    let usage = || io::Error::new(ErrorKind::InvalidInput, "usage: floor PORT [FILE [sendfile]]");
+    let port: u16 = args.next().and_then(|port| port.parse().ok()).ok_or_else(usage)?;
+    let (file, by_sendfile) = (args.next(), args.next().is_some());
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     listener.set_nonblocking(true)?;
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
-    let answers = ["keep-alive", "close"].map(|way| [1 << 10, 100 << 10].map(|size| Answer::new(size, way)));
-    let [[small, large], [last_small, last_large]] = answers;
-    let answers = [small, large, last_small, last_large];
+    let bodies = match &file {
+        Some(path) => [fs::read(path)?, fs::read(path)?],
+        None => [1 << 10, 100 << 10].map(|size| vec![b'x'; size]),
+    };
+    let mut answers = Vec::new();
+    for (way, body) in ["keep-alive", "close"].iter().flat_map(|way| bodies.iter().map(move |body| (way, body))) {
+        let sent = file.as_ref().filter(|_| by_sendfile).map(File::open).transpose()?;
+        answers.push(Answer::new(body, way, sent));
+    }
     let mut floor = Floor { epoll, connections: Vec::new(), free: Vec::new(), answers, buffer: vec![0; 16 << 10] };
     let mut events = vec![EpollEvent::empty(); 512];
     loop {
@@ -94,6 +129,9 @@ impl Floor {
             self.connections.len() - 1
         });
         self.epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
+        if self.answers[0].file.is_some() {
+            stream.set_nonblocking(true)?;
+        }
         self.connections[index] =
             Some(Connection { stream, matched: 0, owed: 0, answer: 0, is_last: false, waits_for_room: false });
         Ok(())
@@ -122,7 +160,7 @@ fn ends_connection(head: &[u8]) -> bool {
 
 impl Connection {
     /// Whether the connection is still there.
-    fn read(&mut self, buffer: &mut [u8], answers: &[Answer; 4]) -> bool {
+    fn read(&mut self, buffer: &mut [u8], answers: &[Answer]) -> bool {
         let count = match recv(self.stream.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
             Ok(0) => return false,
             Ok(count) => count,
@@ -155,14 +193,14 @@ impl Connection {
     }
 
     /// Whether the connection goes on.
-    fn write(&mut self, answers: &[Answer; 4]) -> bool {
-        let Answer { text, size } = &answers[self.answer];
+    fn write(&mut self, answers: &[Answer]) -> bool {
+        let answer = &answers[self.answer];
         while self.owed > 0 {
             // The rest of a begun answer comes first.
-            let from = (size - self.owed % size) % size;
-            let end = text.len().min(from + self.owed);
-            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-            match send(self.stream.as_raw_fd(), &text[from..end], flags) {
+            let from = (answer.size - self.owed % answer.size) % answer.size;
+            match answer.send(&self.stream, from, self.owed) {
+                // The file has become shorter.
+                Ok(0) => return false,
                 Ok(sent) => self.owed -= sent,
                 Err(Errno::EAGAIN) => return true,
                 Err(_) => return false,

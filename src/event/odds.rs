@@ -49,7 +49,7 @@ mod tests {
         let is_tried = |n: &usize| {
             let tries = odds.are_good();
             if tries {
-                odds.count(n % nth == 0);
+                odds.count(n.is_multiple_of(nth));
             }
             tries
         };

@@ -2,7 +2,7 @@
 //!
 //! The request line is read by nginx's rules (`request_line.rs`), the field lines by httparse, and then the strict
 //! rules of RFC 9112 decide. Field lines that an earlier request has sent just so are not read again
-//! ([`Head::recall`]).
+//! (`Head::recall`).
 
 use super::field::{Id, elements};
 use super::head::{Blame, Field, Framing, Head, Limits, Span, Unusual, Version};

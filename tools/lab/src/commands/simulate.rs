@@ -1,8 +1,9 @@
-//! `lab simulate`: calculates the figures of a machine with more CPUs.
+//! `lab simulate`: calculates the figures of a machine with more CPUs, or of several machines.
 
 mod calibrate;
 mod engine;
 mod fleet;
+mod machines;
 mod models;
 
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use self::calibrate::{Calibration, check, check_points, figures, points};
 use self::engine::{Served, Setup, poisson, simulate};
 use self::fleet::{Fleet, Slice};
+use self::machines::MachinesArgs;
 use self::models::{Rule, SIMULATED, Simulated};
 use crate::args::{self, Common};
 use crate::results::{Checked, Costs, SCHEMA, SimulatedRow, Simulation};
@@ -23,9 +25,10 @@ use crate::{interrupt, names, report};
 /// The command line of `lab simulate`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SimulateArgs {
-    /// Models, or `all`
-    #[arg(long, default_value = "accept_mutex,accept_handoff,herd,exclusive,reuseport,steer,pool_pass,prefork")]
-    pub models: String,
+    /// Models, or `all` [default: accept_mutex,accept_handoff,herd,exclusive,reuseport,steer,pool_pass,prefork; with
+    /// `--machines` exclusive]
+    #[arg(long)]
+    pub models: Option<String>,
     /// Workers, in powers of two up to this
     #[arg(long, default_value_t = 256, value_parser = args::workers())]
     pub most: u32,
@@ -43,7 +46,11 @@ pub(crate) struct SimulateArgs {
     pub rounds: u32,
     #[command(flatten)]
     pub common: Common,
+    #[command(flatten)]
+    pub machines: MachinesArgs,
 }
+
+const MODELS: &str = "accept_mutex,accept_handoff,herd,exclusive,reuseport,steer,pool_pass,prefork";
 
 /// The number of connections to simulate: enough for the 99th percentile and for every worker to have its share. Losers
 /// of an accept mutex sleep for half a second: then at least two seconds' worth.
@@ -53,14 +60,17 @@ fn connections(rule: Rule, workers: usize, rate: f64) -> usize {
 }
 
 pub(crate) fn run(args: &SimulateArgs) -> Result<ExitCode> {
-    let models =
-        names::list(&args.models, "model", SIMULATED, |model| model.name)?.into_iter().copied().collect::<Vec<_>>();
     if !(0.01..=0.95).contains(&args.utilisation) {
         bail!("--utilisation must be between 0.01 and 0.95");
     }
     if !(0.0..=1.0).contains(&args.heavy) || args.heavy_factor < 1.0 {
         bail!("--heavy is a share between 0 and 1, --heavy-factor at least 1");
     }
+    if let Some(most) = args.machines.machines {
+        return machines::run(args, most);
+    }
+    let models = names::list(args.models.as_deref().unwrap_or(MODELS), "model", SIMULATED, |model| model.name)?;
+    let models: Vec<Simulated> = models.into_iter().copied().collect();
     let (calibration, checked, checked_cpus) = measure(args, &models)?;
     let mut simulation = Simulation {
         schema: SCHEMA.to_owned(),

@@ -105,22 +105,22 @@ pub(super) fn latency(title: &str, series: &[Vec<(f64, f64)>]) -> String {
     svg + "</svg></div>"
 }
 
-/// A chart of microseconds over the number of workers, both logarithmic.
-pub(super) fn growth(title: &str, series: &[Vec<(f64, f64)>]) -> String {
+/// A chart of microseconds over a number of workers or machines (`of`), both logarithmic.
+pub(super) fn growth(title: &str, of: &str, series: &[Vec<(f64, f64)>]) -> String {
     let points = || series.iter().flatten().filter(|(n, us)| *n > 0.0 && *us > 0.0);
     let Some(decades) = Decades::around(points().map(|p| p.1)) else { return String::new() };
     let most = points().map(|p| p.0).fold(2.0, f64::max);
     let x = |n: f64| LEFT + (WIDTH - LEFT - RIGHT) * n.log2() / most.log2();
     let mut svg = open(HEIGHT, title);
-    let mut workers = 1.0;
-    while workers <= most {
-        column(&mut svg, x(workers), x(workers), "middle", &workers.to_string());
-        workers *= 2.0;
+    let mut number = 1.0;
+    while number <= most {
+        column(&mut svg, x(number), x(number), "middle", &number.to_string());
+        number *= 2.0;
     }
-    caption(&mut svg, "workers");
+    caption(&mut svg, of);
     decades.draw(&mut svg);
     for (n, side) in series.iter().enumerate() {
-        line(&mut svg, n, side.iter().map(|(workers, us)| (x(*workers), decades.y(*us))).collect());
+        line(&mut svg, n, side.iter().map(|(number, us)| (x(*number), decades.y(*us))).collect());
     }
     svg + "</svg></div>"
 }

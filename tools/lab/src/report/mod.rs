@@ -5,6 +5,7 @@ mod csv;
 mod faults;
 mod headline;
 mod html;
+mod machines;
 mod progress;
 mod simulation;
 mod table;
@@ -16,6 +17,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 pub(crate) use faults::{fault_table, write_faults};
+pub(crate) use machines::{machines_table, write_machines};
 pub(crate) use progress::progress;
 pub(crate) use simulation::{simulation_table, write_simulation};
 pub(crate) use table::table;

@@ -50,7 +50,7 @@ fn error(error: Option<f64>, figure: &str) -> String {
 }
 
 /// A rate in a few letters.
-fn rate(rate: f64) -> String {
+pub(super) fn rate(rate: f64) -> String {
     match rate {
         rate if rate >= 1e6 => format!("{}M", number(rate / 1e6)),
         rate if rate >= 1e4 => format!("{:.0}k", rate / 1e3),
@@ -94,15 +94,15 @@ fn cpus(simulation: &Simulation) -> String {
     }
 }
 
-/// A table for a terminal of 80 columns.
-pub(crate) fn simulation_table(simulation: &Simulation) -> String {
+/// The checks for a terminal of 80 columns.
+pub(super) fn checked_lines(checked: &[Checked]) -> String {
     let mut out = String::from("MEASURED here, and what the simulation makes of the same arrivals:\n\n");
     let _ = writeln!(
         out,
         "{:<15}{:>3}{:>6} {:>14}{:>14}{:>15}{:>11}",
         "measured/simul.", "wrk", "req/s", "CPU/request µs", "p50 µs", "p99 µs", "Jain"
     );
-    for c in &simulation.checked {
+    for c in checked {
         let pair = |a: f64, b: f64| format!("{a:.0}/{b:.0}");
         let jain = c.measured.jain.zip(c.simulated.jain).map_or("–".to_owned(), |(a, b)| format!("{a:.2}/{b:.2}"));
         let _ = writeln!(
@@ -117,6 +117,12 @@ pub(crate) fn simulation_table(simulation: &Simulation) -> String {
             jain
         );
     }
+    out
+}
+
+/// A table for a terminal of 80 columns.
+pub(crate) fn simulation_table(simulation: &Simulation) -> String {
+    let mut out = checked_lines(&simulation.checked);
     out.push('\n');
     summaries(simulation).iter().for_each(|line| out.push_str(&format!("{line}\n")));
     for line in untrusted(simulation) {
@@ -173,7 +179,7 @@ fn html(simulation: &Simulation) -> String {
     }
     body.push_str("</ul>\n");
     body.push_str(&curves(simulation));
-    body.push_str(&check(simulation));
+    body.push_str(&check(&simulation.checked));
     body.push_str(&costs(simulation));
     body.push_str(&rows(simulation));
     page("drover lab: simulation", &body)
@@ -193,13 +199,13 @@ fn curves(simulation: &Simulation) -> String {
     };
     let mut out = chart::key(&names);
     out.push_str("<h2>99 % of the connections are served within (simulated)</h2>\n");
-    out.push_str(&chart::growth("simulated latency by workers", &of(2, |figures| figures.p99_us)));
+    out.push_str(&chart::growth("simulated latency by workers", "workers", &of(2, |figures| figures.p99_us)));
     out.push_str("<h2>Server CPU per request (simulated)</h2>\n");
-    out + &chart::growth("simulated CPU per request by workers", &of(0, |figures| figures.cpu_us))
+    out + &chart::growth("simulated CPU per request by workers", "workers", &of(0, |figures| figures.cpu_us))
 }
 
 /// A table; its first column names the rows.
-fn table(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+pub(super) fn table(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let (first, others) = headings.split_first().unwrap_or((&"", &[]));
     let mut out = format!("<div class='scroll'><table>\n{}", names_row(first, others));
     for row in rows {
@@ -210,7 +216,8 @@ fn table(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     out + "</table></div>\n"
 }
 
-fn check(simulation: &Simulation) -> String {
+/// The checks as a table of a page.
+pub(super) fn check(checked: &[Checked]) -> String {
     let row = |c: &Checked| {
         let (measured, simulated) = (shown(&c.measured), shown(&c.simulated));
         let load = format!("{} /s, {} % heavy", number(c.rate), number(c.heavy * 100.0));
@@ -224,7 +231,7 @@ fn check(simulation: &Simulation) -> String {
     format!(
         "<h2>Check: measured / simulated</h2>\n<p>Nothing was calibrated with these; the simulation got the very \
          arrivals that were measured.</p>\n{}",
-        table(&headings, simulation.checked.iter().map(row))
+        table(&headings, checked.iter().map(row))
     )
 }
 

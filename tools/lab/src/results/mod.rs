@@ -7,6 +7,7 @@ mod disturbance;
 mod earlier;
 mod faults;
 mod kept;
+mod machines;
 mod simulation;
 
 pub(crate) use checks::{Check, read_checks, write_checks};
@@ -17,6 +18,9 @@ pub(crate) use conclude::conclude;
 pub(crate) use earlier::{read_earlier, widen};
 pub(crate) use faults::{FaultResults, FaultRow};
 pub(crate) use kept::{keep_former, numbered};
+pub(crate) use machines::{
+    BalancerCheck, BalancerCost, BalancerNotes, GrowthRow, HealthNotes, Machines, RestartRow, UnevenRow,
+};
 pub(crate) use simulation::{Checked, Cost, Costs, Figures, SimulatedRow, Simulation, TRUSTED};
 
 /// Raised when a field changes its meaning or goes; new fields leave it.

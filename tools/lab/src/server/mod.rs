@@ -141,7 +141,7 @@ fn arguments(side: &Side, spec: &ServerSpec, conf: &Path, dir: &Path) -> Vec<std
 
 /// An address with a free port. Another program may take the port before the server does; then the server reports it
 /// and the start fails.
-fn free_address() -> Result<SocketAddr> {
+pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 

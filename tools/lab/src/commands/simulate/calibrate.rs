@@ -129,7 +129,7 @@ pub(super) fn check_points(chosen: &[Simulated]) -> Vec<Point> {
     chosen.iter().flat_map(of).collect()
 }
 
-/// Simulates the very arrivals of each point of `check_points`, on as many CPUs as the servers had.
+/// Simulates the very arrivals of each of `points`, on as many CPUs as the servers had.
 pub(super) fn check(
     calibration: &Calibration,
     chosen: &[Simulated],
@@ -138,8 +138,8 @@ pub(super) fn check(
     cpus: usize,
     seed: u64,
 ) -> Vec<Checked> {
-    let models = chosen.iter().flat_map(|model| CHECKS.map(|_| model));
-    let each = models.zip(points).zip(seen).filter_map(|((model, point), seen)| {
+    let each = points.iter().zip(seen).filter_map(|(point, seen)| {
+        let model = chosen.iter().find(|model| model.name == point.model)?;
         let SliceLoad::Open { rate, heavy } = point.load else { return None };
         let (workers, costs) = (point.workers as usize, calibration.costs_of(model));
         let setup = Setup { rule: model.rule, workers, threads: model.threads, cpus, costs, seed };

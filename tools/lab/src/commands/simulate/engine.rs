@@ -57,6 +57,8 @@ pub(super) struct SimulatedRun {
 /// A connection that was served.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Served {
+    /// The connection's number.
+    pub id: usize,
     /// The time of the arrival, µs.
     pub at: f64,
     /// From the arrival to the end of service, µs.
@@ -98,10 +100,14 @@ impl Ord for Scheduled {
     }
 }
 
+/// A connection with one request.
 #[derive(Clone, Copy, Debug)]
-struct Connection {
-    arrived: f64,
-    heavy: bool,
+pub(super) struct Connection {
+    pub id: usize,
+    pub arrived: f64,
+    pub heavy: bool,
+    /// What it costs beyond `Costs::serve`, µs.
+    pub extra: f64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -117,7 +123,8 @@ struct Process {
     since: f64,
 }
 
-struct Simulator {
+/// The processes of one machine.
+pub(super) struct Simulator {
     setup: Setup,
     rng: ChaCha8Rng,
     now: f64,
@@ -143,14 +150,14 @@ struct Simulator {
 
 /// Runs until every connection has been served. The same setup and arrivals give the same outcome.
 pub(super) fn simulate(setup: Setup, arrivals: impl IntoIterator<Item = Arrival>) -> SimulatedRun {
-    let mut simulator = Simulator::new(setup);
-    let mut arrivals = arrivals.into_iter().peekable();
+    let mut simulator = Simulator::new(setup, 0.0);
+    let mut arrivals = arrivals.into_iter().enumerate().peekable();
     loop {
-        let event = simulator.events.peek().map_or(f64::INFINITY, |Reverse(scheduled)| scheduled.0);
-        match arrivals.next_if(|arrival| arrival.at <= event) {
-            Some(arrival) => {
-                simulator.now = arrival.at;
-                simulator.arrive(Connection { arrived: arrival.at, heavy: arrival.heavy });
+        let event = simulator.next_event();
+        match arrivals.next_if(|(_, arrival)| arrival.at <= event) {
+            Some((id, Arrival { at, heavy })) => {
+                let extra = if heavy { setup.costs.heavy } else { 0.0 };
+                simulator.arrive(Connection { id, arrived: at, heavy, extra });
             }
             None if event.is_infinite() => break,
             None => simulator.next(arrivals.peek().is_some()),
@@ -161,12 +168,13 @@ pub(super) fn simulate(setup: Setup, arrivals: impl IntoIterator<Item = Arrival>
 }
 
 impl Simulator {
-    fn new(setup: Setup) -> Simulator {
+    /// An idle machine that has started at the time `now`.
+    pub(super) fn new(setup: Setup, now: f64) -> Simulator {
         let servers = setup.workers * setup.threads;
         let mut simulator = Simulator {
             setup,
             rng: ChaCha8Rng::seed_from_u64(setup.seed),
-            now: 0.0,
+            now,
             scheduled_count: 0,
             events: BinaryHeap::new(),
             processes: vec![Process::default(); servers + usize::from(setup.rule.has_dispatcher())],
@@ -183,15 +191,25 @@ impl Simulator {
         };
         if setup.rule == Rule::Mutex {
             for worker in 1..setup.workers {
-                let at = simulator.rng.random_range(0.0..MUTEX_DELAY_US);
+                let at = now + simulator.rng.random_range(0.0..MUTEX_DELAY_US);
                 simulator.schedule(at, Event::Timer(worker, 0));
             }
         }
         simulator
     }
 
+    /// The time of the next event; infinite when there is none.
+    pub(super) fn next_event(&self) -> f64 {
+        self.events.peek().map_or(f64::INFINITY, |Reverse(scheduled)| scheduled.0)
+    }
+
+    /// What was served since the last call.
+    pub(super) fn take_served(&mut self) -> std::vec::Drain<'_, Served> {
+        self.run.served.drain(..)
+    }
+
     /// Handles the next event. `more`: connections are still to come.
-    fn next(&mut self, more: bool) {
+    pub(super) fn next(&mut self, more: bool) {
         let Some(Reverse(Scheduled(time, _, event))) = self.events.pop() else { return };
         self.now = time;
         match event {
@@ -219,7 +237,9 @@ impl Simulator {
         self.setup.workers * self.setup.threads
     }
 
-    fn arrive(&mut self, connection: Connection) {
+    /// Takes a connection that arrives before the next event.
+    pub(super) fn arrive(&mut self, connection: Connection) {
+        self.now = connection.arrived;
         let picked = match self.setup.rule {
             Rule::Hash => Some(self.rng.random_range(0..self.setup.workers)),
             Rule::FewestConnections => Some(self.with_fewest_connections()),
@@ -291,11 +311,7 @@ impl Simulator {
             return self.work(process, if just_woken { costs.spurious } else { 0.0 });
         };
         let wake = if just_woken { costs.wake } else { 0.0 };
-        let serve = if process == self.dispatcher() {
-            costs.dispatch
-        } else {
-            costs.serve + if connection.heavy { costs.heavy } else { 0.0 }
-        };
+        let serve = if process == self.dispatcher() { costs.dispatch } else { costs.serve + connection.extra };
         self.processes[process].serving = Some(connection);
         self.work(process, wake + serve);
     }
@@ -353,7 +369,8 @@ impl Simulator {
     fn end_step(&mut self, process: usize) {
         match self.processes[process].serving.take() {
             Some(connection) if process == self.dispatcher() => self.dispatch(connection),
-            Some(Connection { arrived, heavy }) => self.run.served.push(Served {
+            Some(Connection { id, arrived, heavy, .. }) => self.run.served.push(Served {
+                id,
                 at: arrived,
                 latency: (self.now - arrived) as f32,
                 worker: (process / self.setup.threads) as u16,

@@ -4,9 +4,10 @@
 //! changes.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use drover::shm::Role;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -21,10 +22,10 @@ use crate::process::tree;
 use crate::server::{Server, ServerSpec, user_directive};
 
 /// The length of a slice of load.
-const SLICE: Duration = Duration::from_millis(120);
+pub(super) const SLICE: Duration = Duration::from_millis(120);
 /// An uncounted load before each slice: it brings the server's code back into the caches.
-const WARM_UP: Duration = Duration::from_millis(10);
-const TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const WARM_UP: Duration = Duration::from_millis(10);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A page that answers like any small page, but after a millisecond in the regex engine, which tries every way to split
 /// the letters.
@@ -102,6 +103,11 @@ impl Fleet {
             servers.insert((point.model, point.workers), server);
         }
         Ok(Fleet { servers, bench })
+    }
+
+    /// The address of the server of this model and size.
+    pub(super) fn address(&self, server: (&'static str, u32)) -> Result<SocketAddr> {
+        self.servers.get(&server).map(|server| server.address).context("no such server stands ready")
     }
 
     /// Measures every point once in each round. `tick` is called after each slice.

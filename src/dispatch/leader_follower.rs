@@ -290,7 +290,7 @@ impl PoolThread {
                 reset(&shared.leader_waker);
                 Job::Nothing
             }
-            Some((Source::Signals | Source::Passwords, _)) | None => Job::Nothing,
+            Some((Source::Signals | Source::Jobs, _)) | None => Job::Nothing,
         }
     }
 

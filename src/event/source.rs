@@ -10,8 +10,8 @@ pub enum Source {
     Listener(u32),
     /// The signalfd.
     Signals,
-    /// The eventfd of the helper that checks passwords.
-    Passwords,
+    /// The eventfd of the threads that work for connections.
+    Jobs,
     /// A descriptor of the dispatch model (a pipe, an eventfd), by a number of the model's own.
     Model(u32),
 }
@@ -20,7 +20,7 @@ const SPECIAL: u64 = 1 << 63;
 const KIND: u64 = 0x7f << 32;
 const LISTENER: u64 = SPECIAL;
 const SIGNALS: u64 = SPECIAL | (1 << 32);
-const PASSWORDS: u64 = SPECIAL | (3 << 32);
+const JOBS: u64 = SPECIAL | (3 << 32);
 const MODEL: u64 = SPECIAL | (2 << 32);
 
 impl Source {
@@ -30,7 +30,7 @@ impl Source {
             Source::Connection(key) => key,
             Source::Listener(n) => LISTENER | u64::from(n),
             Source::Signals => SIGNALS,
-            Source::Passwords => PASSWORDS,
+            Source::Jobs => JOBS,
             Source::Model(n) => MODEL | u64::from(n),
         }
     }
@@ -40,7 +40,7 @@ impl Source {
         match key & (SPECIAL | KIND) {
             LISTENER => Source::Listener(key as u32),
             SIGNALS => Source::Signals,
-            PASSWORDS => Source::Passwords,
+            JOBS => Source::Jobs,
             MODEL => Source::Model(key as u32),
             _ => Source::Connection(key),
         }
@@ -56,7 +56,7 @@ mod tests {
         // A connection's generation reaches into the bits that tell the other kinds apart; only the top bit decides.
         let connection = Source::Connection((2 << 32) | 7);
         for source in
-            [connection, Source::Listener(0), Source::Listener(9), Source::Signals, Source::Passwords, Source::Model(3)]
+            [connection, Source::Listener(0), Source::Listener(9), Source::Signals, Source::Jobs, Source::Model(3)]
         {
             assert_eq!(Source::of(source.key()), source);
             assert_ne!(source.key(), u64::MAX);

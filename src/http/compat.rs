@@ -17,7 +17,7 @@ const ALL: Contexts = Contexts::HTTP_ALL;
 
 const GROWING: &str = "Tables grow as they must.";
 const GROWING_BUFFERS: &str = "Buffers grow as they must.";
-const NO_AIO: &str = "Files are sent from the page cache, without helper threads or asynchronous reads.";
+const NO_AIO: &str = "The kernel's own asynchronous reads are not used: `aio threads` is what waits for disks.";
 const ONE_WRITE: &str = "A response leaves in as few writes as its size allows.";
 const NO_HTTP2: &str = "drover's HTTP/2 has nothing of the kind to tune; most of these are obsolete in nginx as well.";
 const NO_PUSH: &str = "Nothing is pushed; obsolete in nginx as well.";
@@ -110,12 +110,11 @@ pub static DIRECTIVES: &[&dyn Entry] = &[
     &one("timer_resolution", MAIN, (1, 1), "The clock is read once for each turn of the loop."),
     &one("debug_points", MAIN, (1, 1), "There are no debug points."),
     &one("env", MAIN, (1, 1), "Nothing in a worker reads the environment."),
-    &one("thread_pool", MAIN, (2, 3), NO_AIO),
     &one("ssl_engine", MAIN, (1, 1), "TLS needs no device."),
     &one("worker_aio_requests", EVENTS, (1, 1), NO_AIO),
     &one("epoll_events", EVENTS, (1, 1), "How many events a turn of the loop takes is fixed."),
     &one("debug_connection", EVENTS, (1, 1), "The debug log is not chosen by address: `error_log FILE debug`."),
-    &family(&["aio", "aio_write"], ALL, (1, 1), NO_AIO),
+    &one("aio_write", ALL, (1, 1), "Nothing is written but logs."),
     &family(
         &["directio", "directio_alignment", "read_ahead"],
         ALL,

@@ -1,6 +1,7 @@
 //! From a loaded conf to the [`HttpConf`] of a generation: compiles the block and binds to it what the rooms give.
 
 use super::answer::{charset, ready, userid};
+use super::exchange::aio::ThreadPools;
 use super::exchange::charset_map::Charsets;
 use super::exchange::defined::Definitions;
 use super::exchange::{self, HttpConf, keep_alive, limits};
@@ -45,10 +46,13 @@ impl HttpConf {
             };
         }
         let notice = exchange::notice(conf, &block.variables, &variables);
+        let pools = conf.notes::<ThreadPools>().cloned().unwrap_or_default();
         let charsets = conf.notes::<Charsets>().cloned().unwrap_or_default();
         let mut conf = HttpConf::bind(block, variables, handlers);
         conf.set_charsets(charsets);
         conf.set_steady_heads(ready::are_steady);
+        pools.check(mistakes);
+        conf.set_thread_pools(pools);
         conf.set_notice(notice);
         if conf.locations().iter().any(|location| userid::uses_address(&location.scope)) {
             conf.set_marks_by_address();

@@ -61,7 +61,7 @@ use answer::{
     server_tokens, trailers, userid,
 };
 use exchange::{
-    Embedded, authorization, browser, charset_map, dates, disable_symlinks, file_lines, file_path, geo, http2,
+    Embedded, aio, authorization, browser, charset_map, dates, disable_symlinks, file_lines, file_path, geo, http2,
     keep_alive, limits, lingering, map, media_type, open_file_cache, over_tls, proxied, referer, service_variables,
     split_clients, variables,
 };
@@ -125,6 +125,7 @@ pub static DIRECTIVES: &[&[&dyn Entry]] = &[
     limits::DIRECTIVES,
     disable_symlinks::DIRECTIVES,
     open_file_cache::DIRECTIVES,
+    aio::DIRECTIVES,
     header_lines::DIRECTIVES,
     http2::DIRECTIVES,
     limit_rate::DIRECTIVES,

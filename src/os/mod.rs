@@ -6,6 +6,7 @@
 mod abandoned;
 mod addr;
 mod bpf;
+pub mod cached;
 pub mod daemon;
 mod datagram;
 mod eventfd;

@@ -8,6 +8,7 @@ use crate::http::message::charset::{Recoder, Table};
 use crate::http::message::chunk::put_chunk;
 use crate::http::message::gzip::Stream;
 use crate::log;
+use crate::os::cached;
 use std::collections::VecDeque;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -42,6 +43,8 @@ pub(crate) struct Coder {
     /// Bytes that the stream makes once more: they have been sent from a gzip that was kept.
     skip: u64,
     scratch: Vec<u8>,
+    /// The pool whose threads make the slices.
+    pool: Option<u16>,
 }
 
 /// The bytes that are changed.
@@ -72,8 +75,20 @@ impl Coder {
     pub(crate) fn new(stream: Stream, entry: Arc<OpenedFile>, is_chunked: bool) -> Coder {
         let pieces = VecDeque::from([Piece::File { at: 0, end: entry.found().len }]);
         let input = Input { entry, pieces, recoder: None, read: Vec::new(), taken: 0 };
-        let (kept, keeper, promised, scratch) = (None, None, None, Vec::new());
-        Coder { input, stream, behind: None, is_chunked, kept, keeper, promised, taken: 0, made: 0, skip: 0, scratch }
+        Coder {
+            input,
+            stream,
+            behind: None,
+            is_chunked,
+            kept: None,
+            keeper: None,
+            promised: None,
+            taken: 0,
+            made: 0,
+            skip: 0,
+            scratch: Vec::new(),
+            pool: None,
+        }
     }
 
     /// A body of the file in another charset.
@@ -102,6 +117,24 @@ impl Coder {
     /// Reads what is kept, of the length that the head promises; what is not there any more is made again.
     pub(crate) fn with_kept(self, kept: Kept) -> Coder {
         Coder { promised: Some(kept.total()), kept: Some(kept), ..self }
+    }
+
+    /// Leaves the slices to the threads of a pool.
+    pub(crate) fn with_pool(self, pool: Option<u16>) -> Coder {
+        Coder { pool, ..self }
+    }
+
+    /// The pool whose threads make the slices.
+    pub(crate) fn pool(&self) -> Option<u16> {
+        self.pool
+    }
+
+    /// Whether the next slice can be made without a wait for a disk, as far as is known.
+    pub(crate) fn is_at_hand(&self) -> bool {
+        let (at, end) = self.input.place();
+        let len = (end - at).min(SLICE as u64);
+        let is_cached = |file| cached::cached_from(file, at, len).is_ok_and(|cached| cached == len);
+        self.kept.is_some() || len == 0 || self.input.entry.file().is_none_or(is_cached)
     }
 
     /// Whether all of the body has been made.

@@ -46,12 +46,13 @@
 //!  Stream(Linger)     as Linger
 //! ```
 //!
-//! A request that the conf holds back (`auth_delay`), or whose password is being checked, is in state Wait between
-//! Request and the next one (`on_wait`).
+//! A request that the conf holds back (`auth_delay`), or that waits for a thread's work (`serve/jobs.rs`), is in state
+//! Wait between Request and the next one (`on_wait`). An answer that waits for a thread stays in Flush.
 //!
 //! Any state: `Engine::closing`, when a driver closes the connection for another client, or at the end of the process.
 
 use super::http2::Http2;
+use super::jobs::Done;
 use super::session::Session;
 use super::tls::{Sealed, Tls};
 use crate::http::exchange::{After, ConnInfo};
@@ -81,7 +82,7 @@ pub enum Need {
     Write,
     /// Either.
     Both,
-    /// Its deadline, or the check of a password.
+    /// Its deadline, or a thread's work.
     Time,
     /// Its deadline: the answer is not to go out faster.
     Pause,
@@ -99,7 +100,7 @@ pub(super) enum State {
     Handshake,
     /// Between requests, or with a part of one.
     Request,
-    /// A request waits: until a time, ms of the clock, or for the check of a password.
+    /// A request waits: until a time, ms of the clock, or for a thread's work.
     Wait { until_ms: Option<u64> },
     /// A response is being sent; what follows when it is out.
     Flush(After),
@@ -213,14 +214,17 @@ impl Conn {
         }
     }
 
-    /// The password that a request waits for has been checked.
-    pub(super) fn password_checked(&mut self, fits: bool) {
-        if let Some(http2) = &mut self.http2 {
-            http2.fits = Some(fits);
-            return;
-        }
-        if let Some(session) = &mut self.session {
-            session.fits = Some(fits);
+    /// The job is done that a request waits for, or an answer; of HTTP/2 on this stream, if that is still there.
+    pub(super) fn take_done(&mut self, stream: u32, done: Done) {
+        let session = match &mut self.http2 {
+            Some(http2) => {
+                let place = http2.framing.place_of(stream);
+                place.and_then(|place| http2.framing.at_mut(place)).map(|stream| &mut stream.data.session)
+            }
+            None => self.session.as_mut(),
+        };
+        if let Some(session) = session {
+            session.take_done(done);
         }
     }
 

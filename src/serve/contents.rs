@@ -7,7 +7,7 @@
 use super::file_cache::{Hash, OpenedFile};
 use super::keeper::identity;
 use crate::log;
-use crate::os::ErrnoText;
+use crate::os::{ErrnoText, cached};
 use crate::shm::{GzipCache, Key};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
@@ -64,15 +64,15 @@ impl Hashes {
     }
 
     /// The hash of the file's contents. `None`: they may change yet without a sign of it, they can't be read, or the
-    /// helper has begun with them.
-    pub(crate) fn of(&self, entry: &Arc<OpenedFile>, now_ms: u64) -> Option<Hash> {
+    /// helper has begun with them, as it does with all that is not in memory where a thread `waits` for disks.
+    pub(crate) fn of(&self, entry: &Arc<OpenedFile>, now_ms: u64, waits: bool) -> Option<Hash> {
         if let Some(hash) = entry.hash().get() {
             return Some(*hash);
         }
         let key = identity(entry, now_ms, CONTENTS)?;
         let hash = match find(&self.shared, &key) {
             Some(hash) => hash,
-            None if self.has_helper && entry.found().len > AT_ONCE => {
+            None if self.has_helper && (entry.found().len > AT_ONCE || waits && !is_at_hand(entry)) => {
                 submit(Job { key, entry: entry.clone(), shared: self.shared.clone() });
                 return None;
             }
@@ -80,6 +80,13 @@ impl Hashes {
         };
         Some(*entry.hash().get_or_init(|| hash))
     }
+}
+
+/// Whether the contents are in memory.
+fn is_at_hand(entry: &OpenedFile) -> bool {
+    let len = entry.found().len;
+    let is_cached = |file| len == 0 || cached::cached_from(file, 0, len).is_ok_and(|cached| cached == len);
+    entry.file().is_none_or(is_cached)
 }
 
 /// The hash that some worker has kept.
@@ -171,21 +178,25 @@ mod tests {
             files.get(path.as_os_str().as_bytes(), 1, FAR_FUTURE).unwrap()
         };
         let short = open("short", b"abc");
-        assert_eq!(hashes.of(&short, 0), None, "it may change yet");
-        let hash = hashes.of(&short, FAR_FUTURE).unwrap();
+        assert_eq!(hashes.of(&short, 0, false), None, "it may change yet");
+        let hash = hashes.of(&short, FAR_FUTURE, false).unwrap();
         // FIPS 180-2, B.1.
         assert_eq!(hash[..4], [0xba, 0x78, 0x16, 0xbf]);
         let key = identity(&short, FAR_FUTURE, CONTENTS).unwrap();
         assert_eq!(find(&shared, &key), Some(hash));
         shared.insert(&key, 0, &[7; 16]);
-        assert_eq!(Hashes::new(shared).of(&open("short", b"abc"), FAR_FUTURE), Some(hash), "another state of the file");
+        assert_eq!(
+            Hashes::new(shared).of(&open("short", b"abc"), FAR_FUTURE, false),
+            Some(hash),
+            "another state of the file"
+        );
         hashes.use_helper();
         let bytes = vec![b'x'; AT_ONCE as usize + 1];
         let long = open("long", &bytes);
-        assert_eq!(hashes.of(&long, FAR_FUTURE), None);
+        assert_eq!(hashes.of(&long, FAR_FUTURE, false), None);
         let known = (0..).find_map(|_| {
             thread::yield_now();
-            hashes.of(&long, FAR_FUTURE)
+            hashes.of(&long, FAR_FUTURE, false)
         });
         let whole: Hash = Sha256::digest(&bytes)[..16].try_into().unwrap();
         assert_eq!(known, Some(whole));

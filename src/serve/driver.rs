@@ -15,8 +15,8 @@ pub trait Driver {
     /// Goes on with connection `key`, which is ready; a key whose connection is gone is ignored.
     fn ready(&mut self, key: u64, ready: Ready, poller: &Poller);
 
-    /// The helper that checks passwords has results.
-    fn password_checked(&mut self, _: &Poller) {}
+    /// The threads that work for connections have results.
+    fn jobs_finished(&mut self, _: &Poller) {}
 
     /// Ends the connections whose deadline has passed by the clock.
     fn expire(&mut self, poller: &Poller);

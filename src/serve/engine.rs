@@ -44,6 +44,7 @@ use super::access_log::AccessLogs;
 use super::connection::{Conn, State};
 use super::contents::Hashes;
 use super::file_cache::FileCache;
+use super::jobs::{Done, Finished, Jobs};
 use super::lasting_files::LastingFiles;
 use super::passwords::Passwords;
 use super::session::{INPUT_SIZE, Session};
@@ -89,6 +90,8 @@ pub struct Engine {
     /// By the locations' indices.
     rules: Vec<Rules>,
     pub(super) passwords: Passwords,
+    /// The work that threads do.
+    pub(super) jobs: Jobs,
     /// The hashes of files, where a location asks for them.
     pub(super) hashes: Option<Hashes>,
     logs: AccessLogs,
@@ -113,6 +116,7 @@ impl Engine {
         let rules: Vec<Rules> = site.locations().iter().map(|location| Rules::of(&location.scope)).collect();
         let files = FileCache::new(rules.iter().all(|rules| rules.sendfile));
         let hashes = site.hashes().cloned().map(Hashes::new);
+        let jobs = Jobs::new(site.thread_pools());
         Engine {
             site,
             streams,
@@ -126,6 +130,7 @@ impl Engine {
             lasting: LastingFiles::default(),
             rules,
             passwords: Passwords::default(),
+            jobs,
             hashes,
             logs,
             pool: Vec::new(),
@@ -198,7 +203,8 @@ impl Engine {
         }
         session.input.clear();
         session.input.shrink_to(INPUT_SIZE);
-        (session.start, session.hung_up, session.fits) = (0, false, None);
+        (session.start, session.hung_up, session.stream) = (0, false, 0);
+        (session.waiting, session.done) = (None, None);
         session.out.clear();
         session.out.bytes.shrink_to(BATCH_MAX);
         session.entry = None;
@@ -216,6 +222,24 @@ impl Engine {
 
     fn cx<'a>(&'a self, conn: &'a Conn, session: &'a Session) -> Cx<'a> {
         cx!(self, conn, session.unread())
+    }
+
+    /// Takes the results of the threads: the connections that go on with them.
+    pub(super) fn take_finished(&mut self) -> Vec<Finished> {
+        let finished = self.jobs.take_finished();
+        for Finished { done, .. } in &finished {
+            if let Done::Checked(digested, fits) = done {
+                self.passwords.note(*digested, *fits, self.clock.now_ms());
+            }
+        }
+        finished
+    }
+
+    /// Hands the job on that the output of a session waits for.
+    fn ask_for_output(&mut self, session: &mut Session) {
+        if let Some((pool, job)) = session.out.take_wanted() {
+            self.jobs.ask(Some(pool), session.stream, job);
+        }
     }
 
     /// Ends a turn: log lines that wait for no fuller buffer are written, files that nobody asks for are closed.

@@ -5,6 +5,7 @@ use super::connection::{Conn, Need};
 use super::contents::Hashes;
 use super::driver::Driver;
 use super::engine::Engine;
+use super::jobs::Finished;
 use super::shortage::Capacity;
 use super::table::{Record, Table};
 use crate::event::{Clock, Odds, Ready, Shutdown, earlier};
@@ -71,7 +72,7 @@ impl EventDriver {
     /// Creates a driver without connections; `capacity` is the number it may have.
     pub fn new(engine: Engine, capacity: Capacity) -> EventDriver {
         let mut engine = engine;
-        engine.passwords.use_helper();
+        engine.jobs.use_threads();
         engine.hashes.iter_mut().for_each(Hashes::use_helper);
         let (table, early) = (Table::new(capacity), Odds::default());
         EventDriver { engine, table, posted: Vec::new(), next: Vec::new(), early }
@@ -90,7 +91,7 @@ impl EventDriver {
             need = Need::Close;
         }
         let deadline = watched.conn.deadline_ms;
-        self.engine.passwords.submit(key, poller);
+        self.engine.jobs.submit(key, poller);
         match need {
             Need::Close => return self.close(key),
             Need::Idle | Need::Linger => {
@@ -142,10 +143,10 @@ impl Driver for EventDriver {
         self.drive(key, ready.intersects(Ready::RDHUP | Ready::HUP | Ready::ERROR), poller);
     }
 
-    fn password_checked(&mut self, poller: &Poller) {
-        for (key, fits) in self.engine.passwords.take_checked(self.engine.clock.now_ms()) {
+    fn jobs_finished(&mut self, poller: &Poller) {
+        for Finished { key, stream, done } in self.engine.take_finished() {
             if let Some(watched) = self.table.get_mut(key) {
-                watched.conn.password_checked(fits);
+                watched.conn.take_done(stream, done);
                 self.drive(key, false, poller);
             }
         }

@@ -1,6 +1,10 @@
 //! Open files, kept from request to request and never stale: an entry is compared with the file system once in each
 //! turn of the loop that needs it, with a single stat.
 
+mod now;
+
+pub(crate) use now::{LATER, Look};
+
 use super::wide_zstd;
 use crate::http::exchange::{Facts, Found};
 use crate::os::file::{self, FileKind, Meta};
@@ -62,6 +66,8 @@ pub(crate) struct OpenedFile {
     body: Option<Box<[u8]>>,
     /// The hash of the contents, once somebody has asked for it.
     hash: OnceLock<Hash>,
+    /// Whether its file system asks no server; `None`: nobody has found out.
+    is_local: Option<bool>,
 }
 
 /// An open file, counted in `HELD`.
@@ -89,14 +95,27 @@ impl OpenedFile {
     }
 
     fn new(path: CString, file: File, meta: Meta, max_body: u64, now_ms: u64) -> OpenedFile {
+        let mut entry = OpenedFile::empty(path, file, meta);
+        entry.load(max_body, now_ms);
+        entry
+    }
+
+    /// The same, with nothing of the contents in memory.
+    fn empty(path: CString, file: File, meta: Meta) -> OpenedFile {
         let mut facts = Facts::new(meta.kind, meta.len, meta.mtime_s, meta.mode);
         facts.is_too_wide = meta.is_file() && wide_zstd::is_too_wide(&path, &file);
         // Nobody reads from a directory.
         let file = (!meta.is_dir()).then(|| Held::new(file));
         let found = facts.into();
-        let mut entry = OpenedFile { path, meta, found, file, body: None, hash: OnceLock::new() };
-        entry.load(max_body, now_ms);
-        entry
+        OpenedFile { path, meta, found, file, body: None, hash: OnceLock::new(), is_local: None }
+    }
+
+    /// An entry without contents, of what is at the path.
+    fn unread(path: &CStr) -> io::Result<OpenedFile> {
+        let meta = file::stat(path)?;
+        let found = Facts::new(meta.kind, meta.len, meta.mtime_s, meta.mode).into();
+        let (path, hash) = (path.to_owned(), OnceLock::new());
+        Ok(OpenedFile { path, meta, found, file: None, body: None, hash, is_local: None })
     }
 
     /// Whether this is a directory.
@@ -182,6 +201,8 @@ struct Cached {
     entry: Arc<OpenedFile>,
     /// The turn that last compared the entry with the file system.
     checked: u64,
+    /// When `get_now` last did, ms since 1970.
+    looked_ms: u64,
 }
 
 impl Cached {
@@ -207,6 +228,8 @@ pub(crate) struct FileCache {
     max_body: u64,
     /// Most files that all caches of the process may hold open.
     max_held: u64,
+    /// Devices, and whether the kernel alone knows what they hold.
+    devices: Vec<(u64, bool)>,
 }
 
 impl FileCache {
@@ -221,6 +244,7 @@ impl FileCache {
             path: Vec::new(),
             max_body: if with_sendfile { MAX_BODY } else { MAX_BODY_READ },
             max_held: limits::max_open_files().map_or(MAX_HELD, descriptors_for_files),
+            devices: Vec::new(),
         }
     }
 
@@ -264,11 +288,7 @@ impl FileCache {
         if !matches!(result, Err(libc::EACCES)) {
             return result;
         }
-        let path = c_str(&mut self.path, path)?;
-        let Ok(meta) = file::stat(path) else { return result };
-        let found = Facts::new(meta.kind, meta.len, meta.mtime_s, meta.mode).into();
-        let (path, hash) = (path.to_owned(), OnceLock::new());
-        Ok(Arc::new(OpenedFile { path, meta, found, file: None, body: None, hash }))
+        OpenedFile::unread(c_str(&mut self.path, path)?).map_or(result, |entry| Ok(Arc::new(entry)))
     }
 
     /// The same with a rule for the links in the path, which is opened anew for that: what is kept of the file under
@@ -342,7 +362,7 @@ impl FileCache {
     }
 
     fn keep(&mut self, path: &[u8], entry: Arc<OpenedFile>, turn: u64) {
-        let cached = Cached { entry, checked: turn };
+        let cached = Cached { entry, checked: turn, looked_ms: 0 };
         self.bytes += cached.entry.weight();
         self.held += usize::from(cached.holds());
         if let Some((_, pushed_out)) = self.entries.push(path.into(), cached) {

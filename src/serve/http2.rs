@@ -21,10 +21,6 @@ pub(super) struct Http2 {
     pub(super) requests: u32,
     /// The stream that was the last to have its turn.
     pub(super) served: u32,
-    /// The stream whose password is being checked: no other exchange goes on meanwhile, as it may want a check as well.
-    pub(super) checking: Option<u32>,
-    /// The result of that check.
-    pub(super) fits: Option<bool>,
     /// The connection may carry no more requests than those that have come: it ends with the last answer.
     pub(super) is_last: bool,
     /// `QUEUE_MAX`, or less while the client takes less than it could be sent.
@@ -80,8 +76,8 @@ pub(super) enum Step {
     Start { result: Result<(), Reject> },
     /// The exchange waits until this time, ms of the clock.
     Wait { until_ms: u64 },
-    /// The exchange waits for the check of a password.
-    Check,
+    /// The exchange waits for the work of a thread.
+    Work,
     /// The answer goes out.
     Send,
 }
@@ -94,8 +90,6 @@ impl Http2 {
             taken: 0,
             requests: 0,
             served: 0,
-            checking: None,
-            fits: None,
             is_last: false,
             queue_max: QUEUE_MAX,
             is_closing: false,

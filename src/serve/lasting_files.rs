@@ -3,7 +3,7 @@
 
 use crate::http::exchange::{Cache, Caching, FileRules};
 use crate::os::Links;
-use crate::serve::file_cache::{FileCache, OpenedFile};
+use crate::serve::file_cache::{FileCache, LATER, OpenedFile};
 use lru::LruCache;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -66,6 +66,11 @@ impl LastingFiles {
             }
         }
         let result = self.open(files, open);
+        if let Err(LATER) = result {
+            // The same request comes back with the result of a thread.
+            self.caches[number].entries.get_mut(path).into_iter().for_each(|kept| kept.uses -= 1);
+            return result;
+        }
         let has_room = result.as_ref().is_ok_and(|file| file.file().is_none()) || files.ensure_room();
         let entries = &mut self.caches[number].entries;
         if result.is_err() && !caching.errors || !has_room {
@@ -159,7 +164,7 @@ mod tests {
         fn get(&mut self, path: &Path, now_ms: u64) -> Result<String, i32> {
             self.turn += 1;
             let (path, turn) = (path.as_os_str().as_bytes(), self.turn);
-            let rules = FileRules { links: self.links, caching: Some(self.caching) };
+            let rules = FileRules { links: self.links, caching: Some(self.caching), pool: None };
             let open = |files: &mut FileCache| files.get_by(path, rules.links, turn, FAR_FUTURE);
             let file = self.lasting.get(&mut self.files, path, &rules, now_ms, open)?;
             Ok(String::from_utf8(file.contents()?).unwrap())

@@ -3,13 +3,23 @@
 //! The head of a response and the texts of errors are appended to `bytes`; `push_body` queues the body that is in a
 //! file, a range of it, or several; `flush` sends: from memory with send and sendmsg, from files with sendfile.
 
+mod at_hand;
+mod fetch;
+mod sealed;
+mod slice;
+
+pub(crate) use slice::SendOptions;
+
 use super::coder::Coder;
 use super::file_cache::OpenedFile;
-use super::tls::{Scratch, Sealed, Tls, Wire};
+use super::jobs::Job;
+use super::tls::Wire;
 use crate::http::exchange::Body;
 use crate::http::message::gzip::Stream;
-use crate::log;
-use crate::os::{Failure, Socket};
+use crate::os::Socket;
+use crate::os::cached::{self, Cached};
+use fetch::Fetch;
+use slice::FileSlice;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
@@ -34,13 +44,18 @@ const SEALED_MAX: usize = 64 << 10;
 /// Bytes read at once where sendfile is off.
 const READ_CHUNK: usize = 128 << 10;
 
-/// A slice of a file, to be sent when the first `after` bytes of `Output::bytes` have been.
+/// A body that is made as it is sent.
 #[derive(Debug)]
-struct FileSlice {
-    after: usize,
-    entry: Arc<OpenedFile>,
-    at: u64,
-    end: u64,
+enum Making {
+    Here(Box<Coder>),
+    /// A thread makes the next slice.
+    Away,
+    /// A thread has made a slice.
+    Made {
+        coder: Box<Coder>,
+        bytes: Vec<u8>,
+        result: io::Result<()>,
+    },
 }
 
 /// The work of a coder on a slice.
@@ -63,20 +78,8 @@ pub(crate) enum Flush {
     Blocked,
     /// The connection has sent its share of this turn: go on in the next.
     Yield,
-}
-
-/// How to send: `sendfile`, `tcp_nopush`, and whether a close follows.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SendOptions {
-    /// Files are sent by sendfile, else read and sent.
-    pub sendfile: bool,
-    /// A head waits for its file, so that packets leave full (MSG_MORE).
-    pub nopush: bool,
-    /// The connection is closed behind the output at once: the last bytes wait for the FIN, and leave in one packet
-    /// with it. Of the ten packets of a short connection on loopback that saves one, and 2 to 9 % of the CPU.
-    pub closing: bool,
-    /// Send this many bytes and no more.
-    pub most: usize,
+    /// A thread has to fetch the next bytes: see `Output::take_wanted`.
+    Fetch,
 }
 
 /// The queue of a connection. Its memory stays for the next responses.
@@ -87,7 +90,9 @@ pub(crate) struct Output {
     sent: usize,
     files: VecDeque<FileSlice>,
     /// The rest of the last response, yet to be made.
-    coder: Option<Box<Coder>>,
+    coder: Option<Making>,
+    /// The wait for a thread.
+    fetch: Fetch,
     /// Records of TLS that the kernel had no room for: what is in them counts as sent.
     sealed: Vec<u8>,
     sealed_sent: usize,
@@ -112,10 +117,10 @@ impl Output {
 
     /// Queues a body that is made as it is sent. Nothing may be queued behind it.
     pub(crate) fn push_coder(&mut self, coder: Coder) {
-        self.coder = Some(Box::new(coder));
+        self.coder = Some(Making::Here(Box::new(coder)));
     }
 
-    /// Whether the rest of the last response is yet to be made.
+    /// Whether the rest of the last response is yet to be made, here or by a thread.
     pub(crate) fn has_coder(&self) -> bool {
         self.coder.is_some()
     }
@@ -124,8 +129,7 @@ impl Output {
     /// as those of `flush`.
     pub(crate) fn make_slice(&mut self) -> io::Result<Made> {
         let mut made = Made::default();
-        let Some(coder) = &mut self.coder else { return Ok(made) };
-        if self.bytes.len() - self.sent > UNSENT_MAX {
+        if self.coder.is_none() || self.bytes.len() - self.sent > UNSENT_MAX {
             return Ok(made);
         }
         if self.files.is_empty() {
@@ -133,12 +137,31 @@ impl Output {
             self.sent = 0;
         }
         let before = self.bytes.len();
-        coder.slice(&mut self.bytes)?;
+        let coder = match self.coder.take() {
+            Some(Making::Made { coder, bytes, result }) => {
+                self.bytes.extend_from_slice(&bytes);
+                result?;
+                coder
+            }
+            Some(Making::Here(coder)) if let Some(pool) = coder.pool() => {
+                (self.coder, self.fetch) = (Some(Making::Away), Fetch::Wanted(pool, Job::Code(coder)));
+                return Ok(made);
+            }
+            Some(Making::Here(mut coder)) => {
+                coder.slice(&mut self.bytes)?;
+                coder
+            }
+            away => {
+                self.coder = away;
+                return Ok(made);
+            }
+        };
         made.bytes = (self.bytes.len() - before) as u64;
         if coder.is_done() {
             made.lengths = Some(coder.lengths());
             made.needs_last_chunk = coder.is_chunked();
-            self.coder = None;
+        } else {
+            self.coder = Some(Making::Here(coder));
         }
         Ok(made)
     }
@@ -167,30 +190,31 @@ impl Output {
         self.sealed = Vec::new();
         self.sealed_sent = 0;
         self.coder = None;
+        self.fetch = Fetch::No;
     }
 
     /// Queues the body of a response, which is in the file of `entry`: all of it, one range, or parts between heads of
     /// multipart/byteranges. Returns how many bytes will be sent from the file, without those that were copied into
-    /// `bytes`. Errors: a small slice can't be read.
-    pub(crate) fn push_body(&mut self, entry: &Arc<OpenedFile>, body: Body) -> io::Result<u64> {
+    /// `bytes`. `pool`: threads wait for the disk. Errors: a small slice can't be read.
+    pub(crate) fn push_body(&mut self, entry: &Arc<OpenedFile>, body: Body, pool: Option<u16>) -> io::Result<u64> {
         match body {
             Body::None => Ok(0),
-            Body::File { start, end } => self.push_file(entry, start, end),
+            Body::File { start, end } => self.push_file(entry, start, end, pool),
             // The engine makes a coder of it.
             Body::Gzip { .. } => Ok(0),
             Body::Gunzip { is_chunked } => {
-                self.push_coder(Coder::new(Stream::decompress(), entry.clone(), is_chunked));
+                self.push_coder(Coder::new(Stream::decompress(), entry.clone(), is_chunked).with_pool(pool));
                 Ok(0)
             }
             Body::Recoded { table, body, is_chunked } => {
-                self.push_coder(Coder::recode(table, entry.clone(), *body, is_chunked));
+                self.push_coder(Coder::recode(table, entry.clone(), *body, is_chunked).with_pool(pool));
                 Ok(0)
             }
             Body::Parts { parts, close } => {
                 let mut total = 0;
                 for part in parts {
                     self.bytes.extend_from_slice(&part.head);
-                    total += self.push_file(entry, part.start, part.end)?;
+                    total += self.push_file(entry, part.start, part.end, pool)?;
                 }
                 self.bytes.extend_from_slice(&close);
                 Ok(total)
@@ -200,9 +224,10 @@ impl Output {
 
     /// Queues bytes `start..end` of a file; a small slice is copied into `bytes` at once. Returns how many bytes will
     /// be sent from the file: 0 if they were copied. Errors: a small slice can't be read.
-    fn push_file(&mut self, entry: &Arc<OpenedFile>, start: u64, end: u64) -> io::Result<u64> {
+    fn push_file(&mut self, entry: &Arc<OpenedFile>, start: u64, end: u64, pool: Option<u16>) -> io::Result<u64> {
         if end - start > COPY_MAX {
-            self.files.push_back(FileSlice { after: self.bytes.len(), entry: entry.clone(), at: start, end });
+            let (after, entry) = (self.bytes.len(), entry.clone());
+            self.files.push_back(FileSlice { after, entry, at: start, end, pool, fetched: None });
             return Ok(end - start);
         }
         if let Some(body) = entry.body() {
@@ -212,6 +237,16 @@ impl Output {
         let Some(file) = entry.file() else { return Ok(0) };
         let len = self.bytes.len();
         self.bytes.resize(len + (end - start) as usize, 0);
+        if pool.is_some() {
+            if cached::read(file, &mut self.bytes[len..], start)
+                .is_ok_and(|read| read == Cached::Known((end - start) as usize))
+            {
+                return Ok(0);
+            }
+            self.bytes.truncate(len);
+            self.files.push_back(FileSlice { after: len, entry: entry.clone(), at: start, end, pool, fetched: None });
+            return Ok(end - start);
+        }
         file.read_exact_at(&mut self.bytes[len..], start).inspect_err(|_| self.bytes.truncate(len))?;
         Ok(0)
     }
@@ -230,6 +265,7 @@ impl Output {
         let is_last = self.coder.is_none();
         let closing = options.closing && is_last;
         match self.flush_made(wire, SendOptions { closing, ..options })? {
+            Flush::Done if self.is_fetching() => Ok(Flush::Fetch),
             Flush::Done if !is_last => Ok(Flush::Yield),
             flushed => Ok(flushed),
         }
@@ -251,6 +287,12 @@ impl Output {
                 return Ok(Flush::Yield);
             }
             let (wanted, sent) = match self.files.front_mut() {
+                Some(slice) if slice.after == self.sent && slice.pool.is_some() && slice.entry.body().is_none() => {
+                    match self.send_at_hand(socket, budget.min(left), options)? {
+                        Some(sent) => sent,
+                        None => return Ok(Flush::Fetch),
+                    }
+                }
                 Some(slice) if slice.after == self.sent && slice.entry.body().is_none() => {
                     let most = if options.sendfile { budget } else { budget.min(READ_CHUNK) };
                     let wanted = (slice.end - slice.at).min(most.min(left) as u64) as usize;
@@ -335,106 +377,18 @@ impl Output {
     }
 }
 
-/// Output within TLS: records of at most so many bytes as the conf says, gathered for one call.
 impl Output {
-    fn flush_sealed(
-        &mut self,
-        socket: &Socket,
-        tls: &mut Tls,
-        scratch: &mut Scratch,
-        options: SendOptions,
-    ) -> io::Result<Flush> {
-        let (mut budget, mut left) = (TURN_MAX, options.most);
-        scratch.sealed.clear();
-        // Records that are there already must go out first.
-        if !self.send_sealed(socket, &mut scratch.sealed, false)? {
-            return Ok(Flush::Blocked);
-        }
-        loop {
-            if self.is_all_taken() {
-                self.bytes.clear();
-                self.sent = 0;
-                return Ok(Flush::Done);
-            }
-            if budget == 0 || left == 0 {
-                return Ok(Flush::Yield);
-            }
-            let taken = self.seal(tls, scratch, budget.min(left).min(SEALED_MAX))?;
-            (budget, left) = (budget - taken, left - taken);
-            let is_last = options.closing && self.is_all_taken();
-            if is_last {
-                // In one packet with the end of the answer.
-                tls.say_goodbye(&mut scratch.sealed);
-            }
-            if !self.send_sealed(socket, &mut scratch.sealed, is_last)? {
-                return Ok(Flush::Blocked);
-            }
-        }
-    }
-
-    fn is_all_taken(&self) -> bool {
-        self.sent == self.bytes.len() && self.files.is_empty()
-    }
-
-    /// Sends records: those that the kernel had no room for, then `sealed`. False: it has none for all of them.
-    pub(super) fn send_sealed(&mut self, socket: &Socket, sealed: &mut Sealed, closing: bool) -> io::Result<bool> {
-        if self.sealed.is_empty() {
-            let sent = send_some(socket, sealed.bytes(), closing);
-            let rest = *sent.as_ref().unwrap_or(&sealed.bytes().len());
-            self.sealed.extend_from_slice(&sealed.bytes()[rest..]);
-            sealed.clear();
-            self.total += sent? as u64;
-            return Ok(self.sealed.is_empty());
-        }
-        self.sealed.extend_from_slice(sealed.bytes());
-        sealed.clear();
-        let sent = send_some(socket, &self.sealed[self.sealed_sent..], closing)?;
-        self.total += sent as u64;
-        self.sealed_sent += sent;
-        if self.sealed_sent < self.sealed.len() {
-            return Ok(false);
-        }
-        (self.sealed, self.sealed_sent) = (Vec::new(), 0);
-        Ok(true)
-    }
-
-    /// Makes records of the next `most` bytes of the output at most. Returns how many were taken.
-    fn seal(&mut self, tls: &mut Tls, scratch: &mut Scratch, most: usize) -> io::Result<usize> {
-        let Scratch { plain, sealed, .. } = scratch;
-        let mut taken = 0;
-        while taken < most && !self.is_all_taken() {
-            let room = tls.record_size.min(most - taken);
-            let length = match self.front_in_memory() {
-                // Nothing can be put behind it in its record, or it fills one.
-                Some(front) if front.len() >= room || self.files.is_empty() => {
-                    let front = &front[..front.len().min(room)];
-                    tls.seal(front, sealed)?;
-                    front.len()
-                }
-                _ => {
-                    plain.clear();
-                    self.take(room, plain)?;
-                    tls.seal(plain, sealed)?;
-                    taken += plain.len();
-                    continue;
-                }
-            };
-            self.advance(length);
-            taken += length;
-        }
-        Ok(taken)
-    }
-
     /// The next bytes, as far as they lie in memory in one piece.
     fn front_in_memory(&self) -> Option<&[u8]> {
         match self.files.front() {
             Some(slice) if slice.after > self.sent => self.bytes.get(self.sent..slice.after),
-            Some(slice) => slice.entry.body()?.get(slice.at as usize..slice.end as usize),
+            Some(slice) => slice.in_memory(),
             None => self.bytes.get(self.sent..),
         }
     }
 
-    /// Moves up to `most` bytes of what is queued, wherever they lie, to the end of `into`. Errors: those of `flush`.
+    /// Moves up to `most` bytes of what is queued, wherever they lie, to the end of `into`; fewer where a thread has to
+    /// fetch the next ones. Errors: those of `flush`.
     pub(crate) fn take(&mut self, most: usize, into: &mut Vec<u8>) -> io::Result<()> {
         let end = into.len() + most;
         while into.len() < end && !self.is_all_taken() {
@@ -442,7 +396,13 @@ impl Output {
             match self.front_in_memory() {
                 Some(front) => into.extend_from_slice(&front[..front.len().min(end - before)]),
                 None => {
+                    if !self.is_at_hand()? {
+                        break;
+                    }
                     let Some(slice) = self.files.front() else { break };
+                    if slice.pool.is_some() {
+                        continue;
+                    }
                     let length = (slice.end - slice.at).min((end - before) as u64) as usize;
                     into.resize(before + length, 0);
                     slice.read(&mut into[before..])?;
@@ -451,49 +411,5 @@ impl Output {
             self.advance(into.len() - before);
         }
         Ok(())
-    }
-}
-
-/// Sends what the kernel has room for.
-fn send_some(socket: &Socket, bytes: &[u8], more: bool) -> io::Result<usize> {
-    if bytes.is_empty() {
-        return Ok(0);
-    }
-    match socket.send(bytes, more) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-        sent => sent,
-    }
-}
-
-impl FileSlice {
-    /// Sends up to `wanted` bytes of the slice, by sendfile or by way of a buffer. Returns how many the kernel took.
-    /// Errors: of the socket; of kind `Other`: the file can't be read, or has become shorter.
-    fn send(&self, socket: &Socket, wanted: usize, options: SendOptions) -> io::Result<usize> {
-        let Some(file) = self.entry.file() else { return Err(self.truncated("open")) };
-        let mut at = self.at;
-        if options.sendfile {
-            return match socket.sendfile(file, &mut at, wanted)? {
-                0 => Err(self.truncated("sendfile")),
-                sent => Ok(sent),
-            };
-        }
-        let mut chunk = vec![0; wanted];
-        self.read(&mut chunk)?;
-        socket.send(&chunk, at + (wanted as u64) < self.end)
-    }
-
-    /// Reads the next bytes of the slice, as many as `chunk` has room for. Errors: as for `send`.
-    fn read(&self, chunk: &mut [u8]) -> io::Result<()> {
-        let Some(file) = self.entry.file() else { return Err(self.truncated("open")) };
-        file.read_exact_at(chunk, self.at).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => self.truncated("pread"),
-            _ => io::Error::other(Failure::new(format!("pread() \"{}\"", log::Text(self.entry.path())), error)),
-        })
-    }
-
-    /// The error of a file that has become shorter, in ngx_linux_sendfile's words.
-    fn truncated(&self, call: &str) -> io::Error {
-        let (path, at) = (log::Text(self.entry.path()), self.at);
-        io::Error::other(format!("{call}() reported that \"{path}\" was truncated at {at}"))
     }
 }

@@ -1,10 +1,11 @@
 //! The buffers of a connection that is busy: the bytes that have come, the exchange, the answers on their way.
 
 use super::file_cache::OpenedFile;
+use super::jobs::Done;
 use super::output::Output;
 use super::pace::Pace;
 use super::tls::{RECEIVE, Scratch, Tls, Wire};
-use crate::http::exchange::Exchange;
+use crate::http::exchange::{Action, Exchange};
 use crate::os::Socket;
 use std::io;
 use std::sync::Arc;
@@ -27,8 +28,11 @@ pub(super) struct Session {
     pub(super) entry: Option<Arc<OpenedFile>>,
     /// The file that is added to the response.
     pub(super) aside: Option<Arc<OpenedFile>>,
-    /// The result of the check of a password that the request waits for.
-    pub(super) fits: Option<bool>,
+    /// The action that waits for a job, and the result of that.
+    pub(super) waiting: Option<Action>,
+    pub(super) done: Option<Done>,
+    /// The stream of HTTP/2.
+    pub(super) stream: u32,
     /// The response that is queued last must not go out faster.
     pub(super) pace: Option<Pace>,
     /// The last read was short: nothing more is there until the next event.
@@ -69,6 +73,15 @@ impl Session {
     /// Whether nothing of a request has come yet, and no answer is on its way.
     pub(super) fn is_blank(&self) -> bool {
         self.out.is_empty() && self.start == self.input.len()
+    }
+
+    /// Takes the result of a job that the request waits for, or its answer.
+    pub(super) fn take_done(&mut self, done: Done) {
+        match done {
+            Done::Read { .. } | Done::Coded { .. } => self.out.take_done(done),
+            Done::Refused if self.waiting.is_none() => self.out.take_done(done),
+            done => self.done = Some(done),
+        }
     }
 
     /// Makes it ready for the next request on its connection.

@@ -43,7 +43,7 @@ pub fn run(state: &mut Loop, hooks: &mut dyn Hooks, control: &mut dyn LoopContro
                 Source::Connection(key) if wait.posts => state.posted.event(key, ready),
                 Source::Connection(key) => state.driver.ready(key, ready, &state.poller),
                 Source::Signals => is_signalled = true,
-                Source::Passwords => state.driver.password_checked(&state.poller),
+                Source::Jobs => state.driver.jobs_finished(&state.poller),
                 Source::Model(n) => hooks.own_event(state, n, ready),
             }
         }

@@ -7,6 +7,7 @@ mod support;
 mod autoindex;
 mod codings;
 mod contents;
+mod disk;
 mod files;
 mod full;
 mod gzip_cache;

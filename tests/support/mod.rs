@@ -30,6 +30,7 @@ pub mod client;
 pub mod conf;
 pub mod ended;
 pub mod fairness;
+pub mod fuse;
 pub mod h2;
 pub mod proc;
 pub mod seccomp;

@@ -98,32 +98,6 @@ pub(super) fn gzip_hash(args: &Args) -> Result<(), Error> {
     if is_known { Ok(()) } else { Err(error()) }
 }
 
-/// `on`, `off`, `threads`, `threads=POOL` (`ngx_http_core_set_aio`).
-pub(super) fn aio(args: &Args) -> Result<(), Error> {
-    match args.str(0)? {
-        "on" | "off" | "threads" => Ok(()),
-        text if text.strip_prefix("threads=").is_some_and(|pool| !pool.is_empty()) => Ok(()),
-        _ => Err(args.invalid(0, "value", "on, off, threads or threads=POOL")),
-    }
-}
-
-/// A name, and how many threads it has (`ngx_thread_pool`).
-pub(super) fn thread_pool(args: &Args) -> Result<(), Error> {
-    let mut has_threads = false;
-    for i in 1..args.len() {
-        let text = args.str(i)?;
-        if let Some(threads) = text.strip_prefix("threads=") {
-            has_threads = parse_count(threads).is_some_and(|threads| threads > 0);
-            if !has_threads {
-                return Err(args.bad(i, format!("invalid threads value \"{text}\"")));
-            }
-        } else if text.strip_prefix("max_queue=").is_some_and(|queue| parse_count(queue).is_none()) {
-            return Err(args.bad(i, format!("invalid max_queue value \"{text}\"")));
-        }
-    }
-    if has_threads { Ok(()) } else { Err(args.bad(0, "\"thread_pool\" must have \"threads\" parameter")) }
-}
-
 /// A path, and the digits of up to three levels of directories (`ngx_conf_set_path_slot`).
 pub(super) fn path_and_levels(args: &Args) -> Result<(), Error> {
     let mut digits = 0;

@@ -110,10 +110,8 @@ const NAMED: &[(&[&str], Form)] = &[
     (&["ssl_ocsp_cache"], Form::once((1, 1), "off | shared:NAME:SIZE", checks::ocsp_cache)),
     (&["ssi_types", "sub_filter_types", "xslt_types", "brotli_types", "zstd_types"], TYPES),
     (&["auth_request_set"], Form::many((2, 2), "$VARIABLE VALUE", checks::variable)),
-    (&["aio"], Form::once((1, 1), "on | off | threads[=POOL]", checks::aio)),
     (&["directio"], Form::once((1, 1), "SIZE | off", checks::off_or_size)),
     (&["debug_points"], Form::once((1, 1), "stop | abort", checks::debug_points)),
-    (&["thread_pool"], Form::many((2, 3), "NAME threads=NUMBER [max_queue=NUMBER]", checks::thread_pool)),
     (&["resolver"], Form::once((1, MANY), "ADDRESS ... [valid=TIME] [ipv4=on|off] [ipv6=on|off]", checks::resolver)),
     (
         &["client_body_in_file_only"],

@@ -1,5 +1,6 @@
 //! The surroundings of an exchange: the conf with the functions bound to it, the time, the connection, the ledger.
 
+use super::aio::ThreadPools;
 use super::charset_map::Charsets;
 use super::flow::Flow;
 use super::secure::{ClientCheck, Secure, Transport};
@@ -47,6 +48,7 @@ pub struct HttpConf {
     notice: Option<conf::Error>,
     marks_by_address: bool,
     charsets: Charsets,
+    thread_pools: ThreadPools,
     gzip_cache: Option<Arc<GzipCache>>,
     hashes: Option<Arc<GzipCache>>,
     /// Whether clients are asked for a certificate, by the servers' indices.
@@ -162,6 +164,7 @@ impl HttpConf {
             notice: None,
             marks_by_address: false,
             charsets: Charsets::default(),
+            thread_pools: ThreadPools::default(),
             gzip_cache: None,
             hashes: None,
             client_checks: Vec::new(),
@@ -263,6 +266,16 @@ impl HttpConf {
     /// The tables between charsets.
     pub(in crate::http) fn charsets(&self) -> &Charsets {
         &self.charsets
+    }
+
+    /// Takes the pools of the conf.
+    pub(in crate::http) fn set_thread_pools(&mut self, pools: ThreadPools) {
+        self.thread_pools = pools;
+    }
+
+    /// The pools of threads that wait for disks.
+    pub fn thread_pools(&self) -> &ThreadPools {
+        &self.thread_pools
     }
 
     /// Whether heads are kept for `$sent_http_*`.

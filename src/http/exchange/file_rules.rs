@@ -1,5 +1,6 @@
 //! The rules by which a location's files are looked up, beyond the path itself.
 
+use super::aio::{AIO, Aio};
 use super::cx::Cx;
 use super::disable_symlinks::DISABLE_SYMLINKS;
 use super::open_file_cache::{self, Caching};
@@ -14,11 +15,15 @@ pub struct FileRules {
     pub links: Links,
     /// The cache that says what is at the path.
     pub caching: Option<Caching>,
+    /// The pool whose threads wait for the disk.
+    pub pool: Option<u16>,
 }
 
 /// Whether the location has such rules: most have none.
 pub(in crate::http) fn has_any(scope: &Scope) -> bool {
-    scope.get(&DISABLE_SYMLINKS).is_on() || scope.get(&open_file_cache::OPEN_FILE_CACHE).is_some()
+    scope.get(&DISABLE_SYMLINKS).is_on()
+        || scope.get(&open_file_cache::OPEN_FILE_CACHE).is_some()
+        || scope.get(&AIO).is_on()
 }
 
 impl Exchange {
@@ -36,6 +41,27 @@ impl Exchange {
         if let Some(template) = guard.from() {
             template.eval(self, cx, &mut part);
         }
-        FileRules { links: guard.links(&self.target.path, &part), caching: open_file_cache::caching(scope) }
+        let links = guard.links(&self.target.path, &part);
+        FileRules { links, caching: open_file_cache::caching(scope), pool: self.pool_of(cx, scope.get(&AIO)) }
+    }
+
+    /// The pool whose threads wait for the location's files; `None`: the worker waits itself.
+    #[inline]
+    pub fn thread_pool(&self, cx: &Cx) -> Option<u16> {
+        let location = self.location_of(cx);
+        if location.has_file_rules { self.pool_of(cx, location.scope.get(&AIO)) } else { None }
+    }
+
+    fn pool_of(&self, cx: &Cx, aio: &Aio) -> Option<u16> {
+        match aio {
+            Aio::Off => None,
+            Aio::Pool(number) => Some(*number),
+            Aio::Named(template) => {
+                let mut name = Vec::new();
+                template.eval(self, cx, &mut name);
+                let known = cx.conf.thread_pools().all().iter().position(|pool| pool.name.as_bytes() == name);
+                known.map(|number| number as u16)
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@ mod absent;
 pub mod access_line;
 pub mod action;
 mod added;
+pub mod aio;
 mod answer;
 mod aside;
 pub mod authorization;

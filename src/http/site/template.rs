@@ -177,7 +177,7 @@ fn split_name(rest: &str) -> Result<(&str, &str), String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if let Some(braced) = rest.strip_prefix('{') {
         let missing = || format!("the closing bracket in \"{}\" variable is missing", braced.trim_end());
-        let end = braced.find('}').ok_or_else(missing)?;
+        let end = if braced.is_empty() { 0 } else { braced.find('}').ok_or_else(missing)? };
         let name = &braced[..end];
         if name.is_empty() || !name.chars().all(is_name) {
             return Err("invalid variable name".to_owned());

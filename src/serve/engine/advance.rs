@@ -2,6 +2,7 @@
 
 use super::http2::Beginning;
 use super::rules::Rules;
+use super::wait::THREAD_MS;
 use super::{BATCH_MAX, Engine};
 use crate::http::exchange::limits;
 use crate::http::exchange::lingering::LINGERING_TIMEOUT;
@@ -140,6 +141,7 @@ impl Engine {
         let options = self.send_options(conn);
         let stop = match self.send_queued(conn, session, options) {
             Ok(Flush::Done) => return None,
+            Ok(Flush::Fetch) => return Some(self.wait_for_output(conn, session)),
             Ok(stop) => stop,
             Err(error) => return Some(self.broken(conn, session, &error)),
         };
@@ -147,6 +149,13 @@ impl Engine {
             conn.deadline_ms = self.clock.now_ms() + self.rules(conn).send_timeout_ms;
         }
         Some(if stop == Flush::Blocked { Need::Write } else { Need::Turn })
+    }
+
+    /// The next bytes are not there yet: a thread fetches them. The client's time does not run meanwhile.
+    pub(super) fn wait_for_output(&mut self, conn: &mut Conn, session: &mut Session) -> Need {
+        self.ask_for_output(session);
+        conn.deadline_ms = self.clock.now_ms() + THREAD_MS;
+        Need::Time
     }
 
     /// Sends; of a body that is made as it is sent, the next slice.

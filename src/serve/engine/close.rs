@@ -125,7 +125,7 @@ impl Engine {
         }
         let has_waited = |session: &Session| match conn.state {
             State::Wait { .. } => session.out.is_empty(),
-            _ => session.pace.as_ref().is_some_and(Pace::is_paused),
+            _ => session.out.is_fetching() || session.pace.as_ref().is_some_and(Pace::is_paused),
         };
         if conn.session.as_deref().is_some_and(has_waited) {
             return Need::Turn;

@@ -5,15 +5,19 @@ use crate::http::answer::conditions;
 use crate::http::exchange::error_lines;
 use crate::http::exchange::{Action, After, Body, Cx, Exchange};
 use crate::http::message::gzip::Stream;
+use crate::os::Links;
 use crate::serve::coder::Coder;
 use crate::serve::connection::{Conn, State};
-use crate::serve::file_cache::FileCache;
+use crate::serve::file_cache::{LATER, OpenedFile};
+use crate::serve::jobs::{Done, Job};
 use crate::serve::keeper::{self, Keeper, Kept};
 use crate::serve::listing;
+use crate::serve::lookup::Lookup;
 use crate::serve::output::Output;
 use crate::serve::pace::Pace;
 use crate::serve::session::Session;
 use crate::shm::{Key, PART};
+use std::sync::Arc;
 
 impl Engine {
     /// Runs the exchange of the current request until its response is queued. Returns what follows when that is sent;
@@ -35,9 +39,9 @@ impl Engine {
         mut action: Action,
     ) -> Result<Option<After>, ()> {
         let now_ms = self.clock.unix_ms();
-        let Session { input, start, ex, out, entry, aside, pace, .. } = session;
+        let Session { input, start, ex, out, entry, aside, pace, waiting, done, stream, .. } = session;
         let cx = cx!(self, conn, &input[*start..]);
-        loop {
+        let (pool, job, again) = loop {
             action = match action {
                 Action::Read => {
                     conn.info.requests -= 1;
@@ -46,20 +50,34 @@ impl Engine {
                 Action::Close => return Err(()),
                 Action::Open | Action::Stat => {
                     let is_open = matches!(action, Action::Open);
+                    let (path, turn, mut waits) = (ex.path(), self.turn, false);
                     let result = match ex.file_rules(&cx) {
                         Some(rules) => {
-                            let open = |files: &mut FileCache| files.get_by(ex.path(), rules.links, self.turn, now_ms);
-                            self.lasting.get(&mut self.files, ex.path(), &rules, self.clock.now_ms(), open)
+                            let pool = rules.pool.filter(|_| self.jobs.is_on());
+                            waits = pool.is_some();
+                            let found = found_by_thread(done.take());
+                            found.iter().for_each(|found| self.files.note(path, found, turn));
+                            let (is_stat, unix_ms) = (!is_open && rules.caching.is_none(), now_ms);
+                            let may_wait = pool.is_none();
+                            let rules = &rules;
+                            let lookup = Lookup { path, rules, is_stat, turn, unix_ms, may_wait, found };
+                            let (files, now) = (&mut self.files, self.clock.now_ms());
+                            let result = self.lasting.get(files, path, rules, now, |files| lookup.run(files));
+                            if let Err(LATER) = result {
+                                let look = self.files.look(path, rules.links, is_stat, now_ms);
+                                break (pool, Job::Look(look), action);
+                            }
+                            result
                         }
-                        None if is_open => self.files.get(ex.path(), self.turn, now_ms),
-                        None => self.files.get_or_stat(ex.path(), self.turn, now_ms),
+                        None if is_open => self.files.get(path, turn, now_ms),
+                        None => self.files.get_or_stat(path, turn, now_ms),
                     };
                     let mut found = result.as_ref().map(|entry| entry.found().clone()).map_err(|errno| *errno);
                     if let (Some(hashes), Ok(entry), Ok(found)) = (&self.hashes, &result, &mut found)
                         && is_open
                         && conditions::are_by_contents(ex, &cx)
                     {
-                        found.know_contents(hashes.of(entry, now_ms).as_ref());
+                        found.know_contents(hashes.of(entry, now_ms, waits).as_ref());
                     }
                     *(if ex.is_aside() { &mut *aside } else { &mut *entry }) = result.ok();
                     ex.opened(&cx, found, &mut out.bytes)
@@ -68,8 +86,17 @@ impl Engine {
                     if !ex.is_aside() {
                         *entry = None;
                     }
-                    let is_list = matches!(action, Action::List);
-                    let found = if is_list { listing::of(ex.path()) } else { listing::names(ex.path()) };
+                    let is_whole = matches!(action, Action::List);
+                    let pool = ex.thread_pool(&cx).filter(|_| self.jobs.is_on());
+                    let found = match done.take() {
+                        Some(Done::Listed(found)) => found,
+                        Some(_) => Err(libc::EAGAIN),
+                        None if pool.is_some() => {
+                            break (pool, Job::List { path: ex.path().to_owned(), is_whole }, action);
+                        }
+                        None if is_whole => listing::of(ex.path()),
+                        None => listing::names(ex.path()),
+                    };
                     ex.listed(&cx, found, &mut out.bytes)
                 }
                 Action::FindGzip(recipe) => {
@@ -78,29 +105,58 @@ impl Engine {
                     ex.kept(&cx, kept, &mut out.bytes)
                 }
                 Action::Contents => {
+                    let pool = ex.thread_pool(&cx).filter(|_| self.jobs.is_on());
                     let opened = aside.take().filter(|_| ex.is_aside()).map(Ok);
-                    let file = opened.unwrap_or_else(|| self.files.get(ex.path(), self.turn, now_ms));
-                    let file = file.and_then(|entry| entry.contents());
-                    ex.contents(&cx, file, &mut out.bytes)
+                    let contents = match done.take() {
+                        Some(Done::Contents(contents)) => contents,
+                        Some(_) => Err(libc::EAGAIN),
+                        None if pool.is_some() => {
+                            let get = || self.files.get_now(ex.path(), false, self.turn, now_ms);
+                            match opened.unwrap_or_else(get) {
+                                Ok(entry) if entry.file().is_none() => entry.contents(),
+                                Err(errno) if errno != LATER => Err(errno),
+                                _ => {
+                                    let look = self.files.look(ex.path(), Links::Follow, false, now_ms);
+                                    break (pool, Job::Contents(look), action);
+                                }
+                            }
+                        }
+                        None => {
+                            let get = || self.files.get(ex.path(), self.turn, now_ms);
+                            opened.unwrap_or_else(get).and_then(|entry| entry.contents())
+                        }
+                    };
+                    ex.contents(&cx, contents, &mut out.bytes)
                 }
-                Action::Check(check) => match self.passwords.check(check, self.clock.now_ms()) {
-                    Some(fits) => ex.checked(&cx, fits, &mut out.bytes),
-                    None => {
-                        conn.state = State::Wait { until_ms: None };
-                        return Ok(None);
-                    }
-                },
+                Action::Check(check) => {
+                    let now = self.clock.now_ms();
+                    let fits = match (done.take(), self.passwords.known(&check, now)) {
+                        (Some(Done::Checked(_, fits)), _) => fits,
+                        (Some(_), _) => return Err(()),
+                        (None, Ok(())) => true,
+                        (None, Err(digested)) if self.jobs.is_on() => {
+                            break (None, Job::Check(digested, check.clone()), Action::Check(check));
+                        }
+                        (None, Err(digested)) => {
+                            let fits = check.run();
+                            self.passwords.note(digested, fits, now);
+                            fits
+                        }
+                    };
+                    ex.checked(&cx, fits, &mut out.bytes)
+                }
                 Action::Wait(ms) => {
                     conn.state = State::Wait { until_ms: Some(self.clock.now_ms() + ms) };
                     return Ok(None);
                 }
                 Action::Send(body) => {
                     let before = out.bytes.len();
+                    let pool = ex.thread_pool(&cx).filter(|_| self.jobs.is_on());
                     if let (Body::Gzip { recipe, kept, is_chunked }, Some(entry)) = (&body, &*entry) {
-                        let coder = Coder::new(Stream::compress(*recipe), entry.clone(), *is_chunked);
+                        let coder = Coder::new(Stream::compress(*recipe), entry.clone(), *is_chunked).with_pool(pool);
                         push_gzip(ex, &cx, out, coder, keeper::key(entry, *recipe, now_ms), *kept);
                     }
-                    let queued = entry.as_ref().map_or(Ok(0), |entry| out.push_body(entry, body));
+                    let queued = entry.as_ref().map_or(Ok(0), |entry| out.push_body(entry, body, pool));
                     let Ok(file_bytes) = queued else {
                         error_lines::unreadable(ex, &cx);
                         return Err(());
@@ -111,7 +167,11 @@ impl Engine {
                     return Ok(Some(ex.after()));
                 }
             }
-        }
+        };
+        self.jobs.ask(pool, *stream, job);
+        *waiting = Some(again);
+        conn.state = State::Wait { until_ms: None };
+        Ok(None)
     }
 
     /// Asks the kernel about the connection, if the conf shows what it says.
@@ -133,6 +193,15 @@ impl Engine {
         session.start += session.ex.taken();
         (session.entry, session.aside) = (None, None);
         session.ex.end();
+    }
+}
+
+/// The file that a thread has looked for.
+fn found_by_thread(done: Option<Done>) -> Option<Result<Arc<OpenedFile>, i32>> {
+    match done? {
+        Done::Found(found) => Some(found),
+        // nginx closes the connection without an answer.
+        _ => Some(Err(libc::EAGAIN)),
     }
 }
 

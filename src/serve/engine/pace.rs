@@ -27,6 +27,7 @@ impl Engine {
                 session.pace = None;
                 return None;
             }
+            Ok(Flush::Fetch) if session.out.total() == before => return Some(self.wait_for_output(conn, session)),
             Ok(stop) => stop,
             Err(error) => return Some(self.broken(conn, session, &error)),
         };
@@ -38,6 +39,10 @@ impl Engine {
         if sent > 0 || was_paused {
             conn.deadline_ms = now + self.rules(conn).send_timeout_ms;
         }
-        Some(if stop == Flush::Blocked { Need::Write } else { Need::Turn })
+        Some(match stop {
+            Flush::Blocked => Need::Write,
+            Flush::Fetch => self.wait_for_output(conn, session),
+            _ => Need::Turn,
+        })
     }
 }

@@ -144,7 +144,7 @@ impl Engine {
         match flushed {
             Ok(Flush::Done) => None,
             Ok(Flush::Blocked) => Some(Need::Write),
-            Ok(Flush::Yield) => Some(Need::Turn),
+            Ok(Flush::Yield | Flush::Fetch) => Some(Need::Turn),
             Err(error) => Some(self.stream_broken(conn, &error)),
         }
     }

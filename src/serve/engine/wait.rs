@@ -1,12 +1,12 @@
-//! Requests that wait: for a time that the conf says, or for the check of a password.
+//! Requests that wait: for a time that the conf says, or for the work of a thread.
 
 use super::Engine;
 use crate::http::exchange::Cx;
 use crate::serve::connection::{Conn, Need, State};
 use crate::serve::session::Session;
 
-/// How often a connection whose password is being checked is looked after, ms.
-const CHECK_MS: u64 = 60_000;
+/// How often a connection is looked after that waits for a thread, ms.
+pub(super) const THREAD_MS: u64 = 60_000;
 
 impl Engine {
     /// The request on `conn` has begun to wait. Answers in front of it have their time to be sent.
@@ -28,22 +28,22 @@ impl Engine {
             return Some(need);
         }
         let now = self.clock.now_ms();
-        // nginx: ngx_http_test_reading. The check of a password does not take long enough to ask.
+        // nginx: ngx_http_test_reading. The work of a thread does not take long enough to ask.
         if hung_up && until_ms.is_some() {
             return Some(self.leave(conn, session));
         }
-        let fits = session.fits.take();
-        let is_over = until_ms.map_or(fits.is_some(), |until| until <= now);
+        let is_over = until_ms.map_or(session.done.is_some(), |until| until <= now);
         if !is_over {
-            conn.deadline_ms = until_ms.unwrap_or(now + CHECK_MS);
+            conn.deadline_ms = until_ms.unwrap_or(now + THREAD_MS);
             return Some(Need::Time);
         }
         conn.state = State::Request;
-        let Session { input, start, ex, out, .. } = &mut *session;
-        let cx = cx!(self, conn, &input[*start..]);
-        let action = match fits {
-            Some(fits) => ex.checked(&cx, fits, &mut out.bytes),
-            None => ex.resume(&cx, &mut out.bytes),
+        let action = match session.waiting.take() {
+            Some(action) => action,
+            None => {
+                let Session { input, start, ex, out, .. } = &mut *session;
+                ex.resume(&cx!(self, conn, &input[*start..]), &mut out.bytes)
+            }
         };
         match self.carry_out(conn, session, action) {
             Ok(Some(after)) => {

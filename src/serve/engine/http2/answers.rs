@@ -120,6 +120,9 @@ impl Engine {
                 return Turn::Closed;
             }
         };
+        if let Some(stream) = http2.framing.at_mut(place) {
+            self.ask_for_output(&mut stream.data.session);
+        }
         http2.served = id;
         if !trailers.is_empty() {
             let len = http2.framing.put_trailers(id, &trailers, &mut out.bytes);
@@ -156,7 +159,7 @@ impl Engine {
         trailers: &mut Vec<u8>,
     ) -> io::Result<bool> {
         let Session { input, ex, out, .. } = &mut *stream.session;
-        while out.has_coder() && out.unsent() < room as u64 {
+        while out.has_coder() && !out.is_fetching() && out.unsent() < room as u64 {
             let made = out.make_slice()?;
             made.lengths.into_iter().for_each(|(before, after)| ex.set_coded(before, after));
         }

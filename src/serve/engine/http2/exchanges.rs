@@ -19,6 +19,7 @@ impl Engine {
         conn.info.requests = http2.requests;
         let mut session = self.pool.pop().unwrap_or_default();
         self.start(&mut session);
+        session.stream = request.stream;
         std::mem::swap(&mut session.input, &mut self.fields.text);
         session.ex.set_head(&mut self.fields.head, request.len);
         let length = session.ex.content_length().filter(|_| request.result.is_ok());
@@ -35,45 +36,33 @@ impl Engine {
     /// Goes on with the exchanges that need not wait.
     pub(super) fn run_streams(&mut self, conn: &mut Conn, http2: &mut Http2, out: &mut Output) {
         let now = self.clock.now_ms();
-        if let Some(fits) = http2.fits.take()
-            && let Some(id) = http2.checking.take()
-            && let Some(place) = http2.framing.place_of(id)
-        {
-            self.go_on(conn, http2, place, Some(fits), out);
-        }
         let mut place = 0;
-        while http2.checking.is_none() && out.unsent() < QUEUE_MAX {
+        while out.unsent() < QUEUE_MAX {
             let Some(stream) = http2.framing.at(place) else { return };
             let is_due = match stream.data.step {
                 Step::Start { .. } => true,
                 Step::Wait { until_ms } => until_ms <= now,
-                Step::Check | Step::Send => false,
+                Step::Work => stream.data.session.done.is_some(),
+                Step::Send => false,
             };
             // A stream that is closed leaves its place to the next.
-            if !is_due || !self.go_on(conn, http2, place, None, out) {
+            if !is_due || !self.go_on(conn, http2, place, out) {
                 place += 1;
             }
         }
     }
 
     /// Goes on with the exchange of the stream at `place`. Returns whether the stream is closed.
-    fn go_on(
-        &mut self,
-        conn: &mut Conn,
-        http2: &mut Http2,
-        place: usize,
-        fits: Option<bool>,
-        out: &mut Output,
-    ) -> bool {
+    fn go_on(&mut self, conn: &mut Conn, http2: &mut Http2, place: usize, out: &mut Output) -> bool {
         let Some(stream) = http2.framing.at_mut(place) else { return false };
-        let (id, stream) = (stream.id, &mut stream.data);
+        let stream = &mut stream.data;
         conn.info.requests = stream.number;
-        let Session { input, ex, out: answer, .. } = &mut *stream.session;
+        let Session { input, ex, out: answer, waiting, .. } = &mut *stream.session;
         self.look_at_tcp(conn);
         let cx = cx!(self, conn, &input[..]);
-        let action = match (stream.step, fits) {
+        let action = match (stream.step, waiting.take()) {
             (Step::Start { result }, _) => ex.framed(&cx, &mut answer.bytes, result),
-            (_, Some(fits)) => ex.checked(&cx, fits, &mut answer.bytes),
+            (_, Some(action)) => action,
             _ => ex.resume(&cx, &mut answer.bytes),
         };
         let carried_out = self.carry_out(conn, &mut stream.session, action);
@@ -84,8 +73,7 @@ impl Engine {
                 false
             }
             (Ok(None), _) => {
-                stream.step = Step::Check;
-                http2.checking = Some(id);
+                stream.step = Step::Work;
                 false
             }
             (Err(()), _) => {

@@ -133,7 +133,7 @@ fn cost([light, closed, checked]: [f64; 3]) -> BalancerCost {
     BalancerCost { checked: Some(check), ..cost }
 }
 
-/// The version that `haproxy -v` tells: "HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/".
+/// The version that `haproxy -v` tells: "HAProxy version 2.6.12-1+deb12u4 2026/10/17 ...".
 fn version(program: &Path) -> String {
     let output = std::process::Command::new(program).arg("-v").output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();

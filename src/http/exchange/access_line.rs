@@ -3,7 +3,6 @@
 use super::cx::Cx;
 use super::state::Exchange;
 use crate::http::site::log_format::{Escape, LogFormat};
-use std::io::Write;
 
 impl LogFormat {
     /// Appends one line, without its line end.
@@ -16,30 +15,70 @@ impl LogFormat {
     }
 }
 
-/// Rewrites what follows `start` if it holds a byte that `needs` an escape.
-fn escape_with(out: &mut Vec<u8>, start: usize, needs: fn(u8) -> bool, write: fn(u8, &mut Vec<u8>)) {
-    let Some(first) = out[start..].iter().position(|&byte| needs(byte)) else { return };
-    let rest = out.split_off(start + first);
-    for byte in rest {
-        if needs(byte) { write(byte, out) } else { out.push(byte) }
-    }
+/// Whether a byte stands for itself in every form.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
+}
+
+/// Whether all bytes are plain, eight at a time: most values of most lines are.
+fn are_plain(bytes: &[u8]) -> bool {
+    let (Some(last), (words, _)) = (bytes.last_chunk(), bytes.as_chunks()) else {
+        return bytes.iter().copied().all(is_plain);
+    };
+    // The last eight overlap with those before.
+    !words.iter().chain([last]).any(|word| holds_special(u64::from_ne_bytes(*word)))
+}
+
+/// Whether one of eight bytes is not plain. The sums and differences of bytes may carry into a neighbour, but not
+/// without a byte that is found.
+fn holds_special(word: u64) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let is_below = |word: u64, least: u8| word.wrapping_sub(ONES * u64::from(least)) & !word;
+    let is = |byte: u8| is_below(word ^ (ONES * u64::from(byte)), 1);
+    let is_above = word | word.wrapping_add(ONES);
+    (is_below(word, b' ') | is(b'"') | is(b'\\') | is_above) & (ONES << 7) != 0
+}
+
+const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+
+/// The two hex digits of a byte.
+fn hex(byte: u8) -> [u8; 2] {
+    [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
 }
 
 /// `"`, `\` and everything outside of printable ASCII becomes `\xXX`.
 fn escape_default(out: &mut Vec<u8>, start: usize) {
-    let needs = |byte| matches!(byte, b'"' | b'\\' | 0..=31 | 127..=255);
-    // Writing to a Vec can't fail.
-    escape_with(out, start, needs, |byte, out| drop(write!(out, "\\x{byte:02X}")));
+    if are_plain(&out[start..]) {
+        return;
+    }
+    let count = out[start..].iter().filter(|&&byte| !is_plain(byte)).count();
+    // From the end on, in place: what has not been read yet is not written over.
+    let mut from = out.len();
+    out.resize(from + 3 * count, 0);
+    let mut to = out.len();
+    while from < to {
+        from -= 1;
+        let byte = out[from];
+        if is_plain(byte) {
+            to -= 1;
+            out[to] = byte;
+        } else {
+            to -= 4;
+            let [high, low] = hex(byte);
+            out[to..to + 4].copy_from_slice(&[b'\\', b'x', high, low]);
+        }
+    }
 }
 
 /// Escapes what a JSON string may not hold, and by its number each byte that is no part of a UTF-8 character.
 /// Other bytes stay.
 fn escape_json(out: &mut Vec<u8>, start: usize) {
-    let is_plain = |byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-    let Some(first) = out[start..].iter().position(|&byte| !is_plain(byte)) else { return };
-    for chunk in out.split_off(start + first).utf8_chunks() {
+    if are_plain(&out[start..]) {
+        return;
+    }
+    for chunk in out.split_off(start).utf8_chunks() {
         chunk.valid().bytes().for_each(|byte| push_json(byte, out));
-        chunk.invalid().iter().for_each(|byte| drop(write!(out, "\\u{byte:04X}")));
+        chunk.invalid().iter().for_each(|&byte| push_number(byte, out));
     }
 }
 
@@ -51,9 +90,14 @@ fn push_json(byte: u8, out: &mut Vec<u8>) {
         b'\t' => out.extend_from_slice(b"\\t"),
         8 => out.extend_from_slice(b"\\b"),
         12 => out.extend_from_slice(b"\\f"),
-        0..=31 => drop(write!(out, "\\u{byte:04X}")),
+        0..=31 => push_number(byte, out),
         _ => out.push(byte),
     }
+}
+
+fn push_number(byte: u8, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\\u00");
+    out.extend_from_slice(&hex(byte));
 }
 
 #[cfg(test)]
@@ -69,6 +113,22 @@ mod tests {
         let mut out = b"b\"c\\d\x01\n".to_vec();
         escape_json(&mut out, 0);
         assert_eq!(out, b"b\\\"c\\\\d\\u0001\\n");
+    }
+
+    #[test]
+    fn eight_bytes_at_a_time_are_judged_as_each_of_them() {
+        proptest::proptest!(|(mut bytes in proptest::collection::vec(32u8..127, 0..40), at: usize, byte: u8)| {
+            bytes.retain(|byte| is_plain(*byte));
+            proptest::prop_assert!(are_plain(&bytes));
+            bytes.insert(at % (bytes.len() + 1), byte);
+            proptest::prop_assert_eq!(are_plain(&bytes), is_plain(byte));
+            let expected: String = bytes.iter().map(|&byte| match is_plain(byte) {
+                true => char::from(byte).to_string(),
+                false => format!("\\x{byte:02X}"),
+            }).collect();
+            escape_default(&mut bytes, 0);
+            proptest::prop_assert_eq!(bytes, expected.into_bytes());
+        });
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::http::message::head::Method;
 use crate::http::site::template::VariableNames;
 use crate::os::Addr;
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::os::unix::ffi::OsStrExt;
 
 impl Embedded {
@@ -149,7 +150,16 @@ impl Variable {
     }
 
     /// Appends the value. `false`: there is none.
+    #[inline]
     pub(super) fn get(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) -> bool {
+        match self {
+            Variable::Embedded(variable) => (variable.get)(ex, cx, out),
+            other => other.get_other(ex, cx, out),
+        }
+    }
+
+    /// The value of a variable that is no entry of a table.
+    fn get_other(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) -> bool {
         match self {
             Variable::Embedded(variable) => (variable.get)(ex, cx, out),
             Variable::Header(name) => join(out, b", ", ex.head.all_of_variable(cx.input, name.as_bytes())),
@@ -233,11 +243,28 @@ pub(super) fn seconds(out: &mut Vec<u8>, ms: u64) -> bool {
 
 /// The address without its port.
 pub(in crate::http) fn ip(out: &mut Vec<u8>, addr: &Addr) -> bool {
-    let _ = match addr.ip() {
-        Some(ip) => write!(out, "{ip}"),
-        None => write!(out, "unix:"),
-    };
+    match addr {
+        Addr::V4(addr) => ipv4(out, *addr.ip()),
+        Addr::V6(addr) => drop(write!(out, "{}", addr.ip())),
+        Addr::Unix(_) => out.extend_from_slice(b"unix:"),
+    }
     true
+}
+
+/// `192.0.2.1`; std::fmt needs ten times the instructions, and most lines of an access log begin with it.
+fn ipv4(out: &mut Vec<u8>, ip: Ipv4Addr) {
+    let (mut text, mut len) = ([b'.'; 16], 0);
+    for octet in ip.octets() {
+        for (from, digit) in [(100, octet / 100), (10, octet / 10 % 10), (0, octet % 10)] {
+            if octet >= from {
+                text[len] = b'0' + digit;
+                len += 1;
+            }
+        }
+        // A dot is there.
+        len += 1;
+    }
+    out.extend_from_slice(&text[..len - 1]);
 }
 
 /// The port; nothing where there is none.
@@ -383,7 +410,7 @@ pub static VARIABLES: &[Embedded] = &[
     Embedded::client("query_string", "same as $args", |ex, _, out| {
         ex.target.has_args && put(out, Some(&ex.target.args))
     }),
-    Embedded::client("remote_addr", "the client's address", |ex, cx, out| ip(out, ex.client(cx))),
+    Embedded::ours("remote_addr", "the client's address", |ex, cx, out| ip(out, ex.client(cx))),
     Embedded::ours("remote_port", "the client's port, empty where none is known", |ex, cx, out| {
         port(out, ex.client(cx))
     }),
@@ -425,8 +452,11 @@ pub static VARIABLES: &[Embedded] = &[
     }),
     Embedded::ours("status", "status of the response", |ex, _, out| {
         let status = if ex.response.status == 0 { ex.error.status } else { ex.response.shown_status() };
-        let _ = write!(out, "{status:03}");
-        true
+        match status {
+            100.. => number(out, status.into()),
+            // A request that was given up before there was one.
+            _ => write!(out, "{status:03}").is_ok(),
+        }
     }),
     Embedded::ours("time_iso8601", "local time, 2026-11-20T10:00:00+00:00", |_, cx, out| {
         put(out, Some(cx.clock.iso8601().as_bytes()))

@@ -3,6 +3,7 @@
 pub mod completions;
 pub mod embedded;
 pub mod format;
+mod health;
 pub mod init;
 pub mod man;
 pub mod options;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use crate::conf::{self, Entry, Registry, reference};
 use crate::dispatch;
 use crate::http;
+use crate::http::site::HttpBlock;
 use crate::log;
 use crate::master::Inherited;
 use crate::master::{self, Loader, Source as Conf, client};
@@ -23,6 +25,7 @@ use crate::os::Failure;
 use crate::os::signals::Signal;
 use crate::os::users::Credentials;
 use crate::{serve, stream, tls, worker};
+use health::Probe;
 use options::{Action, Command, Options, Source};
 
 /// Runs the program. Returns its exit code: 0, or 1 after an error.
@@ -43,11 +46,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
         }
         Action::Version { configuration } => show_version(*configuration),
         Action::HelpConf(name) => help_conf(name.as_deref()),
+        Action::Health(Some(url)) => is_healthy(Probe::of_url(url)),
         Action::Init(dir) => print(init::init(dir)),
         Action::Format(files, into) => format::format(&registry(), files, *into),
         Action::Man(page) => print(Ok(man::page(*page, &registry(), &http::variables()))),
         Action::Completions(shell) => print(Ok(completions::script(*shell))),
-        Action::Serve | Action::Test { .. } | Action::Signal(_) => match loader(&options) {
+        Action::Serve | Action::Health(None) | Action::Test { .. } | Action::Signal(_) => match loader(&options) {
             Ok(loader) => act(&options, loader, inherited),
             Err(message) => fail(&format!("[emerg] {message}")),
         },
@@ -57,6 +61,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
 fn act(options: &Options, loader: Loader, inherited: Inherited) -> i32 {
     match options.action {
         Action::Signal(command) => send(&loader, command),
+        Action::Health(_) => is_healthy(first_listen(&loader)),
         Action::Test { dump } => master::test(&loader, dump, options.quiet),
         _ => {
             let what = match &options.source {
@@ -184,6 +189,21 @@ fn send(loader: &Loader, command: Command) -> i32 {
     match sent {
         Ok(()) => 0,
         Err(message) => fail(&format!("[error] {message}")),
+    }
+}
+
+/// The probe of the first address that the conf listens on.
+fn first_listen(loader: &Loader) -> Result<Probe, String> {
+    let read = loader.read().map_err(|error| error.to_string())?;
+    let listen = HttpBlock::first_listen(&read.conf);
+    listen.map(|listen| Probe::of_listen(&listen)).ok_or_else(|| "the configuration has no \"server\"".to_owned())
+}
+
+/// `--health`: 0 when the service answers; else 1, with the reason on standard error.
+fn is_healthy(probe: Result<Probe, String>) -> i32 {
+    match probe.and_then(|probe| probe.send()) {
+        Ok(_) => 0,
+        Err(reason) => fail(&format!("unhealthy: {reason}")),
     }
 }
 

@@ -39,6 +39,7 @@ fn program() -> String {
         "drover -s stop | quit | reopen | reload [-c filename] [-p prefix] [-g directives]",
         "drover directory [[address:]port]",
         "drover --help-conf [directive]",
+        "drover --health [url] [-c filename]",
         "drover --init directory",
         "drover --format [--write | --check] filename...",
         "drover --man [page]",

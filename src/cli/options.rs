@@ -32,6 +32,8 @@ pub enum Action {
     Man(Page),
     /// `--completions`: print the script for a shell.
     Completions(Shell),
+    /// `--health`: ask the service, or a URL, whether it answers.
+    Health(Option<String>),
     /// `-h`, `-?`.
     Help,
     /// `-v`, `-V`: show the version.
@@ -141,6 +143,14 @@ impl Options {
                 Arg::Long("completions") => {
                     let shell = long_value(&mut parser, "completions", "shell")?;
                     options.action = Action::Completions(shell_of(&shell)?);
+                }
+                Arg::Long("health") => {
+                    let is_url = |text: &OsString| text.to_str().is_some_and(|text| text.contains("://"));
+                    let url = match parser.optional_value() {
+                        Some(url) => Some(url),
+                        None => parser.raw_args().ok().and_then(|mut raw| raw.next_if(|next| is_url(&next.to_owned()))),
+                    };
+                    options.action = Action::Health(url.map(text).transpose()?);
                 }
                 Arg::Value(name) => names.push(name),
                 Arg::Short(other) => return Err(format!("invalid option: \"{other}\"")),
@@ -363,6 +373,15 @@ mod tests {
         for name in known {
             assert!(is_known(name), "{name}");
         }
+    }
+
+    #[test]
+    fn health_takes_a_url_or_none() {
+        assert_eq!(parse("--health -c x").unwrap().action, Action::Health(None));
+        let url = || Action::Health(Some("http://x/".into()));
+        assert_eq!(parse("--health http://x/").unwrap().action, url());
+        let both = parse("--health=http://x/ -c y").unwrap();
+        assert_eq!((both.action, both.source), (url(), Source::File("y".into())));
     }
 
     #[test]

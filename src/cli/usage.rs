@@ -119,6 +119,14 @@ pub static OPTIONS: &[Opt] = &[
         about: "Prints the reference of a directive, or a line for each of them.",
     },
     Opt {
+        names: &["--health"],
+        value: Value::Maybe("[url]", &[]),
+        help: &["ask the URL, or the first address of the configuration;", "0 when it answers, else 1"],
+        about: "Sends one request and exits with 0, or with 1 and the reason when there is no good answer within \
+                seconds. With a URL (`http://`) the answer must be below 400; without, the first address that the \
+                configuration listens on is asked, and must answer below 500. For images without a shell.",
+    },
+    Opt {
         names: &["--init"],
         value: Value::Directory("directory"),
         help: &["write a commented configuration, mime.types and a page", "to begin with; nothing is overwritten"],
@@ -167,6 +175,7 @@ Usage: drover [-?hvVtTq] [-s signal] [-p prefix]
               [-e filename] [-c filename] [-g directives]
        drover directory [[address:]port]
        drover --help-conf [directive]
+       drover --health [url] [-c filename]
        drover --init directory
        drover --format [--write | --check] filename...
 

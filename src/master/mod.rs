@@ -61,5 +61,7 @@ pub use cycle::Cycle;
 pub use inherited::Inherited;
 pub use loader::{LoadError, Loader, ParsedConf, Source};
 pub use pid_location::PidLocation;
-pub use settings::{DAEMON, DIRECTIVES, MASTER_PROCESS, PID, PidPath, USER, WORKER_PROCESSES, WorkerProcesses};
+pub use settings::{
+    DAEMON, DIRECTIVES, MASTER_PROCESS, PID, PidPath, TERM_DRAIN, USER, WORKER_PROCESSES, WorkerProcesses,
+};
 pub use start::{serve, test};

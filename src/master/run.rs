@@ -22,7 +22,7 @@ use super::loader::Loader;
 use super::pid_file::PidFile;
 use super::port_move::Retired;
 use super::steered::Surplus;
-use super::{Cycle, DAEMON, bound, supervised};
+use super::{Cycle, DAEMON, TERM_DRAIN, bound, supervised};
 use crate::dispatch::{Model, Seat};
 use crate::event::Shutdown;
 use crate::log;
@@ -58,6 +58,8 @@ pub(crate) struct Master {
     shutdown: Shutdown,
     /// When children that TERM has not ended get KILL; `None`: TERM was not sent, or they have got KILL.
     kill_at: Option<Instant>,
+    /// When a graceful end that TERM began becomes a fast one.
+    end_at: Option<Instant>,
     /// 1 when the service ends because no process can serve.
     exit_code: i32,
     /// Whether WINCH has sent the workers away: none replaces them until a HUP.
@@ -102,6 +104,7 @@ impl Master {
             signals: Some(signals),
             shutdown: Shutdown::No,
             kill_at: None,
+            end_at: None,
             exit_code: 0,
             is_idle: false,
             takes_winch: !has_terminal,
@@ -135,7 +138,7 @@ impl Master {
     fn wait(&self) {
         let watched = [self.certificates.next_due(), self.conf_watch.next_due()].into_iter().flatten().min();
         let manager = self.manager.as_ref().map(|manager| manager.look_at);
-        let due = [self.kill_at, self.children.next_due(), watched, self.care_at, manager];
+        let due = [self.kill_at, self.end_at, self.children.next_due(), watched, self.care_at, manager];
         let due = due.into_iter().flatten().min();
         let timeout = due.map(|at| at.saturating_duration_since(Instant::now()));
         if let Some(Err(error)) = self.signals.as_ref().map(|s| s.wait(timeout)) {
@@ -150,6 +153,7 @@ impl Master {
             log::notice!("signal {} ({signal}) received from {}", signal as i32, received.sender);
         }
         match signal {
+            Signal::SIGTERM if self.shutdown == Shutdown::No => self.end_within_term_drain(),
             Signal::SIGTERM | Signal::SIGINT => self.end_fast(),
             Signal::SIGQUIT => self.end_gracefully(),
             // A shell whose terminal was closed sends the signal as well.
@@ -173,6 +177,17 @@ impl Master {
         (self.shutdown, self.kill_at) = (Shutdown::Fast, Some(Instant::now() + TERM_TIMEOUT));
         self.tell_stopping();
         self.end_before(u32::MAX, Signal::SIGTERM);
+    }
+
+    /// TERM: finishes the requests in progress for the time of `term_drain`, then ends what is left.
+    fn end_within_term_drain(&mut self) {
+        match *self.cycle.conf.root.scope.get(&TERM_DRAIN) {
+            0 => self.end_fast(),
+            ms => {
+                self.end_at = Some(Instant::now() + Duration::from_millis(ms));
+                self.end_gracefully();
+            }
+        }
     }
 
     /// Releases the pid file's name, so that a successor may start while the last clients are served.
@@ -230,6 +245,11 @@ impl Master {
         }
         self.care_for_processes(now);
         self.care_for_manager(now);
+        if self.end_at.is_some_and(|at| now >= at) {
+            self.end_at = None;
+            log::notice!("term_drain is over: what is open ends now");
+            self.end_fast();
+        }
         if self.kill_at.is_some_and(|at| now >= at) {
             self.kill_at = None;
             self.children.signal_all(Signal::SIGKILL);

@@ -8,7 +8,8 @@ use crate::shm::MAX_WORKERS;
 use std::path::PathBuf;
 
 /// The directives of this layer.
-pub static DIRECTIVES: &[&dyn Entry] = &[&USER, &WORKER_PROCESSES, &PID, &DAEMON, &MASTER_PROCESS, &CONF_WATCH];
+pub static DIRECTIVES: &[&dyn Entry] =
+    &[&USER, &WORKER_PROCESSES, &PID, &DAEMON, &MASTER_PROCESS, &TERM_DRAIN, &CONF_WATCH];
 
 /// `daemon`: whether the server leaves the terminal.
 pub static DAEMON: Setting<bool> = Setting::flag("daemon").contexts(Contexts::MAIN).default("off").about(
@@ -33,6 +34,13 @@ pub(super) static CONF_WATCH: Setting<bool> =
          says why, the service goes on, and the next change is another try. Files that the conf names but does not \
          include are not watched: see `certificate_watch` for those of certificates.",
     );
+
+/// `term_drain`: how long TERM waits for the requests in progress, ms.
+pub static TERM_DRAIN: Setting<u64> = Setting::time_ms("term_drain").contexts(Contexts::MAIN).default("0").about(
+    "How long the signal TERM to the master finishes the requests in progress, as QUIT does, before it ends what is \
+         left; 0: at once. For containers and Kubernetes, which end a service by TERM, and by KILL after a time that \
+         should be longer than this one. A second TERM, or INT, ends at once. Without a master it has no effect.",
+);
 
 /// The value of `pid`: the file of the master's id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -30,6 +30,8 @@ mod passed_sockets;
 
 mod notified;
 
+mod contained;
+
 mod unix_sockets;
 
 mod reloading;

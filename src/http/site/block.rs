@@ -84,6 +84,20 @@ impl HttpBlock {
         block
     }
 
+    /// The first address that the conf listens on, one without TLS if there is any. `None`: there is no server.
+    pub fn first_listen(conf: &Conf) -> Option<Listen> {
+        let servers = conf.root.children_of(&HTTP).flat_map(|http| http.children_of(&SERVER));
+        let all: Vec<Listen> = servers.flat_map(Self::listens_of).collect();
+        all.iter().find(|listen| !listen.ssl).or(all.first()).cloned()
+    }
+
+    /// The addresses of a server: those that it says, or the default.
+    fn listens_of(server: &Node) -> Vec<Listen> {
+        let said = server.scope.get(&LISTEN);
+        let port = if crate::os::users::is_root() { 80 } else { 8000 };
+        if said.is_empty() { vec![Listen::fallback(port, server.span)] } else { said.clone() }
+    }
+
     fn add_server(&mut self, node: &Node, listens: &mut Vec<(Listen, usize)>, mistakes: &mut Mistakes) {
         let index = self.servers.len();
         let own = self.add_location(node, Pattern::Server, None);
@@ -98,12 +112,9 @@ impl HttpBlock {
         };
         let (scope, rules) = (node.scope.clone(), RequestRules::default());
         self.servers.push(Server { scope, span: node.span, name, locations, own, script, rules });
-        let said = node.scope.get(&LISTEN);
-        if said.is_empty() && node.is_whole {
-            let port = if crate::os::users::is_root() { 80 } else { 8000 };
-            listens.push((Listen::fallback(port, node.span), index));
+        if node.is_whole || !node.scope.get(&LISTEN).is_empty() {
+            listens.extend(Self::listens_of(node).into_iter().map(|listen| (listen, index)));
         }
-        listens.extend(said.iter().map(|listen| (listen.clone(), index)));
     }
 
     /// Adds a location; `outer`: the one around it.

@@ -1,0 +1,206 @@
+//! `drover --health`: one request to the service, for images that have no shell and no curl.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::conf::Listen;
+use crate::os::Addr;
+
+/// How long the connection, and each part of the answer, may take.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Bytes that a status line and the fields that come with it may have.
+const MOST: usize = 4096;
+
+/// The request, and what its answer must be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Probe {
+    to: To,
+    host: String,
+    target: String,
+    /// Whether the connection begins with a header of the PROXY protocol.
+    proxy_protocol: bool,
+    /// The lowest status that is a failure.
+    worst: u16,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum To {
+    /// Host and port.
+    Tcp(String, u16),
+    Unix(PathBuf),
+}
+
+impl Probe {
+    /// The probe of a URL, whose answer must be a success or a redirect. Error: why it can't be asked for.
+    pub(super) fn of_url(url: &str) -> Result<Probe, String> {
+        let refused = |why: &str| format!("\"{url}\": {why}");
+        let rest = match url.split_once("://") {
+            Some(("http", rest)) => rest,
+            Some(("https", _)) => {
+                return Err(refused("a probe speaks no TLS: give a server a plain listen on 127.0.0.1 for it"));
+            }
+            _ => return Err(refused("a URL begins with http://")),
+        };
+        let (host, target) = match rest.find('/') {
+            Some(at) => rest.split_at(at),
+            None => (rest, "/"),
+        };
+        let (name, port) = match host.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
+            Some((name, port)) => (name, port.parse().map_err(|_| refused("that is no port"))?),
+            None => (host, 80),
+        };
+        let is_visible = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+        if name.is_empty() || !is_visible(rest) {
+            return Err(refused("a URL has a host, and no spaces"));
+        }
+        let name = name.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let target = target.split('#').next().unwrap_or("/").to_owned();
+        let to = To::Tcp(name, port);
+        Ok(Probe { to, host: host.to_owned(), target, proxy_protocol: false, worst: 400 })
+    }
+
+    /// The probe of an address that the conf listens on. The server may refuse the request, or want TLS (400), but must
+    /// not fail.
+    pub(super) fn of_listen(listen: &Listen) -> Probe {
+        let to = match &listen.addr {
+            Addr::Unix(path) => To::Unix(path.as_deref().unwrap_or("/".as_ref()).to_owned()),
+            // The loopback address reaches a socket that listens on all addresses, in any network namespace.
+            Addr::V4(addr) if addr.ip().is_unspecified() => To::Tcp(Ipv4Addr::LOCALHOST.to_string(), addr.port()),
+            Addr::V6(addr) if addr.ip().is_unspecified() => To::Tcp(Ipv6Addr::LOCALHOST.to_string(), addr.port()),
+            Addr::V4(addr) => To::Tcp(addr.ip().to_string(), addr.port()),
+            Addr::V6(addr) => To::Tcp(addr.ip().to_string(), addr.port()),
+        };
+        let (host, target) = ("localhost".to_owned(), "/".to_owned());
+        Probe { to, host, target, proxy_protocol: listen.proxy_protocol, worst: 500 }
+    }
+
+    /// Sends the request. `Ok`: the status of the answer. Error: there is none, or it is a failure.
+    pub(super) fn send(&self) -> Result<u16, String> {
+        let place = match &self.to {
+            To::Tcp(host, port) if host.contains(':') => format!("[{host}]:{port}"),
+            To::Tcp(host, port) => format!("{host}:{port}"),
+            To::Unix(path) => format!("unix:{}", path.display()),
+        };
+        let answer = match &self.to {
+            To::Tcp(host, port) => connect(host, *port).and_then(|stream| self.ask(stream)),
+            To::Unix(path) => UnixStream::connect(path).and_then(|stream| {
+                stream.set_read_timeout(Some(TIMEOUT))?;
+                stream.set_write_timeout(Some(TIMEOUT))?;
+                self.ask(stream)
+            }),
+        };
+        let answer = answer.map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                format!("{place}: no answer within {} s", TIMEOUT.as_secs())
+            }
+            _ => format!("{place}: {error}"),
+        })?;
+        match status_of(&answer) {
+            Some(status) if status < self.worst => Ok(status),
+            Some(status) => Err(format!("{place}: the answer is {status}")),
+            None => Err(format!("{place}: the answer is no HTTP")),
+        }
+    }
+
+    /// Sends the request over a connection, and reads the first line of the answer at least.
+    fn ask(&self, mut stream: impl Read + Write) -> io::Result<Vec<u8>> {
+        let proxy = if self.proxy_protocol { "PROXY UNKNOWN\r\n" } else { "" };
+        let Probe { host, target, .. } = self;
+        let version = env!("CARGO_PKG_VERSION");
+        let request = format!(
+            "{proxy}GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: drover-health/{version}\r\n\
+             Connection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes())?;
+        let mut answer = Vec::new();
+        while answer.len() < MOST && !answer.contains(&b'\n') {
+            let mut bytes = [0; 512];
+            match stream.read(&mut bytes)? {
+                0 => break,
+                n => answer.extend_from_slice(&bytes[..n]),
+            }
+        }
+        Ok(answer)
+    }
+}
+
+fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+    let mut failure = io::Error::from(io::ErrorKind::NotFound);
+    let addrs: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
+    for addr in addrs {
+        match TcpStream::connect_timeout(&addr, TIMEOUT) {
+            Ok(stream) => {
+                stream.set_read_timeout(Some(TIMEOUT))?;
+                stream.set_write_timeout(Some(TIMEOUT))?;
+                return Ok(stream);
+            }
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+/// The status in a status line (RFC 9112 section 4).
+fn status_of(answer: &[u8]) -> Option<u16> {
+    let line = answer.split(|byte| *byte == b'\n').next()?;
+    let line = std::str::from_utf8(line).ok()?.trim_end();
+    let status = line.strip_prefix("HTTP/1.")?.get(2..5)?;
+    status.parse().ok().filter(|status| (100..600).contains(status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_url_is_a_host_a_port_and_a_target() {
+        for (url, to, host, target) in [
+            ("http://127.0.0.1:8080/health?x#y", ("127.0.0.1", 8080), "127.0.0.1:8080", "/health?x"),
+            ("http://localhost", ("localhost", 80), "localhost", "/"),
+            ("http://[::1]:81/", ("::1", 81), "[::1]:81", "/"),
+            ("http://[::1]/", ("::1", 80), "[::1]", "/"),
+        ] {
+            let probe = Probe::of_url(url).unwrap();
+            let expected = To::Tcp(to.0.to_owned(), to.1);
+            assert_eq!((probe.to, &*probe.host, &*probe.target), (expected, host, target), "{url}");
+        }
+        for url in ["", "127.0.0.1", "https://x/", "http:///", "http://x:y/", "http://x/a b", "http://x/\r\nHost: y"] {
+            assert!(Probe::of_url(url).is_err(), "{url:?}");
+        }
+    }
+
+    #[test]
+    fn the_status_is_read_from_the_first_line() {
+        assert_eq!(status_of(b"HTTP/1.1 204 No Content\r\n\r\n"), Some(204));
+        assert_eq!(status_of(b"HTTP/1.0 503"), Some(503));
+        for other in [&b""[..], b"HTTP/1.1", b"HTTP/1.1 2", b"SSH-2.0-x 200", b"HTTP/1.1 999 x", b"\xff"] {
+            assert_eq!(status_of(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_and_somebody_else_are_no_healthy_service() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let probe = Probe::of_url(&format!("http://127.0.0.1:{port}/")).unwrap();
+        let serving = std::thread::spawn(move || {
+            for answer in ["220 mail", "HTTP/1.1 500 x\r\n\r\n", "HTTP/1.1 302 x\r\n\r\n", ""] {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = [0; 1000];
+                _ = stream.read(&mut request).unwrap();
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        assert!(probe.send().unwrap_err().ends_with("no HTTP"));
+        assert!(probe.send().unwrap_err().ends_with("the answer is 500"));
+        assert_eq!(probe.send(), Ok(302));
+        assert!(probe.send().unwrap_err().ends_with("no HTTP"));
+        serving.join().unwrap();
+        assert!(probe.send().unwrap_err().contains("refused"));
+    }
+}

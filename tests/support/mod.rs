@@ -19,6 +19,8 @@
 //! | `tls` | TLS: certificates by name, versions, resumption, odd hellos, as real clients see them |
 //! | `blocking_models` | the mechanisms of the models whose threads or processes block |
 //! | `views` | the ledger and its pages: the sums are right, whoever reads them |
+//! | `fleet` | several machines behind HAProxy, and the manifests for Kubernetes |
+//! | `guide` | the confs of conf/GUIDE.md |
 //! | `clients` | apt, Node's and Python's clients, which keep connections and do not forgive |
 //! | `regex` | random regexes, beside PCRE2 |
 //! | `layering` | the source itself: layers and comments |

@@ -1,0 +1,39 @@
+//! `conf/kubernetes`: valid by schema, within the standard "restricted", and of one mind with the conf.
+
+use std::process::Command;
+
+use crate::support::server::Server;
+use crate::{conf, with};
+
+/// Looks at the files in the folder that it gets, and prints the names of those that are as they should be.
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fleet/manifests.py");
+
+#[test]
+fn the_manifests_are_valid_and_restricted_and_fit_each_other() {
+    let python = concat!(env!("CARGO_MANIFEST_DIR"), "/target/python/bin/python3");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/kubernetes");
+    let output = Command::new(python).args([SCRIPT, folder]).output().expect("python: run tools/test once");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    for kind in ["Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler", "NetworkPolicy"] {
+        assert!(said.lines().any(|line| line == kind), "no {kind} in\n{said}");
+    }
+}
+
+#[test]
+fn the_conf_answers_the_probes_and_shows_the_metric_of_the_autoscaler() {
+    let text = conf("kubernetes/drover.conf");
+    let text = with(text, "listen  8080", "listen 127.0.0.1:%port%");
+    let text = with(text, "listen      8081", "listen 127.0.0.1:%port2%");
+    let text = with(text, "/srv", "%root%");
+    let text = with(text, "/dev/stdout", "%dir%/access.log");
+    let text = with(text, "stderr notice", "%dir%/error.log notice");
+    let server = Server::drover(with(text, "pid               off", "pid %dir%/server.pid"));
+    server.file("index.html", "the site");
+    assert_eq!(server.connect().get("/").text(), "the site");
+    let mut state = crate::support::client::Client::connect(([127, 0, 0, 1], server.ports()[1]).into());
+    assert_eq!(state.get("/healthz").status, 200);
+    let metrics = state.get("/metrics").text();
+    assert!(metrics.contains("\ndrover_connections{state=\"open\"} "), "{metrics}");
+    assert_eq!(server.connect().get("/metrics").status, 404, "the site's port shows nothing");
+}

@@ -140,8 +140,8 @@ fn silent_clients_are_soon_waited_for_without_a_read() {
         // Accepted behind them.
         server.connect().get("/");
     });
-    // What the first client has left of credit, less one; the row of accepts that begins with that one; one in 32; and
-    // the two that ask something, each with an early read, its request and its end.
+    // The reads are those that the first client has left of credit, less one; the row of accepts that begins with that
+    // one; one in 32; and those of the two that ask something, each with an early read, its request and its end.
     let most = 3 + 16 + 200_u64.div_ceil(32) + 2 * 3;
     assert!(per_request(&calls, &["recvfrom", "recvmsg"], 1) <= most as f64, "{calls:?}");
 }

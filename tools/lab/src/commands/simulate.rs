@@ -1,5 +1,6 @@
 //! `lab simulate`: calculates the figures of a machine with more CPUs, or of several machines.
 
+mod args;
 mod calibrate;
 mod engine;
 mod fleet;
@@ -9,46 +10,16 @@ mod models;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use clap::Args;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+pub(crate) use self::args::SimulateArgs;
 use self::calibrate::{Calibration, check, check_points, figures, points};
 use self::engine::{Served, Setup, poisson, simulate};
 use self::fleet::{Fleet, Slice};
-use self::machines::MachinesArgs;
 use self::models::{Rule, SIMULATED, Simulated};
-use crate::args::{self, Common};
 use crate::results::{Checked, Costs, SCHEMA, SimulatedRow, Simulation};
 use crate::{interrupt, names, report};
-
-/// The command line of `lab simulate`.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct SimulateArgs {
-    /// Models, or `all` [default: accept_mutex,accept_handoff,herd,exclusive,reuseport,steer,pool_pass,prefork; with
-    /// `--machines` exclusive]
-    #[arg(long)]
-    pub models: Option<String>,
-    /// Workers, in powers of two up to this
-    #[arg(long, default_value_t = 256, value_parser = args::workers())]
-    pub most: u32,
-    /// Share of each CPU that is busy
-    #[arg(long, default_value_t = 0.6)]
-    pub utilisation: f64,
-    /// Share of connections that are heavy
-    #[arg(long, default_value_t = 0.01)]
-    pub heavy: f64,
-    /// How many times as much a heavy one costs
-    #[arg(long, default_value_t = 50.0)]
-    pub heavy_factor: f64,
-    /// Rounds of the measurements that costs and errors come from
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub rounds: u32,
-    #[command(flatten)]
-    pub common: Common,
-    #[command(flatten)]
-    pub machines: MachinesArgs,
-}
 
 const MODELS: &str = "accept_mutex,accept_handoff,herd,exclusive,reuseport,steer,pool_pass,prefork";
 

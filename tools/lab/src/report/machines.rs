@@ -52,7 +52,7 @@ fn checked(cost: &BalancerCost) -> String {
     }
 }
 
-/// What the balancer costs, in sentences.
+/// The cost of the balancer, in sentences.
 fn balancer(machines: &Machines) -> Vec<String> {
     let notes = &machines.balancer;
     let Some(version) = &notes.version else {
@@ -106,15 +106,15 @@ fn trust(machines: &Machines) -> String {
     let said = |error: Option<f64>| error.map_or("not checked".to_owned(), |error| format!("±{:.0} %", error * 100.0));
     let [cpu, p50, p99] = machines.errors().map(said);
     format!(
-        "One machine was checked (greatest error): CPU/request {cpu}, p50 {p50}, p99 {p99}. What is off by over {:.0} % \
-         there, or follows from a cost that is, is not shown: ?. full: more arrives than can be served. Several machines, \
-         the network ({} from the balancer to a machine and back) and restarts were not measured.",
+        "One machine was checked (greatest error): CPU/request {cpu}, p50 {p50}, p99 {p99}. What is off by over {:.0} \
+         % there, or follows from a cost that is, is not shown: ?. full: more arrives than can be served. Several \
+         machines, the network ({} from the balancer to a machine and back) and restarts were not measured.",
         TRUSTED * 100.0,
         time(machines.network_us)
     )
 }
 
-/// What is simulated, in a sentence.
+/// The subject of the simulation, in a sentence.
 fn subject(machines: &Machines) -> String {
     let unchecked = if machines.machine_cpus == machines.checked_cpus {
         String::new()
@@ -133,13 +133,13 @@ fn subject(machines: &Machines) -> String {
     )
 }
 
-/// What a restart is, in sentences.
+/// The kinds of a restart and its settings, in sentences.
 fn restart_notes(machines: &Machines) -> String {
     let health = machines.health;
     format!(
-        "drained: its check says 404, it ends when it has nothing left. killed: at once, connections are refused. stopped: \
-         it hangs until it is down for the balancer. Gone for {} s; inter {} s, fastinter {} s, timeout check {} s, fall \
-         {}, rise {}, slowstart {} s, retries {}",
+        "drained: its check says 404, it ends when it has nothing left. killed: at once, connections are refused. \
+         stopped: it hangs until it is down for the balancer. Gone for {} s; inter {} s, fastinter {} s, timeout \
+         check {} s, fall {}, rise {}, slowstart {} s, retries {}",
         number(machines.down),
         number(health.inter),
         number(health.fastinter),

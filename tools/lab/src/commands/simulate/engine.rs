@@ -14,6 +14,9 @@ use rand_distr::{Distribution, Exp};
 use super::models::Rule;
 use crate::results::Costs;
 
+/// A second, µs.
+pub(super) const SECOND: f64 = 1e6;
+
 /// The parameters of a simulation.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Setup {
@@ -106,7 +109,7 @@ pub(super) struct Connection {
     pub id: usize,
     pub arrived: f64,
     pub heavy: bool,
-    /// What it costs beyond `Costs::serve`, µs.
+    /// The cost beyond `Costs::serve`, µs.
     pub extra: f64,
 }
 
@@ -203,7 +206,7 @@ impl Simulator {
         self.events.peek().map_or(f64::INFINITY, |Reverse(scheduled)| scheduled.0)
     }
 
-    /// What was served since the last call.
+    /// The connections that were served since the last call.
     pub(super) fn take_served(&mut self) -> std::vec::Drain<'_, Served> {
         self.run.served.drain(..)
     }

@@ -1,5 +1,6 @@
 //! `lab simulate --machines`: the measured machine, several times, behind a balancer.
 
+mod args;
 mod balancer;
 mod health;
 mod measured;
@@ -9,94 +10,18 @@ mod site;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
-use clap::Args;
+use anyhow::{Result, bail};
 
-use self::health::Health;
+pub(super) use self::args::MachinesArgs;
 use self::measured::Measured;
 use self::policy::Policy;
-use super::SimulateArgs;
+use super::args::SimulateArgs;
 use super::models::{SIMULATED, Simulated};
 use crate::results::{BalancerNotes, HealthNotes, Machines, SCHEMA};
-use crate::{args, names, process, report};
+use crate::{names, process, report};
 
-/// The most machines.
-const MOST: i64 = 64;
 /// The model of the machines when none is given: drover's own default.
 const MODEL: &str = "exclusive";
-/// The table has room for so many policies.
-const POLICIES: usize = 3;
-
-/// The part of the command line that is about several machines.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Machines behind a balancer")]
-pub(crate) struct MachinesArgs {
-    /// Simulates machines like this one behind a balancer instead: 1, 2, 4 and so on, up to this number
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST))]
-    pub machines: Option<u32>,
-    /// How the balancer chooses, in the words of HAProxy's `balance`; three at most
-    #[arg(long, default_value = "leastconn,roundrobin,random(2)")]
-    pub policies: String,
-    /// CPU time of the balancer for a request, µs [default: HAProxy is measured]
-    #[arg(long, value_parser = args::positive)]
-    pub balancer_us: Option<f64>,
-    /// Threads of the balancer [default: as many as this machine has CPUs]
-    #[arg(long, value_parser = args::at_least_one)]
-    pub balancer_threads: Option<usize>,
-    /// CPUs of each machine [default: as many as the measured server had]
-    #[arg(long, value_parser = args::at_least_one)]
-    pub machine_cpus: Option<usize>,
-    /// From the balancer to a machine and back, µs: assumed, not measured
-    #[arg(long, default_value_t = 100.0, value_parser = args::not_negative)]
-    pub network_us: f64,
-    /// Seconds between two health checks (`inter`, `downinter`)
-    #[arg(long, default_value_t = 1.0, value_parser = args::positive)]
-    pub inter: f64,
-    /// Seconds until the next check after one that said something else (`fastinter`)
-    #[arg(long, default_value_t = 0.5, value_parser = args::positive)]
-    pub fastinter: f64,
-    /// Seconds that a check waits for an answer (`timeout check`)
-    #[arg(long, default_value_t = 0.5, value_parser = args::positive)]
-    pub timeout_check: f64,
-    /// Failed checks until a machine is down (`fall`)
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub fall: u32,
-    /// Good checks until it is up again (`rise`)
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub rise: u32,
-    /// Seconds until it has its full weight again (`slowstart`)
-    #[arg(long, default_value_t = 10.0, value_parser = args::not_negative)]
-    pub slowstart: f64,
-    /// How often a request that a machine has failed goes to another (`retries`)
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=100))]
-    pub retries: u32,
-    /// Seconds from the end of a server to the start of the next
-    #[arg(long, default_value_t = 2.0, value_parser = args::positive)]
-    pub down: f64,
-}
-
-impl MachinesArgs {
-    fn health(&self) -> Health {
-        Health {
-            inter: self.inter,
-            fastinter: self.fastinter,
-            downinter: self.inter,
-            timeout: self.timeout_check,
-            fall: self.fall,
-            rise: self.rise,
-            slowstart: self.slowstart,
-            retries: self.retries,
-        }
-    }
-
-    fn policies(&self) -> Result<Vec<Policy>> {
-        let policies = self.policies.split(',').map(|text| Policy::parse(text.trim())).collect::<Result<Vec<_>>>()?;
-        if policies.len() > POLICIES {
-            bail!("--policies: {POLICIES} at most");
-        }
-        Ok(policies)
-    }
-}
 
 /// The numbers of machines that are simulated: powers of two, and the greatest.
 fn counts(most: u32) -> Vec<usize> {
@@ -124,7 +49,7 @@ pub(super) fn run(args: &SimulateArgs, most: u32) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is known before anything is simulated.
+/// The notes of the report: the settings and the measurements, before anything is simulated.
 fn notes(args: &SimulateArgs, model: &Simulated, policies: &[Policy], measured: &Measured) -> Machines {
     let of = &args.machines;
     let health = of.health();
@@ -161,14 +86,6 @@ fn notes(args: &SimulateArgs, model: &Simulated, policies: &[Policy], measured: 
         down: of.down,
         ..Machines::default()
     }
-}
-
-/// The HAProxy that is installed. Error: there is none, and how to go on without it.
-fn haproxy() -> Result<std::path::PathBuf> {
-    process::find("haproxy").context(
-        "haproxy is not installed (Debian, Ubuntu: apt-get install haproxy), so that its cost can't be measured: say \
-         what a request costs a balancer with --balancer-us",
-    )
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
-//! What a request costs HAProxy here: measured in front of one drover, with connections for each request and with
+//! The cost of a request for HAProxy here: measured in front of one drover, with connections for each request and with
 //! connections that stay.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::commands::simulate::SimulateArgs;
+use crate::commands::simulate::args::SimulateArgs;
 use crate::commands::simulate::fleet::{Fleet, SLICE, TIMEOUT, WARM_UP, interquartile_mean};
 use crate::load::{Ending, Plan, run_beside};
 use crate::process::{KeptProcess, ProgramSpec, tree};
@@ -25,8 +25,8 @@ const CLIENTS: usize = 32;
 const KEPT: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// One thread, as the costs are told for one. The retries are those of the simulation; no request of a measurement needs
-/// one.
+/// HAProxy with a single thread, as the costs are told for one. The retries are those of the simulation; no request of
+/// a measurement needs one.
 const CONF: &str = "global
     nbthread 1
     maxconn 4096
@@ -47,6 +47,14 @@ backend machines
     retry-on conn-failure empty-response
     server a $server
 ";
+
+/// The HAProxy that is installed. Error: there is none, and how to go on without it.
+pub(super) fn find() -> Result<PathBuf> {
+    crate::process::find("haproxy").context(
+        "haproxy is not installed (Debian, Ubuntu: apt-get install haproxy), so that its cost can't be measured: say \
+         what a request costs a balancer with --balancer-us",
+    )
+}
 
 /// A running HAProxy. It ends when this is dropped.
 struct HaProxy {

@@ -1,6 +1,7 @@
-//! What a balancer's health checks see of a machine that is restarted, and when: as HAProxy 2.6.12 was seen to do it.
+//! The view that a balancer has of a machine that is restarted, by its health checks, and the times of that: as HAProxy
+//! 2.6.12 was seen to do it.
 
-use super::site::SECOND;
+use crate::commands::simulate::engine::SECOND;
 
 /// The settings of the balancer that decide what a restart costs, in seconds where they are times.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,7 +17,7 @@ pub(super) struct Health {
     pub retries: u32,
 }
 
-/// What befalls the first machine.
+/// The trouble that befalls the first machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Trouble {
     pub kind: Kind,
@@ -56,7 +57,7 @@ pub(super) struct Phases {
     pub returns: f64,
 }
 
-/// What happens when, µs. What is not planned follows from something else.
+/// The times of a restart, µs. An event without a time follows from another one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Plan {
     pub kind: Kind,

@@ -1,10 +1,10 @@
-//! What is measured before machines are simulated: one of them, and the balancer in front of it.
+//! The measurements before machines are simulated: one of them, and the balancer in front of it.
 
 use anyhow::Result;
 
 use super::balancer;
 use crate::args::Common;
-use crate::commands::simulate::SimulateArgs;
+use crate::commands::simulate::args::SimulateArgs;
 use crate::commands::simulate::calibrate::{Calibration, check, points};
 use crate::commands::simulate::fleet::{Fleet, Point, SliceLoad};
 use crate::commands::simulate::models::{FORK, Simulated};
@@ -32,7 +32,7 @@ impl Measured {
     pub(super) fn take(args: &SimulateArgs, model: &Simulated) -> Result<Measured> {
         let haproxy = match args.machines.balancer_us {
             Some(_) => None,
-            None => Some(super::haproxy()?),
+            None => Some(balancer::find()?),
         };
         let workers = workers(args)?;
         let models = [*model];
@@ -58,8 +58,8 @@ impl Measured {
     }
 }
 
-/// The workers of each machine: one for each CPU. More would take turns on a CPU, and the simulation knows less of turns
-/// than the kernel does.
+/// The workers of each machine: one for each CPU. More would take turns on a CPU, and the simulation knows less of
+/// turns than the kernel does.
 fn workers(args: &SimulateArgs) -> Result<u32> {
     let cpus = crate::bench::Cpus::choose(&Common { ..args.common.clone() }, 1)?;
     Ok(args.machines.machine_cpus.unwrap_or(cpus.server.len()).clamp(1, 256) as u32)

@@ -56,7 +56,7 @@ pub(super) struct Picker {
     /// When each machine was last put in line: the first in line comes first among equals.
     turns: Vec<u64>,
     turn: u64,
-    /// What each machine is owed, in shares of a turn.
+    /// The debt to each machine, in shares of a turn.
     credit: Vec<f64>,
 }
 
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(weighted.iter().filter(|n| **n == 0).count(), 200);
         let drawn = picks(Policy::Random(1), &seen(&[(0, 1.0), (0, 0.5)]), 3000);
         assert!((1900..2100).contains(&drawn.iter().filter(|n| **n == 0).count()));
-        // Of two draws with replacement one machine in four hits the busy one twice.
+        // Two draws with replacement: one pair in four hits the busy one twice.
         let two = picks(Policy::Random(2), &seen(&[(5, 1.0), (0, 1.0)]), 4000);
         assert!((900..1100).contains(&two.iter().filter(|n| **n == 0).count()));
     }

@@ -7,9 +7,9 @@ use rand_chacha::ChaCha8Rng;
 use super::health::{Kind, Trouble};
 use super::measured::Measured;
 use super::policy::Policy;
-use super::site::{Balancer, Fate, Outcome, Request, SECOND, Site, simulate};
-use crate::commands::simulate::SimulateArgs;
-use crate::commands::simulate::engine::{Setup, poisson};
+use super::site::{Balancer, Fate, Outcome, Request, Site, simulate};
+use crate::commands::simulate::args::SimulateArgs;
+use crate::commands::simulate::engine::{SECOND, Setup, poisson};
 use crate::commands::simulate::models::Simulated;
 use crate::results::{Costs, GrowthRow, Machines, RestartRow, UnevenRow};
 use crate::{interrupt, report};
@@ -23,7 +23,7 @@ const MOST_REQUESTS: f64 = 2_500_000.0;
 /// The share of its time for which a balancer may be busy, where it is not to be the limit.
 const BALANCER_BUSY: f64 = 0.7;
 
-/// What is simulated.
+/// The simulations to run.
 pub(super) struct Plan {
     model: Simulated,
     policies: Vec<Policy>,
@@ -195,7 +195,7 @@ impl Rows<'_> {
         }
     }
 
-    /// What clients see of the requests between two times that are not heavy and were answered.
+    /// The latencies that clients see, of the requests between two times that are not heavy and were answered.
     fn view(&self, outcome: &Outcome, from: f64, to: f64, seed: u64) -> View {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut path_us = || match self.path_us {

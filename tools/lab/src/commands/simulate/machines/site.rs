@@ -1,7 +1,7 @@
 //! A discrete-event simulation of a site: clients, a balancer with its threads, machines behind it.
 //!
-//! Each machine is a simulated one of `engine`, whose costs are calibrated. The network is a constant; what it does when
-//! it is full is not simulated.
+//! Each machine is a simulated one of `engine`, whose costs are calibrated. The network is a constant; what it does
+//! when it is full is not simulated.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -12,9 +12,6 @@ use rand_chacha::ChaCha8Rng;
 use super::health::{Health, Kind, Phases, Plan, Trouble};
 use super::policy::{Picker, Policy, Seen};
 use crate::commands::simulate::engine::{Connection, Setup, Simulator};
-
-/// A second, µs.
-pub(super) const SECOND: f64 = 1e6;
 
 /// The parameters of a simulation.
 #[derive(Clone, Debug)]
@@ -28,7 +25,7 @@ pub(super) struct Site {
     /// From the balancer to a machine and back.
     pub network_us: f64,
     pub health: Health,
-    /// What befalls the first machine.
+    /// The trouble that befalls the first machine.
     pub trouble: Option<Trouble>,
     pub seed: u64,
 }
@@ -49,7 +46,7 @@ pub(super) struct Request {
     /// Microseconds from the beginning.
     pub at: f64,
     pub heavy: bool,
-    /// What it costs a machine of the usual speed beyond `Costs::serve`, µs.
+    /// The cost for a machine of the usual speed beyond `Costs::serve`, µs.
     pub extra: f64,
 }
 
@@ -150,7 +147,7 @@ enum Server {
     Serves,
     /// The kernel refuses connections for it.
     Gone,
-    /// It accepts connections, and answers none.
+    /// The kernel accepts connections for it, nobody answers.
     Hangs,
 }
 
@@ -369,7 +366,7 @@ impl World {
         self.outcome.fates.push(Fate { at, latency: self.now - at, heavy, machine, again, lost });
     }
 
-    /// What befalls the first machine happens.
+    /// The trouble of the first machine begins.
     fn machine_fails(&mut self) {
         let Some(plan) = self.plan else { return };
         let inside = self.inside();

@@ -1,6 +1,7 @@
 use rand_distr::{Distribution, Exp};
 
 use super::*;
+use crate::commands::simulate::engine::SECOND;
 use crate::commands::simulate::models::Rule;
 use crate::results::Costs;
 

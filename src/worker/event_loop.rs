@@ -81,6 +81,8 @@ fn run_posted_accepts(state: &mut Loop, hooks: &mut dyn Hooks) {
     while let Some(n) = state.posted.next_accept() {
         state.accept_from(n, hooks);
     }
+    // A client that has its answer at the end of this turn is counted by then.
+    state.tally.connections.set(state.driver.live() as u64);
 }
 
 /// How long the turn may wait, ms: until the first deadline of the driver, the control or the model; `None`: for ever.

@@ -1,5 +1,6 @@
 //! Open files, kept from request to request and never stale: an entry is compared with the file system once in each
-//! turn of the loop that needs it, with a single stat.
+//! turn of the loop that needs it, with a single stat. Contents that change without a sign of it are read again after a
+//! second.
 
 mod now;
 
@@ -53,6 +54,11 @@ const SWEEP_MS: u64 = 1_000;
 const TICK_MS: u64 = 20;
 const COARSE_TICK_MS: u64 = 2_000;
 
+/// How long contents in memory are sent without another look at the file, ms. A store through a shared mapping changes
+/// no time of a file on tmpfs, and elsewhere only that of the first store to a page before it is written back. To read
+/// a file anew costs four system calls.
+const TRUST_MS: u64 = 1_000;
+
 /// A hash of a file's contents.
 pub(crate) type Hash = [u8; 16];
 
@@ -64,6 +70,8 @@ pub(crate) struct OpenedFile {
     found: Found,
     file: Option<Held>,
     body: Option<Box<[u8]>>,
+    /// When the contents were read into memory, ms since 1970.
+    read_ms: u64,
     /// The hash of the contents, once somebody has asked for it.
     hash: OnceLock<Hash>,
     /// Whether its file system asks no server; `None`: nobody has found out.
@@ -107,7 +115,7 @@ impl OpenedFile {
         // Nobody reads from a directory.
         let file = (!meta.is_dir()).then(|| Held::new(file));
         let found = facts.into();
-        OpenedFile { path, meta, found, file, body: None, hash: OnceLock::new(), is_local: None }
+        OpenedFile { path, meta, found, file, body: None, read_ms: 0, hash: OnceLock::new(), is_local: None }
     }
 
     /// An entry without contents, of what is at the path.
@@ -115,7 +123,7 @@ impl OpenedFile {
         let meta = file::stat(path)?;
         let found = Facts::new(meta.kind, meta.len, meta.mtime_s, meta.mode).into();
         let (path, hash) = (path.to_owned(), OnceLock::new());
-        Ok(OpenedFile { path, meta, found, file: None, body: None, hash, is_local: None })
+        Ok(OpenedFile { path, meta, found, file: None, body: None, read_ms: 0, hash, is_local: None })
     }
 
     /// Whether this is a directory.
@@ -131,13 +139,18 @@ impl OpenedFile {
         let Some(Held(file)) = &self.file else { return };
         let mut body = vec![0; self.meta.len as usize].into_boxed_slice();
         if file.read_exact_at(&mut body, 0).is_ok() {
-            self.body = Some(body);
+            (self.body, self.read_ms) = (Some(body), now_ms);
             self.file = None;
         }
     }
 
+    /// Whether the contents are to be read into memory, for the first time or again.
     fn wants_load(&self, max_body: u64, now_ms: u64) -> bool {
-        self.body.is_none() && self.meta.len <= max_body && self.settled(now_ms).is_some()
+        match self.body {
+            // The clock may have been set back.
+            Some(_) => now_ms.abs_diff(self.read_ms) >= TRUST_MS,
+            None => self.meta.len <= max_body && self.settled(now_ms).is_some(),
+        }
     }
 
     /// The marks of the file's state, of a regular file whose contents can't change without a change of them.
@@ -442,6 +455,24 @@ mod tests {
         let mut cache = FileCache::new(true);
         assert!(cache.get(name, 1, now).unwrap().body().is_none());
         assert!(cache.get(name, 2, now + 10_000).unwrap().body().is_some());
+    }
+
+    #[test]
+    fn contents_are_read_anew_after_a_while_whatever_the_times_say() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let name = path.as_os_str().as_bytes();
+        write(&path, "one", 100);
+        let mut cache = FileCache::new(true);
+        let first = cache.get(name, 1, FAR_FUTURE).unwrap();
+        let kept = cache.get(name, 2, FAR_FUTURE + TRUST_MS - 1).unwrap();
+        assert!(Arc::ptr_eq(&first, &kept));
+        let anew = cache.get(name, 3, FAR_FUTURE + TRUST_MS).unwrap();
+        assert!(!Arc::ptr_eq(&first, &anew) && anew.body().unwrap() == b"one");
+        let now = cache.get(name, 4, FAR_FUTURE + TRUST_MS).unwrap();
+        assert!(Arc::ptr_eq(&anew, &now));
+        assert!(!Arc::ptr_eq(&now, &cache.get(name, 5, FAR_FUTURE).unwrap()), "the clock was set back");
+        assert_eq!(cache.bytes, 3);
     }
 
     #[test]

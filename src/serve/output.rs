@@ -22,7 +22,6 @@ use fetch::Fetch;
 use slice::FileSlice;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 /// Bodies up to this size are copied behind their head: cheaper than a second buffer in the call, and the responses to
@@ -195,7 +194,7 @@ impl Output {
 
     /// Queues the body of a response, which is in the file of `entry`: all of it, one range, or parts between heads of
     /// multipart/byteranges. Returns how many bytes will be sent from the file, without those that were copied into
-    /// `bytes`. `pool`: threads wait for the disk. Errors: a small slice can't be read.
+    /// `bytes`. `pool`: threads wait for the disk. Errors, of kind `Other`: a small slice can't be read.
     pub(crate) fn push_body(&mut self, entry: &Arc<OpenedFile>, body: Body, pool: Option<u16>) -> io::Result<u64> {
         match body {
             Body::None => Ok(0),
@@ -223,7 +222,7 @@ impl Output {
     }
 
     /// Queues bytes `start..end` of a file; a small slice is copied into `bytes` at once. Returns how many bytes will
-    /// be sent from the file: 0 if they were copied. Errors: a small slice can't be read.
+    /// be sent from the file: 0 if they were copied. Errors, of kind `Other`: a small slice can't be read.
     fn push_file(&mut self, entry: &Arc<OpenedFile>, start: u64, end: u64, pool: Option<u16>) -> io::Result<u64> {
         if end - start > COPY_MAX {
             let (after, entry) = (self.bytes.len(), entry.clone());
@@ -247,7 +246,8 @@ impl Output {
             self.files.push_back(FileSlice { after: len, entry: entry.clone(), at: start, end, pool, fetched: None });
             return Ok(end - start);
         }
-        file.read_exact_at(&mut self.bytes[len..], start).inspect_err(|_| self.bytes.truncate(len))?;
+        let slice = FileSlice { after: len, entry: entry.clone(), at: start, end, pool, fetched: None };
+        slice.read(&mut self.bytes[len..]).inspect_err(|_| self.bytes.truncate(len))?;
         Ok(0)
     }
 

@@ -5,6 +5,7 @@
 mod support;
 
 mod autoindex;
+mod changes;
 mod codings;
 mod contents;
 mod disk;

@@ -39,7 +39,8 @@ pub static ETAG: Setting<Etag> = Setting::one("etag", |args| match args.str(0)? 
      every machine, and there is no Last-Modified: a time that stays when the file changes would keep clients from the \
      change. Each state of a file is read once for its hash, for all workers. A file of more than 256 KiB is hashed \
      beside the event loop, and has no tag until that is done; in models with a process or thread for each client its \
-     first answer waits for that.",
+     first answer waits for that. No tag tells what a store through a shared mapping changes, which may leave the \
+     times as they are.",
 );
 
 /// Whether a location of this scope has tags made of what files hold.

@@ -70,7 +70,9 @@ pub static GZIP_CACHE: Setting<u64> = Setting::one("gzip_cache", |args| match ar
 .about(
     "The memory that the service has for files it has compressed, shared by its workers: each state of a file is \
      compressed once, and then sent with its length. The oldest go first; a gzip of more than a quarter of the memory \
-     is not kept. It stays through a reload, unless its size changes, and is touched only as it fills.",
+     is not kept. It stays through a reload, unless its size changes, and is touched only as it fills. A state is told \
+     by identity, length and times, which a store through a shared mapping may leave as they are: `off` where programs \
+     write files in that way.",
 );
 
 const LEAST_CACHE: u64 = 1 << 20;

@@ -422,11 +422,6 @@ pub fn variable_cycle(ex: &Exchange, cx: &Cx, name: &str) {
     log::error!(at: filling_in(ex, cx), "cycle while evaluating variable \"{name}\"");
 }
 
-/// A file that was found can't be read.
-pub fn unreadable(ex: &Exchange, cx: &Cx) {
-    log::alert!(at: here(ex, cx), "pread() \"{}\" failed: the file is shorter than it was", Text(&ex.target.path));
-}
-
 /// The client went away in the middle of a request.
 pub fn closed_early(ex: &Exchange, cx: &Cx) {
     log::info!(at: here(ex, cx), "client prematurely closed connection");

@@ -14,14 +14,19 @@ pub static OPEN_FILE_CACHE: Setting<Option<Cache>> = Setting::one("open_file_cac
         "Without it a file is looked at once in each turn of the loop that serves it, so that a change shows at once. \
          With it a worker takes what it has found at a path for true for `open_file_cache_valid`, for at most `max` \
          paths, and forgets a path that nobody has asked for in `inactive` (60s). Files that it holds open count \
-         against the eighth of a process's descriptors that is for files.",
+         against the eighth of a process's descriptors that is for files. A change is a change of the file's identity, \
+         length, permissions or times. A program that stores into a file through a shared mapping may change none of \
+         them: contents in memory (of files up to 24k, or 256k where sendfile is off) are therefore read again after a \
+         second, and larger files are sent as they are. A file that becomes shorter while it is sent ends the \
+         connection, or the stream of HTTP/2, and an alert names it.",
     );
 
 /// How long what has been found at a path holds, seconds.
 pub static OPEN_FILE_CACHE_VALID: Setting<u64> =
     Setting::time_s("open_file_cache_valid").contexts(Contexts::HTTP_ALL).default("60").about(
-        "How long what `open_file_cache` knows of a path is taken for true: a file that has been replaced is sent as \
-         it was for that long.",
+        "How long what `open_file_cache` knows of a path is taken for true: a file that has been replaced, removed or \
+         locked is sent as it was for that long, and one that has grown up to its old length. What is written into an \
+         open file shows at once, unless its contents are in memory.",
     );
 
 /// How often a path must be asked for before the file is kept open.

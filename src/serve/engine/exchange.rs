@@ -157,10 +157,7 @@ impl Engine {
                         push_gzip(ex, &cx, out, coder, keeper::key(entry, *recipe, now_ms), *kept);
                     }
                     let queued = entry.as_ref().map_or(Ok(0), |entry| out.push_body(entry, body, pool));
-                    let Ok(file_bytes) = queued else {
-                        error_lines::unreadable(ex, &cx);
-                        return Err(());
-                    };
+                    let file_bytes = queued.map_err(|error| error_lines::connection_broken(ex, &cx, &error))?;
                     ex.add_sent(file_bytes + (out.bytes.len() - before) as u64);
                     *pace = ex.rate(&cx).map(|rate| Pace::new(rate, out.unsent().saturating_sub(ex.bytes_sent())));
                     conn.location = ex.location() as u32;

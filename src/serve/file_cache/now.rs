@@ -79,11 +79,11 @@ impl OpenedFile {
             return Ok(None);
         }
         let entry = OpenedFile { is_local: Some(true), ..OpenedFile::empty(path.to_owned(), file, meta) };
-        if entry.wants_load(max_body, unix_ms) { entry.load_now() } else { Ok(Some(entry)) }
+        if entry.wants_load(max_body, unix_ms) { entry.load_now(unix_ms) } else { Ok(Some(entry)) }
     }
 
     /// Takes the contents into memory; `None`: the kernel has not got all of them.
-    fn load_now(mut self) -> io::Result<Option<OpenedFile>> {
+    fn load_now(mut self, unix_ms: u64) -> io::Result<Option<OpenedFile>> {
         let Some(file) = self.file() else { return Ok(Some(self)) };
         let mut body = vec![0; self.meta.len as usize].into_boxed_slice();
         let mut at = 0;
@@ -95,7 +95,7 @@ impl OpenedFile {
                 cached::Cached::Known(read) => at += read,
             }
         }
-        (self.body, self.file) = (Some(body), None);
+        (self.body, self.file, self.read_ms) = (Some(body), None, unix_ms);
         Ok(Some(self))
     }
 }

@@ -1,5 +1,6 @@
 //! `lab simulate`: calculates the figures of a machine with more CPUs, or of several machines.
 
+mod agenda;
 mod args;
 mod calibrate;
 mod engine;

@@ -30,7 +30,7 @@ pub(crate) struct Machines {
     pub heavy: f64,
     pub heavy_factor: f64,
     /// The settings of the balancer's checks, seconds.
-    pub health: HealthNotes,
+    pub health: Health,
     /// How many seconds of a restart are looked at, and how long a server is gone.
     pub window: f64,
     pub down: f64,
@@ -70,12 +70,13 @@ pub(crate) struct BalancerCheck {
     pub simulated_us: f64,
 }
 
-/// The balancer's checks of a machine.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct HealthNotes {
+/// The settings of the balancer that decide what a restart costs, in seconds where they are times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Health {
     pub inter: f64,
     pub fastinter: f64,
     pub downinter: f64,
+    /// `timeout check`.
     pub timeout: f64,
     pub fall: u32,
     pub rise: u32,

@@ -19,7 +19,7 @@ pub(crate) use earlier::{read_earlier, widen};
 pub(crate) use faults::{FaultResults, FaultRow};
 pub(crate) use kept::{keep_former, numbered};
 pub(crate) use machines::{
-    BalancerCheck, BalancerCost, BalancerNotes, GrowthRow, HealthNotes, Machines, RestartRow, UnevenRow,
+    BalancerCheck, BalancerCost, BalancerNotes, GrowthRow, Health, Machines, RestartRow, UnevenRow,
 };
 pub(crate) use simulation::{Checked, Cost, Costs, Figures, SimulatedRow, Simulation, TRUSTED};
 

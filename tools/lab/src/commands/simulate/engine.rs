@@ -3,14 +3,14 @@
 //! Simulated are wakeups, queues and their costs. Locks and cache lines that more CPUs fight for in the kernel are not:
 //! a queue shared by many workers looks better here than it may be.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp};
 
+use super::agenda::Agenda;
 use super::models::Rule;
 use crate::results::Costs;
 
@@ -85,24 +85,6 @@ enum Event {
     Timer(usize, u64),
 }
 
-/// A scheduled event: time, number, event. Events of the same time come in the order of their numbers.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Scheduled(f64, u64, Event);
-
-impl Eq for Scheduled {}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Scheduled) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Scheduled) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0).then(self.1.cmp(&other.1))
-    }
-}
-
 /// A connection with one request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Connection {
@@ -131,8 +113,7 @@ pub(super) struct Simulator {
     setup: Setup,
     rng: ChaCha8Rng,
     now: f64,
-    scheduled_count: u64,
-    events: BinaryHeap<Reverse<Scheduled>>,
+    events: Agenda<Event>,
     processes: Vec<Process>,
     /// The processes that wait for each CPU; the first of them has it.
     cpus: Vec<VecDeque<usize>>,
@@ -178,8 +159,7 @@ impl Simulator {
             setup,
             rng: ChaCha8Rng::seed_from_u64(setup.seed),
             now,
-            scheduled_count: 0,
-            events: BinaryHeap::new(),
+            events: Agenda::new(),
             processes: vec![Process::default(); servers + usize::from(setup.rule.has_dispatcher())],
             cpus: vec![VecDeque::new(); setup.cpus.max(1)],
             backlog: VecDeque::new(),
@@ -195,7 +175,7 @@ impl Simulator {
         if setup.rule == Rule::Mutex {
             for worker in 1..setup.workers {
                 let at = now + simulator.rng.random_range(0.0..MUTEX_DELAY_US);
-                simulator.schedule(at, Event::Timer(worker, 0));
+                simulator.events.add(at, Event::Timer(worker, 0));
             }
         }
         simulator
@@ -203,7 +183,7 @@ impl Simulator {
 
     /// The time of the next event; infinite when there is none.
     pub(super) fn next_event(&self) -> f64 {
-        self.events.peek().map_or(f64::INFINITY, |Reverse(scheduled)| scheduled.0)
+        self.events.next_time()
     }
 
     /// The connections that were served since the last call.
@@ -213,7 +193,7 @@ impl Simulator {
 
     /// Handles the next event. `more`: connections are still to come.
     pub(super) fn next(&mut self, more: bool) {
-        let Some(Reverse(Scheduled(time, _, event))) = self.events.pop() else { return };
+        let Some((time, event)) = self.events.take() else { return };
         self.now = time;
         match event {
             Event::Step(process) => self.end_step(process),
@@ -228,11 +208,6 @@ impl Simulator {
                 }
             }
         }
-    }
-
-    fn schedule(&mut self, time: f64, event: Event) {
-        self.scheduled_count += 1;
-        self.events.push(Reverse(Scheduled(time, self.scheduled_count, event)));
     }
 
     /// The index of the dispatcher: behind the last thread of the last worker.
@@ -321,7 +296,7 @@ impl Simulator {
 
     fn work(&mut self, process: usize, cost: f64) {
         self.busy_us += cost;
-        self.schedule(self.now + cost, Event::Step(process));
+        self.events.add(self.now + cost, Event::Step(process));
     }
 
     /// The connection that the process takes now, by the rule of the model.
@@ -336,7 +311,7 @@ impl Simulator {
             }
             Rule::Notify => {
                 let connection = self.processes[process].queue.pop_front()?;
-                self.schedule(self.now + self.setup.costs.wake, Event::Taken);
+                self.events.add(self.now + self.setup.costs.wake, Event::Taken);
                 Some(connection)
             }
             Rule::RoundRobin | Rule::SharedQueue if process == self.dispatcher() => self.backlog.pop_front(),
@@ -412,7 +387,7 @@ impl Simulator {
             self.move_to_the_end(process);
         }
         if self.setup.rule == Rule::Mutex && self.holder != Some(process) {
-            self.schedule(self.now + MUTEX_DELAY_US, Event::Timer(process, sleeps));
+            self.events.add(self.now + MUTEX_DELAY_US, Event::Timer(process, sleeps));
         }
         self.give_cpu(cpu);
         // A connection that came while the process went to sleep wakes it again: readiness is a level, not an edge.

@@ -17,7 +17,7 @@ use self::measured::Measured;
 use self::policy::Policy;
 use super::args::SimulateArgs;
 use super::models::{SIMULATED, Simulated};
-use crate::results::{BalancerNotes, HealthNotes, Machines, SCHEMA};
+use crate::results::{BalancerNotes, Machines, SCHEMA};
 use crate::{names, process, report};
 
 /// The model of the machines when none is given: drover's own default.
@@ -72,16 +72,7 @@ fn notes(args: &SimulateArgs, model: &Simulated, policies: &[Policy], measured: 
         utilisation: args.utilisation,
         heavy: args.heavy,
         heavy_factor: args.heavy_factor,
-        health: HealthNotes {
-            inter: health.inter,
-            fastinter: health.fastinter,
-            downinter: health.downinter,
-            timeout: health.timeout,
-            fall: health.fall,
-            rise: health.rise,
-            slowstart: health.slowstart,
-            retries: health.retries,
-        },
+        health,
         window: rows::WINDOW_S,
         down: of.down,
         ..Machines::default()

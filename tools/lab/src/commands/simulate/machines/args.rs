@@ -3,9 +3,9 @@
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::health::Health;
 use super::policy::Policy;
 use crate::args;
+use crate::results::Health;
 
 /// The most machines.
 const MOST: i64 = 64;

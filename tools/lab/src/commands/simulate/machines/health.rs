@@ -2,20 +2,7 @@
 //! 2.6.12 was seen to do it.
 
 use crate::commands::simulate::engine::SECOND;
-
-/// The settings of the balancer that decide what a restart costs, in seconds where they are times.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Health {
-    pub inter: f64,
-    pub fastinter: f64,
-    pub downinter: f64,
-    /// `timeout check`.
-    pub timeout: f64,
-    pub fall: u32,
-    pub rise: u32,
-    pub slowstart: f64,
-    pub retries: u32,
-}
+use crate::results::Health;
 
 /// The trouble that befalls the first machine.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,15 +3,16 @@
 //! Each machine is a simulated one of `engine`, whose costs are calibrated. The network is a constant; what it does
 //! when it is full is not simulated.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::health::{Health, Kind, Phases, Plan, Trouble};
+use super::health::{Kind, Phases, Plan, Trouble};
 use super::policy::{Picker, Policy, Seen};
+use crate::commands::simulate::agenda::Agenda;
 use crate::commands::simulate::engine::{Connection, Setup, Simulator};
+use crate::results::Health;
 
 /// The parameters of a simulation.
 #[derive(Clone, Debug)]
@@ -98,24 +99,6 @@ enum Event {
     Back,
 }
 
-/// A scheduled event: time, number, event. Events of the same time come in the order of their numbers.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Scheduled(f64, u64, Event);
-
-impl Eq for Scheduled {}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Scheduled) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Scheduled) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0).then(self.1.cmp(&other.1))
-    }
-}
-
 /// A request on its way.
 #[derive(Clone, Copy, Debug)]
 struct Travelling {
@@ -154,8 +137,7 @@ enum Server {
 struct World {
     site: Site,
     now: f64,
-    scheduled_count: u64,
-    events: BinaryHeap<Reverse<Scheduled>>,
+    events: Agenda<Event>,
     threads: Vec<Thread>,
     machines: Vec<Simulator>,
     /// The time of the event that is scheduled for each machine; infinite without one.
@@ -177,7 +159,7 @@ pub(super) fn simulate(site: &Site, requests: impl IntoIterator<Item = Request>)
     let mut world = World::new(site);
     let mut requests = requests.into_iter().peekable();
     loop {
-        let next = world.events.peek().map_or(f64::INFINITY, |Reverse(scheduled)| scheduled.0);
+        let next = world.events.next_time();
         if let Some(request) = requests.next_if(|request| request.at <= next) {
             world.now = request.at;
             world.arrive(request);
@@ -199,8 +181,7 @@ impl World {
         let mut world = World {
             site: site.clone(),
             now: 0.0,
-            scheduled_count: 0,
-            events: BinaryHeap::new(),
+            events: Agenda::new(),
             threads: vec![Thread::default(); site.balancer.threads.max(1)],
             machines: (0..count).map(|n| machine(site, n, 0.0)).collect(),
             watched: vec![f64::INFINITY; count],
@@ -216,16 +197,11 @@ impl World {
         };
         (0..count).for_each(|machine| world.watch(machine));
         if let Some(plan) = world.plan {
-            world.schedule(plan.fails, Event::Fails);
-            plan.seen.into_iter().for_each(|at| world.schedule(at, Event::Seen));
-            plan.starts.into_iter().for_each(|at| world.schedule(at, Event::Starts));
+            world.events.add(plan.fails, Event::Fails);
+            plan.seen.into_iter().for_each(|at| world.events.add(at, Event::Seen));
+            plan.starts.into_iter().for_each(|at| world.events.add(at, Event::Starts));
         }
         world
-    }
-
-    fn schedule(&mut self, time: f64, event: Event) {
-        self.scheduled_count += 1;
-        self.events.push(Reverse(Scheduled(time, self.scheduled_count, event)));
     }
 
     /// Schedules the next event of a machine, unless an earlier one is scheduled.
@@ -233,7 +209,7 @@ impl World {
         let next = self.machines[machine].next_event();
         if next < self.watched[machine] {
             self.watched[machine] = next;
-            self.schedule(next, Event::Machine(machine));
+            self.events.add(next, Event::Machine(machine));
         }
     }
 
@@ -244,7 +220,7 @@ impl World {
             let served: Vec<usize> = self.machines[machine].take_served().map(|served| served.id).collect();
             for request in served {
                 self.travelling[request].inside = false;
-                self.schedule(self.now + self.site.network_us / 2.0, Event::Answered(request));
+                self.events.add(self.now + self.site.network_us / 2.0, Event::Answered(request));
             }
         }
         self.watch(machine);
@@ -272,11 +248,11 @@ impl World {
         let cost = wake + self.site.balancer.serve / 2.0;
         self.outcome.balancer_busy_us += cost;
         self.threads[thread].current = Some(job);
-        self.schedule(self.now + cost, Event::Thread(thread));
+        self.events.add(self.now + cost, Event::Thread(thread));
     }
 
     fn step(&mut self) {
-        let Some(Reverse(Scheduled(time, _, event))) = self.events.pop() else { return };
+        let Some((time, event)) = self.events.take() else { return };
         self.now = time;
         match event {
             Event::Thread(thread) => self.end_job(thread),
@@ -312,7 +288,7 @@ impl World {
         self.seen[machine].connections += 1;
         self.travelling[request].machine = Some(machine);
         // SYN and its answer are a round trip, the request is half of one.
-        self.schedule(self.now + self.site.network_us * 1.5, Event::Comes(request, machine));
+        self.events.add(self.now + self.site.network_us * 1.5, Event::Comes(request, machine));
     }
 
     /// A machine that has come back gets its weight by and by.
@@ -377,7 +353,7 @@ impl World {
             Kind::Killed => {
                 self.halt(Server::Gone);
                 let knows = self.now + self.site.network_us / 2.0;
-                inside.into_iter().for_each(|request| self.schedule(knows, Event::Failed(request)));
+                inside.into_iter().for_each(|request| self.events.add(knows, Event::Failed(request)));
             }
             Kind::Stopped => self.halt(Server::Hangs),
         }
@@ -416,7 +392,7 @@ impl World {
             self.drains = false;
             self.halt(Server::Gone);
             if let Some(plan) = self.plan {
-                self.schedule(self.now + plan.down, Event::Starts);
+                self.events.add(self.now + plan.down, Event::Starts);
             }
         }
     }
@@ -425,7 +401,7 @@ impl World {
         self.halt(Server::Serves);
         // Before the balancer has noticed anything it goes on as before.
         if let (Some(plan), Some(_)) = (self.plan, self.outcome.seen) {
-            self.schedule(self.now + plan.rises, Event::Back);
+            self.events.add(self.now + plan.rises, Event::Back);
         }
     }
 

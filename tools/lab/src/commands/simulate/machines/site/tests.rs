@@ -3,7 +3,7 @@ use rand_distr::{Distribution, Exp};
 use super::*;
 use crate::commands::simulate::engine::SECOND;
 use crate::commands::simulate::models::Rule;
-use crate::results::Costs;
+use crate::results::{Costs, Health};
 
 /// The mean service time, µs.
 const SERVICE: f64 = 100.0;

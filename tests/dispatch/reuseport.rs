@@ -47,8 +47,9 @@ fn every_worker_has_one_socket_and_watches_no_other() {
         ledger.live().filter(|slot| slot.role() == Role::Worker).map(|slot| slot.accepts.get()).collect();
     assert_eq!(accepts.iter().sum::<u64>(), 200);
     assert!(accepts.iter().all(|accepts| (20..=90).contains(accepts)), "{accepts:?}");
-    // A queue with one reader: nobody wakes for nothing.
-    assert_eq!(ledger.sums().empty_accepts, 0);
+    // A queue with one reader: nobody wakes for nothing. An accept more than there are connections is no wakeup.
+    let sums = ledger.sums();
+    assert!(sums.wakeups <= sums.accepts, "{sums:?}");
 }
 
 #[test]

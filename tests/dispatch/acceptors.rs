@@ -100,9 +100,12 @@ fn connections_are_edge_triggered() {
     let worker = server.wait_for_workers(1)[0];
     let listening = proc::listening_inodes(server.port());
     let held = proc::connected_inodes(server.port());
-    let watches = proc::watches(worker);
-    let connection = watches.iter().find(|w| held.contains(&w.inode)).expect("the connection is watched");
+    // The answer may leave before the connection is watched.
+    let connection = until("the connection is watched", || {
+        proc::watches(worker).into_iter().find(|watch| held.contains(&watch.inode))
+    });
     assert!(connection.is_edge_triggered());
+    let watches = proc::watches(worker);
     assert!(watches.iter().filter(|w| listening.contains(&w.inode)).all(|w| !w.is_edge_triggered()));
 }
 

@@ -1,9 +1,9 @@
 //! A bare epoll loop: what the system calls of a request cost, and nothing else. No server of this kind needs less CPU
 //! time, so `tools/bench` shows it beside the servers.
 //!
-//! It looks for the ends of request heads and for `Connection: close`, and sends answers that were made at the start:
-//! 1 KiB, or 100 KiB for `/100k.html`. With a file every answer is that file, from memory or by sendfile: where do the
-//! two cost the same on this machine?
+//! The loop looks for the ends of request heads and for `Connection: close`, and sends answers that were made at the
+//! start: 1 KiB, or 100 KiB for `/100k.html`. With a file every answer is that file, from memory or by sendfile: where
+//! do the two cost the same on this machine?
 //!
 //! Usage: floor PORT [FILE [sendfile]]
 

@@ -1,7 +1,7 @@
 //! `lab load`: the lab's own client alone, for programs that start and watch the server themselves (`tools/bench`).
 //!
-//! It opens its connections, says `ready`, waits for a line on standard input, makes the load, and prints its figures
-//! as JSON. What the connections cost to open is then no part of what is measured.
+//! The client opens its connections, says `ready`, waits for a line on standard input, makes the load, and prints its
+//! figures as JSON. What the connections cost to open is then no part of what is measured.
 
 use std::io::{self, BufRead, Write};
 use std::net::SocketAddr;

@@ -126,6 +126,11 @@ def new_listen(site):
     }.get(site.way, f"listen 127.0.0.1:{site.port};")
 
 
+def deferred(site):
+    """As h2o listens: a connection waits in the kernel until its request is there."""
+    return f"listen 127.0.0.1:{site.port} deferred;"
+
+
 def old_listen(site):
     """As nginx 1.22 writes it."""
     return re.sub(r"^(listen [^;]+);(.*) http2 on;", r"\1 http2;\2", new_listen(site))
@@ -212,6 +217,8 @@ KINDS = [
     Kind("debian-cached", "nginx of Debian + open_file_cache", program(OLD), "apt-get install nginx",
          nginx_conf(old_listen, OPEN_FILE_CACHE), {"plain", "log", "gzip", "names", "locations", "crowd"}),
     Kind("drover", "drover", built(DROVER), "cargo build --release", nginx_conf(new_listen), reloads=True),
+    Kind("drover-deferred", "drover + deferred", built(DROVER), "cargo build --release", nginx_conf(deferred),
+         {"plain"}),
     Kind("h2o", "h2o", program("h2o"), "apt-get install h2o", h2o),
     Kind("lighttpd", "lighttpd", program("lighttpd"), "apt-get install lighttpd lighttpd-mod-openssl", lighttpd),
     Kind("caddy", "caddy", program("caddy"), "apt-get install caddy", caddy),

@@ -66,11 +66,12 @@ fn prometheus_own_parser_reads_them() {
     server.file("index.html", "hello");
     let mut client = server.connect();
     (0..500).for_each(|_| assert_eq!(client.get("/index.html").status, 200));
-    let response = server.connect().get("/metrics");
+    // Over the same connection: another worker may answer before this one has counted its last request.
+    let response = client.get("/metrics");
     assert_eq!(response.header("Content-Type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     let families = parsed(&response.text());
     let total = |name: &str| value(&families, &format!("drover_{name}"), &format!("drover_{name}_total"), &[]);
-    assert_eq!((total("requests"), total("accepts")), (500.0, 2.0));
+    assert_eq!((total("requests"), total("accepts")), (500.0, 1.0));
     assert_eq!(value(&families, "drover_responses", "drover_responses_total", &[("class", "2xx")]), 500.0);
     let by_protocol = |name| {
         value(&families, "drover_requests_by_protocol", "drover_requests_by_protocol_total", &[("protocol", name)])
@@ -96,6 +97,5 @@ fn prometheus_own_parser_reads_them() {
         let labels = [("pid", &*worker.to_string()), ("role", "worker"), ("state", "open")];
         value(&families, name, name, &labels)
     };
-    // The client, and who asked for the metrics.
-    assert_eq!(server.wait_for_workers(2).into_iter().map(open).sum::<f64>(), 2.0);
+    assert_eq!(server.wait_for_workers(2).into_iter().map(open).sum::<f64>(), 1.0);
 }

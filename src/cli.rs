@@ -22,6 +22,7 @@ use crate::log;
 use crate::master::Inherited;
 use crate::master::{self, Loader, Source as Conf, client};
 use crate::os::Failure;
+use crate::os::inherit::note_strays;
 use crate::os::signals::Signal;
 use crate::os::users::Credentials;
 use crate::{serve, stream, tls, worker};
@@ -39,6 +40,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
         Action::Serve => Inherited::from_environment(|name| std::env::var_os(name)),
         _ => Inherited::default(),
     };
+    note_strays();
     match &options.action {
         Action::Help => {
             eprint(&format!("{}\n{}", version(), usage::help()));

@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -43,6 +44,35 @@ pub fn take_inherited_fd(number: i32) -> io::Result<OwnedFd> {
     taken.push(number);
     // SAFETY: it is open, came from the environment's list, and is handed out once.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Descriptors that the starter of this program left open, for no purpose that it knows: a shell's lock, a pipe.
+static STRAYS: OnceLock<Vec<i32>> = OnceLock::new();
+
+/// Notes which descriptors are strays. To be called once those that have a purpose are taken, see
+/// [`take_inherited_fd`], and before anything else is opened.
+pub fn note_strays() {
+    STRAYS.get_or_init(|| {
+        // Without /proc there are none.
+        let open = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+        let numbers = open.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        // The flag is set for all that this program opens or takes.
+        let is_stray = |number: &i32| {
+            // SAFETY: borrowed for this call only, which fails with EBADF when the number isn't open.
+            let flags = fcntl(unsafe { BorrowedFd::borrow_raw(*number) }, FcntlArg::F_GETFD);
+            *number > 2 && flags.is_ok_and(|flags| !FdFlag::from_bits_truncate(flags).contains(FdFlag::FD_CLOEXEC))
+        };
+        numbers.filter(is_stray).collect()
+    });
+}
+
+/// Closes the strays. To be called in a forked child: the master keeps them, as its starter may expect.
+pub fn close_strays() {
+    for number in STRAYS.get().into_iter().flatten() {
+        // SAFETY: no type of this program owns the number: it was open before the program opened anything, was not
+        // taken, and has been open since.
+        unsafe { libc::close(*number) };
+    }
 }
 
 /// Starts another program as a child that inherits `keep` under the same numbers, with signals unblocked and at their

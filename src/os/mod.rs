@@ -27,6 +27,7 @@ pub mod parent;
 pub mod pcre;
 mod poll;
 mod poller;
+pub mod privileges;
 pub mod process;
 pub mod secrecy;
 mod shared_map;

@@ -40,7 +40,7 @@ use crate::http::HttpConf;
 use crate::log::{self, Logs};
 use crate::os::signals::Signals;
 use crate::os::users::Credentials;
-use crate::os::{ErrnoText, Failure, Listener, Poller, limits, machine, parent, process};
+use crate::os::{ErrnoText, Failure, Listener, Poller, inherit, limits, machine, parent, privileges, process, users};
 use crate::serve::EventDriver;
 use crate::shm::Tally;
 use crate::stream::Servers;
@@ -114,8 +114,19 @@ fn prepare(start: &Start<'_>) -> Result<(), Failure> {
     {
         log::alert!("setrlimit(RLIMIT_NOFILE, {count}) failed ({})", ErrnoText(&error));
     }
+    let has_master = !is_its_own_master(start);
+    if has_master {
+        inherit::close_strays();
+        privileges::empty_bounding_set();
+    }
     if let Some(user) = &start.user {
         user.assume()?;
+    }
+    if has_master {
+        privileges::give_up()?;
+        if users::is_root() || start.user.is_some() {
+            privileges::hide_from_tracers()?;
+        }
     }
     if let Some(cpus) = main.get(&WORKER_CPU_AFFINITY).of_worker(start.seat.number)
         && let Err(error) = machine::set_cpus(&cpus)
@@ -125,13 +136,18 @@ fn prepare(start: &Start<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether the process is the only one (`master_process off`): what a master may do, this one has to do as well.
+fn is_its_own_master(start: &Start<'_>) -> bool {
+    start.tally.ledger().header().master.load(Ordering::Relaxed) as i32 == process::id()
+}
+
 /// Asks the kernel for a signal when the master dies: the child then shuts down gracefully. A process without a master
 /// (`master_process off`) has none to outlive.
 fn watch_master(start: &Start<'_>) -> Result<(), Failure> {
-    let master = start.tally.ledger().header().master.load(Ordering::Relaxed) as i32;
-    if master == process::id() {
+    if is_its_own_master(start) {
         return Ok(());
     }
+    let master = start.tally.ledger().header().master.load(Ordering::Relaxed) as i32;
     let patience = match *start.conf.root.scope.get(&WORKER_SHUTDOWN_TIMEOUT) {
         0 => ORPHAN_PATIENCE,
         ms => Duration::from_millis(ms),

@@ -1,6 +1,7 @@
 //! Workers that can't begin, because they may not change their user or get no descriptors.
 
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
@@ -146,4 +147,36 @@ fn workers_that_crash_before_they_begin_end_a_start() {
         "{log}"
     );
     assert!(proc::listening_inodes(server.port()).is_empty());
+}
+
+/// Descriptors that a shell left open, a lock of its own or a pipe, are the master's alone.
+#[test]
+fn workers_close_what_the_starter_left_open() {
+    let strays = r#"exec "$0" "$@" 7</etc/passwd 9</etc/passwd"#;
+    let mut server = Setup::new(Product::Drover, crate::conf(1)).via("sh", &["-c", strays]).start();
+    assert_eq!(server.connect().get("/v").text(), "one");
+    let workers = server.wait_for_workers(1);
+    assert!(proc::open_files(server.pid()).contains("/etc/passwd"), "the starter may count on the master");
+    assert!(!proc::open_files(workers[0]).contains("/etc/passwd"), "{:?}", proc::open_files(workers[0]));
+    assert!(server.quit().success());
+}
+
+/// `user root` is chosen for files that belong to others: of root's capabilities those over files stay.
+#[test]
+fn workers_of_root_keep_its_power_over_files_alone() {
+    if !geteuid().is_root() {
+        return;
+    }
+    let mut server = Setup::new(Product::Drover, conf("user root;")).start();
+    let secret = server.dir().join("root/secret");
+    std::fs::write(&secret, "for www-data").expect("write");
+    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).expect("chmod");
+    std::os::unix::fs::chown(&secret, Some(33), Some(33)).expect("chown");
+    assert_eq!(server.connect().get("/secret").text(), "for www-data");
+    let workers = server.wait_for_workers(1);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", workers[0])).expect("a living worker");
+    for line in ["CapEff:\t0000000000000006", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1"] {
+        assert!(status.contains(line), "{line}: {status}");
+    }
+    assert!(server.quit().success());
 }

@@ -16,6 +16,7 @@ mod http2;
 mod limits;
 mod load;
 mod mechanism;
+mod powers;
 mod proxied;
 mod room;
 mod secure;
@@ -58,6 +59,7 @@ const CASES: &[Case] = &[
     ("additions", serving::additions),
     ("sums", serving::sums),
     ("lost_lines", serving::lost_lines),
+    ("powers", powers::powers),
     ("kill", death::kill),
     ("stop", death::stop),
     ("orphans", death::orphans),

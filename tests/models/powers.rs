@@ -1,0 +1,70 @@
+//! The powers of the processes that touch clients: as the kernel tells, none but those to read files and to serve.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use drover::dispatch::ModelKind;
+use nix::unistd::geteuid;
+
+use crate::service::Want;
+use crate::support::{proc, tools};
+
+/// The fields of /proc/PID/status.
+fn status(pid: i32) -> BTreeMap<String, String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let field = |line: &str| line.split_once(':').map(|(name, value)| (name.to_owned(), value.trim().to_owned()));
+    text.lines().filter_map(field).collect()
+}
+
+/// The groups of the account that the workers become.
+fn groups_of_account() -> String {
+    let output = std::process::Command::new(tools::find("id")).args(["-G", "www-data"]).output().expect("run id");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Descriptors that a process which serves clients may have: the service's sockets, its logs, what its loop waits
+/// with, the memory and the maps that the processes share. No file of the conf, and no stray of who started it.
+fn is_expected(target: &str, dir: &str) -> bool {
+    let own = ["/dev/null", "anon_inode:[eventpoll]", "anon_inode:[eventfd]", "anon_inode:[timerfd]"];
+    let own = own.into_iter().chain(["anon_inode:[signalfd]", "anon_inode:bpf-map"]);
+    let is_log = |name: &str| target == format!("{dir}/{name}");
+    own.into_iter().any(|kind| target == kind)
+        || target.starts_with("socket:[")
+        || target.starts_with("/memfd:drover-")
+        || ["error.log", "stdout", "stderr", "access.log", "root/index.html"].into_iter().any(is_log)
+}
+
+/// Every process below the master, those of single connections among them, has lost root's powers for good.
+pub fn powers(kind: &'static ModelKind) {
+    let want = Want::of(kind).access_log("%dir%/access.log").server("location /secret { auth_basic x; }");
+    let service = want.start();
+    let mut client = service.connect();
+    assert_eq!(client.get("/").text(), "hello");
+    let below = proc::tree(service.pid()).split_off(1);
+    assert!(!below.is_empty());
+    let dir = service.dir().display().to_string();
+    for pid in below {
+        let status = status(pid);
+        let is = |name: &str| status.get(name).map_or("", String::as_str);
+        for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+            assert_eq!(is(set), "0000000000000000", "{set} of {pid}");
+        }
+        assert_eq!(is("NoNewPrivs"), "1", "{pid}");
+        if geteuid().is_root() {
+            assert_eq!(is("CapBnd"), "0000000000000000", "{pid}");
+            let groups = is("Groups").split_whitespace().collect::<Vec<_>>();
+            let own = groups_of_account();
+            assert_eq!(groups, own.split_whitespace().collect::<Vec<_>>(), "{pid}: the account's, none of root's");
+            // proc(5): what belongs to root there is closed to the account's other processes.
+            let memory =
+                fs::metadata(format!("/proc/{pid}/mem")).map(|meta| std::os::unix::fs::MetadataExt::uid(&meta));
+            assert_eq!(memory.expect("a living process"), 0, "{pid} can't be traced");
+        }
+        let open = proc::open_files(pid);
+        assert!(!open.is_empty(), "{pid} has descriptors");
+        let other: Vec<&String> = open.iter().filter(|target| !is_expected(target, &dir)).collect();
+        assert_eq!(other, Vec::<&String>::new(), "{pid} in {kind:?}", kind = kind.name);
+    }
+    drop(client);
+    service.end();
+}

@@ -135,10 +135,10 @@ fn says_several(ex: &Exchange, cx: &Cx) -> bool {
 }
 
 /// Header filter: the fields of CORS, but for those that `add_header` has written already, and the Vary of
-/// `spa_fallback`. The head begins at `start`.
+/// `spa_fallback` and `metrics`. The head begins at `start`.
 pub(super) fn filter_header(ex: &mut Exchange, cx: &Cx, _: &Fields, out: &mut Vec<u8>, start: usize) {
-    if ex.response.is_for_navigation {
-        out.extend_from_slice(b"Vary: Accept, Sec-Fetch-Mode\r\n");
+    if let Some(fields) = ex.response.chosen_by {
+        [b"Vary: ", fields.as_bytes(), b"\r\n"].into_iter().for_each(|part| out.extend_from_slice(part));
     }
     let cors = ex.location_of(cx).scope.get(&CORS);
     if matches!(cors, Cors::Off) {

@@ -34,8 +34,8 @@ pub struct Response {
     pub(in crate::http) charset: Option<&'static str>,
     /// The table that the body passes, from its own charset into that of the conf.
     pub(in crate::http) recoding: Option<Arc<Table>>,
-    /// The response depends on whether the client follows a link or fetches a part of a page, and says so.
-    pub(in crate::http) is_for_navigation: bool,
+    /// The request's fields that have chosen the response, which it says in Vary.
+    pub(in crate::http) chosen_by: Option<&'static str>,
     /// The response tells a browser which requests scripts of other origins may make.
     pub(in crate::http) is_preflight: bool,
     /// The head, kept where the conf asks for `$sent_http_*`.
@@ -126,7 +126,7 @@ impl Response {
             is_steady,
             is_of_file,
             recoding,
-            is_for_navigation,
+            chosen_by,
             is_preflight,
             waiting,
             kept,
@@ -141,7 +141,7 @@ impl Response {
         *recoding = None;
         (*waiting, *kept) = (None, None);
         (*status, *last_modified, *method_refused, *location, *unsatisfied) = Default::default();
-        (*charset, *is_for_navigation, *is_preflight) = Default::default();
+        (*charset, *chosen_by, *is_preflight) = Default::default();
         (*is_steady, *is_of_file, *seen_type, *seen_length) = Default::default();
     }
 
@@ -153,7 +153,7 @@ impl Response {
             codings,
             charset,
             recoding,
-            is_for_navigation,
+            chosen_by,
             is_preflight,
             status: _,
             last_modified: _,
@@ -174,7 +174,7 @@ impl Response {
             && !codings.refuses_identity
             && charset.is_none()
             && recoding.is_none()
-            && !is_for_navigation
+            && chosen_by.is_none()
             && !is_preflight
     }
 

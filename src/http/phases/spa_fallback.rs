@@ -51,7 +51,7 @@ pub(super) fn instead_of_missing(ex: &mut Exchange, cx: &Cx) -> Option<Flow> {
     if path == ex.target.uri {
         return None;
     }
-    ex.response.is_for_navigation = true;
+    ex.response.chosen_by = Some("Accept, Sec-Fetch-Mode");
     if is_asset(ex, cx) || !is_navigation(ex, cx) {
         return None;
     }

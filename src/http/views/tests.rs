@@ -44,7 +44,12 @@ impl Fixture {
 
     /// The head and the body of the answer.
     fn ask(&self, method: &str, target: &str) -> (String, String) {
-        let request = format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        self.ask_with(method, target, "")
+    }
+
+    /// The same for a request with these lines of fields.
+    fn ask_with(&self, method: &str, target: &str, fields: &str) -> (String, String) {
+        let request = format!("{method} {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
         let conn = ConnInfo { published: self.published, ..ConnInfo::new(self.peer.clone(), None, 0, 1, 0) };
         let (conf, clock) = (&self.conf, &self.clock);
         let cx = Cx {
@@ -236,8 +241,8 @@ fn metrics_show_every_counter_and_cumulative_buckets() {
     fixture.own.count_request_time(u64::MAX / 4, 1);
     let text = fixture.get("/metrics");
     let has = |line: &str| assert!(text.lines().any(|l| l == line), "{line:?} in\n{text}");
-    has("drover_request_time_seconds_bucket{le=\"0.000001\"} 1");
-    has("drover_request_time_seconds_bucket{le=\"0.000002\"} 3");
+    has("drover_request_time_seconds_bucket{le=\"1e-06\"} 1");
+    has("drover_request_time_seconds_bucket{le=\"2e-06\"} 3");
     has("drover_request_time_seconds_bucket{le=\"33.554432\"} 3");
     has("drover_request_time_seconds_bucket{le=\"+Inf\"} 4");
     has("drover_request_time_seconds_count 4");
@@ -260,6 +265,7 @@ fn metrics_show_every_counter_and_cumulative_buckets() {
         "request_time_ns" => "drover_request_time_seconds_sum".to_owned(),
         "accept_delay_ms" => "drover_accept_delay_seconds_sum".to_owned(),
         "mutex_held_us" => "drover_mutex_held_seconds_total".to_owned(),
+        "bytes_sent" => "drover_sent_bytes_total".to_owned(),
         _ => format!("drover_{name}_total"),
     };
     for name in counters() {
@@ -271,4 +277,47 @@ fn metrics_show_every_counter_and_cumulative_buckets() {
     once.sort_unstable();
     once.dedup();
     assert_eq!(once.len(), families.len(), "a family is told once");
+}
+
+#[test]
+fn accept_chooses_the_format_of_the_metrics() {
+    let fixture = Fixture::new();
+    for (accept, is_open) in [
+        ("", false),
+        ("Accept: */*\r\n", false),
+        ("Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n", false),
+        ("Accept: image/png\r\n", false),
+        // Prometheus 2.42, as Debian has it, and 3.
+        (
+            "Accept: application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
+             text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n",
+            true,
+        ),
+        (
+            "Accept: application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
+             application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,\
+             text/plain;version=0.0.4;q=0.2,*/*;q=0.1\r\n",
+            true,
+        ),
+        ("Accept: text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n", false),
+        ("Accept: application/openmetrics-text;version=0.0.1,text/plain;version=0.0.4;q=0.5\r\n", false),
+        ("Accept: application/openmetrics-text, text/plain\r\n", true),
+        ("Accept: application/openmetrics-text, */*\r\n", true),
+        ("Accept: application/openmetrics-text;q=0, */*\r\n", false),
+        ("Accept: text/plain\r\nAccept: application/openmetrics-text;q=0.9\r\n", false),
+        ("Accept: text/plain;q=0.8\r\nAccept: application/openmetrics-text;q=0.9\r\n", true),
+    ] {
+        let (head, body) = fixture.ask_with("GET", "/metrics", accept);
+        let media_type = match is_open {
+            true => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            false => "text/plain; version=0.0.4; charset=utf-8",
+        };
+        assert!(head.contains(&format!("\r\nContent-Type: {media_type}\r\n")), "{accept}{head}");
+        assert!(head.ends_with("\r\nVary: Accept"), "{accept}{head}");
+        assert_eq!(body.ends_with("\n# EOF\n"), is_open, "{accept}");
+    }
+    let fields = "Accept: application/openmetrics-text\r\n";
+    for view in ["/stub", "/ledger", "/page"] {
+        assert!(!fixture.ask_with("GET", view, fields).0.contains("Vary"), "{view}");
+    }
 }

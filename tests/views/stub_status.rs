@@ -3,6 +3,7 @@
 use crate::support::client::Client;
 use crate::support::conf::Conf;
 use crate::support::server::{Product, Server, Setup};
+use crate::support::{proc, until_true};
 
 fn conf() -> Conf {
     Conf::workers(1).server("location /stub { stub_status; }")
@@ -29,6 +30,11 @@ fn ask(client: &mut Client, method: &str, path: &str) -> Page {
 /// Every page of a fixed course of events. One worker, and each step is over before the next begins: the numbers are
 /// the same whenever it runs.
 fn course(server: &Server) -> Vec<Page> {
+    // A connection may have its answer before its worker watches it.
+    let settle = || {
+        let is_settled = || server.workers().into_iter().all(proc::is_asleep) && proc::unread_bytes(server.port()) == 0;
+        until_true("the worker waits for events", is_settled);
+    };
     let mut pages = Vec::new();
     let mut first = server.connect();
     pages.push(ask(&mut first, "GET", "/stub"));
@@ -39,12 +45,16 @@ fn course(server: &Server) -> Vec<Page> {
     pages.push(ask(&mut first, "GET", "/stub"));
     let mut slow = server.connect();
     pages.push(ask(&mut slow, "GET", "/stub"));
+    settle();
     slow.send("GET /stub HT");
+    settle();
     pages.push(ask(&mut first, "GET", "/stub"));
     slow.send("TP/1.1\r\nHost: a\r\n\r\n");
     pages.push((0, Vec::new(), slow.response().expect("the slow one's page").text()));
     pages.push(ask(&mut first, "GET", "/stub"));
+    settle();
     drop(idle);
+    settle();
     pages.push(ask(&mut first, "POST", "/stub"));
     pages.push(ask(&mut server.connect(), "GET", "/stub"));
     pages

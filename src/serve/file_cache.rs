@@ -243,6 +243,17 @@ pub(crate) struct FileCache {
     max_held: u64,
     /// Devices, and whether the kernel alone knows what they hold.
     devices: Vec<(u64, bool)>,
+    /// Since they were taken last.
+    lookups: Lookups,
+}
+
+/// Look-ups by their result, for the ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lookups {
+    /// The entry that was kept is right.
+    pub hits: u64,
+    /// The file was opened, or could not be.
+    pub misses: u64,
 }
 
 impl FileCache {
@@ -258,6 +269,7 @@ impl FileCache {
             max_body: if with_sendfile { MAX_BODY } else { MAX_BODY_READ },
             max_held: limits::max_open_files().map_or(MAX_HELD, descriptors_for_files),
             devices: Vec::new(),
+            lookups: Lookups::default(),
         }
     }
 
@@ -267,20 +279,24 @@ impl FileCache {
         let errno = |error: io::Error| error.raw_os_error().unwrap_or(libc::EIO);
         if let Some(cached) = self.entries.get_mut(path) {
             if cached.checked == turn {
+                self.lookups.hits += 1;
                 return Ok(cached.entry.clone());
             }
             match file::stat(&cached.entry.path) {
                 Ok(meta) if meta == cached.entry.meta && !cached.entry.wants_load(self.max_body, now_ms) => {
                     cached.checked = turn;
+                    self.lookups.hits += 1;
                     return Ok(cached.entry.clone());
                 }
                 Ok(_) => {}
                 Err(error) => {
+                    self.lookups.misses += 1;
                     self.forget(path);
                     return Err(errno(error));
                 }
             }
         }
+        self.lookups.misses += 1;
         let mut opened = OpenedFile::open(c_str(&mut self.path, path)?, self.max_body, now_ms);
         if matches!(&opened, Err(error) if is_out_of_files(error)) {
             self.close_files();
@@ -310,6 +326,8 @@ impl FileCache {
         if links == Links::Follow {
             return self.get(path, turn, now_ms);
         }
+        // A miss, until it is known to be none.
+        self.lookups.misses += 1;
         let errno = |error: io::Error| error.raw_os_error().unwrap_or(libc::EIO);
         let file = File::from(guarded::open(path, links).map_err(errno)?);
         let meta = file::fstat(&file).map_err(errno)?;
@@ -317,6 +335,8 @@ impl FileCache {
             && cached.entry.meta == meta
             && !cached.entry.wants_load(self.max_body, now_ms)
         {
+            self.lookups.misses -= 1;
+            self.lookups.hits += 1;
             return Ok(cached.entry.clone());
         }
         self.forget(path);
@@ -326,6 +346,16 @@ impl FileCache {
             self.keep(path, entry.clone(), turn);
         }
         Ok(entry)
+    }
+
+    /// Counts a file that was found without a look-up here.
+    pub(super) fn count_hit(&mut self) {
+        self.lookups.hits += 1;
+    }
+
+    /// The look-ups since the last call.
+    pub(crate) fn take_lookups(&mut self) -> Lookups {
+        std::mem::take(&mut self.lookups)
     }
 
     /// Finds out whether one more file may stay open. At the limit the older half of this cache's files are closed:

@@ -62,6 +62,7 @@ impl LastingFiles {
             let is_valid = kept.is_valid(rules, caching, now_ms);
             (kept.uses, kept.asked_ms) = (kept.uses + 1, now_ms);
             if is_valid {
+                files.count_hit();
                 return kept.result.clone();
             }
         }

@@ -42,6 +42,8 @@ pub(super) struct Tls {
     pending: Vec<u8>,
     /// They are in the buffer that is being read into.
     has_lent: bool,
+    /// When the turn began in which the hello was whole, nanoseconds of the clock that never jumps.
+    pub(super) began_ns: u64,
     /// The most bytes of an answer in one record.
     pub(super) record_size: usize,
     /// The handshake is over.

@@ -36,13 +36,14 @@ use crate::os::{SharedMap, shareable};
 
 use super::counter::{Counter, Numbers};
 use super::histogram::{ACCEPT_DELAY_BUCKETS, REQUEST_TIME_BUCKETS, bucket};
+use super::outcomes::{HandshakeEnd, Limited};
 use super::protocol::Protocol;
 use super::{AcceptMutex, Text};
 
 /// Name of the memfd: /proc/PID/fd shows `/memfd:drover-ledger`.
 pub const NAME: &str = "drover-ledger";
 /// "drover" and a version, to be raised with every change of the layout.
-const MAGIC: u64 = u64::from_le_bytes(*b"drover\0\x06");
+const MAGIC: u64 = u64::from_le_bytes(*b"drover\0\x07");
 /// Slots for workers, dispatchers and serving threads of two generations; untouched ones cost no memory.
 pub const SLOTS: usize = 4096;
 /// How many generations of the conf have accept mutexes of their own. With more generations alive two share a mutex,
@@ -129,10 +130,22 @@ counters! {
     bytes_sent: Counter = "Bytes sent to clients.",
     tls_handshakes: [Counter; 2] = "TLS handshakes by version: 1.2, 1.3.",
     tls_resumed: Counter = "Of these: with a session that was resumed.",
+    tls_full_time: [Counter; REQUEST_TIME_BUCKETS] =
+        "Times of TLS handshakes without a resumed session, from the client's hello to its last word, by microseconds: \
+         at most 1, 2, 4 ... 2^25, and more.",
+    tls_full_time_ns: Counter = "Sum of these times, nanoseconds.",
+    tls_resumed_time: [Counter; REQUEST_TIME_BUCKETS] = "Likewise, of those with a session that was resumed.",
+    tls_resumed_time_ns: Counter = "Sum of these times, nanoseconds.",
     tls_failures: [Counter; HandshakeEnd::COUNT] =
         "TLS handshakes that failed: the client closed, was too slow, named a server that rejects it, sent an alert, \
          shares no version, cipher suite or group, sent no proper handshake; or any other way.",
     lost_log_lines: Counter = "Lines of access logs that could not be written.",
+    file_lookups: [Counter; 2] =
+        "Look-ups of files: found as they were kept, with a stat at most; opened anew, or missing.",
+    gzip_lookups: [Counter; 2] = "Look-ups in gzip_cache: found, not found.",
+    limited_requests: [Counter; Limited::COUNT] =
+        "Requests that limit_req has delayed, rejected, would have delayed, would have rejected; that limit_conn has \
+         rejected, would have rejected.",
     status: [Counter; 5] = "Answers by class: 1xx to 5xx.",
     request_time: [Counter; REQUEST_TIME_BUCKETS] =
         "Times from a request's first byte to the last byte of its answer, by microseconds: at most 1, 2, 4 ... 2^25, \
@@ -141,34 +154,6 @@ counters! {
     accept_delay: [Counter; ACCEPT_DELAY_BUCKETS] =
         "Times from a connection's handshake to its accept, by milliseconds: at most 1, 2, 4 ... 2^15, and more.",
     accept_delay_ms: Counter = "Sum of these times, milliseconds.",
-}
-
-/// The end of a handshake of TLS that has failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HandshakeEnd {
-    /// The client has closed.
-    Closed,
-    /// The client was too slow.
-    TimedOut,
-    /// The conf rejects it.
-    Rejected,
-    /// The client has sent an alert: the certificate does not please it, for example.
-    Alert,
-    /// The client shares no version, cipher suite, group or protocol.
-    NothingCommon,
-    /// The client does not keep to the protocol.
-    Malformed,
-    /// Another reason.
-    Other,
-}
-
-impl HandshakeEnd {
-    /// The number of ends.
-    pub const COUNT: usize = HandshakeEnd::Other as usize + 1;
-
-    /// Words for the ends, in their order.
-    pub const NAMES: [&str; HandshakeEnd::COUNT] =
-        ["closed", "timeout", "rejected", "alert", "nothing_common", "malformed", "other"];
 }
 
 /// The kind of a process that touches clients.
@@ -231,6 +216,16 @@ impl Slot {
     pub fn count_handshake(&self, is_12: bool, is_resumed: bool) {
         self.tls_handshakes[usize::from(!is_12)].add(1);
         self.tls_resumed.add(u64::from(is_resumed));
+    }
+
+    /// Counts the time of one, nanoseconds.
+    pub fn count_handshake_time(&self, is_resumed: bool, ns: u64) {
+        let (rows, sum) = match is_resumed {
+            true => (&self.tls_resumed_time, &self.tls_resumed_time_ns),
+            false => (&self.tls_full_time, &self.tls_full_time_ns),
+        };
+        rows[bucket(ns.div_ceil(1000), REQUEST_TIME_BUCKETS)].add(1);
+        sum.add(ns);
     }
 
     /// Counts one that has failed.

@@ -92,7 +92,11 @@ fn openssl_resumes_sessions_of_any_worker() {
             assert!(next.contains("Reused, ") && next.contains("hello"), "{version}\n{next}");
         }
     }
-    assert_eq!(site.sums().tls_resumed, 20);
+    let sums = site.sums();
+    assert_eq!(sums.tls_resumed, 20);
+    let times = [&sums.tls_full_time, &sums.tls_resumed_time].map(|rows| rows.iter().sum::<u64>());
+    assert_eq!(times, [2, 20], "their times are counted");
+    assert!(sums.tls_full_time_ns > 0 && sums.tls_resumed_time_ns > 0, "{sums:?}");
     site.end();
 }
 

@@ -13,8 +13,11 @@ fn text<'a>(dom: &'a str, id: &str) -> &'a str {
 
 #[test]
 fn the_page_has_a_row_for_every_worker_and_asks_nobody_else() {
-    let server = Server::drover(viewed(3).events("worker_connections 256; accept_mutex on;"));
+    let conf =
+        viewed(3).events("worker_connections 256; accept_mutex on;").http("limit_req_zone $uri zone=a:1m rate=1r/m;");
+    let server = Server::drover(conf.server("location /limited { limit_req zone=a; try_files /index.html =404; }"));
     server.file("index.html", "hello");
+    assert_eq!([(), ()].map(|()| server.connect().get("/limited").status), [200, 503]);
     let run = tools::ab(&["-n100", "-c4", &server.url("/index.html")]);
     assert_eq!(run.failed, 0, "{}", run.report);
     let workers = server.wait_for_workers(3);
@@ -28,6 +31,9 @@ fn the_page_has_a_row_for_every_worker_and_asks_nobody_else() {
     assert!(dom.contains(">listens</span>") || dom.contains(">has the mutex</span>"), "someone listens: {dom}");
     let connections: u64 = text(&dom, "connections").parse().unwrap_or_else(|_| panic!("a number in {dom}"));
     assert!(connections >= 1);
+    assert_eq!((text(&dom, "limited"), text(&dom, "lost")), ("1", "0"), "{dom}");
+    assert!(dom.contains("id=\"limited-item\">") && dom.contains("id=\"lost-item\" hidden"), "{dom}");
+    assert!(text(&dom, "files").ends_with(" %") && dom.contains("id=\"files-item\">"), "{dom}");
     // The browser has asked for the page, the icon that every browser asks for, and the numbers, again and again.
     let asked = ledger(&server)["totals"]["requests"].as_u64().expect("a number");
     assert!(asked >= 100 + 4, "{asked} requests");

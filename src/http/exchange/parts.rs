@@ -3,7 +3,7 @@
 use crate::http::message::request_body::RequestBody;
 use crate::http::message::uid::Uid;
 use crate::http::site::captured::Captured;
-use crate::shm::Hold;
+use crate::shm::{Hold, Limited};
 use std::cell::{Cell, RefCell};
 
 /// Where the request leads.
@@ -125,6 +125,12 @@ impl LimitState {
         (*requests, *connections, *rate) = Default::default();
     }
 
+    /// The verdicts that the ledger counts.
+    #[inline]
+    pub(super) fn limited(&self) -> [Option<Limited>; 2] {
+        [self.requests.and_then(RequestLimit::counted), self.connections.and_then(ConnectionLimit::counted)]
+    }
+
     /// The exchange counts in no zone any more.
     #[inline]
     pub(super) fn end(&mut self) {
@@ -146,6 +152,16 @@ pub(in crate::http) enum RequestLimit {
 }
 
 impl RequestLimit {
+    fn counted(self) -> Option<Limited> {
+        match self {
+            RequestLimit::Passed => None,
+            RequestLimit::Delayed => Some(Limited::Delayed),
+            RequestLimit::Rejected => Some(Limited::Rejected),
+            RequestLimit::DelayedDryRun => Some(Limited::DelayedDryRun),
+            RequestLimit::RejectedDryRun => Some(Limited::RejectedDryRun),
+        }
+    }
+
     pub(in crate::http) fn text(self) -> &'static [u8] {
         match self {
             RequestLimit::Passed => b"PASSED",
@@ -166,6 +182,14 @@ pub(in crate::http) enum ConnectionLimit {
 }
 
 impl ConnectionLimit {
+    fn counted(self) -> Option<Limited> {
+        match self {
+            ConnectionLimit::Passed => None,
+            ConnectionLimit::Rejected => Some(Limited::ConnRejected),
+            ConnectionLimit::RejectedDryRun => Some(Limited::ConnRejectedDryRun),
+        }
+    }
+
     pub(in crate::http) fn text(self) -> &'static [u8] {
         match self {
             ConnectionLimit::Passed => b"PASSED",

@@ -26,6 +26,7 @@ use super::response::{Coded, Response};
 use super::values::Values;
 use crate::http::message::head::Head;
 use crate::os::Addr;
+use crate::shm::Limited;
 
 /// How far an exchange has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -171,6 +172,12 @@ impl Exchange {
     /// Bytes of the response, head and body, that have been queued or sent.
     pub fn bytes_sent(&self) -> u64 {
         self.account.bytes_sent
+    }
+
+    /// The verdicts of `limit_req` and `limit_conn`, unless they have let it by at once.
+    #[inline]
+    pub fn limited(&self) -> [Option<Limited>; 2] {
+        self.limits.limited()
     }
 
     /// The status sent, 0 before there is one.

@@ -26,8 +26,9 @@
 //! The counters are the fields of [`crate::shm::Sums`] under their names, and `waiting`; those with several numbers are
 //! arrays: `status` from 1xx to 5xx, `protocols` (requests) in the order of [`crate::shm::Protocol`],
 //! `http2_connections` in clear and over TLS (there, the handshakes in which ALPN has chosen it), `request_time` and
-//! `accept_delay` by bucket, `tls_handshakes` for the versions 1.2 and 1.3, `tls_failures` for the reasons in the
-//! order of [`crate::shm::HandshakeEnd`].
+//! `accept_delay` by bucket, `tls_handshakes` for the versions 1.2 and 1.3, `tls_full_time` and `tls_resumed_time` by
+//! the buckets of `request_time`, `tls_failures` for the reasons in the order of [`crate::shm::HandshakeEnd`],
+//! `file_lookups` and `gzip_lookups` for hits and misses, `limited_requests` in the order of [`crate::shm::Limited`].
 
 use super::json::Json;
 use super::snapshot::Process;

@@ -12,7 +12,7 @@ use crate::conf::Setting;
 use crate::http::exchange::{Cx, Exchange, Flow, Handler};
 use crate::http::message::field::Id;
 use crate::http::message::media_ranges::{Weight, weight};
-use crate::shm::{HandshakeEnd, Protocol, Sums};
+use crate::shm::{HandshakeEnd, Limited, Protocol, Sums};
 use std::sync::atomic::Ordering::Relaxed;
 use text::{Format, Kind, Labels, Text};
 
@@ -62,6 +62,8 @@ impl Shown {
         match name {
             "listening" | "connections" | "reading" | "writing" | "status" => Shown::Apart,
             "tls_handshakes" | "tls_failures" | "protocols" | "http2_connections" => Shown::Apart,
+            "tls_full_time" | "tls_full_time_ns" | "tls_resumed_time" | "tls_resumed_time_ns" => Shown::Apart,
+            "file_lookups" | "gzip_lookups" | "limited_requests" => Shown::Apart,
             "request_time" | "request_time_ns" | "accept_delay" | "accept_delay_ms" => Shown::Apart,
             "mutex_held_us" => Shown::Counter {
                 name: "mutex_held_seconds",
@@ -130,6 +132,20 @@ fn totals(text: &mut Text, sums: &Sums) {
     for (reason, number) in HandshakeEnd::NAMES.into_iter().zip(sums.tls_failures) {
         text.sample(&[("reason", reason)], number);
     }
+    tls_times(text, sums);
+    let about =
+        "Look-ups in the cache of files (found as they were kept, or opened anew, or missing) and in gzip_cache.";
+    text.family("cache_lookups", Kind::Counter, about);
+    for (cache, numbers) in [("files", sums.file_lookups), ("gzip", sums.gzip_lookups)] {
+        for (result, number) in ["hit", "miss"].into_iter().zip(numbers) {
+            text.sample(&[("cache", cache), ("result", result)], number);
+        }
+    }
+    let about = "Requests that limit_req or limit_conn did not let by at once, or would not have in a dry run.";
+    text.family("limited_requests", Kind::Counter, about);
+    for ((limit, result), number) in Limited::NAMES.into_iter().zip(sums.limited_requests) {
+        text.sample(&[("limit", limit), ("result", result)], number);
+    }
     let about = "Time from a request's first byte to the last byte of its answer.";
     let (rows, sum) = (&sums.request_time, sums.request_time_ns as f64 / 1e9);
     text.family("request_time_seconds", Kind::Histogram, about);
@@ -138,6 +154,17 @@ fn totals(text: &mut Text, sums: &Sums) {
     let (rows, sum) = (&sums.accept_delay, sums.accept_delay_ms as f64 / 1e3);
     text.family("accept_delay_seconds", Kind::Histogram, about);
     text.histogram(&[], rows, 1e3, sum);
+}
+
+fn tls_times(text: &mut Text, sums: &Sums) {
+    let about = "Time from a client's hello to the end of the handshake of TLS: a full one, or of a resumed session.";
+    text.family("tls_handshake_time_seconds", Kind::Histogram, about);
+    for (kind, rows, sum_ns) in [
+        ("full", &sums.tls_full_time, sums.tls_full_time_ns),
+        ("resumed", &sums.tls_resumed_time, sums.tls_resumed_time_ns),
+    ] {
+        text.histogram(&[("kind", kind)], rows, 1e6, sum_ns as f64 / 1e9);
+    }
 }
 
 fn processes(text: &mut Text, snapshot: &Snapshot) {

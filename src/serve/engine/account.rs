@@ -9,6 +9,7 @@
 use super::Engine;
 use crate::http::exchange::Stage;
 use crate::serve::connection::{Conn, Need, State};
+use crate::serve::file_cache::Lookups;
 use crate::serve::session::{Session, Unmeasured};
 use crate::shm::{Protocol, Slot};
 
@@ -20,6 +21,9 @@ impl Engine {
         tally.count_requests(Protocol::of(session.ex.protocol(input)), 1);
         tally.bytes_sent.add(session.ex.bytes_sent());
         tally.count_status(session.ex.status());
+        for limited in session.ex.limited().into_iter().flatten() {
+            tally.limited_requests[limited as usize].add(1);
+        }
         if self.site.shows_times() {
             // A request that took more than a turn to arrive shares its end with those behind it, but not its
             // beginning.
@@ -40,6 +44,14 @@ impl Engine {
         let lost = self.logs.take_lost();
         if lost > 0 {
             self.tally.lost_log_lines.add(lost);
+        }
+    }
+
+    pub(super) fn count_lookups(&mut self) {
+        let Lookups { hits, misses } = self.files.take_lookups();
+        if hits + misses > 0 {
+            self.tally.file_lookups[0].add(hits);
+            self.tally.file_lookups[1].add(misses);
         }
     }
 

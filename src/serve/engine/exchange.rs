@@ -101,7 +101,11 @@ impl Engine {
                 }
                 Action::FindGzip(recipe) => {
                     let key = entry.as_ref().and_then(|entry| keeper::key(entry, recipe, now_ms));
-                    let kept = cx.conf.gzip_cache().zip(key).and_then(|(cache, key)| cache.find(&key));
+                    let kept = cx.conf.gzip_cache().and_then(|cache| {
+                        let kept = key.and_then(|key| cache.find(&key));
+                        self.tally.gzip_lookups[usize::from(kept.is_none())].add(1);
+                        kept
+                    });
                     ex.kept(&cx, kept, &mut out.bytes)
                 }
                 Action::Contents => {

@@ -128,6 +128,7 @@ impl Engine {
             return Err(HandshakeEnd::Rejected);
         };
         tls.record_size = endpoint.buffer_size();
+        tls.began_ns = self.clock.turn_ns();
         let cx = cx!(self, conn, &[]);
         let speaks_http2 = self.site.speaks_http2(conn.info.bound, named.unwrap_or(default));
         match endpoint.config(name.as_deref(), speaks_http2) {
@@ -172,6 +173,7 @@ impl Engine {
     /// To `Request`, or to `Http2`, with what the handshake has settled.
     fn finish_handshake(&mut self, conn: &mut Conn) {
         conn.state = State::Request;
+        let began_ns = conn.tls.as_ref().map_or(0, |tls| tls.began_ns);
         let Some(tls) = conn.tls.as_deref().and_then(Tls::session) else { return };
         let begun = std::mem::take(&mut conn.info.transport);
         let Transport::Tls(secure) = begun else { return };
@@ -198,6 +200,9 @@ impl Engine {
         conn.info.transport = Transport::Tls(Arc::new(secure));
         conn.location = self.site.server(server).own as u32;
         self.tally.count_handshake(is_12, is_reused);
+        if self.site.shows_times() {
+            self.tally.count_handshake_time(is_reused, self.clock.since_ns(began_ns));
+        }
         if conn.alpn() == Some(HTTP2) {
             self.begin_http2(conn);
         }

@@ -113,6 +113,7 @@ impl FileCache {
         if let Some(cached) = self.entries.get(path)
             && cached.checked == turn
         {
+            self.lookups.hits += 1;
             return Ok(cached.entry.clone());
         }
         let c_path = c_str(&mut self.path, path)?.to_owned();
@@ -123,16 +124,24 @@ impl FileCache {
                     |cached: &&mut Cached| cached.entry.meta == meta && !cached.entry.wants_load(max_body, unix_ms);
                 if let Some(cached) = self.entries.get_mut(path).filter(is_same) {
                     (cached.checked, cached.looked_ms) = (turn, unix_ms);
+                    self.lookups.hits += 1;
                     return Ok(cached.entry.clone());
                 }
             }
             Err(LATER) => return Err(LATER),
             Err(errno) => {
+                self.lookups.misses += 1;
                 self.forget(path);
                 return Err(errno);
             }
         }
-        match OpenedFile::open_now(&c_path, self.max_body, unix_ms) {
+        let opened = OpenedFile::open_now(&c_path, self.max_body, unix_ms);
+        let is_counted = match &opened {
+            Ok(opened) => opened.is_some(),
+            Err(error) => !is_out_of_files(error),
+        };
+        self.lookups.misses += u64::from(is_counted);
+        match opened {
             Ok(Some(entry)) => {
                 let entry = Arc::new(entry);
                 self.put(path, &entry, turn, unix_ms);
@@ -179,7 +188,15 @@ impl FileCache {
 
     /// Takes what a thread has found at a path: it may have changed since, so that the next request looks anew.
     pub(crate) fn note(&mut self, path: &[u8], found: &Result<Arc<OpenedFile>, i32>, turn: u64) {
-        let Ok(entry) = found else { return self.forget(path) };
+        let entry = match found {
+            Ok(entry) => entry,
+            // The caller looks it up anew, and that is counted.
+            Err(libc::EMFILE | libc::ENFILE) => return self.forget(path),
+            Err(_) => {
+                self.lookups.misses += 1;
+                return self.forget(path);
+            }
+        };
         if let Some(is_local) = entry.is_local {
             self.devices.retain(|(device, _)| *device != entry.meta.dev);
             if self.devices.len() >= MOST_DEVICES {
@@ -188,7 +205,10 @@ impl FileCache {
             self.devices.push((entry.meta.dev, is_local));
         }
         let is_known = self.entries.peek(path).is_some_and(|cached| Arc::ptr_eq(&cached.entry, entry));
-        if !is_known {
+        if is_known {
+            self.lookups.hits += 1;
+        } else {
+            self.lookups.misses += 1;
             self.put(path, entry, turn.wrapping_sub(1), 0);
         }
     }

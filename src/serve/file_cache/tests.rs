@@ -31,6 +31,45 @@ fn a_replaced_file_is_seen_in_the_next_turn_and_not_before() {
 }
 
 #[test]
+fn look_ups_are_counted_by_their_result() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a");
+    let name = path.as_os_str().as_bytes();
+    let mut cache = FileCache::new(true);
+    let counted = |cache: &mut FileCache| {
+        let Lookups { hits, misses } = cache.take_lookups();
+        (hits, misses)
+    };
+    assert!(cache.get(name, 1, FAR_FUTURE).is_err());
+    assert_eq!(counted(&mut cache), (0, 1), "there is no such file");
+    write(&path, "one", 100);
+    for _ in 0..3 {
+        assert!(cache.get(name, 2, FAR_FUTURE).is_ok());
+    }
+    assert_eq!(counted(&mut cache), (2, 1));
+    assert!(
+        cache.get(name, 3, FAR_FUTURE).is_ok() && cache.get_by(name, Links::Refuse { from: 0 }, 4, FAR_FUTURE).is_ok()
+    );
+    assert_eq!(counted(&mut cache), (2, 0));
+    // A thread finds the same file, another one, and none.
+    let by_thread = |cache: &mut FileCache| {
+        let found = cache.look(name, Links::Follow, false, FAR_FUTURE).run();
+        cache.note(name, &found, 5);
+        counted(cache)
+    };
+    assert_eq!(by_thread(&mut cache), (0, 1), "who opened it did not look for its file system");
+    assert_eq!(by_thread(&mut cache), (1, 0));
+    assert!(cache.get_now(name, false, 6, FAR_FUTURE).is_ok());
+    write(&path, "other", 50);
+    assert!(cache.get_now(name, false, 7, FAR_FUTURE).is_ok());
+    assert_eq!(counted(&mut cache), (1, 1));
+    fs::remove_file(&path).unwrap();
+    assert_eq!(by_thread(&mut cache), (0, 1));
+    assert!(cache.get_now(name, false, 8, FAR_FUTURE).is_err());
+    assert_eq!(counted(&mut cache), (0, 1));
+}
+
+#[test]
 fn a_fresh_file_is_not_kept_in_memory_until_it_has_settled() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a");

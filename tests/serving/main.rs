@@ -14,6 +14,7 @@ mod full;
 mod gzip_cache;
 mod hostile;
 mod inherited;
+mod json_log;
 mod load;
 mod logs;
 mod proxied;

@@ -10,7 +10,7 @@ use super::bound::{self, Bound};
 use super::children::name_of;
 use super::steered;
 use crate::conf::Conf;
-use crate::dispatch::{Choice, Model, Seat, Sockets, acceptors};
+use crate::dispatch::{AcceptOptions, Choice, Model, Seat, Sockets, acceptors};
 use crate::http::HttpConf;
 use crate::log::{self, Logs};
 use crate::os::users::Credentials;
@@ -78,10 +78,12 @@ impl Cycle {
         Ok(())
     }
 
-    /// Tells the ledger which generation serves, and by which model.
+    /// Tells the ledger which generation serves, by which model and within which limits.
     pub(crate) fn announce(&self) {
         let header = self.ledger.header();
         header.generation.store(self.generation, Ordering::Relaxed);
+        header.worker_connections.store(AcceptOptions::of(&self.conf).connections as u64, Ordering::Relaxed);
+        header.certificate_expiry_unix_s.store(self.endpoints.first_expiry().unwrap_or(0), Ordering::Relaxed);
         let (name, reason) = match self.model.stand_in() {
             Some(stand_in) => (stand_in.name, stand_in.reason.as_str()),
             None => (self.choice.name(), ""),

@@ -12,6 +12,8 @@
 //! Header::magic                   master, once                      Ledger::open     Release / Acquire: the layout is
 //!                                                                                    set up
 //! Header::master, generation      master                            all processes    Relaxed: written before the fork
+//! Header::worker_connections,     master                            all processes    Relaxed: they stand alone
+//! certificate_expiry_unix_s
 //! Header::used                    claim                             live, find       AcqRel / Acquire: the pid of the
 //!                                                                                    claimed slot
 //! Header::moving                  retire, odd while it moves        sums             a sequence lock: Release fence
@@ -43,7 +45,7 @@ use super::{AcceptMutex, Text};
 /// Name of the memfd: /proc/PID/fd shows `/memfd:drover-ledger`.
 pub const NAME: &str = "drover-ledger";
 /// "drover" and a version, to be raised with every change of the layout.
-const MAGIC: u64 = u64::from_le_bytes(*b"drover\0\x07");
+const MAGIC: u64 = u64::from_le_bytes(*b"drover\0\x08");
 /// Slots for workers, dispatchers and serving threads of two generations; untouched ones cost no memory.
 pub const SLOTS: usize = 4096;
 /// How many generations of the conf have accept mutexes of their own. With more generations alive two share a mutex,
@@ -284,6 +286,10 @@ shareable! {
         pub master: AtomicU32,
         /// How many confs have been taken into service.
         pub generation: AtomicU32,
+        /// The `worker_connections` of the conf that serves.
+        pub worker_connections: AtomicU64,
+        /// When the first of its certificates expires, seconds since 1970; 0: it has none.
+        pub certificate_expiry_unix_s: AtomicU64,
         /// The index of the highest slot that was ever used, plus one.
         used: AtomicU32,
         /// Odd while the numbers of a dead process are moved to the sums of the dead.

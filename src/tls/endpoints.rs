@@ -228,6 +228,12 @@ impl Endpoints {
         renewal::valid_in(&self.shown, now())
     }
 
+    /// When the first certificate expires, or has expired, seconds since 1970; `None`: there are only those that a
+    /// client's name leads to, or none.
+    pub fn first_expiry(&self) -> Option<u64> {
+        u64::try_from(renewal::first_expiry(&self.shown)?.max(1)).ok()
+    }
+
     /// Replaces the newest key of tickets when it is old. Returns the seconds until the next one is due; `None`: never.
     /// To be called by the master.
     pub fn rotate_ticket_keys(&self) -> Option<u64> {

@@ -81,6 +81,11 @@ pub(super) fn refused(new: &[Shown], old: &[Shown], now: i64) -> Vec<conf::Error
     errors
 }
 
+/// When the first of them expires, seconds since 1970.
+pub(super) fn first_expiry(shown: &[Shown]) -> Option<i64> {
+    shown.iter().map(|one| one.until).min()
+}
+
 /// The time from `now` until the next of them becomes valid, seconds.
 pub(super) fn valid_in(shown: &[Shown], now: i64) -> Option<u64> {
     let waits = shown.iter().filter(|one| one.from > now).map(|one| one.from.abs_diff(now));

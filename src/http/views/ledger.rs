@@ -12,6 +12,8 @@
 //! | `time_unix_ms`, `started_unix_ms` | now, and when the master was started: ms since 1970 |
 //! | `master` | the master's pid |
 //! | `generation` | how many confs have been taken into service |
+//! | `worker_connections` | as the conf that serves has it |
+//! | `certificate_expiry_unix_s` | when the first certificate of the conf expires, seconds since 1970, or null |
 //! | `reloads` | `ok`, `failed`; `error`: why the last one failed, a text, or null |
 //! | `respawns` | children that died unasked and were replaced |
 //! | `dispatch` | `model`: the name of the one that serves, a text; `reason`: why it is not the conf's; null: it is |
@@ -80,6 +82,11 @@ fn head(json: &mut Json, snapshot: &Snapshot) {
     json.key("started_unix_ms").number(header.started_unix_ms.load(Relaxed));
     json.key("master").number(header.master.load(Relaxed).into());
     json.key("generation").number(header.generation.load(Relaxed).into());
+    json.key("worker_connections").number(header.worker_connections.load(Relaxed));
+    match header.certificate_expiry_unix_s.load(Relaxed) {
+        0 => json.key("certificate_expiry_unix_s").null(),
+        expiry => json.key("certificate_expiry_unix_s").number(expiry),
+    }
     json.key("reloads").object(|json| {
         json.key("ok").number(header.reloads_ok.get());
         json.key("failed").number(header.reloads_failed.get());

@@ -95,6 +95,13 @@ fn service(text: &mut Text, snapshot: &Snapshot) {
         "How many confs have been taken into service.",
         header.generation.load(Relaxed),
     );
+    let about = "The worker_connections of the conf that serves.";
+    text.one("worker_connections", Kind::Gauge, about, header.worker_connections.load(Relaxed));
+    let expiry = header.certificate_expiry_unix_s.load(Relaxed);
+    if expiry != 0 {
+        let about = "When the first certificate of the conf expires, seconds since 1970.";
+        text.one("certificate_expiry_time_seconds", Kind::Gauge, about, expiry);
+    }
     text.family("reloads", Kind::Counter, "Reloads by result.");
     text.sample(&[("result", "ok")], header.reloads_ok.get());
     text.sample(&[("result", "failed")], header.reloads_failed.get());

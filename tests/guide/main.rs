@@ -9,8 +9,8 @@ use support::tls::{Authority, Wish};
 use support::tools;
 
 /// The chapters that have a conf; each has a test below.
-const WITH_CONF: [&str; 5] =
-    ["A single-page application", "HTTPS", "Downloads", "Behind a proxy", "Which dispatch model"];
+const WITH_CONF: [&str; 6] =
+    ["A single-page application", "HTTPS", "Downloads", "Behind a proxy", "Graphs and alerts", "Which dispatch model"];
 
 fn guide() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/GUIDE.md");
@@ -127,6 +127,17 @@ fn downloads() {
         client.send("GET /pub/image.iso HTTP/1.1\r\nHost: example.org\r\n\r\n").wait_for_bytes(1000);
     }
     assert_eq!(ask(&server, "/pub/image.iso", "Range: bytes=0-9\r\n").status, 429);
+}
+
+#[test]
+fn graphs_and_alerts() {
+    let for_prometheus_at = |addr| {
+        let changes = [("listen  8081", "listen 127.0.0.1:%port%"), ("10.0.0.5", addr)];
+        ask(&Server::drover(conf("Graphs and alerts", &changes)), "/metrics", "")
+    };
+    assert_eq!(for_prometheus_at("10.0.0.5").status, 403);
+    let reply = for_prometheus_at("127.0.0.1");
+    assert!(reply.status == 200 && reply.text().contains("drover_requests_total"), "{reply:?}");
 }
 
 #[test]

@@ -18,7 +18,7 @@
 //! | `pool` | the mechanisms of the models with a dispatcher: what is passed to whom, deaths, endings |
 //! | `tls` | TLS: certificates by name, versions, resumption, odd hellos, as real clients see them |
 //! | `blocking_models` | the mechanisms of the models whose threads or processes block |
-//! | `views` | the ledger and its pages: the sums are right, whoever reads them |
+//! | `views` | the ledger and its pages: the sums are right, whoever reads them; `conf/prometheus` |
 //! | `fleet` | several machines behind HAProxy, and the manifests for Kubernetes |
 //! | `guide` | the confs of conf/GUIDE.md |
 //! | `clients` | apt, Node's and Python's clients, which keep connections and do not forgive |

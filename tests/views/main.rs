@@ -9,6 +9,7 @@ mod counts;
 mod delays;
 mod metrics;
 mod page;
+mod prometheus;
 mod stub_status;
 mod sums;
 

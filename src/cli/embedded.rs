@@ -5,13 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::os::users::{Credentials, is_root};
+use crate::os::users::{Credentials, NOBODY, is_mapped, is_root};
 
 /// The default address: reached from this machine only.
 pub const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
-
-/// The account without rights, by the kernel's own number for it (/proc/sys/kernel/overflowuid).
-const NOBODY: u32 = 65534;
 
 /// The welcome page.
 pub(super) const WELCOME: &str = include_str!("../../conf/welcome/index.html");
@@ -51,9 +48,8 @@ pub fn account(directory: Option<&Path>) -> Result<Option<Credentials>, String> 
     let owner = directory.and_then(|dir| fs::metadata(dir).ok()).filter(|meta| meta.uid() != 0);
     let (uid, gid) = owner.map_or((NOBODY, NOBODY), |meta| (meta.uid(), meta.gid()));
     // In a user namespace without that number, root has no special powers outside.
-    let maps = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    if !maps.is_empty() && !is_mapped(&maps, uid) {
-        return Ok(Some(Credentials { name: "root".to_owned(), uid: 0, gid: 0 }));
+    if !is_mapped(uid) {
+        return Ok(Some(Credentials::root()));
     }
     if let Some(closed) = directory.and_then(|dir| closed_to(uid, gid, dir)) {
         return Err(format!(
@@ -64,17 +60,6 @@ pub fn account(directory: Option<&Path>) -> Result<Option<Credentials>, String> 
         ));
     }
     Ok(Some(Credentials { name: uid.to_string(), uid, gid }))
-}
-
-/// Whether `/proc/PID/uid_map` has the user: its lines are first id inside, first outside, count.
-fn is_mapped(maps: &str, uid: u32) -> bool {
-    maps.lines().any(|line| {
-        let mut numbers = line.split_whitespace().map(|word| word.parse::<u64>().unwrap_or(0));
-        let (Some(first), Some(_), Some(count)) = (numbers.next(), numbers.next(), numbers.next()) else {
-            return false;
-        };
-        (first..first.saturating_add(count)).contains(&u64::from(uid))
-    })
 }
 
 /// The first directory on the way to `directory`, itself included, that the user may not search, or not read at the

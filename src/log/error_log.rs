@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::output::{Output, Outputs, To};
-use super::{Contents, Level, LogRef, log_ref};
+use super::{Contents, Level, LogRef, Missing, log_ref};
 use crate::conf::{self, Mistakes, Span};
 use crate::os::users::Credentials;
 use crate::os::{Failure, daemon};
@@ -48,15 +48,15 @@ pub struct Logs {
 
 impl Logs {
     /// Opens the main context's error log. To be called before root's powers are given up.
-    pub fn open(main: &[Target], mistakes: &mut Mistakes) -> Self {
-        let logs = Self::default();
+    pub fn open(main: &[Target], missing: Missing, mistakes: &mut Mistakes) -> Self {
+        let logs = Self { outputs: Outputs::new(missing), error_logs: Mutex::default() };
         logs.error_log(main, mistakes);
         logs
     }
 
     /// Opens `instead` in the place of the main context's error log, `main`: for `-e`.
-    pub fn open_instead(main: &[Target], instead: &[Target], mistakes: &mut Mistakes) -> Self {
-        let logs = Self::open(instead, mistakes);
+    pub fn open_instead(main: &[Target], instead: &[Target], missing: Missing, mistakes: &mut Mistakes) -> Self {
+        let logs = Self::open(instead, missing, mistakes);
         {
             let mut list = logs.error_logs.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(first) = list.first_mut() {

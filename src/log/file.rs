@@ -17,7 +17,7 @@ use super::shared::FileState;
 use crate::os::daemon::{StdStream, duplicate_std, replace_fd};
 use crate::os::time::monotonic_ms;
 use crate::os::users::Credentials;
-use crate::os::{ErrnoText, Failure, Shared};
+use crate::os::{ErrnoText, Failure, Shared, memory_file};
 
 /// A file to which any number of threads and processes append lines.
 #[derive(Debug)]
@@ -39,6 +39,17 @@ pub enum Contents {
     Pieces,
 }
 
+/// The way of a log file that is not there yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Missing {
+    /// The file is made.
+    #[default]
+    Make,
+    /// Lines are dropped, and no file is made: a test of a conf by root must not leave files of root's to a service that
+    /// another user starts.
+    Leave,
+}
+
 /// The kind of file that takes the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sink {
@@ -54,10 +65,14 @@ const ATOMIC: usize = 4096;
 impl LogFile {
     /// Opens a file for appending, and creates a missing one (mode 0644, less the umask). /dev/stdout and /dev/stderr
     /// are this process's own streams, even when they are sockets or another user's pipes, which open(2) refuses.
-    pub fn open(path: &Path, contents: Contents) -> Result<Self, Failure> {
+    pub fn open(path: &Path, contents: Contents, missing: Missing) -> Result<Self, Failure> {
         let std = std_stream(path);
         let fd = match std {
             Some(stream) => duplicate_std(stream),
+            None if missing == Missing::Leave && !path.exists() => {
+                Self::check(path)?;
+                memory_file("drover-log", 0).map(OwnedFd::from)
+            }
             None => append(path).map(OwnedFd::from),
         };
         let fd = fd.map_err(|e| Failure::on_path("open", path, e))?;
@@ -79,8 +94,13 @@ impl LogFile {
             Ok(meta) if meta.is_dir() => Err(io::Error::from_raw_os_error(libc::EISDIR)),
             Ok(_) => eaccess(path, AccessFlags::W_OK).map_err(io::Error::from),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let parent = path.parent().unwrap_or(Path::new("/"));
-                eaccess(parent, AccessFlags::W_OK | AccessFlags::X_OK).map_err(io::Error::from)
+                let made = made_by_open(path);
+                if made.as_os_str().as_encoded_bytes().ends_with(b"/") {
+                    Err(io::Error::from_raw_os_error(libc::EISDIR))
+                } else {
+                    let parent = made.parent().unwrap_or(Path::new("/"));
+                    eaccess(parent, AccessFlags::W_OK | AccessFlags::X_OK).map_err(io::Error::from)
+                }
             }
             Err(error) => Err(error),
         };
@@ -242,6 +262,15 @@ impl AsFd for LogFile {
     }
 }
 
+/// The file that open(2) makes for a path where none is: that of symbolic links which lead nowhere.
+fn made_by_open(path: &Path) -> PathBuf {
+    let mut made = path.to_owned();
+    while let Ok(target) = std::fs::read_link(&made) {
+        made = made.parent().unwrap_or(Path::new("/")).join(target);
+    }
+    made
+}
+
 fn std_stream(path: &Path) -> Option<StdStream> {
     match path.to_str() {
         Some("/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1") => Some(StdStream::Output),
@@ -316,16 +345,22 @@ fn give_to(file: &File, path: &Path, owner: &Credentials) -> Result<(), Failure>
 #[derive(Debug, Default)]
 pub struct Files {
     open: Mutex<BTreeMap<PathBuf, Arc<LogFile>>>,
+    missing: Missing,
 }
 
 impl Files {
+    /// No files yet.
+    pub fn new(missing: Missing) -> Self {
+        Self { open: Mutex::default(), missing }
+    }
+
     /// The log file at `path`, opened now unless it is open already. To be called before root's powers are given up.
     pub fn open(&self, path: &Path, contents: Contents) -> Result<Arc<LogFile>, Failure> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = open.get(path) {
             return Ok(file.clone());
         }
-        let file = Arc::new(LogFile::open(path, contents)?);
+        let file = Arc::new(LogFile::open(path, contents, self.missing)?);
         open.insert(path.to_owned(), file.clone());
         Ok(file)
     }

@@ -24,7 +24,7 @@ pub use event::{Origin, Process, event};
 #[allow(unused_imports, reason = "a level may have no event")]
 pub(crate) use event::{alert, crit, debug, emerg, emit, error, info, notice, warn};
 pub(crate) use file::lines_up_to;
-pub use file::{Contents, Files, LogFile};
+pub use file::{Contents, Files, LogFile, Missing};
 pub use level::Level;
 pub use line::{Lines, init};
 pub use log_ref::LogRef;

@@ -2,7 +2,7 @@
 
 use super::memory::Memory;
 use super::syslog::{Peer, Syslog};
-use super::{Contents, Files, Level, LogFile};
+use super::{Contents, Files, Level, LogFile, Missing};
 use crate::os::Failure;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,6 +49,10 @@ pub(super) struct Outputs {
 }
 
 impl Outputs {
+    pub(super) fn new(missing: Missing) -> Self {
+        Self { files: Files::new(missing), syslogs: Mutex::default() }
+    }
+
     pub(super) fn open(&self, to: &To, contents: Contents) -> Result<Output, Failure> {
         Ok(match to {
             To::Stderr => Output::File(self.files.open(Path::new("/dev/stderr"), contents)?),

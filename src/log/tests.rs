@@ -30,7 +30,7 @@ fn with_logs(main: Level, body: impl FnOnce(&Logs, &Path)) -> Vec<String> {
     let _one = ONE.lock().unwrap_or_else(|e| e.into_inner());
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("error.log");
-    let logs = Arc::new(Logs::open(&[target(&path, main)], &mut Mistakes::default()));
+    let logs = Arc::new(Logs::open(&[target(&path, main)], Missing::Make, &mut Mistakes::default()));
     set_startup(false);
     logs.make_current();
     let subscriber = tracing_subscriber::registry().with(Lines);

@@ -19,7 +19,7 @@ use crate::http::HttpConf;
 use crate::http::answer::{conditions, gzip};
 use crate::http::exchange::secure::ClientCheck;
 use crate::http::site::zones::Zones;
-use crate::log::{self, ERROR_LOG, Level, Logs, Target, To};
+use crate::log::{self, ERROR_LOG, Level, Logs, Missing, Target, To};
 use crate::os::users::{Credentials, LookupError, is_root};
 use crate::os::{Addr, Failure, secrecy};
 use crate::serve::access_log::{AccessLogs, check_formats};
@@ -31,6 +31,8 @@ use crate::worker::{self, Refused};
 
 /// The user of the workers without a `user` directive, as in nginx (NGX_USER).
 const DEFAULT_USER: &str = "nobody";
+
+const USER_DATABASE: &str = "/etc/passwd";
 
 /// The origin of the conf.
 #[derive(Debug)]
@@ -246,7 +248,9 @@ impl Loader {
             self.look_at_logs(&conf, &mut site, &mut streams, &mut mistakes);
             conf.judge(std::mem::take(&mut mistakes))?;
         }
-        let logs = self.open_logs(&conf, &mut site, &mut streams, is_start, &mut mistakes);
+        let missing = if in_use == InUse::Ignore { Missing::Leave } else { Missing::Make };
+        let logs = self.open_logs(&conf, &mut site, &mut streams, missing, is_start, &mut mistakes);
+
         if is_start && !mistakes.is_empty() {
             let wanted: Vec<_> = listen_sockets(&site, &streams).collect();
             let each = wanted.iter().map(|socket| (&socket.addr, &socket.options));
@@ -340,11 +344,12 @@ impl Loader {
         conf: &Conf,
         site: &mut HttpConf,
         streams: &mut Servers,
+        missing: Missing,
         is_start: bool,
         mistakes: &mut Mistakes,
     ) -> Arc<Logs> {
         let mut closed = Mistakes::default();
-        let logs = Arc::new(self.open_main_log(conf, &mut closed));
+        let logs = Arc::new(self.open_main_log(conf, missing, &mut closed));
         if is_start && closed.is_empty() {
             // From here on the error log gets the errors of a start as well.
             logs.make_current();
@@ -389,14 +394,14 @@ impl Loader {
         });
     }
 
-    fn open_main_log(&self, conf: &Conf, mistakes: &mut Mistakes) -> Logs {
+    fn open_main_log(&self, conf: &Conf, missing: Missing, mistakes: &mut Mistakes) -> Logs {
         let said = conf.root.scope.get(&ERROR_LOG);
         match &self.error_log {
             Some(to) if !conf.root.scope.set_here(&ERROR_LOG) => {
                 let instead = Target { to: to.clone(), level: Level::Error, span: conf::Span::NOWHERE };
-                Logs::open_instead(said, &[instead], mistakes)
+                Logs::open_instead(said, &[instead], missing, mistakes)
             }
-            _ => Logs::open(said, mistakes),
+            _ => Logs::open(said, missing, mistakes),
         }
     }
 }
@@ -472,7 +477,12 @@ fn user(conf: &Conf, source: &Source) -> Result<Option<Credentials>, LoadError> 
     if !is_root() {
         return Ok(None);
     }
-    Credentials::with_own_group(DEFAULT_USER).map(Some).map_err(|error| match error {
+    let found = Credentials::with_own_group(DEFAULT_USER);
+    if found.is_err() && !Path::new(USER_DATABASE).exists() {
+        // In an image from scratch no user has a name.
+        return Ok(Some(Credentials::nobody()));
+    }
+    found.map(Some).map_err(|error| match error {
         LookupError::Io(error) => Failure::new(format!("getpwnam(\"{DEFAULT_USER}\")"), error).into(),
         _ => LoadError::Other(format!("getpwnam(\"{DEFAULT_USER}\") failed: name the workers' account with \"user\"")),
     })

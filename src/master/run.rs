@@ -85,8 +85,11 @@ impl Master {
         let signals = Signals::open().map_err(|e| Failure::new("signalfd()", e))?;
         process::adopt_orphans().map_err(|e| Failure::new("prctl(PR_SET_CHILD_SUBREAPER)", e))?;
         let is_daemon = *cycle.conf.root.scope.get(&DAEMON);
-        let upgrade_refusal = supervised::reason(!is_daemon && !is_upgrade);
-        let executable = inherit::executable().map_err(|e| Failure::new("readlink() \"/proc/self/exe\"", e))?;
+        let executable = inherit::executable().map_err(|e| Failure::new("readlink() \"/proc/self/exe\"", e));
+        // A container may have no /proc, and need no upgrade.
+        let upgrade_refusal =
+            supervised::reason(!is_daemon && !is_upgrade).or(executable.as_ref().err().map(Failure::to_string));
+        let executable = executable.unwrap_or_default();
         let args: Vec<OsString> = std::env::args_os().collect();
         set_title(&format!("drover: master process {}", args.join(OsStr::new(" ")).display()));
         Ok(Self {

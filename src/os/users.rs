@@ -33,7 +33,21 @@ pub enum LookupError {
     Io(io::Error),
 }
 
+/// The account without rights, by the kernel's own number for it (/proc/sys/kernel/overflowuid).
+pub const NOBODY: u32 = 65534;
+
 impl Credentials {
+    /// The account without rights, by number, since a container image may have no user database; root, in a user
+    /// namespace without that number, where root has no special powers outside.
+    pub fn nobody() -> Self {
+        if is_mapped(NOBODY) { Self { name: NOBODY.to_string(), uid: NOBODY, gid: NOBODY } } else { Self::root() }
+    }
+
+    /// Root.
+    pub fn root() -> Self {
+        Self { name: "root".to_owned(), uid: 0, gid: 0 }
+    }
+
     /// Looks up `user` and `group`; without a group, the group of the user's name, as nginx does (ngx_set_user).
     pub fn look_up(user: &str, group: Option<&str>) -> Result<Self, LookupError> {
         let failed = |e: nix::Error| LookupError::Io(e.into());
@@ -98,6 +112,22 @@ fn has_groups(groups: &[Gid]) -> bool {
     getgroups().is_ok_and(|own| sorted(&own) == sorted(groups))
 }
 
+/// Whether this user namespace has the user; it has where /proc doesn't tell.
+pub fn is_mapped(uid: u32) -> bool {
+    std::fs::read_to_string("/proc/self/uid_map").map_or(true, |maps| maps.is_empty() || has_user(&maps, uid))
+}
+
+/// Whether `/proc/PID/uid_map` has the user: its lines are first id inside, first outside, count.
+fn has_user(maps: &str, uid: u32) -> bool {
+    maps.lines().any(|line| {
+        let mut numbers = line.split_whitespace().map(|word| word.parse::<u64>().unwrap_or(0));
+        let (Some(first), Some(_), Some(count)) = (numbers.next(), numbers.next(), numbers.next()) else {
+            return false;
+        };
+        (first..first.saturating_add(count)).contains(&u64::from(uid))
+    })
+}
+
 /// Whether the effective user is root, which alone may switch users.
 pub fn is_root() -> bool {
     geteuid().is_root()
@@ -106,6 +136,12 @@ pub fn is_root() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_user_namespace_may_lack_a_user() {
+        let (all, one, two) = ("0 0 4294967295\n", "0 1000 1\n", "0 1000 1\n1 100000 65536\n");
+        assert!(has_user(all, NOBODY) && !has_user(one, NOBODY) && has_user(two, NOBODY) && has_user(one, 0));
+    }
 
     #[test]
     fn names_are_looked_up_as_nginx_does() {

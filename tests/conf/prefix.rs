@@ -69,8 +69,10 @@ fn a_conf_in_a_directory_called_conf_is_beside_its_files() {
         assert_eq!(served(dir.path(), cwd, &["-c", conf]), "the prefix", "{cwd} {conf}");
     }
     // Logs, too.
-    drover(&dir.path().join("elsewhere"), &["-t", "-c", "../conf/nginx.conf", "-e", "html/log"]).status().unwrap();
-    assert!(dir.path().join("html/log").exists() && !dir.path().join("elsewhere/html/log").exists());
+    let mut command = drover(&dir.path().join("elsewhere"), &["-t", "-c", "../conf/nginx.conf", "-e", "nowhere/log"]);
+    let said = String::from_utf8(command.output().unwrap().stderr).unwrap();
+    let expected = format!("open() \"{}/nowhere/log\" failed", dir.path().display());
+    assert!(said.contains(&expected) && !said.contains("elsewhere"), "{said}");
 }
 
 #[test]

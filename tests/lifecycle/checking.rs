@@ -80,6 +80,30 @@ fn a_test_finds_what_a_start_would() {
     assert_eq!(check(good).code, Some(0));
 }
 
+/// Root may test what another user starts later: a log that root had made would be closed to that user.
+#[test]
+fn a_test_makes_no_log() {
+    let text = "pid x.pid; error_log e.log; events { } http { access_log a.log; error_log h.log info;
+        access_log a.gz combined gzip; server { listen 127.0.0.1:1; %1 } }";
+    for (extra, code) in [("", 0), ("access_log no/such/b.log;", 1), ("bad;", 1)] {
+        let ended = check(&text.replace("%1", extra));
+        assert_eq!(ended.code, Some(code), "{}", ended.stderr);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    std::os::unix::fs::symlink("no/such/file", at("a.log")).unwrap();
+    fs::write(at("e.log"), "").unwrap();
+    fs::write(at("x.conf"), text.replace("%1", "access_log logs/; access_log a.log;")).unwrap();
+    let ended = drover_in(dir.path(), &["-t", "-c", "x.conf"]);
+    for (name, reason) in [("a.log", "2: No such file or directory"), ("logs/", "21: Is a directory")] {
+        let expected = format!("open() \"{}\" failed ({reason})", at(name).display());
+        assert!(ended.stderr.contains(&expected), "{expected}: {}", ended.stderr);
+    }
+    let told = fs::read_to_string(at("e.log")).unwrap();
+    assert!(told.contains("[emerg]"), "a log that is there is written to, as nginx does: {told}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
+}
+
 #[test]
 fn a_test_beside_a_running_server_takes_no_connection_from_it() {
     let server = Server::drover(conf(2).listen("127.0.0.1:%port% reuseport"));

@@ -46,7 +46,7 @@ fn a_path_that_can_not_be_reopened_keeps_the_old_file() {
 
 #[test]
 fn a_full_device_is_an_error_and_nothing_more() {
-    let log = LogFile::open(Path::new("/dev/full"), Contents::Lines).unwrap();
+    let log = LogFile::open(Path::new("/dev/full"), Contents::Lines, Missing::Make).unwrap();
     assert_eq!(log.write(b"x\n").unwrap_err().raw_os_error(), Some(nix::errno::Errno::ENOSPC as i32));
 }
 
@@ -55,7 +55,7 @@ fn a_line_that_an_earlier_run_has_begun_is_ended() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.log");
     fs::write(&path, "half").unwrap();
-    let log = LogFile::open(&path, Contents::Lines).unwrap();
+    let log = LogFile::open(&path, Contents::Lines, Missing::Make).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "half", "opening writes nothing");
     log.write(b"whole\n").unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "half\nwhole\n");
@@ -76,7 +76,7 @@ fn nothing_comes_between_pieces() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.gz");
     for piece in [b"one", b"two"] {
-        assert!(LogFile::open(&path, Contents::Pieces).unwrap().write_piece(piece).unwrap());
+        assert!(LogFile::open(&path, Contents::Pieces, Missing::Make).unwrap().write_piece(piece).unwrap());
     }
     assert_eq!(fs::read_to_string(&path).unwrap(), "onetwo");
 }
@@ -88,7 +88,7 @@ fn the_workers_user_gets_the_reopened_file() {
     }
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.log");
-    let log = LogFile::open(&path, Contents::Lines).unwrap();
+    let log = LogFile::open(&path, Contents::Lines, Missing::Make).unwrap();
     log.reopen(Some(&Credentials { name: "daemon".into(), uid: 1, gid: 1 })).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().uid(), 1);
 }
@@ -100,7 +100,7 @@ fn a_fifo_is_given_to_nobody() {
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let _reader = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path).unwrap();
     let before = fs::metadata(&path).unwrap();
-    let log = LogFile::open(&path, Contents::Lines).unwrap();
+    let log = LogFile::open(&path, Contents::Lines, Missing::Make).unwrap();
     // Without root's powers the attempt would be an error.
     log.reopen(Some(&Credentials { name: "daemon".into(), uid: before.uid() + 1, gid: 1 })).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().uid(), before.uid());
@@ -116,8 +116,10 @@ fn a_file_behind_a_link_of_another_user_is_not_given_away() {
     fs::write(&file, "").unwrap();
     std::os::unix::fs::symlink(&file, &link).unwrap();
     std::os::unix::fs::lchown(&link, Some(1), None).unwrap();
-    let (log, owner) =
-        (LogFile::open(&link, Contents::Lines).unwrap(), Credentials { name: "daemon".into(), uid: 1, gid: 1 });
+    let (log, owner) = (
+        LogFile::open(&link, Contents::Lines, Missing::Make).unwrap(),
+        Credentials { name: "daemon".into(), uid: 1, gid: 1 },
+    );
     log.reopen(Some(&owner)).unwrap();
     assert_eq!(fs::metadata(&file).unwrap().uid(), 0);
     std::os::unix::fs::lchown(&link, Some(0), None).unwrap();
@@ -133,7 +135,7 @@ fn a_reader_that_stops_gets_whole_lines_and_is_not_waited_for() {
     let path = dir.path().join("fifo");
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let mut reader = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path).unwrap();
-    let log = LogFile::open(&path, Contents::Lines).unwrap();
+    let log = LogFile::open(&path, Contents::Lines, Missing::Make).unwrap();
     let lines = format!("{}\n", "x".repeat(1999)).repeat(3);
     let mut taken = 0;
     for _ in 0..1000 {
@@ -156,7 +158,7 @@ fn a_line_that_is_cut_is_written_to_its_end_before_the_next() {
     let path = dir.path().join("fifo");
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let mut reader = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path).unwrap();
-    let log = LogFile::open(&path, Contents::Lines).unwrap();
+    let log = LogFile::open(&path, Contents::Lines, Missing::Make).unwrap();
     let [long, short] = [("x", 50_000), ("y", 10)].map(|(byte, count)| format!("{}\n", byte.repeat(count)));
     let (mut expected, mut got) = (String::new(), Vec::new());
     while !log.state.has_rest() {

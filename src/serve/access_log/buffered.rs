@@ -137,7 +137,7 @@ impl Buffered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::Contents;
+    use crate::log::{Contents, Missing};
     use flate2::read::MultiGzDecoder;
     use std::fs::OpenOptions;
     use std::io::Read;
@@ -150,7 +150,7 @@ mod tests {
         let path = dir.path().join("fifo");
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
         let mut reader = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&path).unwrap();
-        let file = Arc::new(LogFile::open(&path, Contents::Pieces).unwrap());
+        let file = Arc::new(LogFile::open(&path, Contents::Pieces, Missing::Make).unwrap());
         let mut log = Buffered::new(file, Some(1 << 20), None, Some(1));
         let (mut seed, mut expected, mut got) = (1u64, String::new(), Vec::new());
         for _ in 0..20_000 {

@@ -19,6 +19,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
+import beside
 import confs
 import crossing
 import idle
@@ -98,6 +99,8 @@ def measure_all(options, shop, kinds, scenarios, cores, results):
         starts.measure(options, shop, kinds, cores[0], results)
     for way in WAYS:
         measure_way(options, shop, kinds, way, [each for each in scenarios if each.way == way], cores, results)
+    if options.only in beside.NAME and (options.is_full or options.only):
+        beside.measure(options, shop, [pair for pair in kinds if pair[0].key in beside.KEYS], cores, results)
     both = [pair for pair in kinds if pair[0].key in ("drover", "floor")]
     if options.only in crossing.NAME and both and (options.is_full or options.only):
         crossing.measure(options, shop, both, cores, results)

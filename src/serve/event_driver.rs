@@ -5,7 +5,7 @@ use super::connection::{Conn, Need};
 use super::contents::Hashes;
 use super::driver::Driver;
 use super::engine::Engine;
-use super::jobs::Finished;
+use super::jobs::{Done, Finished};
 use super::shortage::Capacity;
 use super::table::{Record, Table};
 use crate::event::{Clock, Odds, Ready, Shutdown, earlier};
@@ -91,7 +91,13 @@ impl EventDriver {
             need = Need::Close;
         }
         let deadline = watched.conn.deadline_ms;
-        self.engine.jobs.submit(key, poller);
+        let refused = self.engine.jobs.submit(key, poller);
+        if !refused.is_empty() && need != Need::Close {
+            refused.into_iter().for_each(|stream| watched.conn.take_done(stream, Done::Refused));
+            if !std::mem::replace(&mut watched.is_posted, true) {
+                self.posted.push(key);
+            }
+        }
         match need {
             Need::Close => return self.close(key),
             Need::Idle | Need::Linger => {

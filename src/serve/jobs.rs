@@ -61,7 +61,7 @@ pub(crate) enum Done {
         result: io::Result<()>,
     },
     Checked(Digested, bool),
-    /// The queue is full.
+    /// The queue is full, or there is no descriptor by which a result could be told.
     Refused,
 }
 
@@ -207,25 +207,24 @@ impl Jobs {
         self.pending.push((pool.unwrap_or(self.default), stream, job));
     }
 
-    /// Hands over the jobs that connection `key` has just asked for.
+    /// Hands over the jobs that connection `key` has just asked for. Returns the streams whose jobs are refused at
+    /// once, as no result could come back.
     #[inline]
-    pub(crate) fn submit(&mut self, key: u64, poller: &Poller) {
-        if !self.pending.is_empty() {
-            self.submit_all(key, poller);
-        }
+    pub(crate) fn submit(&mut self, key: u64, poller: &Poller) -> Vec<u32> {
+        if self.pending.is_empty() { Vec::new() } else { self.submit_all(key, poller) }
     }
 
-    fn submit_all(&mut self, key: u64, poller: &Poller) {
+    fn submit_all(&mut self, key: u64, poller: &Poller) -> Vec<u32> {
         if self.results.is_none() {
             match Results::new(poller) {
                 Ok(results) => self.results = Some(results),
                 Err(error) => {
                     log::alert!("the threads of a pool can't be heard ({})", ErrnoText(&error));
-                    return self.pending.clear();
+                    return self.pending.drain(..).map(|(_, stream, _)| stream).collect();
                 }
             }
         }
-        let Some(results) = &self.results else { return };
+        let Some(results) = &self.results else { return Vec::new() };
         for (pool, stream, job) in self.pending.drain(..) {
             let is_taken = match self.pools.get(usize::from(pool)) {
                 Some(pool) => pool.post(Task { key, stream, job }, results),
@@ -235,6 +234,7 @@ impl Jobs {
                 results.send(Finished { key, stream, done: Done::Refused });
             }
         }
+        Vec::new()
     }
 
     /// The results that are there.

@@ -26,10 +26,6 @@ impl Lookup<'_> {
         let Lookup { path, turn, unix_ms, .. } = *self;
         let links = self.rules.links;
         match &self.found {
-            Some(Err(libc::EMFILE | libc::ENFILE)) => {
-                files.close_files();
-                files.get_by(path, links, turn, unix_ms)
-            }
             Some(found) => found.clone(),
             None if !self.may_wait && links == Links::Follow => files.get_now(path, self.is_stat, turn, unix_ms),
             None if !self.may_wait => Err(LATER),

@@ -19,7 +19,7 @@ use crate::http::message::gzip::Stream;
 use crate::os::Socket;
 use crate::os::cached::{self, Cached};
 use fetch::Fetch;
-use slice::FileSlice;
+use slice::{FileSlice, Seen};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -226,7 +226,15 @@ impl Output {
     fn push_file(&mut self, entry: &Arc<OpenedFile>, start: u64, end: u64, pool: Option<u16>) -> io::Result<u64> {
         if end - start > COPY_MAX {
             let (after, entry) = (self.bytes.len(), entry.clone());
-            self.files.push_back(FileSlice { after, entry, at: start, end, pool, fetched: None });
+            self.files.push_back(FileSlice {
+                after,
+                entry,
+                at: start,
+                end,
+                pool,
+                fetched: None,
+                seen: Seen::default(),
+            });
             return Ok(end - start);
         }
         if let Some(body) = entry.body() {
@@ -243,10 +251,19 @@ impl Output {
                 return Ok(0);
             }
             self.bytes.truncate(len);
-            self.files.push_back(FileSlice { after: len, entry: entry.clone(), at: start, end, pool, fetched: None });
+            self.files.push_back(FileSlice {
+                after: len,
+                entry: entry.clone(),
+                at: start,
+                end,
+                pool,
+                fetched: None,
+                seen: Seen::default(),
+            });
             return Ok(end - start);
         }
-        let slice = FileSlice { after: len, entry: entry.clone(), at: start, end, pool, fetched: None };
+        let slice =
+            FileSlice { after: len, entry: entry.clone(), at: start, end, pool, fetched: None, seen: Seen::default() };
         slice.read(&mut self.bytes[len..]).inspect_err(|_| self.bytes.truncate(len))?;
         Ok(0)
     }

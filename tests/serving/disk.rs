@@ -1,5 +1,7 @@
 //! A disk that does not answer holds up nobody but those who ask for its files (`aio threads`).
 
+mod questions;
+
 use std::time::Duration;
 
 use crate::support::client::{Client, Nothing};
@@ -150,6 +152,30 @@ fn a_worker_that_leaves_answers_what_waits_for_the_disk() {
     disk.go_on();
     assert!(client.response().expect("the answer").body == contents(LONG));
     assert!(server.wait().success());
+}
+
+/// The old workers have one thread, so that some of their requests wait for it.
+#[test]
+fn a_reload_loses_no_request_that_waits_for_the_disk() {
+    for model in MODELS {
+        let disk = disk();
+        let server = server(&disk, model, "thread_pool default threads=1;", "aio threads;");
+        let old = server.workers();
+        ask_for_fast_files(&server, &mut server.connect());
+        disk.stop(Ask::Read);
+        let mut clients: Vec<Client> = (0..3).map(|_| server.connect()).collect();
+        clients.iter_mut().for_each(|client| send(client, "/slow/long", ""));
+        until_true("the disk is asked", || disk.held() > 0);
+        server.signal(nix::sys::signal::Signal::SIGHUP);
+        until_true("there is a new worker", || server.workers().iter().any(|pid| !old.contains(pid)));
+        assert_eq!(server.connect().get("/fast").text(), "fast", "{model}");
+        disk.go_on();
+        for client in &mut clients {
+            assert!(client.response().expect("the slow answer").body == contents(LONG), "{model}");
+        }
+        until_true("the old worker has left", || old.iter().all(|pid| !proc::is_alive(*pid)));
+        assert_eq!(server.connect().get("/fast").text(), "fast", "{model}");
+    }
 }
 
 #[test]

@@ -1,11 +1,15 @@
-//! How long a worker takes for true what it knows of a file, and which links it follows, in every kind of driver.
+//! How long a worker takes for true what it knows of a file, and which links it follows, in every kind of driver; and
+//! where it has no descriptor left for one.
 
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::time::Duration;
 
+use crate::support::client::Client;
 use crate::support::conf::Conf;
-use crate::support::server::Server;
-use crate::support::until_true;
+use crate::support::h2::H2;
+use crate::support::server::{Product, Server, Setup};
+use crate::support::{proc, until_true};
 
 const DRIVERS: [&str; 4] = ["exclusive", "prefork", "thread_pool", "leader_follower"];
 
@@ -122,4 +126,72 @@ fn what_is_kept_of_a_file_is_no_way_around_disable_symlinks() {
             assert_eq!(client.get("/on/real/file").status, expected, "{dispatch}: a link has taken its place");
         }
     }
+}
+
+/// The number of the next descriptor that a process gets.
+fn next_descriptor(pid: i32) -> usize {
+    (0..).find(|number| !Path::new(&format!("/proc/{pid}/fd/{number}")).is_symlink()).expect("a number")
+}
+
+/// Both servers answer and log as `ngx_http_static_handler` does.
+#[test]
+fn a_file_for_which_no_descriptor_is_left_is_an_error_that_the_log_names() {
+    let threads = ("exclusive", "aio threads;");
+    let drovers = DRIVERS.map(|dispatch| (dispatch, "")).into_iter().chain([threads]).map(Some);
+    for drover in drovers.chain([None]) {
+        let conf = Conf::workers(1);
+        let (product, conf) = match drover {
+            Some((dispatch, directives)) => (Product::Drover, conf.dispatch(&one_thread(dispatch)).server(directives)),
+            None => (Product::Nginx, conf),
+        };
+        let server = Setup::new(product, conf).start();
+        server.file("large", vec![b'x'; 300_000]);
+        let mut client = server.connect();
+        assert_eq!(client.get("/none").status, 404);
+        proc::limit_descriptors(server.wait_for_workers(1)[0], 3);
+        assert_eq!(client.get("/large").status, 500, "{drover:?}");
+        assert!(client.is_closed_by_server(), "{drover:?}");
+        let said = format!("open() \"{}/root/large\" failed (24: Too many open files)", server.dir().display());
+        let log = server.error_log();
+        let is_named = log.lines().any(|line| line.contains("[crit]") && line.contains(&said));
+        assert!(is_named, "{drover:?}: {log}");
+    }
+}
+
+#[test]
+fn files_that_are_kept_open_give_their_descriptors_to_others() {
+    for dispatch in DRIVERS {
+        for directives in ["", "open_file_cache max=9;", "aio threads;", "aio threads; open_file_cache max=9;"] {
+            let server = server(dispatch, directives);
+            server.file("first", vec![b'f'; 300_000]).file("second", vec![b's'; 300_000]);
+            let mut client = server.connect();
+            assert_eq!(client.get("/none").status, 404);
+            assert_eq!(client.get("/first").body.len(), 300_000);
+            let worker = server.wait_for_workers(1)[0];
+            proc::limit_descriptors(worker, next_descriptor(worker));
+            for name in ["second", "first", "second"] {
+                let body = client.get(&format!("/{name}")).body;
+                assert!(body == vec![name.as_bytes()[0]; 300_000], "{dispatch}, {directives}: {name}");
+            }
+        }
+    }
+}
+
+/// Without one the worker can't be told that a thread is done.
+#[test]
+fn where_no_descriptor_is_left_for_the_threads_a_request_fails_and_does_not_wait() {
+    let server = server("exclusive", "aio threads; http2 on; location /here { return 200 here; }");
+    server.file("large", "large");
+    let mut clients: Vec<Client> = (0..3).map(|_| server.connect()).collect();
+    let mut streams = H2::connect(server.addr());
+    clients.iter_mut().for_each(|client| assert_eq!(client.get("/here").text(), "here"));
+    assert_eq!(streams.get(1, "/here").text(), "here");
+    proc::limit_descriptors(server.wait_for_workers(1)[0], 3);
+    for (n, client) in (0..2).zip(&mut clients) {
+        assert_eq!(client.get("/large").status, 500);
+        assert_eq!(streams.get(3 + 2 * n, "/large").status(), "500");
+    }
+    assert_eq!((clients[2].get("/here").text(), streams.get(9, "/here").text()), ("here".into(), "here".into()));
+    let said = "the threads of a pool can't be heard (24: Too many open files)";
+    assert!(server.error_log().contains(said), "{}", server.error_log());
 }

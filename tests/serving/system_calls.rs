@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use nix::sys::signal::Signal;
 
@@ -83,6 +84,29 @@ fn a_file_that_is_cached_or_guarded_costs_the_calls_that_the_conf_asks_for() {
         });
         assert!(stats.contains(&per_request(&calls, &STAT, requests)), "{directives} {calls:?}");
         assert!(opens.contains(&per_request(&calls, &["open", "openat"], requests)), "{directives} {calls:?}");
+    }
+}
+
+/// Threads look at what is not in memory; the rest is looked at once in a second.
+#[test]
+fn with_aio_threads_a_file_in_memory_costs_no_more() {
+    let server = Server::drover(Conf::workers(1).server("keepalive_requests 1000000; aio threads;"));
+    server.file("small", vec![b'x'; 1024]).file("large", vec![b'x'; 1_000_000]);
+    for (name, reads) in [("small", 0), ("large", 1)] {
+        server.connect().get(&format!("/{name}"));
+        let (requests, before) = (2000, Instant::now());
+        let calls = counted(&server, || {
+            let run = tools::ab(&["-k", "-c4", &format!("-n{requests}"), &server.url(&format!("/{name}"))]);
+            assert_eq!(run.failed, 0);
+        });
+        let looks = before.elapsed().as_secs() + 2;
+        let of = |names: &[&str]| calls.iter().filter(|(name, _)| names.contains(&name.as_str())).map(|(_, n)| n).sum();
+        let (stats, finds, probes): (u64, u64, u64) = (of(&STAT), of(&["openat2"]), of(&["preadv2"]));
+        assert!(stats <= requests + 40 + 3 * looks, "{calls:?}");
+        assert!(finds <= looks, "{looks} s: {calls:?}");
+        // Connections whose slices begin before the first look is through look for themselves.
+        assert!(probes <= 1 + looks * (1 + reads * 4 * 32), "{looks} s: {calls:?}");
+        assert_eq!(of(&["futex"]), 0, "no thread has anything to do: {calls:?}");
     }
 }
 

@@ -18,6 +18,39 @@ pub enum Ask {
     Look,
     /// The names of a directory.
     List,
+    /// A file that is opened.
+    Open,
+    /// A file that is closed.
+    Close,
+}
+
+impl Ask {
+    /// All that a reader asks.
+    pub const ALL: [Ask; 5] = [Ask::Read, Ask::Look, Ask::List, Ask::Open, Ask::Close];
+}
+
+/// The bytes of a file.
+#[derive(Debug, Clone)]
+enum Bytes {
+    /// So many of `contents`.
+    Pattern(u64),
+    Text(String),
+}
+
+impl Bytes {
+    fn len(&self) -> u64 {
+        match self {
+            Bytes::Pattern(len) => *len,
+            Bytes::Text(text) => text.len() as u64,
+        }
+    }
+
+    fn part(&self, at: u64, end: u64) -> Vec<u8> {
+        match self {
+            Bytes::Pattern(_) => (at..end).map(byte).collect(),
+            Bytes::Text(text) => text.as_bytes().get(at as usize..end as usize).unwrap_or_default().to_vec(),
+        }
+    }
 }
 
 /// A file system, mounted until it is dropped. Declare it in front of the server that uses it.
@@ -28,8 +61,7 @@ pub struct SlowDisk {
 
 struct Shared {
     device: File,
-    /// Names and lengths.
-    files: Vec<(String, u64)>,
+    files: Vec<(String, Bytes)>,
     gate: Mutex<Gate>,
     opened: Condvar,
 }
@@ -38,6 +70,9 @@ struct Shared {
 struct Gate {
     shut: Vec<Ask>,
     held: usize,
+    /// Questions that have been held so far, and those of them that were let go one by one.
+    tickets: u64,
+    passed: u64,
 }
 
 const HEAD: usize = 40;
@@ -58,6 +93,11 @@ pub fn contents(len: u64) -> Vec<u8> {
 impl SlowDisk {
     /// Mounts a file system of these files; panics where the machine doesn't let it.
     pub fn mount(files: &[(&str, u64)]) -> SlowDisk {
+        SlowDisk::mount_with(files, &[])
+    }
+
+    /// The same, with files that hold these texts as well.
+    pub fn mount_with(files: &[(&str, u64)], texts: &[(&str, &str)]) -> SlowDisk {
         let dir = tempfile::tempdir().expect("a directory");
         let device = File::options().read(true).write(true).open("/dev/fuse");
         let device = device.unwrap_or_else(|e| panic!("this test mounts a FUSE file system: /dev/fuse: {e}"));
@@ -65,7 +105,9 @@ impl SlowDisk {
         let flags = MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
         mount(Some("drover-test"), dir.path(), Some("fuse"), flags, Some(options.as_str()))
             .unwrap_or_else(|e| panic!("this test mounts a FUSE file system, for which it must be root: {e}"));
-        let files = files.iter().map(|(name, len)| ((*name).to_owned(), *len)).collect();
+        let files = files.iter().map(|(name, len)| ((*name).to_owned(), Bytes::Pattern(*len)));
+        let texts = texts.iter().map(|(name, text)| ((*name).to_owned(), Bytes::Text((*text).to_owned())));
+        let files = files.chain(texts).collect();
         let shared = Arc::new(Shared { device, files, gate: Mutex::default(), opened: Condvar::new() });
         let serving = shared.clone();
         std::thread::spawn(move || serve(&serving));
@@ -90,6 +132,13 @@ impl SlowDisk {
         self.shared.gate.lock().unwrap().held
     }
 
+    /// Answers what waits now, and nothing that is asked later.
+    pub fn step(&self) {
+        let mut gate = self.shared.gate.lock().unwrap();
+        (gate.passed, gate.held) = (gate.tickets, 0);
+        self.shared.opened.notify_all();
+    }
+
     /// Answers what waits, and all to come.
     pub fn go_on(&self) {
         self.shared.gate.lock().unwrap().shut.clear();
@@ -112,7 +161,9 @@ fn serve(shared: &Arc<Shared>) {
         let ask = match opcode(&request) {
             1 | 3 => Some(Ask::Look),
             15 => Some(Ask::Read),
-            28 => Some(Ask::List),
+            14 => Some(Ask::Open),
+            25 => Some(Ask::Close),
+            27 | 28 => Some(Ask::List),
             _ => None,
         };
         let is_shut = ask.is_some_and(|ask| shared.gate.lock().unwrap().shut.contains(&ask));
@@ -124,10 +175,13 @@ fn serve(shared: &Arc<Shared>) {
         std::thread::spawn(move || {
             let mut gate = shared.gate.lock().unwrap();
             gate.held += 1;
-            while ask.is_some_and(|ask| gate.shut.contains(&ask)) {
+            gate.tickets += 1;
+            let ticket = gate.tickets;
+            while ticket > gate.passed && ask.is_some_and(|ask| gate.shut.contains(&ask)) {
                 gate = shared.opened.wait(gate).unwrap();
             }
-            gate.held -= 1;
+            // `step` has counted those that it let go.
+            gate.held -= usize::from(ticket > gate.passed);
             drop(gate);
             answer(&shared, &request);
         });
@@ -158,8 +212,8 @@ fn answer(shared: &Shared, request: &[u8]) {
         27 => Ok(vec![0; 16]),
         15 => {
             let (at, len) = (number::<8>(body, 8), number::<4>(body, 16));
-            let end = (at + len).min(shared.files[node as usize - 2].1);
-            Ok((at..end.max(at)).map(byte).collect())
+            let end = (at + len).min(shared.files[node as usize - 2].1.len());
+            Ok(shared.files[node as usize - 2].1.part(at, end.max(at)))
         }
         17 => Ok(vec![0; 80]),
         18 | 25 | 29 => Ok(Vec::new()),
@@ -194,7 +248,7 @@ fn entry(shared: &Shared, node: u64) -> Vec<u8> {
 fn attributes(shared: &Shared, node: u64) -> Vec<u8> {
     let (mode, len) = match node {
         ROOT => (0o040_755_u32, 0),
-        node => (0o100_644, shared.files[node as usize - 2].1),
+        node => (0o100_644, shared.files[node as usize - 2].1.len()),
     };
     let times = 1_000_000_000_u64;
     let longs = [node, len, len.div_ceil(512), times, times, times];

@@ -55,8 +55,14 @@ impl Engine {
                         Some(rules) => {
                             let pool = rules.pool.filter(|_| self.jobs.is_on());
                             waits = pool.is_some();
-                            let found = found_by_thread(done.take());
-                            found.iter().for_each(|found| self.files.note(path, found, turn));
+                            let mut found = found_by_thread(done.take());
+                            if matches!(found, Some(Err(libc::EMFILE | libc::ENFILE)))
+                                && self.files.close_files() + self.lasting.close_files() > 0
+                            {
+                                // There is room for the file now.
+                                found = None;
+                            }
+                            found.iter().for_each(|found| self.files.note(path, found, turn, now_ms));
                             let (is_stat, unix_ms) = (!is_open && rules.caching.is_none(), now_ms);
                             let may_wait = pool.is_none();
                             let rules = &rules;

@@ -1,6 +1,6 @@
 //! Look-ups that wait for no disk, and those that threads make in their place.
 
-use super::{Cached, FileCache, OpenedFile, c_str, is_out_of_files};
+use super::{Cached, FileCache, HOT_MS, OpenedFile, c_str, is_out_of_files};
 use crate::os::cached;
 use crate::os::file::{self, FileKind, Meta};
 use crate::os::{Links, guarded};
@@ -11,10 +11,6 @@ use std::sync::Arc;
 
 /// No `errno` of the kernel's: the answer is not in memory.
 pub(crate) const LATER: i32 = -1;
-
-/// A name that has been looked up so short a time ago is in the kernel's memory still, ms: the kernel forgets those
-/// first that nobody asks for. That saves two of three system calls.
-const HOT_MS: u64 = 1_000;
 
 /// Devices that are known at most; in the place of one more all are found out anew.
 const MOST_DEVICES: usize = 64;
@@ -56,8 +52,9 @@ impl Look {
         let opened = guarded::open(&self.path, self.links).and_then(|file| {
             let file = File::from(file);
             let (meta, is_local) = (file::fstat(&file)?, cached::is_local(&file));
-            let entry = OpenedFile::new(path.clone(), file, meta, self.max_body, self.unix_ms);
-            Ok(Arc::new(OpenedFile { is_local: Some(is_local), ..entry }))
+            let mut entry = OpenedFile::new(path.clone(), file, meta, self.max_body, self.unix_ms);
+            entry.is_local = Some(is_local);
+            Ok(Arc::new(entry))
         });
         match opened {
             Err(error) if self.is_stat && error.raw_os_error() == Some(libc::EACCES) => {
@@ -78,7 +75,8 @@ impl OpenedFile {
         if is_zstd && head > 0 && cached::cached_from(&file, 0, head)? < head {
             return Ok(None);
         }
-        let entry = OpenedFile { is_local: Some(true), ..OpenedFile::empty(path.to_owned(), file, meta) };
+        let mut entry = OpenedFile::empty(path.to_owned(), file, meta);
+        entry.is_local = Some(true);
         if entry.wants_load(max_body, unix_ms) { entry.load_now(unix_ms) } else { Ok(Some(entry)) }
     }
 
@@ -117,7 +115,12 @@ impl FileCache {
             return Ok(cached.entry.clone());
         }
         let c_path = c_str(&mut self.path, path)?.to_owned();
-        match self.look_now(path, &c_path, unix_ms) {
+        let mut looked = self.look_now(path, &c_path, unix_ms);
+        if matches!(looked, Err(libc::EMFILE | libc::ENFILE)) {
+            // A thread asks stat(2), which needs no descriptor.
+            looked = if self.close_files() > 0 { self.look_now(path, &c_path, unix_ms) } else { Err(LATER) };
+        }
+        match looked {
             Ok(meta) => {
                 let max_body = self.max_body;
                 let is_same =
@@ -135,12 +138,11 @@ impl FileCache {
                 return Err(errno);
             }
         }
-        let opened = OpenedFile::open_now(&c_path, self.max_body, unix_ms);
-        let is_counted = match &opened {
-            Ok(opened) => opened.is_some(),
-            Err(error) => !is_out_of_files(error),
-        };
-        self.lookups.misses += u64::from(is_counted);
+        let mut opened = OpenedFile::open_now(&c_path, self.max_body, unix_ms);
+        if matches!(&opened, Err(error) if is_out_of_files(error)) && self.close_files() > 0 {
+            opened = OpenedFile::open_now(&c_path, self.max_body, unix_ms);
+        }
+        self.lookups.misses += u64::from(!matches!(opened, Ok(None)));
         match opened {
             Ok(Some(entry)) => {
                 let entry = Arc::new(entry);
@@ -148,8 +150,6 @@ impl FileCache {
                 Ok(entry)
             }
             Ok(None) => Err(LATER),
-            // The name is in memory, and so is what it leads to.
-            Err(error) if is_out_of_files(&error) => self.get(path, turn, unix_ms),
             Err(error) if is_stat && error.raw_os_error() == Some(libc::EACCES) => {
                 OpenedFile::unread(&c_path).map(Arc::new).map_err(errno)
             }
@@ -187,7 +187,7 @@ impl FileCache {
     }
 
     /// Takes what a thread has found at a path: it may have changed since, so that the next request looks anew.
-    pub(crate) fn note(&mut self, path: &[u8], found: &Result<Arc<OpenedFile>, i32>, turn: u64) {
+    pub(crate) fn note(&mut self, path: &[u8], found: &Result<Arc<OpenedFile>, i32>, turn: u64, unix_ms: u64) {
         let entry = match found {
             Ok(entry) => entry,
             // The caller looks it up anew, and that is counted.
@@ -204,12 +204,15 @@ impl FileCache {
             }
             self.devices.push((entry.meta.dev, is_local));
         }
-        let is_known = self.entries.peek(path).is_some_and(|cached| Arc::ptr_eq(&cached.entry, entry));
-        if is_known {
-            self.lookups.hits += 1;
-        } else {
-            self.lookups.misses += 1;
-            self.put(path, entry, turn.wrapping_sub(1), 0);
+        match self.entries.peek_mut(path) {
+            Some(cached) if Arc::ptr_eq(&cached.entry, entry) => {
+                cached.looked_ms = unix_ms;
+                self.lookups.hits += 1;
+            }
+            _ => {
+                self.lookups.misses += 1;
+                self.put(path, entry, turn.wrapping_sub(1), unix_ms);
+            }
         }
     }
 

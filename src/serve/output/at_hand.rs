@@ -65,7 +65,7 @@ impl Output {
         options: SendOptions,
     ) -> io::Result<Option<(usize, io::Result<usize>)>> {
         let is_by_kernel = options.sendfile && matches!(self.fetch, Fetch::No);
-        if let Some(slice) = self.files.front().filter(|slice| is_by_kernel && slice.in_memory().is_none()) {
+        if let Some(slice) = self.files.front_mut().filter(|slice| is_by_kernel && slice.in_memory().is_none()) {
             let cached = slice.cached(most)?;
             if cached > 0 {
                 return Ok(Some((0, slice.send(socket, cached, options))));

@@ -2,8 +2,8 @@
 
 use crate::log;
 use crate::os::cached::{self, Cached};
-use crate::os::{Failure, Socket};
-use crate::serve::file_cache::OpenedFile;
+use crate::os::{Failure, Socket, time};
+use crate::serve::file_cache::{HOT_MS, OpenedFile};
 use crate::serve::jobs::Job;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -41,6 +41,33 @@ pub(super) struct FileSlice {
     pub(super) pool: Option<u16>,
     /// Bytes that have been read already, of a slice with a pool.
     pub(super) fetched: Option<Box<Fetched>>,
+    /// The bytes that the kernel had in memory a short time ago, of a slice with a pool.
+    pub(super) seen: Seen,
+}
+
+/// A run of bytes that have been found in the kernel's memory, one look behind the other.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    from: u64,
+    to: u64,
+    /// When the first look was, ms of the monotonic clock.
+    since_ms: u64,
+}
+
+impl Seen {
+    /// How many bytes from `at` on the run has, if it is not too old to go on.
+    fn behind(&self, at: u64, now_ms: u64) -> Option<u64> {
+        let is_in = self.from <= at && at <= self.to && now_ms < self.since_ms + HOT_MS;
+        is_in.then(|| self.to - at)
+    }
+
+    /// Adds `len` bytes from `at` on, which begin a run of their own where they don't follow.
+    fn add(&mut self, at: u64, len: u64, now_ms: u64) {
+        if self.behind(at, now_ms).is_none() {
+            *self = Seen { from: at, to: at, since_ms: now_ms };
+        }
+        self.to = self.to.max(at + len);
+    }
 }
 
 /// Bytes of a file.
@@ -103,11 +130,22 @@ impl FileSlice {
         }
     }
 
-    /// How many of the next `most` bytes the kernel has in memory.
-    pub(super) fn cached(&self, most: usize) -> io::Result<usize> {
+    /// How many of the next `most` bytes the kernel has in memory, or had a short time ago.
+    pub(super) fn cached(&mut self, most: usize) -> io::Result<usize> {
         let Some(file) = self.entry.file() else { return Err(self.truncated("open")) };
-        let most = (self.end - self.at).min(most as u64);
-        let cached = cached::cached_from(file, self.at, most).map_err(|error| self.unreadable(error))?;
+        let (at, most) = (self.at, (self.end - self.at).min(most as u64));
+        let now_ms = time::coarse_ns() / 1_000_000;
+        if self.entry.is_in_memory(now_ms) {
+            return Ok(most as usize);
+        }
+        if let Some(seen @ 1..) = self.seen.behind(at, now_ms) {
+            return Ok(seen.min(most) as usize);
+        }
+        let cached = cached::cached_from(file, at, most).map_err(|error| self.unreadable(error))?;
+        self.seen.add(at, cached, now_ms);
+        if self.seen.from == 0 && self.seen.to >= self.entry.found().len {
+            self.entry.set_in_memory(self.seen.since_ms);
+        }
         Ok(cached as usize)
     }
 
@@ -134,5 +172,25 @@ impl FileSlice {
     pub(super) fn truncated(&self, call: &str) -> io::Error {
         let (path, at) = (log::Text(self.entry.path()), self.at);
         io::Error::other(format!("{call}() reported that \"{path}\" was truncated at {at}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_goes_on_where_looks_follow_each_other_and_ends_with_its_time() {
+        let mut seen = Seen::default();
+        seen.add(0, 100, 5_000);
+        assert_eq!((seen.behind(0, 5_000), seen.behind(60, 5_999)), (Some(100), Some(40)));
+        assert_eq!((seen.behind(101, 5_000), seen.behind(0, 5_000 + HOT_MS)), (None, None));
+        seen.add(100, 50, 5_500);
+        assert_eq!((seen.from, seen.to, seen.since_ms), (0, 150, 5_000));
+        // A thread has fetched the bytes in between, which were not in memory.
+        seen.add(400, 10, 5_600);
+        assert_eq!((seen.from, seen.to, seen.since_ms), (400, 410, 5_600));
+        seen.add(410, 10, 5_600 + HOT_MS);
+        assert_eq!((seen.from, seen.to), (410, 420));
     }
 }

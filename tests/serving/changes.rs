@@ -226,26 +226,33 @@ fn with_open_file_cache_a_change_shows_when_its_time_is_over() {
 /// The file is open: its new bytes are sent, and its end is missed.
 #[test]
 fn with_open_file_cache_a_large_file_that_is_cut_ends_the_connection() {
-    let server = server("exclusive", "");
-    server.file("large", old(300_000)).file("same", old(300_000));
-    let mut client = server.connect();
-    for name in ["large", "same"] {
-        assert_eq!(client.get(&format!("/lasting/{name}")).body.len(), 300_000);
+    for dispatch in DRIVERS {
+        for (directives, call) in [("", "sendfile"), ("sendfile off;", "pread"), ("aio threads;", "sendfile")] {
+            let server = server(dispatch, directives);
+            server.file("large", old(300_000)).file("same", old(300_000));
+            let mut client = server.connect();
+            for name in ["large", "same"] {
+                assert_eq!(client.get(&format!("/lasting/{name}")).body.len(), 300_000);
+            }
+            let path = in_root(&server, "large");
+            writable(&path).set_len(100_000).expect("truncate");
+            writable(&in_root(&server, "same")).write_all_at(&new(300_000), 0).expect("write");
+            assert!(client.get("/lasting/same").body == new(300_000), "{dispatch}, {directives}");
+            assert_is_cut(client, "/lasting/large", 100_000);
+            let said = format!("{call}() reported that \"{}\" was truncated at ", path.display());
+            let log = server.error_log();
+            let is_named = log.lines().any(|line| line.contains("[alert]") && line.contains(&said));
+            assert!(is_named, "{dispatch}, {directives}: {log}");
+        }
     }
-    let path = in_root(&server, "large");
-    writable(&path).set_len(100_000).expect("truncate");
-    writable(&in_root(&server, "same")).write_all_at(&new(300_000), 0).expect("write");
-    assert!(client.get("/lasting/same").body == new(300_000));
-    assert_is_cut(client, "/lasting/large", 100_000);
-    let said = format!("sendfile() reported that \"{}\" was truncated at 100000", path.display());
-    assert!(server.error_log().contains(&said), "{}", server.error_log());
 }
 
 /// An answer that is shorter than its head says.
 fn assert_is_cut(mut client: Client, target: &str, len: usize) {
     client.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
     let part = client.response().expect("a part of a response");
-    assert!(part.ended_by_close && part.body == old(len), "{} bytes", part.body.len());
+    let is_right = part.body.len() <= len && old(len).starts_with(&part.body);
+    assert!(part.ended_by_close && is_right, "{} bytes", part.body.len());
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod support;
 
 mod clients;
+mod disk;
 mod handshakes;
 mod http2;
 mod names;

@@ -30,7 +30,7 @@ pub fn serve(loader: Loader, mut inherited: Inherited, what: Option<(&str, &str)
             return 1;
         }
     };
-    log_panics();
+    log::log_panics();
     // To be asked before a daemon redirects its standard error.
     let is_watched = std::io::stderr().is_terminal();
     match detach(&cycle, &inherited) {
@@ -234,9 +234,4 @@ fn print_sources(cycle: &Cycle) -> i32 {
 fn say(text: &str) {
     // A closed standard error is no failure.
     let _ = writeln!(std::io::stderr(), "drover: {text}");
-}
-
-/// Has panics, which are bugs, logged to the error log.
-fn log_panics() {
-    std::panic::set_hook(Box::new(|info| log::alert!("{info}")));
 }

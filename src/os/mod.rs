@@ -11,6 +11,7 @@ pub mod daemon;
 mod datagram;
 mod eventfd;
 pub mod failure;
+pub(crate) mod faults;
 mod fd_channel;
 pub mod file;
 mod glob;

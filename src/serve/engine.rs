@@ -35,6 +35,7 @@ mod handshake;
 mod http2;
 mod pace;
 mod proxy_header;
+mod rescue;
 mod rules;
 mod stream;
 mod wait;

@@ -12,8 +12,8 @@ use super::passwords::Digested;
 use crate::event::Source;
 use crate::http::exchange::aio::ThreadPools;
 use crate::http::exchange::{Check, Listed};
-use crate::log;
-use crate::os::{ErrnoText, EventFd, Interest, Poller};
+use crate::log::{self, panics};
+use crate::os::{ErrnoText, EventFd, Interest, Poller, faults};
 use std::collections::VecDeque;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -77,7 +77,10 @@ impl Job {
 
     fn run(self) -> Done {
         match self {
-            Job::Look(look) => Done::Found(look.run()),
+            Job::Look(look) => {
+                faults::strike("job", &look.path);
+                Done::Found(look.run())
+            }
             Job::List { path, is_whole: true } => Done::Listed(listing::of(&path)),
             Job::List { path, .. } => Done::Listed(listing::names(&path)),
             Job::Contents(look) => Done::Contents(look.run().and_then(|entry| entry.contents())),
@@ -207,6 +210,11 @@ impl Jobs {
         self.pending.push((pool.unwrap_or(self.default), stream, job));
     }
 
+    /// Forgets the jobs that the connection in hand has asked for.
+    pub(crate) fn drop_pending(&mut self) {
+        self.pending.clear();
+    }
+
     /// Hands over the jobs that connection `key` has just asked for. Returns the streams whose jobs are refused at
     /// once, as no result could come back.
     #[inline]
@@ -333,6 +341,14 @@ impl Queue {
     }
 }
 
+/// Does a job. One that panics has failed as if there had been no thread for it.
+fn run_guarded(job: Job) -> Done {
+    panics::catch(|| job.run()).unwrap_or_else(|panic| {
+        log::alert!("{panic}");
+        Done::Refused
+    })
+}
+
 /// The life of a thread.
 fn work(shared: &Shared, results: &Sender<Finished>, waker: &EventFd) {
     let mut queue = shared.lock();
@@ -347,7 +363,8 @@ fn work(shared: &Shared, results: &Sender<Finished>, waker: &EventFd) {
             shared.work.notify_one();
         }
         drop(queue);
-        let is_heard = results.send(Finished { key, stream, done: job.run() }).is_ok() && waker.notify().is_ok();
+        let done = run_guarded(job);
+        let is_heard = results.send(Finished { key, stream, done }).is_ok() && waker.notify().is_ok();
         queue = shared.lock();
         queue.busy -= 1;
         queue.busy_computing -= usize::from(computes);

@@ -97,6 +97,8 @@ pub(crate) struct Output {
     sealed_sent: usize,
     /// Bytes sent on the connection.
     total: u64,
+    /// Bytes of the queue that are out, or in records of TLS.
+    taken: u64,
 }
 
 impl Output {
@@ -179,6 +181,35 @@ impl Output {
     /// Bytes yet to be sent, those of files included.
     pub(crate) fn unsent(&self) -> u64 {
         self.unsent_bytes() as u64 + self.files.iter().map(|slice| slice.end - slice.at).sum::<u64>()
+    }
+
+    /// Bytes that have been queued so far, and are out or not.
+    #[inline]
+    pub(crate) fn queued(&self) -> u64 {
+        self.taken + self.unsent()
+    }
+
+    /// Drops all that was queued behind the first `begin` bytes. False: some of that is out, or a thread is making it.
+    pub(crate) fn take_back_to(&mut self, begin: u64) -> bool {
+        let Some(mut left) = begin.checked_sub(self.taken) else { return false };
+        if self.is_fetching() {
+            return false;
+        }
+        let mut at = self.sent;
+        let mut kept = 0;
+        for slice in &self.files {
+            let before = (slice.after - at) as u64;
+            if left <= before {
+                break;
+            }
+            // A whole slice: an answer begins with bytes that are in memory.
+            left = left.saturating_sub(before + slice.end - slice.at);
+            (at, kept) = (slice.after, kept + 1);
+        }
+        self.files.truncate(kept);
+        self.bytes.truncate(at + left as usize);
+        (self.coder, self.fetch) = (None, Fetch::No);
+        true
     }
 
     /// Forgets all that is queued, and keeps the memory.
@@ -378,6 +409,7 @@ impl Output {
 
     /// Takes the first `sent` unsent bytes off the queue, in the order of the stream.
     pub(crate) fn advance(&mut self, mut sent: usize) {
+        self.taken += sent as u64;
         while let Some(slice) = self.files.front_mut() {
             let before = (slice.after - self.sent).min(sent);
             self.sent += before;

@@ -24,6 +24,8 @@ pub(super) struct Session {
     pub(super) start: usize,
     pub(super) ex: Exchange,
     pub(super) out: Output,
+    /// Where in the output of the connection the answer to the current request begins (`Output::queued`).
+    pub(super) begun: u64,
     /// The file of the current response.
     pub(super) entry: Option<Arc<OpenedFile>>,
     /// The file that is added to the response.

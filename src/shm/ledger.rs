@@ -45,7 +45,7 @@ use super::{AcceptMutex, Text};
 /// Name of the memfd: /proc/PID/fd shows `/memfd:drover-ledger`.
 pub const NAME: &str = "drover-ledger";
 /// "drover" and a version, to be raised with every change of the layout.
-const MAGIC: u64 = u64::from_le_bytes(*b"drover\0\x08");
+const MAGIC: u64 = u64::from_le_bytes(*b"drover\0\x09");
 /// Slots for workers, dispatchers and serving threads of two generations; untouched ones cost no memory.
 pub const SLOTS: usize = 4096;
 /// How many generations of the conf have accept mutexes of their own. With more generations alive two share a mutex,
@@ -148,6 +148,7 @@ counters! {
     limited_requests: [Counter; Limited::COUNT] =
         "Requests that limit_req has delayed, rejected, would have delayed, would have rejected; that limit_conn has \
          rejected, would have rejected.",
+    panics: Counter = "Panics that cost a connection or a request, and not the process.",
     status: [Counter; 5] = "Answers by class: 1xx to 5xx.",
     request_time: [Counter; REQUEST_TIME_BUCKETS] =
         "Times from a request's first byte to the last byte of its answer, by microseconds: at most 1, 2, 4 ... 2^25, \

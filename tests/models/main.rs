@@ -16,6 +16,7 @@ mod http2;
 mod limits;
 mod load;
 mod mechanism;
+mod panics;
 mod powers;
 mod proxied;
 mod room;
@@ -59,6 +60,7 @@ const CASES: &[Case] = &[
     ("additions", serving::additions),
     ("sums", serving::sums),
     ("lost_lines", serving::lost_lines),
+    ("panics", panics::panics),
     ("powers", powers::powers),
     ("kill", death::kill),
     ("stop", death::stop),

@@ -16,15 +16,15 @@ use crate::support::tls::{Authority, Wish};
 use crate::support::until_true;
 
 /// A service with TLS, and a client that trusts it.
-struct Secure {
-    service: Service,
+pub struct Secure {
+    pub service: Service,
     wish: Wish,
     want: Want,
     _pki: TempDir,
 }
 
 impl Secure {
-    fn start(want: Want) -> Secure {
+    pub fn start(want: Want) -> Secure {
         let (pki, authority) = (tempfile::tempdir().expect("a directory"), Authority::new("the test's authority"));
         authority.sign(&["localhost"]).write_to(pki.path(), "a");
         let dir = pki.path().display();
@@ -40,7 +40,7 @@ impl Secure {
         ([127, 0, 0, 2], self.service.port()).into()
     }
 
-    fn connect(&self) -> Client {
+    pub fn connect(&self) -> Client {
         self.wish.connect(self.addr())
     }
 

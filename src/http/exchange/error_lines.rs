@@ -10,6 +10,7 @@ use crate::http::message::proxy_protocol::{Broken, NoTlv};
 use crate::http::message::reject::{Phase, Reject};
 use crate::http::message::uid::Uid;
 use crate::http::site::regex::MatchError;
+use crate::log::panics::Panic;
 use crate::log::{self, Level, LogRef, Origin, Text};
 use crate::os::{ErrnoText, Failure};
 use std::fmt;
@@ -415,6 +416,11 @@ pub fn no_named_location(ex: &Exchange, cx: &Cx, name: &str) {
 pub fn regex_failed(ex: &Exchange, cx: &Cx, text: &[u8], error: &MatchError) {
     let MatchError { code, pattern } = error;
     log::alert!(at: filling_in(ex, cx), "pcre2_match() failed: {code} on \"{}\" using \"{pattern}\"", Text(text));
+}
+
+/// The handling of the request has panicked.
+pub(crate) fn panicked(ex: &Exchange, cx: &Cx, panic: &Panic) {
+    log::alert!(at: here(ex, cx), "{panic}");
 }
 
 /// The value of a variable of the conf is made of that very value.

@@ -9,6 +9,7 @@ use crate::http::h2::connection::Options;
 use crate::http::h2::fault::Fault;
 use crate::http::h2::frame::MAX_31;
 use crate::http::message::head::{Framing, Head, Limits, Version};
+use crate::log::panics::Panic;
 use crate::log::{self, LogRef, Origin};
 use crate::os::ErrnoText;
 use std::fmt;
@@ -198,6 +199,11 @@ pub fn client_timed_out(cx: &Cx) {
 /// The client has closed while answers were on their way.
 pub fn client_closed(cx: &Cx) {
     log::info!(at: Connection(cx), "client prematurely closed connection");
+}
+
+/// The handling of the connection has panicked.
+pub(crate) fn panicked(cx: &Cx, panic: &Panic) {
+    log::alert!(at: Connection(cx), "{panic}");
 }
 
 /// The socket has failed.

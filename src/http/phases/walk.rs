@@ -306,6 +306,7 @@ fn after_server(ex: &mut Exchange, cx: &Cx, flow: Flow) -> Flow {
 #[inline(always)]
 fn find_location(ex: &mut Exchange, cx: &Cx) -> Flow {
     let server = ex.server_of(cx);
+    crate::os::faults::strike("phases", &ex.target.uri);
     match server.locations.find(&ex.target.uri, &mut ex.target.captured.get_mut().groups) {
         Ok(Some(found)) => {
             ex.target.captured.get_mut().keep_names(found.regex);
@@ -494,5 +495,6 @@ fn respond(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answer: Answer) -> Act
     Action::Send(body)
 }
 
+mod failed;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use super::{BATCH_MAX, Engine};
 use crate::http::exchange::limits;
 use crate::http::exchange::lingering::LINGERING_TIMEOUT;
 use crate::http::exchange::{After, Cx};
+use crate::os::faults;
 use crate::serve::connection::{Conn, LULL_MS, Need, State};
 use crate::serve::output::{Flush, SendOptions};
 use crate::serve::session::{Read, Session};
@@ -33,7 +34,7 @@ impl Engine {
             pace.is_alarmed = true;
         }
         let hung_up = session.hung_up;
-        let need = self.pass_states(conn, &mut session, hung_up);
+        let need = self.pass_states_guarded(conn, &mut session, hung_up);
         self.account(conn, &mut session, need);
         match need {
             Need::Idle => self.put_back(session),
@@ -43,7 +44,7 @@ impl Engine {
         need
     }
 
-    fn pass_states(&mut self, conn: &mut Conn, session: &mut Session, hung_up: bool) -> Need {
+    pub(super) fn pass_states(&mut self, conn: &mut Conn, session: &mut Session, hung_up: bool) -> Need {
         loop {
             let waits = match conn.state {
                 State::ProxyHeader => self.on_proxy_header(conn, session, hung_up),
@@ -198,6 +199,7 @@ impl Engine {
     fn on_flush(&mut self, conn: &mut Conn, session: &mut Session, after: After) -> Option<Need> {
         if let Some(need) = self.flush(conn, session) {
             session.has_waited = true;
+            faults::strike("sending", session.ex.path());
             return Some(need);
         }
         self.finish(conn, session);

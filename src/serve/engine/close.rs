@@ -110,6 +110,10 @@ impl Engine {
     /// The deadline of the connection has passed. Returns what there is to do still: to close, or to go on, because the
     /// client only seems idle.
     pub fn timed_out(&mut self, conn: &mut Conn) -> Need {
+        self.last_guarded(|engine| engine.find_timed_out(conn)).unwrap_or(Need::Close)
+    }
+
+    fn find_timed_out(&mut self, conn: &mut Conn) -> Need {
         // Its next turn finds out which of its deadlines it is.
         if conn.state == State::Http2 {
             return Need::Turn;
@@ -198,6 +202,10 @@ impl Engine {
 
     /// Counts and logs what the connection leaves unfinished. To be called before its close, whatever it was doing.
     pub fn closing(&mut self, conn: &mut Conn) {
+        self.last_guarded(|engine| engine.give_up(conn));
+    }
+
+    fn give_up(&mut self, conn: &mut Conn) {
         self.http2_closing(conn);
         let Some(mut session) = conn.session.take() else {
             conn.end_tls();

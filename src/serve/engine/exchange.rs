@@ -5,7 +5,7 @@ use crate::http::answer::conditions;
 use crate::http::exchange::error_lines;
 use crate::http::exchange::{Action, After, Body, Cx, Exchange};
 use crate::http::message::gzip::Stream;
-use crate::os::Links;
+use crate::os::{Links, faults};
 use crate::serve::coder::Coder;
 use crate::serve::connection::{Conn, State};
 use crate::serve::file_cache::{LATER, OpenedFile};
@@ -23,8 +23,9 @@ impl Engine {
     /// Runs the exchange of the current request until its response is queued. Returns what follows when that is sent;
     /// `None`: the request is not all there. Errors: the connection is closed without a response.
     pub(super) fn exchange(&mut self, conn: &mut Conn, session: &mut Session) -> Result<Option<After>, ()> {
-        let Session { input, start, ex, out, .. } = session;
+        let Session { input, start, ex, out, begun, .. } = session;
         conn.info.requests += 1;
+        *begun = out.queued();
         self.look_at_tcp(conn);
         let cx = cx!(self, conn, &input[*start..]);
         let action = ex.request(&cx, &mut out.bytes);
@@ -169,6 +170,9 @@ impl Engine {
                     let queued = entry.as_ref().map_or(Ok(0), |entry| out.push_body(entry, body, pool));
                     let file_bytes = queued.map_err(|error| error_lines::connection_broken(ex, &cx, &error))?;
                     ex.add_sent(file_bytes + (out.bytes.len() - before) as u64);
+                    if entry.is_some() {
+                        faults::strike("queueing", ex.path());
+                    }
                     *pace = ex.rate(&cx).map(|rate| Pace::new(rate, out.unsent().saturating_sub(ex.bytes_sent())));
                     conn.location = ex.location() as u32;
                     return Ok(Some(ex.after()));
@@ -195,6 +199,7 @@ impl Engine {
         self.count_request(session);
         session.ex.set_over();
         self.look_at_tcp(conn);
+        faults::strike("logging", session.ex.path());
         let cx = cx!(self, conn, &session.input[session.start..]);
         self.logs.write(&session.ex, &cx);
         session.start += session.ex.taken();

@@ -4,6 +4,7 @@ use super::close::DELIVERY_CHECK_MS;
 use super::proxy_header::take_proxy_header;
 use super::{BATCH_MAX, Engine};
 use crate::http::exchange::ConnInfo;
+use crate::log::panics::Panic;
 use crate::log::{self, LogRef, Origin};
 use crate::os::{Addr, ErrnoText};
 use crate::serve::accepted::Accepted;
@@ -60,6 +61,11 @@ fn origin<'a>(streams: &'a Servers, info: &'a ConnInfo) -> StreamOrigin<'a> {
 }
 
 impl Engine {
+    /// The handling of a connection of `stream` has panicked.
+    pub(super) fn stream_panicked(&self, conn: &Conn, panic: &Panic) {
+        log::alert!(at: origin(&self.streams, &conn.info), "{panic}");
+    }
+
     /// Takes on a connection that came in by a socket of `stream`; they follow those of `http`.
     pub(super) fn open_stream(&mut self, accepted: Accepted, accept_delay_ms: Option<u32>) -> Conn {
         let Accepted { socket, peer, listener } = accepted;

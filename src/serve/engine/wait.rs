@@ -38,6 +38,7 @@ impl Engine {
             return Some(Need::Time);
         }
         conn.state = State::Request;
+        session.begun = session.out.queued();
         let action = match session.waiting.take() {
             Some(action) => action,
             None => {

@@ -4,6 +4,7 @@
 use crate::http::exchange::Cx;
 use crate::http::h2::connection::Request;
 use crate::http::h2::frame::Code;
+use crate::log::panics;
 use crate::serve::connection::{Conn, State};
 use crate::serve::engine::Engine;
 use crate::serve::engine::close::SILENT;
@@ -57,15 +58,18 @@ impl Engine {
         let Some(stream) = http2.framing.at_mut(place) else { return false };
         let stream = &mut stream.data;
         conn.info.requests = stream.number;
-        let Session { input, ex, out: answer, waiting, .. } = &mut *stream.session;
         self.look_at_tcp(conn);
-        let cx = cx!(self, conn, &input[..]);
-        let action = match (stream.step, waiting.take()) {
-            (Step::Start { result }, _) => ex.framed(&cx, &mut answer.bytes, result),
-            (_, Some(action)) => action,
-            _ => ex.resume(&cx, &mut answer.bytes),
-        };
-        let carried_out = self.carry_out(conn, &mut stream.session, action);
+        let carried_out = panics::catch(|| {
+            let Session { input, ex, out: answer, waiting, .. } = &mut *stream.session;
+            let cx = cx!(self, conn, &input[..]);
+            let action = match (stream.step, waiting.take()) {
+                (Step::Start { result }, _) => ex.framed(&cx, &mut answer.bytes, result),
+                (_, Some(action)) => action,
+                _ => ex.resume(&cx, &mut answer.bytes),
+            };
+            self.carry_out(conn, &mut stream.session, action)
+        });
+        let carried_out = carried_out.unwrap_or_else(|panic| self.rescue_stream(conn, &mut stream.session, panic));
         match (carried_out, std::mem::replace(&mut conn.state, State::Http2)) {
             (Ok(Some(_)), _) => self.queue_head(conn, http2, place, out),
             (Ok(None), State::Wait { until_ms: Some(until_ms) }) => {

@@ -13,6 +13,7 @@ use crate::http::exchange::{Cx, http2 as lines};
 use crate::http::h2::connection::Event;
 use crate::http::h2::fault::Fault;
 use crate::http::h2::frame::{Code, PREFACE};
+use crate::log::panics;
 use crate::serve::connection::{Conn, Need, State};
 use crate::serve::http2::{Drain, Http2, QUEUE_MAX};
 use crate::serve::output::Flush;
@@ -78,10 +79,10 @@ impl Engine {
 
     pub(super) fn on_http2(&mut self, conn: &mut Conn, session: &mut Session, hung_up: bool) -> Option<Need> {
         let Some(mut http2) = conn.http2.take() else { return Some(Need::Close) };
-        let need = self.advance_http2(conn, &mut http2, session, hung_up);
+        let advanced = panics::catch(|| self.advance_http2(conn, &mut http2, session, hung_up));
         conn.info.requests = http2.requests;
         conn.http2 = Some(http2);
-        need
+        advanced.unwrap_or_else(|panic| Some(self.http2_panicked(conn, session, panic)))
     }
 
     fn advance_http2(

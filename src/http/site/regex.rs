@@ -16,22 +16,31 @@
 //! | `(a+)+$`, 8 KB of a client's choice | 30 ns | the limit | the limit |
 //!
 //! JIT is not used: other texts are as hostile to it, a long text can exceed its stack, and it needs memory that is
-//! writable and executable. A step may scan the text once, so that the limit bounds no scans: `(?!x)\w+\.jpg$` still
-//! takes 50 ms.
+//! writable and executable. A match that takes all its steps makes its pattern hurry for a while. A step may scan the
+//! text once, so that the limit bounds no scans: `(?!x)\w+\.jpg$` still takes 50 ms.
 
 mod linear;
 
 use super::template::VariableNames;
 use crate::conf;
 use crate::os::pcre::{Group, Pattern};
+use crate::os::time;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
 /// Steps of PCRE2 in one match: at some 25 ns each, 25 ms; nginx allows ten million. A pattern of three `(.+)` parts
 /// and a look-ahead needs more than a hundred thousand on a harmless path of 40 segments.
 const STEPS: u32 = 1_000_000;
+
+/// Steps of a match while its pattern has to hurry (`Backtracking::hurried_until_ms`): some 50 µs.
+const HURRIED_STEPS: u32 = 2_000;
+
+/// How long a pattern has to hurry behind a match that took all its steps, ms: one such match holds up a worker for
+/// 25 ms, which must be rare enough to leave the 99th percentile of other clients' times alone.
+const HURRY_MS: u64 = 10_000;
 
 /// The least limit at each place, for patterns whose steps can't be counted together.
 const LEAST_STEPS: u32 = 1_000;
@@ -52,11 +61,17 @@ struct Compiled {
 
 enum Engine {
     Linear(regex::bytes::Regex),
-    Backtracking {
-        pattern: Pattern,
-        /// The search as one match from the start of the text, so that PCRE2 counts all steps together.
-        counted: Option<Pattern>,
-    },
+    Backtracking(Backtracking),
+}
+
+/// A pattern that PCRE2 matches.
+struct Backtracking {
+    pattern: Pattern,
+    /// The search as one match from the start of the text, so that PCRE2 counts all steps together.
+    counted: Option<Pattern>,
+    /// Until when a match may take `HURRIED_STEPS` alone, ms of the monotonic clock: somebody has made one that took
+    /// all of `STEPS`, and may ask for it a thousand times a second. 0: it need not hurry.
+    hurried_until_ms: AtomicU64,
 }
 
 /// The compiled patterns that are in use, by pattern and whether case is ignored.
@@ -182,8 +197,9 @@ impl Regex {
     fn find(&self, text: &[u8], groups: Option<&mut Vec<Group>>) -> Result<bool, MatchError> {
         match &self.0.engine {
             Engine::Linear(regex) => Ok(linear::find(regex, text, groups)),
-            Engine::Backtracking { pattern, counted } => find_within(pattern, counted.as_ref(), text, groups)
-                .map_err(|code| MatchError { code, pattern: Arc::clone(&self.0.pattern) }),
+            Engine::Backtracking(engine) => {
+                engine.find(text, groups).map_err(|code| MatchError { code, pattern: Arc::clone(&self.0.pattern) })
+            }
         }
     }
 }
@@ -211,26 +227,47 @@ impl fmt::Debug for Regex {
 impl Engine {
     fn backtracking(compiled: Pattern, pattern: &str, ignore_case: bool) -> Self {
         let counted = if compiled.is_anchored() { None } else { counted(pattern, ignore_case) };
-        Self::Backtracking { pattern: compiled, counted }
+        Self::Backtracking(Backtracking { pattern: compiled, counted, hurried_until_ms: AtomicU64::new(0) })
     }
 }
 
-/// PCRE2 counts steps anew at each place where a match can begin, and each byte is such a place: the limit is divided
-/// among them. Where a place needs more, the sum is counted: slower, without PCRE2's short cuts to the next place.
-fn find_within(
-    pattern: &Pattern,
-    counted: Option<&Pattern>,
-    text: &[u8],
-    mut groups: Option<&mut Vec<Group>>,
-) -> Result<bool, i32> {
-    if pattern.is_anchored() {
-        return pattern.find(text, STEPS, groups);
+impl Backtracking {
+    fn find(&self, text: &[u8], groups: Option<&mut Vec<Group>>) -> Result<bool, i32> {
+        let steps = if self.is_hurried() { HURRIED_STEPS } else { STEPS };
+        let found = self.find_within(steps, text, groups);
+        if found == Err(MATCH_LIMIT) && steps == STEPS {
+            self.hurried_until_ms.store(time::monotonic_ms() + HURRY_MS, Relaxed);
+        }
+        found
     }
-    let places = u32::try_from(text.len()).unwrap_or(u32::MAX).saturating_add(1);
-    let Some(counted) = counted else { return pattern.find(text, (STEPS / places).max(LEAST_STEPS), groups) };
-    match pattern.find(text, STEPS / places, groups.as_deref_mut()) {
-        Err(MATCH_LIMIT) => counted.find(text, STEPS, groups),
-        result => result,
+
+    /// Several threads may ask at a time, and each may find out by itself.
+    fn is_hurried(&self) -> bool {
+        match self.hurried_until_ms.load(Relaxed) {
+            0 => false,
+            until if time::monotonic_ms() < until => true,
+            _ => {
+                self.hurried_until_ms.store(0, Relaxed);
+                false
+            }
+        }
+    }
+
+    /// PCRE2 counts steps anew at each place where a match can begin, and each byte is such a place: the limit is
+    /// divided among them. Where a place needs more, the sum is counted: slower, without PCRE2's short cuts to the next
+    /// place.
+    fn find_within(&self, steps: u32, text: &[u8], mut groups: Option<&mut Vec<Group>>) -> Result<bool, i32> {
+        let Backtracking { pattern, counted, .. } = self;
+        if pattern.is_anchored() {
+            return pattern.find(text, steps, groups);
+        }
+        let places = u32::try_from(text.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let least = LEAST_STEPS.min(steps / LEAST_STEPS);
+        let Some(counted) = counted else { return pattern.find(text, (steps / places).max(least), groups) };
+        match pattern.find(text, steps / places, groups.as_deref_mut()) {
+            Err(MATCH_LIMIT) => counted.find(text, steps, groups),
+            result => result,
+        }
     }
 }
 

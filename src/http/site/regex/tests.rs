@@ -282,3 +282,21 @@ proptest! {
         prop_assert_eq!(same, groups);
     }
 }
+
+/// Somebody who has found a text that takes all steps asks for it again and again.
+#[test]
+fn a_pattern_that_took_all_steps_has_to_hurry() {
+    let regex = Regex::new("^((?!x)a+)+$", false).unwrap();
+    let Engine::Backtracking(engine) = &regex.0.engine else { panic!("it has a look-ahead") };
+    let some_thousand_steps = [b"a".repeat(12), b"!".to_vec()].concat();
+    let all_steps = [b"a".repeat(30), b"!".to_vec()].concat();
+    assert_eq!(regex.is_match(&some_thousand_steps), Ok(false));
+    assert_eq!(regex.is_match(&all_steps).unwrap_err().code, MATCH_LIMIT);
+    assert_eq!(regex.is_match(&some_thousand_steps).unwrap_err().code, MATCH_LIMIT);
+    assert_eq!(regex.is_match(b"aaa"), Ok(true), "few steps are enough for most");
+    let until = engine.hurried_until_ms.load(Relaxed);
+    assert!(until > time::monotonic_ms(), "the hurried failure does not count anew");
+    engine.hurried_until_ms.store(1, Relaxed);
+    assert_eq!(regex.is_match(&some_thousand_steps), Ok(false));
+    assert_eq!(engine.hurried_until_ms.load(Relaxed), 0);
+}

@@ -12,6 +12,7 @@ mod exchange_log;
 mod file_log;
 mod guard_log;
 mod header_log;
+mod hostile;
 mod intended;
 mod limit_log;
 mod limit_zones;

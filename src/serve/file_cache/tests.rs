@@ -54,7 +54,7 @@ fn look_ups_are_counted_by_their_result() {
     // A thread finds the same file, another one, and none.
     let by_thread = |cache: &mut FileCache| {
         let found = cache.look(name, Links::Follow, false, FAR_FUTURE).run();
-        cache.note(name, &found, 5);
+        cache.note(name, &found, 5, FAR_FUTURE);
         counted(cache)
     };
     assert_eq!(by_thread(&mut cache), (0, 1), "who opened it did not look for its file system");

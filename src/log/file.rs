@@ -45,8 +45,8 @@ pub enum Missing {
     /// The file is made.
     #[default]
     Make,
-    /// Lines are dropped, and no file is made: a test of a conf by root must not leave files of root's to a service that
-    /// another user starts.
+    /// Lines are dropped, and no file is made: a test of a conf by root must not leave files of root's to a service
+    /// that another user starts.
     Leave,
 }
 

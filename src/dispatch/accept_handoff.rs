@@ -73,7 +73,9 @@ use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
 use super::lease::{Watch, log_takeover};
-use super::model::{Always, Hooks, Life, Loop, Model, ModelKind, Seat, Setup, Wait, listen_if_possible, workers};
+use super::model::{
+    Always, Hooks, Life, Loop, Model, ModelKind, Places, Seat, Setup, Wait, listen_if_possible, workers,
+};
 use super::sockets::{Rotation, log_epoll_failure};
 use seats::{Peer, Seats};
 
@@ -87,6 +89,7 @@ pub(super) static KIND: ModelKind = ModelKind {
     about: "An accept mutex that is handed on: having accepted, its holder gives it to the worker with the fewest \
             connections, which alone is woken by the next connection. Nobody competes, and the connections are spread \
             evenly. In a rush all workers accept but those that have too many.",
+    places: Places::OfWorker,
     make,
 };
 

@@ -20,7 +20,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::lease::{SharedMutex, Watch, log_takeover};
-use super::model::{Always, Hooks, Life, Loop, Model, ModelKind, Seat, Setup, Wait, listen_if_possible, workers};
+use super::model::{
+    Always, Hooks, Life, Loop, Model, ModelKind, Places, Seat, Setup, Wait, listen_if_possible, workers,
+};
 use super::sockets::log_epoll_failure;
 use crate::event::monotonic_ms;
 
@@ -29,6 +31,7 @@ pub(super) static KIND: ModelKind = ModelKind {
     params: &[],
     about: "nginx's accept mutex: the workers take turns, and only the one that holds the mutex watches the listening \
             sockets. A worker that is over 7/8 of its connections does not compete.",
+    places: Places::OfWorker,
     make,
 };
 

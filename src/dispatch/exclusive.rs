@@ -11,7 +11,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::model::{
-    Always, Hooks, Life, Loop, Model, ModelKind, Param, Seat, Setup, Takes, Wait, listen_if_possible, workers,
+    Always, Hooks, Life, Loop, Model, ModelKind, Param, Places, Seat, Setup, Takes, Wait, listen_if_possible, workers,
 };
 use super::sockets::{Rotation, log_epoll_failure};
 use super::waker::{Hearing, wake};
@@ -24,6 +24,7 @@ pub(super) static KIND: ModelKind = ModelKind {
     about: "Every worker watches the listening socket with EPOLLEXCLUSIVE: one connection wakes one of those that are \
             idle. After every `rotate` connections, and when it is over 7/8 of its connections, a worker queues up \
             behind the others again; `rotate=0`: never.",
+    places: Places::OfWorker,
     make,
 };
 

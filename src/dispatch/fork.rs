@@ -39,7 +39,7 @@ use std::sync::Arc;
 use child::Inherited;
 
 use super::model::{
-    Command, Life, Model, ModelKind, Param, ProcessContext, Seat, Setup, Takes, announce_shutdown, next_command,
+    Command, Life, Model, ModelKind, Param, Places, ProcessContext, Seat, Setup, Takes, announce_shutdown, next_command,
 };
 use super::sockets::{AcceptError, Listening, log_epoll_failure};
 use super::waker::{reset, wake};
@@ -56,6 +56,7 @@ pub(super) static KIND: ModelKind = ModelKind {
     params: &[MAX],
     about: "A dispatcher accepts, and forks a process for each connection. There are `fork_max=N` of them at most: at \
             the limit nothing is accepted, and idle connections make room.",
+    places: Places::OfService(&MAX),
     make,
 };
 

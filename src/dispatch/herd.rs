@@ -7,7 +7,7 @@
 //! - The loop: the sockets stay in the epoll set, level-triggered.
 //! - `child_died`: nothing to mend; the kernel closes the sockets of a dead worker.
 
-use super::model::{Always, Life, Model, ModelKind, Seat, Setup, workers};
+use super::model::{Always, Life, Model, ModelKind, Places, Seat, Setup, workers};
 use std::io;
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ pub(super) static KIND: ModelKind = ModelKind {
     name: "herd",
     params: &[],
     about: "Every worker watches the listening socket, with no lock: one connection wakes all that are idle.",
+    places: Places::OfWorker,
     make,
 };
 

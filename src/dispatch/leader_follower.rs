@@ -29,7 +29,7 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::model::{AcceptOptions, Model, ModelKind, Param, ProcessContext, Setup};
+use super::model::{AcceptOptions, Model, ModelKind, Param, Places, ProcessContext, Setup};
 use super::sockets::{AcceptError, Draining, Listening, Rotation, log_epoll_failure};
 use super::threads::{ThreadControl, ThreadGroup, tally_of, threaded_workers, worker_threads};
 use super::waker::{reset, wake, watch_waker};
@@ -45,6 +45,7 @@ pub(super) static KIND: ModelKind = ModelKind {
     about: "In every worker `worker_threads=N` threads share one epoll set. One waits for one event, lets the next \
             thread wait, and handles the event itself: successive requests of a connection may be served by different \
             threads.",
+    places: Places::OfWorker,
     make,
 };
 

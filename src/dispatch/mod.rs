@@ -88,7 +88,7 @@ pub static MODELS: &[&ModelKind] = &[
 pub mod settings;
 
 pub use model::{
-    AcceptOptions, Command, Engines, Hooks, Life, Loop, Model, ModelKind, Param, ProcessContext, Seat, Setup,
+    AcceptOptions, Command, Engines, Hooks, Life, Loop, Model, ModelKind, Param, Places, ProcessContext, Seat, Setup,
     SocketGroup, Sockets, StandIn, Takes, Wait, acceptors, announce_shutdown, next_command,
 };
 pub use settings::{Choice, DIRECTIVES};

@@ -30,7 +30,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::model::{Hooks, Life, Loop, Model, ModelKind, Seat, Setup, Wait, lone_worker};
+use super::model::{Hooks, Life, Loop, Model, ModelKind, Places, Seat, Setup, Wait, lone_worker};
 use super::pool::{Chooser, DispatchPolicy, Dispatcher, POLICY, PoolShared};
 use super::sockets::log_epoll_failure;
 use super::waker::Hearing;
@@ -44,6 +44,7 @@ pub(super) static KIND: ModelKind = ModelKind {
     params: &[POLICY],
     about: "A dispatcher watches the listening sockets, and tells a worker, chosen by `pool_policy` as for pool_pass, \
             that a connection waits; the worker accepts it.",
+    places: Places::OfWorker,
     make,
 };
 

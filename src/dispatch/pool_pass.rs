@@ -13,7 +13,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::model::{Model, ModelKind, Setup};
+use super::model::{Model, ModelKind, Places, Setup};
 use super::pool::{POLICY, Readers, passing_pool};
 
 pub(super) static KIND: ModelKind = ModelKind {
@@ -21,6 +21,7 @@ pub(super) static KIND: ModelKind = ModelKind {
     params: &[POLICY],
     about: "A dispatcher accepts, and passes each connection to a worker (SCM_RIGHTS), chosen by `pool_policy`: \
             `round_robin`, `random`, `least_connections`, or `two_choices`: the less loaded of two taken at random.",
+    places: Places::OfWorker,
     make,
 };
 

@@ -12,7 +12,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::model::{Model, ModelKind, Setup};
+use super::model::{Model, ModelKind, Places, Setup};
 use super::pool::{Readers, passing_pool};
 
 pub(super) static KIND: ModelKind = ModelKind {
@@ -20,6 +20,7 @@ pub(super) static KIND: ModelKind = ModelKind {
     params: &[],
     about: "A dispatcher accepts, and puts each connection on a queue (SCM_RIGHTS) from which all workers take: who \
             is free takes the next.",
+    places: Places::OfWorker,
     make,
 };
 

@@ -32,7 +32,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use super::model::{Model, ModelKind, Param, ProcessContext, Setup};
+use super::model::{Model, ModelKind, Param, Places, ProcessContext, Setup};
 use super::sockets::{AcceptError, log_epoll_failure};
 use super::threads::{
     SharedListeners, ThreadControl, ThreadGroup, serve_to_end, tally_of, threaded_workers, worker_threads,
@@ -52,6 +52,7 @@ pub(super) static KIND: ModelKind = ModelKind {
             `worker_threads=N`: N such threads in each worker. Clients beyond that wait, and idle ones make room for \
             them. A thread takes five descriptors, its connection among them; where `worker_rlimit_nofile` allows no \
             more, there are fewer threads.",
+    places: Places::OfThread(&THREADS),
     make,
 };
 

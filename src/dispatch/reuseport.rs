@@ -19,7 +19,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::exclusive::Rotating;
-use super::model::{Always, Life, Model, ModelKind, Param, Seat, Setup, Sockets, StandIn, Takes, workers};
+use super::model::{Always, Life, Model, ModelKind, Param, Places, Seat, Setup, Sockets, StandIn, Takes, workers};
 use super::sockets::Rotation;
 use crate::os::EventFd;
 
@@ -31,6 +31,7 @@ pub(super) static KIND: ModelKind = ModelKind {
             whose worker_cpu_affinity holds that CPU, at random where there are several; without worker_cpu_affinity \
             the workers belong to the CPUs in turn. What a CPU without workers takes in is spread over all. Unix \
             sockets, which have no such thing, are shared.",
+    places: Places::OfWorker,
     make,
 };
 

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::MODELS;
-use super::model::{AcceptOptions, Model, ModelKind, Param, Setup, Takes};
+use super::model::{AcceptOptions, Model, ModelKind, Param, Places, Setup, Takes};
 use crate::conf::{self, Args, Conf, Contexts, Entry, Error, Scope, Section, Setting, did_you_mean, parse_count};
 use crate::shm::Ledger;
 
@@ -215,6 +215,18 @@ impl Choice {
         self.kind.name
     }
 
+    /// How many connections a service of this conf can have open at once, with so many workers.
+    pub fn connections(&self, conf: &Conf, workers: u64) -> u64 {
+        let value = |param: &Param| {
+            self.params.iter().find(|(name, _)| *name == param.name).map_or(param.default, |(_, value)| *value)
+        };
+        match self.kind.places {
+            Places::OfWorker => workers.saturating_mul(*events(conf).get(&WORKER_CONNECTIONS)),
+            Places::OfThread(threads) => workers.saturating_mul(value(threads)),
+            Places::OfService(most) => value(most),
+        }
+    }
+
     /// Makes the model for a generation of the conf. For the master, before the fork. `workers`: how many; `None`:
     /// there is one process, and no master. Errors: no descriptors left, or too many workers or threads.
     pub fn make(
@@ -252,6 +264,24 @@ fn events(conf: &Conf) -> &Scope {
 mod tests {
     use super::*;
     use crate::conf::{Registry, parse};
+
+    #[test]
+    fn the_places_of_a_service_are_those_of_its_workers_threads_or_children() {
+        let registry = Registry::new(&[DIRECTIVES]);
+        let places = |events: &str| {
+            let conf = parse(&registry, &format!("events {{ worker_connections 100; {events} }}")).unwrap();
+            Choice::of(&conf).unwrap().connections(&conf, 3)
+        };
+        for (events, expected) in [
+            ("", 300),
+            ("dispatch leader_follower;", 300),
+            ("dispatch prefork;", 48),
+            ("dispatch thread_pool worker_threads=5;", 15),
+            ("dispatch fork fork_max=7;", 7),
+        ] {
+            assert_eq!(places(events), expected, "{events}");
+        }
+    }
 
     fn chosen(events: &str) -> Result<String, String> {
         let registry = Registry::new(&[DIRECTIVES]);

@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use super::exclusive::Rotating;
 use super::model::{
-    Always, Hooks, Life, Loop, Model, ModelKind, Param, Seat, Setup, SocketGroup, Sockets, Takes, Wait, workers,
+    Always, Hooks, Life, Loop, Model, ModelKind, Param, Places, Seat, Setup, SocketGroup, Sockets, Takes, Wait, workers,
 };
 use super::sockets::{Rotation, log_epoll_failure};
 use crate::conf::{Contexts, Setting};
@@ -49,6 +49,7 @@ pub(super) static KIND: ModelKind = ModelKind {
             waits for a stopped one is moved to the others. Takes CAP_BPF, which root has; where the kernel or a \
             container refuses, the start fails, or with `fallback=reuseport` goes on as `reuseport`. Linux 5.14 or \
             later. Unix sockets are shared; Multipath TCP is spread by a hash.",
+    places: Places::OfWorker,
     make,
 };
 

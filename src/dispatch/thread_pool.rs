@@ -34,7 +34,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::model::{AcceptOptions, Model, ModelKind, Param, ProcessContext, Setup, Takes};
+use super::model::{AcceptOptions, Model, ModelKind, Param, Places, ProcessContext, Setup, Takes};
 use super::sockets::{AcceptError, log_epoll_failure};
 use super::threads::{
     SharedListeners, ThreadControl, ThreadGroup, serve_to_end, tally_of, threaded_workers, worker_threads,
@@ -54,6 +54,7 @@ pub(super) static KIND: ModelKind = ModelKind {
             connection to its end. Between them is a queue of `queue=N` connections; while it is full nothing is \
             accepted. What is in it waits for the threads of this worker, also where another worker has idle ones: a \
             short queue leaves more to that one.",
+    places: Places::OfThread(&THREADS),
     make,
 };
 

@@ -43,9 +43,22 @@ pub struct ModelKind {
     pub params: &'static [Param],
     /// The text of the reference page, one or two sentences.
     pub about: &'static str,
+    /// The limit of its connections.
+    pub places: Places,
     /// Makes the memory and the descriptors that the processes of one generation share. For the master, before it
     /// forks. Errors: no descriptors left, or another failure, which the io::Error then carries (`Failure`).
     pub make: fn(&Setup<'_>) -> io::Result<Arc<dyn Model>>,
+}
+
+/// The limit of a service's connections.
+#[derive(Clone, Copy)]
+pub enum Places {
+    /// `worker_connections` in each worker.
+    OfWorker,
+    /// A connection for each thread, of which every worker has as many as the parameter says.
+    OfThread(&'static Param),
+    /// The parameter's number, of all processes together.
+    OfService(&'static Param),
 }
 
 /// `NAME=VALUE` after the model's name.

@@ -259,6 +259,48 @@ pub fn find(path: &Path) -> Result<Pid, String> {
     }
 }
 
+/// The life of the service that writes a pid file, as anyone can see it who may read the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Life {
+    /// A master serves, or begins to.
+    Serving,
+    /// The master ends: it accepts nothing new.
+    Ending,
+    /// No master lives. A few words say how that is known.
+    Gone(&'static str),
+    /// The file can't be read, or its file system has no locks.
+    Unknown,
+}
+
+/// The life of the service that writes the file at `path`. While an upgrade is under way, the old master's file is
+/// beside it.
+pub fn life(path: &Path) -> Life {
+    let mut oldbin = path.as_os_str().to_owned();
+    oldbin.push(".oldbin");
+    match life_by(path) {
+        Life::Gone(why) => match life_by(Path::new(&oldbin)) {
+            Life::Serving => Life::Serving,
+            _ => Life::Gone(why),
+        },
+        other => other,
+    }
+}
+
+fn life_by(path: &Path) -> Life {
+    let file = match open(path, OpenOptions::new().read(true)) {
+        Ok(file) => file,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Life::Gone("no pid file"),
+        Err(_) => return Life::Unknown,
+    };
+    let Ok(Content::Pid(pid)) = read(&file) else { return Life::Unknown };
+    match (holder_of_byte(&file, OWNER), holder_of_byte(&file, pid.into())) {
+        (Ok(Some(_)), _) => Life::Serving,
+        (Ok(None), Ok(Some(_))) => Life::Ending,
+        (Ok(None), Ok(None)) => Life::Gone("no master"),
+        _ => Life::Unknown,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -350,6 +392,40 @@ mod tests {
         assert_eq!(holds(&path), "12\n");
         let error = check(&dir.path().join("no/x.pid")).unwrap_err().to_string();
         assert!(error.ends_with("failed (2: No such file or directory)"), "{error}");
+    }
+
+    /// The locks of a process are no locks to itself: a child looks.
+    fn seen_by_another(path: &Path) -> Life {
+        let lives = [Life::Serving, Life::Ending, Life::Gone("no pid file"), Life::Gone("no master"), Life::Unknown];
+        let pid = match process::fork().unwrap() {
+            process::Fork::Child => {
+                let seen = life(path);
+                process::exit_now(lives.iter().position(|life| *life == seen).map_or(99, |at| at as i32))
+            }
+            process::Fork::Parent(pid) => pid,
+        };
+        match nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).unwrap() {
+            nix::sys::wait::WaitStatus::Exited(_, code) => lives[code as usize].clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_locks_tell_a_master_that_serves_from_one_that_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pid");
+        assert_eq!(seen_by_another(&path), Life::Gone("no pid file"));
+        let mut file = PidFile::create(&path).unwrap().unwrap();
+        assert_eq!(seen_by_another(&path), Life::Serving);
+        file.rename_to_oldbin().unwrap();
+        assert_eq!(seen_by_another(&path), Life::Serving, "an upgrade has begun");
+        file.rename_back().unwrap();
+        file.release_name();
+        assert_eq!(seen_by_another(&path), Life::Ending);
+        drop(file);
+        assert_eq!(seen_by_another(&path), Life::Gone("no master"));
+        fs::write(&path, "what\n").unwrap();
+        assert_eq!(seen_by_another(&path), Life::Unknown);
     }
 
     #[test]

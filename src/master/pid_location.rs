@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::unistd::geteuid;
 
-use super::pid_file::{self, PidFile};
+use super::pid_file::{self, Life, PidFile};
 use super::settings::PidPath;
 use crate::log;
 use crate::os::Failure;
@@ -68,6 +68,17 @@ impl PidLocation {
     /// Tells whether [`PidLocation::create`] would fail, and changes nothing.
     pub fn check(&self) -> Result<(), Failure> {
         if let PidLocation::Said(path) = self { pid_file::check(path) } else { Ok(()) }
+    }
+
+    /// The life of the service whose file is at this location. `conf`: see [`PidLocation::new`].
+    pub fn life(&self, conf: Option<&Path>) -> Life {
+        match (self, self.find(conf)) {
+            (PidLocation::Off, _) => Life::Unknown,
+            (PidLocation::Said(path), _) => pid_file::life(path),
+            (PidLocation::Default(_), Ok(path)) => pid_file::life(&path),
+            // A master of another user has its file elsewhere.
+            (PidLocation::Default(_), Err(_)) => Life::Unknown,
+        }
     }
 
     /// The path of a running master's file. `conf`: see [`PidLocation::new`]. The error says why there is none.

@@ -92,7 +92,7 @@ impl HttpBlock {
     }
 
     /// The addresses of a server: those that it says, or the default.
-    fn listens_of(server: &Node) -> Vec<Listen> {
+    pub(in crate::http) fn listens_of(server: &Node) -> Vec<Listen> {
         let said = server.scope.get(&LISTEN);
         let port = if crate::os::users::is_root() { 80 } else { 8000 };
         if said.is_empty() { vec![Listen::fallback(port, server.span)] } else { said.clone() }

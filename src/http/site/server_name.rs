@@ -25,7 +25,7 @@ pub static SERVER_NAME: Setting<Vec<ServerName>> = Setting::many(
 /// A name of a server, as the conf spells it.
 #[derive(Debug, Clone)]
 pub struct ServerName {
-    pub(super) text: String,
+    pub(in crate::http) text: String,
     pub(super) span: Span,
 }
 

@@ -7,6 +7,7 @@
 mod json;
 mod ledger;
 mod metrics;
+pub mod place;
 mod snapshot;
 mod status_page;
 mod stub_status;

@@ -1,5 +1,6 @@
 //! The command line: nginx's options.
 
+pub mod agent;
 pub mod completions;
 pub mod embedded;
 pub mod format;
@@ -53,18 +54,21 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
         Action::Format(files, into) => format::format(&registry(), files, *into),
         Action::Man(page) => print(Ok(man::page(*page, &registry(), &http::variables()))),
         Action::Completions(shell) => print(Ok(completions::script(*shell))),
-        Action::Serve | Action::Health(None) | Action::Test { .. } | Action::Signal(_) => match loader(&options) {
-            Ok(loader) => act(&options, loader, inherited),
-            Err(message) => fail(&format!("[emerg] {message}")),
-        },
+        Action::Serve | Action::Agent(_) | Action::Health(None) | Action::Test { .. } | Action::Signal(_) => {
+            match loader(&options) {
+                Ok(loader) => act(&options, loader, inherited),
+                Err(message) => fail(&format!("[emerg] {message}")),
+            }
+        }
     }
 }
 
 fn act(options: &Options, loader: Loader, inherited: Inherited) -> i32 {
-    match options.action {
-        Action::Signal(command) => send(&loader, command),
+    match &options.action {
+        Action::Agent(place) => fail(&agent::run(loader, place)),
+        Action::Signal(command) => send(&loader, *command),
         Action::Health(_) => is_healthy(first_listen(&loader)),
-        Action::Test { dump } => master::test(&loader, dump, options.quiet),
+        Action::Test { dump } => master::test(&loader, *dump, options.quiet),
         _ => {
             let what = match &options.source {
                 Source::File(_) => None,

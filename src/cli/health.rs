@@ -4,9 +4,10 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::conf::Listen;
+use crate::http::views::place::Place;
 use crate::os::Addr;
 
 /// How long the connection, and each part of the answer, may take.
@@ -14,6 +15,9 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Bytes that a status line and the fields that come with it may have.
 const MOST: usize = 4096;
+
+/// Bytes that a page may have: a ledger with 4096 processes takes about 8 MB.
+const MOST_OF_PAGE: usize = 16 << 20;
 
 /// The request, and what its answer must be.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,27 +82,40 @@ impl Probe {
         Probe { to, host, target, proxy_protocol: listen.proxy_protocol, worst: 500 }
     }
 
-    /// Sends the request. `Ok`: the status of the answer. Error: there is none, or it is a failure.
-    pub(super) fn send(&self) -> Result<u16, String> {
-        let place = match &self.to {
+    /// The probe of a page, whose body counts.
+    pub(super) fn of_page(place: &Place) -> Probe {
+        Probe { host: place.host.clone(), target: place.path.clone(), ..Probe::of_listen(&place.listen) }
+    }
+
+    /// Sends the request. `Ok`: the body of the answer, which is 200. Error: there is none in that time, or another.
+    pub(super) fn fetch(&self, timeout: Duration) -> Result<Vec<u8>, String> {
+        let place = self.place();
+        let answer = self.exchange(timeout, |answer| answer.len() >= MOST_OF_PAGE)?;
+        match status_of(&answer) {
+            Some(200) => {}
+            Some(403) => {
+                return Err(format!("{place}{}: the answer is 403: the page wants \"allow 127.0.0.1\"", self.target));
+            }
+            Some(status) => return Err(format!("{place}{}: the answer is {status}", self.target)),
+            None => return Err(format!("{place}: the answer is no HTTP")),
+        }
+        let head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").map(|at| at + 4);
+        head.and_then(|at| answer.get(at..)).map(<[u8]>::to_vec).ok_or_else(|| format!("{place}: half an answer"))
+    }
+
+    /// The address, as errors show it.
+    fn place(&self) -> String {
+        match &self.to {
             To::Tcp(host, port) if host.contains(':') => format!("[{host}]:{port}"),
             To::Tcp(host, port) => format!("{host}:{port}"),
             To::Unix(path) => format!("unix:{}", path.display()),
-        };
-        let answer = match &self.to {
-            To::Tcp(host, port) => connect(host, *port).and_then(|stream| self.ask(stream)),
-            To::Unix(path) => UnixStream::connect(path).and_then(|stream| {
-                stream.set_read_timeout(Some(TIMEOUT))?;
-                stream.set_write_timeout(Some(TIMEOUT))?;
-                self.ask(stream)
-            }),
-        };
-        let answer = answer.map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                format!("{place}: no answer within {} s", TIMEOUT.as_secs())
-            }
-            _ => format!("{place}: {error}"),
-        })?;
+        }
+    }
+
+    /// Sends the request. `Ok`: the status of the answer. Error: there is none, or it is a failure.
+    pub(super) fn send(&self) -> Result<u16, String> {
+        let place = self.place();
+        let answer = self.exchange(TIMEOUT, |answer| answer.len() >= MOST || answer.contains(&b'\n'))?;
         match status_of(&answer) {
             Some(status) if status < self.worst => Ok(status),
             Some(status) => Err(format!("{place}: the answer is {status}")),
@@ -106,8 +123,35 @@ impl Probe {
         }
     }
 
-    /// Sends the request over a connection, and reads the first line of the answer at least.
-    fn ask(&self, mut stream: impl Read + Write) -> io::Result<Vec<u8>> {
+    /// Sends the request, and reads until the answer ends, or `is_enough`.
+    fn exchange(&self, timeout: Duration, is_enough: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>, String> {
+        let answer = match &self.to {
+            To::Tcp(host, port) => {
+                connect(host, *port, timeout).and_then(|stream| self.ask(stream, timeout, is_enough))
+            }
+            To::Unix(path) => UnixStream::connect(path).and_then(|stream| {
+                stream.set_read_timeout(Some(timeout))?;
+                stream.set_write_timeout(Some(timeout))?;
+                self.ask(stream, timeout, is_enough)
+            }),
+        };
+        let place = self.place();
+        answer.map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                format!("{place}: no answer within {} s", timeout.as_secs())
+            }
+            _ => format!("{place}: {error}"),
+        })
+    }
+
+    /// Sends the request over a connection, and reads the answer.
+    fn ask(
+        &self,
+        mut stream: impl Read + Write,
+        timeout: Duration,
+        is_enough: impl Fn(&[u8]) -> bool,
+    ) -> io::Result<Vec<u8>> {
+        let began = Instant::now();
         let proxy = if self.proxy_protocol { "PROXY UNKNOWN\r\n" } else { "" };
         let Probe { host, target, .. } = self;
         let version = env!("CARGO_PKG_VERSION");
@@ -117,8 +161,12 @@ impl Probe {
         );
         stream.write_all(request.as_bytes())?;
         let mut answer = Vec::new();
-        while answer.len() < MOST && !answer.contains(&b'\n') {
-            let mut bytes = [0; 512];
+        while !is_enough(&answer) {
+            let mut bytes = [0; 4096];
+            // An answer that comes byte by byte would take for ever.
+            if began.elapsed() > 2 * timeout {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
             match stream.read(&mut bytes)? {
                 0 => break,
                 n => answer.extend_from_slice(&bytes[..n]),
@@ -128,14 +176,14 @@ impl Probe {
     }
 }
 
-fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+fn connect(host: &str, port: u16, timeout: Duration) -> io::Result<TcpStream> {
     let mut failure = io::Error::from(io::ErrorKind::NotFound);
     let addrs: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
     for addr in addrs {
-        match TcpStream::connect_timeout(&addr, TIMEOUT) {
+        match TcpStream::connect_timeout(&addr, timeout) {
             Ok(stream) => {
-                stream.set_read_timeout(Some(TIMEOUT))?;
-                stream.set_write_timeout(Some(TIMEOUT))?;
+                stream.set_read_timeout(Some(timeout))?;
+                stream.set_write_timeout(Some(timeout))?;
                 return Ok(stream);
             }
             Err(error) => failure = error,

@@ -40,6 +40,7 @@ fn program() -> String {
         "drover directory [[address:]port]",
         "drover --help-conf [directive]",
         "drover --health [url] [-c filename]",
+        "drover --agent addr -c filename",
         "drover --init directory",
         "drover --format [--write | --check] filename...",
         "drover --man [page]",

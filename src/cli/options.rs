@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
 
+use super::agent::Place;
 use super::completions::Shell;
 use super::embedded;
 use super::man::Page;
@@ -34,6 +35,8 @@ pub enum Action {
     Completions(Shell),
     /// `--health`: ask the service, or a URL, whether it answers.
     Health(Option<String>),
+    /// `--agent`: answer the agent checks of a balancer.
+    Agent(Place),
     /// `-h`, `-?`.
     Help,
     /// `-v`, `-V`: show the version.
@@ -152,6 +155,10 @@ impl Options {
                     };
                     options.action = Action::Health(url.map(text).transpose()?);
                 }
+                Arg::Long("agent") => {
+                    let place = text(long_value(&mut parser, "agent", "address")?)?;
+                    options.action = Action::Agent(Place::parse(&place)?);
+                }
                 Arg::Value(name) => names.push(name),
                 Arg::Short(other) => return Err(format!("invalid option: \"{other}\"")),
                 Arg::Long(other) => return Err(format!("invalid option: \"--{other}\"")),
@@ -181,6 +188,10 @@ impl Options {
             not_a_port(&options)?;
         }
         // The order of main() in nginx.c: version and help first, then the test, then the signal.
+        let is_agent = matches!(options.action, Action::Agent(_));
+        if is_agent && !help && version.is_none() && !matches!(options.source, Source::File(_)) {
+            return Err("option \"--agent\" requires the configuration of the service (-c FILE)".to_owned());
+        }
         if let Some(dump) = test {
             options.action = Action::Test { dump };
         }
@@ -382,6 +393,17 @@ mod tests {
         assert_eq!(parse("--health http://x/").unwrap().action, url());
         let both = parse("--health=http://x/ -c y").unwrap();
         assert_eq!((both.action, both.source), (url(), Source::File("y".into())));
+    }
+
+    #[test]
+    fn the_agent_takes_an_address_and_a_conf() {
+        let place = Place::parse("9000").unwrap();
+        assert_eq!(parse("--agent 9000 -c x").unwrap().action, Action::Agent(place.clone()));
+        assert_eq!(parse("-c x --agent=127.0.0.1:9000").unwrap().action, Action::Agent(place));
+        assert!(parse("--agent").unwrap_err().ends_with("\"--agent\" requires address"));
+        assert!(parse("--agent nowhere -c x").unwrap_err().starts_with("\"nowhere\" is no address"));
+        assert!(parse("--agent 9000").unwrap_err().ends_with("(-c FILE)"));
+        assert!(parse("--agent 9000 site").unwrap_err().ends_with("(-c FILE)"));
     }
 
     #[test]

@@ -127,6 +127,18 @@ pub static OPTIONS: &[Opt] = &[
                 configuration listens on is asked, and must answer below 500. For images without a shell.",
     },
     Opt {
+        names: &["--agent"],
+        value: Value::Text("addr"),
+        help: &["answer HAProxy's agent checks with the service's weight", "([address:]port or unix:path), with -c"],
+        about: "Answers HAProxy's agent checks (`agent-check`) on this address, a port of 127.0.0.1 (`9000`), an \
+                address and a port (`192.0.2.11:9000`, `[::1]:9000`, `*:9000`) or `unix:/PATH`, until a signal ends \
+                it. The answer is `up N%`: the part of the connections that is free, less where connections are \
+                accepted late; `up 0%` while the service drains, `up 1%` while it is full or its page does not answer, \
+                and `down#REASON` when it has ended. The configuration (`-c`) is that of the service; it needs a \
+                location with `ledger`, which is read once in a second, and a `pid` file that this user can read. No \
+                other right is needed.",
+    },
+    Opt {
         names: &["--init"],
         value: Value::Directory("directory"),
         help: &["write a commented configuration, mime.types and a page", "to begin with; nothing is overwritten"],
@@ -176,6 +188,7 @@ Usage: drover [-?hvVtTq] [-s signal] [-p prefix]
        drover directory [[address:]port]
        drover --help-conf [directive]
        drover --health [url] [-c filename]
+       drover --agent addr -c filename
        drover --init directory
        drover --format [--write | --check] filename...
 

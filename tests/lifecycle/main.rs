@@ -46,6 +46,8 @@ mod upgrading;
 
 mod stopping;
 
+mod agent;
+
 use support::conf::Conf;
 
 /// A conf with this many workers, whose `/v` answers "one".

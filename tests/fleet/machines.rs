@@ -2,14 +2,16 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrIn};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
@@ -20,15 +22,28 @@ use crate::{conf, with};
 /// Names of the machines in haproxy.cfg.
 pub const NAMES: [&str; 3] = ["a", "b", "c"];
 
+/// How many connections a machine can have at once.
+pub const PLACES: usize = 128;
+
 /// A machine. Dropping it ends all its processes.
 pub struct Machine {
     dir: PathBuf,
     addr: SocketAddr,
     process: Child,
+    agent: Child,
+}
+
+/// The differences of a machine from the others.
+#[derive(Default)]
+pub struct Special<'a> {
+    /// The document root, where it isn't a directory of the machine's own.
+    pub root: Option<&'a Path>,
+    /// Directives of the server.
+    pub directives: &'a str,
 }
 
 impl Machine {
-    fn start(dir: PathBuf, host: Ipv4Addr) -> Machine {
+    fn start(dir: PathBuf, host: Ipv4Addr, special: &Special) -> Machine {
         let site = dir.join("site");
         fs::create_dir_all(&site).expect("mkdir");
         for path in [&dir, &site] {
@@ -38,19 +53,25 @@ impl Machine {
         fs::write(site.join("large"), vec![b'x'; 300_000]).expect("write");
         let text = with(conf("haproxy/drover.conf"), "listen            8080", &format!("listen {host}:8080"));
         let text = with(text, "set_real_ip_from  192.0.2.1", "set_real_ip_from 127.0.0.0/8");
-        let text = with(text, "/srv/site", &site.display().to_string());
+        let text = with(text, "/srv/site", &special.root.unwrap_or(&site).display().to_string());
+        let text = with(text, "keepalive_requests ", &format!("{} keepalive_requests ", special.directives));
         let text = with(text, "/var/log/drover", &dir.display().to_string());
         let text = with(text, "/run/drover-drain", &dir.join("drain").display().to_string());
-        let text = with(text, "processes  auto;", "processes 2; pid drover.pid;");
+        let text = with(text, "processes  auto;", "processes 2;");
+        let text = with(text, "/run/drover.pid", &dir.join("drover.pid").display().to_string());
+        let text = with(text, "listen      127.0.0.1:8081", &format!("listen {host}:8081"));
+        // A test has no thousands of clients.
+        let text = with(text, "worker_connections  4096", &format!("worker_connections {}", PLACES / 2));
         fs::write(dir.join("drover.conf"), text).expect("write");
-        let process = spawn(&dir);
-        let machine = Machine { dir, addr: (host, 8080).into(), process };
+        let process = spawn(&dir, &[]);
+        let agent = spawn(&dir, &["--agent", &format!("{host}:8082")]);
+        let machine = Machine { dir, addr: (host, 8080).into(), process, agent };
         machine.wait_until_listening();
         machine
     }
 
     fn wait_until_listening(&self) {
-        until("a machine listens", || std::net::TcpStream::connect(self.addr).ok());
+        until("a machine listens", || TcpStream::connect(self.addr).ok());
     }
 
     /// Asks HAProxy to send nothing new, or takes that back.
@@ -66,7 +87,7 @@ impl Machine {
     pub fn restart(&mut self) -> ExitStatus {
         self.signal_master(Signal::SIGQUIT);
         let status = self.process.wait().expect("wait");
-        self.process = spawn(&self.dir);
+        self.process = spawn(&self.dir, &[]);
         self.wait_until_listening();
         status
     }
@@ -74,7 +95,7 @@ impl Machine {
     /// Starts what a machine has after a crash.
     pub fn revive(&mut self) {
         self.process.wait().expect("wait");
-        self.process = spawn(&self.dir);
+        self.process = spawn(&self.dir, &[]);
         self.wait_until_listening();
     }
 
@@ -100,6 +121,18 @@ impl Machine {
         until("a pid", || fs::read_to_string(self.dir.join("drover.pid")).ok()?.trim().parse().ok())
     }
 
+    /// A request that is under way, from somebody who is not HAProxy, until the client is dropped or finishes it.
+    pub fn half_request(&self) -> Client {
+        let mut client = Client::connect(self.addr);
+        client.send("PROXY TCP4 127.0.0.1 127.0.0.1 1000 80\r\nGET /name HTTP/1.1\r\nHost: site\r\n");
+        client
+    }
+
+    /// Whether a request is under way.
+    pub fn is_busy(&self) -> bool {
+        drover::master::client::find_ledger(self.master()).is_some_and(|ledger| ledger.sums().reading > 0)
+    }
+
     pub fn access_log(&self) -> String {
         fs::read_to_string(self.dir.join("access.log")).expect("access.log")
     }
@@ -109,15 +142,19 @@ impl Drop for Machine {
     fn drop(&mut self) {
         let _ = killpg(Pid::from_raw(self.process.id() as i32), Signal::SIGKILL);
         let _ = self.process.wait();
+        let _ = self.agent.kill();
+        let _ = self.agent.wait();
     }
 }
 
-fn spawn(dir: &PathBuf) -> Child {
+fn spawn(dir: &Path, args: &[&str]) -> Child {
+    let words = if args.is_empty() { "stderr" } else { "agent" };
     Command::new(env!("CARGO_BIN_EXE_drover"))
         .args(["-c", "drover.conf"])
+        .args(args)
         .current_dir(dir)
         .process_group(0)
-        .stderr(fs::File::create(dir.join("stderr")).expect("stderr"))
+        .stderr(fs::File::create(dir.join(words)).expect("stderr"))
         .spawn()
         .expect("drover")
 }
@@ -133,6 +170,11 @@ pub struct Fleet {
 impl Fleet {
     /// Starts all; returns when HAProxy holds all machines for healthy. `limit`: requests in 10 s from one client.
     pub fn start(limit: u32) -> Fleet {
+        Fleet::with(limit, &Special::default())
+    }
+
+    /// The same, with something special about machine b.
+    pub fn with(limit: u32, special: &Special) -> Fleet {
         let dir = tempfile::Builder::new().prefix("drover-fleet-").tempdir().expect("a temporary directory");
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("chmod");
         let host = |last| free_network(last);
@@ -153,7 +195,8 @@ impl Fleet {
         let machine = |(name, host)| {
             let dir = dir.path().join(name);
             fs::create_dir(&dir).expect("mkdir");
-            Machine::start(dir, host)
+            let usual = Special::default();
+            Machine::start(dir, host, if name == NAMES[1] { special } else { &usual })
         };
         let machines = [("a", a), ("b", b), ("c", c)].map(machine);
         let balancer = Command::new(tools::find("haproxy"))
@@ -176,6 +219,16 @@ impl Fleet {
         Client::connect(self.addr)
     }
 
+    /// Connects from another address of the loopback network: another client to HAProxy.
+    pub fn connect_from(&self, host: Ipv4Addr) -> Client {
+        let socket = socket::socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None);
+        let socket = socket.expect("socket");
+        socket::bind(socket.as_raw_fd(), &SockaddrIn::from(SocketAddrV4::new(host, 0))).expect("bind");
+        let SocketAddr::V4(to) = self.addr else { panic!("{} is no IPv4", self.addr) };
+        socket::connect(socket.as_raw_fd(), &SockaddrIn::from(to)).expect("connect");
+        Client::of(TcpStream::from(socket))
+    }
+
     /// Returns when HAProxy says that a machine is in this state, in which it has `wait` sessions or fewer.
     pub fn wait_for(&self, name: &str, state: &str) {
         until_true(&format!("machine {name} is {state}"), || self.state(name).is_some_and(|(now, _)| now == state));
@@ -186,8 +239,19 @@ impl Fleet {
         until_true(&format!("machine {name} is idle"), || self.state(name).is_some_and(|(_, sessions)| sessions == 0));
     }
 
-    /// The state of a machine, and the requests that it has, by HAProxy's `show stat`.
+    /// The weight of a machine, to which its agent has brought the 100 of the conf.
+    pub fn weight(&self, name: &str) -> Option<u64> {
+        self.cells(name, ["uweight"])?[0].parse().ok()
+    }
+
+    /// The state of a machine, and the requests that it has.
     fn state(&self, name: &str) -> Option<(String, u64)> {
+        let [status, sessions] = self.cells(name, ["status", "scur"])?;
+        Some((status, sessions.parse().ok()?))
+    }
+
+    /// Columns of a machine, by HAProxy's `show stat`.
+    fn cells<const N: usize>(&self, name: &str, wanted: [&str; N]) -> Option<[String; N]> {
         let mut socket = UnixStream::connect(self.dir.path().join("admin.sock")).ok()?;
         socket.write_all(b"show stat\n").ok()?;
         let mut table = String::new();
@@ -195,8 +259,9 @@ impl Fleet {
         let columns: Vec<&str> = table.lines().next()?.trim_start_matches("# ").split(',').collect();
         let line = table.lines().find(|line| line.starts_with(&format!("machines,{name},")))?;
         let cells: Vec<&str> = line.split(',').collect();
-        let cell = |column| cells.get(columns.iter().position(|known| *known == column)?).copied();
-        Some((cell("status")?.to_owned(), cell("scur")?.parse().ok()?))
+        let cell = |column: &str| cells.get(columns.iter().position(|known| *known == column)?).copied();
+        let found: Vec<String> = wanted.iter().filter_map(|column| cell(column).map(str::to_owned)).collect();
+        found.try_into().ok()
     }
 }
 

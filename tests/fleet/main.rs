@@ -14,6 +14,8 @@ mod kubernetes;
 
 mod rolling;
 
+mod weights;
+
 /// A conf of the repository.
 fn conf(name: &str) -> String {
     let path = format!("{}/conf/{name}", env!("CARGO_MANIFEST_DIR"));

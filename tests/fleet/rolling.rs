@@ -1,6 +1,8 @@
 //! Restarts, upgrades and reloads of all machines, one after the other, under load: no request is lost.
 //! `DROVER_FLEET_REQUESTS=6000` makes it minutes.
 
+use std::net::Ipv4Addr;
+
 use nix::sys::signal::Signal;
 
 use crate::clients::Load;
@@ -53,7 +55,10 @@ fn the_limit_at_the_balancer_is_that_of_all_machines_and_each_client_has_its_own
     let statuses: Vec<u16> = (0..30).map(|_| fleet.connect().get("/name").status).collect();
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 20, "{statuses:?}");
     assert!(statuses[20..].iter().all(|status| *status == 429), "{statuses:?}");
-    until_true("the client's address is in a log", || {
-        fleet.machines.iter().any(|machine| machine.access_log().lines().any(|line| line.starts_with("127.0.0.1 ")))
-    });
+    assert_eq!(fleet.connect_from(Ipv4Addr::new(127, 0, 0, 2)).get("/name").status, 200, "another client");
+    for client in ["127.0.0.1 ", "127.0.0.2 "] {
+        until_true("the client's address is in a log", || {
+            fleet.machines.iter().any(|machine| machine.access_log().lines().any(|line| line.starts_with(client)))
+        });
+    }
 }

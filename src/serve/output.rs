@@ -186,7 +186,8 @@ impl Output {
     /// Bytes that have been queued so far, and are out or not.
     #[inline]
     pub(crate) fn queued(&self) -> u64 {
-        self.taken + self.unsent()
+        // Most answers have no files in front of them, and to sum up none costs each request some instructions.
+        self.taken + if self.files.is_empty() { self.unsent_bytes() as u64 } else { self.unsent() }
     }
 
     /// Drops all that was queued behind the first `begin` bytes. False: some of that is out, or a thread is making it.

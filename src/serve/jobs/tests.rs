@@ -1,5 +1,5 @@
 use super::*;
-use crate::os::Events;
+use crate::os::{Events, Links};
 
 fn jobs(threads: usize, max_queue: usize) -> (Jobs, Poller) {
     let mut jobs = Jobs::new(&ThreadPools::default());
@@ -71,4 +71,18 @@ fn few_threads_compute_and_the_kinds_take_turns() {
     assert_eq!((queue.ready(), queue.busy), (0, 6));
     queue.busy_computing -= 1;
     assert_eq!(queue.ready(), 1);
+}
+
+/// The thread goes on with the next job.
+#[test]
+fn a_job_that_panics_is_refused_and_costs_no_thread() {
+    let (mut jobs, poller) = jobs(1, 10);
+    let path = b"/panic-in-job/file".to_vec();
+    let look = Look { path, links: Links::Follow, is_stat: false, known: None, max_body: 0, unix_ms: 0 };
+    jobs.ask(None, 0, Job::Look(look));
+    jobs.ask(None, 1, check("secret"));
+    jobs.submit(7, &poller);
+    let all = finished(&mut jobs, &poller, 2);
+    assert!(matches!(all[..], [(7, 0, Done::Refused), (7, 1, Done::Checked(_, true))]), "{all:?}");
+    assert_eq!(jobs.pools[0].shared.lock().started, 1);
 }

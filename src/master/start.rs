@@ -35,12 +35,13 @@ pub fn serve(loader: Loader, mut inherited: Inherited, what: Option<(&str, &str)
     let is_watched = std::io::stderr().is_terminal();
     match detach(&cycle, &inherited) {
         Ok((caller, pid_file)) => {
-            steer(&mut cycle, &mut inherited);
+            let is_upgrade = inherited.is_upgrade;
+            steer(&mut cycle, inherited);
             log::set_startup(false);
             // To be asked before the greeting: the person may close the terminal at once.
             let has_terminal = daemon::has_terminal();
             greet(&cycle, what, is_watched, caller, pid_file.is_some());
-            run(loader, cycle, pid_file, inherited.is_upgrade, has_terminal)
+            run(loader, cycle, pid_file, is_upgrade, has_terminal)
         }
         Err(error) => {
             give_up(&error, &own_files(&cycle, inherited.is_upgrade));
@@ -78,8 +79,8 @@ fn first_cycle(loader: &Loader, inherited: &mut Inherited) -> Result<Cycle, Load
 }
 
 /// Keeps new connections from inherited sockets that this conf has no use for; the old binary's processes accept those
-/// that wait there.
-fn steer(cycle: &mut Cycle, inherited: &mut Inherited) {
+/// that wait there. Ends `inherited`: what it holds would stay open in every child.
+fn steer(cycle: &mut Cycle, mut inherited: Inherited) {
     let rest = inherited.take_rest();
     let mut before = bound::addrs(&cycle.sockets);
     before.extend(rest.iter().map(|listener| listener.addr().clone()));

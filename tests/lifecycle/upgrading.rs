@@ -56,6 +56,22 @@ fn the_next_binary_takes_over_without_a_lost_request() {
     assert_ne!(next, 0);
 }
 
+/// Found by tools/chaos: the socket arrays of the old binary stayed open in each worker of the new one.
+#[test]
+fn after_an_upgrade_workers_have_no_more_maps_of_the_kernel_than_before() {
+    let server = Server::drover(conf(2).events("dispatch steer;"));
+    let maps = |pid: i32| proc::open_targets(pid).iter().filter(|target| target.contains("bpf-map")).count();
+    let all = |master: i32| proc::children(master).into_iter().map(maps).collect::<Vec<_>>();
+    server.wait_for_workers(2);
+    assert_eq!(server.connect().get("/v").text(), "one");
+    // A child has what its master has until its life begins.
+    until_true("the workers have closed them", || all(server.pid()).iter().all(|count| *count <= 1));
+    let before = all(server.pid());
+    server.signal(Signal::SIGUSR2);
+    let next = server.wait_for_next_master();
+    until_true("the next workers have no more", || all(next) == before);
+}
+
 #[test]
 fn an_upgrade_can_be_taken_back() {
     let server = Server::drover(conf(1));

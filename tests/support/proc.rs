@@ -57,6 +57,23 @@ pub fn group_lives(group: i32) -> bool {
     pids().any(|p| stat(p).is_some_and(|s| s.group == group && s.state != 'Z'))
 }
 
+/// A process as the kernel lists it.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed {
+    pub pid: i32,
+    pub parent: i32,
+    pub is_zombie: bool,
+}
+
+/// The processes of a group, the dead and unreaped ones as well.
+pub fn group(group: i32) -> Vec<Listed> {
+    let listed = |pid: i32| {
+        let stat = stat(pid).filter(|stat| stat.group == group)?;
+        Some(Listed { pid, parent: stat.parent, is_zombie: matches!(stat.state, 'Z' | 'X') })
+    };
+    pids().filter_map(listed).collect()
+}
+
 /// Whether all threads of a process are stopped by a signal.
 pub fn is_stopped(pid: i32) -> bool {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
@@ -101,6 +118,11 @@ pub fn open_files(pid: i32) -> BTreeSet<String> {
     descriptors(pid).into_iter().map(|(_, target)| target).collect()
 }
 
+/// What the descriptors of a process refer to, one for each descriptor.
+pub fn open_targets(pid: i32) -> Vec<String> {
+    descriptors(pid).into_iter().map(|(_, target)| target).collect()
+}
+
 /// How many descriptors a process has open.
 pub fn descriptor_count(pid: i32) -> usize {
     descriptors(pid).len()
@@ -121,6 +143,23 @@ pub fn limit_descriptors(pid: i32, count: usize) {
 /// The same for a process of this process's own account.
 pub fn limit_own_descriptors(pid: i32, count: usize) {
     tools::run("prlimit", &["--pid", &pid.to_string(), &format!("--nofile={count}")]);
+}
+
+/// Sets a soft limit, as prlimit(1) writes it, of a worker; the limit can be raised again.
+pub fn soft_limit(pid: i32, name: &str, value: &str) {
+    let mut command = Command::new(tools::find("setpriv"));
+    if geteuid().is_root() {
+        command.args(["--reuid=www-data", "--regid=www-data", "--clear-groups"]);
+    }
+    command.arg(tools::find("prlimit")).args(["--pid", &pid.to_string(), &format!("--{name}={value}:")]);
+    // The worker may have died meanwhile.
+    let _ = command.stderr(std::process::Stdio::null()).status().expect("run setpriv");
+}
+
+/// The ports of the clients whose connections to the server's `port` a process holds.
+pub fn clients_of(pid: i32, port: u16) -> BTreeSet<u16> {
+    let held = socket_inodes(pid);
+    established(port).into_iter().filter(|socket| held.contains(&socket.inode.into())).map(|s| s.peer).collect()
 }
 
 /// Bytes that the server's established connections on `port` have received and not read.
@@ -223,6 +262,7 @@ fn pids() -> impl Iterator<Item = i32> {
 
 struct Stat {
     state: char,
+    parent: i32,
     group: i32,
     ticks: u64,
 }
@@ -232,7 +272,12 @@ fn stat(pid: i32) -> Option<Stat> {
     // The name in parentheses may hold anything, also blanks and parentheses.
     let fields: Vec<&str> = text.rsplit_once(") ")?.1.split(' ').collect();
     let ticks = fields[11..15].iter().filter_map(|f| f.parse::<u64>().ok()).sum();
-    Some(Stat { state: fields[0].chars().next()?, group: fields[2].parse().ok()?, ticks })
+    Some(Stat {
+        state: fields[0].chars().next()?,
+        parent: fields[1].parse().ok()?,
+        group: fields[2].parse().ok()?,
+        ticks,
+    })
 }
 
 fn descriptors(pid: i32) -> Vec<(String, String)> {

@@ -111,7 +111,17 @@ impl H2 {
     /// Connects, and sends nothing.
     #[track_caller]
     pub fn raw(addr: SocketAddr) -> H2 {
-        let socket = TcpStream::connect(addr).expect("connect");
+        H2::of(TcpStream::connect(addr).expect("connect"))
+    }
+
+    /// Sends preface and settings on a connection that is there.
+    pub fn begin(socket: TcpStream) -> H2 {
+        let mut client = H2::of(socket);
+        client.send([PREFACE, &frame(Kind::Settings, 0, 0, b"")].concat());
+        client
+    }
+
+    fn of(socket: TcpStream) -> H2 {
         socket.set_nodelay(true).expect("TCP_NODELAY");
         socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
         H2 {

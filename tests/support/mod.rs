@@ -14,6 +14,7 @@
 //! | `http2` | HTTP/2: frames beside nginx, limits, fairness, real clients |
 //! | `stream` | `echo_upper` and `json_rpc` |
 //! | `models` | the promises that every dispatch model keeps, one body of cases for all of them |
+//! | `chaos` | faults at random moments, for every dispatch model, under load: `tools/chaos` |
 //! | `dispatch` | the mechanisms of the models with an event loop: who watches, who is woken, how evenly, leases |
 //! | `pool` | the mechanisms of the models with a dispatcher: what is passed to whom, deaths, endings |
 //! | `tls` | TLS: certificates by name, versions, resumption, odd hellos, as real clients see them |

@@ -118,7 +118,7 @@ pub fn open_files(pid: i32) -> BTreeSet<String> {
     descriptors(pid).into_iter().map(|(_, target)| target).collect()
 }
 
-/// What the descriptors of a process refer to, one for each descriptor.
+/// The targets of a process's descriptors, one for each descriptor.
 pub fn open_targets(pid: i32) -> Vec<String> {
     descriptors(pid).into_iter().map(|(_, target)| target).collect()
 }

@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use super::bound::Bound;
 use crate::log;
 use crate::os::inherit::{is_listening_socket, take_inherited_fd};
-use crate::os::process;
+use crate::os::process::{self, Pid};
 use crate::os::{Addr, Failure, Listener, SocketArray};
 use crate::shm::{MAX_WORKERS, TicketKeys};
 use std::sync::Arc;
@@ -19,6 +19,9 @@ pub(crate) const TICKETS_VARIABLE: &str = "DROVER_TICKETS";
 
 /// The environment variable with the descriptors of the arrays that have the sockets, where the old binary steers.
 pub(crate) const STEER_VARIABLE: &str = "DROVER_STEER";
+
+/// The environment variable with the pid of the old binary.
+pub(crate) const OLD_BINARY_VARIABLE: &str = "DROVER_OLD_BINARY";
 
 /// The first descriptor of systemd's protocol (sd_listen_fds(3)).
 const SYSTEMD_FIRST: i32 = 3;
@@ -134,6 +137,13 @@ impl Inherited {
             }
         }
     }
+}
+
+/// The pid of the old binary that started this process. An old binary that has died meanwhile is no longer the parent,
+/// and who is would be taken for it. An old binary of a version that does not tell its pid is looked for as the parent.
+pub(super) fn old_binary() -> Pid {
+    let told = std::env::var(OLD_BINARY_VARIABLE).ok().and_then(|pid| pid.parse().ok());
+    told.unwrap_or_else(process::parent_id)
 }
 
 /// The array that an old binary has left open under this number.

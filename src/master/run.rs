@@ -22,7 +22,7 @@ use super::loader::Loader;
 use super::pid_file::PidFile;
 use super::port_move::Retired;
 use super::steered::Surplus;
-use super::{Cycle, DAEMON, TERM_DRAIN, bound, supervised};
+use super::{Cycle, DAEMON, TERM_DRAIN, bound, inherited, supervised};
 use crate::dispatch::{Model, Seat};
 use crate::event::Shutdown;
 use crate::log;
@@ -114,7 +114,7 @@ impl Master {
             ends_with_terminal: has_terminal && !signals::is_ignored(Signal::SIGHUP),
             upgrade_refusal,
             next_binary: None,
-            old_binary: is_upgrade.then(process::parent_id),
+            old_binary: is_upgrade.then(inherited::old_binary),
             executable,
             args,
         })

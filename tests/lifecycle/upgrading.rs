@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -70,6 +71,36 @@ fn after_an_upgrade_workers_have_no_more_maps_of_the_kernel_than_before() {
     server.signal(Signal::SIGUSR2);
     let next = server.wait_for_next_master();
     until_true("the next workers have no more", || all(next) == before);
+}
+
+/// Found by tools/chaos: the new master took its next parent for the old binary, and refused upgrades for ever.
+#[test]
+fn a_master_whose_old_binary_died_while_it_began_can_be_upgraded() {
+    let mut server = Server::drover(conf(1));
+    let text = fs::read_to_string(server.conf_path()).unwrap();
+    let fifo = server.dir().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    fs::write(server.conf_path(), format!("{text}\ninclude {};\n", fifo.display())).unwrap();
+    server.signal(Signal::SIGUSR2);
+    // The next binary reads until nobody can write anything more.
+    let mut options = fs::File::options();
+    options.write(true).custom_flags(libc::O_NONBLOCK);
+    let writer = until("the next binary reads its conf", || options.open(&fifo).ok());
+    server.signal(Signal::SIGKILL);
+    server.wait();
+    drop(writer);
+    let next = server.wait_for_next_master();
+    until_true("its worker", || proc::children(next).len() == 1);
+    fs::write(server.conf_path(), text).unwrap();
+    proc::signal(next, Signal::SIGUSR2);
+    let third = until("one more master, or the refusal of it", || {
+        let is_refused = server.error_log().contains("is under way already");
+        let pid = server.read("server.pid").trim().parse::<i32>().ok().filter(|pid| *pid != next);
+        is_refused.then_some(None).or(pid.map(Some))
+    });
+    let third = third.expect("an upgrade");
+    until_true("the third master's worker", || proc::children(third).len() == 1);
+    assert_eq!(server.connect().get("/v").text(), "one");
 }
 
 #[test]

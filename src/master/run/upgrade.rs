@@ -3,7 +3,7 @@
 use super::Master;
 use crate::log;
 use crate::master::bound::for_next_binary;
-use crate::master::inherited::{STEER_VARIABLE, TICKETS_VARIABLE, UPGRADE_VARIABLE};
+use crate::master::inherited::{OLD_BINARY_VARIABLE, STEER_VARIABLE, TICKETS_VARIABLE, UPGRADE_VARIABLE};
 use crate::master::pid_file::PidFile;
 use crate::master::steered::arrays_for_next_binary;
 use crate::os::process::{self, Exit, Pid};
@@ -46,7 +46,13 @@ impl Master {
         keep.extend(keys.map(|keys| keys.as_fd()));
         // An empty variable takes the place of one that an older binary has set.
         let number = keys.map_or(OsString::new(), |keys| keys.as_fd().as_raw_fd().to_string().into());
-        let variables = [(UPGRADE_VARIABLE, list), (TICKETS_VARIABLE, number), (STEER_VARIABLE, arrays)];
+        let own = process::id().to_string().into();
+        let variables = [
+            (UPGRADE_VARIABLE, list),
+            (OLD_BINARY_VARIABLE, own),
+            (TICKETS_VARIABLE, number),
+            (STEER_VARIABLE, arrays),
+        ];
         match inherit::spawn_inheriting(&self.executable, &self.args, &variables, &keep) {
             Ok(pid) => self.next_binary = Some(pid),
             Err(error) => {

@@ -1,6 +1,11 @@
 //! Parts of a conf that load and can only fail: named locations that are not there. And the directories and files that
 //! it counts on, for others to look at.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
 use crate::conf::{self, Span};
 use crate::http::exchange::HttpConf;
 use crate::http::phases::auth_basic::{AUTH_BASIC, AUTH_BASIC_USER_FILE};
@@ -92,6 +97,17 @@ impl HttpConf {
         files
     }
 
+    /// The directories that requests may have files read in, as far as the conf spells them out, each once.
+    pub fn paths_to_read(&self) -> Vec<PathBuf> {
+        let mut paths = BTreeSet::new();
+        for Location { scope, .. } in self.locations() {
+            let root: &Root = scope.get(&ROOT);
+            paths.insert(directory(root.path().fixed_path()));
+            paths.extend(scope.get(&AUTH_BASIC_USER_FILE).as_ref().map(|file| beside(file.fixed_path())));
+        }
+        paths.into_iter().collect()
+    }
+
     /// The roots and aliases that the conf says and that requests lead to, each path once.
     pub fn roots(&self) -> Vec<NamedRoot<'_>> {
         let mut roots: Vec<NamedRoot> = Vec::new();
@@ -117,6 +133,22 @@ impl HttpConf {
         }
         roots
     }
+}
+
+/// The directory at a path, or beside the file there or what a name there may begin: a file is replaced by another.
+fn directory(path: &[u8]) -> PathBuf {
+    let whole = Path::new(OsStr::from_bytes(path));
+    if path.ends_with(b"/") || whole.is_dir() { or_all(whole) } else { beside(path) }
+}
+
+fn beside(path: &[u8]) -> PathBuf {
+    let end = memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1);
+    or_all(Path::new(OsStr::from_bytes(path.get(..end).unwrap_or_default())))
+}
+
+/// A path that a variable begins may be any.
+fn or_all(path: &Path) -> PathBuf {
+    if path.is_absolute() { path.to_owned() } else { PathBuf::from("/") }
 }
 
 impl Location {

@@ -95,6 +95,11 @@ impl Logs {
         self.outputs.open(to, contents)
     }
 
+    /// The paths of all log files.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.outputs.files.paths()
+    }
+
     /// Sends all events to these logs from now on.
     pub fn make_current(self: &Arc<Self>) {
         let main = self.get(0);

@@ -381,6 +381,11 @@ impl Files {
         })
     }
 
+    /// The paths of all files.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
     /// Reopens all files and returns the failures.
     pub fn reopen(&self, owner: Option<&Credentials>) -> Vec<Failure> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

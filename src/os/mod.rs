@@ -7,6 +7,7 @@ mod abandoned;
 mod addr;
 mod bpf;
 pub mod cached;
+pub mod confine;
 pub mod daemon;
 mod datagram;
 mod eventfd;

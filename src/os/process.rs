@@ -2,11 +2,14 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, SysconfVar, sysconf};
+
+use super::{Interest, poll, retry};
 
 /// A process id, as the kernel's `pid_t`.
 pub type Pid = i32;
@@ -111,8 +114,22 @@ pub fn parent_id() -> Pid {
 /// Whether a process with this id runs; a zombie does not.
 pub fn is_running(pid: Pid) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+    if stat.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+        return is_alive(pid) && !has_ended(pid);
+    }
     // The name in parentheses may hold anything.
     is_alive(pid) && !stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z')))
+}
+
+/// Whether the process is a zombie, for a process that sees no /proc: pidfd_open(2), a pidfd of one that has ended is
+/// readable.
+fn has_ended(pid: Pid) -> bool {
+    // SAFETY: the call takes two numbers.
+    let opened = retry(|| unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) });
+    let Ok(fd) = opened else { return false };
+    // SAFETY: the call has just made it.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd as libc::c_int) };
+    poll([Some((fd.as_fd(), Interest::READ))], Some(0)).is_ok_and(|[ready]| !ready.is_empty())
 }
 
 /// The id of the calling thread; equal to [`id`] in a process's first thread.

@@ -13,7 +13,18 @@ use crate::http::exchange::{Cx, Exchange};
 use crate::log::{Output, To};
 use settings::Place;
 use sink::Sink;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// The directories where requests may have log files made: those of the paths with variables.
+pub fn directories(site: &HttpConf) -> Vec<PathBuf> {
+    let logs = site.locations().iter().flat_map(|location| location.scope.get(&ACCESS_LOG));
+    let named = logs.filter_map(|log| if let Place::Named(path) = &log.place { Some(path.fixed_path()) } else { None });
+    let directory = |path: &[u8]| PathBuf::from(OsStr::from_bytes(if path.is_empty() { b"/" } else { path }));
+    named.map(directory).collect::<BTreeSet<_>>().into_iter().collect()
+}
 
 /// The access logs of a worker, or of one of its threads.
 #[derive(Debug, Default)]

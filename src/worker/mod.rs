@@ -24,6 +24,7 @@
 
 mod affinity;
 pub mod event_loop;
+mod sandbox;
 mod settings;
 mod signals;
 mod trial;
@@ -115,8 +116,10 @@ fn prepare(start: &Start<'_>) -> Result<(), Failure> {
         log::alert!("setrlimit(RLIMIT_NOFILE, {count}) failed ({})", ErrnoText(&error));
     }
     let has_master = !is_its_own_master(start);
+    let mut rules = None;
     if has_master {
         inherit::close_strays();
+        rules = sandbox::prepare(start.conf, &start.site, &start.logs)?;
         privileges::empty_bounding_set();
     }
     if let Some(user) = &start.user {
@@ -133,7 +136,7 @@ fn prepare(start: &Start<'_>) -> Result<(), Failure> {
     {
         log::alert!("sched_setaffinity() failed ({})", ErrnoText(&error));
     }
-    Ok(())
+    rules.map_or(Ok(()), |rules| sandbox::enter(rules, start.seat))
 }
 
 /// Whether the process is the only one (`master_process off`): what a master may do, this one has to do as well.

@@ -4,7 +4,8 @@ use super::affinity::{Affinity, affinity};
 use crate::conf::{Contexts, Entry, Setting};
 
 /// The directives that a child reads when it starts.
-pub static DIRECTIVES: &[&dyn Entry] = &[&WORKER_CPU_AFFINITY, &WORKER_RLIMIT_NOFILE, &WORKER_SHUTDOWN_TIMEOUT];
+pub static DIRECTIVES: &[&dyn Entry] =
+    &[&super::sandbox::SANDBOX, &WORKER_CPU_AFFINITY, &WORKER_RLIMIT_NOFILE, &WORKER_SHUTDOWN_TIMEOUT];
 
 pub(crate) static WORKER_CPU_AFFINITY: Setting<Affinity> = Setting::one("worker_cpu_affinity", affinity)
     .contexts(Contexts::MAIN)

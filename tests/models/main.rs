@@ -62,6 +62,7 @@ const CASES: &[Case] = &[
     ("lost_lines", serving::lost_lines),
     ("panics", panics::panics),
     ("powers", powers::powers),
+    ("sandbox", powers::sandbox),
     ("kill", death::kill),
     ("stop", death::stop),
     ("orphans", death::orphans),

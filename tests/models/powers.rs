@@ -7,7 +7,7 @@ use drover::dispatch::ModelKind;
 use nix::unistd::geteuid;
 
 use crate::service::Want;
-use crate::support::{proc, tools};
+use crate::support::{proc, tools, until_true};
 
 /// The fields of /proc/PID/status.
 fn status(pid: i32) -> BTreeMap<String, String> {
@@ -66,5 +66,43 @@ pub fn powers(kind: &'static ModelKind) {
         assert_eq!(other, Vec::<&String>::new(), "{pid} in {kind:?}", kind = kind.name);
     }
     drop(client);
+    service.end();
+}
+
+/// Workers read what the conf serves and nothing else, write their logs, also in files that a rotation makes, and find
+/// the root of another conf after a reload.
+pub fn sandbox(kind: &'static ModelKind) {
+    let conf = |root: &str| {
+        let want = Want::of(kind).main("sandbox on;").access_log("%dir%/logs/access.log");
+        want.server(&format!("location /other/ {{ alias %dir%/{root}/; }}"))
+    };
+    let want = conf("first");
+    let service = want.start_with_logs("logs");
+    for name in ["first", "second"] {
+        fs::create_dir(service.dir().join(name)).expect("mkdir");
+        fs::write(service.dir().join(name).join("file"), name).expect("write");
+    }
+    fs::write(service.dir().join("outside"), "secret").expect("write");
+    std::os::unix::fs::symlink("../outside", service.dir().join("root/link")).expect("symlink");
+    let get = |target: &str| {
+        let response = service.connect().get(target);
+        (response.status, response.text())
+    };
+    // The directory was made when the processes were there already.
+    assert_eq!(get("/").1, "hello");
+    for root in ["first", "second"] {
+        service.reload(&conf(root));
+        service.wait_until_settled();
+        assert_eq!(get("/other/file"), (200, root.to_owned()));
+        assert_eq!(get("/link").0, 403, "a link out of the root");
+    }
+    assert!(service.error_log().contains("(13: Permission denied)"));
+    let logs = service.dir().join("logs");
+    fs::rename(logs.join("access.log"), logs.join("access.log.1")).expect("rename");
+    service.signal(nix::sys::signal::Signal::SIGUSR1);
+    until_true("lines in the new log", || {
+        get("/");
+        !service.read("logs/access.log").is_empty()
+    });
     service.end();
 }

@@ -9,7 +9,7 @@ use drover::dispatch::ModelKind;
 use drover::shm::{Ledger, Role, Slot, Sums};
 
 use crate::support::conf::Conf;
-use crate::support::server::Server;
+use crate::support::server::{Product, Server, Setup};
 use crate::support::{PATIENCE, proc, until, until_true};
 
 /// The conf of a [`Service`].
@@ -84,7 +84,17 @@ impl Want {
 
     #[track_caller]
     pub fn start(&self) -> Service {
-        let server = Server::drover(self.conf());
+        Want::settled(Server::drover(self.conf()))
+    }
+
+    /// [`Want::start`] with a directory where the workers may make files.
+    #[track_caller]
+    pub fn start_with_logs(&self, name: &str) -> Service {
+        Want::settled(Setup::new(Product::under_test(), self.conf()).dir_for_logs(name).start())
+    }
+
+    #[track_caller]
+    fn settled(server: Server) -> Service {
         server.file("index.html", "hello");
         let ledger = server.ledger();
         let service = Service { server, ledger };

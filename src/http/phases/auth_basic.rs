@@ -50,6 +50,11 @@ impl UserFile {
         std::str::from_utf8(self.name.as_text()?).ok()
     }
 
+    /// The path, or what of it lies before the first variable.
+    pub(in crate::http) fn fixed_path(&self) -> &[u8] {
+        self.name.fixed_path()
+    }
+
     /// Puts the path into `out`, in the place of what it holds (`ngx_http_script_full_name_code`).
     fn path(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
         out.clear();

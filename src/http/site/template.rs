@@ -144,6 +144,16 @@ impl Template {
         }
     }
 
+    /// The directory that every value with an absolute path lies in: the text before the first variable, up to its last
+    /// slash; the whole text where there is no variable. Empty: a variable comes first.
+    pub fn fixed_path(&self) -> &[u8] {
+        match (self.as_text(), self.parts.first()) {
+            (Some(text), _) => text,
+            (None, Some(Part::Text(text))) => &text[..memchr::memrchr(b'/', text).map_or(0, |slash| slash + 1)],
+            _ => b"",
+        }
+    }
+
     /// Whether the text holds the variable `name`. `names`: of the conf that the text stands in.
     pub fn uses(&self, names: &VariableNames, name: &str) -> bool {
         let is_it = |part: &Part| match part {

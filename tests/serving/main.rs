@@ -20,6 +20,7 @@ mod logs;
 mod proxied;
 mod regexes;
 mod sites;
+mod storm;
 mod system_calls;
 mod tables;
 mod timeouts;

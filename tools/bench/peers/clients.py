@@ -1,6 +1,7 @@
 """The programs that make requests: wrk, ab, h2load, and the lab's own client, whose open loop counts from the time at
 which a request was due. Each returns a Run, with the CPU time that the server used."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -47,8 +48,9 @@ def watched(server, name, args, core, read):
     return run
 
 
-def lab(server, core, connections, seconds, rate=None):
-    """The lab's client: connections are open before anything is counted."""
+def lab(server, core, connections, seconds, rate=None, meanwhile=None):
+    """The lab's client: connections are open before anything is counted. `meanwhile`: a context that the load runs in.
+    """
     args = [need("lab"), "load", f"127.0.0.1:{server.port}", f"--connections={connections}", f"--seconds={seconds}"]
     args += [f"--rate={rate:.0f}"] if rate else []
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -57,7 +59,8 @@ def lab(server, core, connections, seconds, rate=None):
             if client.stdout.readline() != "ready\n":
                 raise Trouble(f"{' '.join(args)}: {client.stderr.read()}")
             before = server.cpu()
-            text, errors = client.communicate("go\n", timeout=seconds + 60)
+            with meanwhile or contextlib.nullcontext():
+                text, errors = client.communicate("go\n", timeout=seconds + 60)
         except subprocess.TimeoutExpired:
             raise Trouble(f"{' '.join(args)}: does not end") from None
         finally:

@@ -247,7 +247,6 @@ impl Engine {
     pub fn end_of_turn(&mut self) {
         self.logs.end_of_turn(&self.clock);
         self.count_lost_lines();
-        self.count_lookups();
         self.files.close_idle(self.turn, self.clock.now_ms());
         self.lasting.forget_inactive(self.clock.now_ms());
         self.turn += 1;
@@ -267,6 +266,5 @@ impl Engine {
     pub fn flush_logs(&mut self) {
         self.logs.flush();
         self.count_lost_lines();
-        self.count_lookups();
     }
 }

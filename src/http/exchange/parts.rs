@@ -126,7 +126,6 @@ impl LimitState {
     }
 
     /// The verdicts that the ledger counts.
-    #[inline]
     pub(super) fn limited(&self) -> [Option<Limited>; 2] {
         [self.requests.and_then(RequestLimit::counted), self.connections.and_then(ConnectionLimit::counted)]
     }

@@ -174,8 +174,13 @@ impl Exchange {
         self.account.bytes_sent
     }
 
-    /// The verdicts of `limit_req` and `limit_conn`, unless they have let it by at once.
+    /// Whether `limit_req` or `limit_conn` has judged it.
     #[inline]
+    pub fn has_limits(&self) -> bool {
+        self.limits.requests.is_some() || self.limits.connections.is_some()
+    }
+
+    /// The verdicts of `limit_req` and `limit_conn`, unless they have let it by at once.
     pub fn limited(&self) -> [Option<Limited>; 2] {
         self.limits.limited()
     }

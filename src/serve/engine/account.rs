@@ -15,14 +15,19 @@ use crate::shm::{Protocol, Slot};
 
 impl Engine {
     /// Counts a request whose response is queued, sent or given up.
-    pub(super) fn count_request(&self, session: &mut Session) {
+    pub(super) fn count_request(&mut self, session: &mut Session) {
         let input = session.input.get(session.start..).unwrap_or_default();
         let tally: &Slot = &self.tally;
         tally.count_requests(Protocol::of(session.ex.protocol(input)), 1);
         tally.bytes_sent.add(session.ex.bytes_sent());
         tally.count_status(session.ex.status());
-        for limited in session.ex.limited().into_iter().flatten() {
-            tally.limited_requests[limited as usize].add(1);
+        if session.ex.has_limits() {
+            count_limited(tally, session);
+        }
+        let Lookups { hits, misses } = self.files.take_lookups();
+        tally.file_lookups[0].add(hits);
+        if misses > 0 {
+            tally.file_lookups[1].add(misses);
         }
         if self.site.shows_times() {
             // A request that took more than a turn to arrive shares its end with those behind it, but not its
@@ -44,14 +49,6 @@ impl Engine {
         let lost = self.logs.take_lost();
         if lost > 0 {
             self.tally.lost_log_lines.add(lost);
-        }
-    }
-
-    pub(super) fn count_lookups(&mut self) {
-        let Lookups { hits, misses } = self.files.take_lookups();
-        if hits + misses > 0 {
-            self.tally.file_lookups[0].add(hits);
-            self.tally.file_lookups[1].add(misses);
         }
     }
 
@@ -98,5 +95,12 @@ impl Engine {
         let ms = socket.tcp_info().ok()?.tcpi_last_data_sent;
         self.tally.count_accept_delay(ms.into());
         Some(ms)
+    }
+}
+
+#[cold]
+fn count_limited(tally: &Slot, session: &Session) {
+    for limited in session.ex.limited().into_iter().flatten() {
+        tally.limited_requests[limited as usize].add(1);
     }
 }

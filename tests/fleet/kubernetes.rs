@@ -20,12 +20,34 @@ fn the_manifests_are_valid_and_restricted_and_fit_each_other() {
     }
 }
 
+/// The image of the guide is the one that the Deployment runs: with another root it would answer 403, and the probes, which
+/// ask for no file, would be green.
+#[test]
+fn the_site_is_where_the_image_of_the_guide_has_it() {
+    let word_behind = |name: &str, before: &str| {
+        let text = conf(name);
+        let mut words = text.lines().filter_map(|line| line.trim_start().strip_prefix(before)).map(str::trim);
+        let word = words.next().map(|word| word.trim_end_matches(';').to_owned());
+        assert_eq!(words.next(), None, "{name} has two");
+        word.unwrap_or_else(|| panic!("no {before:?} in {name}"))
+    };
+    let root = word_behind("container/drover.conf", "root ");
+    assert_eq!(word_behind("kubernetes/drover.conf", "root "), root);
+    assert_eq!(word_behind("GUIDE.md", "COPY dist "), root);
+    for (name, piece) in [
+        ("kubernetes/kustomization.yaml", format!(" the site in {root} (conf/container)")),
+        ("container/Containerfile", format!(" -v ./site:{root}:ro ")),
+    ] {
+        assert!(conf(name).contains(&piece), "no {piece:?} in {name}");
+    }
+}
+
 #[test]
 fn the_conf_answers_the_probes_and_shows_the_metric_of_the_autoscaler() {
     let text = conf("kubernetes/drover.conf");
     let text = with(text, "listen  8080", "listen 127.0.0.1:%port%");
     let text = with(text, "listen      8081", "listen 127.0.0.1:%port2%");
-    let text = with(text, "/srv", "%root%");
+    let text = with(text, "/srv/www;", "%root%;");
     let text = with(text, "/dev/stdout", "%dir%/access.log");
     let text = with(text, "stderr notice", "%dir%/error.log notice");
     let server = Server::drover(with(text, "pid               off", "pid %dir%/server.pid"));

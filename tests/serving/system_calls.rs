@@ -12,12 +12,12 @@ use crate::support::conf::Conf;
 use crate::support::server::Server;
 use crate::support::{proc, tools, until_true};
 
-/// Runs `load` while strace watches the only worker; returns how often it made each system call.
-fn counted(server: &Server, load: impl FnOnce()) -> BTreeMap<String, u64> {
+/// Runs `load` while strace watches the only worker; returns what strace has written.
+fn watched(server: &Server, options: &[&str], load: impl FnOnce()) -> String {
     let worker = server.wait_for_workers(1)[0];
     let report = server.dir().join("strace");
     let mut command = Command::new(tools::find("strace"));
-    command.args(["-c", "-U", "calls,name", "-o"]).arg(&report).args(["-p", &worker.to_string()]);
+    command.args(options).arg("-o").arg(&report).args(["-p", &worker.to_string()]);
     let mut strace = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().expect("start strace");
     until_true("strace has attached", || {
         assert_eq!(strace.try_wait().expect("wait"), None, "strace may not attach: is ptrace allowed here?");
@@ -27,7 +27,12 @@ fn counted(server: &Server, load: impl FnOnce()) -> BTreeMap<String, u64> {
     load();
     proc::signal(strace.id() as i32, Signal::SIGINT);
     strace.wait().expect("wait for strace");
-    let text = server.read("strace");
+    server.read("strace")
+}
+
+/// How often the worker makes each system call under `load`.
+fn counted(server: &Server, load: impl FnOnce()) -> BTreeMap<String, u64> {
+    let text = watched(server, &["-c", "-U", "calls,name"], load);
     let row = |line: &str| {
         let mut words = line.split_whitespace();
         Some((words.next()?.parse().ok()?, words.next()?.to_owned()))
@@ -107,6 +112,28 @@ fn with_aio_threads_a_file_in_memory_costs_no_more() {
         // Connections whose slices begin before the first look is through look for themselves.
         assert!(probes <= 1 + looks * (1 + reads * 4 * 32), "{looks} s: {calls:?}");
         assert_eq!(of(&["futex"]), 0, "no thread has anything to do: {calls:?}");
+    }
+}
+
+/// A packet that waits for what follows (MSG_MORE) leaves after 200 ms.
+#[test]
+fn the_end_of_what_a_thread_has_read_waits_for_nothing() {
+    // Of a tmpfs nobody can tell what is in memory, so that threads read all of it.
+    let memory = tempfile::tempdir_in("/dev/shm").expect("a directory on tmpfs");
+    std::fs::write(memory.path().join("file"), vec![b'x'; 30_000]).expect("write");
+    let location = format!("location /m/ {{ alias {}/; }}", memory.path().display());
+    for nopush in ["off", "on"] {
+        let server = Server::drover(Conf::workers(1).server(&format!("aio threads; tcp_nopush {nopush}; {location}")));
+        let calls = watched(&server, &["-e", "trace=sendto,sendmsg"], || {
+            let mut client = server.connect();
+            for _ in 0..3 {
+                assert_eq!(client.get("/m/file").body.len(), 30_000);
+            }
+        });
+        let sends: Vec<&str> = calls.lines().filter(|line| line.contains("send")).collect();
+        let ends: Vec<&&str> = sends.iter().filter(|line| line.contains("xxxx")).collect();
+        assert!(ends.len() >= 3, "{calls}");
+        assert!(ends.iter().all(|line| !line.contains("MSG_MORE")), "{calls}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bytes that can be sent without a wait for a disk, and those that a thread fetches.
 
 use super::fetch::Fetch;
-use super::slice::{FileSlice, SendOptions};
+use super::slice::SendOptions;
 use super::{Making, Output};
 use crate::os::Socket;
 use crate::serve::jobs::{Done, Job};
@@ -77,8 +77,13 @@ impl Output {
         if !self.is_at_hand()? {
             return Ok(None);
         }
-        let Some(bytes) = self.files.front().and_then(FileSlice::in_memory) else { return Ok(None) };
-        let bytes = &bytes[..bytes.len().min(most)];
-        Ok(Some((bytes.len(), socket.send(bytes, true))))
+        let Some((slice, bytes)) = self.files.front().and_then(|slice| Some((slice, slice.in_memory()?))) else {
+            return Ok(None);
+        };
+        let sent = &bytes[..bytes.len().min(most)];
+        // What a thread has yet to read may take long: no packet waits for it.
+        let is_last = self.files.len() == 1 && slice.after == self.bytes.len() && slice.is_up_to_end(sent.len());
+        let more = sent.len() < bytes.len() || options.closing && is_last;
+        Ok(Some((sent.len(), socket.send(sent, more))))
     }
 }

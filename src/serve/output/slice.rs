@@ -114,6 +114,11 @@ impl FileSlice {
         (!bytes.is_empty()).then(|| &bytes[..bytes.len().min(left)])
     }
 
+    /// Whether nothing is left behind the next `len` bytes.
+    pub(super) fn is_up_to_end(&self, len: usize) -> bool {
+        self.at + len as u64 == self.end
+    }
+
     /// Reads the next bytes, if the kernel has them in memory. Returns whether `in_memory` has some now. Errors: of
     /// kind `Other`.
     pub(super) fn read_now(&mut self) -> io::Result<bool> {

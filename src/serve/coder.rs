@@ -288,9 +288,15 @@ impl Input {
         self.read.resize(len, 0);
         let Some(file) = self.entry.file() else { return Err(self.malformed("is not open")) };
         file.read_exact_at(&mut self.read, at).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => self.malformed("was truncated"),
+            io::ErrorKind::UnexpectedEof => self.truncated(at),
             _ => error,
         })
+    }
+
+    /// The words of a file that is sent as it is.
+    fn truncated(&self, at: u64) -> io::Error {
+        let path = log::Text(self.entry.path());
+        io::Error::other(format!("pread() reported that \"{path}\" was truncated at {at}"))
     }
 
     fn malformed(&self, what: &str) -> io::Error {
@@ -405,5 +411,18 @@ mod tests {
         out.extend(body(half).unwrap());
         assert!(out == whole);
         assert!(body(coder().with_kept(kept(total - 1))).is_err(), "the head has said another length");
+    }
+    #[test]
+    fn a_file_that_becomes_shorter_is_named_with_the_place_that_is_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        std::fs::write(&path, text()).unwrap();
+        let entry = FileCache::new(true).get(path.as_os_str().as_bytes(), 1, 0).unwrap();
+        let mut coder = Coder::new(Stream::compress(RECIPE), entry, false);
+        coder.slice(&mut Vec::new()).unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(2 * SLICE as u64 + 10).unwrap();
+        let said = body(coder).unwrap_err().to_string();
+        let end = format!("was truncated at {}", 2 * SLICE);
+        assert!(said.starts_with("pread() reported that ") && said.ends_with(&end), "{said}");
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::support::ended::{Ended, drover};
@@ -80,15 +80,20 @@ fn a_mistake_is_shown_as_by_a_test_and_the_other_files_are_done() {
 
 #[test]
 fn the_confs_of_the_source_are_in_their_usual_form() {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let confs_in = |dir: &str| {
-        let entries = fs::read_dir(repository.join(dir)).unwrap().map(|entry| entry.unwrap().path());
-        let is_conf = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "conf");
-        entries.filter(is_conf).collect::<Vec<_>>()
-    };
-    let mut confs = [confs_in("conf"), confs_in("conf/examples"), confs_in("conf/debian")].concat();
-    confs.push(repository.join("conf/mime.types"));
-    assert!(confs.len() > 8, "{confs:?}");
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("conf")];
+    let mut confs = vec![folders[0].join("mime.types")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match path.extension() {
+                _ if path.is_dir() => folders.push(path),
+                Some(extension) if extension == "conf" => confs.push(path),
+                _ => {}
+            }
+        }
+    }
+    for folder in ["conf", "container", "debian", "examples", "haproxy", "kubernetes"] {
+        assert!(confs.iter().any(|conf| conf.parent().unwrap().ends_with(folder)), "{folder}: {confs:?}");
+    }
     for conf in confs {
         let printed = drover(&["--format", conf.to_str().unwrap()]);
         assert!(printed.succeeded(), "{}", printed.stderr);

@@ -20,8 +20,8 @@ fn the_manifests_are_valid_and_restricted_and_fit_each_other() {
     }
 }
 
-/// The image of the guide is the one that the Deployment runs: with another root it would answer 403, and the probes, which
-/// ask for no file, would be green.
+/// The Deployment runs the image of the guide: with another root it would answer 403, and the probes, which ask for no
+/// file, would be green.
 #[test]
 fn the_site_is_where_the_image_of_the_guide_has_it() {
     let word_behind = |name: &str, before: &str| {

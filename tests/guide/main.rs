@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::path::{Path, PathBuf};
+
 use support::client::{Client, Response};
 use support::server::{Product, Server, Setup};
 use support::tls::{Authority, Wish};
@@ -60,6 +62,31 @@ fn every_chapter_with_a_conf_has_a_test_and_every_chapter_is_listed() {
         let anchor = heading.to_lowercase().replace(' ', "-");
         assert!(guide.contains(&format!("- [{heading}](#{anchor})\n")), "{heading}");
     }
+}
+
+/// The files in a folder and those below it.
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("readdir").map(|entry| entry.expect("an entry").path());
+    entries.flat_map(|path| if path.is_dir() { files_in(&path) } else { vec![path] }).collect()
+}
+
+/// Without `-c` drover takes its built-in conf, which has no pid file and nothing of the reader's.
+#[test]
+fn every_command_names_its_conf() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf");
+    // The reference speaks of the options.
+    let files = files_in(&folder).into_iter().filter(|path| !path.ends_with("DIRECTIVES.md"));
+    let mut commands = 0;
+    for path in files {
+        let text = std::fs::read_to_string(&path).expect("UTF-8");
+        let begins = ["drover -s ", "drover -t", "#   drover "].iter().flat_map(|begin| text.match_indices(begin));
+        for (at, _) in begins {
+            let command = text[at..].split(['`', '\n']).next().unwrap_or_default();
+            assert!(command.contains(" -c "), "{}: {command:?}", path.display());
+            commands += 1;
+        }
+    }
+    assert!(commands > 10, "{commands}");
 }
 
 #[test]

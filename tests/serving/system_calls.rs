@@ -118,7 +118,7 @@ fn with_aio_threads_a_file_in_memory_costs_no_more() {
 /// A packet that waits for what follows (MSG_MORE) leaves after 200 ms.
 #[test]
 fn the_end_of_what_a_thread_has_read_waits_for_nothing() {
-    // Of a tmpfs nobody can tell what is in memory, so that threads read all of it.
+    // Nobody can tell what of a tmpfs is in memory, so that threads read all of it.
     let memory = tempfile::tempdir_in("/dev/shm").expect("a directory on tmpfs");
     std::fs::write(memory.path().join("file"), vec![b'x'; 30_000]).expect("write");
     let location = format!("location /m/ {{ alias {}/; }}", memory.path().display());

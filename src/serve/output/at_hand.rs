@@ -81,7 +81,7 @@ impl Output {
             return Ok(None);
         };
         let sent = &bytes[..bytes.len().min(most)];
-        // What a thread has yet to read may take long: no packet waits for it.
+        // A packet does not wait for what a thread has yet to read, which may take long.
         let is_last = self.files.len() == 1 && slice.after == self.bytes.len() && slice.is_up_to_end(sent.len());
         let more = sent.len() < bytes.len() || options.closing && is_last;
         Ok(Some((sent.len(), socket.send(sent, more))))

@@ -157,7 +157,7 @@ fn the_next_binary_is_the_service_when_the_old_one_has_ended() {
     let mut manager = Manager::of("upgrade");
     // The old master has systemd's marks: without a manager that listens it would refuse.
     let marked = ["-c", "SYSTEMD_EXEC_PID=$$ WATCHDOG_PID=$$ exec \"$@\"", "sh"];
-    let mut server = manager.setup(conf(1)).env("WATCHDOG_USEC", "300000").via("sh", &marked).start();
+    let mut server = manager.setup(conf(1)).env("WATCHDOG_USEC", "2400000").via("sh", &marked).start();
     let old = server.pid();
     manager.await_line(old, "READY=1");
     server.signal(Signal::SIGUSR2);
@@ -171,6 +171,8 @@ fn the_next_binary_is_the_service_when_the_old_one_has_ended() {
     assert!(!manager.has_heard("STOPPING=1"), "the service goes on");
     manager.await_line(next, "WATCHDOG=1");
     assert_eq!(server.connect().get("/v").text(), "one");
+    // Old and new ran side by side for two thirds of WATCHDOG_USEC, in which nobody asked the worker.
+    assert!(!server.error_log().contains("has not answered"), "{}", server.error_log());
     proc::signal(next, Signal::SIGQUIT);
     manager.await_line(next, "STOPPING=1");
     until_true("it ends", || !proc::is_alive(next));

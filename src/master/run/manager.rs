@@ -19,10 +19,12 @@ pub(super) struct Manager {
     pub(super) watchdog: Option<Duration>,
     /// Whether READY=1 is to follow when all processes answer.
     pub(super) owes_ready: bool,
-    /// The processes that have been asked, and those of them that have not answered.
+    /// The processes that have been asked.
     asked: Vec<Pid>,
-    silent: Vec<Pid>,
-    asked_at: Instant,
+    /// The processes that have not answered, and when they were asked.
+    silent: Vec<(Pid, Instant)>,
+    /// When WATCHDOG=1 was said last.
+    watched_at: Instant,
     /// Whether the log has the names of the silent ones.
     has_complained: bool,
     pub(super) pause: Duration,
@@ -49,7 +51,7 @@ impl Manager {
             owes_ready: true,
             asked: Vec::new(),
             silent: Vec::new(),
-            asked_at: now,
+            watched_at: now,
             has_complained: false,
             pause: FIRST_LOOK,
             look_at: now,
@@ -66,33 +68,40 @@ impl Manager {
     }
 
     /// Asks the processes that have not been asked, and takes the answers. True: all have answered.
-    pub(super) fn ask(&mut self, processes: &[Pid]) -> bool {
+    pub(super) fn ask(&mut self, processes: &[Pid], now: Instant) -> bool {
         self.asked.retain(|pid| processes.contains(pid));
         for pid in processes.iter().filter(|pid| !self.asked.contains(pid)) {
             // A process that has ended is reaped before the next look.
             if send(*pid, Signal::SIGIO).is_ok() {
-                self.silent.push(*pid);
+                self.silent.push((*pid, now));
             }
         }
         self.asked = processes.to_vec();
-        self.silent.retain(|pid| processes.contains(pid) && is_pending(*pid, Signal::SIGIO) == Some(true));
+        self.silent.retain(|(pid, _)| processes.contains(pid) && is_pending(*pid, Signal::SIGIO) == Some(true));
         self.silent.is_empty()
     }
 
     /// Says WATCHDOG=1 when it is time and all have answered, and asks them again.
     pub(super) fn watch(&mut self, now: Instant, all_answer: bool) {
         let Some(pause) = self.watchdog else { return };
-        let since = now.saturating_duration_since(self.asked_at);
-        if all_answer && since >= pause {
+        if all_answer && now.saturating_duration_since(self.watched_at) >= pause {
             self.tell("WATCHDOG=1");
             self.asked.clear();
-            (self.asked_at, self.has_complained) = (now, false);
-        } else if !all_answer && since >= pause * 2 && !self.has_complained {
+            (self.watched_at, self.has_complained) = (now, false);
+        } else if let Some((silent, time)) = self.overdue(now, pause).filter(|_| !self.has_complained) {
             self.has_complained = true;
-            let silent: Vec<String> = self.silent.iter().map(Pid::to_string).collect();
-            let (silent, seconds) = (silent.join(", "), since.as_secs_f64());
+            let seconds = time.as_secs_f64();
             log::alert!("process {silent} has not answered for {seconds:.1} s: no WATCHDOG=1 until it does");
         }
+    }
+
+    /// The processes whose answer has not come within `patience`, and how long it is due. That of a process is due
+    /// since it was asked: WATCHDOG=1 may be older, because the old binary was the one to say it, or because the master
+    /// itself was held up.
+    fn overdue(&self, now: Instant, patience: Duration) -> Option<(String, Duration)> {
+        let all = self.silent.iter().map(|(pid, asked_at)| (pid.to_string(), now.saturating_duration_since(*asked_at)));
+        let (silent, times): (Vec<String>, Vec<Duration>) = all.filter(|(_, time)| *time >= patience).unzip();
+        times.into_iter().max().map(|time| (silent.join(", "), time))
     }
 }
 
@@ -142,16 +151,23 @@ mod tests {
             }
         };
         began.read_exact(&mut [0]).unwrap();
-        assert!((0..3).all(|_| !manager.ask(&[child])), "it is not in its loop");
+        let asked_at = Instant::now() + Duration::from_secs(25);
+        assert!((0..3).all(|_| !manager.ask(&[child], asked_at)), "it is not in its loop");
+        let (second, later) = (Duration::from_secs(1), |ms| asked_at + Duration::from_millis(ms));
+        assert_eq!(manager.overdue(later(999), second), None, "however long nobody asked before");
+        let overdue = Some((child.to_string(), Duration::from_millis(1500)));
+        assert!(!manager.ask(&[child], later(1400)));
+        assert_eq!(manager.overdue(later(1500), second), overdue);
         tell.write_all(b"x").unwrap();
         let deadline = Instant::now() + Duration::from_secs(40);
-        while !manager.ask(&[child]) {
+        while !manager.ask(&[child], later(1500)) {
             assert!(Instant::now() < deadline);
             std::thread::yield_now();
         }
-        assert!(manager.ask(&[child]), "it is asked once");
+        assert!(manager.ask(&[child], later(1500)), "it is asked once");
+        assert_eq!(manager.overdue(later(9000), second), None);
         send(child, Signal::SIGKILL).unwrap();
-        assert!(manager.ask(&[]), "processes that have gone are forgotten");
+        assert!(manager.ask(&[], later(9000)), "processes that have gone are forgotten");
         nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(child), None).unwrap();
     }
 

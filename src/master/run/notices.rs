@@ -38,7 +38,7 @@ impl Master {
         let pauses = [Some(STATUS_PAUSE), manager.watchdog];
         let mut pause = pauses.into_iter().flatten().min().unwrap_or(STATUS_PAUSE);
         if is_main {
-            let all_answer = is_leaving || manager.ask(&processes);
+            let all_answer = is_leaving || manager.ask(&processes, now);
             let is_complete = all_answer && (is_leaving || processes.len() == wanted);
             if manager.owes_ready && is_complete {
                 manager.owes_ready = false;

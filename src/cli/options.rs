@@ -172,12 +172,16 @@ impl Options {
             Some((name, _)) => return Err(format!("option \"--{name}\" belongs to \"--format\"")),
             None => {}
         }
+        let shows_something = help || version.is_some() || test.is_some();
         let mut names = names.into_iter();
+        if !shows_something && takes_no_directory(&options.action) {
+            names.next().map_or(Ok(()), |extra| Err(invalid(&extra)))?;
+        }
         if let Some(directory) = names.next() {
             let directory = PathBuf::from(directory);
             let address = names.next().map(|text| listen_address(&text)).transpose()?;
             if let Some(extra) = names.next() {
-                return Err(format!("invalid option: \"{}\"", extra.display()));
+                return Err(invalid(&extra));
             }
             if matches!(options.source, Source::File(_)) {
                 return Err(format!("a directory (\"{}\") and option \"-c\" exclude each other", directory.display()));
@@ -202,6 +206,20 @@ impl Options {
         }
         Ok(options)
     }
+}
+
+/// Whether the task is none of a service, which may be that of a directory.
+fn takes_no_directory(action: &Action) -> bool {
+    match action {
+        Action::Init(_) | Action::Man(_) | Action::Completions(_) | Action::HelpConf(_) => true,
+        Action::Health(url) => url.is_some(),
+        _ => false,
+    }
+}
+
+/// The refusal of an argument that nothing takes.
+fn invalid(extra: &OsStr) -> String {
+    format!("invalid option: \"{}\"", extra.display())
 }
 
 fn value(parser: &mut Parser, option: char, what: &str) -> Result<OsString, String> {
@@ -393,6 +411,28 @@ mod tests {
         assert_eq!(parse("--health http://x/").unwrap().action, url());
         let both = parse("--health=http://x/ -c y").unwrap();
         assert_eq!((both.action, both.source), (url(), Source::File("y".into())));
+    }
+
+    #[test]
+    fn an_argument_that_nothing_takes_is_refused() {
+        for line in [
+            "--init q1 q2",
+            "q2 --init q1",
+            "--health http://x/ q2",
+            "--health=http://x/ -c y q2",
+            "--man conf q2",
+            "--completions zsh q2",
+            "--help-conf listen q2 q3",
+            "a 1 q2",
+        ] {
+            assert_eq!(parse(line).unwrap_err(), "invalid option: \"q2\"", "{line}");
+        }
+        let second = parse("--health http://x/ http://y/").unwrap_err();
+        assert_eq!(second, "invalid option: \"http://y/\"");
+        // The service of a directory has an address to ask.
+        let Options { action, source, .. } = parse("--health site 9000").unwrap();
+        assert_eq!(action, Action::Health(None));
+        assert_eq!(source, Source::Directory("site".into(), "127.0.0.1:9000".parse().unwrap()));
     }
 
     #[test]

@@ -42,6 +42,15 @@ fn the_reference_of_a_directive_is_shown_and_a_slip_is_understood() {
 }
 
 #[test]
+fn an_argument_that_nothing_takes_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let new = dir.path().join("new");
+    let refused = drover(&["--init", new.to_str().unwrap(), "other"]);
+    assert_eq!((refused.code, &*refused.stderr), (Some(1), "drover: invalid option: \"other\"\n"));
+    assert!(!new.exists());
+}
+
+#[test]
 fn globals_come_before_the_conf() {
     let text = conf(1).to_string().replace("worker_processes 1;", "");
     let server = Setup::new(Product::under_test(), text).arg("-g").arg("worker_processes 3;").start();

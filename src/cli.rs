@@ -22,10 +22,10 @@ use crate::http::site::HttpBlock;
 use crate::log;
 use crate::master::Inherited;
 use crate::master::{self, Loader, Source as Conf, client};
-use crate::os::Failure;
 use crate::os::inherit::note_strays;
 use crate::os::signals::Signal;
 use crate::os::users::Credentials;
+use crate::os::{self, Failure};
 use crate::{serve, stream, tls, worker};
 use health::Probe;
 use options::{Action, Command, Options, Source};
@@ -43,10 +43,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
     };
     note_strays();
     match &options.action {
-        Action::Help => {
-            eprint(&format!("{}\n{}", version(), usage::help()));
-            0
-        }
+        Action::Help => show(&format!("{}\n{}", version(), usage::help())),
         Action::Version { configuration } => show_version(*configuration),
         Action::HelpConf(name) => help_conf(name.as_deref()),
         Action::Health(Some(url)) => is_healthy(Probe::of_url(url)),
@@ -220,14 +217,11 @@ fn help_conf(name: Option<&str>) -> i32 {
 
 /// Writes a text to standard output, or an error to standard error. Returns the exit code.
 fn print(text: Result<String, String>) -> i32 {
-    match text {
-        Ok(text) => {
-            // A reader that has gone, such as head(1), is no error.
-            let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
-            0
-        }
-        Err(message) => fail(&message),
-    }
+    let printed = text.and_then(|text| {
+        let text = format!("{}\n", text.trim_end());
+        os::print(text.as_bytes()).map_err(|failure| format!("[emerg] {failure}"))
+    });
+    printed.map_or_else(|message| fail(&message), |()| 0)
 }
 
 fn version() -> String {
@@ -235,14 +229,22 @@ fn version() -> String {
 }
 
 fn show_version(configuration: bool) -> i32 {
-    eprint(&version());
+    let mut text = version();
     if configuration {
         let build = if cfg!(debug_assertions) { "debug" } else { "release" };
-        eprint(&format!("built for {}-{} ({build})", std::env::consts::ARCH, std::env::consts::OS));
+        text.push_str(&format!("\nbuilt for {}-{} ({build})", std::env::consts::ARCH, std::env::consts::OS));
         let models: Vec<&str> = dispatch::MODELS.iter().map(|kind| kind.name).collect();
-        eprint(&format!("dispatch models: {}", models.join(" ")));
+        text.push_str(&format!("\ndispatch models: {}", models.join(" ")));
     }
-    0
+    show(&text)
+}
+
+/// Writes what was asked for to standard error, as nginx does. Returns the exit code.
+fn show(text: &str) -> i32 {
+    match writeln!(std::io::stderr(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => 1,
+        _ => 0,
+    }
 }
 
 /// Writes an error to standard error and returns the exit code.

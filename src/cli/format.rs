@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::options::Into;
 use crate::conf::{self, Registry};
-use crate::os::Failure;
+use crate::os::{Failure, print};
 
 /// Formats the files. Returns the exit code: 1 after an error, and for [`Into::Names`] if a file would change.
 pub fn format(registry: &Registry, files: &[PathBuf], into: Into) -> i32 {
@@ -29,9 +29,9 @@ fn format_one(registry: &Registry, file: &Path, into: Into) -> Result<i32, Strin
     let name = if is_input { "standard input".into() } else { file.to_string_lossy() };
     let formatted = conf::format(registry, &name, &text).map_err(|problems| problems.to_string())?;
     match into {
-        Into::Output => print(&formatted),
+        Into::Output => print(&formatted).map_err(|failure| format!("drover: [emerg] {failure}"))?,
         Into::Names if formatted != text => {
-            print(format!("{name}\n").as_bytes());
+            print(format!("{name}\n").as_bytes()).map_err(|failure| format!("drover: [emerg] {failure}"))?;
             return Ok(1);
         }
         Into::Files if formatted != text => replace(file, &formatted).map_err(|e| failed("write", e))?,
@@ -44,11 +44,6 @@ fn read_input() -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     io::stdin().lock().read_to_end(&mut text)?;
     Ok(text)
-}
-
-fn print(bytes: &[u8]) {
-    // A reader that has gone, such as head(1), is no error.
-    let _ = io::stdout().lock().write_all(bytes);
 }
 
 /// Puts another text in the place of a file, which is whole at all times. Mode and owner stay; of a symbolic link, the

@@ -17,7 +17,7 @@ use crate::dispatch::Seat;
 use crate::log;
 use crate::os::daemon::{self, Caller, daemonise};
 use crate::os::process;
-use crate::os::{Failure, NotifySocket, SocketFile, signals};
+use crate::os::{self, Failure, NotifySocket, SocketFile, signals};
 use crate::shm::{Ledger, Role};
 
 /// Runs a server, from its start to its end, and returns the exit code. `what`: the thing that a built-in conf serves,
@@ -221,14 +221,19 @@ fn say_warnings(warnings: &[Warning], quiet: bool) {
 
 /// Prints the texts of the conf, for `-T`.
 fn print_sources(cycle: &Cycle) -> i32 {
-    let mut out = std::io::stdout().lock();
+    let mut all = Vec::new();
     for (name, text) in cycle.conf.sources.shown_files() {
-        let written = writeln!(out, "# configuration file {name}:").and_then(|()| out.write_all(&text));
-        if written.and_then(|()| writeln!(out)).is_err() {
-            return 1;
+        all.extend_from_slice(format!("# configuration file {name}:\n").as_bytes());
+        all.extend_from_slice(&text);
+        all.push(b'\n');
+    }
+    match os::print(&all) {
+        Ok(()) => 0,
+        Err(failure) => {
+            say(&format!("[emerg] {failure}"));
+            1
         }
     }
-    0
 }
 
 /// Writes a line to standard error, which is not the error log.

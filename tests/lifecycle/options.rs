@@ -1,6 +1,7 @@
 //! The options of the command line.
 
-use std::fs;
+use std::fs::{self, File};
+use std::process::{Command, Stdio};
 
 use crate::conf;
 use crate::support::ended::drover;
@@ -38,6 +39,48 @@ fn the_reference_of_a_directive_is_shown_and_a_slip_is_understood() {
         let slip = drover(&["--help-conf", slip]);
         assert_eq!(slip.code, Some(1));
         assert!(slip.stderr.contains(name), "{}", slip.stderr);
+    }
+}
+
+#[test]
+fn an_output_that_takes_nothing_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, new) = (dir.path().join("x.conf"), dir.path().join("new"));
+    fs::write(&path, "events { }\nhttp{ }").unwrap();
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    let name = path.to_str().unwrap();
+    for args in [
+        &["--format", name][..],
+        &["--format", "--check", name],
+        &["--man"],
+        &["--man", "conf"],
+        &["--completions", "bash"],
+        &["--completions", "zsh"],
+        &["--completions", "fish"],
+        &["--help-conf"],
+        &["--help-conf", "listen"],
+        &["--init", new.to_str().unwrap()],
+        &["-q", "-T", "-p", dir.path().to_str().unwrap(), "-c", name],
+    ] {
+        let mut command = Command::new(Product::Drover.binary());
+        let output = command.args(args).stdin(Stdio::null()).stdout(full()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let expected = "drover: [emerg] write() to standard output failed (28: No space left on device)\n";
+        assert_eq!((output.status.code(), &*said), (Some(1), expected), "{args:?}");
+        // A reader that has gone is no error.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        fs::remove_dir_all(&new).unwrap_or_default();
+        let mut command = Command::new(Product::Drover.binary());
+        let output = command.args(args).stdin(Stdio::null()).stdout(writer).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code() == Some(0), &*said), (!args.contains(&"--check"), ""), "{args:?}");
+    }
+    // Help and version go to standard error, as with nginx.
+    for option in ["-v", "-V", "-h", "--help"] {
+        let mut command = Command::new(Product::Drover.binary());
+        let status = command.arg(option).stderr(full()).status().unwrap();
+        assert_eq!(status.code(), Some(1), "{option}");
     }
 }
 

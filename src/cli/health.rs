@@ -1,16 +1,18 @@
 //! `drover --health`: one request to the service, for images that have no shell and no curl.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::conf::Listen;
 use crate::http::views::place::Place;
-use crate::os::Addr;
+use crate::os::{self, Addr};
 
-/// How long the connection, and each part of the answer, may take.
+/// How long all of it may take: the look-up of the name, the connection, the answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Bytes that a status line and the fields that come with it may have.
@@ -125,15 +127,15 @@ impl Probe {
 
     /// Sends the request, and reads until the answer ends, or `is_enough`.
     fn exchange(&self, timeout: Duration, is_enough: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>, String> {
+        let deadline = Deadline(Instant::now() + timeout);
         let answer = match &self.to {
             To::Tcp(host, port) => {
-                connect(host, *port, timeout).and_then(|stream| self.ask(stream, timeout, is_enough))
+                connect(host, *port, deadline).and_then(|stream| self.ask(stream, deadline, is_enough))
             }
-            To::Unix(path) => UnixStream::connect(path).and_then(|stream| {
-                stream.set_read_timeout(Some(timeout))?;
-                stream.set_write_timeout(Some(timeout))?;
-                self.ask(stream, timeout, is_enough)
-            }),
+            To::Unix(path) => deadline
+                .left()
+                .and_then(|left| os::connect_unix(path, left))
+                .and_then(|stream| self.ask(UnixStream::from(stream), deadline, is_enough)),
         };
         let place = self.place();
         answer.map_err(|error| match error.kind() {
@@ -147,11 +149,10 @@ impl Probe {
     /// Sends the request over a connection, and reads the answer.
     fn ask(
         &self,
-        mut stream: impl Read + Write,
-        timeout: Duration,
+        mut stream: impl Stream,
+        deadline: Deadline,
         is_enough: impl Fn(&[u8]) -> bool,
     ) -> io::Result<Vec<u8>> {
-        let began = Instant::now();
         let proxy = if self.proxy_protocol { "PROXY UNKNOWN\r\n" } else { "" };
         let Probe { host, target, .. } = self;
         let version = env!("CARGO_PKG_VERSION");
@@ -159,14 +160,14 @@ impl Probe {
             "{proxy}GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: drover-health/{version}\r\n\
              Connection: close\r\n\r\n"
         );
+        // The request fits into the socket's buffer: no part of it waits for another.
+        stream.wait_at_most(deadline.left()?)?;
         stream.write_all(request.as_bytes())?;
         let mut answer = Vec::new();
         while !is_enough(&answer) {
             let mut bytes = [0; 4096];
             // An answer that comes byte by byte would take for ever.
-            if began.elapsed() > 2 * timeout {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
+            stream.wait_at_most(deadline.left()?)?;
             match stream.read(&mut bytes)? {
                 0 => break,
                 n => answer.extend_from_slice(&bytes[..n]),
@@ -176,34 +177,75 @@ impl Probe {
     }
 }
 
-fn connect(host: &str, port: u16, timeout: Duration) -> io::Result<TcpStream> {
+/// When the answer must be there.
+#[derive(Debug, Clone, Copy)]
+struct Deadline(Instant);
+
+impl Deadline {
+    /// The time that is left. Error: there is none.
+    fn left(self) -> io::Result<Duration> {
+        let left = self.0.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+    }
+}
+
+/// A connection whose calls have a limit of time.
+trait Stream: Read + Write {
+    /// Sets how long a call may wait.
+    fn wait_at_most(&self, time: Duration) -> io::Result<()>;
+}
+
+impl Stream for TcpStream {
+    fn wait_at_most(&self, time: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(time)).and_then(|()| self.set_write_timeout(Some(time)))
+    }
+}
+
+impl Stream for UnixStream {
+    fn wait_at_most(&self, time: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(time)).and_then(|()| self.set_write_timeout(Some(time)))
+    }
+}
+
+fn connect(host: &str, port: u16, deadline: Deadline) -> io::Result<TcpStream> {
     let mut failure = io::Error::from(io::ErrorKind::NotFound);
-    let addrs: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
-    for addr in addrs {
-        match TcpStream::connect_timeout(&addr, timeout) {
-            Ok(stream) => {
-                stream.set_read_timeout(Some(timeout))?;
-                stream.set_write_timeout(Some(timeout))?;
-                return Ok(stream);
-            }
+    for addr in addrs(host, port, deadline)? {
+        match TcpStream::connect_timeout(&addr, deadline.left()?) {
+            Ok(stream) => return Ok(stream),
             Err(error) => failure = error,
         }
     }
     Err(failure)
 }
 
+/// The addresses of a name. The C library sets no limit to a look-up, so a thread makes it, and may be left behind.
+fn addrs(host: &str, port: u16, deadline: Deadline) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(vec![(ip, port).into()]);
+    }
+    let (found, finds) = mpsc::channel();
+    let host = host.to_owned();
+    let look_up = move || found.send((host, port).to_socket_addrs().map(Iterator::collect)).unwrap_or_default();
+    thread::Builder::new().spawn(look_up)?;
+    finds.recv_timeout(deadline.left()?).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
 /// The status in a status line (RFC 9112 section 4).
 fn status_of(answer: &[u8]) -> Option<u16> {
     let line = answer.split(|byte| *byte == b'\n').next()?;
-    let line = std::str::from_utf8(line).ok()?.trim_end();
-    let status = line.strip_prefix("HTTP/1.")?.get(2..5)?;
-    status.parse().ok().filter(|status| (100..600).contains(status))
+    let [minor, b' ', status @ ..] = line.strip_prefix(b"HTTP/1.")? else { return None };
+    let (status, rest) = status.split_first_chunk::<3>()?;
+    let is_whole = minor.is_ascii_digit() && matches!(rest, [] | [b' ', ..] | b"\r");
+    let is_number = status.iter().all(u8::is_ascii_digit);
+    let number = status.iter().fold(0, |number, digit| number * 10 + u16::from(digit.wrapping_sub(b'0')));
+    (is_whole && is_number && (100..600).contains(&number)).then_some(number)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::net::TcpListener;
+    use std::os::unix::net::UnixListener;
 
     #[test]
     fn a_url_is_a_host_a_port_and_a_target() {
@@ -226,9 +268,56 @@ mod tests {
     fn the_status_is_read_from_the_first_line() {
         assert_eq!(status_of(b"HTTP/1.1 204 No Content\r\n\r\n"), Some(204));
         assert_eq!(status_of(b"HTTP/1.0 503"), Some(503));
+        assert_eq!(status_of(b"HTTP/1.1 200\r\n"), Some(200));
+        assert_eq!(status_of(b"HTTP/1.1 404 \xe9\n"), Some(404));
         for other in [&b""[..], b"HTTP/1.1", b"HTTP/1.1 2", b"SSH-2.0-x 200", b"HTTP/1.1 999 x", b"\xff"] {
             assert_eq!(status_of(other), None, "{other:?}");
         }
+        for status in ["2000 OK", "200OK", "200\r\r\n", "+200 OK", "+20 OK", "20 OK", "2 0 OK", " 200 OK", "099 OK"] {
+            let line = format!("HTTP/1.1 {status}\r\n");
+            assert_eq!(status_of(line.as_bytes()), None, "{line:?}");
+        }
+        assert_eq!(status_of(b"HTTP/1.10 200 OK\r\n"), None);
+    }
+
+    /// The answer that a server gives that sends one byte in a while.
+    fn drip(mut stream: impl Write) {
+        let answer = b"HTTP/1.1 200 OK\r\n".iter().cycle();
+        answer.filter(|byte| **byte != b'\n').map_while(|byte| stream.write_all(&[*byte]).ok()).for_each(|()| {
+            thread::sleep(Duration::from_millis(20));
+        });
+    }
+
+    #[test]
+    fn all_of_an_answer_has_one_deadline() {
+        let timeout = Duration::from_millis(300);
+        let is_late = |probe: &Probe| {
+            let began = Instant::now();
+            let error = probe.exchange(timeout, |answer| answer.contains(&b'\n')).unwrap_err();
+            assert!(error.contains("no answer within"), "{error}");
+            assert!(began.elapsed() >= timeout);
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let probe = Probe::of_url(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        let dripping = thread::spawn(move || drip(listener.accept().unwrap().0));
+        is_late(&probe);
+        dripping.join().unwrap();
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let probe = Probe { to: To::Unix(path), ..probe };
+        let dripping = thread::spawn(move || {
+            drip(listener.accept().unwrap().0);
+            listener
+        });
+        is_late(&probe);
+        let listener = dripping.join().unwrap();
+        // Nobody accepts: clients wait in the queue, and when it is full, for room in it.
+        nix::sys::socket::listen(&listener, nix::sys::socket::Backlog::new(0).unwrap()).unwrap();
+        let To::Unix(path) = &probe.to else { unreachable!() };
+        let _waiting = UnixStream::connect(path).unwrap();
+        is_late(&probe);
     }
 
     #[test]

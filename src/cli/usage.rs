@@ -123,7 +123,7 @@ pub static OPTIONS: &[Opt] = &[
         value: Value::Maybe("[url]", &[]),
         help: &["ask the URL, or the first address of the configuration;", "0 when it answers, else 1"],
         about: "Sends one request and exits with 0, or with 1 and the reason when there is no good answer within \
-                seconds. With a URL (`http://`) the answer must be below 400; without, the first address that the \
+                2 seconds. With a URL (`http://`) the answer must be below 400; without, the first address that the \
                 configuration listens on is asked, and must answer below 500. For images without a shell.",
     },
     Opt {

@@ -21,7 +21,7 @@ fn server(dispatch: &str, directives: &str) -> Server {
 /// Each thread has a cache of its own.
 fn one_thread(dispatch: &str) -> String {
     match dispatch {
-        "thread_pool" | "leader_follower" => format!("{dispatch} worker_threads=1"),
+        "thread_pool" | "leader_follower" | "prefork" => format!("{dispatch} worker_threads=1"),
         other => other.to_owned(),
     }
 }
@@ -128,7 +128,7 @@ fn what_is_kept_of_a_file_is_no_way_around_disable_symlinks() {
     }
 }
 
-/// Drivers whose worker has all its descriptors once it answers: with several threads one may still begin.
+/// Drivers whose worker, with `one_thread`, has all its descriptors once it answers: of several one may still begin.
 const SINGLE: [&str; 2] = ["exclusive", "prefork"];
 
 /// The number of the next descriptor that a process gets.

@@ -99,8 +99,11 @@ pub fn mechanism(kind: &'static ModelKind) {
     let service = Want::of(kind).workers(WORKERS).param("worker_threads", THREADS as u64).start();
 
     let standing = if expected.forks { 0 } else { WORKERS };
-    assert_eq!(service.pids(Role::Worker).len(), standing, "workers");
-    assert_eq!(service.pids(Role::Dispatcher).len(), usize::from(expected.dispatcher), "dispatchers");
+    // The first process may answer before the last begins.
+    until_true("the processes of the model", || {
+        let counts = [Role::Worker, Role::Dispatcher].map(|role| service.pids(role).len());
+        counts == [standing, usize::from(expected.dispatcher)]
+    });
     assert_eq!(service.workers().len(), standing + usize::from(expected.dispatcher), "children of the master");
     for pid in service.pids(Role::Worker) {
         let threads = 1 + expected.threads.map_or(0, |more| THREADS + more);

@@ -100,9 +100,9 @@ impl HttpConf {
     /// The directories that requests may have files read in, as far as the conf spells them out, each once.
     pub fn paths_to_read(&self) -> Vec<PathBuf> {
         let mut paths = BTreeSet::new();
-        for Location { scope, .. } in self.locations() {
+        for Location { scope, uri_tail, .. } in self.locations() {
             let root: &Root = scope.get(&ROOT);
-            paths.insert(directory(root.path().fixed_path()));
+            paths.insert(place_to_read(root.path().fixed_path(), *uri_tail == UriTail::Whole));
             paths.extend(scope.get(&AUTH_BASIC_USER_FILE).as_ref().map(|file| beside(file.fixed_path())));
         }
         paths.into_iter().collect()
@@ -135,10 +135,14 @@ impl HttpConf {
     }
 }
 
-/// The directory at a path, or beside the file there or what a name there may begin: a file is replaced by another.
-fn directory(path: &[u8]) -> PathBuf {
+/// The place that a process may read for a path: all beneath a `root`, if that is there; for an alias of a file, or of
+/// what names there begin with, its directory, since a file is replaced by another, but not all that there is.
+fn place_to_read(path: &[u8], is_root: bool) -> PathBuf {
     let whole = Path::new(OsStr::from_bytes(path));
-    if path.ends_with(b"/") || whole.is_dir() { or_all(whole) } else { beside(path) }
+    if is_root || path.ends_with(b"/") || whole.is_dir() {
+        return or_all(whole);
+    }
+    Some(beside(path)).filter(|place| path.is_empty() || place.parent().is_some()).unwrap_or_else(|| whole.to_owned())
 }
 
 fn beside(path: &[u8]) -> PathBuf {
@@ -164,5 +168,25 @@ impl Location {
         };
         let directive = if self.uri_tail == UriTail::Whole { "root" } else { "alias" };
         Some(NamedRoot { directive, path, said, span, kind })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_not_there_opens_nothing_around_a_root_and_never_the_whole_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let place = |path: &Path, is_root| place_to_read(path.as_os_str().as_encoded_bytes(), is_root);
+        let there = dir.path().to_owned();
+        assert_eq!([true, false].map(|is_root| place(&there, is_root)), [there.clone(), there.clone()]);
+        assert_eq!([true, false].map(|is_root| place(&at("none"), is_root)), [at("none"), at("")]);
+        assert_eq!(place(&at("file"), false), at(""));
+        let top = Path::new("/none-of-drover");
+        assert_eq!([true, false].map(|is_root| place(top, is_root)), [top, top]);
+        assert_eq!([true, false].map(|is_root| place(Path::new(""), is_root)), [Path::new("/"); 2]);
     }
 }

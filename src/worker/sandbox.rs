@@ -14,12 +14,13 @@ use crate::shm::Role;
 
 /// `sandbox`: whether the kernel confines workers to the files of the conf.
 pub(crate) static SANDBOX: Setting<bool> = Setting::flag("sandbox").contexts(Contexts::MAIN).default("off").about(
-    "Whether the kernel (Landlock, Linux 5.13) lets workers read files beneath each `root` and `alias` and beside each \
-     `auth_basic_user_file` alone, write beside the logs alone, and connect to no TCP port or bind one (Linux 6.7), \
-     whatever their user may do and whatever a hole would have them do. Symbolic links that lead elsewhere are \
-     refused (403), as is a root that another directory or link took the place of: a reload finds the new one. A path \
-     with variables counts up to the last slash before the first; one that begins with a variable leaves everything to \
-     read. A kernel without Landlock leaves workers what their user may do, and the error log says so.",
+    "Whether the kernel (Landlock, Linux 5.13) lets workers read files beneath each `root` and `alias`, beside a file \
+     that an `alias` names, and beside each `auth_basic_user_file` alone, write beside the logs alone, and connect to \
+     no TCP port or bind one (Linux 6.7), whatever their user may do and whatever a hole would have them do. Symbolic \
+     links that lead elsewhere are refused (403), as is a root that was not there or that another directory or link \
+     took the place of: a reload finds the new one. A path with variables counts up to the last slash before the \
+     first; one that begins with a variable leaves everything to read. A kernel without Landlock leaves workers what \
+     their user may do, and the error log says so.",
 );
 
 /// Every process may read these: glibc reads the time zone there again when the machine's changes.

@@ -97,6 +97,10 @@ fn a_file_that_is_cached_or_guarded_costs_the_calls_that_the_conf_asks_for() {
 fn with_aio_threads_a_file_in_memory_costs_no_more() {
     let server = Server::drover(Conf::workers(1).server("keepalive_requests 1000000; aio threads;"));
     server.file("small", vec![b'x'; 1024]).file("large", vec![b'x'; 1_000_000]);
+    // Younger ones are not taken into memory (TICK_MS of src/serve/file_cache.rs).
+    let written =
+        std::fs::metadata(server.dir().join("root/large")).and_then(|found| found.modified()).expect("a time");
+    until_true("the files are older than a tick", || written.elapsed().is_ok_and(|age| age.as_millis() > 20));
     for (name, reads) in [("small", 0), ("large", 1)] {
         server.connect().get(&format!("/{name}"));
         let (requests, before) = (2000, Instant::now());

@@ -1,7 +1,7 @@
 //! `drover --agent ADDRESS`: a process beside the service that answers HAProxy's agent checks with a weight for its
 //! machine (`answer.rs`), from what it reads in the service's page `ledger` once in a second (`reading.rs`).
 //!
-//! It needs no right but to read the conf and the pid file, and to connect to the page.
+//! The agent needs no right but to read the conf and the pid file, and to connect to the page.
 
 mod answer;
 mod place;

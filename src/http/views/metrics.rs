@@ -34,7 +34,7 @@ fn answer(ex: &mut Exchange, cx: &Cx) -> Flow {
 }
 
 /// The format for a client with this Accept: OpenMetrics if it is named with as much weight as the other, or has more.
-/// Who takes neither gets the other, too, and not a 406 (RFC 9110, 12.5.1).
+/// A client that takes neither gets the other, too, and not a 406 (RFC 9110, 12.5.1).
 fn choose(accept: &[u8]) -> Format {
     let Weight { value: open, is_named } = weight(accept, "application/openmetrics-text", "1.0.0");
     let plain = weight(accept, "text/plain", "0.0.4").value;

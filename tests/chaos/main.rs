@@ -8,10 +8,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod clients;
+mod content;
 mod plan;
 mod run;
-mod site;
 mod upgrade;
 
 use std::sync::Arc;
@@ -36,7 +35,7 @@ fn main() {
         None => (0..number("CHAOS_COUNT").unwrap_or(FEW)).collect(),
     };
     let model = std::env::var("CHAOS_MODEL").ok();
-    let content = Arc::new(site::Content::new());
+    let content = Arc::new(content::Content::new());
     let trial = |kind: &'static drover::dispatch::ModelKind| {
         let (content, strikes) = (content.clone(), strikes.clone());
         Trial::test(kind.name, move || {

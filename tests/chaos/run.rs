@@ -1,6 +1,5 @@
 //! Carries out the strikes on a server with one model, under load, and judges what they have done.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -12,12 +11,16 @@ use drover::dispatch::ModelKind;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::clients::{Load, Loss, Lost};
+use crate::content::Content;
 use crate::plan::{Fault, Moment, Strike};
-use crate::site::{Content, Holdings, Site};
+use crate::support::excuses::Excuses;
+use crate::support::load::{Kind, Load, Loss, Lost, Orders};
+use crate::support::site::{Holdings, Site};
 use crate::support::tls::Wish;
 use crate::support::{proc, until_true};
 
+/// Between the requests of a client.
+const PACE: Duration = Duration::from_millis(2);
 /// Strikes between two looks at the server at rest.
 const UNTIL_REST: u64 = 8;
 /// The time that a process is stopped, or has too little of something.
@@ -45,35 +48,13 @@ pub struct Run<'a> {
     read: usize,
 }
 
-/// The losses that are no fault of the server.
-#[derive(Default)]
-pub struct Excuses {
-    /// Clients whose connections a victim held, by port, and when.
-    held: BTreeMap<u16, Instant>,
-    /// Losses of these kinds since then.
-    since: Option<(Instant, Vec<Loss>)>,
-}
-
-impl Excuses {
-    /// From now on losses of these kinds are excused, until the strike is judged.
-    pub fn begin(&mut self, losses: &[Loss]) {
-        let from = self.since.as_ref().map_or_else(Instant::now, |(from, _)| *from);
-        self.since = Some((from, losses.to_vec()));
-    }
-
-    fn covers(&self, lost: &Lost) -> bool {
-        let was_held = self.held.get(&lost.port).is_some_and(|at| lost.from <= *at && *at <= lost.at);
-        let is_excused = self.since.as_ref().is_some_and(|(at, losses)| lost.at >= *at && losses.contains(&lost.loss));
-        lost.loss != Loss::Wrong && (was_held || is_excused)
-    }
-}
-
 /// The strikes of these numbers. Panics at the first that leaves harm; the message names it.
 pub fn run(content: &Content, kind: &'static ModelKind, seed: u64, strikes: &[u64]) {
     let strikes: Vec<Strike> = strikes.iter().map(|number| Strike::of(seed, kind.name, *number)).collect();
     let plan: String = strikes.iter().map(|strike| format!("{}: {strike}\n", kind.name)).collect();
     println!("{plan}");
-    let load = Load::start(Wish::new(&content.authority), content.large.clone());
+    let orders = Orders { wish: Wish::new(&content.authority), large: content.large.clone(), pace: PACE };
+    let load = Load::start(orders, Kind::common());
     let site = Site::of(content.setup(kind).start());
     let baseline = site.holdings();
     let mut run =
@@ -172,18 +153,7 @@ impl Run<'_> {
     /// Kills a process, and notes whose connections die with it.
     pub fn kill(&mut self, victim: i32) {
         self.compared = None;
-        let pid = Pid::from_raw(victim);
-        if kill(pid, Signal::SIGSTOP).is_err() {
-            return;
-        }
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while !proc::is_stopped(victim) && proc::is_alive(victim) && Instant::now() < deadline {
-            std::thread::yield_now();
-        }
-        let now = Instant::now();
-        let held = proc::clients_of(victim, self.site.server.port());
-        self.excuses.held.extend(held.into_iter().map(|client| (client, now)));
-        let _ = kill(pid, Signal::SIGKILL);
+        self.excuses.kill(victim, self.site.server.port());
     }
 
     /// The fault hits a process.

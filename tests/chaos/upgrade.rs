@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::clients::Loss;
 use crate::plan::{Fault, Strike};
 use crate::run::Run;
+use crate::support::load::Loss;
 use crate::support::{PATIENCE, proc, until_true};
 
 /// How an upgrade has gone.

@@ -15,6 +15,7 @@
 //! | `stream` | `echo_upper` and `json_rpc` |
 //! | `models` | the promises that every dispatch model keeps, one body of cases for all of them |
 //! | `chaos` | faults at random moments, for every dispatch model, under load: `tools/chaos` |
+//! | `soak` | the same servers and clients for as long as you like, memory and descriptors flat: `tools/soak` |
 //! | `dispatch` | the mechanisms of the models with an event loop: who watches, who is woken, how evenly, leases |
 //! | `pool` | the mechanisms of the models with a dispatcher: what is passed to whom, deaths, endings |
 //! | `tls` | TLS: certificates by name, versions, resumption, odd hellos, as real clients see them |
@@ -32,12 +33,15 @@
 pub mod client;
 pub mod conf;
 pub mod ended;
+pub mod excuses;
 pub mod fairness;
 pub mod fuse;
 pub mod h2;
+pub mod load;
 pub mod proc;
 pub mod seccomp;
 pub mod server;
+pub mod site;
 pub mod sock_diag;
 pub mod terminal;
 pub mod tls;

@@ -35,10 +35,12 @@ impl Product {
         if std::env::var_os("DROVER_TEST_ORACLE").is_some() { Product::Nginx } else { Product::Drover }
     }
 
-    /// The binary, by absolute path; panics when it is missing.
+    /// The binary, by absolute path; panics when it is missing. `DROVER_TEST_BINARY` names another drover than that
+    /// of the build, such as a release's.
     pub fn binary(self) -> PathBuf {
+        let other = || std::env::var_os("DROVER_TEST_BINARY").map(PathBuf::from);
         match self {
-            Product::Drover => PathBuf::from(env!("CARGO_BIN_EXE_drover")),
+            Product::Drover => other().unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_drover"))),
             Product::Nginx => tools::nginx(),
         }
     }

@@ -1,4 +1,5 @@
-//! Clients of five kinds that go on asking while faults come, and tell what they have lost and on which connection.
+//! Clients that go on asking while faults come, and tell what they have lost and on which connection. Five kinds are
+//! here; a suite may add its own.
 
 use std::fmt::{self, Display, Formatter};
 use std::io::{Read, Write};
@@ -8,13 +9,13 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::support::client::{Client, Nothing};
-use crate::support::h2::{H2, get};
-use crate::support::tls::Wish;
-use crate::support::{PATIENCE, until_true};
+use super::client::{Client, Nothing};
+use super::h2::{H2, get};
+use super::tls::Wish;
+use super::{PATIENCE, until_true};
 
-/// Between the requests of a client: several tests share two CPUs.
-const PACE: Duration = Duration::from_millis(2);
+/// A pause that a client makes while it reads slowly, or waits for the word to go on.
+const PAUSE: Duration = Duration::from_millis(2);
 /// Requests on a connection before its client closes it.
 const KEPT_FOR: u64 = 20;
 /// RST_STREAM with it says that a request may be sent again (RFC 9113 section 8.7).
@@ -66,48 +67,82 @@ struct Shared {
     /// The server's port.
     port: AtomicU16,
     opened: AtomicU64,
-    served: [AtomicU64; KINDS.len()],
+    served: Vec<AtomicU64>,
+    /// The times of answers in microseconds, but for those that are slow by the client's own doing.
+    times: Mutex<Vec<u32>>,
     lost: Mutex<Vec<Lost>>,
-    large: Vec<u8>,
-    wish: Wish,
+    kinds: Vec<Kind>,
+    orders: Orders,
 }
 
-type Kind = fn(&Asker<'_>) -> Option<()>;
-const KINDS: [(&str, Kind); 5] =
-    [("short", short), ("kept", kept), ("large", large), ("secure", secure), ("http2", http2)];
+/// The orders of all clients.
+pub struct Orders {
+    pub wish: Wish,
+    /// The file that the server has at /large.
+    pub large: Vec<u8>,
+    /// Between the requests of a client: several tests share two CPUs.
+    pub pace: Duration,
+}
+
+/// A kind of client: its name, and a connection of it with all its requests.
+pub struct Kind {
+    name: &'static str,
+    body: Box<Body>,
+}
+
+type Body = dyn Fn(&Asker<'_>) -> Option<()> + Send + Sync;
+
+impl Kind {
+    pub fn new(name: &'static str, body: impl Fn(&Asker<'_>) -> Option<()> + Send + Sync + 'static) -> Kind {
+        Kind { name, body: Box::new(body) }
+    }
+
+    /// The kinds of this file.
+    pub fn common() -> Vec<Kind> {
+        vec![
+            Kind::new("short", short),
+            Kind::new("kept", kept),
+            Kind::new("large", large),
+            Kind::new("secure", secure),
+            Kind::new("http2", http2),
+        ]
+    }
+}
 
 /// A client of one kind.
-struct Asker<'a> {
+pub struct Asker<'a> {
     shared: &'a Shared,
     kind: usize,
 }
 
 /// An attempt at a connection.
-struct Try<'a> {
+pub struct Try<'a> {
     client: &'a Asker<'a>,
-    from: Instant,
-    port: u16,
+    pub from: Instant,
+    pub port: u16,
 }
 
 impl Load {
-    /// Starts a client of each kind, which rest until [`Load::go_on`]. `large` is what the server has at /large.
-    pub fn start(wish: Wish, large: Vec<u8>) -> Load {
+    /// Starts a client of each kind, which rest until [`Load::go_on`].
+    pub fn start(orders: Orders, kinds: Vec<Kind>) -> Load {
+        let clients = kinds.len();
         let shared = Arc::new(Shared {
             stop: AtomicBool::new(false),
             is_paused: AtomicBool::new(true),
             resting: AtomicUsize::new(0),
             port: AtomicU16::new(0),
             opened: AtomicU64::new(0),
-            served: Default::default(),
+            served: kinds.iter().map(|_| AtomicU64::new(0)).collect(),
+            times: Mutex::default(),
             lost: Mutex::default(),
-            large,
-            wish,
+            kinds,
+            orders,
         });
         let start = |kind: usize| {
             let shared = shared.clone();
             thread::spawn(move || Asker { shared: &shared, kind }.run())
         };
-        let threads = (0..KINDS.len()).map(start).collect();
+        let threads = (0..clients).map(start).collect();
         Load { shared, threads }
     }
 
@@ -121,7 +156,7 @@ impl Load {
     #[track_caller]
     pub fn pause(&self) {
         self.shared.is_paused.store(true, SeqCst);
-        until_true("the clients rest", || self.shared.resting.load(SeqCst) == KINDS.len());
+        until_true("the clients rest", || self.shared.resting.load(SeqCst) == self.threads.len());
     }
 
     /// Connections that were made.
@@ -137,16 +172,16 @@ impl Load {
     /// Returns when each client has been served again; panics with who has not.
     #[track_caller]
     pub fn wait_for_more(&self) {
-        let counts = || self.shared.served.each_ref().map(|count| count.load(SeqCst));
+        let counts = || -> Vec<u64> { self.shared.served.iter().map(|count| count.load(SeqCst)).collect() };
         let before = counts();
         let deadline = Instant::now() + PATIENCE;
         loop {
             let starving: Vec<&str> = counts()
                 .iter()
-                .zip(before)
-                .zip(KINDS)
-                .filter(|((now, before), _)| **now == *before)
-                .map(|(_, (name, _))| name)
+                .zip(&before)
+                .zip(&self.shared.kinds)
+                .filter(|((now, before), _)| now == before)
+                .map(|(_, kind)| kind.name)
                 .collect();
             if starving.is_empty() {
                 return;
@@ -159,6 +194,17 @@ impl Load {
     /// The losses since the last call.
     pub fn take_lost(&self) -> Vec<Lost> {
         std::mem::take(&mut *self.shared.lost.lock().expect("losses"))
+    }
+
+    /// The times of answers since the last call, in microseconds.
+    pub fn take_times(&self) -> Vec<u32> {
+        std::mem::take(&mut *self.shared.times.lock().expect("times"))
+    }
+
+    /// Requests that were answered, by the kind of client.
+    pub fn answered_by_kind(&self) -> Vec<(&'static str, u64)> {
+        let counts = self.shared.kinds.iter().zip(&self.shared.served);
+        counts.map(|(kind, count)| (kind.name, count.load(SeqCst))).collect()
     }
 
     /// Requests that were answered.
@@ -182,26 +228,43 @@ impl Asker<'_> {
             if self.shared.is_paused.load(SeqCst) {
                 self.shared.resting.fetch_add(1, SeqCst);
                 while self.shared.is_paused.load(SeqCst) && !self.shared.stop.load(SeqCst) {
-                    thread::sleep(PACE);
+                    thread::sleep(PAUSE);
                 }
                 self.shared.resting.fetch_sub(1, SeqCst);
                 continue;
             }
-            let (_, body) = KINDS[self.kind];
-            if body(self).is_none() {
-                thread::sleep(5 * PACE);
+            if (self.shared.kinds[self.kind].body)(self).is_none() {
+                thread::sleep(5 * PAUSE);
             }
         }
     }
 
-    /// Counts a request and waits a little; false: it is time to end the connection.
-    fn served(&self) -> bool {
+    /// The orders of all clients.
+    pub fn orders(&self) -> &Orders {
+        &self.shared.orders
+    }
+
+    /// Counts a request that was sent at that time, and waits a little; false: it is time to end the connection.
+    pub fn served_since(&self, sent: Instant) -> bool {
+        let time = sent.elapsed().as_micros().try_into().unwrap_or(u32::MAX);
+        self.shared.times.lock().expect("times").push(time);
+        self.served()
+    }
+
+    /// The same for a request whose time says nothing about the server.
+    pub fn served(&self) -> bool {
         self.shared.served[self.kind].fetch_add(1, SeqCst);
-        thread::sleep(PACE);
+        thread::sleep(self.shared.orders.pace);
         !self.shared.stop.load(SeqCst) && !self.shared.is_paused.load(SeqCst)
     }
 
-    fn connect(&self, host: Ipv4Addr) -> Option<(TcpStream, Try<'_>)> {
+    /// Takes a note of a wrong answer, for which no fault is a reason.
+    pub fn wrong<T>(&self, what: String) -> Option<T> {
+        Try { client: self, from: Instant::now(), port: 0 }.lost(Loss::Wrong, what)
+    }
+
+    /// Connects to the server; `None`: nobody listens, which is noted.
+    pub fn connect(&self, host: Ipv4Addr) -> Option<(TcpStream, Try<'_>)> {
         let mut attempt = Try { client: self, from: Instant::now(), port: 0 };
         let addr: SocketAddr = (host, self.shared.port.load(SeqCst)).into();
         match TcpStream::connect(addr) {
@@ -219,20 +282,21 @@ impl Asker<'_> {
 
 impl Try<'_> {
     /// Takes a note of a loss. Returns `None`, for the caller to return.
-    fn lost<T>(&self, loss: Loss, what: String) -> Option<T> {
-        let name = KINDS[self.client.kind].0;
+    pub fn lost<T>(&self, loss: Loss, what: String) -> Option<T> {
+        let name = self.client.shared.kinds[self.client.kind].name;
         let lost = Lost { loss, port: self.port, from: self.from, at: Instant::now(), what: format!("{name}: {what}") };
         self.client.shared.lost.lock().expect("losses").push(lost);
         None
     }
 
-    fn nothing<T>(&self, nothing: Nothing, what: &str) -> Option<T> {
+    /// Takes a note of an answer that has not come.
+    pub fn nothing<T>(&self, nothing: Nothing, what: &str) -> Option<T> {
         let loss = if nothing == Nothing::Closed { Loss::Closed } else { Loss::Wrong };
         self.lost(loss, format!("{what}: {nothing:?}"))
     }
 
     /// The answer to a request for `target` at /n/, which is the target.
-    fn check(&self, target: &str, status: &str, body: &[u8]) -> Option<()> {
+    pub fn check(&self, target: &str, status: &str, body: &[u8]) -> Option<()> {
         match (status, body == target.as_bytes()) {
             ("200", true) => Some(()),
             ("500" | "503", _) => self.lost(Loss::Unable, format!("{target}: {status}")),
@@ -248,13 +312,14 @@ fn short(client: &Asker<'_>) -> Option<()> {
 }
 
 /// Asks for a target, as the only request of a connection.
-fn ask_once(client: &Asker<'_>, attempt: &Try<'_>, mut wire: Client, target: &str) -> Option<()> {
+pub fn ask_once(client: &Asker<'_>, attempt: &Try<'_>, mut wire: Client, target: &str) -> Option<()> {
+    let sent = Instant::now();
     wire.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
     match wire.response() {
         Ok(response) => attempt.check(target, &response.status.to_string(), &response.body)?,
         Err(nothing) => return attempt.nothing(nothing, target),
     }
-    client.served();
+    client.served_since(sent);
     Some(())
 }
 
@@ -265,6 +330,7 @@ fn kept(client: &Asker<'_>) -> Option<()> {
         // A file, and a text of the conf.
         let target = format!("/n/kept{number}");
         let (asked, expected) = if number % 2 == 0 { (&*target, &*target) } else { ("/small", "small") };
+        let sent = Instant::now();
         wire.send(format!("GET {asked} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         let response = match wire.response() {
             Ok(response) => response,
@@ -274,7 +340,7 @@ fn kept(client: &Asker<'_>) -> Option<()> {
             Err(nothing) => return attempt.nothing(nothing, asked),
         };
         attempt.check(expected, &response.status.to_string(), &response.body)?;
-        if !client.served() || response.header("Connection") == Some("close") {
+        if !client.served_since(sent) || response.header("Connection") == Some("close") {
             break;
         }
     }
@@ -298,15 +364,15 @@ fn large(client: &Asker<'_>) -> Option<()> {
             }
             Err(error) => return attempt.lost(Loss::Closed, format!("/large: {error} after {} bytes", answer.len())),
         }
-        thread::sleep(PACE / 2);
+        thread::sleep(PAUSE / 2);
     }
     let at = memchr::memmem::find(&answer, b"\r\n\r\n").map_or(answer.len(), |at| at + 4);
     // A killed worker may have sent a part of the head, or no more than the head.
-    if answer[at..].len() < client.shared.large.len() && answer.starts_with(b"HTTP/1.1 200") {
+    if answer[at..].len() < client.orders().large.len() && answer.starts_with(b"HTTP/1.1 200") {
         return attempt.lost(Loss::Closed, format!("/large: ended after {} bytes", answer.len()));
     }
     match answer.get(9..12).unwrap_or_default() {
-        b"200" if answer[at..] == client.shared.large => {}
+        b"200" if answer[at..] == client.orders().large => {}
         b"500" | b"503" => return attempt.lost(Loss::Unable, "/large: 50x".to_owned()),
         b"" => return attempt.lost(Loss::Closed, "/large: closed".to_owned()),
         _ => {
@@ -321,7 +387,7 @@ fn large(client: &Asker<'_>) -> Option<()> {
 fn secure(client: &Asker<'_>) -> Option<()> {
     let (stream, attempt) = client.connect(Ipv4Addr::new(127, 0, 0, 2))?;
     let target = format!("/n/secure{}", attempt.port);
-    let wire = match Client::of(stream).shake_hands(&client.shared.wish) {
+    let wire = match Client::of(stream).shake_hands(&client.orders().wish) {
         Ok(wire) => wire,
         Err(error) => return attempt.lost(Loss::Closed, format!("handshake for {target}: {error}")),
     };
@@ -335,6 +401,7 @@ fn http2(client: &Asker<'_>) -> Option<()> {
     for round in 0..KEPT_FOR as u32 / 2 {
         let streams = [round * 4 + 1, round * 4 + 3];
         let target = |stream: u32| format!("/n/http2-{stream}");
+        let sent = Instant::now();
         streams.iter().for_each(|stream| _ = wire.ask(*stream, &get(&target(*stream))));
         let over = wire.until_over(streams);
         for stream in streams {
@@ -349,7 +416,7 @@ fn http2(client: &Asker<'_>) -> Option<()> {
             }
             attempt.check(&target(stream), answer.status(), &answer.body)?;
         }
-        if !client.served() || !wire.goaways.is_empty() {
+        if !client.served_since(sent) || !wire.goaways.is_empty() {
             break;
         }
     }

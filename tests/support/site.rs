@@ -3,30 +3,18 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use drover::dispatch::ModelKind;
 use drover::master::client::find_ledger;
 use drover::shm::{Ledger, Role, Sums};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
-use tempfile::TempDir;
 
-use crate::support::conf::Conf;
-use crate::support::proc::{self, Listed};
-use crate::support::server::{Product, Server, Setup};
-use crate::support::tls::Authority;
-use crate::support::{PATIENCE, until, until_true};
+use super::proc::{self, Listed};
+use super::server::Server;
+use super::{PATIENCE, until, until_true};
 
-pub const WORKERS: usize = 3;
-/// In the path of the document root, and of no other file.
-const CONTENT: &str = "drover-chaos-";
-
-/// The document root and the certificate that all servers of a run share.
-pub struct Content {
-    pub authority: Authority,
-    pub large: Vec<u8>,
-    dir: TempDir,
-}
+/// In the path of a document root, and of no other file, so that the files a cache holds open can be told from others.
+pub const CONTENT: &str = "drover-content-";
 
 /// A server, and the pid of the master that is in office.
 pub struct Site {
@@ -39,38 +27,6 @@ pub struct Site {
 /// The processes of a role, by how many descriptors and shared mappings they have: how many there are.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Holdings(BTreeMap<(&'static str, usize, usize), usize>);
-
-impl Content {
-    pub fn new() -> Content {
-        use std::os::unix::fs::PermissionsExt;
-        let dir = tempfile::Builder::new().prefix(CONTENT).tempdir().expect("a directory");
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("chmod");
-        let authority = Authority::new("the authority of chaos");
-        authority.sign(&["localhost"]).write_to(dir.path(), "a");
-        let large: Vec<u8> = (0..1 << 20).map(|n: usize| (n * 31 % 251) as u8).collect();
-        fs::write(dir.path().join("large"), &large).expect("write a file");
-        fs::write(dir.path().join("small"), "small").expect("write a file");
-        Content { authority, large, dir }
-    }
-
-    /// A server with this model, that is not started. Its access log is on a small file system of its own.
-    pub fn setup(&self, model: &ModelKind) -> Setup {
-        let dir = self.dir.path().display();
-        let location = "location /n/ { return 200 $request_uri; }";
-        let secure = format!(
-            "server {{ listen 127.0.0.2:%port% ssl; root %root%; ssl_certificate {dir}/a.crt; \
-             ssl_certificate_key {dir}/a.key; {location} }}"
-        );
-        let conf = Conf::workers(WORKERS)
-            .main("worker_shutdown_timeout 20s;")
-            .dispatch(model.name)
-            .http(&secure)
-            .access_log("%dir%/logs/access.log")
-            .listen("127.0.0.1:%port% backlog=1024")
-            .server(&format!("http2 on; {location}"));
-        Setup::new(Product::Drover, conf).root(self.dir.path()).tmpfs("logs", "1m")
-    }
-}
 
 impl Site {
     pub fn of(server: Server) -> Site {
@@ -194,8 +150,7 @@ impl Site {
                 _ if dispatchers.contains(&pid) => "dispatcher",
                 _ => "worker",
             };
-            let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
-            let shared = maps.lines().filter(|line| line.contains("/memfd:") || line.contains("/dev/zero")).count();
+            let shared = shared_mappings(pid).len();
             // The file cache keeps files of the document root open for a while.
             let descriptors = proc::open_targets(pid).iter().filter(|target| !target.contains(CONTENT)).count();
             *holdings.0.entry((role, descriptors, shared)).or_default() += 1;
@@ -203,9 +158,9 @@ impl Site {
         holdings
     }
 
-    /// The descriptors of all processes, for a message.
+    /// The descriptors and the shared memory of all processes, for a message.
     pub fn listing(&self) -> String {
-        let line = |pid: i32| format!("{pid}: {:?}\n", proc::open_targets(pid));
+        let line = |pid: i32| format!("{pid}: {:?}, {:?}\n", proc::open_targets(pid), shared_mappings(pid));
         proc::tree(self.master).into_iter().map(line).collect()
     }
 
@@ -213,4 +168,11 @@ impl Site {
     pub fn wait_until_gone(&mut self) {
         until("nobody is left", || self.alive().is_empty().then_some(()));
     }
+}
+
+/// The lines of /proc/PID/maps with memory that processes share.
+fn shared_mappings(pid: i32) -> Vec<String> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+    let is_shared = |line: &&str| line.contains("/memfd:") || line.contains("/dev/zero");
+    maps.lines().filter(is_shared).map(str::to_owned).collect()
 }

@@ -250,12 +250,14 @@ impl Model for LeastConnections {
         let now_ns = coarse_ns();
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
         let silent: Vec<bool> = (0..).zip(&*seats).map(|(n, seat)| self.is_silent(n, *seat, now_ns)).collect();
+        // First of all, so that no socket stops before another one listens that can take its queue.
+        for (number, seat) in seats.iter_mut().enumerate().filter(|(_, seat)| seat.is_moved) {
+            seat.is_moved = silent[number] || !self.bring_back(number, groups);
+        }
         // When all are silent it is the machine that is busy, and nobody would be the better for it.
-        let is_anybody_there = silent.contains(&false);
-        for (number, (seat, is_silent)) in seats.iter_mut().zip(silent).enumerate() {
-            if seat.is_moved {
-                seat.is_moved = is_silent || !self.bring_back(number, groups);
-            } else if is_silent && is_anybody_there && wait_for(number, groups) {
+        let is_anybody_there = seats.iter().zip(&silent).any(|(seat, is_silent)| !seat.is_moved && !is_silent);
+        for (number, seat) in seats.iter_mut().enumerate().filter(|(_, seat)| !seat.is_moved) {
+            if silent[number] && is_anybody_there && wait_for(number, groups) {
                 seat.is_moved = true;
                 self.move_queues(number, groups);
             }
@@ -388,93 +390,4 @@ impl Hooks for Steered {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::os::{Addr, ListenOptions};
-    use std::net::SocketAddr;
-
-    /// No test takes as long; a beat of 0 is silent all the same.
-    const LEASE_MS: u64 = 30_000;
-
-    fn model(workers: u32) -> LeastConnections {
-        LeastConnections::new(workers, LEASE_MS).unwrap_or_else(|refusal| panic!("{}", advise(refusal.failure)))
-    }
-
-    fn listeners(count: usize) -> Vec<Listener> {
-        let options = ListenOptions { reuseport: true, ..ListenOptions::default() };
-        let any = Addr::from("127.0.0.1:0".parse::<SocketAddr>().unwrap());
-        let probe = Listener::open(&any, &options).unwrap();
-        // By number: a port that the kernel has chosen is lost when a socket stops.
-        let open = |_| Listener::open(probe.addr(), &options).unwrap();
-        (0..count).map(open).collect()
-    }
-
-    fn group<'a>(listeners: &'a [Listener], array: &'a SocketArray, may_stop: bool) -> SocketGroup<'a> {
-        let addr = listeners[0].addr();
-        SocketGroup { addr, listeners: listeners.iter().collect(), array, backlog: 16, may_stop }
-    }
-
-    #[test]
-    fn a_socket_that_a_killed_service_has_left_in_its_array_is_taken_over() {
-        let listeners = listeners(2);
-        let old = SocketArray::create(2).unwrap();
-        model(2).steer(&group(&listeners, &old, true)).unwrap();
-        // The service is gone, and a service manager has the sockets.
-        drop(old);
-        let new = SocketArray::create(2).unwrap();
-        assert_eq!(new.put(0, &listeners[0]).unwrap_err().raw_os_error(), Some(libc::EBUSY));
-        model(2).steer(&group(&listeners, &new, true)).unwrap();
-        assert!(new.has(0, &listeners[0]) && new.has(1, &listeners[1]));
-    }
-
-    #[test]
-    fn the_queue_of_a_silent_worker_is_moved_unless_all_are_silent_or_its_socket_may_not_stop() {
-        let (model, listeners, array) = (model(2), listeners(2), SocketArray::create(2).unwrap());
-        let load = |number: usize| Load::of(&model.loads[number]);
-        let listen = || [0, 1].map(|n: usize| listeners[n].is_listening());
-        let (fixed, movable) = (group(&listeners, &array, false), group(&listeners, &array, true));
-        model.steer(&movable).unwrap();
-        load(0).publish(0, Room::Free);
-        load(1).publish(9, Room::Free);
-        let addr: SocketAddr = listeners[0].addr().to_string().parse().unwrap();
-        let _clients: Vec<_> = (0..3).map(|_| std::net::TcpStream::connect(addr).unwrap()).collect();
-        assert_eq!(listeners[0].queue_length().unwrap(), 3);
-        load(0).clear();
-        load(1).clear();
-        assert!(model.care(std::slice::from_ref(&movable)).is_some());
-        assert_eq!(listen(), [true, true], "all are silent");
-        load(1).beat();
-        model.care(std::slice::from_ref(&fixed));
-        assert_eq!((listen(), load(0).is_moved()), ([true, true], false));
-        load(1).beat();
-        model.care(std::slice::from_ref(&movable));
-        assert_eq!((listen(), load(0).is_moved()), ([false, true], true));
-        assert_eq!(listeners[1].queue_length().unwrap(), 3, "it has all of them");
-        model.care(std::slice::from_ref(&movable));
-        assert_eq!(listen(), [false, true], "still silent");
-        load(0).beat();
-        load(1).beat();
-        model.care(std::slice::from_ref(&movable));
-        assert_eq!((listen(), load(0).is_moved(), array.has(0, &listeners[0])), ([true, true], false, true));
-        // Before a reload or an upgrade all listen, silent or not.
-        load(0).publish(0, Room::Free);
-        let _more: Vec<_> = (0..3).map(|_| std::net::TcpStream::connect(addr).unwrap()).collect();
-        load(0).clear();
-        load(1).beat();
-        model.care(std::slice::from_ref(&movable));
-        assert_eq!(listen(), [false, true]);
-        model.settle(std::slice::from_ref(&movable));
-        assert_eq!((listen(), load(0).is_moved()), ([true, true], false));
-    }
-
-    #[test]
-    fn who_has_just_died_has_a_lease_s_time_for_a_successor() {
-        let model = model(2);
-        let now_ns = coarse_ns() + (LEASE_MS - 5000) * NS_PER_MS;
-        let is_silent = |at_ns| model.is_silent(0, model.seats.lock().unwrap()[0], at_ns);
-        assert!(!is_silent(now_ns));
-        model.child_died(Seat { role: crate::shm::Role::Worker, number: 0 }, 7);
-        assert_eq!(Load::of(&model.loads[0]).last_beat_ns(), 0);
-        assert!(!is_silent(now_ns) && is_silent(now_ns + LEASE_MS * NS_PER_MS));
-    }
-}
+mod tests;

@@ -11,6 +11,10 @@ use crate::support::site::CONTENT;
 use crate::support::tls::Authority;
 
 pub const WORKERS: usize = 3;
+/// The places of `drover::os::faults` where a request panics.
+pub const PANICS: [&str; 4] = ["phases", "queueing", "sending", "logging"];
+/// Bytes of an answer that no socket takes at once, so that it panics while it is sent.
+const ENDLESS: u64 = 32 << 20;
 
 /// The document root and the certificate that all servers of a run share.
 pub struct Content {
@@ -29,6 +33,12 @@ impl Content {
         let large: Vec<u8> = (0..1 << 20).map(|n: usize| (n * 31 % 251) as u8).collect();
         fs::write(dir.path().join("large"), &large).expect("write a file");
         fs::write(dir.path().join("small"), "small").expect("write a file");
+        for place in PANICS {
+            let file = dir.path().join(format!("panic-in-{place}/file"));
+            fs::create_dir(file.parent().expect("a directory")).expect("mkdir");
+            let size = if place == "sending" { ENDLESS } else { 10 };
+            fs::File::create(file).and_then(|file| file.set_len(size)).expect("make a file");
+        }
         Content { authority, large, dir }
     }
 

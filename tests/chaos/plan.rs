@@ -16,6 +16,8 @@ pub enum Fault {
     LittleMemory,
     NoFork,
     FullDisk,
+    /// A request that a bug of the server makes panic.
+    Panic,
     KillMaster,
 }
 
@@ -66,6 +68,7 @@ const FAULTS: &[(Fault, u32)] = &[
     (Fault::LittleMemory, 1),
     (Fault::NoFork, 1),
     (Fault::FullDisk, 1),
+    (Fault::Panic, 2),
     (Fault::KillMaster, 1),
 ];
 const MOMENTS: &[(Moment, u32)] = &[

@@ -11,8 +11,9 @@ use drover::dispatch::ModelKind;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::content::Content;
+use crate::content::{Content, PANICS};
 use crate::plan::{Fault, Moment, Strike};
+use crate::support::client::Client;
 use crate::support::excuses::Excuses;
 use crate::support::load::{Kind, Load, Loss, Lost, Orders};
 use crate::support::site::{Holdings, Site};
@@ -26,8 +27,14 @@ const UNTIL_REST: u64 = 8;
 /// The time that a process is stopped, or has too little of something.
 const LASTS: Duration = Duration::from_millis(120);
 /// Alarms that follow from strikes, some of them a while after.
-const EXPECTED: [&str; 5] =
-    ["exited on signal", "died at once", "has died, no more", "upgrade is under way", "No space left on device"];
+const EXPECTED: [&str; 6] = [
+    "exited on signal",
+    "died at once",
+    "has died, no more",
+    "upgrade is under way",
+    "No space left on device",
+    "a test's fault in",
+];
 /// How long a moment may take to come that depends on chance.
 const CHANCE: Duration = Duration::from_millis(300);
 
@@ -215,8 +222,21 @@ impl Run<'_> {
                 let _ = fs::remove_file(&path);
                 let _ = fs::File::create(self.site.server.inside("logs/access.log"));
             }
+            Fault::Panic => self.panic_in(PANICS[strike.pick % PANICS.len()]),
             Fault::KillMaster => unreachable!("has a way of its own"),
         }
+    }
+
+    /// A request panics, which costs its own client the connection, and nobody else anything.
+    fn panic_in(&mut self, place: &str) {
+        // A server that starts may not listen yet.
+        let Ok(mut client) = Client::try_connect(self.site.server.addr()) else { return };
+        self.load.count_opened();
+        client.send(format!("GET /panic-in-{place}/file HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        let answer = client.until_closed().expect("the end of a connection whose request has panicked");
+        let expected = if ["phases", "queueing"].contains(&place) { "HTTP/1.1 500" } else { "HTTP/1.1 200" };
+        let begin = String::from_utf8_lossy(&answer[..answer.len().min(100)]);
+        assert!(begin.starts_with(expected), "after a panic in {place}: {begin:?}");
     }
 
     /// The master and the victim can't fork for a while, and the victim is killed.

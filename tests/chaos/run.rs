@@ -27,12 +27,15 @@ const UNTIL_REST: u64 = 8;
 /// The time that a process is stopped, or has too little of something.
 const LASTS: Duration = Duration::from_millis(120);
 /// Alarms that follow from strikes, some of them a while after.
-const EXPECTED: [&str; 6] = [
+const EXPECTED: [&str; 9] = [
     "exited on signal",
     "died at once",
     "has died, no more",
     "upgrade is under way",
     "No space left on device",
+    "Too many open files",
+    "Cannot allocate memory",
+    "an attempt in a child failed (the child died)",
     "a test's fault in",
 ];
 /// How long a moment may take to come that depends on chance.

@@ -36,7 +36,9 @@ impl Site {
         let mut times = 0;
         until_true("the children of the start", || {
             let children = proc::children(master);
-            times = if !children.is_empty() && children == last && site.all_count(&children) { times + 1 } else { 0 };
+            // A master that is awake may have more to fork, however long it waits for a CPU.
+            let is_settled = !children.is_empty() && proc::is_asleep(master) && site.all_count(&children);
+            times = if is_settled && children == last { times + 1 } else { 0 };
             last = children;
             times >= 5
         });

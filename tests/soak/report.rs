@@ -25,6 +25,8 @@ pub struct Report {
     pub last_event: Option<Event>,
     /// Requests on connections that a killed process held.
     pub excused: u64,
+    /// Requests that were lost without such an excuse.
+    pub lost: usize,
 }
 
 /// A line of the table.
@@ -70,6 +72,7 @@ impl Report {
             events: BTreeMap::new(),
             last_event: None,
             excused: 0,
+            lost: 0,
         }
     }
 
@@ -91,8 +94,8 @@ impl Report {
         let answered = self.rows.last().map_or(0, |row| row.answered);
         format!(
             "\n{}: memory in KiB, of master and children their anonymous memory\n{HEAD}\n{lines}{}: {answered} \
-             requests, lost 0, {} on connections of killed processes, events {:?}\n",
-            self.name, self.name, self.excused, self.events
+             requests, lost {}, {} on connections of killed processes, events {:?}\n",
+            self.name, self.name, self.lost, self.excused, self.events
         )
     }
 

@@ -46,6 +46,7 @@ use super::waker::{reset, wake};
 use crate::event::{Shutdown, Source};
 use crate::log;
 use crate::os::process::{self, Exit, Pid};
+use crate::os::seccomp::ExtraCalls;
 use crate::os::signals::{Signal, send};
 use crate::os::{ErrnoText, EventFd, Events, Failure, Poller, parent};
 use crate::serve::{Accepted, Conn, Engine, Shortage};
@@ -81,6 +82,10 @@ fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
 impl Model for Forking {
     fn plan(&self) -> Vec<Seat> {
         vec![Seat { role: Role::Dispatcher, number: 0 }]
+    }
+
+    fn extra_calls(&self, _seat: Seat) -> ExtraCalls {
+        ExtraCalls::FORK
     }
 
     fn life(&self, _seat: Seat) -> Life {

@@ -36,6 +36,7 @@ use super::sockets::log_epoll_failure;
 use super::waker::Hearing;
 use crate::event::{Ready, Source, monotonic_ms};
 use crate::log;
+use crate::os::seccomp::ExtraCalls;
 use crate::os::{ErrnoText, Interest};
 use crate::shm::Role;
 
@@ -70,6 +71,10 @@ fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
 impl Model for PoolNotify {
     fn plan(&self) -> Vec<Seat> {
         self.shared.plan()
+    }
+
+    fn extra_calls(&self, _seat: Seat) -> ExtraCalls {
+        ExtraCalls::TAKE_DESCRIPTORS
     }
 
     fn life(&self, seat: Seat) -> Life {

@@ -1,5 +1,6 @@
 //! The error logs of a conf: which `error_log` lines write to which files.
 
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -98,6 +99,15 @@ impl Logs {
     /// The paths of all log files.
     pub fn paths(&self) -> Vec<PathBuf> {
         self.outputs.files.paths()
+    }
+
+    /// The descriptor of the first file that takes alerts in the main error log, else standard error: for code that may
+    /// do no more than write to it. The number stays the same as long as these logs are open.
+    pub fn fd_for_alerts(&self) -> RawFd {
+        let main = self.get(0);
+        let outputs = main.iter().flat_map(|log| &log.outputs).filter(|(_, level)| Level::Alert <= *level);
+        let file = outputs.filter_map(|(output, _)| output.file()).next();
+        file.map_or_else(|| std::io::stderr().as_raw_fd(), |file| file.as_fd().as_raw_fd())
     }
 
     /// Sends all events to these logs from now on.

@@ -33,6 +33,7 @@ mod poll;
 mod poller;
 pub mod privileges;
 pub mod process;
+pub mod seccomp;
 pub mod secrecy;
 mod shared_map;
 mod shared_words;

@@ -116,10 +116,11 @@ fn prepare(start: &Start<'_>) -> Result<(), Failure> {
         log::alert!("setrlimit(RLIMIT_NOFILE, {count}) failed ({})", ErrnoText(&error));
     }
     let has_master = !is_its_own_master(start);
-    let mut rules = None;
+    let mut rules = sandbox::Rules::default();
     if has_master {
         inherit::close_strays();
-        rules = sandbox::prepare(start.conf, &start.site, &start.logs)?;
+        let extra = start.model.extra_calls(start.seat);
+        rules = sandbox::prepare(start.conf, extra, &start.site, &start.logs)?;
         privileges::empty_bounding_set();
     }
     if let Some(user) = &start.user {
@@ -136,7 +137,7 @@ fn prepare(start: &Start<'_>) -> Result<(), Failure> {
     {
         log::alert!("sched_setaffinity() failed ({})", ErrnoText(&error));
     }
-    rules.map_or(Ok(()), |rules| sandbox::enter(rules, start.seat))
+    rules.enter(start.seat, &start.logs)
 }
 
 /// Whether the process is the only one (`master_process off`): what a master may do, this one has to do as well.

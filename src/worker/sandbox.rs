@@ -1,51 +1,101 @@
-//! `sandbox`: the files that a process which serves clients can open at all.
+//! `sandbox`: the system calls that a process which serves clients can make at all, and the files that it can open.
 
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::conf::{Conf, Contexts, Setting};
+use crate::conf::{self, Conf, Contexts, Setting};
 use crate::dispatch::Seat;
 use crate::http::HttpConf;
 use crate::log::{self, Logs};
 use crate::os::Failure;
 use crate::os::confine::Confinement;
+use crate::os::seccomp::{CallFilter, ExtraCalls};
 use crate::serve::access_log;
 use crate::shm::Role;
 
-/// `sandbox`: whether the kernel confines workers to the files of the conf.
-pub(crate) static SANDBOX: Setting<bool> = Setting::flag("sandbox").contexts(Contexts::MAIN).default("off").about(
-    "Whether the kernel (Landlock, Linux 5.13) lets workers read files beneath each `root` and `alias`, beside a file \
-     that an `alias` names, and beside each `auth_basic_user_file` alone, write beside the logs alone, and connect to \
-     no TCP port or bind one (Linux 6.7), whatever their user may do and whatever a hole would have them do. Symbolic \
-     links that lead elsewhere are refused (403), as is a root that was not there or that another directory or link \
-     took the place of: a reload finds the new one. A path with variables counts up to the last slash before the \
-     first; one that begins with a variable leaves everything to read. A kernel without Landlock leaves workers what \
-     their user may do, and the error log says so.",
-);
+/// The things that the kernel holds a process to which serves clients.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Sandbox {
+    /// The limits of its user alone.
+    Off,
+    /// The system calls that it makes.
+    #[default]
+    Calls,
+    /// The system calls, and the files and ports that the conf names.
+    On,
+}
+
+impl conf::OneOf for Sandbox {
+    const WORDS: &'static [(&'static str, Sandbox)] =
+        &[("off", Sandbox::Off), ("calls", Sandbox::Calls), ("on", Sandbox::On)];
+}
+
+/// `sandbox`: whether the kernel confines workers to their system calls, and to the files of the conf.
+pub(crate) static SANDBOX: Setting<Sandbox> =
+    Setting::one_of("sandbox").contexts(Contexts::MAIN).default("calls").about(
+        "What the kernel lets workers do, whatever their user may do and whatever a hole would have them do. With \
+         `calls` (seccomp) they make the system calls that serving takes, and no others: they start no program, open \
+         no socket, map no code, and change no name in the file system. A call that is refused fails, and has a line \
+         in the error log: `sandbox: system call execve (59) is not allowed`. With `on` they also (Landlock, \
+         Linux 5.13) read files beneath each `root` and `alias`, beside a file that an `alias` names, and beside each \
+         `auth_basic_user_file` alone, write beside the logs alone, and connect to no TCP port or bind one (Linux \
+         6.7). Symbolic links that lead elsewhere are then refused (403), as is a root that was not there or that \
+         another directory or link took the place of: a reload finds the new one. A path with variables counts up to \
+         the last slash before the first; one that begins with a variable leaves everything to read. Where the kernel \
+         lacks either, workers keep what their user may do, and the error log says so. The master is not confined, nor \
+         is a process without one (`master_process off`).",
+    );
 
 /// Every process may read these: glibc reads the time zone there again when the machine's changes.
 const EVERYBODYS: [&str; 2] = ["/etc/localtime", "/usr/share/zoneinfo"];
 
-/// The rules for the process, by its conf; `None`: it is free. To be called while the process may look up every path.
-pub(super) fn prepare(conf: &Conf, site: &HttpConf, logs: &Logs) -> Result<Option<Confinement>, Failure> {
-    if !*conf.root.scope.get(&SANDBOX) {
-        return Ok(None);
+/// The rules for the process, which do not count before [`Rules::enter`].
+#[derive(Default)]
+pub(super) struct Rules {
+    files: Option<Confinement>,
+    calls: Option<io::Result<CallFilter>>,
+}
+
+/// The rules for a process that also makes `extra` calls, by its conf. To be called while it may look up every path.
+pub(super) fn prepare(conf: &Conf, extra: ExtraCalls, site: &HttpConf, logs: &Logs) -> Result<Rules, Failure> {
+    let level = *conf.root.scope.get(&SANDBOX);
+    if level == Sandbox::Off {
+        return Ok(Rules::default());
     }
+    let files = if level == Sandbox::On { Some(files(site, logs)?) } else { None };
+    Ok(Rules { files, calls: Some(CallFilter::prepare(extra)) })
+}
+
+fn files(site: &HttpConf, logs: &Logs) -> Result<Confinement, Failure> {
     let mut read = site.paths_to_read();
     read.extend(EVERYBODYS.map(PathBuf::from));
     let mut write: Vec<PathBuf> = logs.paths().iter().filter_map(|path| place_of_log(path)).collect();
     write.extend(access_log::directories(site));
-    let rules = Confinement::prepare(&read, &write);
-    rules.map(Some).map_err(|e| Failure::new("making the rules of the sandbox", e))
+    Confinement::prepare(&read, &write).map_err(|e| Failure::new("making the rules of the sandbox", e))
 }
 
-/// Confines the process for good. A kernel that can't is said once, by the first worker.
-pub(super) fn enter(rules: Confinement, seat: Seat) -> Result<(), Failure> {
-    let is_confined = rules.enter().map_err(|e| Failure::new("entering the sandbox", e))?;
-    if !is_confined && seat.role == Role::Worker && seat.number == 0 {
-        log::notice!("\"sandbox\" changes nothing: this kernel has no Landlock, or it is not enabled");
+impl Rules {
+    /// Confines the process for good. A kernel that can't is said once, by the first worker.
+    pub(super) fn enter(self, seat: Seat, logs: &Logs) -> Result<(), Failure> {
+        let failed = |error| Failure::new("entering the sandbox", error);
+        let is_first = seat.role == Role::Worker && seat.number == 0;
+        if let Some(files) = self.files
+            && !files.enter().map_err(failed)?
+            && is_first
+        {
+            log::notice!("\"sandbox\" leaves files as they are: this kernel has no Landlock, or it is not enabled");
+        }
+        // The filter has none of the calls by which files are confined.
+        match self.calls.map(|filter| filter.and_then(|filter| filter.enter(logs.fd_for_alerts()))) {
+            Some(Err(error)) if error.kind() != io::ErrorKind::Unsupported => Err(failed(error)),
+            Some(Err(_)) if is_first => {
+                log::notice!("\"sandbox\" leaves system calls as they are: this kernel has no seccomp, or allows none");
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
-    Ok(())
 }
 
 /// The place where a log is opened again: its directory, since a rotation puts another file there. Devices are not

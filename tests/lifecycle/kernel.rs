@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Command, Output};
 
 use crate::support::seccomp::{Refusal, refuse};
-use crate::support::server::Product;
+use crate::support::server::{Product, Setup};
 use crate::support::tools;
 
 const NO_IPV6: Refusal =
@@ -123,4 +123,31 @@ fn without_multipath_tcp_the_message_says_what_to_leave_out() {
         "socket() for 127.0.0.1:8088 failed (93: Protocol not supported)",
         "there is no Multipath TCP here, leave \"multipath\" out",
     );
+}
+
+/// Built without filters.
+const NO_SECCOMP: Refusal =
+    Refusal { call: libc::SYS_prctl, argument: 0, mask: !0, value: libc::PR_SET_SECCOMP as u32, error: libc::EINVAL };
+/// A systemd unit with "SystemCallFilter=@system-service", which has not seccomp(2): to make it is the end.
+const IN_A_UNIT: Refusal = Refusal { call: libc::SYS_seccomp, argument: 0, mask: 0, value: 0, error: 0 };
+/// Before 5.13, or built without.
+const NO_LANDLOCK: Refusal =
+    Refusal { call: libc::SYS_landlock_create_ruleset, argument: 0, mask: 0, value: 0, error: libc::ENOSYS };
+
+#[test]
+fn without_seccomp_and_landlock_the_service_goes_on_and_says_so_once() {
+    let notices = ["leaves system calls as they are: this kernel", "leaves files as they are: this kernel"];
+    let serve = |sandbox: &str, refusals: &[Refusal]| {
+        let conf = format!("sandbox {sandbox};\n{}", crate::conf(3));
+        let setup = refusals.iter().fold(Setup::new(Product::Drover, conf), |setup, refusal| setup.refusing(*refusal));
+        let mut server = setup.start();
+        assert_eq!(server.connect().get("/v").text(), "one");
+        assert_eq!(server.quit().code(), Some(0));
+        notices.map(|notice| server.error_log().matches(notice).count())
+    };
+    let neither = [NO_LANDLOCK, IN_A_UNIT, NO_SECCOMP];
+    assert_eq!(serve("on", &neither), [1, 1]);
+    assert_eq!(serve("on", &neither[..2]), [0, 1]);
+    assert_eq!(serve("calls", &neither), [1, 0]);
+    assert_eq!(serve("off", &neither), [0, 0]);
 }

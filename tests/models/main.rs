@@ -62,6 +62,7 @@ const CASES: &[Case] = &[
     ("lost_lines", serving::lost_lines),
     ("panics", panics::panics),
     ("powers", powers::powers),
+    ("refused_calls", powers::refused_calls),
     ("sandbox", powers::sandbox),
     ("kill", death::kill),
     ("stop", death::stop),

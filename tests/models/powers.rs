@@ -42,7 +42,11 @@ pub fn powers(kind: &'static ModelKind) {
     assert_eq!(client.get("/").text(), "hello");
     let below = proc::tree(service.pid()).split_off(1);
     assert!(!below.is_empty());
+    assert_eq!(status(service.pid())["Seccomp"], "0", "the master starts programs");
     let dir = service.dir().display().to_string();
+    // A process counts in the ledger from the fork on, and serves nobody before it has given up its powers.
+    let is_confined = |pid: &i32| status(*pid).get("Seccomp").is_some_and(|mode| mode == "2");
+    until_true("a filter around each", || below.iter().all(is_confined));
     for pid in below {
         let status = status(pid);
         let is = |name: &str| status.get(name).map_or("", String::as_str);
@@ -67,6 +71,31 @@ pub fn powers(kind: &'static ModelKind) {
     }
     drop(client);
     service.end();
+}
+
+/// A system call that no process of the service makes fails, and is logged once; whoever made it serves on. Without a
+/// sandbox it is made.
+pub fn refused_calls(kind: &'static ModelKind) {
+    for (sandbox, lines) in [("calls", 1), ("on", 1), ("off", 0)] {
+        let mut service = Want::of(kind).main(&format!("sandbox {sandbox};")).start();
+        service.let_calls_be_refused();
+        service.file("execve-in-phases/file", "a file");
+        let workers = service.workers();
+        let mut client = service.connect();
+        for target in ["/execve-in-phases/file", "/", "/execve-in-phases/file"] {
+            assert_eq!(client.get(target).status, 200, "{sandbox}");
+        }
+        let refused = service.refused_calls();
+        assert_eq!(refused.len(), lines, "{sandbox}: {refused:?}");
+        let text = format!(": sandbox: system call execve ({}) is not allowed", libc::SYS_execve);
+        assert!(refused.iter().all(|line| line.contains("[alert] ") && line.ends_with(&text)), "{refused:?}");
+        let mode = if sandbox == "off" { "0" } else { "2" };
+        let is_so = |pid: &i32| status(*pid).get("Seccomp").is_some_and(|found| found == mode);
+        until_true("as the conf has it", || proc::tree(service.pid())[1..].iter().all(is_so));
+        assert_eq!(service.workers(), workers, "no process has ended");
+        drop(client);
+        assert_eq!(service.server.quit().code(), Some(0), "{sandbox}");
+    }
 }
 
 /// Workers read what the conf serves and nothing else, write their logs, also in files that a rotation makes, and find

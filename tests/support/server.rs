@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
 
 use drover::master::client::find_ledger;
@@ -52,7 +52,7 @@ pub struct Setup {
     conf: String,
     root: Option<PathBuf>,
     via: Vec<String>,
-    refusal: Option<Refusal>,
+    refusals: Vec<Refusal>,
     args: Vec<String>,
     env: Vec<(String, String)>,
     pipes_stdout: bool,
@@ -60,13 +60,16 @@ pub struct Setup {
     open_dir: Option<String>,
 }
 
-/// A running server. Dropping it ends its whole process group, also when the test panics.
+/// A running server. Dropping it ends its whole process group, also when the test panics, and fails the test when the
+/// sandbox has refused a system call.
 pub struct Server {
     pub product: Product,
     child: Child,
     dir: TempDir,
     ports: [u16; 3],
     status: Option<ExitStatus>,
+    /// Whether system calls that the sandbox refuses are no failure of the test.
+    may_be_refused: AtomicBool,
 }
 
 impl Setup {
@@ -76,7 +79,7 @@ impl Setup {
             conf: conf.to_string(),
             root: None,
             via: Vec::new(),
-            refusal: None,
+            refusals: Vec::new(),
             args: Vec::new(),
             env: Vec::new(),
             pipes_stdout: false,
@@ -104,9 +107,9 @@ impl Setup {
         self
     }
 
-    /// Started where the kernel refuses some calls.
+    /// Started where the kernel refuses some calls, and those of earlier calls of this function.
     pub fn refusing(mut self, refusal: Refusal) -> Setup {
-        self.refusal = Some(refusal);
+        self.refusals.push(refusal);
         self
     }
 
@@ -178,11 +181,9 @@ impl Setup {
         if self.pipes_stdout {
             command.stdout(std::process::Stdio::piped());
         }
-        if let Some(refusal) = self.refusal {
-            seccomp::refuse(&mut command, refusal);
-        }
+        self.refusals.iter().for_each(|refusal| seccomp::refuse(&mut command, *refusal));
         let child = command.process_group(0).spawn().expect("start the server");
-        Server { product: self.product, child, dir, ports, status: None }
+        Server { product: self.product, child, dir, ports, status: None, may_be_refused: AtomicBool::new(false) }
     }
 
     fn text(&self, dir: &Path, ports: [u16; 3]) -> String {
@@ -344,6 +345,17 @@ impl Server {
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
+    /// The lines about system calls that the sandbox has refused.
+    pub fn refused_calls(&self) -> Vec<String> {
+        let logs = self.error_log() + &self.stderr();
+        logs.lines().filter(|line| line.contains("sandbox: system call")).map(str::to_owned).collect()
+    }
+
+    /// Lets the test go on when the sandbox refuses a system call: otherwise it fails at the end of the server.
+    pub fn let_calls_be_refused(&self) {
+        self.may_be_refused.store(true, Ordering::Relaxed);
+    }
+
     /// Waits for the master to end by itself.
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
@@ -412,6 +424,9 @@ impl Drop for Server {
         }
         if self.status.is_none() {
             let _ = self.child.wait();
+        }
+        if !std::thread::panicking() && !*self.may_be_refused.get_mut() {
+            assert_eq!(self.refused_calls(), Vec::<String>::new(), "src/os/seccomp/calls.rs misses them");
         }
     }
 }

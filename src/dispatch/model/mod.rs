@@ -32,6 +32,7 @@ pub use socket_group::SocketGroup;
 pub use stand_in::StandIn;
 
 use crate::conf::Scope;
+use crate::os::seccomp::ExtraCalls;
 use crate::os::{Failure, Poller};
 use crate::shm::Ledger;
 
@@ -127,6 +128,11 @@ pub trait Model: Send + Sync {
     /// its own.
     fn poller(&self, _seat: Seat) -> Option<Arc<Poller>> {
         None
+    }
+
+    /// The system calls that the process on `seat` makes beside those that all make, for its sandbox.
+    fn extra_calls(&self, _seat: Seat) -> ExtraCalls {
+        ExtraCalls::empty()
     }
 
     /// The reason why this model serves in the place of the one that the conf names; `None`: it is that one.

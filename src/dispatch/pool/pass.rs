@@ -12,6 +12,7 @@ use crate::dispatch::sockets::AcceptError;
 use crate::event::monotonic_ms;
 use crate::log;
 use crate::os::ErrnoText;
+use crate::os::seccomp::ExtraCalls;
 use crate::serve::Accepted;
 use crate::shm::Role;
 
@@ -42,6 +43,10 @@ pub(crate) fn passing_pool(setup: &Setup<'_>, readers: Readers) -> io::Result<Ar
 impl Model for PassingPool {
     fn plan(&self) -> Vec<Seat> {
         self.shared.plan()
+    }
+
+    fn extra_calls(&self, _seat: Seat) -> ExtraCalls {
+        ExtraCalls::TAKE_DESCRIPTORS
     }
 
     fn life(&self, seat: Seat) -> Life {

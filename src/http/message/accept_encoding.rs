@@ -96,7 +96,7 @@ fn weight(text: &[u8]) -> Option<u16> {
     let mut weight = u16::from(whole - b'0');
     for place in 0..3 {
         let digit = decimals.get(place).unwrap_or(&b'0');
-        weight = weight * 10 + u16::from(digit.is_ascii_digit().then_some(digit - b'0')?);
+        weight = weight * 10 + u16::from(digit.is_ascii_digit().then(|| digit - b'0')?);
     }
     Some(weight).filter(|weight| *weight <= 1000)
 }
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(get("br, *;q=0"), ([1000, 0, 0], Some(0)));
         assert_eq!(get("*;q=0, identity"), ([0, 0, 0], Some(1000)));
         assert_eq!(get("gzip;q=0, *;q=0.5, identity;q=0"), ([500, 500, 0], Some(0)));
-        for malformed in ["br;q=1.001", "br;q=2", "br;q=0.0001", "br;q", "br;level=1", ";q=1", "br q=1"] {
+        for malformed in ["br;q=1.001", "br;q=2", "br;q=0.0001", "br;q=0.0.", "br;q", "br;level=1", ";q=1", "br q=1"] {
             assert_eq!(get(malformed), ([0, 0, 0], None), "{malformed}");
         }
     }

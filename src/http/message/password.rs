@@ -84,8 +84,9 @@ pub fn verify(password: &[u8], hash: &[u8]) -> bool {
     if hash.starts_with(b"{SHA}") {
         return same(sha(b"{SHA}", password, b""));
     }
-    // The crate slices the hash by bytes, which may only be ASCII.
-    std::str::from_utf8(hash).is_ok_and(|hash| hash.is_ascii() && pwhash::unix::verify(password, hash))
+    // The crate slices the hash by bytes, and subtracts a blank from each.
+    let is_text = hash.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ');
+    is_text && std::str::from_utf8(hash).is_ok_and(|hash| pwhash::unix::verify(password, hash))
 }
 
 /// Compares without telling by its time where the two differ.
@@ -200,6 +201,8 @@ mod tests {
             "_",
             "_abc",
             "caf\u{e9}",
+            "2\0",
+            "a\x1f",
             "$y$j9T$a$b",
             "*0",
             "{plain}secret",

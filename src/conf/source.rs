@@ -92,9 +92,12 @@ impl Sources {
 
     pub(super) fn line(&self, span: Span) -> Option<String> {
         let index = span.line.checked_sub(1)? as usize;
-        let line = self.get(span.file)?.text.split(|byte| *byte == b'\n').nth(index)?;
-        let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned();
-        Some(without_keys(&line).into_owned())
+        let text = &self.get(span.file)?.text;
+        let start: usize = text.split_inclusive(|byte| *byte == b'\n').take(index).map(<[u8]>::len).sum();
+        let line = text.split(|byte| *byte == b'\n').nth(index)?;
+        let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
+        let shown = if begins_in_key(&text[..start]) { without_rest_of_key(&line) } else { line.into_owned() };
+        Some(without_keys(&shown).into_owned())
     }
 
     /// The files with their texts.
@@ -132,9 +135,38 @@ fn without_keys(text: &str) -> Cow<'_, str> {
     format!("{before}{KEY}...{end_line}{end_key}{}", without_keys(rest)).into()
 }
 
+/// Whether what follows is a part of a private key, whose last line may be missing.
+fn begins_in_key(before: &[u8]) -> bool {
+    let last = memchr::memmem::rfind(before, b"-----BEGIN").map_or(&[][..], |begin| &before[begin..]);
+    let has = |text: &str| memchr::memmem::find(last, text.as_bytes()).is_some();
+    has(KEY) && !has("-----END")
+}
+
+/// A line that begins within a private key, with "..." in the place of the key, up to its end or that of its argument:
+/// as wide as before, for the carets below.
+fn without_rest_of_key(line: &str) -> String {
+    let end = line.find("-----END").or_else(|| line.find(['"', '\''])).unwrap_or(line.len());
+    let width = line[..end].chars().count();
+    let (dots, rest) = (&"..."[..width.min(3)], &line[end..]);
+    format!("{dots:width$}{rest}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_within_a_key_is_not_shown() {
+        let mut sources = Sources::default();
+        let text = "a;\nkey 'data:-----BEGIN PRIVATE KEY-----\nMIIsecret\nMIIsecret' x;\nMIIsecret";
+        let file = sources.add_file("f", text.as_bytes().to_vec(), None);
+        let line = |number| sources.line(Span { file, line: number, column: 1, len: 1 });
+        assert_eq!(line(1).as_deref(), Some("a;"));
+        assert_eq!(line(3).as_deref(), Some("...      "));
+        assert_eq!(line(4).as_deref(), Some("...      ' x;"));
+        assert!((1..9).filter_map(line).all(|line| !line.contains("secret")));
+        assert_eq!(without_rest_of_key("ab-----END PRIVATE KEY-----'; c"), "..-----END PRIVATE KEY-----'; c");
+    }
 
     #[test]
     fn keys_in_a_conf_are_not_shown() {

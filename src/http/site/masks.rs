@@ -86,11 +86,15 @@ impl<T: Clone> Masks<T> {
         self.tails.add(part, value)
     }
 
-    /// Adds `.part`: the name itself, and all below it.
+    /// Adds `.part`: the name itself, and all below it; neither when either is there.
     ///
     /// # Errors
     /// The value that either has already.
     pub fn add_domain(&mut self, part: &str, value: T) -> Result<(), T> {
+        let key = part.as_bytes();
+        if let Some(there) = self.exact.get(key).or_else(|| self.heads.map.get(key)) {
+            return Err(there.clone());
+        }
         self.add_exact(part, value.clone()).and_then(|()| self.add_head(part, value))
     }
 
@@ -187,5 +191,12 @@ mod tests {
         let mut masks = Masks::default();
         masks.add("*.a", ()).unwrap();
         assert_eq!(masks.add("a", ()), Ok(()));
+        // A name that is refused leaves no half of itself, as in nginx.
+        for (first, second, host) in [("*.a", ".a", "a"), ("a", ".a", "x.a")] {
+            let mut masks = Masks::default();
+            masks.add(first, first).unwrap();
+            masks.add(second, second).unwrap_err();
+            assert_eq!(masks.find(host.as_bytes()), None, "{first} {second}");
+        }
     }
 }

@@ -1,103 +1,57 @@
-//! The conf: parses it, and compiles it where it can be compiled.
+//! The conf: parses it, compiles it where it can be compiled, and formats it.
 
-use crate::target::Target;
 use drover::conf::{self, Registry};
 use drover::http::HttpConf;
 use drover::stream::Servers;
 
-pub(crate) const CONF: Target = Target {
-    name: "conf",
-    new: || {
-        let registry = drover::cli::registry();
-        Box::new(move |input| load(&registry, input))
-    },
-    seeds: &[
-        b"worker_processes 2; events { worker_connections 10; dispatch herd; }\n\
-          http { types { text/html html; } server { listen 80; root /a; } }",
-        b"http { log_format a '$remote_addr \"$request\"'; server { listen 80 default_server; server_name a *.b \
-          ~^(?<x>.+)$;\nlocation / { try_files $uri $uri/ /index.html; } location ~* \\.(js|css)$ { expires 30d; \
-          add_header A \"b $x\" always; } location = /c { return 301 https://$host$request_uri; } \
-          error_page 404 =200 /e; } }",
-        b"stream { server { listen 80; echo_upper; } }\n\
-          http { server { listen 80; location ^~ /i { alias /j/; allow 1.2.3.0/8; deny all; \
-          location /i/n { internal; } } location @x { } } }",
-        include_bytes!("../../../../conf/drover.conf"),
-    ],
-    words: &[
-        "{",
-        "}",
-        ";",
-        "\"",
-        "'",
-        "\\",
-        "#",
-        "$",
-        "${",
-        "$1",
-        "$uri",
-        "\n",
-        "\r\n",
-        "\t",
-        "on",
-        "off",
-        "0",
-        "-1",
-        "1k",
-        "1y2M",
-        "9999999999999999999",
-        "99999999999999999g",
-        "server {",
-        "location / {",
-        "location ~ ^(",
-        "http {",
-        "events {",
-        "stream {",
-        "types {",
-        "root",
-        "alias",
-        "index",
-        "return 200",
-        "error_page",
-        "expires",
-        "add_header a",
-        "try_files",
-        "log_format",
-        "access_log",
-        "server_name",
-        "keepalive_timeout",
-        "client_max_body_size",
-        "dispatch",
-        "allow",
-        "if",
-        "map",
-        "gzip",
-        "\u{feff}",
-        "\0",
-        "\u{1F600}",
-    ],
-};
+/// A conf is accepted, or refused with an error that has a text.
+pub(super) fn conf() -> impl FnMut(&[u8]) {
+    let registry = drover::cli::registry();
+    move |input| {
+        if let Some(Err(error)) = load(&registry, input) {
+            assert!(!error.is_empty());
+        }
+    }
+}
 
-/// A conf is accepted, or refused with an error that has a text. Inputs are skipped that would look names up in the DNS
-/// (`listen` with a name, `upstream`) or include files.
-fn load(registry: &Registry, input: &[u8]) {
+/// Whether a conf is accepted, with the error if it is not. Inputs are skipped that would look names up in the DNS
+/// (`listen` with a name, `upstream`, proxies) or include files.
+fn load(registry: &Registry, input: &[u8]) -> Option<Result<(), String>> {
     let text = String::from_utf8_lossy(input);
     if text.contains("include") && !text.contains("include mime.types;")
         || text.split("listen").skip(1).any(|rest| !rest.starts_with(" 80"))
-        || text.contains("upstream")
+        || ["upstream", "set_real_ip_from", "syslog", "resolver"].iter().any(|word| text.contains(word))
     {
-        return;
+        return None;
     }
     let built_in = &[("mime.types", "types { text/html html; }")];
     let options = conf::Options { prefix: "/nowhere".to_owned(), built_in, ..conf::Options::default() };
-    let error = match conf::read(registry, conf::Input::text("fuzz", &text), &options) {
+    Some(match conf::read(registry, conf::Input::text("fuzz", &text), &options) {
         Ok((conf, mut mistakes)) => {
             let site = HttpConf::compile(&conf, &mut mistakes);
             Servers::compile(&conf, &site.sockets, &mut mistakes);
-            conf.judge(mistakes).err()
+            conf.judge(mistakes).map_err(|error| error.to_string())
         }
-        Err(problems) => Some(problems),
-    };
-    if let Some(error) = error {
-        assert!(!error.to_string().is_empty());
+        Err(problems) => Err(problems.to_string()),
+    })
+}
+
+/// A formatted conf is not changed by formatting it again, has the bytes that the conf has, but for blanks, and is
+/// accepted where the conf is.
+pub(super) fn format() -> impl FnMut(&[u8]) {
+    let registry = drover::cli::registry();
+    move |input| {
+        let Ok(formatted) = conf::format(&registry, "fuzz", input) else { return };
+        let again = conf::format(&registry, "fuzz", &formatted).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(formatted.escape_ascii().to_string(), again.escape_ascii().to_string());
+        // A byte order mark is no part of the conf.
+        let text = input.strip_prefix("\u{feff}".as_bytes()).unwrap_or(input);
+        assert_eq!(without_blanks(&formatted), without_blanks(text));
+        let is_fine = |text: &[u8]| load(&registry, text).map(|result| result.is_ok());
+        assert_eq!(is_fine(&formatted), is_fine(input), "{}", formatted.escape_ascii());
     }
+}
+
+fn without_blanks(text: &[u8]) -> Vec<u8> {
+    text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect()
 }

@@ -1,83 +1,9 @@
-//! A whole connection: bytes go into one end of a socket pair, an engine serves files at the other.
+//! Whole connections, and what single fields of their requests lead to.
 
-use crate::target::Target;
-use drover::conf;
-use drover::event::Clock;
-use drover::http::HttpConf;
-use drover::os::{Addr, Socket};
-use drover::serve::access_log::AccessLogs;
-use drover::serve::{Accepted, Engine, Need};
-use drover::shm::{Ledger, Role};
-use std::io::{ErrorKind, Read, Write};
-use std::net::Shutdown;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::sync::Arc;
-
-pub(crate) const ENGINE: Target = Target {
-    name: "engine",
-    new: || {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let mut engine = engine(dir.path());
-        Box::new(move |input| {
-            let _tree = &dir;
-            serve(&mut engine, input);
-        })
-    },
-    seeds: &[
-        b"GET / HTTP/1.1\r\nHost: a\r\n\r\n\
-          GET /sub/ HTTP/1.1\r\nHost: a\r\nRange: bytes=1-2,4-5\r\n\r\n\
-          GET /large HTTP/1.1\r\nHost: a\r\n\r\n",
-        b"POST /text HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabcde\
-          PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n\
-          GET /a HTTP/1.0\r\n\r\n",
-        b"GET /moved HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n\
-          GET /err/x HTTP/1.1\r\nHost: b\r\n\r\n",
-        b"GET /gone HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc\
-          GET /al../x HTTP/1.1\r\nHost: a\r\nIf-None-Match: *\r\n\r\n",
-    ],
-    words: &[
-        "\r\n",
-        "\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-        "GET /large HTTP/1.1\r\nHost: b\r\n\r\n",
-        "POST ",
-        "PUT ",
-        "TRACE ",
-        "OPTIONS * ",
-        "/sub",
-        "/sub/",
-        "/gone",
-        "/moved",
-        "/text",
-        "/err/",
-        "/try/x",
-        "/al/",
-        "/al..",
-        "/none",
-        "/large",
-        "/../",
-        "%2e%2e/",
-        "%0d%0aX: y",
-        "?q=%0d%0a",
-        "Content-Length: 3\r\n",
-        "Content-Length: 0\r\n",
-        "Transfer-Encoding: chunked\r\n",
-        "Range: bytes=0-\r\n",
-        "Range: bytes=1-2,3-4\r\n",
-        "Range: bytes=99999999-\r\n",
-        "If-None-Match: *\r\n",
-        "If-Modified-Since: Sun, 06 Nov 2094 08:49:37 GMT\r\n",
-        "Expect: 100-continue\r\n",
-        "Connection: close\r\n",
-        "HTTP/1.0",
-        "Host: b\r\n",
-        "X: \x01\r\n",
-        "3\r\nabc\r\n",
-        "0\r\n\r\n",
-    ],
-};
+use super::site::{Site, body};
+use drover::http::message::head::Framing;
+use drover::http::message::request_body::RequestBody;
+use std::net::{IpAddr, Ipv6Addr};
 
 const CONF: &str = r#"events { }
 http {
@@ -94,69 +20,29 @@ http {
         location /al { alias %/sub/; }
         location ~ ^/x(.*)y$ { add_header X "$1 $arg_q" always; expires $arg_q; }
         location /in { internal; }
+        location /gz { alias %/; gzip on; gzip_min_length 1; gzip_types *; }
+        location /dir/ { alias %/; index none; autoindex on; }
+        location /part { alias %/; max_ranges 3; limit_except GET { deny all; } }
     }
     server { listen 80; server_name b; keepalive_requests 2; return 302 http://c$request_uri; }
 }"#;
 
-fn engine(dir: &Path) -> Engine {
-    std::fs::create_dir(dir.join("sub")).expect("mkdir");
-    for (name, content) in [
-        ("index.html", "hello".repeat(5)),
-        ("sub/index.html", "sub".into()),
-        ("404.html", "none".into()),
-        ("a", "a".into()),
-        ("large", "l".repeat(300_000)),
-    ] {
-        std::fs::write(dir.join(name), content).expect("write a file");
-    }
-    let registry = drover::cli::registry();
-    let conf = conf::parse(&registry, &CONF.replace('%', dir.to_str().expect("UTF-8"))).expect("a conf");
-    let site = Arc::new(HttpConf::new(&conf).expect("a site"));
-    let tally = Ledger::create().and_then(|ledger| ledger.claim(1, Role::Worker, 0)).expect("a ledger");
-    Engine::new(site, Arc::default(), Arc::default(), Clock::new(), AccessLogs::default(), Arc::new(tally))
-}
-
-/// With every input the engine comes to an end, makes progress in each turn that it asks for, and sends responses that
-/// a client can tell apart.
-fn serve(engine: &mut Engine, input: &[u8]) {
-    let (mut client, server) = UnixStream::pair().expect("a socket pair");
-    client.set_nonblocking(true).expect("O_NONBLOCK");
-    let socket = Socket::from(OwnedFd::from(server));
-    socket.set_nonblocking(true).expect("O_NONBLOCK");
-    let mut conn = engine.open(Accepted { socket, peer: Addr::unix(""), listener: 0 });
-    let (mut unsent, mut answers, mut need) = (input, Vec::new(), Need::Read);
-    let mut is_shut = false;
-    for turn in 0.. {
-        assert!(turn < 20_000, "it never ends: {need:?}");
-        match client.write(unsent) {
-            Ok(n) => unsent = &unsent[n..],
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(_) => unsent = &[],
+/// Whatever comes, responses can be told apart as a client does it.
+pub(super) fn engine() -> impl FnMut(&[u8]) {
+    let (hello, large) = ("hello".repeat(5), "l".repeat(300_000));
+    let files =
+        [("index.html", &*hello), ("sub/index.html", "sub"), ("404.html", "none"), ("a", "a"), ("large", &large)];
+    let mut site = Site::new(CONF, &files);
+    move |input| {
+        let answers = site.ask(input);
+        // Responses to HEAD can be told apart only with the requests at hand.
+        if !input.windows(4).any(|four| four == b"HEAD") {
+            read_answers(&answers);
         }
-        if unsent.is_empty() && !is_shut {
-            is_shut = true;
-            let _ = client.shutdown(Shutdown::Write);
-        }
-        let mut buffer = [0; 1 << 16];
-        let got = client.read(&mut buffer).unwrap_or(0);
-        answers.extend_from_slice(&buffer[..got]);
-        if need == Need::Close {
-            break;
-        }
-        need = engine.advance(&mut conn, is_shut);
-        engine.end_of_turn();
-    }
-    engine.closing(&mut conn);
-    drop(conn);
-    let _ = client.set_nonblocking(false);
-    let _ = client.read_to_end(&mut answers);
-    // Responses to HEAD can be told apart only with the requests at hand.
-    if !input.windows(4).any(|four| four == b"HEAD") {
-        read_answers(&answers);
     }
 }
 
-/// Reads one response after the other, as a client does.
+/// Reads one response after the other.
 fn read_answers(mut rest: &[u8]) {
     while !rest.is_empty() {
         let text = rest.escape_ascii().to_string();
@@ -173,7 +59,134 @@ fn read_answers(mut rest: &[u8]) {
         let length = length.and_then(|text| std::str::from_utf8(text).ok()?.parse::<usize>().ok());
         rest = match &head[9..12] {
             b"100" | b"204" | b"304" => body,
+            _ if fields.contains(&&b"Transfer-Encoding: chunked"[..]) => behind_chunks(body, start),
             _ => body.split_at_checked(length.expect("a length")).unwrap_or_else(|| panic!("cut short: {start}")).1,
         };
     }
+}
+
+/// The bytes behind a chunked body.
+fn behind_chunks<'b>(body: &'b [u8], start: &str) -> &'b [u8] {
+    let mut chunks = RequestBody::new(Framing::Chunked, 0).expect("chunks are allowed");
+    let fed = chunks.feed(body).unwrap_or_else(|reject| panic!("{reject:?}: {start}"));
+    assert!(fed.done, "cut short: {start}");
+    &body[fed.consumed..]
+}
+
+/// A request with these lines; `None`: they are more than values of fields.
+fn with_fields(input: &[u8], name: &str) -> Option<Vec<u8>> {
+    if input.iter().any(|byte| *byte < b' ' && *byte != b'\n' || *byte == 0x7f) {
+        return None;
+    }
+    let mut request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n".to_vec();
+    for line in input.split(|byte| *byte == b'\n') {
+        request.extend_from_slice(&[name.as_bytes(), b": ", line, b"\r\n"].concat());
+    }
+    request.extend_from_slice(b"\r\n");
+    Some(request)
+}
+
+/// The input is lines of X-Forwarded-For. The client is the last address, from the end on, that is no proxy, as far as
+/// addresses can be read.
+pub(super) fn forwarded() -> impl FnMut(&[u8]) {
+    let mut site = Site::new(
+        r#"events { } http { server {
+            listen 80; set_real_ip_from unix:; set_real_ip_from 10.0.0.0/8; set_real_ip_from fd00::/8;
+            real_ip_header X-Forwarded-For; real_ip_recursive on; return 200 "$remote_addr";
+        } }"#,
+        &[],
+    );
+    move |input| {
+        let Some(request) = with_fields(input, "X-Forwarded-For") else { return };
+        let said = site.ask(&request);
+        let said = std::str::from_utf8(body(&said)).expect("an address");
+        let mut expected = None;
+        'lines: for line in input.split(|byte| *byte == b'\n').rev() {
+            let line = line.trim_ascii();
+            // A comma in front of all belongs to the first address, which is none then.
+            if line.starts_with(b",") {
+                return;
+            }
+            for text in line.rsplit(|byte| matches!(byte, b' ' | b',')).filter(|text| !text.is_empty()) {
+                let Some(ip) = read_ip(text) else { break 'lines };
+                expected = Some(ip);
+                let is_proxy = match ip.to_canonical() {
+                    IpAddr::V4(ip) => ip.octets()[0] == 10,
+                    IpAddr::V6(ip) => ip.octets()[0] == 0xfd,
+                };
+                if !is_proxy {
+                    break 'lines;
+                }
+            }
+            if line.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(said, expected.map_or("unix:".to_owned(), |ip| ip.to_string()));
+    }
+}
+
+/// An address, with or without a port.
+fn read_ip(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?;
+    let is_port = |text: &str| {
+        text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse().is_ok_and(|port: u64| (1..65536).contains(&port))
+    };
+    let host = match text.split_once(']') {
+        Some((host, "")) => host.strip_prefix('[')?,
+        Some((host, rest)) => host.strip_prefix('[').filter(|_| rest.strip_prefix(':').is_some_and(is_port))?,
+        None => match text.split_once(':') {
+            Some((host, rest)) if !rest.contains(':') => Some(host).filter(|_| is_port(rest))?,
+            _ => text,
+        },
+    };
+    // A part of a version 4 address may be empty and begin with zeros, as with nginx, and 255.255.255.255 is none.
+    let parts: Option<Vec<u8>> = host.split('.').map(part).collect();
+    match parts.as_deref() {
+        Some([255, 255, 255, 255]) => None,
+        Some(&[a, b, c, d]) => Some(IpAddr::from([a, b, c, d])),
+        _ => host.parse::<Ipv6Addr>().ok().map(IpAddr::from),
+    }
+}
+
+fn part(text: &str) -> Option<u8> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit()).then_some(text)?;
+    if digits.is_empty() { Some(0) } else { digits.parse().ok() }
+}
+
+/// The input is lines of Cookie. A value holds no part of another cookie, and the client gets one mark, which is its
+/// own if it has one.
+pub(super) fn cookies() -> impl FnMut(&[u8]) {
+    let mut site = Site::new(
+        r#"events { } http { server {
+            listen 80; userid on; userid_mark x; userid_expires 1d; return 200 "$cookie_a";
+        } }"#,
+        &[],
+    );
+    move |input| {
+        let Some(request) = with_fields(input, "Cookie") else { return };
+        let answer = site.ask(&request);
+        let value = body(&answer);
+        assert!(!value.contains(&b';') && !value.contains(&b'\n'));
+        assert_eq!(value, cookie(input, b"a").unwrap_or_default(), "{}", input.escape_ascii());
+        let head = &answer[..answer.len() - value.len()];
+        let lines = head.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"Set-Cookie: uid="));
+        assert!(lines.clone().count() <= 1);
+        for mark in lines {
+            let letters = &mark[b"Set-Cookie: uid=".len()..];
+            let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
+            // The letters of a mark that has come may end early, as with nginx.
+            let given = letters[..22].split(|byte| *byte == b'=').next().unwrap_or_default();
+            assert!(given.iter().all(is_letter), "{}", mark.escape_ascii());
+            assert!(letters[22..].starts_with(b"x=; expires="), "{}", mark.escape_ascii());
+        }
+    }
+}
+
+/// The first cookie of a name, in any case, in the order of the lines.
+fn cookie<'i>(lines: &'i [u8], name: &[u8]) -> Option<&'i [u8]> {
+    lines.split(|byte| *byte == b'\n').flat_map(|line| line.trim_ascii().split(|byte| *byte == b';')).find_map(|pair| {
+        let (found, value) = pair.split_at(pair.iter().position(|byte| *byte == b'=')?);
+        found.trim_ascii_start().eq_ignore_ascii_case(name).then(|| &value[1..])
+    })
 }

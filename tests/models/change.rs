@@ -129,6 +129,7 @@ pub fn take_back(kind: &'static ModelKind) {
     for client in &mut begun {
         assert_eq!(client.finish().expect("a response of a worker that was sent away").text(), "hello");
     }
+    drop(begun);
     assert_eq!(service.connect().get("/").text(), "hello");
     service.end();
 }
@@ -152,6 +153,7 @@ pub fn quit(kind: &'static ModelKind) {
     let last = begun.finish().expect("the response to what had begun");
     assert_eq!((last.text().as_str(), last.header("Connection")), ("hello", Some("close")));
     assert!(reading.response().expect("the large file").body == large);
+    drop((begun, reading));
     assert_eq!(service.server.wait().code(), Some(0));
     service.assert_gone();
 }

@@ -1,7 +1,7 @@
 //! Very many clients at once, looked after by one thread.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use crate::support::until_true;
 
@@ -73,13 +73,20 @@ impl Client {
         let mut chunk = [0; 4096];
         while !self.is_closed {
             match self.stream.read(&mut chunk) {
-                Ok(0) => self.is_closed = true,
+                Ok(0) => self.close(),
                 Ok(n) => self.got.extend_from_slice(&chunk[..n]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(_) => self.is_closed = true,
             }
         }
         self.count()
+    }
+
+    /// Closes as the server has: it would wait for that as long as `lingering_timeout` says, in a place that others
+    /// need.
+    fn close(&mut self) {
+        self.is_closed = true;
+        let _ = self.stream.shutdown(Shutdown::Both);
     }
 
     fn count(&self) -> usize {

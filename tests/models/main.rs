@@ -1,6 +1,7 @@
 //! The promises that every dispatch model keeps: one body of cases over `drover::dispatch::MODELS`, so that a model
 //! that is added to the list is tested by being there. Each test is called `MODEL::CASE`: `cargo test --test models
-//! herd::` runs all cases of one model, `cargo test --test models ::reload` one case of all.
+//! herd::` runs all cases of one model, `cargo test --test models ::reload` one case of all. With `MODELS_TIMES=1` in
+//! the environment the seconds of each case are printed: few long cases make most of the time.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -24,6 +25,8 @@ mod secure;
 mod service;
 mod serving;
 mod shared;
+
+use std::time::Instant;
 
 use drover::dispatch::{MODELS, ModelKind};
 use libtest_mimic::{Arguments, Trial};
@@ -94,10 +97,16 @@ const CASES: &[Case] = &[
 fn main() {
     let mut arguments = Arguments::from_args();
     // Most of the time a test waits: for a reload, for an idle second, for clients that dribble.
-    arguments.test_threads.get_or_insert(4);
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    arguments.test_threads.get_or_insert(4 * cpus);
+    let shows_times = std::env::var_os("MODELS_TIMES").is_some();
     let trial = |kind: &'static ModelKind, (name, case): Case| {
         Trial::test(format!("{}::{name}", kind.name), move || {
+            let start = Instant::now();
             case(kind);
+            if shows_times {
+                eprintln!("{:6.2} s {}::{name}", start.elapsed().as_secs_f64(), kind.name);
+            }
             Ok(())
         })
     };

@@ -163,12 +163,13 @@ impl Service {
             let children = self.workers();
             let generation = self.ledger.header().generation.load(std::sync::atomic::Ordering::Relaxed);
             let counting: Vec<i32> = self.processes().into_iter().map(|process| process.pid).collect();
+            // The master forks them one after another, and is awake until it has.
             let is_settled = !children.is_empty()
+                && proc::is_asleep(self.pid())
                 && children.iter().all(|pid| counting.contains(pid))
                 && self.ledger.live().all(|slot| slot.generation() == generation);
             times = if is_settled && children == last { times + 1 } else { 0 };
             last = children;
-            // The master forks them one after another.
             times >= 5
         });
     }

@@ -8,11 +8,11 @@
 use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::file::{self, Meta};
-use super::retry;
+use super::{openat2, retry};
 
 /// The kernel has no RESOLVE_CACHED, or a filter of system calls keeps it from the process: found out with the first
 /// look-up.
@@ -36,16 +36,8 @@ pub fn find(path: &CStr) -> io::Result<Cached<OwnedFd>> {
     if IS_REFUSED.load(Ordering::Relaxed) {
         return Ok(Cached::Unknown);
     }
-    // SAFETY: the struct is integers alone, for which zeros are valid.
-    let mut how: libc::open_how = unsafe { MaybeUninit::zeroed().assume_init() };
-    how.flags = (libc::O_PATH | libc::O_CLOEXEC) as u64;
-    how.resolve = libc::RESOLVE_CACHED;
-    let (at, size) = (libc::AT_FDCWD, size_of::<libc::open_how>());
-    // SAFETY: `path` is NUL-terminated and `how` is a whole open_how; both outlive the call.
-    let opened = retry(|| unsafe { libc::syscall(libc::SYS_openat2, at, path.as_ptr(), &raw const how, size) });
-    match opened {
-        // SAFETY: openat2 returned a new descriptor that nobody else owns.
-        Ok(fd) => Ok(Cached::Known(unsafe { OwnedFd::from_raw_fd(fd as i32) })),
+    match openat2::open(libc::AT_FDCWD, path, libc::O_PATH | libc::O_CLOEXEC, libc::RESOLVE_CACHED) {
+        Ok(found) => Ok(Cached::Known(found)),
         Err(error) => match error.raw_os_error() {
             Some(libc::EAGAIN) => Ok(Cached::Unknown),
             Some(libc::ENOSYS | libc::EINVAL | libc::EPERM) => {

@@ -42,7 +42,7 @@ pub struct Meta {
 }
 
 impl Meta {
-    fn from_raw(raw: &libc::stat) -> Meta {
+    pub(super) fn from_raw(raw: &libc::stat) -> Meta {
         let kind = match raw.st_mode & libc::S_IFMT {
             libc::S_IFREG => FileKind::File,
             libc::S_IFDIR => FileKind::Dir,

@@ -1,12 +1,14 @@
-//! Opens a file by its path without following the symbolic links in it that it may not follow: a component at a time,
-//! so that nobody can put a link there meanwhile (nginx: `ngx_open_file_wrapper`).
+//! Opens a file by its path without following the symbolic links in it that it may not follow, so that nobody can put a
+//! link there meanwhile: the kernel keeps the rule (openat2), or a component is opened at a time (nginx:
+//! `ngx_open_file_wrapper`).
 
 use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-use super::retry;
+use super::file::{self, Meta};
+use super::{openat2, retry};
 
 /// Which symbolic links of a path are followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,46 +26,130 @@ pub enum Links {
         /// The length of that part.
         from: usize,
     },
+    /// Behind the first `from` bytes those that lead to something beneath that part: relative ones alone, as the kernel
+    /// has it.
+    Beneath {
+        /// The length of that part.
+        from: usize,
+    },
+    /// The path is not beneath the part that it has to be beneath: nothing is opened.
+    Nowhere,
 }
 
 /// Opened to look further from there: neither the right to read nor that to search is needed yet.
 const SEARCH: libc::c_int = libc::O_PATH | libc::O_DIRECTORY | libc::O_NONBLOCK | libc::O_CLOEXEC;
 const READ: libc::c_int = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_CLOEXEC;
 
-/// Opens `path` for reading, without blocking. Errors: ELOOP or ENOTDIR for a link that is not followed.
+const BENEATH: u64 = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS;
+
+/// Tries to open a path with `..` in one of its links: any rename or mount on the machine meanwhile makes one fail, and
+/// a try takes microseconds.
+const TRIES: usize = 128;
+
+/// Opens `path` for reading, without blocking. Errors: ELOOP or ENOTDIR for a link that is not followed; EAGAIN where
+/// the directories around it were renamed all the time.
 pub fn open(path: &[u8], links: Links) -> io::Result<OwnedFd> {
-    let (from, same_owner) = match links {
-        Links::Follow => return open_at(libc::AT_FDCWD, &c_string(path)?, READ),
-        Links::Refuse { from } => (from, false),
-        Links::SameOwner { from } => (from, true),
-    };
+    open_by(path, links, READ)
+}
+
+/// The same for a directory alone: ENOTDIR for all else.
+pub fn open_dir(path: &[u8], links: Links) -> io::Result<OwnedFd> {
+    open_by(path, links, READ | libc::O_DIRECTORY)
+}
+
+/// Describes the object at `path`, which need not be readable.
+pub fn stat(path: &[u8], links: Links) -> io::Result<Meta> {
+    file::fstat(open_by(path, links, libc::O_PATH | libc::O_CLOEXEC)?)
+}
+
+fn open_by(path: &[u8], links: Links, flags: libc::c_int) -> io::Result<OwnedFd> {
+    match links {
+        Links::Follow => open_at(libc::AT_FDCWD, &c_string(path)?, flags),
+        Links::Refuse { from } => match open_without_links(path, from, flags) {
+            // The walk tells links to directories from those to files, as in nginx, and is there on any kernel.
+            Err(error) if error.raw_os_error() != Some(libc::ENOENT) => walk(path, from, flags, open_no_link),
+            opened => opened,
+        },
+        Links::SameOwner { from } => walk(path, from, flags, open_of_owner),
+        Links::Beneath { from } => open_beneath(path, from, flags),
+        Links::Nowhere => Err(io::Error::from_raw_os_error(libc::ELOOP)),
+    }
+}
+
+/// The directory that the first `from` bytes of the path name, and the rest, which is relative to it.
+fn split(path: &[u8], from: usize) -> (&[u8], &[u8]) {
+    let rest = path.get(from..).unwrap_or_default();
+    let slashes = rest.iter().take_while(|byte| **byte == b'/').count();
     let begin: &[u8] = match (path.get(..from), path.first()) {
         (Some(begin @ [_, ..]), _) => begin,
         (_, Some(b'/')) => b"/",
         _ => b".",
     };
+    (begin, &rest[slashes..])
+}
+
+fn open_without_links(path: &[u8], from: usize, flags: libc::c_int) -> io::Result<OwnedFd> {
+    if from == 0 {
+        return openat2::open(libc::AT_FDCWD, &c_string(path)?, flags, libc::RESOLVE_NO_SYMLINKS);
+    }
+    let (begin, rest) = split(path, from);
+    let dir = open_at(libc::AT_FDCWD, &c_string(begin)?, SEARCH)?;
+    openat2::open(dir.as_raw_fd(), &name_in(rest)?, flags, libc::RESOLVE_NO_SYMLINKS)
+}
+
+fn open_beneath(path: &[u8], from: usize, flags: libc::c_int) -> io::Result<OwnedFd> {
+    if path.len() <= from {
+        // The part itself, which need not be a directory.
+        return open_at(libc::AT_FDCWD, &c_string(path)?, flags);
+    }
+    let (begin, rest) = split(path, from);
+    let dir = open_at(libc::AT_FDCWD, &c_string(begin)?, SEARCH)?;
+    let name = name_in(rest)?;
+    let opened = retry_on_race(|| openat2::open(dir.as_raw_fd(), &name, flags, BENEATH));
+    opened.map_err(|error| match error.raw_os_error() {
+        Some(libc::EXDEV) => io::Error::from_raw_os_error(libc::ELOOP),
+        _ => error,
+    })
+}
+
+fn retry_on_race(mut open: impl FnMut() -> io::Result<OwnedFd>) -> io::Result<OwnedFd> {
+    for _ in 1..TRIES {
+        match open() {
+            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => {}
+            opened => return opened,
+        }
+    }
+    open()
+}
+
+/// Opens a component at a time, each by `step`.
+fn walk(
+    path: &[u8],
+    from: usize,
+    flags: libc::c_int,
+    step: fn(&OwnedFd, &CStr, libc::c_int) -> io::Result<OwnedFd>,
+) -> io::Result<OwnedFd> {
+    let (begin, mut rest) = split(path, from);
     let mut dir = open_at(libc::AT_FDCWD, &c_string(begin)?, SEARCH)?;
-    let step = |dir: &OwnedFd, name: &[u8], flags: libc::c_int| match same_owner {
-        true => open_of_owner(dir, name, flags),
-        false => open_at(dir.as_raw_fd(), &c_string(name)?, flags | libc::O_NOFOLLOW),
-    };
-    let mut rest = path.get(from..).unwrap_or_default();
     while let Some(slash) = memchr::memchr(b'/', rest) {
         let (name, after) = (&rest[..slash], &rest[slash + 1..]);
         if !name.is_empty() {
-            dir = step(&dir, name, SEARCH)?;
+            dir = step(&dir, &c_string(name)?, SEARCH)?;
         }
         rest = after;
     }
-    if rest.is_empty() { open_at(dir.as_raw_fd(), c".", READ) } else { step(&dir, rest, READ) }
+    if rest.is_empty() { open_at(dir.as_raw_fd(), c".", flags) } else { step(&dir, &c_string(rest)?, flags) }
+}
+
+fn open_no_link(dir: &OwnedFd, name: &CStr, flags: libc::c_int) -> io::Result<OwnedFd> {
+    open_at(dir.as_raw_fd(), name, flags | libc::O_NOFOLLOW)
 }
 
 /// Opens a name, through a link if that has the owner of what it leads to. Which of the two was there when the name was
 /// opened is unknown, so that the owners are compared in either case.
-fn open_of_owner(dir: &OwnedFd, name: &[u8], flags: libc::c_int) -> io::Result<OwnedFd> {
-    let name = c_string(name)?;
-    let file = open_at(dir.as_raw_fd(), &name, flags)?;
-    let (of_name, of_file) = (owner(dir, &name, libc::AT_SYMLINK_NOFOLLOW)?, owner(&file, c"", libc::AT_EMPTY_PATH)?);
+fn open_of_owner(dir: &OwnedFd, name: &CStr, flags: libc::c_int) -> io::Result<OwnedFd> {
+    let file = open_at(dir.as_raw_fd(), name, flags)?;
+    let (of_name, of_file) = (owner(dir, name, libc::AT_SYMLINK_NOFOLLOW)?, owner(&file, c"", libc::AT_EMPTY_PATH)?);
     if of_name == of_file { Ok(file) } else { Err(io::Error::from_raw_os_error(libc::ELOOP)) }
 }
 
@@ -81,6 +167,11 @@ fn owner(dir: &OwnedFd, name: &CStr, flags: libc::c_int) -> io::Result<libc::uid
     retry(|| unsafe { libc::fstatat(dir.as_raw_fd(), name.as_ptr(), raw.as_mut_ptr(), flags) })?;
     // SAFETY: the call succeeded, so it wrote the whole struct.
     Ok(unsafe { raw.assume_init_ref() }.st_uid)
+}
+
+/// A name relative to a directory, which has itself for the empty one.
+fn name_in(rest: &[u8]) -> io::Result<CString> {
+    c_string(if rest.is_empty() { b"." } else { rest })
 }
 
 fn c_string(name: &[u8]) -> io::Result<CString> {

@@ -126,8 +126,11 @@ impl OpenedFile {
     }
 
     /// An entry without contents, of what is at the path.
-    fn unread(path: &CStr) -> io::Result<OpenedFile> {
-        let meta = file::stat(path)?;
+    fn unread(path: &CStr, links: Links) -> io::Result<OpenedFile> {
+        let meta = match links {
+            Links::Follow => file::stat(path)?,
+            _ => guarded::stat(path.to_bytes(), links)?,
+        };
         let found = Facts::new(meta.kind, meta.len, meta.mtime_s, meta.mode).into();
         Ok(OpenedFile::bare(path.to_owned(), meta, found))
     }
@@ -333,7 +336,7 @@ impl FileCache {
         if !matches!(result, Err(libc::EACCES)) {
             return result;
         }
-        OpenedFile::unread(c_str(&mut self.path, path)?).map_or(result, |entry| Ok(Arc::new(entry)))
+        OpenedFile::unread(c_str(&mut self.path, path)?, Links::Follow).map_or(result, |entry| Ok(Arc::new(entry)))
     }
 
     /// The same with a rule for the links in the path, which is opened anew for that: what is kept of the file under

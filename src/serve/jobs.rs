@@ -7,7 +7,7 @@
 
 use super::coder::Coder;
 use super::file_cache::{Look, OpenedFile};
-use super::listing;
+use super::listing::Listing;
 use super::passwords::Digested;
 use crate::event::Source;
 use crate::http::exchange::aio::ThreadPools;
@@ -33,8 +33,8 @@ const DEFAULT: (&str, usize, usize) = ("default", 32, 65536);
 pub(crate) enum Job {
     /// Find out what is at a path.
     Look(Look),
-    /// Read a directory; `is_whole`: with lengths and times.
-    List { path: Vec<u8>, is_whole: bool },
+    /// Read a directory.
+    List(Listing),
     /// Read all of a file.
     Contents(Look),
     /// Read a piece of a file.
@@ -81,8 +81,7 @@ impl Job {
                 faults::strike("job", &look.path);
                 Done::Found(look.run())
             }
-            Job::List { path, is_whole: true } => Done::Listed(listing::of(&path)),
-            Job::List { path, .. } => Done::Listed(listing::names(&path)),
+            Job::List(listing) => Done::Listed(listing.run()),
             Job::Contents(look) => Done::Contents(look.run().and_then(|entry| entry.contents())),
             Job::Read { entry, at, len } => Done::Read { at, bytes: read(&entry, at, len) },
             Job::Code(mut coder) => {

@@ -1,81 +1,74 @@
 //! Reads a directory, for `autoindex` and `random_index`.
 
-use std::ffi::OsStr;
-use std::fs::{self, DirEntry, FileType, Metadata};
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
-use crate::http::exchange::{FileKind, Listed};
+use crate::http::exchange::Listed;
+use crate::os::file::Meta;
+use crate::os::{Dir, Links, Name, guarded};
 
-/// The files of a directory, those whose names begin with a dot left out (ngx_http_autoindex_handler). Errors: the
-/// `errno` of the call that failed.
-pub(crate) fn of(path: &[u8]) -> Result<Vec<Listed>, i32> {
-    list(path, true)
+/// A directory to be read.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    pub path: Vec<u8>,
+    /// The links in the path that are followed.
+    pub links: Links,
+    /// With lengths and times. Otherwise names and kinds alone: the directory itself says these, but for links, so that
+    /// a name costs no system call (ngx_http_random_index_handler).
+    pub is_whole: bool,
 }
 
-/// The same by names and kinds alone: the directory itself says these, but for links, so that a name costs no system
-/// call (ngx_http_random_index_handler).
-pub(crate) fn names(path: &[u8]) -> Result<Vec<Listed>, i32> {
-    list(path, false)
-}
+impl Listing {
+    /// The files of the directory, those whose names begin with a dot left out (ngx_http_autoindex_handler). Errors:
+    /// the `errno` of the call that failed.
+    pub(crate) fn run(&self) -> Result<Vec<Listed>, i32> {
+        let list = || {
+            let mut dir = Dir::open(&self.path, self.links)?;
+            let names = dir.names()?;
+            let mut entries = Vec::with_capacity(names.len());
+            for name in names {
+                entries.extend(self.look(&dir, name)?);
+            }
+            Ok(entries)
+        };
+        list().map_err(|error: io::Error| error.raw_os_error().unwrap_or(libc::EIO))
+    }
 
-fn list(path: &[u8], is_whole: bool) -> Result<Vec<Listed>, i32> {
-    let list = || {
-        let mut entries = Vec::new();
-        for entry in fs::read_dir(Path::new(OsStr::from_bytes(path)))? {
-            entries.extend(look(&entry?, is_whole)?);
+    /// An entry, unless it is one to leave out.
+    fn look(&self, dir: &Dir, name: Name) -> io::Result<Option<Listed>> {
+        let Name { bytes, kind } = name;
+        let found = match kind {
+            None => self.followed(dir, &bytes),
+            Some(_) if self.is_whole => dir.own(&bytes),
+            Some(kind) => return Ok(Some(Listed { name: bytes, kind, len: 0, mtime: 0 })),
+        };
+        match found {
+            Ok(Meta { kind, len, mtime_s: mtime, .. }) => Ok(Some(Listed { name: bytes, kind, len, mtime })),
+            // The file has gone since its name was read, or a link leads to where the worker may not look.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EACCES)) => Ok(None),
+            Err(error) => Err(error),
         }
-        Ok(entries)
-    };
-    list().map_err(|error: io::Error| error.raw_os_error().unwrap_or(libc::EIO))
-}
-
-/// An entry, unless it is one to leave out.
-fn look(entry: &DirEntry, is_whole: bool) -> io::Result<Option<Listed>> {
-    let name = entry.file_name().into_vec();
-    if name.starts_with(b".") {
-        return Ok(None);
     }
-    // A file system that tells no kinds (DT_UNKNOWN) makes this a system call.
-    let found = entry.file_type().and_then(|own| match own {
-        own if own.is_symlink() => followed(entry).map(|meta| listed(name, &meta)),
-        _ if is_whole => entry.metadata().map(|meta| listed(name, &meta)),
-        own => Ok(Listed { name, kind: kind(own), len: 0, mtime: 0 }),
-    });
-    match found {
-        Ok(listed) => Ok(Some(listed)),
-        // The file has gone since its name was read, or a link leads to where the worker may not look.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EACCES)) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
 
-/// The facts about what a link leads to.
-fn followed(entry: &DirEntry) -> io::Result<Metadata> {
-    match fs::metadata(entry.path()) {
-        // A link that leads nowhere or in a circle is listed as itself.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ELOOP)) => entry.metadata(),
-        meta => meta,
-    }
-}
-
-fn listed(name: Vec<u8>, meta: &Metadata) -> Listed {
-    Listed { name, kind: kind(meta.file_type()), len: meta.len(), mtime: meta.mtime() }
-}
-
-fn kind(found: FileType) -> FileKind {
-    match found {
-        found if found.is_dir() => FileKind::Dir,
-        found if found.is_file() => FileKind::File,
-        _ => FileKind::Other,
+    /// The facts about what a link leads to. Under the rules that nginx has as well they are told of any link.
+    fn followed(&self, dir: &Dir, name: &[u8]) -> io::Result<Meta> {
+        let found = match self.links {
+            Links::Beneath { .. } => guarded::stat(&[&self.path, &b"/"[..], name].concat(), self.links),
+            _ => dir.followed(name),
+        };
+        match found {
+            // A link that leads nowhere, in a circle or out is listed as itself.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ELOOP)) => dir.own(name),
+            found => found,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::exchange::FileKind;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::symlink;
 
     #[test]
@@ -93,8 +86,9 @@ mod tests {
             found.sort_by(|a, b| a.name.cmp(&b.name));
             found
         };
+        let list = |path: &[u8], links, is_whole| Listing { path: path.to_owned(), links, is_whole }.run();
         let bytes = dir.path().as_os_str().as_bytes();
-        let (whole, names) = (sorted(of(bytes)), sorted(names(bytes)));
+        let [whole, names] = [true, false].map(|is_whole| sorted(list(bytes, Links::Follow, is_whole)));
         let kinds = |found: &[Listed]| found.iter().map(|it| (it.name.clone(), it.kind)).collect::<Vec<_>>();
         let expected = [
             ("circle", FileKind::Other),
@@ -108,6 +102,13 @@ mod tests {
         assert_eq!(kinds(&names), kinds(&whole));
         let file = |found: &[Listed]| found.iter().find(|it| it.name == b"file").map(|it| (it.len, it.mtime > 0));
         assert_eq!((file(&whole), file(&names)), (Some((4, true)), Some((0, false))), "no file was looked at");
-        assert_eq!(of(&[bytes, b"/none"].concat()), Err(libc::ENOENT));
+        assert_eq!(list(&[bytes, b"/none"].concat(), Links::Follow, true), Err(libc::ENOENT));
+        let beneath = |part: &[u8]| sorted(list(&[bytes, part].concat(), Links::Beneath { from: bytes.len() }, true));
+        assert_eq!(beneath(b""), whole);
+        symlink("../file", path("dir/inside")).unwrap();
+        symlink("../../file", path("dir/outside")).unwrap();
+        let found = beneath(b"/dir").into_iter().map(|it| (it.name, it.kind, it.len)).collect::<Vec<_>>();
+        let expected = [("inside", FileKind::File, 4), ("outside", FileKind::Other, 10)];
+        assert_eq!(found, expected.map(|(name, kind, len)| (name.as_bytes().to_vec(), kind, len)));
     }
 }

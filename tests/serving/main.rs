@@ -15,6 +15,7 @@ mod gzip_cache;
 mod hostile;
 mod inherited;
 mod json_log;
+mod links;
 mod load;
 mod logs;
 mod proxied;

@@ -2,18 +2,21 @@
 
 use crate::conf::{self, Contexts, Setting};
 use crate::http::site::template::Template;
-use crate::os::Links;
+use crate::os::{Links, openat2};
 
 /// Whether files are found through symbolic links.
 pub static DISABLE_SYMLINKS: Setting<Guard> = Setting::one("disable_symlinks", Guard::parse)
     .contexts(Contexts::HTTP_ALL)
     .args(1, 2)
-    .syntax("off | on | if_not_owner [from=PART]")
+    .syntax("off | on | if_not_owner | outside [from=PART]")
     .default("off")
     .about(
         "`on`: a path with a symbolic link in it leads to no file (403, or 404 where a directory is a link). \
          `if_not_owner`: unless the link and what it leads to have the same owner. With `from` links are followed in \
-         the part of the path that begins so. Each look-up then opens every directory of the path.",
+         the part of the path that begins so. Each look-up then opens every directory of the path, or with `on`, since \
+         Linux 5.6, all of it in one call. `outside`: links may lead to what lies beneath PART, and nowhere else \
+         (403). Without `from` that is the `root` or `alias`, or the directory before the first variable of an \
+         `alias`. Absolute links count as leading out. `outside` takes Linux 5.6.",
     );
 
 /// The links that are not followed, and the beginning of the path that is not looked at.
@@ -29,6 +32,7 @@ enum Mode {
     Off,
     On,
     IfNotOwner,
+    Outside,
 }
 
 impl Guard {
@@ -40,10 +44,17 @@ impl Guard {
                 ("off", _) => mode = Some(Mode::Off),
                 ("on", _) => mode = Some(Mode::On),
                 ("if_not_owner", _) => mode = Some(Mode::IfNotOwner),
+                ("outside", _) if !openat2::is_there() => {
+                    let message = "\"outside\" takes openat2(), which this system has not";
+                    return Err(args
+                        .bad(i, message)
+                        .help("it came with Linux 5.6; a filter of system calls may refuse it"));
+                }
+                ("outside", _) => mode = Some(Mode::Outside),
                 (_, Some(part)) => from = Some(Template::parse_text(args, i, part)?),
                 _ => {
                     let message = format!("invalid parameter \"{text}\"");
-                    return Err(args.bad(i, message).help("on, off, if_not_owner or from=PART"));
+                    return Err(args.bad(i, message).help("on, off, if_not_owner, outside or from=PART"));
                 }
             }
         }
@@ -71,8 +82,16 @@ impl Guard {
         self.from.as_ref()
     }
 
+    /// Whether links may lead to what lies beneath a part of the path, which is then the root without `from`.
+    pub(super) fn is_outside(&self) -> bool {
+        self.mode == Mode::Outside
+    }
+
     /// The links of `path` that are followed, where `part` is the value of `from`.
     pub(super) fn links(&self, path: &[u8], part: &[u8]) -> Links {
+        if self.mode == Mode::Outside {
+            return beneath(path, part);
+        }
         let begins = !part.is_empty() && path.starts_with(part);
         let from = match path.get(part.len()) {
             None if begins => return Links::Follow,
@@ -81,10 +100,21 @@ impl Guard {
             _ => 0,
         };
         match self.mode {
-            Mode::Off => Links::Follow,
+            Mode::Off | Mode::Outside => Links::Follow,
             Mode::On => Links::Refuse { from },
             Mode::IfNotOwner => Links::SameOwner { from },
         }
+    }
+}
+
+/// The rule by which nothing but the part, and what lies beneath it, is found at the path.
+fn beneath(path: &[u8], part: &[u8]) -> Links {
+    let slashes = part.iter().rev().take_while(|byte| **byte == b'/').count();
+    let from = part.len() - slashes;
+    match path.get(from) {
+        _ if part.is_empty() || !path.starts_with(&part[..from]) => Links::Nowhere,
+        None | Some(b'/') => Links::Beneath { from },
+        Some(_) => Links::Nowhere,
     }
 }
 
@@ -111,5 +141,25 @@ mod tests {
             assert_eq!(guard.links(path.as_bytes(), part.as_bytes()), links, "{path} from {part}");
         }
         assert_eq!(Guard::default().links(b"/a", b""), Links::Follow);
+    }
+
+    #[test]
+    fn nothing_is_found_that_is_not_beneath_the_part() {
+        let guard = Guard { mode: Mode::Outside, from: None };
+        for (path, part, links) in [
+            ("/a/b", "/a", Links::Beneath { from: 2 }),
+            ("/a/b", "/a/", Links::Beneath { from: 2 }),
+            ("/a//b", "/a//", Links::Beneath { from: 2 }),
+            ("/a/../b", "/a/", Links::Beneath { from: 2 }),
+            ("/a", "/a/", Links::Beneath { from: 2 }),
+            ("/a/b", "/a/b", Links::Beneath { from: 4 }),
+            ("/a/b", "/", Links::Beneath { from: 0 }),
+            ("/ab", "/a", Links::Nowhere),
+            ("/a/b", "/x", Links::Nowhere),
+            ("/a", "/a/b", Links::Nowhere),
+            ("/a/b", "", Links::Nowhere),
+        ] {
+            assert_eq!(guard.links(path.as_bytes(), part.as_bytes()), links, "{path} beneath {part}");
+        }
     }
 }

@@ -24,6 +24,17 @@ impl Exchange {
         root
     }
 
+    /// Puts the directory that files of the location lie in into `out`, as far as the conf says it where an `alias` is
+    /// made of variables: these may be all of a file's path.
+    pub(super) fn root_for_links(&self, cx: &Cx, out: &mut Vec<u8>) {
+        let location = self.location_of(cx);
+        let root = location.scope.get(&ROOT);
+        if !root.is_alias() || root.literal().is_some() {
+            return directory(self, cx, location, out);
+        }
+        out.extend_from_slice(root.path().fixed_path());
+    }
+
     /// The path of the uri in the current location becomes that of the look-up to come.
     pub(in crate::http) fn map_uri_to_path(&mut self, cx: &Cx) {
         let mut path = std::mem::take(&mut self.target.path);

@@ -38,8 +38,10 @@ impl Exchange {
     fn rules_of(&self, cx: &Cx, scope: &Scope) -> FileRules {
         let guard = scope.get(&DISABLE_SYMLINKS);
         let mut part = Vec::new();
-        if let Some(template) = guard.from() {
-            template.eval(self, cx, &mut part);
+        match guard.from() {
+            Some(template) => template.eval(self, cx, &mut part),
+            None if guard.is_outside() => self.root_for_links(cx, &mut part),
+            None => {}
         }
         let links = guard.links(&self.target.path, &part);
         FileRules { links, caching: open_file_cache::caching(scope), pool: self.pool_of(cx, scope.get(&AIO)) }

@@ -9,6 +9,7 @@ use crate::http::exchange::variables::argument;
 use crate::http::exchange::{Answer, Cx, Exchange, Flow, Listed, Lookup, error_lines, file_lines};
 use crate::http::message::head::Method;
 use crate::http::site::location::Location;
+use crate::os::Links;
 
 /// `autoindex`: whether a directory without an index file is listed.
 pub static AUTOINDEX: Setting<bool> = Setting::flag("autoindex").contexts(Contexts::HTTP_ALL).default("off").about(
@@ -143,6 +144,8 @@ pub(super) fn failed(ex: &Exchange, cx: &Cx, errno: i32) -> Flow {
     Flow::Answer(Answer::Error(match errno {
         libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG => 404,
         libc::EACCES => 403,
+        // A link that `disable_symlinks` refuses; otherwise, as in nginx, links in a circle.
+        libc::ELOOP if ex.file_rules(cx).is_some_and(|rules| rules.links != Links::Follow) => 403,
         _ => 500,
     }))
 }

@@ -11,7 +11,7 @@ use crate::serve::connection::{Conn, State};
 use crate::serve::file_cache::{LATER, OpenedFile};
 use crate::serve::jobs::{Done, Job};
 use crate::serve::keeper::{self, Keeper, Kept};
-use crate::serve::listing;
+use crate::serve::listing::Listing;
 use crate::serve::lookup::Lookup;
 use crate::serve::output::Output;
 use crate::serve::pace::Pace;
@@ -95,14 +95,13 @@ impl Engine {
                     }
                     let is_whole = matches!(action, Action::List);
                     let pool = ex.thread_pool(&cx).filter(|_| self.jobs.is_on());
+                    let links = ex.file_rules(&cx).map_or(Links::Follow, |rules| rules.links);
+                    let listing = Listing { path: ex.path().to_owned(), links, is_whole };
                     let found = match done.take() {
                         Some(Done::Listed(found)) => found,
                         Some(_) => Err(libc::EAGAIN),
-                        None if pool.is_some() => {
-                            break (pool, Job::List { path: ex.path().to_owned(), is_whole }, action);
-                        }
-                        None if is_whole => listing::of(ex.path()),
-                        None => listing::names(ex.path()),
+                        None if pool.is_some() => break (pool, Job::List(listing), action),
+                        None => listing.run(),
                     };
                     ex.listed(&cx, found, &mut out.bytes)
                 }

@@ -58,7 +58,7 @@ impl Look {
         });
         match opened {
             Err(error) if self.is_stat && error.raw_os_error() == Some(libc::EACCES) => {
-                OpenedFile::unread(&path).map(Arc::new).map_err(errno)
+                OpenedFile::unread(&path, self.links).map(Arc::new).map_err(errno)
             }
             opened => opened.map_err(errno),
         }
@@ -151,7 +151,7 @@ impl FileCache {
             }
             Ok(None) => Err(LATER),
             Err(error) if is_stat && error.raw_os_error() == Some(libc::EACCES) => {
-                OpenedFile::unread(&c_path).map(Arc::new).map_err(errno)
+                OpenedFile::unread(&c_path, Links::Follow).map(Arc::new).map_err(errno)
             }
             Err(error) => {
                 self.forget(path);

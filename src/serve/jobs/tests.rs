@@ -12,6 +12,10 @@ fn check(password: &str) -> Job {
     Job::Check([0; 32], Check { password: password.into(), hash: b"{PLAIN}secret".to_vec() })
 }
 
+fn list(path: &str) -> Job {
+    Job::List(Listing { path: path.into(), links: Links::Follow, is_whole: false })
+}
+
 fn finished(jobs: &mut Jobs, poller: &Poller, count: usize) -> Vec<(u64, u32, Done)> {
     let (mut events, mut all) = (Events::with_capacity(4), Vec::new());
     while all.len() < count {
@@ -29,7 +33,7 @@ fn the_loop_is_woken_with_each_result() {
     jobs.ask(None, 0, check("secret"));
     jobs.submit(7, &poller);
     jobs.ask(None, 3, check("wrong"));
-    jobs.ask(None, 5, Job::List { path: b"/none".to_vec(), is_whole: false });
+    jobs.ask(None, 5, list("/none"));
     jobs.submit(8, &poller);
     let all = finished(&mut jobs, &poller, 3);
     assert!(matches!(all[0], (7, 0, Done::Checked(_, true))), "{all:?}");
@@ -58,10 +62,9 @@ fn a_queue_that_is_full_refuses_and_names_no_more_than_wait() {
 #[test]
 fn few_threads_compute_and_the_kinds_take_turns() {
     let mut queue = Queue::default();
-    let disk = || Job::List { path: Vec::new(), is_whole: false };
     for key in 0..4 {
         queue.computing.push_back(Task { key, stream: 0, job: check("x") });
-        queue.waiting.push_back(Task { key: 10 + key, stream: 0, job: disk() });
+        queue.waiting.push_back(Task { key: 10 + key, stream: 0, job: list("") });
     }
     let mut order = Vec::new();
     while let Some((task, _)) = queue.next() {

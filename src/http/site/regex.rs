@@ -17,9 +17,11 @@
 //!
 //! JIT is not used: other texts are as hostile to it, a long text can exceed its stack, and it needs memory that is
 //! writable and executable. A match that takes all its steps makes its pattern hurry for a while. A step may scan the
-//! text once, so that the limit bounds no scans: `(?!x)\w+\.jpg$` still takes 50 ms.
+//! text once, so that the limit bounds no scans: `(?!x)\w+\.jpg$` takes PCRE2 50 ms. A text that does not match without
+//! the look-around either never gets there (`relaxed`).
 
 mod linear;
+mod relaxed;
 
 use super::template::VariableNames;
 use crate::conf;
@@ -67,6 +69,8 @@ enum Engine {
 /// A pattern that PCRE2 matches.
 struct Backtracking {
     pattern: Pattern,
+    /// A pattern without look-around that matches whatever this one does, for the regex crate.
+    relaxed: Option<regex::bytes::Regex>,
     /// The search as one match from the start of the text, so that PCRE2 counts all steps together.
     counted: Option<Pattern>,
     /// Until when a match may take `HURRIED_STEPS` alone, ms of the monotonic clock: somebody has made one that took
@@ -227,12 +231,16 @@ impl fmt::Debug for Regex {
 impl Engine {
     fn backtracking(compiled: Pattern, pattern: &str, ignore_case: bool) -> Self {
         let counted = if compiled.is_anchored() { None } else { counted(pattern, ignore_case) };
-        Self::Backtracking(Backtracking { pattern: compiled, counted, hurried_until_ms: AtomicU64::new(0) })
+        let (relaxed, hurried_until_ms) = (relaxed::compile(pattern, ignore_case), AtomicU64::new(0));
+        Self::Backtracking(Backtracking { pattern: compiled, relaxed, counted, hurried_until_ms })
     }
 }
 
 impl Backtracking {
     fn find(&self, text: &[u8], groups: Option<&mut Vec<Group>>) -> Result<bool, i32> {
+        if self.relaxed.as_ref().is_some_and(|relaxed| !relaxed.is_match(text)) {
+            return Ok(false);
+        }
         let steps = if self.is_hurried() { HURRIED_STEPS } else { STEPS };
         let found = self.find_within(steps, text, groups);
         if found == Err(MATCH_LIMIT) && steps == STEPS {

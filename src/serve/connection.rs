@@ -180,6 +180,8 @@ pub struct Conn {
     pub deadline_ms: u64,
     /// Until when it is kept while it is idle, whatever comes, ms of the clock.
     pub(super) keep_until_ms: u64,
+    /// The end of its idle time, ms of the clock; 0: it has not been idle since its last answer.
+    idle_until_ms: u64,
     /// The client has sent bytes before the response to the request before them was out, and may do so again at any
     /// time.
     pub(super) is_pipelining: bool,
@@ -208,6 +210,7 @@ impl Conn {
             http2: None,
             deadline_ms,
             keep_until_ms: 0,
+            idle_until_ms: 0,
             is_pipelining: false,
             undelivered: Undelivered::default(),
             location: location as u32,
@@ -269,9 +272,28 @@ impl Conn {
         }
         let is_idle = self.is_kept_alive();
         if is_idle {
-            self.deadline_ms = self.deadline_ms.min(until_ms.max(self.keep_until_ms));
+            self.wait_until(self.deadline_ms.min(until_ms.max(self.keep_until_ms)));
         }
         is_idle
+    }
+
+    /// Its idle time ends at `ms` of the clock.
+    pub(super) fn wait_until(&mut self, ms: u64) {
+        (self.deadline_ms, self.idle_until_ms) = (ms, ms);
+    }
+
+    /// Forgets the idle time under way: the client has been answered.
+    pub(super) fn begin_next(&mut self) {
+        (self.undelivered, self.idle_until_ms) = (Undelivered::default(), 0);
+    }
+
+    /// Goes on with the idle time under way: records of TLS that hold no byte, which a client can send for ever, do not
+    /// prolong it. False: there is none.
+    pub(super) fn goes_on_waiting(&mut self) -> bool {
+        if self.idle_until_ms > 0 {
+            self.deadline_ms = self.idle_until_ms;
+        }
+        self.idle_until_ms > 0
     }
 
     /// The loss of the client if the connection were closed now. For a connection that waits for its client alone; two

@@ -10,6 +10,7 @@
 //! | `lifecycle` | the service from start to end: options, starts, accounts, sockets, reloads, upgrades, signals |
 //! | `conf` | the configuration: words, mistakes and their messages, compared with `nginx -t` |
 //! | `differential` | HTTP: the same bytes to nginx and to drover, the same answers |
+//! | `overload` | slow clients of every kind, crowds of them, and less memory than they ask for |
 //! | `serving` | HTTP where nginx is no oracle: load, slow and hostile clients, logs, system calls per request |
 //! | `http2` | HTTP/2: frames beside nginx, limits, fairness, real clients |
 //! | `stream` | `echo_upper` and `json_rpc` |

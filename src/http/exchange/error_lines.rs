@@ -120,6 +120,7 @@ struct Before<'a> {
     doing: &'static str,
 }
 
+const WAITING: &str = "while waiting for request";
 const READING_PROXY_HEADER: &str = "while reading PROXY protocol";
 
 impl Origin for Before<'_> {
@@ -153,6 +154,11 @@ pub fn proxy_header_timed_out(cx: &Cx) {
     log::info!(at: Before { cx, doing: READING_PROXY_HEADER }, "client timed out (110: Connection timed out)");
 }
 
+/// The client has said nothing.
+pub fn wait_timed_out(cx: &Cx) {
+    log::info!(at: Before { cx, doing: WAITING }, "client timed out (110: Connection timed out)");
+}
+
 /// The connection broke in front of the header of the PROXY protocol.
 pub fn proxy_header_unread(cx: &Cx, error: &io::Error) {
     log::info!(at: Before { cx, doing: READING_PROXY_HEADER }, "connection to client failed ({})", ErrnoText(error));
@@ -170,7 +176,11 @@ pub fn no_tlv(ex: &Exchange, cx: &Cx, name: &str, why: NoTlv) {
 
 /// The request was refused before it was understood.
 pub fn rejected(ex: &Exchange, cx: &Cx, reject: Reject) {
-    let doing = reject.phase().to_string();
+    let phase = match reject {
+        Reject::TimedOut if !ex.head.has_request_line() => Phase::RequestLine,
+        _ => reject.phase(),
+    };
+    let doing = phase.to_string();
     let level =
         if matches!(reject, Reject::BodyTooLarge | Reject::ChunkedBodyTooLarge) { Level::Error } else { Level::Info };
     log::emit!(level, at: Here { ex, cx, doing }, "{reject}{}", Said(&ex.head, cx.input, reject));

@@ -175,7 +175,7 @@ impl fmt::Display for Reject {
             Self::InvalidChunk => "client sent invalid chunked body",
             Self::BodyTooLarge => "client intended to send too large body",
             Self::ChunkedBodyTooLarge => "client intended to send too large chunked body",
-            Self::TimedOut => "client timed out",
+            Self::TimedOut => "client timed out (110: Connection timed out)",
         })
     }
 }

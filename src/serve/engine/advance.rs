@@ -106,12 +106,14 @@ impl Engine {
             // A part of a record is a part of a request.
             Read::Nothing if conn.has_part() => Some(Need::Read),
             Read::Nothing if session.is_blank() && conn.is_new() => Some(Need::Idle),
+            Read::Nothing if session.is_blank() && conn.goes_on_waiting() => Some(Need::Idle),
             Read::Nothing if session.is_blank() => {
                 let Rules { idle_ms: idle, idle_least_ms: least, .. } = *self.rules(conn);
                 // The last answer promised to go on.
                 let idle = if self.shutdown.has_begun() { idle.min(LULL_MS.max(least)) } else { idle };
                 let now = self.clock.now_ms();
-                (conn.deadline_ms, conn.keep_until_ms) = (now + idle, now + least);
+                conn.keep_until_ms = now + least;
+                conn.wait_until(now + idle);
                 Some(Need::Idle)
             }
             Read::Nothing => Some(Need::Read),
@@ -222,7 +224,7 @@ impl Engine {
         session.ex.set_pipelined(is_pipelined);
         session.has_answered = true;
         conn.is_pipelining |= is_pipelined;
-        conn.undelivered = Default::default();
+        conn.begin_next();
         conn.deadline_ms = self.clock.now_ms() + self.rules(conn).header_timeout_ms;
     }
 

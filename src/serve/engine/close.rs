@@ -80,13 +80,17 @@ impl Engine {
 
     /// Finds out whether the client still takes what was sent, and notes how much it has not acknowledged. To be asked
     /// when a connection's time is up, not before: the question costs a system call. A client that has taken nothing
-    /// for `DELIVERY_MS` does not any more.
+    /// for `DELIVERY_MS`, or for `send_timeout` if that is less, does not any more.
     fn check_delivery(&self, conn: &mut Conn) -> bool {
         let (now_ms, bytes) = (self.clock.now_ms(), conn.socket.unacknowledged().unwrap_or(0));
         if bytes != conn.undelivered.bytes {
             conn.undelivered = Undelivered { bytes, since_ms: now_ms };
         }
-        bytes > 0 && now_ms < conn.undelivered.since_ms + DELIVERY_MS
+        let patience = match conn.state {
+            State::Stream(_) => DELIVERY_MS,
+            _ => DELIVERY_MS.min(self.rules(conn).send_timeout_ms),
+        };
+        bytes > 0 && now_ms < conn.undelivered.since_ms + patience
     }
 
     /// Reads and drops until the client has closed, or is silent for `pause_ms`, so that no reset takes the response
@@ -124,7 +128,7 @@ impl Engine {
             _ => conn.is_lingering() && self.check_delivery(conn),
         };
         if is_unfinished {
-            conn.deadline_ms = self.clock.now_ms() + DELIVERY_CHECK_MS;
+            conn.wait_until(self.clock.now_ms() + DELIVERY_CHECK_MS);
             return Need::Turn;
         }
         let has_waited = |session: &Session| match conn.state {
@@ -137,7 +141,10 @@ impl Engine {
         if conn.state == State::Handshake {
             return self.handshake_timed_out(conn);
         }
-        let Some(mut session) = conn.session.take() else { return Need::Close };
+        let Some(mut session) = conn.session.take() else {
+            self.silent_timed_out(conn);
+            return Need::Close;
+        };
         match conn.state {
             State::Stream(phase) => self.stream_timed_out(conn, phase),
             State::ProxyHeader => error_lines::proxy_header_timed_out(&self.cx(conn, &session)),
@@ -155,6 +162,16 @@ impl Engine {
         self.account(conn, &mut session, Need::Close);
         self.recycle(session);
         Need::Close
+    }
+
+    /// Logs that a client has sent nothing, unless it has been answered before.
+    fn silent_timed_out(&self, conn: &Conn) {
+        let cx = cx!(self, conn, &[]);
+        match conn.state {
+            State::ProxyHeader => error_lines::proxy_header_timed_out(&cx),
+            State::Request if conn.is_new() => error_lines::wait_timed_out(&cx),
+            _ => {}
+        }
     }
 
     /// Answers 408 to the part of a request; without one there is nothing to answer.

@@ -1,0 +1,7 @@
+//! Clients that are slow in every way there is, crowds of them, and more load than the machine can carry.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod deadlines;
+mod states;

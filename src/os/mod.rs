@@ -26,6 +26,7 @@ mod listener;
 pub mod lock;
 mod locked_words;
 pub mod machine;
+pub mod memory;
 mod notify_socket;
 pub mod openat2;
 mod output;

@@ -11,7 +11,7 @@ use super::engine::Engine;
 use super::shortage::{Shortage, count_reused};
 use crate::event::Shutdown;
 use crate::log;
-use crate::os::{ErrnoText, Interest, Ready, poll};
+use crate::os::{ErrnoText, Interest, Ready, memory, poll};
 
 /// The events besides those of its client that a serving thread waits for, and what it makes of them.
 pub trait Interrupts {
@@ -103,7 +103,7 @@ fn converse(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrup
 fn step(engine: &mut Engine, conn: &mut Conn, hung_up: bool) -> Need {
     let need = engine.advance(conn, hung_up);
     engine.end_of_turn();
-    need
+    if memory::is_short() && !engine.relieve() { Need::Close } else { need }
 }
 
 struct Woken {

@@ -49,12 +49,14 @@ use super::jobs::{Done, Finished, Jobs};
 use super::lasting_files::LastingFiles;
 use super::passwords::Passwords;
 use super::session::{INPUT_SIZE, Session};
+use super::shortage::log_refused_memory;
 use super::tls::Scratch;
 use crate::event::{Clock, Shutdown, earlier};
 use crate::http::HttpConf;
 use crate::http::exchange::limits;
 use crate::http::exchange::{ConnInfo, Cx};
 use crate::http::message::request_fields::RequestFields;
+use crate::os::memory;
 use crate::shm::Tally;
 use crate::stream::Servers;
 use crate::tls::Endpoints;
@@ -255,6 +257,18 @@ impl Engine {
     /// The time by which a turn must end, in ms of the clock: a log buffer is to be written, or files are to be closed.
     pub fn next_upkeep(&self) -> Option<u64> {
         earlier(earlier(self.logs.next_flush_ms(), self.files.next_sweep_ms()), self.lasting.next_ms())
+    }
+
+    /// Memory has run out: gives up what is kept for requests to come. False: that is not enough, and connections are
+    /// to be closed until it is (`memory::refill`).
+    #[cold]
+    pub(super) fn relieve(&mut self) -> bool {
+        log_refused_memory(self.clock.now_ms());
+        self.pool = Vec::new();
+        self.scratch = Scratch::default();
+        self.files.forget_all();
+        self.lasting.close_files();
+        memory::refill()
     }
 
     /// Closes the files that are kept open for requests to come. False: there are none.

@@ -9,7 +9,8 @@ use super::jobs::{Done, Finished};
 use super::shortage::Capacity;
 use super::table::{Record, Table};
 use crate::event::{Clock, Odds, Ready, Shutdown, earlier};
-use crate::os::{Interest, Poller};
+use crate::os::{Interest, Poller, memory};
+use std::iter;
 
 /// The events of a connection that the poller reports, as edges: from then on, and to the end of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,6 +80,13 @@ impl EventDriver {
     }
 
     fn drive(&mut self, key: u64, hung_up: bool, poller: &Poller) {
+        self.go_on(key, hung_up, poller);
+        if memory::is_short() && !self.relieve() {
+            self.close(key);
+        }
+    }
+
+    fn go_on(&mut self, key: u64, hung_up: bool, poller: &Poller) {
         self.table.set_busy(key);
         self.engine.is_full = self.table.is_full();
         let Some(watched) = self.table.get_mut(key) else { return };
@@ -116,6 +124,16 @@ impl EventDriver {
         self.table.set_deadline(key, deadline);
     }
 
+    /// Memory has run out: gives up what is kept for requests to come, then connections that are idle. False: that is
+    /// not enough.
+    #[cold]
+    fn relieve(&mut self) -> bool {
+        self.engine.relieve()
+            || iter::repeat_with(|| self.table.release_memory(self.engine.clock.now_ms(), &self.engine.tally))
+                .take_while(|has_closed| *has_closed)
+                .any(|_| memory::refill())
+    }
+
     fn close(&mut self, key: u64) {
         if let Some(watched) = self.table.get_mut(key) {
             self.engine.closing(&mut watched.conn);
@@ -127,6 +145,9 @@ impl EventDriver {
 impl Driver for EventDriver {
     fn accept(&mut self, accepted: Accepted, poller: &Poller) {
         // Where the accept is deferred the kernel has waited for the first bytes.
+        if memory::is_short() && !self.relieve() {
+            return;
+        }
         let is_early = self.engine.site.is_deferred(accepted.listener) || self.early.are_good();
         let conn = self.engine.open(accepted);
         let (deadline, reusable) = (conn.deadline_ms, conn.reusable(self.engine.clock.now_ms()));

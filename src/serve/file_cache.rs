@@ -12,7 +12,7 @@ use held::Held;
 use super::wide_zstd;
 use crate::http::exchange::{Facts, Found};
 use crate::os::file::{self, FileKind, Meta};
-use crate::os::{Links, guarded, limits};
+use crate::os::{Links, guarded, limits, memory};
 use lru::LruCache;
 use std::ffi::{CStr, CString};
 use std::fs::File;
@@ -156,7 +156,8 @@ impl OpenedFile {
             return;
         }
         let Some(Held(file)) = &self.file else { return };
-        let mut body = vec![0; self.meta.len as usize].into_boxed_slice();
+        // Without memory for it the file is sent as a larger one is.
+        let Ok(mut body) = memory::zeroed(self.meta.len as usize).map(Vec::into_boxed_slice) else { return };
         if file.read_exact_at(&mut body, 0).is_ok() {
             (self.body, self.read_ms) = (Some(body), now_ms);
             self.file = None;
@@ -212,7 +213,7 @@ impl OpenedFile {
             return Err(libc::EISDIR);
         }
         let Some(file) = self.file() else { return Ok(self.body.as_deref().unwrap_or_default().to_vec()) };
-        let mut bytes = vec![0; self.meta.len as usize];
+        let mut bytes = memory::zeroed(self.meta.len as usize).map_err(|_| libc::ENOMEM)?;
         let read = file.read_at(&mut bytes, 0).map_err(|error| error.raw_os_error().unwrap_or(libc::EIO))?;
         bytes.truncate(read);
         Ok(bytes)
@@ -389,6 +390,13 @@ impl FileCache {
     /// Closes the files that are kept open for requests to come. Returns their number.
     pub(crate) fn close_files(&mut self) -> usize {
         self.close_oldest(|held| held)
+    }
+
+    /// Forgets all files, also those whose contents are in memory.
+    pub(crate) fn forget_all(&mut self) {
+        while let Some((_, cached)) = self.entries.pop_lru() {
+            self.uncount(&cached);
+        }
     }
 
     /// Forgets the entries that hold files, from the oldest on. `count`: how many, given the number there is. Returns

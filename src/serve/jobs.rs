@@ -13,7 +13,7 @@ use crate::event::Source;
 use crate::http::exchange::aio::ThreadPools;
 use crate::http::exchange::{Check, Listed};
 use crate::log::{self, panics};
-use crate::os::{ErrnoText, EventFd, Interest, Poller, faults};
+use crate::os::{ErrnoText, EventFd, Interest, Poller, faults, memory};
 use std::collections::VecDeque;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -350,6 +350,7 @@ fn run_guarded(job: Job) -> Done {
 
 /// The life of a thread.
 fn work(shared: &Shared, results: &Sender<Finished>, waker: &EventFd) {
+    memory::refill();
     let mut queue = shared.lock();
     while !queue.is_over {
         let Some((Task { key, stream, job }, computes)) = queue.next() else {
@@ -363,6 +364,9 @@ fn work(shared: &Shared, results: &Sender<Finished>, waker: &EventFd) {
         }
         drop(queue);
         let done = run_guarded(job);
+        if memory::is_short() {
+            memory::refill();
+        }
         let is_heard = results.send(Finished { key, stream, done }).is_ok() && waker.notify().is_ok();
         queue = shared.lock();
         queue.busy -= 1;

@@ -3,6 +3,7 @@
 //! Each connection is watched EPOLLONESHOT, so that an event reaches one thread. That thread takes the connection out
 //! of its slot, goes on with it in an engine of its own, without any lock, and puts it back before it is watched again.
 
+use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::accepted::Accepted;
@@ -12,7 +13,7 @@ use super::shortage::Capacity;
 use super::table::{Record, Table};
 use crate::event::Shutdown;
 use crate::log;
-use crate::os::{ErrnoText, Interest, Poller, Ready};
+use crate::os::{ErrnoText, Interest, Poller, Ready, memory};
 use crate::shm::Tally;
 
 /// The connections, which the threads share.
@@ -109,7 +110,10 @@ impl SharedDriver {
         hung_up: bool,
         watch: impl FnOnce(&Conn, Interest) -> std::io::Result<()>,
     ) -> WakeLeader {
-        let need = engine.advance(&mut conn, hung_up);
+        let mut need = engine.advance(&mut conn, hung_up);
+        if memory::is_short() && !self.relieve(engine) {
+            need = Need::Close;
+        }
         let interest = match need {
             Need::Close => return self.close(engine, key, conn),
             Need::Read | Need::Idle | Need::Linger => Interest::READ | Interest::RDHUP,
@@ -141,6 +145,20 @@ impl SharedDriver {
             *slot = Some(conn);
         }
         WakeLeader(deadline < inner.next_expiry_ms || is_first_room)
+    }
+
+    /// Memory has run out: gives up what is kept for requests to come, then connections that are idle. False: that is
+    /// not enough.
+    #[cold]
+    fn relieve(&self, engine: &mut Engine) -> bool {
+        let now = engine.clock.now_ms();
+        let release = || {
+            let Inner { table, tally, .. } = &mut *self.lock();
+            let has_closed = table.release_memory(now, tally);
+            tally.connections.set(table.len() as u64);
+            has_closed
+        };
+        engine.relieve() || iter::repeat_with(release).take_while(|closed| *closed).any(|_| memory::refill())
     }
 
     fn close(&self, engine: &mut Engine, key: u64, mut conn: Conn) -> WakeLeader {

@@ -1,8 +1,12 @@
 //! The count and the log of connections that are closed for others: each eviction, whatever the driver, ends here.
 
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use nix::errno::Errno;
+
 use crate::log;
+use crate::os::{ErrnoText, memory};
 use crate::shm::Tally;
 
 /// A shortage is logged no more often than this, ms.
@@ -47,11 +51,25 @@ impl Shortage {
 
     /// Logs that connections are closed for others, in nginx's words (`ngx_drain_connections`).
     pub fn log(&self, now_ms: u64) {
-        let logged = self.logged_ms.load(Relaxed);
-        let is_due = logged == 0 || now_ms.saturating_sub(logged) >= LOGGED_EVERY_MS;
-        if is_due && self.logged_ms.compare_exchange(logged, now_ms, Relaxed, Relaxed).is_ok() {
+        if is_due(&self.logged_ms, now_ms) {
             log::warn!("{} are not enough, reusing connections", self.of);
         }
+    }
+}
+
+/// Whether a line is to be logged that was logged last at `logged_ms`, 0 being never; if so it is noted.
+fn is_due(logged_ms: &AtomicU64, now_ms: u64) -> bool {
+    let logged = logged_ms.load(Relaxed);
+    let is_due = logged == 0 || now_ms.saturating_sub(logged) >= LOGGED_EVERY_MS;
+    is_due && logged_ms.compare_exchange(logged, now_ms, Relaxed, Relaxed).is_ok()
+}
+
+/// Logs that the system has refused memory to this process, in nginx's words (`ngx_alloc`).
+pub(super) fn log_refused_memory(now_ms: u64) {
+    static LOGGED_MS: AtomicU64 = AtomicU64::new(0);
+    if is_due(&LOGGED_MS, now_ms) {
+        let error = io::Error::from(Errno::ENOMEM);
+        log::emerg!("malloc({}) failed ({}), closing connections", memory::refused(), ErrnoText(&error));
     }
 }
 

@@ -140,6 +140,13 @@ impl<T: Record> Table<T> {
         count > 0
     }
 
+    /// Closes some connections: memory has run out. False: there were none to be closed.
+    pub(crate) fn release_memory(&mut self, now_ms: u64, tally: &Tally) -> bool {
+        let count = self.evict(now_ms);
+        count_reused(count, tally, None, now_ms);
+        count > 0
+    }
+
     /// Closes some of the connections that wait for a request or for the client's end, the oldest first
     /// (`ngx_drain_connections`). Returns how many.
     fn evict(&mut self, now_ms: u64) -> u64 {

@@ -41,7 +41,8 @@ use crate::http::HttpConf;
 use crate::log::{self, Logs};
 use crate::os::signals::Signals;
 use crate::os::users::Credentials;
-use crate::os::{ErrnoText, Failure, Listener, Poller, inherit, limits, machine, parent, privileges, process, users};
+use crate::os::{ErrnoText, Failure, Listener, Poller};
+use crate::os::{inherit, limits, machine, memory, parent, privileges, process, users};
 use crate::serve::EventDriver;
 use crate::shm::Tally;
 use crate::stream::Servers;
@@ -160,6 +161,10 @@ fn watch_master(start: &Start<'_>) -> Result<(), Failure> {
 }
 
 fn live(start: Start<'_>) -> Result<(), Failure> {
+    memory::map_stack();
+    if !memory::refill() {
+        return Err(Failure::new("malloc() of a reserve", Errno::ENOMEM.into()));
+    }
     let context = ProcessContext {
         seat: start.seat,
         pid: process::id() as u32,

@@ -36,7 +36,7 @@ pub(super) use shared_listeners::SharedListeners;
 
 use crate::event::{AtomicShutdown, Shutdown};
 use crate::log;
-use crate::os::{ErrnoText, EventFd, Failure, Interest, poll, process};
+use crate::os::{ErrnoText, EventFd, Failure, Interest, memory, poll, process};
 use crate::serve::blocking::{self, Interrupts};
 use crate::serve::{Accepted, Engine};
 use crate::shm::{SLOTS, Tally};
@@ -138,6 +138,7 @@ impl ThreadGroup {
     pub(crate) fn spawn(&self, number: usize, body: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
         let group = self.0.clone();
         let run = move || {
+            memory::refill();
             if catch_unwind(AssertUnwindSafe(body)).is_err() {
                 process::exit_now(101);
             }

@@ -1,0 +1,182 @@
+//! Memory that is kept back for the moment when there is no more.
+//!
+//! Rust ends a process that can't have the memory it asks for, and that would be all clients of a worker for one that
+//! asked for much. So each thread that serves has a reserve. The allocator gives it up when the system refuses memory,
+//! so that the work under way can go on, and [`is_short`] says so: connections are to be closed until [`refill`] gets
+//! the reserve together again.
+//!
+//! Each thread has its own, because the C library's allocator gives memory that was freed by a thread to that thread,
+//! and to others only if they share its heap (`arena`). Nothing here is shared, so that there is nothing to lock.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::collections::TryReserveError;
+use std::ptr::null_mut;
+
+/// The pieces of a reserve, and the bytes of one: the C library takes pieces of less than 128 KiB from its heap, where
+/// other requests are served from when they are given up. All are more than one event of a connection asks for, whose
+/// most is the state of a compression, 0.3 MB. Only the first page of each is touched.
+const PIECES: usize = 4;
+const PIECE: Layout = match Layout::from_size_align(124 << 10, 16) {
+    Ok(layout) => layout,
+    Err(_) => unreachable!(),
+};
+
+thread_local! {
+    /// The first piece of the reserve; each begins with the address of the next.
+    static RESERVE: Cell<*mut Piece> = const { Cell::new(null_mut()) };
+    /// Bytes of the last request that was refused; 0: none has been since the last refill.
+    static REFUSED: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Piece {
+    next: *mut Piece,
+}
+
+/// The system's allocator, with the reserves. For a `#[global_allocator]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Allocator;
+
+// SAFETY: all memory is the system allocator's, by the layouts that it was asked for with; what is added never unwinds,
+// and never asks this allocator.
+unsafe impl GlobalAlloc for Allocator {
+    #[inline(always)]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises are those of `System`.
+        or_with_reserve(layout.size(), || unsafe { System.alloc(layout) })
+    }
+
+    #[inline(always)]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        or_with_reserve(layout.size(), || unsafe { System.alloc_zeroed(layout) })
+    }
+
+    #[inline(always)]
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    #[inline(always)]
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as above; a request that is refused leaves the old memory as it was, so that it can be repeated.
+        or_with_reserve(size, || unsafe { System.realloc(at, layout, size) })
+    }
+}
+
+#[inline(always)]
+fn or_with_reserve(size: usize, ask: impl Fn() -> *mut u8) -> *mut u8 {
+    let got = ask();
+    if got.is_null() { with_reserve(size, ask) } else { got }
+}
+
+/// Gives the reserve up, and asks again. Null: there was none, or it was not enough.
+#[cold]
+#[inline(never)]
+fn with_reserve(size: usize, ask: impl Fn() -> *mut u8) -> *mut u8 {
+    REFUSED.set(size.max(1));
+    free(RESERVE.replace(null_mut()));
+    ask()
+}
+
+/// Whether memory has been refused to this thread, and its reserve is not together again.
+#[inline(always)]
+pub fn is_short() -> bool {
+    REFUSED.get() != 0
+}
+
+/// Bytes of the last request that was refused to this thread.
+pub fn refused() -> usize {
+    REFUSED.get()
+}
+
+/// Gets the reserve of the thread together. To be called by a thread that begins to serve, and by one that has been
+/// short and has closed connections since. False: there is not enough memory for it.
+pub fn refill() -> bool {
+    let mut first = RESERVE.replace(null_mut());
+    let there = std::iter::successors(Some(first), |piece| {
+        // SAFETY: each piece of the reserve is valid, and this thread's.
+        (!piece.is_null()).then(|| unsafe { (**piece).next })
+    });
+    for _ in there.count()..=PIECES {
+        // SAFETY: the layout has a size, and is aligned for a `Piece`.
+        let piece: *mut Piece = unsafe { System.alloc(PIECE) }.cast();
+        if piece.is_null() {
+            RESERVE.set(first);
+            return false;
+        }
+        // SAFETY: the piece is valid and nobody else's.
+        unsafe { piece.write(Piece { next: first }) };
+        first = piece;
+    }
+    RESERVE.set(first);
+    REFUSED.set(0);
+    true
+}
+
+/// Frees a list of pieces that nobody else knows.
+fn free(mut piece: *mut Piece) {
+    while !piece.is_null() {
+        // SAFETY: each piece came from `System.alloc(PIECE)`, holds the address of the next, and is this caller's.
+        unsafe {
+            let next = (*piece).next;
+            System.dealloc(piece.cast(), PIECE);
+            piece = next;
+        }
+    }
+}
+
+/// Bytes that are all 0. Error: there is not enough memory, also with the reserve; the process goes on.
+pub fn zeroed(len: usize) -> Result<Vec<u8>, TryReserveError> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len)?;
+    bytes.resize(len, 0);
+    Ok(bytes)
+}
+
+/// Bytes of stack that a thread of a worker uses at most, and more.
+const STACK: usize = 256 << 10;
+
+/// Has the kernel map the stack of the calling thread as far down as it is going to be used. A stack that grows when no
+/// more may be mapped ends the process (SIGSEGV), whatever the reserve.
+#[inline(never)]
+pub fn map_stack() {
+    let mut room = std::mem::MaybeUninit::<[u8; STACK]>::uninit();
+    // SAFETY: the first byte is within the array. The write is volatile so that the array is not optimised away.
+    unsafe { room.as_mut_ptr().cast::<u8>().write_volatile(0) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_request_takes_the_reserve_and_a_refill_ends_the_shortage() {
+        assert!(refill() && !is_short());
+        let tries = Cell::new(0);
+        let memory = Cell::new(0_u8);
+        let got = or_with_reserve(100, || {
+            tries.set(tries.get() + 1);
+            if RESERVE.get().is_null() { memory.as_ptr() } else { null_mut() }
+        });
+        assert_eq!((got, tries.get(), is_short(), refused()), (memory.as_ptr(), 2, true, 100));
+        assert!(or_with_reserve(7, null_mut).is_null(), "there is no more");
+        assert_eq!(refused(), 7);
+        assert!(refill() && !is_short() && !RESERVE.get().is_null());
+        free(RESERVE.replace(null_mut()));
+    }
+
+    #[test]
+    fn the_reserve_is_no_other_thread_s() {
+        assert!(refill());
+        std::thread::spawn(|| assert!(RESERVE.get().is_null() && !is_short())).join().unwrap();
+        free(RESERVE.replace(null_mut()));
+    }
+
+    #[test]
+    fn more_bytes_than_there_can_be_are_an_error() {
+        assert_eq!(zeroed(3).unwrap(), [0; 3]);
+        assert!(zeroed(usize::MAX >> 2).is_err());
+    }
+}

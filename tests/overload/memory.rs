@@ -1,0 +1,87 @@
+//! Less memory than the clients ask for: connections are closed, no worker dies, and afterwards all is as before.
+
+use std::io::Write;
+use std::net::TcpStream;
+
+use crate::support::conf::Conf;
+use crate::support::server::Server;
+use crate::support::{proc, until, until_true};
+
+/// Clients, each of which has the server keep a head of 60 KB that does not end.
+const CLIENTS: usize = 400;
+const HEAD: usize = 60_000;
+
+/// Bytes that the worker may have besides those it has when it is idle: a sixth of what the clients want.
+const MORE: u64 = 4 << 20;
+
+const REFUSED: &str = "failed (12: Cannot allocate memory), closing connections";
+
+/// A number of KiB from /proc/PID/status, in bytes.
+fn status(pid: i32, name: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a status");
+    let line = text.lines().find(|line| line.starts_with(name)).expect("a line");
+    let number = line.split_whitespace().nth(1).and_then(|number| number.parse::<u64>().ok());
+    number.expect("a number") << 10
+}
+
+/// Lets the process have so much more memory than it has now. `limit`: the limit as prlimit(1) and /proc know it.
+fn limit(pid: i32, (option, name): (&str, &str)) {
+    proc::soft_limit(pid, option, &(status(pid, name) + MORE).to_string());
+}
+
+fn survives(dispatch: &str, tasks: usize, of: (&str, &str)) {
+    let conf = Conf::workers(1)
+        .dispatch(dispatch)
+        .events("worker_connections 1000;")
+        .server("client_header_timeout 1h; large_client_header_buffers 4 64k; client_header_buffer_size 64k;");
+    let server = Server::drover(conf);
+    server.file("index.html", "hello");
+    let worker = server.wait_for_workers(1)[0];
+    assert_eq!(server.connect().get("/").text(), "hello");
+    let count = || std::fs::read_dir(format!("/proc/{worker}/task")).map_or(0, Iterator::count);
+    until_true(&format!("{dispatch}: its threads"), || count() >= tasks);
+    limit(worker, of);
+    let head = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: {}", "x".repeat(HEAD));
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut client = TcpStream::connect(server.addr()).expect("the socket listens");
+        client.set_nonblocking(true).expect("O_NONBLOCK");
+        // A server that has closed may refuse it.
+        let _ = client.write(head.as_bytes());
+        clients.push(client);
+    }
+    until_true(&format!("{dispatch}: a line"), || server.error_log().contains(REFUSED));
+    let closed = || clients.iter().filter(|client| is_closed(client)).count();
+    until_true(&format!("{dispatch}: some are closed"), || closed() > 0);
+    assert_eq!(server.workers(), [worker], "{dispatch}: {}", server.error_log());
+    drop(clients);
+    // The limit is still there, and the clients are not.
+    until(&format!("{dispatch}: an answer"), || {
+        server.connect().send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").response().ok().filter(|it| it.status == 200)
+    });
+    until_true(&format!("{dispatch}: all have gone"), || server.ledger().sums().connections == 0);
+    for _ in 0..100 {
+        assert_eq!(server.connect().get("/").text(), "hello");
+    }
+    assert_eq!(server.workers(), [worker], "{dispatch}: {}", server.error_log());
+    assert!(proc::is_alive(worker) && !server.error_log().contains("exited"), "{dispatch}: {}", server.error_log());
+    assert_eq!(server.ledger().sums().panics, 0);
+}
+
+/// Whether the server has closed its side.
+fn is_closed(client: &TcpStream) -> bool {
+    let peeked = client.peek(&mut [0]);
+    peeked.map_or_else(|error| error.kind() != std::io::ErrorKind::WouldBlock, |read| read == 0)
+}
+
+#[test]
+fn an_event_loop_survives() {
+    survives("exclusive", 1, ("as", "VmSize:"));
+    survives("accept_mutex", 1, ("data", "VmData:"));
+}
+
+#[test]
+fn threads_survive() {
+    survives("prefork worker_threads=128", 129, ("data", "VmData:"));
+    survives("leader_follower", 5, ("data", "VmData:"));
+}

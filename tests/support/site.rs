@@ -74,6 +74,14 @@ impl Site {
         all.into_iter().filter(|p| !p.is_zombie).collect()
     }
 
+    /// The dead that a process of the service has not reaped. By the group: a list of children in /proc leaves some out
+    /// while others of them are reaped (proc(5)).
+    fn zombies(&self) -> Vec<i32> {
+        let own = std::process::id() as i32;
+        let all = proc::group(self.server.pid()).into_iter();
+        all.filter(|p| p.is_zombie && p.parent != own).map(|p| p.pid).collect()
+    }
+
     /// The masters: each has made the ledger that it has.
     pub fn masters(&mut self) -> Vec<i32> {
         let is_master = |pid: &i32| {
@@ -108,11 +116,13 @@ impl Site {
         let deadline = std::time::Instant::now() + PATIENCE;
         loop {
             let master = self.master;
+            // Before the zombies: a child that dies between the two looks is in one of them.
+            let is_complete = self.is_complete(master);
             let all: Vec<i32> = self.alive().into_iter().map(|p| p.pid).collect();
             let tree = proc::tree(master);
             let strangers: Vec<i32> = all.iter().filter(|pid| !tree.contains(pid)).copied().collect();
-            let zombies = proc::zombies(master);
-            if all.contains(&master) && self.is_complete(master) && strangers.is_empty() && zombies.is_empty() {
+            let zombies = self.zombies();
+            if all.contains(&master) && is_complete && strangers.is_empty() && zombies.is_empty() {
                 return Ok(());
             }
             if !all.contains(&master) || std::time::Instant::now() > deadline {

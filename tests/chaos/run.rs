@@ -180,6 +180,8 @@ impl Run<'_> {
                 self.excuses.begin(&[Loss::Closed]);
                 self.compared = None;
                 signal(Signal::SIGTERM);
+                // A process that waits for a CPU ends late, with the clients that it has then.
+                until_true("the end of a process", || !proc::is_alive(victim));
             }
             Fault::Quit => {
                 self.compared = None;

@@ -81,10 +81,12 @@ fn changing(client: &Asker<'_>, files: &Files, name: &str) -> Option<()> {
     let response = wire.response();
     let after = files.version(name);
     let has_changed = after.begun > before.whole;
-    // An empty file is there for a moment while it is rewritten, and a file that becomes shorter ends its answer.
+    // A file that is rewritten has no moment at which all of it changes: its length may be that of the old version, and
+    // the answer the beginning of the new one (nginx the same), or end early.
     if name == "rewritten" && has_changed {
-        let ends_early = |response: &Response| response.ended_by_close || response.body.is_empty();
-        if response.as_ref().is_ok_and(ends_early) {
+        let new = Files::text(name, after.begun);
+        let is_begin = |response: &Response| response.ended_by_close || new.as_bytes().starts_with(&response.body);
+        if response.as_ref().is_ok_and(is_begin) {
             client.served_since(sent);
             return Some(());
         }

@@ -36,7 +36,8 @@ const UPGRADED_EVERY: Duration = Duration::from_secs(600);
 const STOPPED_FOR: Duration = Duration::from_millis(120);
 
 /// Alarms that events explain; the last one, which is nginx's, a file that is rewritten while it is sent.
-const SAID: [&str; 3] = ["exited on signal 9", "has died, no more", "/live/rewritten\" was truncated at"];
+const SAID: [&str; 4] =
+    ["exited on signal 9", "died at once", "has died, no more", "/live/rewritten\" was truncated at"];
 
 /// The plan of a server.
 pub struct Plan {

@@ -65,11 +65,12 @@ pub struct State {
 
 impl State {
     /// Whether nginx has the state, and ends it by the same directive. It closes a connection whose kernel has not
-    /// sent all, and one whose first bytes are no whole header of the PROXY protocol; it waits for the rest of a body
-    /// that it drops as for that of a connection that lingers.
+    /// sent all, and one whose first bytes are no whole header of the PROXY protocol; each change of keys gives an idle
+    /// client all of its time again; the rest of a body that it drops is waited for as in a connection that lingers.
     pub fn is_nginx_s(&self) -> bool {
-        let is_ours = ["half a PROXY header", "taking nothing of what the kernel holds"].contains(&self.name)
-            || self.directive == "client_body_timeout";
+        const OURS: [&str; 3] =
+            ["half a PROXY header", "taking nothing of what the kernel holds", "idle with records that hold nothing"];
+        let is_ours = OURS.contains(&self.name) || self.directive == "client_body_timeout";
         !is_ours && !self.more.contains("http2") && matches!(self.listen, "" | "ssl" | "proxy_protocol" | "sndbuf=32k")
     }
 }

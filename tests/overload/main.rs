@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod crowd;
 mod deadlines;
+mod flood;
 mod memory;
 mod states;

@@ -100,6 +100,8 @@ fn line_ends_are_those_of_the_text() {
     assert_eq!(formatted("a 1;\r\nserver{\n'x\ny';}"), "a 1;\r\nserver {\r\n    'x\ny';\r\n}\r\n");
     assert_eq!(formatted("a 1;\nb 1;\r\n"), "a 1;\nb 1;\n");
     assert_eq!(formatted("a\r1;"), "a 1;\n");
+    // This CR belongs to the word.
+    assert_eq!(formatted("a \\\r\n1;\nb;"), "a \\\r\n    1;\nb;\n");
 }
 
 #[test]

@@ -251,7 +251,7 @@ impl<'t> Reader<'_, 't> {
         while self.lexer.peek().is_some_and(|byte| byte != b'\n') {
             self.lexer.bump();
         }
-        self.note_line_end();
+        self.note_line_end(place);
         self.lexer.text_since(place).trim_ascii_end()
     }
 
@@ -262,7 +262,7 @@ impl<'t> Reader<'_, 't> {
         let mut line_ends = 0;
         while let Some(byte @ (b' ' | b'\t' | b'\r' | b'\n')) = self.lexer.peek() {
             if byte == b'\n' {
-                self.note_line_end();
+                self.note_line_end(place);
                 line_ends += 1;
             }
             self.lexer.bump();
@@ -273,12 +273,11 @@ impl<'t> Reader<'_, 't> {
         Gap { line_ends, columns }
     }
 
-    /// Notes which line end is here, if it is the first one.
-    fn note_line_end(&mut self) {
+    /// Notes which line end is here, if it is the first one. A CR in front of `from` is the end of a word (`\` CR).
+    fn note_line_end(&mut self, from: usize) {
         let place = self.lexer.position();
         if self.has_crlf.is_none() && self.columns.text.get(place) == Some(&b'\n') {
-            let before = place.checked_sub(1).and_then(|before| self.columns.text.get(before));
-            self.has_crlf = Some(before == Some(&b'\r'));
+            self.has_crlf = Some(self.columns.text[from..place].ends_with(b"\r"));
         }
     }
 }

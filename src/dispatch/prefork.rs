@@ -19,10 +19,11 @@
 //! Waiting                 descriptors have run out              pause             Waiting, after accept_mutex_delay
 //! Serving                 the connection ends                   run               Waiting, or Serving the connection
 //!                                                                                 that is held
-//! Serving an idle client  a connection waits, a thread is free  make_room         Serving, asked again after
-//!                                                                                 WAKE_GRACE_MS
-//! Serving an idle client  a connection waits, no thread is      make_room         Serving the connection that is held
-//!                         free
+//! Serving an idle client  a connection waits, a thread is free  decide_eviction   Serving, asked again after
+//!                                                                                 WAKE_GRACE_MS; the second time all
+//!                                                                                 free threads are woken
+//! Serving an idle client  a connection waits, no thread is      decide_eviction   Serving the connection that is held
+//!                         free, or none accepts
 //! Waiting, Serving        the process shuts down gracefully     heed              Draining: the thread's own backlogs,
 //!                                                                                 then the end
 //! any                     the process shuts down fast           heed              the end
@@ -43,7 +44,7 @@ use crate::log;
 use crate::os::{ErrnoText, EventFd, Events, Failure, Interest, poll};
 use crate::serve::blocking::{Eviction, Interrupts};
 use crate::serve::{Accepted, Engine, Shortage};
-use crate::shm::{Role, Tally};
+use crate::shm::{Role, Slot, Tally};
 
 pub(super) static KIND: ModelKind = ModelKind {
     name: "prefork",
@@ -59,8 +60,12 @@ pub(super) static KIND: ModelKind = ModelKind {
 const THREADS: Param = worker_threads(16);
 
 /// How often a thread with an idle client leaves a new connection to the threads that are free, for `WAKE_GRACE_MS`
-/// each time: after that they are taken to be stopped.
-const GRACES: u32 = 5;
+/// each time, while none of them accepts anything: after that they are taken to be stopped.
+const GRACES: u32 = 20;
+
+/// The grace with which all free threads are woken. The kernel has woken a single one, whose process may be stopped or
+/// dead.
+const WAKING_GRACE: u32 = 2;
 
 fn make(setup: &Setup<'_>) -> io::Result<Arc<dyn Model>> {
     let (threads, workers_waker) = (setup.param(&THREADS) as usize, Arc::new(EventFd::new()?));
@@ -99,8 +104,10 @@ struct ServingThread {
     shutdown: Shutdown,
     /// A connection that was accepted in the place of an idle one, and is served next.
     held: Option<Accepted>,
-    /// How often the present idle client has been left in peace.
+    /// How often the idle client has been left in peace since a connection was accepted anywhere.
     graces: u32,
+    /// How many connections the generation had accepted when `graces` began.
+    accepts: u64,
     /// How long a thread without descriptors waits, ms.
     pause_ms: u64,
 }
@@ -115,8 +122,18 @@ impl ServingThread {
     ) -> Result<ServingThread, Failure> {
         listeners.watch_thread_waker(control.waker())?;
         let (events, tally) = (Events::with_capacity(64), engine.tally.clone());
-        let shutdown = Shutdown::No;
-        Ok(ServingThread { control, listeners, events, tally, shortage, shutdown, held: None, graces: 0, pause_ms })
+        Ok(ServingThread {
+            control,
+            listeners,
+            events,
+            tally,
+            shortage,
+            shutdown: Shutdown::No,
+            held: None,
+            graces: 0,
+            accepts: 0,
+            pause_ms,
+        })
     }
 
     fn run(mut self, mut engine: Engine) {
@@ -197,11 +214,37 @@ impl ServingThread {
         Ok(())
     }
 
-    /// Whether another thread, of any process of this generation, has no client.
-    fn is_a_thread_free(&self) -> bool {
+    /// The slots of the threads that accept from the same sockets, of all processes of this generation.
+    fn generation(&self) -> impl Iterator<Item = &Slot> {
         let generation = self.tally.generation();
-        let serving = |slot: &&crate::shm::Slot| slot.role() == Role::Worker && slot.generation() == generation;
-        self.tally.ledger().live().filter(serving).any(|slot| slot.connections.get() == 0)
+        self.tally.ledger().live().filter(move |slot| slot.role() == Role::Worker && slot.generation() == generation)
+    }
+
+    fn is_a_thread_free(&self) -> bool {
+        self.generation().any(|slot| slot.connections.get() == 0)
+    }
+
+    /// Waits for nothing; whether a connection waits in a backlog.
+    fn is_a_connection_there(&mut self) -> bool {
+        self.wait(Some(0));
+        self.events.iter().any(|(key, _)| matches!(Source::of(key), Source::Listener(_)))
+    }
+
+    /// Whether the free threads are given more time to accept what waits. As long as connections are accepted, the next
+    /// one that waits is another one.
+    fn leaves_it_to_others(&mut self) -> bool {
+        let accepts = self.generation().map(|slot| slot.accepts.get()).sum();
+        if std::mem::replace(&mut self.accepts, accepts) != accepts {
+            self.graces = 0;
+        }
+        if self.graces >= GRACES || !self.is_a_thread_free() {
+            return false;
+        }
+        self.graces += 1;
+        if self.graces == WAKING_GRACE {
+            self.listeners.wake_workers();
+        }
+        true
     }
 }
 
@@ -223,18 +266,18 @@ impl Interrupts for ServingThread {
     }
 
     fn check_backlog(&mut self) -> bool {
-        self.wait(Some(0));
-        let is_socket = |(key, _)| matches!(Source::of(key), Source::Listener(_));
-        self.events.iter().any(is_socket) && !self.is_a_thread_free()
+        self.is_a_connection_there() && !self.is_a_thread_free()
     }
 
     fn decide_eviction(&mut self) -> Eviction {
-        if self.graces < GRACES && self.is_a_thread_free() {
-            self.graces += 1;
+        // The waker of the workers makes the set readable as well.
+        if !self.is_a_connection_there() {
+            return Eviction::No;
+        }
+        if self.leaves_it_to_others() {
             return Eviction::AskAgainIn(WAKE_GRACE_MS);
         }
         self.graces = 0;
-        self.wait(Some(0));
         match self.accept_announced() {
             Ok(()) if self.held.is_some() => Eviction::Now,
             Ok(()) => Eviction::No,

@@ -111,6 +111,26 @@ fn an_idle_client_stays_while_another_thread_is_free() {
     }
 }
 
+/// A regression: the times that an idle client had been left in peace were never forgotten, and the sixth connection
+/// after `LULL_MS` took its place.
+#[test]
+fn a_client_that_is_idle_for_long_stays_while_a_thread_is_free_for_each_that_comes() {
+    let stays = || {
+        let server = start("prefork worker_threads=2", 1, "");
+        let mut idle = server.connect();
+        hello(&mut idle);
+        assert_eq!(idle.patience(2 * SILENCE).response(), Err(Nothing::Silent));
+        for _ in 0..1_000 {
+            hello(&mut server.connect());
+            let serving = || server.ledger().live().filter(|slot| slot.connections.get() > 0).count();
+            until_true("its end", || serving() <= 1);
+        }
+        idle.patience(PATIENCE).send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").response().is_ok()
+    };
+    // On a machine that is too busy to let the free thread run for a while, it counts as stopped.
+    assert!((0..3).any(|_| stays()));
+}
+
 #[test]
 fn a_client_that_goes_on_asking_is_told_before_it_is_closed() {
     let server = start("prefork worker_threads=1", 1, "");

@@ -30,8 +30,8 @@ pub(crate) struct SharedListeners {
     /// For each socket, whether no other process has it.
     is_own: Vec<bool>,
     poller: Poller,
-    /// Woken by a thread that was woken for a connection and can't take it: the kernel wakes no other thread for that
-    /// connection.
+    /// Woken by a thread that was woken for a connection and can't take it, or sees one that nobody takes: the kernel
+    /// wakes no other thread for that connection.
     workers_waker: Arc<EventFd>,
     rotation: Rotation,
     /// The backlogs that a leaving process still accepts from.
@@ -108,11 +108,16 @@ impl SharedListeners {
             Err(error) => {
                 let error = AcceptError::count(&error, tally);
                 if matches!(error, AcceptError::OutOfFiles(_) | AcceptError::Other) {
-                    wake(&self.workers_waker);
+                    self.wake_workers();
                 }
                 Err(error)
             }
         }
+    }
+
+    /// Wakes the threads of all workers: those that wait accept what is there, also if the kernel woke another for it.
+    pub(crate) fn wake_workers(&self) {
+        wake(&self.workers_waker);
     }
 
     /// Lets go of the sockets, for the shutdown of the process. Those that no other process has are kept until their

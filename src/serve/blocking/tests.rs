@@ -22,12 +22,6 @@ struct Events {
     evictions: Mutex<Vec<Eviction>>,
     heard: AtomicUsize,
     asked: AtomicUsize,
-    /// Whether the next step takes longer than `LULL_MS`.
-    is_slow: AtomicBool,
-    /// When that step was nearly over.
-    slow_until: Mutex<Option<Instant>>,
-    /// When the eviction was asked for.
-    asked_at: Mutex<Vec<Instant>>,
     is_stuck: AtomicBool,
 }
 
@@ -48,15 +42,10 @@ impl Interrupts for Raised {
         Some(self.0.backlog.as_fd())
     }
     fn check_backlog(&mut self) -> bool {
-        if self.0.is_slow.swap(false, Ordering::SeqCst) {
-            std::thread::sleep(Duration::from_millis(LULL_MS + 100));
-            *self.0.slow_until.lock().unwrap() = Some(Instant::now());
-        }
         self.0.is_stuck.load(Ordering::SeqCst)
     }
     fn decide_eviction(&mut self) -> Eviction {
         self.0.asked.fetch_add(1, Ordering::SeqCst);
-        self.0.asked_at.lock().unwrap().push(Instant::now());
         self.0.evictions.lock().unwrap().pop().unwrap_or(Eviction::AskAgainIn(1))
     }
     fn shortage(&self) -> Option<&Shortage> {
@@ -81,9 +70,6 @@ fn served(conf: &str) -> (TcpStream, Arc<Events>, JoinHandle<u64>) {
         evictions: Mutex::default(),
         heard: AtomicUsize::new(0),
         asked: AtomicUsize::new(0),
-        is_slow: AtomicBool::new(false),
-        slow_until: Mutex::default(),
-        asked_at: Mutex::default(),
         is_stuck: AtomicBool::new(false),
     });
     let mut raised = Raised(events.clone());
@@ -155,22 +141,6 @@ fn an_idle_client_makes_room_for_the_crowd_and_a_busy_one_does_not() {
     assert!(is_closed(&mut client));
     thread.join().unwrap();
     assert_eq!(events.asked.load(Ordering::SeqCst), 3);
-}
-
-#[test]
-fn the_time_of_a_slow_step_is_none_that_an_idle_client_has_had() {
-    let (mut client, events, thread) = served(HELLO);
-    assert!(ask(&mut client, GET).ends_with("hello!"));
-    events.is_slow.store(true, Ordering::SeqCst);
-    events.backlog.notify().unwrap();
-    assert!(ask(&mut client, GET).ends_with("hello!"));
-    events.evictions.lock().unwrap().push(Eviction::Now);
-    assert!(is_closed(&mut client));
-    thread.join().unwrap();
-    let slow_until = events.slow_until.lock().unwrap().expect("a slow step");
-    let asked_at = events.asked_at.lock().unwrap().iter().copied().find(|at| *at > slow_until).expect("a question");
-    // The clock counts whole milliseconds.
-    assert!(asked_at - slow_until >= Duration::from_millis(LULL_MS - 1), "{:?}", asked_at - slow_until);
 }
 
 #[test]

@@ -86,6 +86,21 @@ pub fn is_short() -> bool {
     REFUSED.get() != 0
 }
 
+/// Whether `bytes` can be had in one piece, without the reserve; if not, [`is_short`] says so from now on. For what asks
+/// in a place that can't go without: better no compression is begun than the process ended in the middle of it.
+pub fn has_room(bytes: usize) -> bool {
+    let Ok(layout) = Layout::from_size_align(bytes.max(1), 1) else { return false };
+    // SAFETY: the layout has a size.
+    let got = unsafe { System.alloc(layout) };
+    if got.is_null() {
+        REFUSED.set(bytes);
+        return false;
+    }
+    // SAFETY: the memory was allocated with this layout, and nothing refers to it.
+    unsafe { System.dealloc(got, layout) };
+    true
+}
+
 /// Bytes of the last request that was refused to this thread.
 pub fn refused() -> usize {
     REFUSED.get()
@@ -178,5 +193,8 @@ mod tests {
     fn more_bytes_than_there_can_be_are_an_error() {
         assert_eq!(zeroed(3).unwrap(), [0; 3]);
         assert!(zeroed(usize::MAX >> 2).is_err());
+        assert!(has_room(3) && !is_short());
+        assert!(!has_room(isize::MAX as usize >> 1) && is_short());
+        REFUSED.set(0);
     }
 }

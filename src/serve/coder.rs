@@ -21,6 +21,10 @@ const SLICE: usize = 64 << 10;
 /// as many.
 const ROOM: usize = 128 << 10;
 
+/// Bytes of memory that a coder is about to ask for: the state of a compression (0.37 MiB), a slice and what comes out
+/// of it, which is copied once as it grows.
+pub(crate) const MEMORY: usize = 768 << 10;
+
 /// The body of a response, on its way through gzip, or into another charset.
 #[derive(Debug)]
 pub(crate) struct Coder {

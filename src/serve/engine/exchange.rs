@@ -5,8 +5,8 @@ use crate::http::answer::conditions;
 use crate::http::exchange::error_lines;
 use crate::http::exchange::{Action, After, Body, Cx, Exchange};
 use crate::http::message::gzip::Stream;
-use crate::os::{Links, faults};
-use crate::serve::coder::Coder;
+use crate::os::{Links, faults, memory};
+use crate::serve::coder::{self, Coder};
 use crate::serve::connection::{Conn, State};
 use crate::serve::file_cache::{LATER, OpenedFile};
 use crate::serve::jobs::{Done, Job};
@@ -17,6 +17,7 @@ use crate::serve::output::Output;
 use crate::serve::pace::Pace;
 use crate::serve::session::Session;
 use crate::shm::{Key, PART};
+use nix::errno::Errno;
 use std::sync::Arc;
 
 impl Engine {
@@ -160,6 +161,9 @@ impl Engine {
                     return Ok(None);
                 }
                 Action::Send(body) => {
+                    if !has_memory_for(&body) {
+                        return Err(error_lines::connection_broken(ex, &cx, &Errno::ENOMEM.into()));
+                    }
                     let before = out.bytes.len();
                     let pool = ex.thread_pool(&cx).filter(|_| self.jobs.is_on());
                     if let (Body::Gzip { recipe, kept, is_chunked }, Some(entry)) = (&body, &*entry) {
@@ -204,6 +208,14 @@ impl Engine {
         session.start += session.ex.taken();
         (session.entry, session.aside) = (None, None);
         session.ex.end();
+    }
+}
+
+/// Whether a body that is coded can be: a compression that is refused memory would end the process, or panic.
+fn has_memory_for(body: &Body) -> bool {
+    match body {
+        Body::Gzip { .. } | Body::Gunzip { .. } | Body::Recoded { .. } => memory::has_room(coder::MEMORY),
+        Body::None | Body::File { .. } | Body::Parts { .. } => true,
     }
 }
 

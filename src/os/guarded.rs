@@ -4,7 +4,6 @@
 
 use std::ffi::{CStr, CString};
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use super::file::{self, Meta};
@@ -145,12 +144,17 @@ fn open_no_link(dir: &OwnedFd, name: &CStr, flags: libc::c_int) -> io::Result<Ow
     open_at(dir.as_raw_fd(), name, flags | libc::O_NOFOLLOW)
 }
 
-/// Opens a name, through a link if that has the owner of what it leads to. Which of the two was there when the name was
-/// opened is unknown, so that the owners are compared in either case.
+/// Opens a name, through a link if that has the owner of what it leads to. The link is held meanwhile, so that it is the
+/// one that was followed whose owner counts, whatever takes its name.
 fn open_of_owner(dir: &OwnedFd, name: &CStr, flags: libc::c_int) -> io::Result<OwnedFd> {
-    let file = open_at(dir.as_raw_fd(), name, flags)?;
-    let (of_name, of_file) = (owner(dir, name, libc::AT_SYMLINK_NOFOLLOW)?, owner(&file, c"", libc::AT_EMPTY_PATH)?);
-    if of_name == of_file { Ok(file) } else { Err(io::Error::from_raw_os_error(libc::ELOOP)) }
+    let entry = open_at(dir.as_raw_fd(), name, libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC)?;
+    let of_entry = stat_of(&entry)?;
+    if of_entry.st_mode & libc::S_IFMT != libc::S_IFLNK {
+        return open_no_link(dir, name, flags);
+    }
+    let target = CString::new(nix::fcntl::readlinkat(&entry, c"")?.into_encoded_bytes())?;
+    let file = open_at(dir.as_raw_fd(), &target, flags)?;
+    if stat_of(&file)?.st_uid == of_entry.st_uid { Ok(file) } else { Err(io::Error::from_raw_os_error(libc::ELOOP)) }
 }
 
 fn open_at(dir: RawFd, name: &CStr, flags: libc::c_int) -> io::Result<OwnedFd> {
@@ -160,13 +164,8 @@ fn open_at(dir: RawFd, name: &CStr, flags: libc::c_int) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// The user id of the owner.
-fn owner(dir: &OwnedFd, name: &CStr, flags: libc::c_int) -> io::Result<libc::uid_t> {
-    let mut raw = MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: `name` is NUL-terminated; `raw` has room for one stat, which the call fills when it succeeds.
-    retry(|| unsafe { libc::fstatat(dir.as_raw_fd(), name.as_ptr(), raw.as_mut_ptr(), flags) })?;
-    // SAFETY: the call succeeded, so it wrote the whole struct.
-    Ok(unsafe { raw.assume_init_ref() }.st_uid)
+fn stat_of(file: &OwnedFd) -> io::Result<libc::stat> {
+    nix::sys::stat::fstat(file).map_err(io::Error::from)
 }
 
 /// A name relative to a directory, which has itself for the empty one.

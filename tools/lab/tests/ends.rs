@@ -129,8 +129,13 @@ fn workers_that_die_end_the_measurement_although_they_are_replaced() {
     until("another server", || master(dir.path()).filter(|pid| *pid != first));
     until("the lab to end", || {
         let children = |pid| std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok();
-        let workers = master(dir.path()).and_then(children).unwrap_or_default();
-        workers.split_whitespace().filter_map(|pid| pid.parse().ok()).for_each(|pid| {
+        // A master that starts has a child that tries what workers will do.
+        let is_worker = |pid: &&str| {
+            let title = std::fs::read_to_string(format!("/proc/{pid}/cmdline"));
+            title.is_ok_and(|title| title.contains("worker process"))
+        };
+        let children = master(dir.path()).and_then(children).unwrap_or_default();
+        children.split_whitespace().filter(is_worker).filter_map(|pid| pid.parse().ok()).for_each(|pid| {
             kill(Pid::from_raw(pid), Signal::SIGKILL).ok();
         });
         std::thread::sleep(Duration::from_millis(100));

@@ -97,8 +97,7 @@ const CASES: &[Case] = &[
 fn main() {
     let mut arguments = Arguments::from_args();
     // Most of the time a test waits: for a reload, for an idle second, for clients that dribble.
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    arguments.test_threads.get_or_insert(4 * cpus);
+    arguments.test_threads.get_or_insert(4);
     let shows_times = std::env::var_os("MODELS_TIMES").is_some();
     let trial = |kind: &'static ModelKind, (name, case): Case| {
         Trial::test(format!("{}::{name}", kind.name), move || {

@@ -162,7 +162,8 @@ impl Engine {
                 }
                 Action::Send(body) => {
                     if !has_memory_for(&body) {
-                        return Err(error_lines::connection_broken(ex, &cx, &Errno::ENOMEM.into()));
+                        error_lines::connection_broken(ex, &cx, &Errno::ENOMEM.into());
+                        return Err(());
                     }
                     let before = out.bytes.len();
                     let pool = ex.thread_pool(&cx).filter(|_| self.jobs.is_on());

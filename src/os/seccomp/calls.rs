@@ -126,6 +126,8 @@ const EVENTS: &[Call] = &[
     (libc::SYS_epoll_pwait2, Any),
     (libc::SYS_ppoll, Any),
     (libc::SYS_eventfd2, Any),
+    // polling's second choice, when there is no descriptor left for an eventfd.
+    (libc::SYS_pipe2, Any),
     (libc::SYS_timerfd_create, Any),
     (libc::SYS_timerfd_settime, Any),
 ];
@@ -195,6 +197,7 @@ const OLD_NAMES: &[Call] = &[
     (libc::SYS_access, Any),
     (libc::SYS_readlink, Any),
     (libc::SYS_dup2, Any),
+    (libc::SYS_pipe, Any),
     (libc::SYS_poll, Any),
     (libc::SYS_epoll_wait, Any),
     (libc::SYS_alarm, Any),

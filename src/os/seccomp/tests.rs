@@ -42,6 +42,16 @@ fn a_call_that_is_not_allowed_fails_and_is_logged_once() {
     }
 }
 
+/// With no descriptor left for an eventfd, polling asks for a pipe, in both ways.
+#[test]
+fn a_pipe_is_a_poller_s_second_choice() {
+    let (said, log) = in_filter(ExtraCalls::empty(), || {
+        let pipes = [nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).is_ok(), nix::unistd::pipe().is_ok()];
+        format!("{pipes:?}")
+    });
+    assert_eq!((said.as_str(), log.as_str()), ("[true, true]", ""));
+}
+
 #[test]
 fn arguments_count() {
     let (said, _) = in_filter(ExtraCalls::empty(), || {

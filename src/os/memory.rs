@@ -86,8 +86,8 @@ pub fn is_short() -> bool {
     REFUSED.get() != 0
 }
 
-/// Whether `bytes` can be had in one piece, without the reserve; if not, [`is_short`] says so from now on. For what asks
-/// in a place that can't go without: better no compression is begun than the process ended in the middle of it.
+/// Whether `bytes` can be had in one piece, without the reserve; if not, [`is_short`] says so from now on. Asked before
+/// work that can't stop half-way: better no compression is begun than the process ended in the middle of it.
 pub fn has_room(bytes: usize) -> bool {
     let Ok(layout) = Layout::from_size_align(bytes.max(1), 1) else { return false };
     // SAFETY: the layout has a size.

@@ -144,8 +144,8 @@ fn open_no_link(dir: &OwnedFd, name: &CStr, flags: libc::c_int) -> io::Result<Ow
     open_at(dir.as_raw_fd(), name, flags | libc::O_NOFOLLOW)
 }
 
-/// Opens a name, through a link if that has the owner of what it leads to. The link is held meanwhile, so that the owner
-/// of the one that was followed counts, whatever takes its name.
+/// Opens a name, through a link if that has the owner of what it leads to. The link is held meanwhile, so that its
+/// owner counts and no other's, whatever takes its name.
 fn open_of_owner(dir: &OwnedFd, name: &CStr, flags: libc::c_int) -> io::Result<OwnedFd> {
     let entry = open_at(dir.as_raw_fd(), name, libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC)?;
     let of_entry = stat_of(&entry)?;

@@ -135,11 +135,12 @@ fn without_keys(text: &str) -> Cow<'_, str> {
     format!("{before}{KEY}...{end_line}{end_key}{}", without_keys(rest)).into()
 }
 
-/// Whether what follows is a part of a private key, whose last line may be missing.
+/// Whether what follows is a part of a private key, whose last line may be missing and whose first may be damaged.
 fn begins_in_key(before: &[u8]) -> bool {
-    let last = memchr::memmem::rfind(before, b"-----BEGIN").map_or(&[][..], |begin| &before[begin..]);
-    let has = |text: &str| memchr::memmem::find(last, text.as_bytes()).is_some();
-    has(KEY) && !has("-----END")
+    let Some(key) = memchr::memmem::rfind(before, KEY.as_bytes()) else { return false };
+    let dashes = memchr::memmem::rfind(&before[..key], b"-----").unwrap_or(key);
+    let is_end = before[dashes..].starts_with(b"-----END");
+    !is_end && memchr::memmem::find(&before[key..], b"-----END").is_none()
 }
 
 /// A line that begins within a private key, with "..." in the place of the key, up to its end or that of its argument:
@@ -165,6 +166,10 @@ mod tests {
         assert_eq!(line(3).as_deref(), Some("...      "));
         assert_eq!(line(4).as_deref(), Some("...      ' x;"));
         assert!((1..9).filter_map(line).all(|line| !line.contains("secret")));
+        let damaged =
+            [&b"-----BE=GIN PRIVATE KEY-----\nMII"[..], b"-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n"];
+        assert!(damaged.into_iter().all(begins_in_key));
+        assert!(!begins_in_key(b"-----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY-----\n"));
         assert_eq!(without_rest_of_key("ab-----END PRIVATE KEY-----'; c"), "..-----END PRIVATE KEY-----'; c");
     }
 

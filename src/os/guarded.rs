@@ -149,8 +149,11 @@ fn open_no_link(dir: &OwnedFd, name: &CStr, flags: libc::c_int) -> io::Result<Ow
 fn open_of_owner(dir: &OwnedFd, name: &CStr, flags: libc::c_int) -> io::Result<OwnedFd> {
     let entry = open_at(dir.as_raw_fd(), name, libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC)?;
     let of_entry = stat_of(&entry)?;
-    if of_entry.st_mode & libc::S_IFMT != libc::S_IFLNK {
-        return open_no_link(dir, name, flags);
+    match of_entry.st_mode & libc::S_IFMT {
+        libc::S_IFLNK => {}
+        // A directory to look further from is open as it is to be.
+        libc::S_IFDIR if flags == SEARCH => return Ok(entry),
+        _ => return open_no_link(dir, name, flags),
     }
     let target = CString::new(nix::fcntl::readlinkat(&entry, c"")?.into_encoded_bytes())?;
     let file = open_at(dir.as_raw_fd(), &target, flags)?;

@@ -419,20 +419,6 @@ fn quotes_and_blanks_of_word_processors_are_found() {
 }
 
 #[test]
-fn a_sandbox_has_one_of_three_strengths() {
-    let text = |value: &str| format!("sandbox {value};\nevents {{}}\n");
-    let invalid = |value: &str| format!("invalid value \"{value}\" in c.conf:1");
-    let all = "one of \"off\", \"calls\", \"on\"";
-    check("emerg", &[(&text("seccomp"), &invalid("seccomp"), "1:9", "seccomp", all)]);
-    check("emerg", &[(&text("cals"), &invalid("cals"), "1:9", "cals", "did you mean \"calls\"?")]);
-    let in_http = format!("events {{}}\nhttp {{\n {}}}\n", "sandbox on;");
-    let misplaced = "\"sandbox\" directive is not allowed here in c.conf:3";
-    let dir = tempfile::tempdir().unwrap();
-    let (is_fine, messages) = said(dir.path(), &in_http);
-    assert!(!is_fine && messages.iter().any(|message| message.sentence == misplaced), "{messages:?}");
-}
-
-#[test]
 fn what_can_not_be_opened_has_its_place() {
     let gone = |call: &str| format!("{call} failed (2: No such file or directory)");
     check(

@@ -1,6 +1,6 @@
 //! Values that a person may well write and that mean nothing: each is told what would.
 
-use super::{check, in_server};
+use super::{check, in_server, said};
 
 /// `(line of a server, sentence without its place, marked, help)`.
 const VALUES: &[(&str, &str, &str, &str)] = &[
@@ -266,4 +266,18 @@ fn each_value_gets_a_picture_and_advice() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn a_sandbox_has_one_of_three_strengths() {
+    let text = |value: &str| format!("sandbox {value};\nevents {{}}\n");
+    let invalid = |value: &str| format!("invalid value \"{value}\" in c.conf:1");
+    let all = "one of \"off\", \"calls\", \"on\"";
+    check("emerg", &[(&text("seccomp"), &invalid("seccomp"), "1:9", "seccomp", all)]);
+    check("emerg", &[(&text("cals"), &invalid("cals"), "1:9", "cals", "did you mean \"calls\"?")]);
+    let in_http = format!("events {{}}\nhttp {{\n {}}}\n", "sandbox on;");
+    let misplaced = "\"sandbox\" directive is not allowed here in c.conf:3";
+    let dir = tempfile::tempdir().unwrap();
+    let (is_fine, messages) = said(dir.path(), &in_http);
+    assert!(!is_fine && messages.iter().any(|message| message.sentence == misplaced), "{messages:?}");
 }

@@ -135,12 +135,12 @@ fn without_keys(text: &str) -> Cow<'_, str> {
     format!("{before}{KEY}...{end_line}{end_key}{}", without_keys(rest)).into()
 }
 
-/// Whether what follows is a part of a private key, whose last line may be missing and whose first may be damaged.
+/// Whether what follows is a part of a private key, whose last line may be missing and whose others may be damaged: none
+/// but the END of a key ends it.
 fn begins_in_key(before: &[u8]) -> bool {
     let Some(key) = memchr::memmem::rfind(before, KEY.as_bytes()) else { return false };
     let dashes = memchr::memmem::rfind(&before[..key], b"-----").unwrap_or(key);
-    let is_end = before[dashes..].starts_with(b"-----END");
-    !is_end && memchr::memmem::find(&before[key..], b"-----END").is_none()
+    !before[dashes..].starts_with(b"-----END")
 }
 
 /// A line that begins within a private key, with "..." in the place of the key, up to its end or that of its argument:

@@ -135,8 +135,8 @@ fn without_keys(text: &str) -> Cow<'_, str> {
     format!("{before}{KEY}...{end_line}{end_key}{}", without_keys(rest)).into()
 }
 
-/// Whether what follows is a part of a private key, whose last line may be missing and whose others may be damaged: none
-/// but the END of a key ends it.
+/// Whether what follows is a part of a private key. Its last line may be missing and others be damaged, so that only
+/// the END of a key ends it.
 fn begins_in_key(before: &[u8]) -> bool {
     let Some(key) = memchr::memmem::rfind(before, KEY.as_bytes()) else { return false };
     let dashes = memchr::memmem::rfind(&before[..key], b"-----").unwrap_or(key);

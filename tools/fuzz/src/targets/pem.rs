@@ -55,12 +55,15 @@ fn directives(kind: u8, text: &[u8], dir: &Path) -> String {
     }
 }
 
-/// No line of a key is in what is said: the error log is no place for one.
+/// No line of the key is in what is said: the error log is no place for one. A line counts where all of the key before
+/// it is whole, and where mutation has copied it nowhere else, as into the certificate.
 fn check_secret(input: &[u8], said: &[String]) {
     let text = String::from_utf8_lossy(input);
-    let keys = text.split("PRIVATE KEY-----").skip(1);
-    let is_secret = |line: &&str| line.len() > 20 && !line.contains("-----");
-    for line in keys.flat_map(str::lines).filter(is_secret) {
-        assert!(!said.iter().any(|said| said.contains(line)), "{said:?}");
+    let key = &PAIR[PAIR.find("-----BEGIN PRIVATE KEY").unwrap_or(PAIR.len())..];
+    let mut end = 0;
+    for line in key.lines() {
+        end += line.len() + 1;
+        let is_secret = !line.contains("-----") && text.contains(&key[..end - 1]) && text.matches(line).count() == 1;
+        assert!(!is_secret || !said.iter().any(|said| said.contains(line)), "{said:?}");
     }
 }

@@ -10,7 +10,7 @@ set -euo pipefail
 work=$(mktemp -d)
 trap '[ ! -s "$work/pid" ] || kill "$(cat "$work/pid")"; rm -rf "$work"' EXIT
 cd "$work"
-apt-get download -qq -o APT::Sandbox::User=root nginx=1.22.1-9+deb12u9
+apt-get download -qq -o APT::Sandbox::User=root 'nginx=1.22.1-9*'
 dpkg -x nginx_*.deb .
 port=$(python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])')
 mkdir root temp

@@ -10,7 +10,7 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-apt-get download -qq -o APT::Sandbox::User=root augeas-tools=1.14.0-1+deb12u1 libaugeas0=1.14.0-1+deb12u1 augeas-lenses=1.14.0-1+deb12u1
+apt-get download -qq -o APT::Sandbox::User=root 'augeas-tools=1.14.0-1*' 'libaugeas0=1.14.0-1*' 'augeas-lenses=1.14.0-1*'
 for package in ./*.deb; do dpkg -x "$package" .; done
 mkdir -p root/etc/nginx
 

@@ -10,7 +10,7 @@ work=$(mktemp -d)
 server=""
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
 cd "$work"
-apt-get download -qq -o APT::Sandbox::User=root busybox-static=1:1.35.0-4+deb12u1+b1
+apt-get download -qq -o APT::Sandbox::User=root 'busybox-static=1:1.35.0-4*'
 dpkg -x ./*.deb .
 mkdir www
 head -c 1000 /dev/zero | tr '\0' a > www/f.txt

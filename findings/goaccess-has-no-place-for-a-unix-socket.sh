@@ -10,7 +10,7 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-apt-get download -qq -o APT::Sandbox::User=root goaccess=1:1.7-1 libmaxminddb0 awstats=7.8-3+deb12u2 webalizer=2.23.08-3.3 libgeoip1 libgd3
+apt-get download -qq -o APT::Sandbox::User=root goaccess=1:1.7-1 libmaxminddb0 'awstats=7.8-3*' webalizer=2.23.08-3.3 libgeoip1 libgd3
 for package in ./*.deb; do dpkg -x "$package" .; done
 export LD_LIBRARY_PATH="$work/usr/lib/x86_64-linux-gnu"
 rest='- - [29/Nov/2026:10:00:00 +0000] "GET /page HTTP/1.1" 200 5 "-" "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"'

@@ -10,7 +10,7 @@ work=$(mktemp -d)
 server=""
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
 cd "$work"
-apt-get download -qq -o APT::Sandbox::User=root nghttp2-client=1.52.0-1+deb12u3 nginx libnghttp2-14 libev4 libjemalloc2
+apt-get download -qq -o APT::Sandbox::User=root 'nghttp2-client=1.52.0-1*' nginx libnghttp2-14 libev4 libjemalloc2
 for package in ./*.deb; do dpkg -x "$package" .; done
 export LD_LIBRARY_PATH="$work/usr/lib/x86_64-linux-gnu"
 read -r h2 h1 < <(python3 -c '

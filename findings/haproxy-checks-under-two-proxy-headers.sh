@@ -11,7 +11,7 @@ work=$(mktemp -d)
 proxy=""
 trap '[ -z "$proxy" ] || kill "$proxy" 2>/dev/null || true; rm -rf "$work"' EXIT
 cd "$work"
-apt-get download -qq -o APT::Sandbox::User=root haproxy=2.6.12-1+deb12u4 liblua5.3-0 libopentracing-c-wrapper0 libopentracing1 libpcre2-posix3 libjemalloc2
+apt-get download -qq -o APT::Sandbox::User=root 'haproxy=2.6.12-1*' liblua5.3-0 libopentracing-c-wrapper0 libopentracing1 libpcre2-posix3 libjemalloc2
 for package in ./*.deb; do dpkg -x "$package" .; done
 export LD_LIBRARY_PATH="$work/usr/lib/x86_64-linux-gnu"
 usr/sbin/haproxy -v | head -n 1

@@ -1,4 +1,4 @@
-//! A soak: servers under a mixed load for as long as you like (`tools/soak MINUTES`), a minute in CI. Memory,
+//! A soak: servers under a mixed load for as long as you like (`tools/soak MINUTES`), two minutes in CI. Memory,
 //! descriptors and latency have to stay what they were, each answer has to be a right one, and none may be lost.
 //!
 //! Each dispatch model has two servers at the same time. In the calm one the processes live as long as the soak, so
@@ -32,7 +32,7 @@ fn main() {
     let number = |name: &str, usual: u64| variable(name).map_or(usual, |text| text.parse().expect(name));
     let model = variable("SOAK_MODEL");
     let seed = number("SOAK_SEED", 8);
-    let lasts = Duration::from_secs(60 * number("SOAK_MINUTES", 1));
+    let lasts = Duration::from_secs(60 * number("SOAK_MINUTES", 2));
     let pace = Duration::from_millis(number("SOAK_PACE_MS", 250));
     let content = Arc::new(content::Content::new());
     let trial = |kind: &'static drover::dispatch::ModelKind, is_restless: bool| {

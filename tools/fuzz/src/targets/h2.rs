@@ -4,7 +4,7 @@ use drover::http::h2::connection::{Connection, Event, Options};
 use drover::http::h2::fault::Fault;
 use drover::http::h2::frame::PREFACE;
 use drover::http::h2::hpack::{Decoder, Encoder, Error};
-use drover::http::message::head::Limits;
+use drover::http::message::head::{Framing, Limits};
 use drover::http::message::request_fields::RequestFields;
 
 /// The other end of a connection.
@@ -45,7 +45,11 @@ impl Peer {
                     head.fields.iter().all(|field| field.name.end() <= text.len() && field.value.end() <= text.len())
                 );
                 assert!(head.line.end() <= text.len() && text.len() < 1000);
-                connection.open(request, None, request.stream);
+                let length = match head.framing {
+                    Framing::Length(length) => Some(length),
+                    _ => None,
+                };
+                connection.open(request, length, request.stream);
                 if request.len % 2 == 1 {
                     connection.put_head(request.stream, 200, b"HTTP/1.1 200 OK\r\nA: b\r\n", true, out);
                     let place = connection.place_of(request.stream).expect("the stream is open");

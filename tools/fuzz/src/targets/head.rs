@@ -23,7 +23,27 @@ pub(super) fn request(input: &[u8]) {
     }
     if let Ok(Parse::Complete(len)) = result {
         read_again(&input[..len], &whole, input);
+        behind_another(&input[len..], whole, &limits);
     }
+}
+
+/// A head behind one on the same connection, which knows the lines of the other, is read as it is on a connection of
+/// its own.
+fn behind_another(input: &[u8], mut head: Head, limits: &Limits) {
+    head.clear();
+    let mut alone = Head::default();
+    let result = request::parse(&mut alone, input, limits);
+    assert_eq!(request::parse(&mut head, input, limits), result);
+    if result.is_ok_and(|parse| parse != Parse::Partial) {
+        assert_same(&head, &alone);
+    }
+}
+
+fn assert_same(a: &Head, b: &Head) {
+    assert_eq!((a.line, a.method, a.target, a.version, a.form), (b.line, b.method, b.target, b.version, b.form));
+    assert_eq!((&a.fields, &a.unusual), (&b.fields, &b.unusual));
+    assert_eq!((a.host, a.port, a.framing), (b.host, b.port, b.framing));
+    assert_eq!((a.keep_alive, a.expect_continue), (b.keep_alive, b.expect_continue));
 }
 
 fn in_pieces(input: &[u8], cuts: &[usize], limits: &Limits, whole: &Head, result: Result<Parse, Reject>) {
@@ -41,8 +61,7 @@ fn in_pieces(input: &[u8], cuts: &[usize], limits: &Limits, whole: &Head, result
     }
     assert_eq!(last, result);
     if last.is_ok_and(|parse| parse != Parse::Partial) {
-        assert_eq!((&whole.fields, &whole.unusual), (&pieces.fields, &pieces.unusual));
-        assert_eq!((whole.host, whole.framing), (pieces.host, pieces.framing));
+        assert_same(whole, &pieces);
     }
 }
 

@@ -27,6 +27,9 @@ pub(super) fn uri(input: &[u8]) {
         uri::escape(&mut escaped, input, escape);
         assert!(escaped.len() <= 3 * input.len() && !escaped.iter().any(|byte| matches!(byte, b'\r' | b'\n' | b' ')));
     }
+    let mut target = Vec::new();
+    uri::unescape_redirect(&mut target, input);
+    assert!(target.len() <= input.len());
     let mut html = Vec::new();
     uri::escape_html(&mut html, input);
     assert!(!html.iter().any(|byte| matches!(byte, b'<' | b'>' | b'"')));

@@ -111,6 +111,11 @@ impl Options {
             quiet: false,
         };
         let (mut test, mut version, mut help) = (None, None, false);
+        let mut task: Option<(&str, Action)> = None;
+        let mut choose = |option, action| match task.replace((option, action)) {
+            Some((other, _)) if other != option => Err(excluded(other, option)),
+            _ => Ok(()),
+        };
         let mut names: Vec<OsString> = Vec::new();
         let (mut format, mut into) = (false, None);
         while let Some(arg) = parser.next().map_err(|e| e.to_string())? {
@@ -125,13 +130,15 @@ impl Options {
                 Arg::Short('p') => options.prefix = Some(value(&mut parser, 'p', "directory name")?.into()),
                 Arg::Short('g') => options.globals = Some(text(value(&mut parser, 'g', "parameter")?)?),
                 Arg::Short('e') => options.error_log = Some(text(value(&mut parser, 'e', "file name")?)?),
-                Arg::Short('s') => options.action = Action::Signal(command(value(&mut parser, 's', "parameter")?)?),
+                Arg::Short('s') => {
+                    choose("-s", Action::Signal(command(value(&mut parser, 's', "parameter")?)?))?;
+                }
                 Arg::Long("help-conf") => {
                     let name = parser.optional_value().or_else(|| parser.value().ok()).map(text).transpose()?;
-                    options.action = Action::HelpConf(name);
+                    choose("--help-conf", Action::HelpConf(name))?;
                 }
                 Arg::Long("init") => {
-                    options.action = Action::Init(long_value(&mut parser, "init", "directory name")?.into());
+                    choose("--init", Action::Init(long_value(&mut parser, "init", "directory name")?.into()))?;
                 }
                 Arg::Long("format") => {
                     format = true;
@@ -141,11 +148,11 @@ impl Options {
                 Arg::Long("check") => into = Some(("check", Into::Names)),
                 Arg::Long("man") => {
                     let name = parser.optional_value().or_else(|| parser.value().ok());
-                    options.action = Action::Man(page(name.as_deref())?);
+                    choose("--man", Action::Man(page(name.as_deref())?))?;
                 }
                 Arg::Long("completions") => {
                     let shell = long_value(&mut parser, "completions", "shell")?;
-                    options.action = Action::Completions(shell_of(&shell)?);
+                    choose("--completions", Action::Completions(shell_of(&shell)?))?;
                 }
                 Arg::Long("health") => {
                     let is_url = |text: &OsString| text.to_str().is_some_and(|text| text.contains("://"));
@@ -153,11 +160,11 @@ impl Options {
                         Some(url) => Some(url),
                         None => parser.raw_args().ok().and_then(|mut raw| raw.next_if(|next| is_url(&next.to_owned()))),
                     };
-                    options.action = Action::Health(url.map(text).transpose()?);
+                    choose("--health", Action::Health(url.map(text).transpose()?))?;
                 }
                 Arg::Long("agent") => {
                     let place = text(long_value(&mut parser, "agent", "address")?)?;
-                    options.action = Action::Agent(Place::parse(&place)?);
+                    choose("--agent", Action::Agent(Place::parse(&place)?))?;
                 }
                 Arg::Value(name) => names.push(name),
                 Arg::Short(other) => return Err(format!("invalid option: \"{other}\"")),
@@ -166,15 +173,16 @@ impl Options {
         }
         match into {
             _ if format => {
-                options.action = Action::Format(files(names)?, into.map_or(Into::Output, |(_, into)| into));
-                names = Vec::new();
+                let into = into.map_or(Into::Output, |(_, into)| into);
+                choose("--format", Action::Format(files(std::mem::take(&mut names))?, into))?;
             }
             Some((name, _)) => return Err(format!("option \"--{name}\" belongs to \"--format\"")),
             None => {}
         }
-        let shows_something = help || version.is_some() || test.is_some();
+        options.action = task.map_or(Action::Serve, |(_, action)| action);
+        let is_shown = help || version.is_some();
         let mut names = names.into_iter();
-        if !shows_something && takes_no_directory(&options.action) {
+        if is_shown || test.is_none() && takes_no_directory(&options.action) {
             names.next().map_or(Ok(()), |extra| Err(invalid(&extra)))?;
         }
         if let Some(directory) = names.next() {
@@ -193,7 +201,7 @@ impl Options {
         }
         // The order of main() in nginx.c: version and help first, then the test, then the signal.
         let is_agent = matches!(options.action, Action::Agent(_));
-        if is_agent && !help && version.is_none() && !matches!(options.source, Source::File(_)) {
+        if is_agent && !is_shown && !matches!(options.source, Source::File(_)) {
             return Err("option \"--agent\" requires the configuration of the service (-c FILE)".to_owned());
         }
         if let Some(dump) = test {
@@ -215,6 +223,11 @@ fn takes_no_directory(action: &Action) -> bool {
         Action::Health(url) => url.is_some(),
         _ => false,
     }
+}
+
+/// The refusal of two tasks at once, of which one would be dropped without a word.
+fn excluded(one: &str, other: &str) -> String {
+    format!("options \"{one}\" and \"{other}\" exclude each other")
 }
 
 /// The refusal of an argument that nothing takes.
@@ -424,6 +437,11 @@ mod tests {
             "--completions zsh q2",
             "--help-conf listen q2 q3",
             "a 1 q2",
+            "-v q2",
+            "q2 -V",
+            "-h q2",
+            "-? -t q2",
+            "-v --health q2",
         ] {
             assert_eq!(parse(line).unwrap_err(), "invalid option: \"q2\"", "{line}");
         }
@@ -433,6 +451,21 @@ mod tests {
         let Options { action, source, .. } = parse("--health site 9000").unwrap();
         assert_eq!(action, Action::Health(None));
         assert_eq!(source, Source::Directory("site".into(), "127.0.0.1:9000".parse().unwrap()));
+    }
+
+    #[test]
+    fn two_tasks_exclude_each_other() {
+        for (line, one, other) in [
+            ("-s quit --agent 9000 -c x", "-s", "--agent"),
+            ("--agent 9000 -c x -squit", "--agent", "-s"),
+            ("--health --init x", "--health", "--init"),
+            ("--man conf --format x", "--man", "--format"),
+            ("--completions zsh --help-conf", "--completions", "--help-conf"),
+        ] {
+            assert_eq!(parse(line).unwrap_err(), excluded(one, other), "{line}");
+        }
+        assert_eq!(parse("-s stop -s quit").unwrap().action, Action::Signal(Command::Quit), "as in nginx");
+        assert_eq!(parse("-t -s quit").unwrap().action, Action::Test { dump: false }, "as in nginx");
     }
 
     #[test]

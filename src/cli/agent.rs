@@ -21,6 +21,9 @@ use crate::conf::Conf;
 use crate::dispatch::Choice;
 use crate::http::views::place as pages;
 use crate::master::{Loader, PidLocation};
+use crate::os::Failure;
+use crate::os::SocketFile;
+use crate::os::signals::Signals;
 
 /// Between two readings of the page.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -54,10 +57,17 @@ pub(super) fn run(loader: Loader, place: &Place) -> String {
         Ok(service) => service,
         Err(message) => return message,
     };
+    // Before there is a file to remove, and before there are threads, which take over what is blocked.
+    let signals = match Signals::of_the_end() {
+        Ok(signals) => signals,
+        Err(error) => return Failure::new("signalfd()", error).to_string(),
+    };
     let socket = match Socket::open(place) {
         Ok(socket) => socket,
         Err(error) => return format!("--agent {place}: {error}"),
     };
+    let file = socket.file();
+    std::thread::spawn(move || end(&signals, file));
     let mut history = History::default();
     let known = Known { load: service.ask(&mut history), at: Instant::now(), pid: service.pid.clone() };
     let conf = loader.source.path().map(std::path::Path::to_owned);
@@ -80,6 +90,19 @@ pub(super) fn run(loader: Loader, place: &Place) -> String {
         // A balancer that has gone is no failure; without descriptors, the next try waits.
         if socket.answer_next(say).is_err() {
             std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// Waits for a signal, and ends the process: the file of its socket goes with it.
+fn end(signals: &Signals, file: Option<SocketFile>) -> ! {
+    let waited = signals.wait(None).map_err(|error| Failure::new("poll()", error));
+    let removed = file.map_or(Ok(()), |file| file.remove());
+    match waited.map(drop).and(removed) {
+        Ok(()) => std::process::exit(0),
+        Err(failure) => {
+            tell(&failure.to_string());
+            std::process::exit(1)
         }
     }
 }

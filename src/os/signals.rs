@@ -92,6 +92,15 @@ impl Signals {
         Self::over(HANDLED)
     }
 
+    /// Blocks the signals that end a program, and opens a descriptor over these alone. A signal that the program was
+    /// started to ignore stays ignored.
+    pub fn of_the_end() -> io::Result<Self> {
+        let signals = ENDING.iter().chain(&[Signal::SIGHUP]).copied().filter(|signal| !is_ignored(*signal));
+        let signals: Vec<Signal> = signals.collect();
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&signals.iter().copied().collect()), None)?;
+        Self::over(&signals)
+    }
+
     /// Non-blocking, close-on-exec.
     fn over(signals: &[Signal]) -> io::Result<Self> {
         let set: SigSet = signals.iter().copied().collect();

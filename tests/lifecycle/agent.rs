@@ -206,3 +206,26 @@ fn a_conf_without_a_ledger_and_an_address_in_use_are_told() {
         "{said}"
     );
 }
+
+#[test]
+fn a_signal_ends_it_and_its_socket_s_file_with_it() {
+    let server = Server::drover(conf(20));
+    let path = server.dir().join("agent.sock");
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
+        let process = command(&server, &format!("unix:{}", path.display())).spawn().expect("the agent");
+        let mut agent = Agent { process, addr: server.addr() };
+        until("the agent listens", || UnixStream::connect(&path).ok());
+        proc::signal(agent.process.id() as i32, signal);
+        assert_eq!(agent.process.wait().expect("its end").code(), Some(0), "{signal}");
+        assert!(!path.exists(), "{signal}");
+    }
+    // A file that has taken its place is another's.
+    let process = command(&server, &format!("unix:{}", path.display())).spawn().expect("the agent");
+    let mut agent = Agent { process, addr: server.addr() };
+    until("the agent listens", || UnixStream::connect(&path).ok());
+    std::fs::remove_file(&path).expect("remove");
+    std::fs::write(&path, "dear").expect("write");
+    proc::signal(agent.process.id() as i32, Signal::SIGTERM);
+    assert_eq!(agent.process.wait().expect("its end").code(), Some(0));
+    assert_eq!(std::fs::read_to_string(&path).expect("the file"), "dear");
+}

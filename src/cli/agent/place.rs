@@ -8,6 +8,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::os::SocketFile;
+
 /// An address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
@@ -49,7 +51,7 @@ impl std::fmt::Display for Place {
 /// A listening socket.
 pub(super) enum Socket {
     Tcp(TcpListener),
-    Unix(UnixListener),
+    Unix(UnixListener, SocketFile),
 }
 
 impl Socket {
@@ -67,7 +69,15 @@ impl Socket {
             bound => bound,
         }?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
-        Ok(Socket::Unix(listener))
+        Ok(Socket::Unix(listener, SocketFile::at(path)?))
+    }
+
+    /// The file that a Unix socket has made, for the agent's end.
+    pub(super) fn file(&self) -> Option<SocketFile> {
+        match self {
+            Socket::Tcp(_) => None,
+            Socket::Unix(_, file) => Some(file.clone()),
+        }
     }
 
     /// Waits for a balancer, and gives it the line that `say` returns then. HAProxy may have sent a text first
@@ -80,7 +90,7 @@ impl Socket {
                 give(&mut stream, &say())?;
                 stream.shutdown(Shutdown::Write)
             }
-            Socket::Unix(listener) => {
+            Socket::Unix(listener, _) => {
                 let (mut stream, _) = listener.accept()?;
                 stream.set_nonblocking(true)?;
                 give(&mut stream, &say())?;

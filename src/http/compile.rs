@@ -62,6 +62,7 @@ impl HttpConf {
         }
         charset::check(&conf, mistakes);
         conf.warn(lint::unknown_names(&conf));
+        conf.warn(lint::out_of_reach(&conf));
         conf
     }
 }

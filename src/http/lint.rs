@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::conf::{self, Span};
 use crate::http::exchange::HttpConf;
+use crate::http::exchange::disable_symlinks::DISABLE_SYMLINKS;
 use crate::http::phases::auth_basic::{AUTH_BASIC, AUTH_BASIC_USER_FILE};
 use crate::http::phases::error_page::ERROR_PAGE;
 use crate::http::phases::try_files::TRY_FILES;
@@ -75,6 +76,29 @@ pub(super) fn unknown_names(conf: &HttpConf) -> Vec<conf::Error> {
     warnings.collect()
 }
 
+/// Roots and aliases that share no path with the PART of `disable_symlinks outside from=PART`: every file is 403.
+pub(super) fn out_of_reach(conf: &HttpConf) -> Vec<conf::Error> {
+    let mut warned: Vec<Span> = Vec::new();
+    let mut warnings = Vec::new();
+    for location in conf.serving() {
+        let guard = location.scope.get(&DISABLE_SYMLINKS);
+        let Some(part) = guard.from().filter(|_| guard.is_outside()).and_then(Template::as_text) else { continue };
+        let Some(NamedRoot { directive, path, said, span, .. }) = location.named_root() else { continue };
+        let (path, part) = (Path::new(path), Path::new(OsStr::from_bytes(part)));
+        if path.starts_with(part) || part.starts_with(path) || warned.contains(&span) {
+            continue;
+        }
+        warned.push(span);
+        let message = format!(
+            "the {directive} \"{said}\" is not beneath \"{}\": all of it is 403 by \"disable_symlinks outside\"",
+            part.display()
+        );
+        let help = "\"from=$document_root\", or no \"from\", allows what lies beneath each root and alias";
+        warnings.push(conf::Error::at(span, message).help(help));
+    }
+    warnings
+}
+
 fn named_targets(location: &Location) -> impl Iterator<Item = (&str, Span)> {
     let try_files = location.scope.get(&TRY_FILES).as_ref().and_then(|conf| conf.named());
     try_files.into_iter().chain(location.scope.get(&ERROR_PAGE).iter().filter_map(|page| page.named()))
@@ -111,6 +135,17 @@ impl HttpConf {
     /// The roots and aliases that the conf says and that requests lead to, each path once.
     pub fn roots(&self) -> Vec<NamedRoot<'_>> {
         let mut roots: Vec<NamedRoot> = Vec::new();
+        for root in self.serving().filter_map(Location::named_root) {
+            if roots.iter().all(|other| (other.path, other.kind) != (root.path, root.kind)) {
+                roots.push(root);
+            }
+        }
+        roots
+    }
+
+    /// The locations whose files requests may lead to.
+    fn serving(&self) -> impl Iterator<Item = &Location> {
+        let mut found: Vec<&Location> = Vec::new();
         for (server, locations) in self.servers_with_locations() {
             let returns = |script: &Option<Script>| script.as_ref().is_some_and(Script::always_returns);
             let answers = |location: &Location| {
@@ -125,13 +160,9 @@ impl HttpConf {
             // An `if` has a root of its own only where it says so.
             let is_outer = |location: &Location| location.within.is_some() && !location.scope.set_here(&ROOT);
             let serves = |location: &&Location| !(answers(location) || is_unused(location) || is_outer(location));
-            for root in locations.iter().filter(serves).filter_map(Location::named_root) {
-                if roots.iter().all(|other| (other.path, other.kind) != (root.path, root.kind)) {
-                    roots.push(root);
-                }
-            }
+            found.extend(locations.iter().filter(serves));
         }
-        roots
+        found.into_iter()
     }
 }
 

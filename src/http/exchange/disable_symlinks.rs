@@ -16,7 +16,8 @@ pub static DISABLE_SYMLINKS: Setting<Guard> = Setting::one("disable_symlinks", G
          the part of the path that begins so. Each look-up then opens every directory of the path, or with `on`, since \
          Linux 5.6, all of it in one call. `outside`: links may lead to what lies beneath PART, and nowhere else \
          (403). Without `from` that is the `root` or `alias`, or the directory before the first variable of an \
-         `alias`. Absolute links count as leading out. `outside` takes Linux 5.6.",
+         `alias`. A path that is not beneath PART is 403 even without a link, so that all of an `alias` elsewhere is. \
+         Absolute links count as leading out. `outside` takes Linux 5.6.",
     );
 
 /// The links that are not followed, and the beginning of the path that is not looked at.
@@ -78,12 +79,12 @@ impl Guard {
     }
 
     /// The part of the path, if there is one, whose links are followed.
-    pub(super) fn from(&self) -> Option<&Template> {
+    pub(in crate::http) fn from(&self) -> Option<&Template> {
         self.from.as_ref()
     }
 
     /// Whether links may lead to what lies beneath a part of the path, which is then the root without `from`.
-    pub(super) fn is_outside(&self) -> bool {
+    pub(in crate::http) fn is_outside(&self) -> bool {
         self.mode == Mode::Outside
     }
 

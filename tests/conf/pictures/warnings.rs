@@ -227,3 +227,32 @@ fn workers_that_steering_by_cpu_leaves_without_connections_are_found() {
         assert_eq!(said(dir.path(), &conf(4, affinity, dispatch)), (true, Vec::new()), "{affinity} {dispatch}");
     }
 }
+
+#[test]
+fn a_root_out_of_the_reach_of_disable_symlinks_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    open_to_all(dir.path());
+    let inside = |name: &str| dir.path().join(name).display().to_string();
+    for name in ["site/deep", "other"] {
+        std::fs::create_dir_all(inside(name)).unwrap();
+    }
+    let (site, deep, other) = (inside("site"), inside("site/deep"), inside("other"));
+    check_warnings(&[(
+        &format!("root {site}; disable_symlinks outside from={site}/; location /o/ {{ alias {other}/; }}"),
+        &format!("the alias \"{other}/\" is not beneath \"{site}/\": all of it is 403 by \"disable_symlinks outside\""),
+        76 + 2 * site.len() as u32,
+        &format!("{other}/"),
+        "\"from=$document_root\", or no \"from\", allows what lies beneath each root and alias",
+    )]);
+    for inside in [
+        format!("root {deep}; disable_symlinks outside from={site};"),
+        format!("root {site}; disable_symlinks outside from={deep};"),
+        format!("root {site}; disable_symlinks outside from=$document_root; location /o/ {{ alias {other}/; }}"),
+        format!("root {site}; disable_symlinks outside; location /o/ {{ alias {other}/; }}"),
+        format!("root {site}; disable_symlinks on from={site}; location /o/ {{ alias {other}/; }}"),
+        format!("root {site}; disable_symlinks outside from={site}; location /o/ {{ alias {other}/; return 200; }}"),
+    ] {
+        let text = format!("events {{}} http {{ server {{ listen 8097; {inside} }} }}");
+        assert_eq!(said(dir.path(), &text), (true, Vec::new()), "{text}");
+    }
+}

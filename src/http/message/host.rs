@@ -38,7 +38,7 @@ fn port_number(digits: &[u8]) -> Option<u16> {
 }
 
 /// Whether the text may stand between brackets: an IPv6 address without a zone (RFC 9110 knows none), or
-/// `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`.
+/// `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`; of the latter, which no client uses, no empty label either.
 fn is_ip_literal(text: &[u8]) -> bool {
     if let [b'v' | b'V', future @ ..] = text {
         let dot = memchr::memchr(b'.', future).unwrap_or(0);
@@ -47,6 +47,7 @@ fn is_ip_literal(text: &[u8]) -> bool {
         return dot > 0
             && version.iter().all(u8::is_ascii_hexdigit)
             && !address.is_empty()
+            && memchr::memmem::find(future, b"..").is_none()
             && address.iter().all(is_address_byte);
     }
     std::str::from_utf8(text).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
@@ -165,6 +166,8 @@ mod tests {
             b"[vg.a]",
             b"[v1.a%41]",
             b"[v1.a/b]",
+            b"[v1.a..b]",
+            b"[v1..a]",
             b"[a/b]",
             b"a]b",
             b"a/b",

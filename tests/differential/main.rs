@@ -181,6 +181,7 @@ sites!(
     additions,
     agents,
     marked,
+    cookies,
     trailers,
     unchunked,
     header_lines,

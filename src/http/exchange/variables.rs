@@ -8,6 +8,7 @@ use super::error_lines;
 use super::proxied;
 use super::state::Exchange;
 use crate::conf::{self, Contexts, Setting};
+use crate::http::message::cookie;
 use crate::http::message::field::Id;
 use crate::http::message::head::Method;
 use crate::http::site::template::VariableNames;
@@ -285,13 +286,7 @@ pub(in crate::http) fn argument<'a>(args: &'a [u8], name: &[u8]) -> Option<&'a [
 
 /// The value of a cookie, behind the line of the request in which it stands.
 pub(in crate::http) fn cookie<'a>(ex: &'a Exchange, cx: &Cx<'a>, name: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
-    ex.head.all(cx.input, Id::Cookie).find_map(|line| {
-        line.split(|&byte| byte == b';').find_map(|pair| {
-            let pair = pair.trim_ascii_start();
-            let at = memchr::memchr(b'=', pair)?;
-            pair[..at].eq_ignore_ascii_case(name).then_some((line, &pair[at + 1..]))
-        })
-    })
+    ex.head.all(cx.input, Id::Cookie).find_map(|line| Some((line, cookie::value(line, name)?)))
 }
 
 /// The lines of a field, joined into the one that means the same (RFC 9110, 5.3; of cookies RFC 6265, 5.4).

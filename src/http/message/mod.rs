@@ -7,6 +7,7 @@ pub mod browser;
 pub mod charset;
 pub mod chunk;
 pub mod conditional;
+pub mod cookie;
 pub mod date;
 pub mod field;
 pub mod gzip;

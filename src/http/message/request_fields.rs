@@ -11,6 +11,9 @@ use super::uri;
 /// The version, with which each text begins ($server_protocol).
 const VERSION: &[u8] = b"HTTP/2.0";
 
+/// Joins Cookie fields (RFC 9113, section 8.2.3).
+const COOKIE_SEPARATOR: &[u8] = b"; ";
+
 /// Bytes that each field counts for besides its own (RFC 9113, section 10.5.1).
 const FIELD_OVERHEAD: usize = 32;
 
@@ -38,7 +41,7 @@ pub struct RequestFields {
     /// Memory for whoever unpacks the fields.
     pub scratch: Vec<u8>,
     pseudo: [Option<Span>; NAMES.len()],
-    /// The values of all Cookie fields, joined.
+    /// The values of all Cookie fields, each with `COOKIE_SEPARATOR` behind it.
     cookie: Vec<u8>,
     /// A field that is no pseudo-header field has come.
     has_field: bool,
@@ -143,11 +146,8 @@ impl RequestFields {
             return Err(Reject::TooManyFields);
         }
         if id == Some(Id::Cookie) {
-            // RFC 9113, section 8.2.3.
-            if !self.cookie.is_empty() {
-                self.cookie.extend_from_slice(b"; ");
-            }
             self.cookie.extend_from_slice(value);
+            self.cookie.extend_from_slice(COOKIE_SEPARATOR);
             return Ok(());
         }
         let field = Field { name: self.push(name), value: self.push(value), id };
@@ -184,9 +184,10 @@ impl RequestFields {
         }
         self.set_line()?;
         host?;
-        if !self.cookie.is_empty() {
+        // Behind the last, which may be empty, there is one too many.
+        if let Some(end) = self.cookie.len().checked_sub(COOKIE_SEPARATOR.len()) {
             let cookie = std::mem::take(&mut self.cookie);
-            let field = Field { name: self.push(b"cookie"), value: self.push(&cookie), id: Some(Id::Cookie) };
+            let field = Field { name: self.push(b"cookie"), value: self.push(&cookie[..end]), id: Some(Id::Cookie) };
             self.cookie = cookie;
             self.push_field(field)?;
         }

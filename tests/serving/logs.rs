@@ -1,7 +1,8 @@
 //! Logs, whatever clients send and whatever becomes of the files.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::OpenOptionsExt;
 
 use nix::sys::stat::Mode;
@@ -211,4 +212,30 @@ fn an_error_log_in_memory_can_be_read() {
         text.contains("/missing\" failed (2: No such file or directory), client: 127.0.0.1")
     });
     assert_eq!(fs::metadata(&log).expect("the log").len(), 32 << 10);
+}
+
+/// A client that resets its connection in the middle of a head has a line, as with nginx; one that is idle has none.
+#[test]
+fn a_reset_in_the_middle_of_a_head_is_logged() {
+    for dispatch in ["exclusive", "prefork", "thread_pool worker_threads=1", "leader_follower worker_threads=1"] {
+        let format = "log_format half '$status $request_length \"$request\"';";
+        let conf = Conf::workers(1).dispatch(dispatch).http(format).access_log("%dir%/access.log half");
+        let server = Server::drover(conf);
+        server.file("index.html", "hello");
+        for begun in ["", "GET / HTTP/1.1\r\nHost: a\r\nAccept: b"] {
+            let mut stream = TcpStream::connect(server.addr()).expect("connect");
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("write");
+            until_true("the answer is there", || stream.peek(&mut [0; 8]).is_ok_and(|read| read > 0));
+            stream.write_all(begun.as_bytes()).expect("write");
+            if !begun.is_empty() {
+                until_true("the server has read it", || server.ledger().sums().reading == 1);
+            }
+            // The answer is unread: the kernel resets the connection.
+            drop(stream);
+        }
+        until_true("three lines", || server.read("access.log").lines().count() == 3);
+        until_true("no connection is left", || server.ledger().sums().connections == 0);
+        let (whole, half) = ("200 27 \"GET / HTTP/1.1\"\n", "400 25 \"GET / HTTP/1.1\"\n");
+        assert_eq!(server.read("access.log"), [whole, whole, half].concat(), "{dispatch}");
+    }
 }

@@ -36,13 +36,6 @@ impl Exchange {
         Ok(fed.consumed)
     }
 
-    /// The client went away before its request was whole.
-    pub fn abandon(&mut self, cx: &Cx) {
-        error_lines::closed_early(self, cx);
-        self.response.status = 400;
-        self.account.is_cut_short = true;
-    }
-
     /// The client went away while the exchange waited: the log has nginx's status for that.
     pub fn leave(&mut self, cx: &Cx) {
         error_lines::closed_early(self, cx);

@@ -340,6 +340,12 @@ impl Head {
         len.saturating_sub(self.start)
     }
 
+    /// Bytes of the head's lines that have come, if its request line is read (`r->request_length`).
+    pub fn counted_so_far(&self, buf: &[u8]) -> usize {
+        let newline = memchr::memrchr(b'\n', buf).filter(|_| self.has_request_line());
+        newline.map_or(0, |newline| self.counted((newline + 1).max(self.fields_at)))
+    }
+
     /// Bytes of a refused head that nginx counts: those of the lines that it has read when it meets the fault, with the
     /// line itself when its value is at fault (`r->request_length`).
     pub fn counted_of_refused(&self, buf: &[u8], reject: Reject) -> usize {
@@ -353,9 +359,7 @@ impl Head {
             (_, Blame::Line(line), _) => line.start as usize,
             (_, Blame::Second { field, .. }, _) => behind_line(field.value.end()),
             (_, _, Reject::InvalidHost) if let Some(host) = self.fields.last() => behind_line(host.value.end()),
-            (_, _, Reject::HeadTooLarge | Reject::TimedOut) => {
-                memchr::memrchr(b'\n', buf).map_or(self.fields_at, |newline| newline + 1)
-            }
+            (_, _, Reject::HeadTooLarge | Reject::TimedOut) => return self.counted_so_far(buf),
             _ => self.whole,
         };
         self.counted(end.max(self.fields_at))

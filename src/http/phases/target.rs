@@ -61,6 +61,15 @@ fn normalize(ex: &mut Exchange, cx: &Cx, path: &[u8]) -> Result<(), Reject> {
     }
 }
 
+impl Exchange {
+    /// The client went away in the middle of the head. As much is known of the request as of one that comes too slowly.
+    pub fn abandon(&mut self, cx: &Cx) {
+        find_for_refused(self, cx, Reject::TimedOut);
+        self.response.status = 400;
+        self.account.is_cut_short = true;
+    }
+}
+
 /// The server whose page a refused request gets: by the host in its head, unless the request line itself is refused.
 pub(super) fn find_for_refused(ex: &mut Exchange, cx: &Cx, reject: Reject) {
     match ex.head.host.of(cx.input) {

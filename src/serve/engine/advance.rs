@@ -4,6 +4,7 @@ use super::http2::Beginning;
 use super::rules::Rules;
 use super::wait::THREAD_MS;
 use super::{BATCH_MAX, Engine};
+use crate::http::exchange::error_lines;
 use crate::http::exchange::limits;
 use crate::http::exchange::lingering::LINGERING_TIMEOUT;
 use crate::http::exchange::{After, Cx};
@@ -121,7 +122,7 @@ impl Engine {
             Read::End => {
                 conn.silence();
                 if session.start < session.input.len() {
-                    self.abandon(conn, session);
+                    self.abandon(conn, session, error_lines::closed_early);
                 }
                 Some(Need::Close)
             }

@@ -4,7 +4,7 @@ use super::Engine;
 use crate::http::exchange::error_lines;
 use crate::http::exchange::limits;
 use crate::http::exchange::lingering::{LINGERING_CLOSE, LINGERING_TIME, LINGERING_TIMEOUT, Lingering};
-use crate::http::exchange::{Action, After, Cx, Stage};
+use crate::http::exchange::{Action, After, Cx, Exchange, Stage};
 use crate::serve::connection::{Conn, Need, State, Undelivered};
 use crate::serve::pace::Pace;
 use crate::serve::session::{INPUT_SIZE, READS_A_TURN, Session};
@@ -41,11 +41,13 @@ impl Engine {
         Some(Need::Close)
     }
 
-    /// Counts and logs a request in the middle of which the client has closed.
-    pub(super) fn abandon(&mut self, conn: &mut Conn, session: &mut Session) {
+    /// Counts and logs a request in the middle of whose head the client has gone. `complain` writes to the error log.
+    pub(super) fn abandon(&mut self, conn: &mut Conn, session: &mut Session, complain: impl FnOnce(&Exchange, &Cx)) {
         conn.info.requests += 1;
         let Session { input, start, ex, .. } = &mut *session;
-        ex.abandon(&cx!(self, conn, input.get(*start..).unwrap_or_default()));
+        let cx = cx!(self, conn, input.get(*start..).unwrap_or_default());
+        ex.abandon(&cx);
+        complain(ex, &cx);
         self.finish(conn, session);
     }
 
@@ -201,7 +203,12 @@ impl Engine {
 
     pub(super) fn broken(&mut self, conn: &mut Conn, session: &mut Session, error: &io::Error) -> Need {
         conn.silence();
-        error_lines::connection_broken(&session.ex, &self.cx(conn, session), error);
+        let has_begun = session.start < session.input.len();
+        if matches!(conn.state, State::Request) && has_begun && session.out.is_empty() {
+            self.abandon(conn, session, |ex, cx| error_lines::connection_broken(ex, cx, error));
+        } else {
+            error_lines::connection_broken(&session.ex, &self.cx(conn, session), error);
+        }
         self.cut_short(conn, session);
         Need::Close
     }

@@ -1,6 +1,6 @@
 //! Which header lines count, and which connections are kept.
 
-use crate::probe::{Probe, Site, get, head, request};
+use crate::probe::{Probe, Site, Step, get, head, request};
 use crate::probes;
 
 const HOSTS: [&str; 4] = ["usual", "under", "all", "both"];
@@ -262,5 +262,13 @@ pub fn refused() -> Site {
         probes.push(Probe::raw(&format!("agent of {target}"), text));
     }
     probes.push(Probe::raw("empty line in front", "\r\nGET /page.html HTTP/1.1\r\nHost: first\r\n\r\n"));
+    for (name, text) in [
+        ("gone behind the request line", "GET /page.html HTTP/1.1\r\n"),
+        ("gone in a name", "GET /page.html HTTP/1.1\r\nHost: first\r\nAcc"),
+        ("gone in a value", "\r\n\r\nGET /page.html HTTP/1.1\r\nHost: first\r\nAccept: a"),
+    ] {
+        let steps = vec![Step::Send(text.into()), Step::ShutdownWrite];
+        probes.push(Probe { name: name.to_owned(), steps });
+    }
     Site::new("refused", http, probes)
 }

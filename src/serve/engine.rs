@@ -61,6 +61,7 @@ use crate::shm::Tally;
 use crate::stream::Servers;
 use crate::tls::Endpoints;
 use rules::Rules;
+use std::iter;
 use std::sync::Arc;
 
 /// Responses to pipelined requests are gathered up to this many bytes.
@@ -259,16 +260,17 @@ impl Engine {
         earlier(earlier(self.logs.next_flush_ms(), self.files.next_sweep_ms()), self.lasting.next_ms())
     }
 
-    /// Memory has run out: gives up what is kept for requests to come. False: that is not enough, and connections are
-    /// to be closed until it is (`memory::refill`).
+    /// Memory has run out: gives up what is kept for requests to come, then idle connections. `release` closes some of
+    /// them, and returns false when there were none. False: that is not enough.
     #[cold]
-    pub(super) fn relieve(&mut self) -> bool {
+    pub(super) fn relieve(&mut self, mut release: impl FnMut(&Engine) -> bool) -> bool {
         log_refused_memory(self.clock.now_ms());
         self.pool = Vec::new();
         self.scratch = Scratch::default();
         self.files.forget_all();
         self.lasting.close_files();
         memory::refill()
+            || iter::repeat_with(|| release(self)).take_while(|has_closed| *has_closed).any(|_| memory::refill())
     }
 
     /// Closes the files that are kept open for requests to come. False: there are none.

@@ -10,7 +10,6 @@ use super::shortage::Capacity;
 use super::table::{Record, Table};
 use crate::event::{Clock, Odds, Ready, Shutdown, earlier};
 use crate::os::{Interest, Poller, memory};
-use std::iter;
 
 /// The events of a connection that the poller reports, as edges: from then on, and to the end of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -124,14 +123,10 @@ impl EventDriver {
         self.table.set_deadline(key, deadline);
     }
 
-    /// Memory has run out: gives up what is kept for requests to come, then connections that are idle. False: that is
-    /// not enough.
-    #[cold]
+    /// Makes room in memory, see [`Engine::relieve`].
     fn relieve(&mut self) -> bool {
-        self.engine.relieve()
-            || iter::repeat_with(|| self.table.release_memory(self.engine.clock.now_ms(), &self.engine.tally))
-                .take_while(|has_closed| *has_closed)
-                .any(|_| memory::refill())
+        let EventDriver { engine, table, .. } = self;
+        engine.relieve(|engine| table.release_memory(engine.clock.now_ms(), &engine.tally))
     }
 
     fn close(&mut self, key: u64) {

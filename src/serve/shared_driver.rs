@@ -3,7 +3,6 @@
 //! Each connection is watched EPOLLONESHOT, so that an event reaches one thread. That thread takes the connection out
 //! of its slot, goes on with it in an engine of its own, without any lock, and puts it back before it is watched again.
 
-use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::accepted::Accepted;
@@ -147,18 +146,14 @@ impl SharedDriver {
         WakeLeader(deadline < inner.next_expiry_ms || is_first_room)
     }
 
-    /// Memory has run out: gives up what is kept for requests to come, then connections that are idle. False: that is
-    /// not enough.
-    #[cold]
+    /// Makes room in memory, see [`Engine::relieve`].
     fn relieve(&self, engine: &mut Engine) -> bool {
-        let now = engine.clock.now_ms();
-        let release = || {
+        engine.relieve(|engine| {
             let Inner { table, tally, .. } = &mut *self.lock();
-            let has_closed = table.release_memory(now, tally);
+            let has_closed = table.release_memory(engine.clock.now_ms(), tally);
             tally.connections.set(table.len() as u64);
             has_closed
-        };
-        engine.relieve() || iter::repeat_with(release).take_while(|closed| *closed).any(|_| memory::refill())
+        })
     }
 
     fn close(&self, engine: &mut Engine, key: u64, mut conn: Conn) -> WakeLeader {

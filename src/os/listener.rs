@@ -312,6 +312,21 @@ impl AsRawFd for Listener {
     }
 }
 
+/// Connects so often, and returns when all of the connections wait in the sockets' queues: on a busy machine connect(2)
+/// returns before the kernel has taken in the client's ACK.
+#[cfg(test)]
+pub(crate) fn connect_all(addr: std::net::SocketAddr, count: u32, listeners: &[Listener]) -> Vec<std::net::TcpStream> {
+    let queued = || listeners.iter().map(|listener| listener.queue_length().unwrap()).sum::<u32>();
+    let wanted = queued() + count;
+    let clients = (0..count).map(|_| std::net::TcpStream::connect(addr).unwrap()).collect();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(40);
+    while queued() < wanted {
+        assert!(std::time::Instant::now() < deadline, "{} of {wanted} connections wait", queued());
+        std::thread::yield_now();
+    }
+    clients
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

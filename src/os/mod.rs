@@ -61,6 +61,8 @@ pub use failure::{ErrnoText, Failure};
 pub use fd_channel::{FdChannel, FdMessage};
 pub use glob::glob;
 pub use guarded::Links;
+#[cfg(test)]
+pub(crate) use listener::connect_all;
 pub use listener::{Keepalive, ListenOptions, Listener};
 pub use locked_words::{LockedWords, Words};
 pub use notify_socket::NotifySocket;

@@ -1,6 +1,6 @@
 use super::*;
-use crate::os::{Addr, ListenOptions};
-use std::net::SocketAddr;
+use crate::os::{Addr, ListenOptions, connect_all};
+use std::net::{SocketAddr, TcpStream};
 
 /// No test takes as long; a beat of 0 is silent all the same.
 const LEASE_MS: u64 = 30_000;
@@ -16,6 +16,10 @@ fn listeners(count: usize) -> Vec<Listener> {
     // By number: a port that the kernel has chosen is lost when a socket stops.
     let open = |_| Listener::open(probe.addr(), &options).unwrap();
     (0..count).map(open).collect()
+}
+
+fn connect(listeners: &[Listener]) -> Vec<TcpStream> {
+    connect_all(listeners[0].addr().to_string().parse().unwrap(), 3, listeners)
 }
 
 fn group<'a>(listeners: &'a [Listener], array: &'a SocketArray, may_stop: bool) -> SocketGroup<'a> {
@@ -45,8 +49,7 @@ fn the_queue_of_a_silent_worker_is_moved_unless_all_are_silent_or_its_socket_may
     model.steer(&movable).unwrap();
     load(0).publish(0, Room::Free);
     load(1).publish(9, Room::Free);
-    let addr: SocketAddr = listeners[0].addr().to_string().parse().unwrap();
-    let _clients: Vec<_> = (0..3).map(|_| std::net::TcpStream::connect(addr).unwrap()).collect();
+    let _clients = connect(&listeners);
     assert_eq!(listeners[0].queue_length().unwrap(), 3);
     load(0).clear();
     load(1).clear();
@@ -67,7 +70,7 @@ fn the_queue_of_a_silent_worker_is_moved_unless_all_are_silent_or_its_socket_may
     assert_eq!((listen(), load(0).is_moved(), array.has(0, &listeners[0])), ([true, true], false, true));
     // Before a reload or an upgrade all listen, silent or not.
     load(0).publish(0, Room::Free);
-    let _more: Vec<_> = (0..3).map(|_| std::net::TcpStream::connect(addr).unwrap()).collect();
+    let _more = connect(&listeners);
     load(0).clear();
     load(1).beat();
     model.care(std::slice::from_ref(&movable));
@@ -82,12 +85,11 @@ fn a_queue_is_not_moved_before_the_worker_that_is_to_have_it_listens_again() {
     let load = |number: usize| Load::of(&model.loads[number]);
     let group = group(&listeners, &array, true);
     model.steer(&group).unwrap();
-    let addr: SocketAddr = listeners[0].addr().to_string().parse().unwrap();
     let queues = || [0, 1].map(|n: usize| listeners[n].queue_length().unwrap());
     // Worker 1 is silent, and its queue is moved.
     load(0).publish(9, Room::Free);
     load(1).publish(0, Room::Free);
-    let _clients: Vec<_> = (0..3).map(|_| std::net::TcpStream::connect(addr).unwrap()).collect();
+    let _clients = connect(&listeners);
     load(0).beat();
     load(1).clear();
     model.care(std::slice::from_ref(&group));

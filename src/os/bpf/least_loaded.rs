@@ -220,7 +220,7 @@ mod tests {
     use super::*;
     use crate::os::in_child::attempt_in_child;
     use crate::os::time::coarse_ns;
-    use crate::os::{Addr, ListenOptions};
+    use crate::os::{Addr, ListenOptions, connect_all};
     use std::net::{SocketAddr, TcpStream};
     use std::sync::atomic::Ordering::Relaxed;
 
@@ -261,9 +261,9 @@ mod tests {
         }
 
         /// Connects, and returns how many wait at each socket.
-        fn connect(&self, count: usize, host: &str) -> (Vec<TcpStream>, Vec<u32>) {
+        fn connect(&self, count: u32, host: &str) -> (Vec<TcpStream>, Vec<u32>) {
             let port = self.listeners[0].addr().port().unwrap();
-            let clients = (0..count).map(|_| TcpStream::connect((host, port)).unwrap()).collect();
+            let clients = connect_all(SocketAddr::new(host.parse().unwrap(), port), count, &self.listeners);
             (clients, self.waiting())
         }
 

@@ -8,7 +8,7 @@ use crate::support::client::{Client, Nothing};
 use crate::support::conf::Conf;
 use crate::support::fairness::jain;
 use crate::support::server::Server;
-use crate::support::{PATIENCE, proc, until_true};
+use crate::support::{Noise, PATIENCE, best_of, proc, until_true};
 use crate::{ALL, PASSING, counted, pids, pool};
 
 /// `count` connections that stay, each with one request answered.
@@ -25,6 +25,12 @@ fn connections(ledger: &Ledger, sum: u64) -> Vec<u64> {
     let now = || counted(ledger, Role::Worker).iter().map(|sums| sums.connections).collect::<Vec<_>>();
     until_true("all connections are counted", || now().iter().sum::<u64>() == sum);
     now()
+}
+
+/// How often a spread is measured. `pool_notify` tells another worker of a connection when the first, kept from its
+/// CPU, has not answered for 100 ms, and that worker is passed over until it does; no other model depends on time.
+fn rounds(model: &str) -> usize {
+    if model == "pool_notify" { 8 } else { 1 }
 }
 
 fn fairness(loads: &[u64]) -> f64 {
@@ -82,11 +88,13 @@ fn policies_spread_connections_that_stay() {
         for (policy, least) in
             [("round_robin", 1.0), ("random", 0.9), ("least_connections", 0.99), ("two_choices", 0.99)]
         {
-            let (server, ledger) = pool(4, &format!("dispatch {model} pool_policy={policy};"));
-            let _clients = stay(&server, 400);
-            let loads = connections(&ledger, 400);
-            println!("{model} {policy}: {loads:?}");
-            assert!(fairness(&loads) >= least, "{model} {policy}: {loads:?}");
+            best_of(rounds(model), Noise::TakesAway, least, || {
+                let (server, ledger) = pool(4, &format!("dispatch {model} pool_policy={policy};"));
+                let _clients = stay(&server, 400);
+                let loads = connections(&ledger, 400);
+                println!("{model} {policy}: {loads:?}");
+                fairness(&loads)
+            });
         }
     }
 }
@@ -95,11 +103,13 @@ fn policies_spread_connections_that_stay() {
 #[test]
 fn a_burst_is_spread_as_well() {
     for model in ALL.iter().filter(|model| **model != "pool_queue") {
-        let (server, ledger) = pool(4, &format!("dispatch {model} pool_policy=least_connections;"));
-        let _clients: Vec<Client> = (0..400).map(|_| server.connect()).collect();
-        let loads = connections(&ledger, 400);
-        println!("{model}: {loads:?}");
-        assert!(fairness(&loads) >= 0.99, "{model}: {loads:?}");
+        best_of(rounds(model), Noise::TakesAway, 0.99, || {
+            let (server, ledger) = pool(4, &format!("dispatch {model} pool_policy=least_connections;"));
+            let _clients: Vec<Client> = (0..400).map(|_| server.connect()).collect();
+            let loads = connections(&ledger, 400);
+            println!("{model}: {loads:?}");
+            fairness(&loads)
+        });
     }
 }
 

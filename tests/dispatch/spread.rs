@@ -60,8 +60,9 @@ fn handed_on_the_mutex_spreads_long_lived_connections_evenly() {
     for (pause, multi_accept) in [(0, "off"), (5, "off"), (0, "on")].map(|(ms, m)| (Duration::from_millis(ms), m)) {
         let conf = Conf::workers(4).dispatch("accept_handoff").events(&format!("multi_accept {multi_accept};"));
         let (server, ledger) = serve(conf, 4);
-        // On a busy machine two workers may be awake for one connection, or a worker be taken for dead.
-        best_of(8, Noise::Adds, 400.0, || {
+        // A worker that has handed the mutex on may be woken for a connection that the next holder accepts: how often
+        // depends on who gets its CPU. A herd would be woken 1,200 times too often.
+        best_of(8, Noise::Adds, 20.0, || {
             until("nobody has connections", || (connections(&server).iter().sum::<f64>() == 0.0).then_some(()));
             let before = ledger.sums();
             let _clients = open(&server, 400, pause);
@@ -70,7 +71,11 @@ fn handed_on_the_mutex_spreads_long_lived_connections_evenly() {
             println!("{pause:?} apart, multi_accept {multi_accept}: {counts:?}, {sums:?}");
             assert!(jain(&counts) >= Some(0.99), "{counts:?}");
             assert!(sums.handoffs <= 400, "{sums:?}");
-            sums.wakeups as f64
+            assert!(
+                sums.wakeups <= sums.accepts + sums.empty_accepts,
+                "each other wakeup is for a connection: {sums:?}"
+            );
+            sums.empty_accepts as f64
         });
     }
 }

@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -14,12 +15,16 @@ use support::{json, text};
 /// Ends a test that hangs. The tests don't depend on how long anything takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// A worker of this age is replaced at once when it dies.
+const GROWN_UP: Duration = Duration::from_millis(1100);
+
 /// Starts a comparison that would take minutes, with its temporary files in `dir`.
-fn start(dir: &Path) -> Child {
+fn start(dir: &Path, seconds: &str) -> Child {
     std::fs::create_dir(dir.join("tmp")).unwrap();
     support::command(dir)
         .env("TMPDIR", dir.join("tmp"))
-        .args(["compare", "--loads", "open", "--rate", "200", "--seconds", "0.3", "--rounds", "200", "--workers", "2"])
+        .args(["compare", "--loads", "open", "--rate", "200", "--seconds", seconds, "--rounds", "200"])
+        .args(["--workers", "2"])
         .args(["--models", "exclusive,herd", "--out", "out"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -66,7 +71,7 @@ fn measured(dir: &Path) -> serde_json::Value {
 #[test]
 fn an_interrupted_measurement_is_kept() {
     let dir = tempfile::tempdir().unwrap();
-    let lab = start(dir.path());
+    let lab = start(dir.path(), "0.3");
     let first = until("a server", || master(dir.path()));
     until("another server", || master(dir.path()).filter(|pid| *pid != first));
     kill(Pid::from_raw(lab.id() as i32), Signal::SIGINT).unwrap();
@@ -101,7 +106,7 @@ fn what_measured_nothing_replaces_no_report() {
 #[test]
 fn a_server_that_dies_ends_the_measurement_with_its_name() {
     let dir = tempfile::tempdir().unwrap();
-    let mut lab = start(dir.path());
+    let mut lab = start(dir.path(), "0.3");
     // The second server shows that the first has a round behind it. A server may have been measured when it is found.
     let first = until("a server", || master(dir.path()));
     until("another server", || master(dir.path()).filter(|pid| *pid != first));
@@ -123,10 +128,12 @@ fn a_server_that_dies_ends_the_measurement_with_its_name() {
 #[test]
 fn workers_that_die_end_the_measurement_although_they_are_replaced() {
     let dir = tempfile::tempdir().unwrap();
-    let mut lab = start(dir.path());
-    // The second server shows that the first has a round behind it. Workers that die before a load begins don't matter.
+    let mut lab = start(dir.path(), "4");
+    // The second server shows that the first has a round behind it. Workers that die before a load begins don't matter,
+    // and the successor of one that dies young comes after a pause, in which a load may begin without it.
     let first = until("a server", || master(dir.path()));
     until("another server", || master(dir.path()).filter(|pid| *pid != first));
+    let mut seen: HashMap<i32, Instant> = HashMap::new();
     until("the lab to end", || {
         let children = |pid| std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok();
         // A master that starts has a child that tries what workers will do.
@@ -135,7 +142,8 @@ fn workers_that_die_end_the_measurement_although_they_are_replaced() {
             title.is_ok_and(|title| title.contains("worker process"))
         };
         let children = master(dir.path()).and_then(children).unwrap_or_default();
-        children.split_whitespace().filter(is_worker).filter_map(|pid| pid.parse().ok()).for_each(|pid| {
+        let workers = children.split_whitespace().filter(is_worker).filter_map(|pid| pid.parse().ok());
+        workers.filter(|pid| seen.entry(*pid).or_insert_with(Instant::now).elapsed() > GROWN_UP).for_each(|pid| {
             kill(Pid::from_raw(pid), Signal::SIGKILL).ok();
         });
         std::thread::sleep(Duration::from_millis(100));
@@ -149,7 +157,7 @@ fn workers_that_die_end_the_measurement_although_they_are_replaced() {
 #[test]
 fn a_killed_lab_leaves_no_server() {
     let dir = tempfile::tempdir().unwrap();
-    let mut lab = start(dir.path());
+    let mut lab = start(dir.path(), "0.3");
     until("a server", || master(dir.path()));
     lab.kill().unwrap();
     lab.wait().unwrap();

@@ -168,5 +168,9 @@ fn ask(address: SocketAddr) -> std::io::Result<String> {
     write!(stream, "GET {} HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n", load::SMALL)?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
+    if answer.is_empty() {
+        // A worker may die between the accept and the answer.
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
     Ok(String::from_utf8_lossy(&answer).split(' ').nth(1).unwrap_or("nothing").to_owned())
 }

@@ -1,6 +1,6 @@
 //! QUIT, TERM and reload.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use drover::shm::Role;
@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::client::Client;
 use crate::support::conf::Conf;
-use crate::support::{proc, tools, until_true};
+use crate::support::{proc, tools, until, until_true};
 use crate::{ALL, PASSING, counted, pids, pool};
 
 /// Connections that were passed, and not taken yet when the service is told to end, are served.
@@ -87,28 +87,30 @@ fn term_ends_at_once() {
 fn no_request_fails_while_reloading() {
     for model in &ALL {
         let (server, _ledger) = pool(2, &format!("dispatch {model};"));
-        let done = AtomicBool::new(false);
+        let (done, reloads) = (AtomicBool::new(false), AtomicUsize::new(0));
         thread::scope(|scope| {
+            // On a busy machine a reload may take longer than the load does once.
             let load = scope.spawn(|| {
                 let url = server.url("/index.html");
-                let run = tools::wrk(&["-t1", "-c20", "-d4s", "-H", "Connection: close", &url]);
+                let run = || tools::wrk(&["-t1", "-c20", "-d4s", "-H", "Connection: close", &url]);
+                let is_over = |run: &tools::Load| run.failed > 0 || reloads.load(Ordering::Relaxed) > 1;
+                let run = until("reloads under the load", || Some(run()).filter(is_over));
                 done.store(true, Ordering::Relaxed);
                 run
             });
             let next = [(3, *model), (1, *model), (2, "exclusive"), (2, *model)]
                 .map(|(workers, model)| Conf::workers(workers).dispatch(model));
-            let mut reloads = 0;
             while !done.load(Ordering::Relaxed) {
-                server.rewrite_conf(&next[reloads % next.len()]);
+                server.rewrite_conf(&next[reloads.load(Ordering::Relaxed) % next.len()]);
                 let old = server.workers();
                 // Returns when the conf has been read, so that it may be written anew.
                 assert_eq!(server.send("reload").0, Some(0));
                 until_true("new processes", || server.workers().iter().any(|pid| !old.contains(pid)));
-                reloads += 1;
+                reloads.fetch_add(1, Ordering::Relaxed);
             }
             let run = load.join().expect("wrk");
-            println!("{model}: {reloads} reloads\n{}", run.report);
-            assert!(reloads > 1 && run.complete > 0 && run.failed == 0, "{reloads} reloads\n{}", run.report);
+            println!("{model}: {reloads:?} reloads\n{}", run.report);
+            assert!(run.complete > 0 && run.failed == 0, "{reloads:?} reloads\n{}", run.report);
         });
         assert!(!server.error_log().contains("were closed"), "{model}");
     }

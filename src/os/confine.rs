@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError,
-    RulesetStatus, make_bitflags, path_beneath_rules,
+    ABI, Access, AccessFs, AccessNet, AddRuleError, AddRulesError, BitFlags, Ruleset, RulesetAttr, RulesetCreated,
+    RulesetCreatedAttr, RulesetError, RulesetStatus, make_bitflags, path_beneath_rules,
 };
 
 /// The newest rights that are taken away: those of Linux 6.10. A kernel that knows fewer takes those it knows.
@@ -24,15 +24,14 @@ impl Confinement {
     pub fn prepare(read: &[PathBuf], write: &[PathBuf]) -> io::Result<Confinement> {
         let reading: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir});
         let writing: BitFlags<AccessFs> = make_bitflags!(AccessFs::{WriteFile | MakeReg});
-        let rules = || -> Result<RulesetCreated, RulesetError> {
+        let no_rules = || -> Result<RulesetCreated, RulesetError> {
             Ruleset::default()
                 .handle_access(AccessFs::from_all(FILES))?
                 .handle_access(AccessNet::from_all(PORTS))?
-                .create()?
-                .add_rules(path_beneath_rules(read, reading))?
-                .add_rules(path_beneath_rules(write, writing))
+                .create()
         };
-        rules().map(Confinement).map_err(io::Error::other)
+        let rules = no_rules().map_err(io::Error::other)?;
+        Ok(Confinement(add(add(rules, read, reading)?, write, writing)?))
     }
 
     /// Confines this thread, and all that it will start, for good. `false`: the kernel has no Landlock. Descriptors
@@ -43,11 +42,33 @@ impl Confinement {
     }
 }
 
+/// Adds a rule for each path. A pipe or a socket, as /dev/stdout may lead to, can have none, and needs none: the kernel
+/// confines nobody to what no directory holds.
+fn add(mut rules: RulesetCreated, paths: &[PathBuf], access: BitFlags<AccessFs>) -> io::Result<RulesetCreated> {
+    for path in paths {
+        match rules.try_clone()?.add_rules(path_beneath_rules([path], access)) {
+            Ok(added) => rules = added,
+            Err(error) if is_of_no_directory(&error) => {}
+            Err(error) => return Err(io::Error::other(error)),
+        }
+    }
+    Ok(rules)
+}
+
+/// Whether the kernel has refused a rule because the file is in no file system with names (landlock_add_rule(2)).
+fn is_of_no_directory(error: &RulesetError) -> bool {
+    let RulesetError::AddRules(AddRulesError::Fs(AddRuleError::AddRuleCall { source, .. })) = error else {
+        return false;
+    };
+    source.raw_os_error() == Some(libc::EBADFD)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::os::in_child::in_child;
     use std::fs::{self, File, OpenOptions};
+    use std::os::fd::AsRawFd;
 
     #[test]
     fn files_beneath_the_paths_are_left_and_no_others() {
@@ -83,5 +104,21 @@ mod tests {
         let expected = format!("[true, true, false, false, false] [true, true, false, false] {ports}");
         let said = report.unwrap();
         assert!(said == "no Landlock" || said == expected, "{said}");
+    }
+
+    #[test]
+    fn a_pipe_has_no_rule_and_can_be_opened() {
+        let (_reader, writer) = std::io::pipe().unwrap();
+        let report = in_child(
+            || {
+                let path = PathBuf::from(format!("/proc/self/fd/{}", writer.as_raw_fd()));
+                let is_confined = Confinement::prepare(&[], std::slice::from_ref(&path)).unwrap().enter().unwrap();
+                let opened = ["/dev/null", "/proc/self/fd"].map(|path| File::open(path).is_ok());
+                format!("{is_confined} {:?} {opened:?}", OpenOptions::new().append(true).open(path).is_ok())
+            },
+            None,
+        );
+        let said = report.unwrap();
+        assert!(["true true [false, false]", "false true [true, true]"].contains(&&*said), "{said}");
     }
 }

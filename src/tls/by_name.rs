@@ -7,6 +7,7 @@ use super::server_config::{Configs, ServerRules, Stapled};
 use super::settings::{Cache, Named};
 use crate::conf;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,13 @@ impl Pattern {
         Ok(Pattern { parts, span: named.span })
     }
 
+    /// The directory in which the file of any name is.
+    fn directory(&self) -> PathBuf {
+        let directory =
+            self.parts.first().and_then(|fixed| fixed.rsplit_once('/')).map_or("", |(directory, _)| directory);
+        PathBuf::from(if directory.is_empty() { "/" } else { directory })
+    }
+
     fn named(&self, name: &str) -> Named {
         let path = self.parts.join(name);
         Named { text: path.clone(), path, span: self.span }
@@ -75,6 +83,11 @@ impl ByName {
         let pair = |(certificate, key): (Named, Named)| Ok((Pattern::new(&certificate)?, Pattern::new(&key)?));
         let pairs = pairs.map(pair).collect::<Result<_, _>>()?;
         Ok(ByName { pairs, passwords, limits, kept: Mutex::default() })
+    }
+
+    /// The directories that handshakes have files read in.
+    pub(super) fn paths_to_read(&self) -> impl Iterator<Item = PathBuf> {
+        self.pairs.iter().flat_map(|(certificate, key)| [certificate.directory(), key.directory()])
     }
 
     /// The settings for a client that names this server; `None` names none. Error: a sentence for the error log.

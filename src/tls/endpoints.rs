@@ -18,6 +18,7 @@ use crate::os::Failure;
 use crate::shm::TicketKeys;
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -72,6 +73,14 @@ impl Endpoints {
         let endpoints = Endpoints::of_scopes(scopes, mistakes);
         check_listens(site, mistakes);
         endpoints
+    }
+
+    /// The directories that handshakes have certificates and keys read in: those whose names hold variables.
+    pub fn paths_to_read(&self) -> impl Iterator<Item = PathBuf> {
+        let certificates = self.servers.iter().flatten().map(|endpoint| &endpoint.certificates);
+        certificates
+            .filter_map(|it| if let Certificates::ByName(by_name) = it { Some(by_name) } else { None })
+            .flat_map(ByName::paths_to_read)
     }
 
     fn of_scopes(named_scopes: Vec<(String, Scope)>, mistakes: &mut Mistakes) -> Endpoints {

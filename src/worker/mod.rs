@@ -121,7 +121,7 @@ fn prepare(start: &Start<'_>) -> Result<(), Failure> {
     if has_master {
         inherit::close_strays();
         let extra = start.model.extra_calls(start.seat);
-        rules = sandbox::prepare(start.conf, extra, &start.site, &start.logs)?;
+        rules = sandbox::prepare(start.conf, extra, (&start.site, &start.endpoints), &start.logs)?;
         privileges::empty_bounding_set();
     }
     if let Some(user) = &start.user {

@@ -13,6 +13,7 @@ use crate::os::confine::Confinement;
 use crate::os::seccomp::{CallFilter, ExtraCalls};
 use crate::serve::access_log;
 use crate::shm::Role;
+use crate::tls::Endpoints;
 
 /// The things that the kernel holds a process to which serves clients.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,13 +39,14 @@ pub(crate) static SANDBOX: Setting<Sandbox> =
          `calls` (seccomp) they make the system calls that serving takes, and no others: they start no program, open \
          no socket, map no code, and change no name in the file system. A call that is refused fails, and has a line \
          in the error log: `sandbox: system call execve (59) is not allowed`. With `on` they also (Landlock, \
-         Linux 5.13) read files beneath each `root` and `alias`, beside a file that an `alias` names, and beside each \
-         `auth_basic_user_file` alone, write beside the logs alone, and connect to no TCP port or bind one (Linux \
-         6.7). Symbolic links that lead elsewhere are then refused (403), as is a root that was not there or that \
-         another directory or link took the place of: a reload finds the new one. A path with variables counts up to \
-         the last slash before the first; one that begins with a variable leaves everything to read. Where the kernel \
-         lacks either, workers keep what their user may do, and the error log says so. The master is not confined, nor \
-         is a process without one (`master_process off`).",
+         Linux 5.13) read files beneath each `root` and `alias`, beside a file that an `alias` names, beside each \
+         `auth_basic_user_file`, and beside an `ssl_certificate` and key with a variable alone, write beside the logs \
+         alone, and connect to no TCP port or bind one (Linux 6.7). Symbolic links that lead elsewhere are then \
+         refused (403), as is a root that was not there or that another directory or link took the place of: a \
+         reload finds the new one. A path with variables counts up to the last slash before the first; one that \
+         begins with a variable leaves everything to read. Where the kernel lacks either, workers keep what their \
+         user may do, and the error log says so. The master is not confined, nor is a process without one \
+         (`master_process off`).",
     );
 
 /// Every process may read these: glibc reads the time zone there again when the machine's changes.
@@ -58,17 +60,23 @@ pub(super) struct Rules {
 }
 
 /// The rules for a process that also makes `extra` calls, by its conf. To be called while it may look up every path.
-pub(super) fn prepare(conf: &Conf, extra: ExtraCalls, site: &HttpConf, logs: &Logs) -> Result<Rules, Failure> {
+pub(super) fn prepare(
+    conf: &Conf,
+    extra: ExtraCalls,
+    (site, endpoints): (&HttpConf, &Endpoints),
+    logs: &Logs,
+) -> Result<Rules, Failure> {
     let level = *conf.root.scope.get(&SANDBOX);
     if level == Sandbox::Off {
         return Ok(Rules::default());
     }
-    let files = if level == Sandbox::On { Some(files(site, logs)?) } else { None };
+    let files = if level == Sandbox::On { Some(files(site, endpoints, logs)?) } else { None };
     Ok(Rules { files, calls: Some(CallFilter::prepare(extra)) })
 }
 
-fn files(site: &HttpConf, logs: &Logs) -> Result<Confinement, Failure> {
+fn files(site: &HttpConf, endpoints: &Endpoints, logs: &Logs) -> Result<Confinement, Failure> {
     let mut read = site.paths_to_read();
+    read.extend(endpoints.paths_to_read());
     read.extend(EVERYBODYS.map(PathBuf::from));
     let mut write: Vec<PathBuf> = logs.paths().iter().filter_map(|path| place_of_log(path)).collect();
     write.extend(access_log::directories(site));

@@ -55,11 +55,15 @@ fn handshakes_of_a_name_can_be_rejected() {
     site.end();
 }
 
-/// A relative name of a file starts at the conf's directory, also where it begins with the client's name.
+/// A relative name of a file starts at the conf's directory, also where it begins with the client's name. Workers read
+/// it, and may.
 #[test]
 fn the_hello_s_name_is_a_part_of_the_file_s() {
-    for pattern in ["$ssl_server_name", "${ssl_server_name}", "./$ssl_server_name"] {
+    for (pattern, sandbox) in
+        [("$ssl_server_name", "calls"), ("${ssl_server_name}", "on"), ("./$ssl_server_name", "on")]
+    {
         let conf = Conf::workers(1)
+            .main(&format!("sandbox {sandbox};"))
             .listen("127.0.0.1:%port% ssl")
             .server(&format!("ssl_certificate {pattern}.crt; ssl_certificate_key {pattern}.key; return 200 there;"));
         let site = Site::new(conf);

@@ -45,7 +45,7 @@ fn the_second_answer_is_the_first_with_a_length() {
 
 #[test]
 fn each_worker_has_what_another_has_compressed() {
-    let server = Server::drover(conf(1, "").server(""));
+    let server = Server::drover(conf(1, "").main("sandbox on;"));
     server.file("a.txt", text(60_000));
     let before = kept(&server, "/a.txt").body;
     let [worker] = server.workers()[..] else { panic!("one worker") };

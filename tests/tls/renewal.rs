@@ -192,7 +192,7 @@ fn conf_of(site: &Site, name: &str) -> String {
 
 #[test]
 fn replaced_files_are_taken_without_a_reload_and_never_half_of_a_pair() {
-    let site = Site::new(conf().http("certificate_watch on;"));
+    let site = Site::new(conf().main("sandbox on;").http("certificate_watch on;"));
     let old = shown(&site);
     let wish = site.wish();
     assert!(!is_resumed(&site, &wish));

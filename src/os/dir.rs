@@ -2,12 +2,13 @@
 //! meanwhile leads nowhere else.
 
 use nix::dir::{self, Type};
+use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::sys::stat;
 use std::io;
 
 use super::file::{FileKind, Meta};
-use super::{Links, guarded};
+use super::{Links, guarded, memory};
 
 /// An open directory.
 #[derive(Debug)]
@@ -29,18 +30,21 @@ impl Dir {
     }
 
     /// The names in it that do not begin with a dot, as the directory has them: a name costs no system call, except in
-    /// a file system that tells no kinds (DT_UNKNOWN).
+    /// a file system that tells no kinds (DT_UNKNOWN). Errors: those of readdir(3), and ENOMEM.
     pub fn names(&mut self) -> io::Result<Vec<Name>> {
         let mut unknown = Vec::new();
         let mut names = Vec::new();
         for entry in self.0.iter() {
             let entry = entry?;
+            memory::check()?;
             let bytes = entry.file_name().to_bytes();
             if bytes.starts_with(b".") {
                 continue;
             }
+            names.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
             let kind = match entry.file_type() {
                 None => {
+                    unknown.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
                     unknown.push(names.len());
                     None
                 }

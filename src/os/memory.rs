@@ -13,24 +13,34 @@ use std::cell::Cell;
 use std::collections::TryReserveError;
 use std::ptr::null_mut;
 
-/// The pieces of a reserve, and the bytes of one: the C library takes pieces of less than 128 KiB from its heap, where
-/// other requests are served from when they are given up. All are more than one event of a connection asks for, whose
-/// most is the state of a compression, 0.3 MB. Only the first page of each is touched.
-const PIECES: usize = 4;
-const PIECE: Layout = match Layout::from_size_align(124 << 10, 16) {
-    Ok(layout) => layout,
-    Err(_) => unreachable!(),
-};
+use nix::errno::Errno;
+
+/// Bytes of a reserve: more than one event of a connection asks for, whose most is the state of a compression, 0.3 MB.
+const WHOLE: usize = 496 << 10;
+
+/// The pieces that a reserve is made of, the largest that there are: the C library takes pieces of less than 128 KiB
+/// from its heap, where other requests are served from when they are given up. One of those may live on, so that a
+/// piece of that length is not there again. Only the first page of each is touched.
+const PIECES: [Layout; 4] = [piece(124 << 10), piece(96 << 10), piece(64 << 10), piece(32 << 10)];
+
+const fn piece(size: usize) -> Layout {
+    match Layout::from_size_align(size, 16) {
+        Ok(layout) => layout,
+        Err(_) => unreachable!(),
+    }
+}
 
 thread_local! {
-    /// The first piece of the reserve; each begins with the address of the next.
+    /// The first piece of the reserve.
     static RESERVE: Cell<*mut Piece> = const { Cell::new(null_mut()) };
     /// Bytes of the last request that was refused; 0: none has been since the last refill.
     static REFUSED: Cell<usize> = const { Cell::new(0) };
 }
 
+/// The beginning of a piece.
 struct Piece {
     next: *mut Piece,
+    layout: Layout,
 }
 
 /// The system's allocator, with the reserves. For a `#[global_allocator]`.
@@ -101,42 +111,62 @@ pub fn has_room(bytes: usize) -> bool {
     true
 }
 
+/// Whether memory has been refused to this thread, and nothing of its reserve is there: the next refusal would end the
+/// process.
+#[inline(always)]
+pub fn is_exhausted() -> bool {
+    is_short() && RESERVE.get().is_null()
+}
+
+/// ENOMEM if the thread is exhausted: for work that asks often for a little, of which the reserve serves some.
+pub fn check() -> Result<(), Errno> {
+    if is_exhausted() { Err(Errno::ENOMEM) } else { Ok(()) }
+}
+
 /// Bytes of the last request that was refused to this thread.
 pub fn refused() -> usize {
     REFUSED.get()
 }
 
 /// Gets the reserve of the thread together. To be called by a thread that begins to serve, and by one that has been
-/// short and has closed connections since. False: there is not enough memory for it.
+/// short and has closed connections since. False: there is not enough memory for it, and [`is_short`] says so.
 pub fn refill() -> bool {
     let mut first = RESERVE.replace(null_mut());
-    let there = std::iter::successors(Some(first), |piece| {
-        // SAFETY: each piece of the reserve is valid, and this thread's.
-        (!piece.is_null()).then(|| unsafe { (**piece).next })
-    });
-    for _ in there.count()..=PIECES {
-        // SAFETY: the layout has a size, and is aligned for a `Piece`.
-        let piece: *mut Piece = unsafe { System.alloc(PIECE) }.cast();
-        if piece.is_null() {
-            RESERVE.set(first);
-            return false;
+    let mut there = length(first);
+    for layout in PIECES {
+        while there < WHOLE {
+            // SAFETY: the layout has a size, and is aligned for a `Piece`.
+            let piece: *mut Piece = unsafe { System.alloc(layout) }.cast();
+            if piece.is_null() {
+                break;
+            }
+            // SAFETY: the piece is valid and nobody else's.
+            unsafe { piece.write(Piece { next: first, layout }) };
+            (first, there) = (piece, there + layout.size());
         }
-        // SAFETY: the piece is valid and nobody else's.
-        unsafe { piece.write(Piece { next: first }) };
-        first = piece;
     }
     RESERVE.set(first);
-    REFUSED.set(0);
-    true
+    REFUSED.set(if there < WHOLE { REFUSED.get().max(WHOLE - there) } else { 0 });
+    there >= WHOLE
+}
+
+/// Bytes of a list of pieces, which are this thread's.
+fn length(mut piece: *mut Piece) -> usize {
+    let mut sum = 0;
+    while !piece.is_null() {
+        // SAFETY: each piece of the reserve is valid, and this thread's.
+        (sum, piece) = unsafe { (sum + (*piece).layout.size(), (*piece).next) };
+    }
+    sum
 }
 
 /// Frees a list of pieces that nobody else knows.
 fn free(mut piece: *mut Piece) {
     while !piece.is_null() {
-        // SAFETY: each piece came from `System.alloc(PIECE)`, holds the address of the next, and is this caller's.
+        // SAFETY: each piece came from `System.alloc` with its layout, and is this caller's.
         unsafe {
-            let next = (*piece).next;
-            System.dealloc(piece.cast(), PIECE);
+            let Piece { next, layout } = piece.read();
+            System.dealloc(piece.cast(), layout);
             piece = next;
         }
     }
@@ -177,8 +207,8 @@ mod tests {
         });
         assert_eq!((got, tries.get(), is_short(), refused()), (memory.as_ptr(), 2, true, 100));
         assert!(or_with_reserve(7, null_mut).is_null(), "there is no more");
-        assert_eq!(refused(), 7);
-        assert!(refill() && !is_short() && !RESERVE.get().is_null());
+        assert_eq!((refused(), check()), (7, Err(Errno::ENOMEM)));
+        assert!(refill() && !is_short() && !is_exhausted() && !RESERVE.get().is_null());
         free(RESERVE.replace(null_mut()));
     }
 

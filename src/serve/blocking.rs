@@ -104,6 +104,10 @@ fn converse(engine: &mut Engine, conn: &mut Conn, interrupts: &mut impl Interrup
 }
 
 fn step(engine: &mut Engine, conn: &mut Conn, hung_up: bool) -> Need {
+    // No step begins without a part of the reserve.
+    if engine.is_starved() {
+        return Need::Close;
+    }
     let need = engine.advance(conn, hung_up);
     engine.end_of_turn();
     if memory::is_short() && !engine.relieve(|_| false) { Need::Close } else { need }

@@ -8,7 +8,8 @@ use crate::http::message::charset::{Recoder, Table};
 use crate::http::message::chunk::put_chunk;
 use crate::http::message::gzip::Stream;
 use crate::log;
-use crate::os::cached;
+use crate::os::{cached, memory};
+use nix::errno::Errno;
 use std::collections::VecDeque;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -157,8 +158,13 @@ impl Coder {
         self.is_chunked
     }
 
-    /// Codes a slice of the body, and appends what comes out, framed. Errors: the file can't be read, or it is no gzip.
+    /// Codes a slice of the body, and appends what comes out, framed. Errors: the file can't be read, or it is no gzip,
+    /// or there is no memory.
     pub(crate) fn slice(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        // Nothing of it could stop half-way.
+        if !memory::has_room(SLICE + 2 * ROOM) {
+            return Err(Errno::ENOMEM.into());
+        }
         self.scratch.clear();
         if let Some(kept) = &mut self.kept {
             if kept.read(&mut self.scratch) {

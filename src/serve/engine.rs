@@ -273,6 +273,11 @@ impl Engine {
             || iter::repeat_with(|| release(self)).take_while(|has_closed| *has_closed).any(|_| memory::refill())
     }
 
+    /// Whether memory has run out, and giving up what is kept brings back nothing of the reserve.
+    pub(super) fn is_starved(&mut self) -> bool {
+        memory::is_exhausted() && !self.relieve(|_| false) && memory::is_exhausted()
+    }
+
     /// Closes the files that are kept open for requests to come. False: there are none.
     pub fn close_files(&mut self) -> bool {
         self.files.close_files() + self.lasting.close_files() > 0

@@ -79,6 +79,10 @@ impl EventDriver {
     }
 
     fn drive(&mut self, key: u64, hung_up: bool, poller: &Poller) {
+        // No event begins without a part of the reserve.
+        if memory::is_exhausted() && !self.relieve() && memory::is_exhausted() {
+            return self.close(key);
+        }
         self.go_on(key, hung_up, poller);
         if memory::is_short() && !self.relieve() {
             self.close(key);

@@ -363,7 +363,11 @@ fn work(shared: &Shared, results: &Sender<Finished>, waker: &EventFd) {
             shared.work.notify_one();
         }
         drop(queue);
-        let done = run_guarded(job);
+        // Without its reserve the thread would end the process where memory is refused to it.
+        if memory::is_exhausted() {
+            memory::refill();
+        }
+        let done = if memory::is_exhausted() { Done::Refused } else { run_guarded(job) };
         if memory::is_short() {
             memory::refill();
         }

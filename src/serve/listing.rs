@@ -5,6 +5,7 @@ use std::io;
 use crate::http::exchange::Listed;
 use crate::os::file::Meta;
 use crate::os::{Dir, Links, Name, guarded};
+use nix::errno::Errno;
 
 /// A directory to be read.
 #[derive(Debug)]
@@ -24,7 +25,8 @@ impl Listing {
         let list = || {
             let mut dir = Dir::open(&self.path, self.links)?;
             let names = dir.names()?;
-            let mut entries = Vec::with_capacity(names.len());
+            let mut entries = Vec::new();
+            entries.try_reserve_exact(names.len()).map_err(|_| Errno::ENOMEM)?;
             for name in names {
                 entries.extend(self.look(&dir, name)?);
             }

@@ -14,11 +14,12 @@ use super::coder::Coder;
 use super::file_cache::OpenedFile;
 use super::jobs::Job;
 use super::tls::Wire;
-use crate::http::exchange::Body;
+use crate::http::exchange::{Body, Part};
 use crate::http::message::gzip::Stream;
 use crate::os::Socket;
 use crate::os::cached::{self, Cached};
 use fetch::Fetch;
+use nix::errno::Errno;
 use slice::{FileSlice, Seen};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -226,7 +227,8 @@ impl Output {
 
     /// Queues the body of a response, which is in the file of `entry`: all of it, one range, or parts between heads of
     /// multipart/byteranges. Returns how many bytes will be sent from the file, without those that were copied into
-    /// `bytes`. `pool`: threads wait for the disk. Errors, of kind `Other`: a small slice can't be read.
+    /// `bytes`. `pool`: threads wait for the disk. Errors: a small slice can't be read, which is of kind `Other`;
+    /// there is no memory for the parts.
     pub(crate) fn push_body(&mut self, entry: &Arc<OpenedFile>, body: Body, pool: Option<u16>) -> io::Result<u64> {
         match body {
             Body::None => Ok(0),
@@ -242,6 +244,11 @@ impl Output {
                 Ok(0)
             }
             Body::Parts { parts, close } => {
+                let copied = |part: &Part| Some(part.end - part.start).filter(|len| *len <= COPY_MAX).unwrap_or(0);
+                let room = |part: &Part| part.head.len() + copied(part) as usize;
+                let room = parts.iter().map(room).sum::<usize>() + close.len();
+                self.bytes.try_reserve(room).map_err(|_| Errno::ENOMEM)?;
+                self.files.try_reserve(parts.len()).map_err(|_| Errno::ENOMEM)?;
                 let mut total = 0;
                 for part in parts {
                     self.bytes.extend_from_slice(&part.head);

@@ -7,6 +7,8 @@ use super::pace::Pace;
 use super::tls::{RECEIVE, Scratch, Tls, Wire};
 use crate::http::exchange::{Action, Exchange};
 use crate::os::Socket;
+use nix::errno::Errno;
+use std::collections::TryReserveError;
 use std::io;
 use std::sync::Arc;
 
@@ -111,8 +113,10 @@ impl Session {
         if let Some(idle) = self.begin_read(hung_up) {
             return idle;
         }
-        self.reserve_input();
-        receive(wire.socket, &mut self.input, &mut self.has_read_all)
+        match self.reserve_input() {
+            Ok(()) => receive(wire.socket, &mut self.input, &mut self.has_read_all),
+            Err(_) => Read::Broken(Errno::ENOMEM.into()),
+        }
     }
 
     /// Counts a read; the outcome when there is none to make.
@@ -152,6 +156,9 @@ impl Session {
                     return other;
                 }
             }
+            if self.input.try_reserve(scratch.received.len()).is_err() {
+                return Read::Broken(Errno::ENOMEM.into());
+            }
             let taken = tls.take(&mut scratch.received, &mut scratch.sealed, &mut self.input);
             // An answer to a change of keys may wait for the next response; an alert is for a client that reads.
             let sent = self.out.send_sealed(socket, &mut scratch.sealed, false);
@@ -183,11 +190,11 @@ impl Session {
         }
     }
 
-    fn reserve_input(&mut self) {
+    fn reserve_input(&mut self) -> Result<(), TryReserveError> {
         self.drop_answered();
-        if self.input.len() == self.input.capacity() {
-            self.input.reserve(INPUT_SIZE);
-        }
+        // The buffer may have been that of a stream of HTTP/2, which is as long as its head.
+        let is_small = self.input.capacity() < INPUT_SIZE;
+        if is_small || self.input.len() == self.input.capacity() { self.input.try_reserve(INPUT_SIZE) } else { Ok(()) }
     }
 }
 

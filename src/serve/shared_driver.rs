@@ -109,7 +109,9 @@ impl SharedDriver {
         hung_up: bool,
         watch: impl FnOnce(&Conn, Interest) -> std::io::Result<()>,
     ) -> WakeLeader {
-        let mut need = engine.advance(&mut conn, hung_up);
+        // No event begins without a part of the reserve.
+        let has_memory = !memory::is_exhausted() || self.relieve(engine) || !memory::is_exhausted();
+        let mut need = if has_memory { engine.advance(&mut conn, hung_up) } else { Need::Close };
         if memory::is_short() && !self.relieve(engine) {
             need = Need::Close;
         }

@@ -6,5 +6,6 @@ mod support;
 mod crowd;
 mod deadlines;
 mod flood;
+mod hungry;
 mod memory;
 mod states;

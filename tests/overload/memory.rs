@@ -16,6 +16,9 @@ const MORE: u64 = 4 << 20;
 
 const REFUSED: &str = "failed (12: Cannot allocate memory), closing connections";
 
+/// The limit on what a process writes to that is its own, and what it has of that.
+pub const DATA: (&str, &str) = ("data", "VmData:");
+
 /// A number of KiB from /proc/PID/status, in bytes.
 fn status(pid: i32, name: &str) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a status");
@@ -25,7 +28,7 @@ fn status(pid: i32, name: &str) -> u64 {
 }
 
 /// Lets the process have `more` bytes than it has now. `limit`: the limit as prlimit(1) and /proc know it.
-fn limit(pid: i32, (option, name): (&str, &str), more: u64) {
+pub fn limit(pid: i32, (option, name): (&str, &str), more: u64) {
     proc::soft_limit(pid, option, &(status(pid, name) + more).to_string());
 }
 
@@ -88,13 +91,13 @@ fn is_closed(client: &TcpStream) -> bool {
 #[test]
 fn an_event_loop_survives() {
     survives("exclusive", 1, ("as", "VmSize:"));
-    survives("accept_mutex", 1, ("data", "VmData:"));
+    survives("accept_mutex", 1, DATA);
 }
 
 #[test]
 fn threads_survive() {
-    survives("prefork worker_threads=128", 129, ("data", "VmData:"));
-    survives("leader_follower", 5, ("data", "VmData:"));
+    survives("prefork worker_threads=128", 129, DATA);
+    survives("leader_follower", 5, DATA);
 }
 
 /// A compression wants 0.37 MiB in one piece, and as much again around it.
@@ -103,7 +106,7 @@ fn compressions_survive() {
     let request = "GET /text HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n";
     for (dispatch, tasks) in [("exclusive", 1), ("leader_follower", 5), ("prefork worker_threads=32", 33)] {
         for more in [1 << 20, 3 << 20] {
-            survives_requests(dispatch, tasks, ("data", "VmData:"), more, request);
+            survives_requests(dispatch, tasks, DATA, more, request);
         }
     }
 }

@@ -6,6 +6,7 @@ use super::pages;
 use crate::conf::{self, Contexts, Setting};
 use crate::http::exchange::{Answer, Cx, Exchange, Flow, Lookup, Side, file_lines, media_type};
 use crate::http::message::status;
+use crate::os::memory;
 
 /// `add_before_body`: the uri whose body stands in front; empty: none.
 pub static ADD_BEFORE_BODY: Setting<String> = uri("add_before_body").about(
@@ -104,6 +105,8 @@ pub(in crate::http) fn next(ex: &mut Exchange, cx: &Cx, answer: Answer) -> Resul
 
 /// The file of an addition has been read: as `next`.
 pub(in crate::http) fn read(ex: &mut Exchange, cx: &Cx, result: Result<Vec<u8>, i32>) -> Result<Flow, Answer> {
+    // Both the list of parts and the bytes behind the head get a copy.
+    let result = result.and_then(|body| if memory::has_room(2 * body.len()) { Ok(body) } else { Err(libc::ENOMEM) });
     match result {
         Ok(body) => add(ex, cx, body),
         Err(errno) => {

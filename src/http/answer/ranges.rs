@@ -7,6 +7,7 @@ use crate::http::message::conditional::{self, Validators};
 use crate::http::message::field::Id;
 use crate::http::message::head::Method;
 use crate::http::message::range::{self, Ranges};
+use crate::os::memory;
 
 /// `max_ranges`: how many ranges a request may ask for; `None`: as many as are worth it.
 pub static MAX_RANGES: Setting<Option<u64>> = Setting::one("max_ranges", |args| args.count(0).map(Some))
@@ -18,6 +19,9 @@ pub static MAX_RANGES: Setting<Option<u64>> = Setting::one("max_ranges", |args| 
          as are worth it: the whole file is sent when the ranges' bytes and 256 for each are more than the file's \
          and 4096.",
     );
+
+/// Bytes of memory for the head of a part.
+const PART_MEMORY: usize = 256;
 
 /// The answer with the ranges of the file that the request asks for: all of the file where it asks for none, or where
 /// If-Range names another version than that of `validators`.
@@ -31,6 +35,7 @@ pub(super) fn choose(ex: &mut Exchange, cx: &Cx, found: Found, validators: Valid
         return Answer::whole(found);
     }
     match range::parse(wanted, found.len, *ex.location_of(cx).scope.get(&MAX_RANGES)) {
+        Ranges::Satisfiable(ranges) if !memory::has_room(ranges.len() * PART_MEMORY) => Answer::whole(found),
         Ranges::Satisfiable(ranges) => Answer::File { found, ranges },
         Ranges::Ignored => Answer::whole(found),
         Ranges::Unsatisfiable => {

@@ -9,7 +9,14 @@ use crate::http::message::charset::recode;
 use crate::http::message::date;
 use crate::http::message::gzip::{Recipe, whole};
 use crate::http::message::status;
+use crate::os::memory;
 use std::borrow::Cow;
+
+/// Bytes of a text that is served from the reserve of memory, if need be.
+const SHORT_TEXT: usize = 64 << 10;
+
+/// Bytes of memory that compressing takes besides the text.
+const GZIP_MEMORY: usize = 512 << 10;
 
 /// Appends the head, and the body unless it is in a file. `None`: the connection is to be closed without a response.
 pub(in crate::http) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answer: Answer) -> Option<Body> {
@@ -44,6 +51,11 @@ pub(in crate::http) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answ
             let dated = ex.response.last_modified.map(date::format);
             let fields =
                 Fields { content_type: Some(content_type), last_modified: dated.as_ref(), ..Fields::default() };
+            // Its copy behind the head, whose buffer doubles as it grows.
+            if body.len() > SHORT_TEXT && !memory::has_room(3 * body.len()) {
+                ex.fate.keep_alive = false;
+                return None;
+            }
             write_small(ex, cx, out, fields, &body)
         }
     })
@@ -90,7 +102,10 @@ fn write_small(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, mut fields: Fields
     let content_type = plain_type.map(|media_type| charset::content_type(ex, cx, media_type));
     let mut fields = Fields { content_type: content_type.as_deref(), plain_type, ..fields };
     if let Coded::Gzip(recipe) = ex.response.codings.coded {
-        return write_small_coded(ex, cx, out, fields, &body, recipe);
+        if memory::has_room(GZIP_MEMORY + body.len()) {
+            return write_small_coded(ex, cx, out, fields, &body, recipe);
+        }
+        ex.response.codings.coded = Coded::No;
     }
     if is_length_lost {
         gzip::frame(&mut fields, None);

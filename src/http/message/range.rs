@@ -56,6 +56,10 @@ pub fn parse(value: &[u8], size: u64, max: Option<u64>) -> Ranges {
                 return Ranges::Ignored;
             }
             total = total.saturating_add(end - start);
+            // Without memory for the list the client gets all.
+            if ranges.try_reserve(1).is_err() {
+                return Ranges::Ignored;
+            }
             ranges.push(ByteRange { start, end });
         } else if start == 0 {
             // Any range of an empty file.

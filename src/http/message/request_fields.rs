@@ -75,6 +75,7 @@ impl RequestFields {
             _ if self.text.len() + self.cookie.len() + name.len() + value.len() > limits.head => {
                 Err(Reject::HeadTooLarge)
             }
+            _ if self.has_no_memory(name.len() + value.len()) => Err(Reject::HeadTooLarge),
             [b':', ..] => self.add_pseudo(name, value),
             _ => self.add_field(name, value),
         };
@@ -84,6 +85,13 @@ impl RequestFields {
     /// Size of the list so far, as RFC 9113, section 6.5.2 counts it.
     pub fn size(&self) -> usize {
         self.size
+    }
+
+    /// Whether there is no memory for another field.
+    fn has_no_memory(&mut self, len: usize) -> bool {
+        let RequestFields { text, head, cookie, .. } = self;
+        let bytes = text.try_reserve(len).and_then(|()| cookie.try_reserve(len));
+        bytes.and_then(|()| head.fields.try_reserve(1)).is_err()
     }
 
     fn push(&mut self, bytes: &[u8]) -> Span {

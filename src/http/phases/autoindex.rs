@@ -9,7 +9,7 @@ use crate::http::exchange::variables::argument;
 use crate::http::exchange::{Answer, Cx, Exchange, Flow, Listed, Lookup, error_lines, file_lines};
 use crate::http::message::head::Method;
 use crate::http::site::location::Location;
-use crate::os::Links;
+use crate::os::{Links, memory};
 
 /// `autoindex`: whether a directory without an index file is listed.
 pub static AUTOINDEX: Setting<bool> = Setting::flag("autoindex").contexts(Contexts::HTTP_ALL).default("off").about(
@@ -109,6 +109,9 @@ pub(super) fn listed(ex: &mut Exchange, cx: &Cx, _: usize, result: Result<Vec<Li
         Ok(entries) => entries,
         Err(errno) => return failed(ex, cx, errno),
     };
+    if !memory::has_room(room(&entries)) {
+        return failed(ex, cx, libc::ENOMEM);
+    }
     let scope = &ex.location_of(cx).scope;
     let sorted = |mut entries: Vec<Listed>| {
         entries.sort_by(|a, b| html::Order::of(None).compare(a, b));
@@ -136,6 +139,12 @@ pub(super) fn listed(ex: &mut Exchange, cx: &Cx, _: usize, result: Result<Vec<Li
         },
     };
     Flow::Answer(conditions::text(ex, cx, body, Some(media_type)))
+}
+
+/// Bytes of memory that a list and its copy behind the head of the answer take, about. In html a name stands twice, and
+/// each of its bytes takes 3 in the link and up to 6 in the text; an entry has 130 bytes besides.
+fn room(entries: &[Listed]) -> usize {
+    2 * entries.iter().map(|entry| 9 * entry.name.len() + 130).sum::<usize>()
 }
 
 /// The answer to a directory that can't be listed.

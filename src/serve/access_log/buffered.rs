@@ -1,8 +1,11 @@
 //! Lines of a file, gathered and written in batches.
 
 use crate::log::{LogFile, REST_MAX, lines_up_to};
+use crate::os::memory;
+use crate::serve::coder;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use nix::errno::Errno;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -114,6 +117,9 @@ impl Buffered {
     /// Bytes of the buffer that were taken.
     fn write(&self) -> io::Result<usize> {
         let Some(level) = self.gzip else { return self.file.write(&self.buffer) };
+        if !memory::has_room(coder::MEMORY) {
+            return Err(Errno::ENOMEM.into());
+        }
         let mut done = 0;
         while done < self.buffer.len() {
             let lines = lines_up_to(PIECE_LINES, &self.buffer[done..]);

@@ -20,11 +20,17 @@ use crate::shm::{Key, PART};
 use nix::errno::Errno;
 use std::sync::Arc;
 
+/// Bytes of a head that is served from the reserve of memory, if need be: those of nginx's default buffers.
+const SHORT_HEAD: usize = 32 << 10;
+
 impl Engine {
     /// Runs the exchange of the current request until its response is queued. Returns what follows when that is sent;
     /// `None`: the request is not all there. Errors: the connection is closed without a response.
     pub(super) fn exchange(&mut self, conn: &mut Conn, session: &mut Session) -> Result<Option<After>, ()> {
         let Session { input, start, ex, out, begun, .. } = session;
+        if has_no_memory_for_head(&input[*start..]) {
+            return Err(());
+        }
         conn.info.requests += 1;
         *begun = out.queued();
         self.look_at_tcp(conn);
@@ -210,6 +216,12 @@ impl Engine {
         (session.entry, session.aside) = (None, None);
         session.ex.end();
     }
+}
+
+/// Whether there is no memory for what a long head leads to: a field for every four bytes, a uri, lines of logs that
+/// escape it.
+fn has_no_memory_for_head(head: &[u8]) -> bool {
+    head.len() > SHORT_HEAD && !memory::has_room(head.len() * 8)
 }
 
 /// Whether a body that is coded can be: a compression that is refused memory would end the process, or panic.

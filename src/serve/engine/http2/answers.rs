@@ -72,7 +72,7 @@ impl Engine {
             let mut has_sent = false;
             let mut place = http2.framing.place_behind(http2.served);
             for _ in 0..http2.framing.len() {
-                if out.unsent() >= http2.queue_max {
+                if out.unsent() >= http2.queue_max || self.is_starved() {
                     return true;
                 }
                 if place >= http2.framing.len() {

@@ -38,7 +38,7 @@ impl Engine {
     pub(super) fn run_streams(&mut self, conn: &mut Conn, http2: &mut Http2, out: &mut Output) {
         let now = self.clock.now_ms();
         let mut place = 0;
-        while out.unsent() < QUEUE_MAX {
+        while out.unsent() < QUEUE_MAX && !self.is_starved() {
             let Some(stream) = http2.framing.at(place) else { return };
             let is_due = match stream.data.step {
                 Step::Start { .. } => true,

@@ -104,6 +104,9 @@ impl Engine {
             self.run_streams(conn, http2, &mut session.out);
             self.end_http2(http2, session);
             let is_cut = self.pump(conn, http2, &mut session.out);
+            if self.is_starved() {
+                return Some(self.http2_starved(conn, http2));
+            }
             let (before, queued) = (session.out.total(), session.out.unsent());
             let options = self.send_options(conn);
             let flushed = match session.out.flush(wire!(self, conn), options) {
@@ -152,7 +155,8 @@ impl Engine {
     /// Takes the frames that are there, unless the client leaves too much of what they were answered with.
     fn take_frames(&mut self, conn: &mut Conn, http2: &mut Http2, session: &mut Session) -> Result<(), Fault> {
         let limits = self.site.head_limits(cx!(self, conn, &[]).first_server());
-        while !http2.is_closing && session.out.unsent() < REPLIES_MAX {
+        // A turn may bring a hundred requests of 32 KB each: more than a reserve of memory.
+        while !http2.is_closing && session.out.unsent() < REPLIES_MAX && !self.is_starved() {
             let input = session.input.get(session.start..).unwrap_or_default();
             let received = http2.framing.receive(input, &mut self.fields, &limits, &mut session.out.bytes)?;
             let Some((taken, event)) = received else { return Ok(()) };
@@ -241,6 +245,14 @@ impl Engine {
     fn http2_broken(&mut self, conn: &mut Conn, http2: &mut Http2, error: &io::Error) -> Need {
         conn.silence();
         lines::connection_broken(&cx!(self, conn, &[]), error);
+        self.drop_streams(conn, http2);
+        Need::Close
+    }
+
+    /// There is no memory to go on.
+    #[cold]
+    fn http2_starved(&mut self, conn: &mut Conn, http2: &mut Http2) -> Need {
+        conn.silence();
         self.drop_streams(conn, http2);
         Need::Close
     }

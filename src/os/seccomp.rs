@@ -80,14 +80,20 @@ fn set_filter(program: &libc::sock_fprog) -> io::Result<()> {
     retry(|| unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const *program) }).map(drop)
 }
 
+/// The number that a tracer gives a call which it keeps from being made: strace(1) does so to let calls fail. No call
+/// has this number, so that the kernel answers ENOSYS where there is no tracer.
+const NO_CALL: u32 = u32::MAX;
+
 /// The steps in front of the list: the process dies of a call of x32, and clone3(2) is not there, so that the C library
 /// falls back on clone(2), whose flags a filter can see.
-fn prelude() -> [libc::sock_filter; 5] {
+fn prelude() -> [libc::sock_filter; 7] {
     let step = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter { code: code as u16, jt, jf, k };
     let (jump, exit) = (libc::BPF_JMP | libc::BPF_K, libc::BPF_RET | libc::BPF_K);
     [
         // The number is the first word of `struct seccomp_data`.
         step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+        step(jump | libc::BPF_JEQ, 0, 1, NO_CALL),
+        step(exit, 0, 0, libc::SECCOMP_RET_ALLOW),
         step(jump | libc::BPF_JGE, 0, 1, X32),
         step(exit, 0, 0, libc::SECCOMP_RET_KILL_PROCESS),
         step(jump | libc::BPF_JEQ, 0, 1, libc::SYS_clone3 as u32),

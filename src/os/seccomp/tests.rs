@@ -108,6 +108,16 @@ fn a_signal_that_a_process_sends_changes_nothing() {
     assert_eq!(std::fs::read_to_string(log.path()).unwrap(), "");
 }
 
+#[test]
+fn a_call_that_a_tracer_has_taken_away_is_no_reason_to_die() {
+    let (said, log) = in_filter(ExtraCalls::empty(), || {
+        // SAFETY: no call has the number.
+        let answer = unsafe { libc::syscall(-1) };
+        format!("{answer} {}", std::io::Error::last_os_error().raw_os_error().unwrap())
+    });
+    assert_eq!((said, log), (format!("-1 {}", libc::ENOSYS), String::new()));
+}
+
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn a_call_of_another_machine_is_the_end() {

@@ -37,7 +37,7 @@ pub struct PidFile {
 impl PidFile {
     /// Writes this process's id. `None`: `path` is a device, such as /dev/null. Errors: a running master has the file,
     /// the file holds the id of another running process of this program, it holds something else, it is no regular
-    /// file; and those of open(2).
+    /// file; and those of open(2). An error leaves no file that this process has made.
     pub fn create(path: &Path) -> Result<Option<PidFile>, Failure> {
         let failed = |e| Failure::on_path("open", path, e);
         // The check comes first, because opening a device may have an effect.
@@ -47,20 +47,17 @@ impl PidFile {
         }
         loop {
             let file = open(path, OpenOptions::new().read(true).write(true).create(true)).map_err(failed)?;
-            let owned = file_of(&file).and_then(|()| own(&file));
-            owned.map_err(failed)?;
-            let real = fs::canonicalize(path).map_err(failed)?;
             // A master that ended may have removed the file since it was opened.
-            if is_at(&file, &real) {
-                write(&file).map_err(|e| Failure::on_path("write", path, e))?;
+            if let Some(real) = take(&file, path).inspect_err(|_| abandon(&file, path))? {
                 return Ok(Some(PidFile { home: real.clone(), path: real, file }));
             }
         }
     }
 
-    /// Whether `path`, in whatever spelling, leads to this file.
-    pub fn is_at(&self, path: &Path) -> bool {
-        is_at(&self.file, path)
+    /// Whether `path`, in whatever spelling, leads to this file. Errors: those of stat(2), but for a path that leads
+    /// nowhere.
+    pub fn is_at(&self, path: &Path) -> io::Result<bool> {
+        leads_to(path, &self.file)
     }
 
     /// Renames the file to `.oldbin`, for the time of a binary upgrade.
@@ -78,7 +75,7 @@ impl PidFile {
 
     fn rename(&mut self, to: PathBuf) -> Result<(), Failure> {
         let failed = |e| Failure::new(format!("rename() \"{}\" to \"{}\"", self.path.display(), to.display()), e);
-        if !self.is_at(&self.path) {
+        if !self.is_at(&self.path).map_err(failed)? {
             return Err(failed(io::Error::other("something else is there, or nothing")));
         }
         match open(&to, OpenOptions::new().read(true)) {
@@ -99,13 +96,16 @@ impl PidFile {
 
     /// Removes the file, unless another master has taken it. Logs a failure.
     pub fn remove(self) {
-        let is_own = try_lock_byte(&self.file, OWNER).unwrap_or(true);
-        if !is_own || read(&self.file).ok() != Some(Content::Pid(process::id())) || !self.is_at(&self.path) {
-            return;
-        }
-        if let Err(e) = fs::remove_file(&self.path) {
+        let removed = self.is_own().and_then(|is_own| if is_own { fs::remove_file(&self.path) } else { Ok(()) });
+        if let Err(e) = removed {
             log::alert!("{}", Failure::on_path("unlink", &self.path, e));
         }
+    }
+
+    fn is_own(&self) -> io::Result<bool> {
+        Ok(try_lock_byte(&self.file, OWNER).unwrap_or(true)
+            && read(&self.file)? == Content::Pid(process::id())
+            && self.is_at(&self.path)?)
     }
 }
 
@@ -138,9 +138,42 @@ fn is_device(meta: &Metadata) -> bool {
     meta.file_type().is_char_device()
 }
 
-fn is_at(file: &File, path: &Path) -> bool {
-    let ids = file.metadata().and_then(|own| Ok((FileId::from(&own), FileId::from(&fs::metadata(path)?))));
-    ids.is_ok_and(|(own, other)| own == other)
+fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Ok(meta) => Ok(FileId::from(&meta) == FileId::from(&file.metadata()?)),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// Takes the file at `path`, which has just been opened, and writes this process's id. Returns the path without
+/// symbolic links; `None`: the file is not there any more.
+fn take(file: &File, path: &Path) -> Result<Option<PathBuf>, Failure> {
+    let failed = |e| Failure::on_path("open", path, e);
+    file_of(file).and_then(|()| own(file)).map_err(failed)?;
+    let real = match fs::canonicalize(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        real => real.map_err(failed)?,
+    };
+    if !leads_to(&real, file).map_err(failed)? {
+        return Ok(None);
+    }
+    write(file).map_err(|e| Failure::on_path("write", path, e))?;
+    Ok(Some(real))
+}
+
+/// Removes a file that could not be taken, if it is empty or has this process's id, and no other master has it. The
+/// caller reports the error by which it was not taken.
+fn abandon(file: &File, path: &Path) {
+    let is_ours = |content| content == Content::Nothing || content == Content::Pid(process::id());
+    if file_of(file).is_ok()
+        && try_lock_byte(file, OWNER).unwrap_or(false)
+        && read(file).is_ok_and(is_ours)
+        && let Ok(real) = fs::canonicalize(path)
+        && leads_to(&real, file).unwrap_or(false)
+    {
+        let _ = fs::remove_file(real);
+    }
 }
 
 fn file_of(file: &File) -> io::Result<()> {
@@ -320,7 +353,8 @@ mod tests {
         fs::write(&path, "99999999\n").unwrap();
         let mut file = PidFile::create(&link).unwrap().unwrap();
         assert_eq!(holds(&path), format!("{}\n", process::id()));
-        assert!(file.is_at(&path) && file.is_at(&link) && !file.is_at(dir.path()));
+        let is_at = |path: &Path| file.is_at(path).unwrap();
+        assert!(is_at(&path) && is_at(&link) && !is_at(dir.path()) && !is_at(&path.join("x")));
         file.rename_to_oldbin().unwrap();
         assert!(dir.path().join("x.pid.oldbin").exists() && !path.exists());
         file.rename_back().unwrap();

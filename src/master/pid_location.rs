@@ -56,13 +56,19 @@ impl PidLocation {
         Ok(None)
     }
 
-    /// Whether `file` is at this location.
-    pub fn is_at(&self, file: &PidFile) -> bool {
-        match self {
-            PidLocation::Off => false,
-            PidLocation::Said(path) => file.is_at(path),
-            PidLocation::Default(paths) => paths.iter().any(|path| file.is_at(path)),
+    /// Whether `file` is at this location. Errors: those of stat(2), but for a path that leads nowhere.
+    pub fn is_at(&self, file: &PidFile) -> Result<bool, Failure> {
+        let paths = match self {
+            PidLocation::Off => &[][..],
+            PidLocation::Said(path) => std::slice::from_ref(path),
+            PidLocation::Default(paths) => paths,
+        };
+        for path in paths {
+            if file.is_at(path).map_err(|e| Failure::on_path("stat", path, e))? {
+                return Ok(true);
+            }
         }
+        Ok(false)
     }
 
     /// Tells whether [`PidLocation::create`] would fail, and changes nothing.

@@ -123,7 +123,7 @@ impl Master {
     /// A file that is where `to` says, in whatever spelling, upgrade_refusal; one that somebody has removed is made
     /// again.
     pub(super) fn move_pid_file(&mut self, to: &PidLocation) -> Result<(), LoadError> {
-        if !self.pid_file.as_ref().is_some_and(|file| to.is_at(file)) {
+        if !self.pid_file.as_ref().map_or(Ok(false), |file| to.is_at(file))? {
             let new = to.create()?;
             std::mem::replace(&mut self.pid_file, new).into_iter().for_each(PidFile::remove);
         }

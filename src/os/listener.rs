@@ -99,12 +99,21 @@ impl Listener {
         addr.with_raw(|at, len| retry(|| unsafe { libc::bind(fd.as_raw_fd(), at, len) }))
             .and_then(|bound| bound)
             .map_err(named("bind() to", addr))?;
-        let file = addr.path().map(SocketFile::at).transpose().map_err(named("lstat() for", addr))?;
-        let addr_now = local_addr(&fd).map_err(named("getsockname() of", addr))?;
-        let listener = Listener { fd, addr: addr_now, file };
-        let opened = listener.open_to_all().map_err(named("chmod() for", addr));
-        let ready = opened.and_then(|()| listener.configure(options).map_err(named("setsockopt() for", addr)));
+        let file = addr.path().map(SocketFile::at).transpose().map_err(named("lstat() for", addr));
+        // Without its identity a file can't be removed later.
+        let file = file.inspect_err(|_| _ = addr.path().map(std::fs::remove_file))?;
+        let mut listener = Listener { fd, addr: addr.clone(), file };
+        let ready = listener.prepare(addr, options);
         listener.keep_if(ready)
+    }
+
+    /// The steps between bind(2) and listen(2).
+    fn prepare(&mut self, addr: &Addr, options: &ListenOptions) -> Result<(), Failure> {
+        self.open_to_all().map_err(named("chmod() for", addr))?;
+        self.configure(options).map_err(named("setsockopt() for", addr))?;
+        // The kernel chooses a port where the conf says 0.
+        self.addr = local_addr(&self.fd).map_err(named("getsockname() of", addr))?;
+        Ok(())
     }
 
     fn open_to_all(&self) -> io::Result<()> {

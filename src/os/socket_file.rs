@@ -44,10 +44,12 @@ impl SocketFile {
 
     /// Removes the file, unless another file has taken its place.
     pub fn remove(&self) -> Result<(), Failure> {
-        if !self.is_at(&self.path) {
-            return Ok(());
-        }
-        fs::remove_file(&self.path).map_err(|e| Failure::on_path("unlink", &self.path, e))
+        let removed = match fs::symlink_metadata(&self.path) {
+            Ok(meta) if FileId::from(&meta) == self.id => fs::remove_file(&self.path),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        };
+        removed.map_err(|e| Failure::on_path("unlink", &self.path, e))
     }
 }
 

@@ -79,11 +79,17 @@ pub(crate) struct Master {
 }
 
 impl Master {
-    /// A master without children. To be called after the process became a daemon, with signals blocked. `is_upgrade`:
-    /// an old binary started this process. `has_terminal`: it has a terminal, and is no daemon.
-    pub(crate) fn new(loader: Loader, cycle: Cycle, is_upgrade: bool, has_terminal: bool) -> Result<Self, Failure> {
-        let signals = Signals::open().map_err(|e| Failure::new("signalfd()", e))?;
+    /// Makes this process one that can be a master: it learns of signals, and of the ends of its children's children.
+    /// To be called after the process became a daemon, with signals blocked, while errors can still be told to its
+    /// caller.
+    pub(crate) fn take_office() -> Result<Signals, Failure> {
         process::adopt_orphans().map_err(|e| Failure::new("prctl(PR_SET_CHILD_SUBREAPER)", e))?;
+        Signals::open().map_err(|e| Failure::new("signalfd()", e))
+    }
+
+    /// A master without children. `signals`: from [`Master::take_office`]. `is_upgrade`: an old binary started this
+    /// process. `has_terminal`: it has a terminal, and is no daemon.
+    pub(crate) fn new(loader: Loader, cycle: Cycle, signals: Signals, is_upgrade: bool, has_terminal: bool) -> Self {
         let is_daemon = *cycle.conf.root.scope.get(&DAEMON);
         let executable = inherit::executable().map_err(|e| Failure::new("readlink() \"/proc/self/exe\"", e));
         // A container may have no /proc, and need no upgrade.
@@ -92,7 +98,7 @@ impl Master {
         let executable = executable.unwrap_or_default();
         let args: Vec<OsString> = std::env::args_os().collect();
         set_title(&format!("drover: master process {}", args.join(OsStr::new(" ")).display()));
-        Ok(Self {
+        Self {
             conf_watch: ConfWatch::of(&cycle.conf, &loader),
             loader,
             pid_file: None,
@@ -117,7 +123,7 @@ impl Master {
             old_binary: is_upgrade.then(inherited::old_binary),
             executable,
             args,
-        })
+        }
     }
 
     /// Starts the children, and runs until the service has ended. Returns the exit code. `pid_file`: the file that the

@@ -17,7 +17,8 @@ use crate::dispatch::Seat;
 use crate::log;
 use crate::os::daemon::{self, Caller, daemonise};
 use crate::os::process;
-use crate::os::{self, Failure, NotifySocket, SocketFile, signals};
+use crate::os::signals::{self, Signals};
+use crate::os::{self, Failure, NotifySocket, SocketFile};
 use crate::shm::{Ledger, Role};
 
 /// Runs a server, from its start to its end, and returns the exit code. `what`: the thing that a built-in conf serves,
@@ -34,14 +35,18 @@ pub fn serve(loader: Loader, mut inherited: Inherited, what: Option<(&str, &str)
     // To be asked before a daemon redirects its standard error.
     let is_watched = std::io::stderr().is_terminal();
     match detach(&cycle, &inherited) {
-        Ok((caller, pid_file)) => {
+        Ok(Detached { caller, signals, pid_file }) => {
             let is_upgrade = inherited.is_upgrade;
             steer(&mut cycle, inherited);
             log::set_startup(false);
             // To be asked before the greeting: the person may close the terminal at once.
             let has_terminal = daemon::has_terminal();
             greet(&cycle, what, is_watched, caller, pid_file.is_some());
-            run(loader, cycle, pid_file, is_upgrade, has_terminal)
+            announce(&cycle);
+            match signals {
+                Some(signals) => Master::new(loader, cycle, signals, is_upgrade, has_terminal).run(pid_file),
+                None => run_alone(cycle, pid_file),
+            }
         }
         Err(error) => {
             give_up(&error, &own_files(&cycle, inherited.is_upgrade));
@@ -103,17 +108,28 @@ fn greet(cycle: &Cycle, what: Option<(&str, &str)>, is_watched: bool, caller: Op
     }
 }
 
-/// Becomes a daemon if the conf says so and no old binary is one already, and writes the pid file. Returns the caller
-/// that waits for the daemon, and the file.
-fn detach(cycle: &Cycle, inherited: &Inherited) -> Result<(Option<Caller>, Option<PidFile>), LoadError> {
+/// The things that a process has once nothing can fail any more.
+struct Detached {
+    /// The program that waits for the daemon.
+    caller: Option<Caller>,
+    /// `None`: there is no master (`master_process off`).
+    signals: Option<Signals>,
+    pid_file: Option<PidFile>,
+}
+
+/// Becomes a daemon if the conf says so and no old binary is one already, and writes the pid file.
+fn detach(cycle: &Cycle, inherited: &Inherited) -> Result<Detached, LoadError> {
     let is_daemon = *cycle.conf.root.scope.get(&DAEMON) && !inherited.is_upgrade;
     let caller = if is_daemon { Some(daemonise().map_err(|e| Failure::new("fork()", e))?) } else { None };
+    let has_master = *cycle.conf.root.scope.get(&MASTER_PROCESS);
+    let signals = if has_master { Some(Master::take_office()?) } else { None };
     let pid_file = cycle.pid_location.create().map_err(|failure| on_pid_file(cycle, failure))?;
-    if is_daemon {
-        // A program that reads the daemon's standard error until its end must not wait for the daemon's end.
-        cycle.logs.take_over_stderr()?;
+    // A program that reads the daemon's standard error until its end must not wait for the daemon's end.
+    if is_daemon && let Err(failure) = cycle.logs.take_over_stderr() {
+        pid_file.into_iter().for_each(PidFile::remove);
+        return Err(failure.into());
     }
-    Ok((caller, pid_file))
+    Ok(Detached { caller, signals, pid_file })
 }
 
 /// A failure on the pid file, with the conf's line that names the file.
@@ -135,24 +151,13 @@ fn lost_logs(cycle: &Cycle) -> Option<String> {
     (!paths.is_empty()).then(|| format!("{message} ({}) in {place}", paths.join(", ")))
 }
 
-fn run(loader: Loader, cycle: Cycle, pid_file: Option<PidFile>, is_upgrade: bool, has_terminal: bool) -> i32 {
+/// Tells the ledger and the log who serves, and since when.
+fn announce(cycle: &Cycle) {
     let header = cycle.ledger.header();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
     header.started_unix_ms.store(now, Ordering::Relaxed);
     header.master.store(process::id() as u32, Ordering::Relaxed);
     log::notice!("drover/{}", env!("CARGO_PKG_VERSION"));
-    if !*cycle.conf.root.scope.get(&MASTER_PROCESS) {
-        return run_alone(cycle, pid_file);
-    }
-    let files = own_files(&cycle, is_upgrade);
-    match Master::new(loader, cycle, is_upgrade, has_terminal) {
-        Ok(master) => master.run(pid_file),
-        Err(failure) => {
-            pid_file.into_iter().for_each(PidFile::remove);
-            give_up(&failure.into(), &files);
-            1
-        }
-    }
 }
 
 /// Serves with `master_process off` (ngx_single_process_cycle): a single process that keeps its powers.

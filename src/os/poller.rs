@@ -11,6 +11,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bitflags::bitflags;
 use polling::PollMode;
@@ -56,51 +57,71 @@ bitflags! {
 // Keys are 64 bits wide and pass through polling as `usize`.
 const _: () = assert!(usize::BITS == 64);
 
+/// How long the first wait after an `add` that has failed may last, ms. Callers try again in their next turn, which has
+/// to come although the source can't wake them.
+const RETRY_MS: i32 = 100;
+
 /// The epoll instance of a process or a thread. No other may wait on it, because each waiter gets the reports. Others
 /// may add and delete sources of which they have a descriptor with the same number.
 #[derive(Debug)]
-pub struct Poller(polling::Poller);
+pub struct Poller {
+    poller: polling::Poller,
+    /// Whether an `add` has failed since the last wait. Threads that share the instance may each miss what another has
+    /// noted, and wait once more.
+    is_retry_due: AtomicBool,
+}
 
 impl Poller {
     /// An instance that watches nothing.
     pub fn new() -> io::Result<Poller> {
-        Ok(Poller(polling::Poller::new()?))
+        Ok(Poller { poller: polling::Poller::new()?, is_retry_due: AtomicBool::new(false) })
     }
 
     /// Watches `fd`; its events carry `key`, which may be anything but `u64::MAX`. The kernel forgets a source when its
-    /// last descriptor is closed.
+    /// last descriptor is closed. Errors: no memory, no more watches for this user, the source is there already. After
+    /// an error the next wait is short.
     pub fn add(&self, fd: impl AsFd, key: u64, interest: Interest) -> io::Result<()> {
         let fd = fd.as_fd();
-        match plain(key, interest) {
+        let added = match plain(key, interest) {
             // SAFETY: `fd` is open now, and epoll (unlike other backends) does not require a delete before the close.
-            Some((event, mode)) => unsafe { self.0.add_with_mode(&fd, event, mode) },
+            Some((event, mode)) => unsafe { self.poller.add_with_mode(&fd, event, mode) },
             None => self.ctl(libc::EPOLL_CTL_ADD, fd, key, interest),
-        }
+        };
+        added.inspect_err(|error| {
+            if error.kind() != io::ErrorKind::AlreadyExists {
+                self.is_retry_due.store(true, Ordering::Relaxed);
+            }
+        })
     }
 
     /// Changes the events that `fd` is watched for. An edge-triggered source that is ready is reported again.
     pub fn modify(&self, fd: impl AsFd, key: u64, interest: Interest) -> io::Result<()> {
         let fd = fd.as_fd();
         match plain(key, interest) {
-            Some((event, mode)) => self.0.modify_with_mode(fd, event, mode),
+            Some((event, mode)) => self.poller.modify_with_mode(fd, event, mode),
             None => self.ctl(libc::EPOLL_CTL_MOD, fd, key, interest),
         }
     }
 
     /// Stops watching `fd`.
     pub fn delete(&self, fd: impl AsFd) -> io::Result<()> {
-        self.0.delete(fd.as_fd())
+        self.poller.delete(fd.as_fd())
     }
 
     /// Waits until a source is ready or `timeout_ms` have passed (`None`: for ever, `Some(0)`: not at all), and
-    /// replaces the contents of `events`. A stop and a continuation of the process end a wait early, with no events.
+    /// replaces the contents of `events`. A stop and a continuation of the process end a wait early, with no events,
+    /// and so does an `add` that has failed.
     pub fn wait(&self, events: &mut Events, timeout_ms: Option<u64>) -> io::Result<()> {
-        let timeout = timeout_ms.map_or(-1, |ms| i32::try_from(ms).unwrap_or(i32::MAX));
+        let mut timeout = timeout_ms.map_or(-1, |ms| i32::try_from(ms).unwrap_or(i32::MAX));
+        if self.is_retry_due.load(Ordering::Relaxed) {
+            self.is_retry_due.store(false, Ordering::Relaxed);
+            timeout = if (0..RETRY_MS).contains(&timeout) { timeout } else { RETRY_MS };
+        }
         events.0.clear();
         let room = events.0.spare_capacity_mut();
         let (buffer, capacity) = (room.as_mut_ptr().cast(), i32::try_from(room.len()).unwrap_or(i32::MAX));
         // SAFETY: `buffer` has room for `capacity` events and is borrowed from `events` for the length of the call.
-        match unsafe { libc::epoll_wait(self.0.as_fd().as_raw_fd(), buffer, capacity, timeout) } {
+        match unsafe { libc::epoll_wait(self.poller.as_fd().as_raw_fd(), buffer, capacity, timeout) } {
             -1 => {
                 let error = io::Error::last_os_error();
                 if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) }
@@ -115,7 +136,7 @@ impl Poller {
 
     fn ctl(&self, operation: libc::c_int, fd: BorrowedFd<'_>, key: u64, interest: Interest) -> io::Result<()> {
         let mut event = libc::epoll_event { events: interest.bits(), u64: key };
-        let epoll = self.0.as_fd().as_raw_fd();
+        let epoll = self.poller.as_fd().as_raw_fd();
         // SAFETY: both descriptors are open for the length of their borrows; the kernel copies `event`.
         retry(|| unsafe { libc::epoll_ctl(epoll, operation, fd.as_raw_fd(), &raw mut event) })?;
         Ok(())
@@ -125,7 +146,7 @@ impl Poller {
 /// The descriptor is readable while a source is ready.
 impl AsFd for Poller {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.poller.as_fd()
     }
 }
 
@@ -206,6 +227,18 @@ mod tests {
         there.write_all(b"x").unwrap();
         there.shutdown(std::net::Shutdown::Write).unwrap();
         assert_eq!(wait_now(&poller), [(7, Ready::READ | Ready::RDHUP)]);
+    }
+
+    #[test]
+    fn a_wait_is_short_after_an_add_that_has_failed() {
+        let (poller, fd) = (Poller::new().unwrap(), EventFd::new().unwrap());
+        // A regular file can't be watched, as nothing can when there is no memory.
+        assert!(poller.add(std::fs::File::open("/proc/self/exe").unwrap(), 1, Interest::READ).is_err());
+        let mut events = Events::with_capacity(1);
+        poller.wait(&mut events, None).unwrap();
+        assert!(events.is_empty() && !poller.is_retry_due.load(Ordering::Relaxed));
+        poller.add(&fd, 2, Interest::READ).unwrap();
+        assert!(poller.add(&fd, 2, Interest::READ).is_err() && !poller.is_retry_due.load(Ordering::Relaxed));
     }
 
     #[test]

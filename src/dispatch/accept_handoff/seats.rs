@@ -162,7 +162,10 @@ impl Seats {
     pub(super) fn arm(&self, number: u32, state: &Loop) {
         let (Some(seat), Some(set)) = (self.seat(number), self.sets.get(number as usize)) else { return };
         seat.armed.store(self.table.coordination.arms.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
-        log_epoll_failure(state.listening.arm_in(set));
+        if !log_epoll_failure(state.listening.arm_in(set)) {
+            // The next turn tries again.
+            seat.armed.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Takes the sockets out of the set of seat `number`.

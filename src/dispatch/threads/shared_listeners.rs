@@ -1,5 +1,6 @@
 //! The listening sockets of a process whose threads accept by themselves.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub(crate) struct SharedListeners {
     /// wakes no other thread for that connection.
     workers_waker: Arc<EventFd>,
     rotation: Rotation,
+    /// The sockets that were taken out of the set and could not be put in again.
+    missing: RefCell<Vec<u32>>,
     /// The backlogs that a leaving process still accepts from.
     draining: Draining,
 }
@@ -57,6 +60,7 @@ impl SharedListeners {
             poller,
             workers_waker,
             rotation: Rotation::default(),
+            missing: RefCell::default(),
             draining: Draining::default(),
         })
     }
@@ -74,12 +78,13 @@ impl SharedListeners {
 
     /// Waits until a socket or another source of the set is ready, for `timeout` ms at most; `None`: for ever.
     pub(crate) fn wait(&self, events: &mut Events, timeout: Option<u64>) {
+        self.add_missing();
         if let Err(error) = self.poller.wait(events, timeout) {
             log::alert!("epoll_wait() failed ({})", ErrnoText(&error));
         }
         if events.iter().any(|(key, _)| Source::of(key) == WORKERS_WAKER) {
             // A connection that waits is reported anew for sockets that are put in anew.
-            log_epoll_failure((0..).zip(&self.listeners).try_for_each(|(n, socket)| self.move_to_back(n, socket)));
+            (0..).zip(&self.listeners).for_each(|(n, socket)| self.move_to_back(n, socket));
         }
     }
 
@@ -88,8 +93,21 @@ impl SharedListeners {
     }
 
     /// Takes a socket out of the set and puts it in again, behind the other threads that watch it.
-    fn move_to_back(&self, n: u32, socket: &Listener) -> io::Result<()> {
-        self.poller.delete(socket).and_then(|()| watch(&self.poller, n, socket))
+    fn move_to_back(&self, n: u32, socket: &Listener) {
+        let is_there = !self.missing.borrow().contains(&n);
+        if is_there
+            && log_epoll_failure(self.poller.delete(socket))
+            && !log_epoll_failure(watch(&self.poller, n, socket))
+        {
+            self.missing.borrow_mut().push(n);
+        }
+    }
+
+    /// Puts the sockets into the set that are missing there.
+    fn add_missing(&self) {
+        self.missing.borrow_mut().retain(|n| {
+            self.listeners.get(*n as usize).is_some_and(|socket| !log_epoll_failure(watch(&self.poller, *n, socket)))
+        });
     }
 
     /// Accepts from socket `n`. Errors are counted in `tally`, and logged except for OutOfFiles. When this thread can't
@@ -101,7 +119,7 @@ impl SharedListeners {
                 tally.accepts.add(1);
                 if !self.is_own(n) && self.rotation.count(n, 1) {
                     tally.rotations.add(1);
-                    log_epoll_failure(self.move_to_back(n, listener));
+                    self.move_to_back(n, listener);
                 }
                 Ok(Accepted { socket, peer, listener: n as usize })
             }
@@ -127,7 +145,9 @@ impl SharedListeners {
         if !self.listeners.is_empty() {
             self.draining = Draining::of(own.map(|((n, socket), _)| (n, socket.clone())));
         }
-        self.listeners.drain(..).try_for_each(|socket| self.poller.delete(&socket))
+        let missing = self.missing.take();
+        let watched = (0..).zip(self.listeners.drain(..)).filter(|(n, _)| !missing.contains(n));
+        watched.map(|(_, socket)| self.poller.delete(&socket)).fold(Ok(()), Result::and)
     }
 
     /// Whether a backlog is still to be drained, as far as is known.

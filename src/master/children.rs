@@ -85,8 +85,10 @@ impl Children {
         }
         let lived = now.saturating_duration_since(child.started);
         let back_off = self.back_off.entry(child.seat).or_default();
-        if began == Began::Never {
-            back_off.could_not_begin();
+        match began {
+            Began::Yes => back_off.had_begun(),
+            Began::No => back_off.could_not_begin(),
+            Began::Never => back_off.can_not_begin(),
         }
         let time = back_off.died(lived);
         let pause = Pause { time, is_hopeless: began != Began::Yes && back_off.is_hopeless() };

@@ -16,6 +16,7 @@
 //! | `stream` | `echo_upper` and `json_rpc` |
 //! | `models` | the promises that every dispatch model keeps, one body of cases for all of them |
 //! | `chaos` | faults at random moments, for every dispatch model, under load: `tools/chaos` |
+//! | `faults` | each system call that can fail, made to fail by strace: start, reload, upgrade, load |
 //! | `soak` | the same servers and clients for as long as you like, memory and descriptors flat: `tools/soak` |
 //! | `dispatch` | the mechanisms of the models with an event loop: who watches, who is woken, how evenly, leases |
 //! | `pool` | the mechanisms of the models with a dispatcher: what is passed to whom, deaths, endings |

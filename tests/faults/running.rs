@@ -154,9 +154,9 @@ impl<'a> Running<'a> {
 }
 
 /// Whether a line of at least `[warn]` names the errno, or the look-up of an account: glibc says that there is none,
-/// whatever kept it from reading /etc.
+/// whatever kept it from reading /etc. A short-lived child that can't write has no way to tell its errno.
 pub fn is_named(news: &str, fault: &Fault) -> bool {
-    if news.contains("getpwnam(") || news.contains("getgrnam(") {
+    if ["getpwnam(", "getgrnam(", "(the child died)"].iter().any(|reason| news.contains(reason)) {
         return true;
     }
     let number = format!("({}: ", plan::number(fault.error));

@@ -28,6 +28,8 @@ fn server(disk: &SlowDisk, model: &str, main: &str, directives: &str) -> Server 
     ));
     let server = Server::drover(conf);
     server.file("fast", "fast").file("large", vec![b'f'; 300_000]);
+    // A worker that is to be confined to its roots looks at them when it starts, and must not meet a disk that stands.
+    assert_eq!(server.connect().get("/fast").text(), "fast");
     server
 }
 

@@ -62,6 +62,11 @@ impl<'a> Running<'a> {
         Ok(children.len())
     }
 
+    /// The children that the master has at rest.
+    pub fn at_rest(&self) -> usize {
+        self.children
+    }
+
     pub fn is_at_rest(&self) -> Result<(), String> {
         let children = self.server.workers();
         let all = [&children[..], &[self.server.pid()]].concat();
@@ -159,8 +164,10 @@ pub fn is_named(news: &str, fault: &Fault) -> bool {
     if ["getpwnam(", "getgrnam(", "(the child died)"].iter().any(|reason| news.contains(reason)) {
         return true;
     }
-    let number = format!("({}: ", plan::number(fault.error));
+    // pthread_create(3) knows no ENOMEM.
+    let error = if fault.call.starts_with("clone") { "EAGAIN" } else { fault.error };
+    let numbers = [fault.error, error].map(|error| format!("({}: ", plan::number(error)));
     let levels = ["[emerg]", "[alert]", "[crit]", "[error]", "[warn]"];
     let is_error = |line: &&str| levels.iter().any(|level| line.contains(level));
-    news.lines().filter(is_error).any(|line| line.contains(&number))
+    news.lines().filter(is_error).any(|line| numbers.iter().any(|number| line.contains(number)))
 }

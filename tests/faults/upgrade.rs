@@ -18,7 +18,7 @@ fn next_master(running: &Running, asked: usize) -> Result<Option<i32>, String> {
     let own = running.server.pid();
     let named = running.server.read("server.pid").trim().parse().ok().filter(|pid| *pid != own);
     // The line of the end may be the one that could not be written.
-    let has_next = proc::children(own).len() > WORKERS;
+    let has_next = proc::children(own).len() > running.at_rest();
     let is_over = log.contains("exited with code") || log.contains("[emerg]") && !has_next;
     let is_refused = !log.contains("start new binary process") && log.contains("[alert]");
     let could_not = log.contains("execve") && log.contains("[alert]");

@@ -77,6 +77,13 @@ fn command(server: &Server, address: &str) -> Command {
     command
 }
 
+/// The same command, with no signal ignored, whatever started the tests (nohup, `&` in a script).
+fn as_from_a_terminal(command: &Command) -> Command {
+    let mut other = Command::new(tools::find("env"));
+    other.arg("--default-signal").arg(command.get_program()).args(command.get_args());
+    other
+}
+
 /// The same command for nobody's rights, where that can be had.
 fn unprivileged(server: &Server, command: Command) -> Command {
     if !nix::unistd::geteuid().is_root() {
@@ -211,21 +218,24 @@ fn a_conf_without_a_ledger_and_an_address_in_use_are_told() {
 fn a_signal_ends_it_and_its_socket_s_file_with_it() {
     let server = Server::drover(conf(20));
     let path = server.dir().join("agent.sock");
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
-        let process = command(&server, &format!("unix:{}", path.display())).spawn().expect("the agent");
-        let mut agent = Agent { process, addr: server.addr() };
+    let agent = || {
+        let process = as_from_a_terminal(&command(&server, &format!("unix:{}", path.display()))).spawn();
+        let agent = Agent { process: process.expect("the agent"), addr: server.addr() };
         until("the agent listens", || UnixStream::connect(&path).ok());
+        agent
+    };
+    let end = |mut agent: Agent, signal| {
         proc::signal(agent.process.id() as i32, signal);
-        assert_eq!(agent.process.wait().expect("its end").code(), Some(0), "{signal}");
+        until("its end", || agent.process.try_wait().expect("its state")).code()
+    };
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
+        assert_eq!(end(agent(), signal), Some(0), "{signal}");
         assert!(!path.exists(), "{signal}");
     }
     // A file that has taken its place is another's.
-    let process = command(&server, &format!("unix:{}", path.display())).spawn().expect("the agent");
-    let mut agent = Agent { process, addr: server.addr() };
-    until("the agent listens", || UnixStream::connect(&path).ok());
+    let agent = agent();
     std::fs::remove_file(&path).expect("remove");
     std::fs::write(&path, "dear").expect("write");
-    proc::signal(agent.process.id() as i32, Signal::SIGTERM);
-    assert_eq!(agent.process.wait().expect("its end").code(), Some(0));
+    assert_eq!(end(agent, Signal::SIGTERM), Some(0));
     assert_eq!(std::fs::read_to_string(&path).expect("the file"), "dear");
 }

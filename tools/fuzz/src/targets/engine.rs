@@ -185,8 +185,24 @@ pub(super) fn cookies() -> impl FnMut(&[u8]) {
 
 /// The first cookie of a name, in any case, in the order of the lines.
 fn cookie<'i>(lines: &'i [u8], name: &[u8]) -> Option<&'i [u8]> {
-    lines.split(|byte| *byte == b'\n').flat_map(|line| line.trim_ascii().split(|byte| *byte == b';')).find_map(|pair| {
-        let (found, value) = pair.split_at(pair.iter().position(|byte| *byte == b'=')?);
-        found.trim_ascii_start().eq_ignore_ascii_case(name).then(|| &value[1..])
+    lines.split(|byte| *byte == b'\n').find_map(|line| {
+        let mut parts = line.trim_ascii().split(|byte| *byte == b';').map(without_blanks);
+        while let Some(part) = parts.next() {
+            let is_named = part.get(..name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name));
+            match part.get(name.len()..).map(without_blanks).filter(|_| is_named) {
+                Some([b'=', value @ ..]) => return Some(without_blanks(value)),
+                // nginx steps over the `;` behind a name alone, and so over the cookie behind it.
+                Some([]) => drop(parts.next()),
+                _ => (),
+            }
+        }
+        None
     })
+}
+
+fn without_blanks(mut text: &[u8]) -> &[u8] {
+    while let [b' ', rest @ ..] = text {
+        text = rest;
+    }
+    text
 }

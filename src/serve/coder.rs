@@ -22,6 +22,9 @@ const SLICE: usize = 64 << 10;
 /// as many.
 const ROOM: usize = 128 << 10;
 
+/// Bytes that frame a chunk: its length in hex digits, and two ends of lines.
+const FRAME: usize = 20;
+
 /// Bytes of memory that a coder is about to ask for: the state of a compression (0.37 MiB), a slice and what comes out
 /// of it, which is copied once as it grows.
 pub(crate) const MEMORY: usize = 768 << 10;
@@ -166,11 +169,11 @@ impl Coder {
             return Err(Errno::ENOMEM.into());
         }
         self.scratch.clear();
+        reserve(&mut self.scratch, ROOM)?;
         if let Some(kept) = &mut self.kept {
             if kept.read(&mut self.scratch) {
                 self.made += self.scratch.len() as u64;
-                self.put_scratch(out, 0);
-                return Ok(());
+                return self.put_scratch(out, 0);
             }
             // The compressor makes the same bytes of the same slices.
             (self.skip, self.made, self.kept) = (self.made, 0, None);
@@ -182,13 +185,18 @@ impl Coder {
         }
         let skipped = self.skip.min(self.scratch.len() as u64);
         self.skip -= skipped;
-        self.put_scratch(out, skipped as usize);
-        Ok(())
+        self.put_scratch(out, skipped as usize)
     }
 
-    fn put_scratch(&self, out: &mut Vec<u8>, from: usize) {
+    fn put_scratch(&self, out: &mut Vec<u8>, from: usize) -> io::Result<()> {
         let made = &self.scratch[from..];
-        if self.is_chunked { put_chunk(out, made) } else { out.extend_from_slice(made) }
+        reserve(out, made.len() + FRAME)?;
+        if self.is_chunked {
+            put_chunk(out, made)
+        } else {
+            out.extend_from_slice(made)
+        }
+        Ok(())
     }
 
     fn code(&mut self) -> io::Result<()> {
@@ -215,6 +223,11 @@ impl Coder {
         }
         Ok(())
     }
+}
+
+/// What is not there after all: a room that was there in one piece may be too small for its parts.
+fn reserve(buffer: &mut Vec<u8>, bytes: usize) -> io::Result<()> {
+    buffer.try_reserve(bytes).map_err(|_| Errno::ENOMEM.into())
 }
 
 /// The pieces of a body that is sent as it is.
@@ -295,6 +308,7 @@ impl Input {
             self.read.extend_from_slice(body.get(at as usize..at as usize + len).unwrap_or_default());
             return Ok(());
         }
+        reserve(&mut self.read, len)?;
         self.read.resize(len, 0);
         let Some(file) = self.entry.file() else { return Err(self.malformed("is not open")) };
         file.read_exact_at(&mut self.read, at).map_err(|error| match error.kind() {

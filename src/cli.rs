@@ -42,6 +42,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
         _ => Inherited::default(),
     };
     note_strays();
+    if options.version.is_some_and(|configuration| show_version(configuration) != 0) {
+        return 1;
+    }
     match &options.action {
         Action::Help => show(&format!("{}\n{}", version(), usage::help())),
         Action::Version { configuration } => show_version(*configuration),

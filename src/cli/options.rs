@@ -96,6 +96,8 @@ pub struct Options {
     pub error_log: Option<String>,
     /// `-q`: no messages of success from `-t`.
     pub quiet: bool,
+    /// `-v`, or `-V` (true), beside `-t`: the version is shown before the test.
+    pub version: Option<bool>,
 }
 
 impl Options {
@@ -109,6 +111,7 @@ impl Options {
             globals: None,
             error_log: None,
             quiet: false,
+            version: None,
         };
         let (mut test, mut version, mut help) = (None, None, false);
         let mut task: Option<(&str, Action)> = None;
@@ -179,6 +182,10 @@ impl Options {
             Some((name, _)) => return Err(format!("option \"--{name}\" belongs to \"--format\"")),
             None => {}
         }
+        match (&task, test.map(|_| "-t").or(version.map(|_| "-v"))) {
+            (Some((option, _)), Some(other)) if *option != "-s" => return Err(excluded(option, other)),
+            _ => {}
+        }
         options.action = task.map_or(Action::Serve, |(_, action)| action);
         let is_shown = help || version.is_some();
         let mut names = names.into_iter();
@@ -204,13 +211,11 @@ impl Options {
         if is_agent && !is_shown && !matches!(options.source, Source::File(_)) {
             return Err("option \"--agent\" requires the configuration of the service (-c FILE)".to_owned());
         }
-        if let Some(dump) = test {
-            options.action = Action::Test { dump };
-        }
-        if help {
-            options.action = Action::Help;
-        } else if let Some(configuration) = version {
-            options.action = Action::Version { configuration };
+        match (test, version) {
+            _ if help => options.action = Action::Help,
+            (Some(dump), _) => (options.action, options.version) = (Action::Test { dump }, version),
+            (None, Some(configuration)) => options.action = Action::Version { configuration },
+            (None, None) => {}
         }
         Ok(options)
     }
@@ -336,7 +341,8 @@ mod tests {
         }
         assert_eq!(parse("-sreload -c x").unwrap().action, Action::Signal(Command::Reload));
         assert_eq!(parse("-T").unwrap().action, Action::Test { dump: true });
-        assert_eq!(parse("-t -V").unwrap().action, Action::Version { configuration: true });
+        let both = parse("-t -V").unwrap();
+        assert_eq!((both.action, both.version), (Action::Test { dump: false }, Some(true)));
         assert_eq!(parse("-?").unwrap().action, Action::Help);
     }
 
@@ -456,11 +462,11 @@ mod tests {
     #[test]
     fn two_tasks_exclude_each_other() {
         for (line, one, other) in [
-            ("-s quit --agent 9000 -c x", "-s", "--agent"),
             ("--agent 9000 -c x -squit", "--agent", "-s"),
             ("--health --init x", "--health", "--init"),
-            ("--man conf --format x", "--man", "--format"),
             ("--completions zsh --help-conf", "--completions", "--help-conf"),
+            ("--init x -t", "--init", "-t"),
+            ("-v --health", "--health", "-v"),
         ] {
             assert_eq!(parse(line).unwrap_err(), excluded(one, other), "{line}");
         }

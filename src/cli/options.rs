@@ -447,7 +447,6 @@ mod tests {
             "q2 -V",
             "-h q2",
             "-? -t q2",
-            "-v --health q2",
         ] {
             assert_eq!(parse(line).unwrap_err(), "invalid option: \"q2\"", "{line}");
         }

@@ -225,7 +225,7 @@ impl Coder {
     }
 }
 
-/// What is not there after all: a room that was there in one piece may be too small for its parts.
+/// Makes room in a buffer, or fails: memory that was there in one piece may be too little in parts.
 fn reserve(buffer: &mut Vec<u8>, bytes: usize) -> io::Result<()> {
     buffer.try_reserve(bytes).map_err(|_| Errno::ENOMEM.into())
 }

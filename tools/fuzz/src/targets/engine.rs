@@ -73,9 +73,10 @@ fn behind_chunks<'b>(body: &'b [u8], start: &str) -> &'b [u8] {
     &body[fed.consumed..]
 }
 
-/// A request with these lines; `None`: they are more than values of fields.
+/// A request with these lines; `None`: they are more than values of fields, or than a head may have.
 fn with_fields(input: &[u8], name: &str) -> Option<Vec<u8>> {
-    if input.iter().any(|byte| *byte < b' ' && *byte != b'\n' || *byte == 0x7f) {
+    let is_no_value = |byte: &u8| *byte < b' ' && *byte != b'\n' || *byte == 0x7f;
+    if input.iter().any(is_no_value) || input.split(|byte| *byte == b'\n').count() > 500 {
         return None;
     }
     let mut request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n".to_vec();

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 
 use drover::http::h2::frame::{Kind, PREFACE};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use crate::make_room_for_descriptors;
 use crate::support::client::Client;
 use crate::support::conf::Conf;
 use crate::support::h2::{frame, get, request};
@@ -28,15 +28,6 @@ const HALF_A_HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: local";
 
 /// The header of a handshake record of 512 bytes, and the first bytes of the ClientHello in it.
 const HALF_A_HELLO: &[u8] = b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03abcdefgh";
-
-/// Raises this process's limit: a crowd takes more descriptors than the usual 1,024.
-fn make_room_for_descriptors() {
-    const ROOM: u64 = 5000;
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit");
-    if soft < ROOM {
-        setrlimit(Resource::RLIMIT_NOFILE, ROOM, hard.max(ROOM)).expect("room for the descriptors of a crowd");
-    }
-}
 
 /// Connects `EACH` clients, each of which sends `first` and then nothing.
 fn slow(addr: SocketAddr, first: &[u8]) -> Vec<TcpStream> {

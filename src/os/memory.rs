@@ -1,9 +1,9 @@
 //! Memory that is kept back for the moment when there is no more.
 //!
 //! Rust ends a process that can't have the memory it asks for, and that would be all clients of a worker for one that
-//! asked for much. So each thread that serves has a reserve. The allocator gives it up when the system refuses memory,
-//! so that the work under way can go on, and [`is_short`] says so: connections are to be closed until [`refill`] gets
-//! the reserve together again.
+//! asked for much. So each thread that serves has a reserve. The allocator gives it up, a piece at a time, when the
+//! system refuses memory, so that the work under way can go on, and [`is_short`] says so: connections are to be closed
+//! until [`refill`] gets the reserve together again.
 //!
 //! Each thread has its own, because the C library's allocator gives memory that was freed by a thread to that thread,
 //! and to others only if they share its heap (`arena`). Nothing here is shared, so that there is nothing to lock.
@@ -17,6 +17,10 @@ use nix::errno::Errno;
 
 /// Bytes of a reserve: more than one event of a connection asks for, whose most is the state of a compression, 0.3 MB.
 const WHOLE: usize = 496 << 10;
+
+/// Bytes of a reserve with which a thread may go on: more than it asks for from one look at [`is_exhausted`] to the
+/// next. That is a head of HTTP/2 and its lines of logs; what asks for more looks for room first.
+const ENOUGH: usize = WHOLE / 2;
 
 /// The pieces that a reserve is made of, the largest that there are: the C library takes pieces of less than 128 KiB
 /// from its heap, where other requests are served from when they are given up. One of those may live on, so that a
@@ -81,13 +85,34 @@ fn or_with_reserve(size: usize, ask: impl Fn() -> *mut u8) -> *mut u8 {
     if got.is_null() { with_reserve(size, ask) } else { got }
 }
 
-/// Gives the reserve up, and asks again. Null: there was none, or it was not enough.
+/// Gives up pieces of the reserve until there is memory. Null: there is none with all of them. The others are kept,
+/// because the C library may hand what is freed back to the system, where the next thread that is short takes it.
 #[cold]
 #[inline(never)]
 fn with_reserve(size: usize, ask: impl Fn() -> *mut u8) -> *mut u8 {
     REFUSED.set(size.max(1));
-    free(RESERVE.replace(null_mut()));
-    ask()
+    while give_up_piece() {
+        let got = ask();
+        if !got.is_null() {
+            return got;
+        }
+    }
+    null_mut()
+}
+
+/// Frees the first piece of the reserve. False: there is none.
+fn give_up_piece() -> bool {
+    let piece = RESERVE.get();
+    if piece.is_null() {
+        return false;
+    }
+    // SAFETY: each piece of the reserve came from `System.alloc` with its layout, and is this thread's alone.
+    unsafe {
+        let Piece { next, layout } = piece.read();
+        RESERVE.set(next);
+        System.dealloc(piece.cast(), layout);
+    }
+    true
 }
 
 /// Whether memory has been refused to this thread, and its reserve is not together again.
@@ -111,11 +136,11 @@ pub fn has_room(bytes: usize) -> bool {
     true
 }
 
-/// Whether memory has been refused to this thread, and nothing of its reserve is there: the next refusal would end the
-/// process.
+/// Whether memory has been refused to this thread, and so little of its reserve is there that the work to come might
+/// end the process.
 #[inline(always)]
 pub fn is_exhausted() -> bool {
-    is_short() && RESERVE.get().is_null()
+    is_short() && length(RESERVE.get()) < ENOUGH
 }
 
 /// ENOMEM if the thread is exhausted: for work that asks often for a little, of which the reserve serves some.
@@ -160,18 +185,6 @@ fn length(mut piece: *mut Piece) -> usize {
     sum
 }
 
-/// Frees a list of pieces that nobody else knows.
-fn free(mut piece: *mut Piece) {
-    while !piece.is_null() {
-        // SAFETY: each piece came from `System.alloc` with its layout, and is this caller's.
-        unsafe {
-            let Piece { next, layout } = piece.read();
-            System.dealloc(piece.cast(), layout);
-            piece = next;
-        }
-    }
-}
-
 /// Bytes that are all 0. Error: there is not enough memory, also with the reserve; the process goes on.
 pub fn zeroed(len: usize) -> Result<Vec<u8>, TryReserveError> {
     let mut bytes = Vec::new();
@@ -197,26 +210,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refused_request_takes_the_reserve_and_a_refill_ends_the_shortage() {
+    fn a_refused_request_takes_a_piece_and_a_refill_ends_the_shortage() {
         assert!(refill() && !is_short());
         let tries = Cell::new(0);
         let memory = Cell::new(0_u8);
         let got = or_with_reserve(100, || {
             tries.set(tries.get() + 1);
-            if RESERVE.get().is_null() { memory.as_ptr() } else { null_mut() }
+            if tries.get() > 2 { memory.as_ptr() } else { null_mut() }
         });
-        assert_eq!((got, tries.get(), is_short(), refused()), (memory.as_ptr(), 2, true, 100));
+        assert_eq!((got, is_short(), is_exhausted(), refused()), (memory.as_ptr(), true, false, 100));
+        assert_eq!((tries.get(), length(RESERVE.get())), (3, WHOLE - 2 * PIECES[0].size()));
         assert!(or_with_reserve(7, null_mut).is_null(), "there is no more");
+        assert!(RESERVE.get().is_null());
         assert_eq!((refused(), check()), (7, Err(Errno::ENOMEM)));
-        assert!(refill() && !is_short() && !is_exhausted() && !RESERVE.get().is_null());
-        free(RESERVE.replace(null_mut()));
+        assert!(refill() && !is_short() && !is_exhausted() && length(RESERVE.get()) >= WHOLE);
+        while give_up_piece() {}
     }
 
     #[test]
     fn the_reserve_is_no_other_thread_s() {
         assert!(refill());
         std::thread::spawn(|| assert!(RESERVE.get().is_null() && !is_short())).join().unwrap();
-        free(RESERVE.replace(null_mut()));
+        while give_up_piece() {}
     }
 
     #[test]

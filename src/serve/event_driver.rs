@@ -84,7 +84,7 @@ impl EventDriver {
             return self.close(key);
         }
         self.go_on(key, hung_up, poller);
-        if memory::is_short() && !self.relieve() {
+        if memory::is_short() && !self.relieve() && memory::is_exhausted() {
             self.close(key);
         }
     }
@@ -144,7 +144,7 @@ impl EventDriver {
 impl Driver for EventDriver {
     fn accept(&mut self, accepted: Accepted, poller: &Poller) {
         // Where the accept is deferred the kernel has waited for the first bytes.
-        if memory::is_short() && !self.relieve() {
+        if memory::is_short() && !self.relieve() && memory::is_exhausted() {
             return;
         }
         let is_early = self.engine.site.is_deferred(accepted.listener) || self.early.are_good();

@@ -112,7 +112,7 @@ impl SharedDriver {
         // No event begins without a part of the reserve.
         let has_memory = !memory::is_exhausted() || self.relieve(engine) || !memory::is_exhausted();
         let mut need = if has_memory { engine.advance(&mut conn, hung_up) } else { Need::Close };
-        if memory::is_short() && !self.relieve(engine) {
+        if memory::is_short() && !self.relieve(engine) && memory::is_exhausted() {
             need = Need::Close;
         }
         let interest = match need {

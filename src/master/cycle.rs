@@ -13,6 +13,7 @@ use crate::conf::Conf;
 use crate::dispatch::{AcceptOptions, Choice, Model, Seat, Sockets, acceptors};
 use crate::http::HttpConf;
 use crate::log::{self, Logs};
+use crate::os::confine::Confinement;
 use crate::os::users::Credentials;
 use crate::os::{Addr, ErrnoText, Failure, parent, process, set_title};
 use crate::shm::Ledger;
@@ -61,6 +62,8 @@ pub struct Cycle {
     pub user: Option<Credentials>,
     /// The location of the pid file.
     pub pid_location: PidLocation,
+    /// The files that the children may open; `None`: whatever their user may.
+    pub files: Option<Confinement>,
     /// The number of the generation, counted from 1.
     pub generation: u32,
 }
@@ -134,6 +137,7 @@ impl Cycle {
             sockets,
             logs: self.logs.clone(),
             user,
+            files: self.files.take(),
         })
     }
 

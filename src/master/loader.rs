@@ -285,6 +285,7 @@ impl Loader {
         let generation = old.generation + 1;
         site.zones.make(&old.zones).map_err(LoadError::Other)?;
         endpoints.prepare(old.endpoints, inherited.ticket_keys.take()).map_err(LoadError::Other)?;
+        let files = if has_master { worker::file_rules(&conf, &site, &endpoints, &logs)? } else { None };
         let model = make_model(&choice, workers, generation, ledger, &conf)
             .map_err(|failure| self.placed(&conf, Choice::span(&conf).unwrap_or(conf::Span::NOWHERE), failure))?;
         let (acceptors, own) = (acceptors(&model.plan()), model.sockets() != Sockets::Shared);
@@ -310,6 +311,7 @@ impl Loader {
             workers,
             user,
             pid_location,
+            files,
             generation,
         })
     }

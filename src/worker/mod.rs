@@ -39,6 +39,7 @@ use crate::conf::{self, Conf};
 use crate::dispatch::{AcceptOptions, Engines, Hooks, Life, Listening, Loop, Model, ProcessContext, Seat};
 use crate::http::HttpConf;
 use crate::log::{self, Logs};
+use crate::os::confine::Confinement;
 use crate::os::signals::Signals;
 use crate::os::users::Credentials;
 use crate::os::{ErrnoText, Failure, Listener, Poller};
@@ -48,6 +49,7 @@ use crate::shm::Tally;
 use crate::stream::Servers;
 use crate::tls::Endpoints;
 pub(crate) use affinity::WorkersByCpu;
+pub use sandbox::file_rules;
 pub use settings::DIRECTIVES;
 use settings::{WORKER_CPU_AFFINITY, WORKER_RLIMIT_NOFILE, WORKER_SHUTDOWN_TIMEOUT};
 pub use trial::{Refused, try_to_begin};
@@ -76,6 +78,8 @@ pub struct Start<'a> {
     pub logs: Arc<Logs>,
     /// The user the child becomes; `None`: it keeps the master's.
     pub user: Option<Credentials>,
+    /// The files that the child may open, by [`file_rules`]; `None`: whatever its user may.
+    pub files: Option<Confinement>,
 }
 
 /// How long a child whose master was killed serves the connections it has, where the conf sets no limit.
@@ -88,8 +92,8 @@ pub const FATAL: i32 = 2;
 pub const UNLUCKY: i32 = 3;
 
 /// Lives the child's life, directly after the fork. Returns its exit code.
-pub fn run(start: Start<'_>) -> i32 {
-    prepare(&start).and_then(|()| watch_master(&start)).and_then(|()| live(start)).map_or_else(
+pub fn run(mut start: Start<'_>) -> i32 {
+    prepare(&mut start).and_then(|()| watch_master(&start)).and_then(|()| live(start)).map_or_else(
         |failure| {
             log::emerg!("{failure}");
             exit_code(&failure)
@@ -109,7 +113,7 @@ fn exit_code(failure: &Failure) -> i32 {
 
 /// Sets limits, user, CPUs, in the order of ngx_worker_process_init. An error of a limit or a CPU is logged and borne;
 /// a child that should give up root's powers and can't must not live.
-fn prepare(start: &Start<'_>) -> Result<(), Failure> {
+fn prepare(start: &mut Start<'_>) -> Result<(), Failure> {
     let main = &start.conf.root.scope;
     if let Some(count) = *main.get(&WORKER_RLIMIT_NOFILE)
         && let Err(error) = limits::set_max_open_files(count)
@@ -121,7 +125,7 @@ fn prepare(start: &Start<'_>) -> Result<(), Failure> {
     if has_master {
         inherit::close_strays();
         let extra = start.model.extra_calls(start.seat);
-        rules = sandbox::prepare(start.conf, extra, (&start.site, &start.endpoints), &start.logs)?;
+        rules = sandbox::prepare(start.conf, extra, start.files.take());
         privileges::empty_bounding_set();
     }
     if let Some(user) = &start.user {

@@ -59,28 +59,33 @@ pub(super) struct Rules {
     calls: Option<io::Result<CallFilter>>,
 }
 
-/// The rules for a process that also makes `extra` calls, by its conf. To be called while it may look up every path.
-pub(super) fn prepare(
-    conf: &Conf,
-    extra: ExtraCalls,
-    (site, endpoints): (&HttpConf, &Endpoints),
-    logs: &Logs,
-) -> Result<Rules, Failure> {
-    let level = *conf.root.scope.get(&SANDBOX);
-    if level == Sandbox::Off {
-        return Ok(Rules::default());
+/// The rules for a process that also makes `extra` calls, by its conf, with those about files that the master has made.
+pub(super) fn prepare(conf: &Conf, extra: ExtraCalls, files: Option<Confinement>) -> Rules {
+    match *conf.root.scope.get(&SANDBOX) {
+        Sandbox::Off => Rules::default(),
+        Sandbox::Calls | Sandbox::On => Rules { files, calls: Some(CallFilter::prepare(extra)) },
     }
-    let files = if level == Sandbox::On { Some(files(site, endpoints, logs)?) } else { None };
-    Ok(Rules { files, calls: Some(CallFilter::prepare(extra)) })
 }
 
-fn files(site: &HttpConf, endpoints: &Endpoints, logs: &Logs) -> Result<Confinement, Failure> {
+/// The rules about files for all processes of a generation; `None`: the conf asks for none. To be called while the conf
+/// is loaded, by the master, which may look up every path: a process that starts later, in the place of one that was
+/// killed, must not find a root that somebody has replaced since.
+pub fn file_rules(
+    conf: &Conf,
+    site: &HttpConf,
+    endpoints: &Endpoints,
+    logs: &Logs,
+) -> Result<Option<Confinement>, Failure> {
+    if *conf.root.scope.get(&SANDBOX) != Sandbox::On {
+        return Ok(None);
+    }
     let mut read = site.paths_to_read();
     read.extend(endpoints.paths_to_read());
     read.extend(EVERYBODYS.map(PathBuf::from));
     let mut write: Vec<PathBuf> = logs.paths().iter().filter_map(|path| place_of_log(path)).collect();
     write.extend(access_log::directories(site));
-    Confinement::prepare(&read, &write).map_err(|e| Failure::new("making the rules of the sandbox", e))
+    let made = Confinement::prepare(&read, &write);
+    made.map(Some).map_err(|e| Failure::new("making the rules of the sandbox", e))
 }
 
 impl Rules {

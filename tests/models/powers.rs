@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use drover::dispatch::ModelKind;
+use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
 use crate::service::Want;
@@ -131,10 +132,22 @@ pub fn sandbox(kind: &'static ModelKind) {
     assert!(service.error_log().contains("(13: Permission denied)"));
     let logs = service.dir().join("logs");
     fs::rename(logs.join("access.log"), logs.join("access.log.1")).expect("rename");
-    service.signal(nix::sys::signal::Signal::SIGUSR1);
+    service.signal(Signal::SIGUSR1);
     until_true("lines in the new log", || {
         get("/");
         !service.read("logs/access.log").is_empty()
     });
-    service.end();
+    // A process that takes the place of a killed one has the rules of the load as well.
+    fs::create_dir(service.dir().join("elsewhere")).expect("mkdir");
+    fs::write(service.dir().join("elsewhere/file"), "secret").expect("write");
+    fs::rename(service.dir().join("second"), service.dir().join("third")).expect("rename");
+    std::os::unix::fs::symlink("elsewhere", service.dir().join("second")).expect("symlink");
+    assert_eq!(get("/other/file").0, 403, "a link in the place of a root");
+    let killed = service.workers();
+    killed.iter().for_each(|pid| proc::signal(*pid, Signal::SIGKILL));
+    let has_all = || service.workers().iter().filter(|pid| !killed.contains(pid)).count() == killed.len();
+    until_true("other processes", has_all);
+    service.wait_until_settled();
+    assert_eq!(get("/other/file").0, 403, "a link in the place of a root, and other processes");
+    service.end_after_harm();
 }

@@ -63,24 +63,34 @@ pub fn device(fd: &OwnedFd) -> io::Result<u64> {
 /// Whether the kernel alone knows what the file system of an open file holds, so that what it has in memory is true and
 /// needs no question to anybody (FUSE, NFS and the like ask their servers, with open(2) too). May wait.
 pub fn is_local(fd: impl AsFd) -> bool {
-    let mut raw = MaybeUninit::<libc::statfs>::uninit();
-    // SAFETY: `fd` is open for the length of its borrow; `raw` has room for one statfs, which the call fills.
-    if retry(|| unsafe { libc::fstatfs(fd.as_fd().as_raw_fd(), raw.as_mut_ptr()) }).is_err() {
-        return false;
-    }
-    // SAFETY: the call succeeded, so it wrote the whole struct.
-    let kind = unsafe { raw.assume_init_ref() }.f_type as u64 & u64::from(u32::MAX);
-    LOCAL.contains(&kind)
+    kind(fd.as_fd()).is_some_and(|kind| LOCAL.contains(&kind))
 }
 
-/// The numbers of the local file systems (`linux/magic.h`).
+/// The number of the file system of an open file (`linux/magic.h`).
+fn kind(fd: BorrowedFd<'_>) -> Option<u64> {
+    let mut raw = MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: `fd` is open for the length of its borrow; `raw` has room for one statfs, which the call fills.
+    retry(|| unsafe { libc::fstatfs(fd.as_raw_fd(), raw.as_mut_ptr()) }).ok()?;
+    // SAFETY: the call succeeded, so it wrote the whole struct.
+    Some(unsafe { raw.assume_init_ref() }.f_type as u64 & u64::from(u32::MAX))
+}
+
+/// File systems whose files are in memory and nowhere else, unless they are swapped out. They refuse RWF_NOWAIT with
+/// EOPNOTSUPP (Linux 6.18), as overlayfs does.
+const IN_MEMORY: [u64; 2] = [TMPFS, RAMFS];
+
+const TMPFS: u64 = 0x0102_1994;
+const RAMFS: u64 = 0x8584_58f6;
+const OVERLAYFS: u64 = 0x794c_7630;
+
+/// The numbers of the local file systems.
 const LOCAL: [u64; 13] = [
     0xef53,      // ext2, ext3, ext4
     0x5846_5342, // XFS
     0x9123_683e, // Btrfs
-    0x0102_1994, // tmpfs
-    0x8584_58f6, // ramfs
-    0x794c_7630, // overlayfs
+    TMPFS,
+    RAMFS,
+    OVERLAYFS,
     0xf2f5_2010, // F2FS
     0xe0f5_e1e2, // EROFS
     0x7371_7368, // SquashFS
@@ -97,15 +107,33 @@ pub fn describe(fd: &OwnedFd) -> io::Result<Meta> {
 
 /// Reads bytes from `at` on into `buffer`, as far as they are in memory: at least one, none at the end of the file.
 pub fn read(file: impl AsFd, buffer: &mut [u8], at: u64) -> io::Result<Cached<usize>> {
-    let file: BorrowedFd<'_> = file.as_fd();
+    let file = file.as_fd();
+    match read_with(file, buffer, at, libc::RWF_NOWAIT) {
+        Err(error) if is_in_memory(file, &error) => read_with(file, buffer, at, 0).map(Cached::Known),
+        result => known(result),
+    }
+}
+
+/// Reads with flags of preadv2(2).
+fn read_with(file: BorrowedFd<'_>, buffer: &mut [u8], at: u64, flags: libc::c_int) -> io::Result<usize> {
     let at = libc::off_t::try_from(at).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
     let piece = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-    let (fd, flags) = (file.as_raw_fd(), libc::RWF_NOWAIT);
+    let fd = file.as_raw_fd();
     // SAFETY: `fd` is open for the length of its borrow, and the piece is `buffer`, which is ours; the offset takes one
     // argument where a word has 64 bits, and the next one, its upper half, is ignored there.
-    let read = retry(|| unsafe { libc::syscall(libc::SYS_preadv2, fd, &raw const piece, 1, at, at >> 32, flags) });
-    match read {
-        Ok(read) => Ok(Cached::Known(read as usize)),
+    let read = retry(|| unsafe { libc::syscall(libc::SYS_preadv2, fd, &raw const piece, 1, at, at >> 32, flags) })?;
+    Ok(read as usize)
+}
+
+/// Whether a file that was refused RWF_NOWAIT is in memory all the same.
+fn is_in_memory(file: BorrowedFd<'_>, error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EOPNOTSUPP) && kind(file).is_some_and(|kind| IN_MEMORY.contains(&kind))
+}
+
+/// The result of a read with RWF_NOWAIT.
+fn known(result: io::Result<usize>) -> io::Result<Cached<usize>> {
+    match result {
+        Ok(read) => Ok(Cached::Known(read)),
         Err(error) => match error.raw_os_error() {
             // EOPNOTSUPP: the file system can't tell.
             Some(libc::EAGAIN | libc::EOPNOTSUPP | libc::ENOSYS) => Ok(Cached::Unknown),
@@ -118,15 +146,19 @@ pub fn read(file: impl AsFd, buffer: &mut [u8], at: u64) -> io::Result<Cached<us
 /// file: all of them.
 pub fn cached_from(file: impl AsFd, at: u64, len: u64) -> io::Result<u64> {
     let (file, end) = (file.as_fd(), at + len);
-    let mut known = at;
+    let mut place = at;
     loop {
-        if read(file, &mut [0], known)? == Cached::Unknown {
-            return Ok(known - at);
-        }
-        if known + 1 >= end {
+        let byte = read_with(file, &mut [0], place, libc::RWF_NOWAIT);
+        if byte.as_ref().is_err_and(|error| is_in_memory(file, error)) {
             return Ok(len);
         }
-        known = (known + STEP).min(end - 1);
+        if known(byte)? == Cached::Unknown {
+            return Ok(place - at);
+        }
+        if place + 1 >= end {
+            return Ok(len);
+        }
+        place = (place + STEP).min(end - 1);
     }
 }
 
@@ -138,21 +170,30 @@ mod tests {
 
     #[test]
     fn what_is_in_memory_is_told_without_a_wait() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a");
-        std::fs::write(&path, vec![b'x'; 100_000]).unwrap();
-        let c = |path: &std::path::Path| CString::new(path.as_os_str().as_bytes()).unwrap();
-        let Cached::Known(found) = find(&c(&path)).unwrap() else { panic!("the file has just been written") };
-        let meta = describe(&found).unwrap();
-        assert_eq!((meta.len, device(&found).unwrap()), (100_000, meta.dev));
-        assert!(is_local(&found));
-        let missing = std::fs::metadata(dir.path().join("none")).unwrap_err().raw_os_error();
-        assert_eq!(find(&c(&dir.path().join("none"))).unwrap_err().raw_os_error(), missing);
-        let file = std::fs::File::open(&path).unwrap();
-        let mut buffer = [0; 10];
-        assert_eq!(read(&file, &mut buffer, 99_995).unwrap(), Cached::Known(5));
-        assert_eq!(read(&file, &mut buffer, 100_000).unwrap(), Cached::Known(0));
-        assert_eq!(cached_from(&file, 10, 99_990).unwrap(), 99_990);
+        for dir in [tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm").unwrap()] {
+            let path = dir.path().join("a");
+            std::fs::write(&path, vec![b'x'; 100_000]).unwrap();
+            let file = std::fs::File::open(&path).unwrap();
+            let c = |path: &std::path::Path| CString::new(path.as_os_str().as_bytes()).unwrap();
+            let Cached::Known(found) = find(&c(&path)).unwrap() else { panic!("the file has just been written") };
+            let meta = describe(&found).unwrap();
+            assert_eq!((meta.len, device(&found).unwrap()), (100_000, meta.dev));
+            assert!(is_local(&found));
+            // The kernel keeps the name of a file that is not there, but for tmpfs.
+            let none = dir.path().join("none");
+            assert!(!none.exists());
+            match find(&c(&none)) {
+                Ok(Cached::Unknown) => assert_eq!(kind(file.as_fd()), Some(TMPFS)),
+                found => assert_eq!(found.unwrap_err().raw_os_error(), Some(libc::ENOENT)),
+            }
+            let reads = [99_995, 100_000].map(|at| read(&file, &mut [0; 10], at).unwrap());
+            let len = cached_from(&file, 10, 99_990).unwrap();
+            // Overlayfs, where a container has its temporary files, can't tell.
+            match kind(file.as_fd()) {
+                Some(OVERLAYFS) => assert_eq!((reads, len), ([Cached::Unknown; 2], 0)),
+                _ => assert_eq!((reads, len), ([Cached::Known(5), Cached::Known(0)], 99_990)),
+            }
+        }
         assert!(!is_local(std::fs::File::open("/proc/self/status").unwrap()));
     }
 }

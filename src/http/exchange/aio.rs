@@ -15,12 +15,13 @@ pub static AIO: Setting<Aio> = Setting::one("aio", parse_aio)
          so that a slow disk holds up none of the worker's other clients; answers are compressed there too. What the \
          kernel has in memory is served without a thread, by the same system calls as without `aio`, but for a look in \
          each second: three calls more for the name, and one for each 32k of a file that is sent by sendfile. What the \
-         kernel drops within that second, or of single pages in between, the worker waits for. The name of the pool \
-         may have variables. `off`, the default as in nginx: the worker waits itself, which for a file that is not in \
-         memory and lies on a fast disk is cheaper than to hand it to a thread and back. `on` (the kernel's own \
-         asynchronous reads, of use with `directio` alone) is `off`. The models `prefork`, `thread_pool` and `fork`, \
-         where each client has a thread or a process, and `leader_follower` wait themselves: the directive has no \
-         effect there.",
+         kernel drops within that second, or of single pages in between, the worker waits for. Overlayfs, on which \
+         containers have all but their volumes, does not tell: there each read is a thread's work. The name \
+         of the pool may have variables. `off`, the default as in nginx: the worker waits itself, which for a file \
+         that is not in memory and lies on a fast disk is cheaper than to hand it to a thread and back. `on` (the \
+         kernel's own asynchronous reads, of use with `directio` alone) is `off`. The models `prefork`, `thread_pool` \
+         and `fork`, where each client has a thread or a process, and `leader_follower` wait themselves: the directive \
+         has no effect there.",
     );
 
 /// A pool of threads.

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
-use crate::support::until_true;
+use crate::support::{proc, until_true};
 
 /// Each gets a page and has a second request begun: whoever serves it cannot take it for an idle one.
 const BEGUN: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: local";
@@ -21,6 +21,7 @@ struct Client {
 impl Crowd {
     #[track_caller]
     pub fn connect(addr: SocketAddr, count: usize) -> Crowd {
+        proc::make_room_for_descriptors();
         let client = |_| {
             let mut stream = TcpStream::connect(addr).expect("connect");
             stream.write_all(BEGUN).expect("send");

@@ -6,7 +6,6 @@ use std::net::{SocketAddr, TcpStream};
 
 use drover::http::h2::frame::{Kind, PREFACE};
 
-use crate::make_room_for_descriptors;
 use crate::support::client::Client;
 use crate::support::conf::Conf;
 use crate::support::h2::{frame, get, request};
@@ -52,7 +51,7 @@ fn statuses(server: &Server, target: &str) -> (usize, usize) {
 }
 
 fn stands_beside(dispatch: &str) {
-    make_room_for_descriptors();
+    proc::make_room_for_descriptors();
     let pki = tempfile::tempdir().expect("a directory");
     Authority::new("the test's authority").sign(&["localhost"]).write_to(pki.path(), "a");
     let pki = pki.path().display();

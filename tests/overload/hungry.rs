@@ -7,7 +7,6 @@ use std::net::TcpStream;
 
 use drover::http::h2::frame::{END_HEADERS, END_STREAM, Kind, PREFACE};
 
-use crate::make_room_for_descriptors;
 use crate::memory::{DATA, limit, wait_for_threads};
 use crate::support::client::{Client, Response};
 use crate::support::conf::Conf;
@@ -172,7 +171,7 @@ fn uploads_on_each_stream() {
 
 #[test]
 fn handshakes() {
-    make_room_for_descriptors();
+    proc::make_room_for_descriptors();
     for model in ["exclusive", "leader_follower"] {
         let starved = Starved::start(model, "");
         starved.limit(2 << 20);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
@@ -143,6 +144,15 @@ pub fn limit_descriptors(pid: i32, count: usize) {
 /// The same for a process of this process's own account.
 pub fn limit_own_descriptors(pid: i32, count: usize) {
     tools::run("prlimit", &["--pid", &pid.to_string(), &format!("--nofile={count}")]);
+}
+
+/// Raises the limit of the tests' own process: a crowd takes more descriptors than the usual 1,024.
+pub fn make_room_for_descriptors() {
+    const ROOM: u64 = 5000;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit");
+    if soft < ROOM {
+        setrlimit(Resource::RLIMIT_NOFILE, ROOM, hard.max(ROOM)).expect("room for the descriptors of a crowd");
+    }
 }
 
 /// Sets a soft limit, as prlimit(1) writes it, of a worker; the limit can be raised again.

@@ -6,6 +6,7 @@ use crate::http::exchange::secure::{Checked, Offered, Secure, Transport};
 use crate::http::exchange::{Cx, error_lines};
 use crate::http::message::{host, tls_names};
 use crate::http::site::captured::Captured;
+use crate::os::memory;
 use crate::serve::connection::{Conn, Need, State};
 use crate::serve::session::{Read, Session};
 use crate::serve::tls::Tls;
@@ -14,6 +15,10 @@ use crate::tls::hello::{self, Hello, Parse};
 use crate::tls::{Endpoint, HTTP2, Refused};
 use rustls::{Error, HandshakeKind, HandshakeType, ProtocolVersion, ServerConfig};
 use std::sync::Arc;
+
+/// Bytes that there must be for a step of a handshake: AWS-LC asks the C library, which has no reserve. Without them the
+/// client gets an alert by which its own message is at fault, or aws-lc-rs panics.
+const MEMORY: usize = 64 << 10;
 
 impl Engine {
     /// Goes on with the handshake, to `Request`. `None`: the state has changed, or more may be there.
@@ -73,6 +78,10 @@ impl Engine {
             if let Err(end) = self.begin_handshake(conn, hello) {
                 self.tally.count_handshake_end(end);
             }
+        }
+        if !memory::has_room(MEMORY) {
+            self.tally.count_handshake_end(HandshakeEnd::Other);
+            return Some(Need::Close);
         }
         self.take_records(conn, session);
         if let Some(kind) = other {

@@ -36,7 +36,7 @@
 //!  Discard  the body is over, KeepAlive               Request                  begin_next
 //!           the body is over, Close; or is malformed  Linger, closed           close
 //!           the client closes, the socket fails       closed                   on_discard, broken
-//!           deadline                                  closed                   timed_out
+//!           client_body_timeout, lingering_time       closed                   timed_out, on_discard
 //!  Linger   the client closes, lingering_* is over    closed                   on_linger, timed_out
 //!
 //!  Stream(Serve)      a fault, or a shutdown between frames   Stream(LastWords)   on_stream
@@ -104,8 +104,8 @@ pub(super) enum State {
     Wait { until_ms: Option<u64> },
     /// A response is being sent; what follows when it is out.
     Flush(After),
-    /// The remaining body of a request is being dropped.
-    Discard,
+    /// The response is out; the remaining body of the request is being dropped, until a time, ms of the clock.
+    Discard { until_ms: u64 },
     /// The response is out, the write side shut; the client may still be sending.
     Linger { until_ms: u64 },
     /// Speaking HTTP/2: its streams have states of their own.

@@ -66,11 +66,12 @@ pub struct State {
 impl State {
     /// Whether nginx has the state, and ends it by the same directive. It closes a connection whose kernel has not
     /// sent all, and one whose first bytes are no whole header of the PROXY protocol; each change of keys gives an idle
-    /// client all of its time again; the rest of a body that it drops is waited for as in a connection that lingers.
+    /// client all of its time again; the rest of a body that it drops is waited for as in a connection that lingers. It
+    /// has `lingering_time` too, but in whole seconds of its clock, of which one may be nearly over at once.
     pub fn is_nginx_s(&self) -> bool {
         const OURS: [&str; 3] =
             ["half a PROXY header", "taking nothing of what the kernel holds", "idle with records that hold nothing"];
-        let is_ours = OURS.contains(&self.name) || self.directive == "client_body_timeout";
+        let is_ours = OURS.contains(&self.name) || matches!(self.directive, "client_body_timeout" | "lingering_time");
         !is_ours && !self.more.contains("http2") && matches!(self.listen, "" | "ssl" | "proxy_protocol" | "sndbuf=32k")
     }
 }
@@ -123,6 +124,14 @@ states! {
         |site| answered(site, "Transfer-Encoding: chunked\r\n\r\n64\r\nabc");
     "half a body in TLS": "ssl", "client_body_timeout", NO_MORE => End::Cut, " while reading client request body",
         |site| answered(site, "Content-Length: 100\r\n\r\nabc");
+    "a body in drops behind its answer": "", "lingering_time", NO_MORE => End::Cut, "",
+        |site| answered_drops(site, "Content-Length: 100000\r\n\r\n", "x");
+    "chunks in drops behind their answer": "", "lingering_time", NO_MORE => End::Cut, "",
+        |site| answered_drops(site, "Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n");
+    "a body in drops behind its answer in TLS": "ssl", "lingering_time", NO_MORE => End::Cut, "",
+        |site| answered_drops(site, "Content-Length: 100000\r\n\r\n", "x");
+    "a body in drops that nobody takes": "", "lingering_time", "client_max_body_size 10;" => End::Cut, "",
+        |site| answered_drops(site, "Content-Length: 100000\r\n\r\n", "x");
     "a body that nobody takes": "", "lingering_timeout", "client_max_body_size 10;" => End::Cut, "",
         |site| answered(site, "Content-Length: 100\r\n\r\nabc");
     "idle": "", KEEP, NO_MORE => End::Close, "", |site| kept(site, "");
@@ -216,6 +225,18 @@ fn answered(site: &Site, fields_and_body: &str) -> End {
     let mut client = connect(site);
     assert!(matches!(client.send([POST, fields_and_body].concat()).status(), 200 | 413));
     end_when_gone(site, &mut client)
+}
+
+/// A request that is answered before its body is there, which comes in drops until the server has had enough.
+fn answered_drops(site: &Site, fields: &str, drop: &str) -> End {
+    let mut client = connect(site);
+    client.send([POST, fields].concat());
+    assert!(matches!(client.status(), 200 | 413));
+    until_true("the connection is closed", || {
+        client.send(drop);
+        site.is_deserted()
+    });
+    End::Cut
 }
 
 /// Waits until no process of the server has the connection, then reads what is there.

@@ -27,11 +27,12 @@ pub static LINGERING_CLOSE: Setting<Lingering> =
          answer from a client that is still sending.",
     );
 
-/// `lingering_time`: how long a closing connection is read from, ms.
-pub static LINGERING_TIME: Setting<u64> = Setting::time_ms("lingering_time")
-    .contexts(Contexts::HTTP_ALL)
-    .default("30s")
-    .about("How long a closing connection is read from at most (`lingering_close`).");
+/// `lingering_time`: how long a closing connection is read from, and a body whose request has its answer, ms.
+pub static LINGERING_TIME: Setting<u64> =
+    Setting::time_ms("lingering_time").contexts(Contexts::HTTP_ALL).default("30s").about(
+        "How long a closing connection is read from at most (`lingering_close`), and how long the rest of a body may \
+         take on a connection that is kept when its request has been answered.",
+    );
 
 /// `lingering_timeout`: how long a closing connection may be silent, ms.
 pub static LINGERING_TIMEOUT: Setting<u64> = Setting::time_ms("lingering_timeout")

@@ -6,7 +6,7 @@ use super::wait::THREAD_MS;
 use super::{BATCH_MAX, Engine};
 use crate::http::exchange::error_lines;
 use crate::http::exchange::limits;
-use crate::http::exchange::lingering::LINGERING_TIMEOUT;
+use crate::http::exchange::lingering::{LINGERING_TIME, LINGERING_TIMEOUT};
 use crate::http::exchange::{After, Cx};
 use crate::os::faults;
 use crate::serve::connection::{Conn, LULL_MS, Need, State};
@@ -53,7 +53,7 @@ impl Engine {
                 State::Request => self.on_request(conn, session, hung_up),
                 State::Wait { until_ms } => self.on_wait(conn, session, until_ms, hung_up),
                 State::Flush(after) => self.on_flush(conn, session, after),
-                State::Discard => self.on_discard(conn, session, hung_up),
+                State::Discard { until_ms } => self.on_discard(conn, session, until_ms, hung_up),
                 State::Http2 => self.on_http2(conn, session, hung_up),
                 State::Linger { until_ms } => {
                     Some(self.on_linger(conn, session, until_ms, self.timeout(conn, &LINGERING_TIMEOUT)))
@@ -209,8 +209,9 @@ impl Engine {
         match after {
             After::KeepAlive => self.begin_next(conn, session),
             After::Discard => {
-                conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::CLIENT_BODY_TIMEOUT);
-                conn.state = State::Discard;
+                let until_ms = self.clock.now_ms() + self.timeout(conn, &LINGERING_TIME);
+                conn.state = State::Discard { until_ms };
+                self.wait_for_body(conn, until_ms);
             }
             After::Close { linger } => return self.close(conn, session, linger),
         }
@@ -229,7 +230,13 @@ impl Engine {
         conn.deadline_ms = self.clock.now_ms() + self.rules(conn).header_timeout_ms;
     }
 
-    fn on_discard(&mut self, conn: &mut Conn, session: &mut Session, hung_up: bool) -> Option<Need> {
+    /// Gives a client that has its answer time for the next bytes of its body, until `until_ms` at most.
+    fn wait_for_body(&self, conn: &mut Conn, until_ms: u64) {
+        let pause_ms = self.timeout(conn, &limits::CLIENT_BODY_TIMEOUT);
+        conn.deadline_ms = until_ms.min(self.clock.now_ms() + pause_ms);
+    }
+
+    fn on_discard(&mut self, conn: &mut Conn, session: &mut Session, until_ms: u64, hung_up: bool) -> Option<Need> {
         let Session { input, start, ex, .. } = session;
         let cx = cx!(self, conn, &[]);
         match ex.discard(&cx, &input[*start..]) {
@@ -245,10 +252,11 @@ impl Engine {
             After::Discard => {}
         }
         match session.read(wire!(self, conn), hung_up) {
-            Read::More => {
-                conn.deadline_ms = self.clock.now_ms() + self.timeout(conn, &limits::CLIENT_BODY_TIMEOUT);
+            Read::More if self.clock.now_ms() < until_ms => {
+                self.wait_for_body(conn, until_ms);
                 None
             }
+            Read::More => Some(Need::Close),
             Read::Nothing => Some(Need::Read),
             Read::NextTurn => Some(Need::Turn),
             Read::End => {

@@ -152,9 +152,10 @@ impl Engine {
             State::ProxyHeader => error_lines::proxy_header_timed_out(&self.cx(conn, &session)),
             // The client has its answer, which a reset could take from it.
             State::Linger { .. } | State::Handshake => {}
+            State::Discard { until_ms } if self.clock.now_ms() >= until_ms => {}
             State::Request if session.out.is_empty() => self.request_timed_out(conn, &mut session),
             state => {
-                let is_body = state == State::Discard;
+                let is_body = matches!(state, State::Discard { .. });
                 let write_line = if is_body { error_lines::body_timed_out } else { error_lines::send_timed_out };
                 write_line(&session.ex, &self.cx(conn, &session));
                 self.cut_short(conn, &mut session);

@@ -37,7 +37,7 @@ pub(crate) static SANDBOX: Setting<Sandbox> =
     Setting::one_of("sandbox").contexts(Contexts::MAIN).default("calls").about(
         "What the kernel lets workers do, whatever their user may do and whatever a hole would have them do. With \
          `calls` (seccomp) they make the system calls that serving takes, and no others: they start no program, open \
-         no socket, map no code, and change no name in the file system. A call that is refused fails, and has a line \
+         no socket, map no code, and rename, link or remove no file. A call that is refused fails, and has a line \
          in the error log: `sandbox: system call execve (59) is not allowed`. With `on` they also (Landlock, \
          Linux 5.13) read files beneath each `root` and `alias`, beside a file that an `alias` names, beside each \
          `auth_basic_user_file`, and beside an `ssl_certificate` and key with a variable alone, write beside the logs \

@@ -16,8 +16,8 @@ use crate::tls::{Endpoint, HTTP2, Refused};
 use rustls::{Error, HandshakeKind, HandshakeType, ProtocolVersion, ServerConfig};
 use std::sync::Arc;
 
-/// Bytes that there must be for a step of a handshake: AWS-LC asks the C library, which has no reserve. Without them the
-/// client gets an alert by which its own message is at fault, or aws-lc-rs panics.
+/// Bytes that there must be for a step of a handshake: AWS-LC asks the C library, which has no reserve. Without them
+/// the client gets an alert by which its own message is at fault, or aws-lc-rs panics.
 const MEMORY: usize = 64 << 10;
 
 impl Engine {

@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod dual_stack;
 mod exchange_log;
 mod file_log;
 mod guard_log;

@@ -94,7 +94,10 @@ fn permits(rules: &[Rule], client: &Addr) -> Option<bool> {
     if rules.is_empty() {
         return None;
     }
-    let ip = client.ip().map(|ip| ip.to_canonical());
+    // ngx_http_access_handler: only where there are rules for IPv4 is a client of a dual-stack socket one of IPv4.
+    let is_of_ipv4 = |rule: &Rule| matches!(rule.clients, Clients::All | Clients::Net { base: IpAddr::V4(_), .. });
+    let maps = rules.iter().any(is_of_ipv4);
+    let ip = client.ip().map(|ip| if maps { ip.to_canonical() } else { ip });
     rules.iter().find(|rule| rule.clients.include(ip)).map(|rule| rule.allow)
 }
 
@@ -159,5 +162,18 @@ mod tests {
         assert!(net("::", 0).include(ip("2001:db8:1::5")));
         assert!(Clients::Unix.include(None));
         assert!(!Clients::Unix.include(ip("1.2.3.4")));
+    }
+
+    #[test]
+    fn a_client_of_a_dual_stack_socket_is_of_ipv4_where_rules_are() {
+        let client = Addr::V6("[::ffff:192.0.2.1]:5000".parse().unwrap());
+        let deny = |clients| Rule { allow: false, clients };
+        for mapped in [net("::ffff:192.0.2.1", 128), net("::ffff:0:0", 96), net("::", 0)] {
+            assert_eq!(permits(&[deny(mapped.clone())], &client), Some(false), "{mapped:?}");
+            let of_ipv4 = Rule { allow: true, clients: net("192.0.2.0", 24) };
+            assert_eq!(permits(&[deny(mapped.clone()), of_ipv4], &client), Some(true), "as nginx: {mapped:?}");
+        }
+        assert_eq!(permits(&[deny(net("192.0.2.0", 24))], &client), Some(false));
+        assert_eq!(permits(&[deny(net("2001:db8::", 32))], &client), None);
     }
 }

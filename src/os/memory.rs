@@ -11,6 +11,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::TryReserveError;
+use std::hint::black_box;
 use std::ptr::null_mut;
 
 use nix::errno::Errno;
@@ -37,6 +38,8 @@ const fn piece(size: usize) -> Layout {
 thread_local! {
     /// The first piece of the reserve.
     static RESERVE: Cell<*mut Piece> = const { Cell::new(null_mut()) };
+    /// The request under way may be refused, and is not to have the reserve.
+    static MAY_FAIL: Cell<bool> = const { Cell::new(false) };
     /// Bytes of the last request that was refused; 0: none has been since the last refill.
     static REFUSED: Cell<usize> = const { Cell::new(0) };
 }
@@ -91,7 +94,7 @@ fn or_with_reserve(size: usize, ask: impl Fn() -> *mut u8) -> *mut u8 {
 #[inline(never)]
 fn with_reserve(size: usize, ask: impl Fn() -> *mut u8) -> *mut u8 {
     REFUSED.set(size.max(1));
-    while give_up_piece() {
+    while !MAY_FAIL.get() && give_up_piece() {
         let got = ask();
         if !got.is_null() {
             return got;
@@ -124,11 +127,31 @@ pub fn is_short() -> bool {
 /// Whether `bytes` can be had in one piece, without the reserve; if not, [`is_short`] says so from now on. Asked before
 /// work that can't stop half-way: better no compression is begun than the process ended in the middle of it.
 pub fn has_room(bytes: usize) -> bool {
-    let Ok(layout) = Layout::from_size_align(bytes.max(1), 1) else { return false };
-    // SAFETY: the layout has a size.
-    let got = unsafe { System.alloc(layout) };
-    if got.is_null() {
+    let has_room = try_out(bytes, |layout| {
+        // SAFETY: the layout has a size.
+        unsafe { System.alloc(layout) }
+    });
+    if !has_room {
         REFUSED.set(bytes);
+    }
+    has_room
+}
+
+/// Sees to it that `bytes` can be had in one piece, also by giving up pieces of the reserve: for a library that asks
+/// the system by itself. False: they can't.
+pub fn make_room(bytes: usize) -> bool {
+    try_out(bytes, |layout| {
+        // SAFETY: the layout has a size.
+        or_with_reserve(layout.size(), || unsafe { System.alloc(layout) })
+    })
+}
+
+/// Whether `ask` gets `bytes` from the system's allocator; they are given back.
+fn try_out(bytes: usize, ask: impl Fn(Layout) -> *mut u8) -> bool {
+    let Ok(layout) = Layout::from_size_align(bytes.max(1), 1) else { return false };
+    // Else an optimising compiler takes memory that nobody uses for memory that is there, and asks for none.
+    let got = black_box(ask(layout));
+    if got.is_null() {
         return false;
     }
     // SAFETY: the memory was allocated with this layout, and nothing refers to it.
@@ -185,10 +208,22 @@ fn length(mut piece: *mut Piece) -> usize {
     sum
 }
 
-/// Bytes that are all 0. Error: there is not enough memory, also with the reserve; the process goes on.
+/// Bytes for which the reserve may be taken, although the request could be refused: else a short line of a log would be
+/// lost for as long as memory is short.
+const LITTLE: usize = 16 << 10;
+
+/// Makes room for `more` bytes. Error: there is not enough memory. The reserve is left to what can't be refused.
+pub fn reserve(bytes: &mut Vec<u8>, more: usize) -> Result<(), TryReserveError> {
+    MAY_FAIL.set(bytes.len().saturating_add(more) > LITTLE);
+    let result = bytes.try_reserve(more);
+    MAY_FAIL.set(false);
+    result
+}
+
+/// Bytes that are all 0. Error: there is not enough memory, see [`reserve`].
 pub fn zeroed(len: usize) -> Result<Vec<u8>, TryReserveError> {
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(len)?;
+    reserve(&mut bytes, len)?;
     bytes.resize(len, 0);
     Ok(bytes)
 }
@@ -228,6 +263,19 @@ mod tests {
     }
 
     #[test]
+    fn a_request_that_may_be_refused_leaves_the_reserve() {
+        assert!(refill());
+        MAY_FAIL.set(true);
+        assert!(or_with_reserve(7, null_mut).is_null());
+        assert!(is_short() && !is_exhausted() && length(RESERVE.get()) >= WHOLE);
+        assert!(reserve(&mut Vec::new(), isize::MAX as usize).is_err() && !MAY_FAIL.get());
+        let mut bytes = vec![1];
+        reserve(&mut bytes, 100).unwrap();
+        assert!(bytes.capacity() > 100 && refill());
+        while give_up_piece() {}
+    }
+
+    #[test]
     fn the_reserve_is_no_other_thread_s() {
         assert!(refill());
         std::thread::spawn(|| assert!(RESERVE.get().is_null() && !is_short())).join().unwrap();
@@ -238,7 +286,7 @@ mod tests {
     fn more_bytes_than_there_can_be_are_an_error() {
         assert_eq!(zeroed(3).unwrap(), [0; 3]);
         assert!(zeroed(usize::MAX >> 2).is_err());
-        assert!(has_room(3) && !is_short());
+        assert!(has_room(3) && make_room(3) && !is_short());
         assert!(!has_room(isize::MAX as usize >> 1) && is_short());
         REFUSED.set(0);
     }

@@ -227,7 +227,7 @@ impl Coder {
 
 /// Makes room in a buffer, or fails: memory that was there in one piece may be too little in parts.
 fn reserve(buffer: &mut Vec<u8>, bytes: usize) -> io::Result<()> {
-    buffer.try_reserve(bytes).map_err(|_| Errno::ENOMEM.into())
+    memory::reserve(buffer, bytes).map_err(|_| Errno::ENOMEM.into())
 }
 
 /// The pieces of a body that is sent as it is.

@@ -100,6 +100,11 @@ impl AccessLogs {
         });
     }
 
+    /// Gives up the memory that no line is in: a long line has left much of it.
+    pub fn shrink(&mut self) {
+        self.sinks.iter_mut().for_each(Sink::shrink);
+    }
+
     /// When the next buffer is due, ms of the clock.
     pub fn next_flush_ms(&self) -> Option<u64> {
         self.active.iter().filter_map(|&index| self.sinks.get(index)?.due_ms()).min()

@@ -267,6 +267,7 @@ impl Engine {
         log_refused_memory(self.clock.now_ms());
         self.pool = Vec::new();
         self.scratch = Scratch::default();
+        self.logs.shrink();
         self.files.forget_all();
         self.lasting.close_files();
         memory::refill()

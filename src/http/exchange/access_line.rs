@@ -3,14 +3,16 @@
 use super::cx::Cx;
 use super::state::Exchange;
 use crate::http::site::log_format::{Escape, LogFormat};
+use crate::os::memory;
+use std::collections::TryReserveError;
 
 impl LogFormat {
-    /// Appends one line, without its line end.
-    pub fn write(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) {
+    /// Appends one line, without its line end. Error: there is not enough memory, and the line is not whole.
+    pub fn write(&self, ex: &Exchange, cx: &Cx, out: &mut Vec<u8>) -> Result<(), TryReserveError> {
         match self.escape() {
             Escape::Default => self.template().eval_escaped(ex, cx, out, b"-", escape_default),
             Escape::Json => self.template().eval_escaped(ex, cx, out, b"", escape_json),
-            Escape::None => self.template().eval(ex, cx, out),
+            Escape::None => self.template().eval_escaped(ex, cx, out, b"", |_, _| Ok(())),
         }
     }
 }
@@ -47,13 +49,14 @@ fn hex(byte: u8) -> [u8; 2] {
 }
 
 /// `"`, `\` and everything outside of printable ASCII becomes `\xXX`.
-fn escape_default(out: &mut Vec<u8>, start: usize) {
+fn escape_default(out: &mut Vec<u8>, start: usize) -> Result<(), TryReserveError> {
     if are_plain(&out[start..]) {
-        return;
+        return Ok(());
     }
     let count = out[start..].iter().filter(|&&byte| !is_plain(byte)).count();
     // From the end on, in place: what has not been read yet is not written over.
     let mut from = out.len();
+    memory::reserve(out, 3 * count)?;
     out.resize(from + 3 * count, 0);
     let mut to = out.len();
     while from < to {
@@ -68,18 +71,26 @@ fn escape_default(out: &mut Vec<u8>, start: usize) {
             out[to..to + 4].copy_from_slice(&[b'\\', b'x', high, low]);
         }
     }
+    Ok(())
 }
 
 /// Escapes what a JSON string may not hold, and by its number each byte that is no part of a UTF-8 character.
 /// Other bytes stay.
-fn escape_json(out: &mut Vec<u8>, start: usize) {
+fn escape_json(out: &mut Vec<u8>, start: usize) -> Result<(), TryReserveError> {
     if are_plain(&out[start..]) {
-        return;
+        return Ok(());
     }
-    for chunk in out.split_off(start).utf8_chunks() {
-        chunk.valid().bytes().for_each(|byte| push_json(byte, out));
-        chunk.invalid().iter().for_each(|&byte| push_number(byte, out));
+    let mut value = Vec::new();
+    memory::reserve(&mut value, out.len() - start)?;
+    value.extend_from_slice(&out[start..]);
+    out.truncate(start);
+    for chunk in value.utf8_chunks() {
+        let (valid, invalid) = (chunk.valid(), chunk.invalid());
+        memory::reserve(out, NUMBER * (valid.len() + invalid.len()))?;
+        valid.bytes().for_each(|byte| push_json(byte, out));
+        invalid.iter().for_each(|&byte| push_number(byte, out));
     }
+    Ok(())
 }
 
 fn push_json(byte: u8, out: &mut Vec<u8>) {
@@ -95,6 +106,9 @@ fn push_json(byte: u8, out: &mut Vec<u8>) {
     }
 }
 
+/// Bytes of a byte by its number.
+const NUMBER: usize = 6;
+
 fn push_number(byte: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\\u00");
     out.extend_from_slice(&hex(byte));
@@ -108,10 +122,10 @@ mod tests {
     fn escapes_are_nginx_s() {
         let mut out = b"a\"".to_vec();
         out.extend_from_slice("b\"c\\d\x01\u{e9}".as_bytes());
-        escape_default(&mut out, 2);
+        escape_default(&mut out, 2).unwrap();
         assert_eq!(out, b"a\"b\\x22c\\x5Cd\\x01\\xC3\\xA9");
         let mut out = b"b\"c\\d\x01\n".to_vec();
-        escape_json(&mut out, 0);
+        escape_json(&mut out, 0).unwrap();
         assert_eq!(out, b"b\\\"c\\\\d\\u0001\\n");
     }
 
@@ -126,7 +140,7 @@ mod tests {
                 true => char::from(byte).to_string(),
                 false => format!("\\x{byte:02X}"),
             }).collect();
-            escape_default(&mut bytes, 0);
+            escape_default(&mut bytes, 0).unwrap();
             proptest::prop_assert_eq!(bytes, expected.into_bytes());
         });
     }
@@ -135,7 +149,7 @@ mod tests {
     fn json_is_json_whatever_the_bytes() {
         let escaped = |bytes: &[u8]| {
             let mut out = [b"\"", bytes].concat();
-            escape_json(&mut out, 1);
+            escape_json(&mut out, 1).unwrap();
             out.push(b'"');
             out
         };

@@ -4,6 +4,8 @@ use super::cx::{Cx, Variable};
 use super::state::Exchange;
 use crate::http::message::uri::{self, Escape};
 use crate::http::site::template::{Part, Template};
+use crate::os::memory;
+use std::collections::TryReserveError;
 
 impl Template {
     /// Appends the filled-in text to `out`; a variable without a value adds nothing.
@@ -41,29 +43,37 @@ impl Template {
     }
 
     /// Appends the filled-in text as a log line needs it: each variable's value passes through `escape`, and `missing`
-    /// stands where there is none.
+    /// stands where there is none. Error: there is not enough memory.
     pub fn eval_escaped(
         &self,
         ex: &Exchange,
         cx: &Cx,
         out: &mut Vec<u8>,
         missing: &[u8],
-        escape: fn(&mut Vec<u8>, usize),
-    ) {
+        escape: fn(&mut Vec<u8>, usize) -> Result<(), TryReserveError>,
+    ) -> Result<(), TryReserveError> {
+        // Of a value, but for one that the conf makes of several. Those of fields with one name are joined.
+        let head_len = if ex.is_http2() { cx.input.len() } else { ex.account.head_len };
+        let longest = head_len + ", ".len() * ex.head.fields.len();
         for part in self.parts() {
             match part {
-                Part::Text(text) => out.extend_from_slice(text),
+                Part::Text(text) => {
+                    memory::reserve(out, text.len())?;
+                    out.extend_from_slice(text);
+                }
                 Part::Variable(number) => {
                     let Some(variable) = cx.conf.variable(*number) else { continue };
                     let start = out.len();
+                    memory::reserve(out, longest + missing.len())?;
                     if !variable.get(ex, cx, out) {
                         out.extend_from_slice(missing);
                     } else if variable.is_from_client() {
-                        escape(out, start);
+                        escape(out, start)?;
                     }
                 }
             }
         }
+        Ok(())
     }
 }
 

@@ -64,10 +64,13 @@ impl Buffered {
         std::mem::take(&mut self.lost)
     }
 
-    /// Adds the line that `write` appends.
-    pub(super) fn add(&mut self, now_ms: u64, write: impl FnOnce(&mut Vec<u8>)) {
+    /// Adds the line that `write` appends; one for which it finds no memory is lost.
+    pub(super) fn add<E>(&mut self, now_ms: u64, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) {
         let start = self.buffer.len();
-        write(&mut self.buffer);
+        if write(&mut self.buffer).is_err() || memory::reserve(&mut self.buffer, 1).is_err() {
+            self.buffer.truncate(start);
+            return self.lose(1, &Errno::ENOMEM.into());
+        }
         self.buffer.push(b'\n');
         if self.is_behind {
             if self.buffer.len() > MOST_HELD {
@@ -79,9 +82,7 @@ impl Buffered {
         let capacity = self.capacity.unwrap_or(TURN_BUFFER);
         if self.buffer.len() > capacity && start > 0 {
             // Writes whole lines only: the line that does not fit any more waits for the next write.
-            let line = self.buffer.split_off(start);
-            self.flush(now_ms);
-            self.buffer.extend_from_slice(&line);
+            self.flush_up_to(start, now_ms);
         }
         if self.buffer.len() >= capacity && !self.is_behind {
             self.flush(now_ms);
@@ -101,32 +102,39 @@ impl Buffered {
     /// Writes what the reader takes, and keeps the remainder for the next try. A log that can't be written (disk full,
     /// reader gone) must not stop the service: its lines are lost.
     pub(super) fn flush(&mut self, now_ms: u64) {
-        if !self.buffer.is_empty() {
-            match self.write() {
-                Ok(taken) => drop(self.buffer.drain(..taken)),
-                Err(error) => {
-                    self.lose(memchr::memchr_iter(b'\n', &self.buffer).count() as u64, &error);
-                    self.buffer.clear();
-                }
-            }
-        }
-        self.is_behind = !self.buffer.is_empty();
+        self.flush_up_to(self.buffer.len(), now_ms);
+    }
+
+    fn flush_up_to(&mut self, end: usize, now_ms: u64) {
+        let lines = &self.buffer[..end];
+        let taken = if end == 0 { Ok(0) } else { self.write(lines) };
+        let taken = taken.unwrap_or_else(|error| {
+            self.lose(memchr::memchr_iter(b'\n', &self.buffer[..end]).count() as u64, &error);
+            end
+        });
+        self.buffer.drain(..taken);
+        self.is_behind = taken < end;
         self.due_ms = self.is_behind.then_some(now_ms + RETRY_MS);
     }
 
-    /// Bytes of the buffer that were taken.
-    fn write(&self) -> io::Result<usize> {
-        let Some(level) = self.gzip else { return self.file.write(&self.buffer) };
+    /// Gives up the memory that no line is in.
+    pub(super) fn shrink(&mut self) {
+        self.buffer.shrink_to_fit();
+    }
+
+    /// Bytes of whole lines that were taken.
+    fn write(&self, lines: &[u8]) -> io::Result<usize> {
+        let Some(level) = self.gzip else { return self.file.write(lines) };
         if !memory::has_room(coder::MEMORY) {
             return Err(Errno::ENOMEM.into());
         }
         let mut done = 0;
-        while done < self.buffer.len() {
-            let lines = lines_up_to(PIECE_LINES, &self.buffer[done..]);
-            let mut gzip = GzEncoder::new(Vec::with_capacity(lines.len() / 4), level);
-            gzip.write_all(lines)?;
+        while done < lines.len() {
+            let piece = lines_up_to(PIECE_LINES, &lines[done..]);
+            let mut gzip = GzEncoder::new(Vec::with_capacity(piece.len() / 4), level);
+            gzip.write_all(piece)?;
             match self.file.write_piece(&gzip.finish()?) {
-                Ok(true) => done += lines.len(),
+                Ok(true) => done += piece.len(),
                 Err(error) if done == 0 => return Err(error),
                 Ok(false) | Err(_) => break,
             }
@@ -164,7 +172,7 @@ mod tests {
             seed ^= seed >> 7;
             seed ^= seed << 17;
             let line = format!("{seed:016x}");
-            log.add(0, |buffer| buffer.extend_from_slice(line.as_bytes()));
+            log.add(0, |buffer| buffer.write_all(line.as_bytes()));
             expected += &line;
             expected.push('\n');
         }

@@ -6,6 +6,7 @@ use crate::http::exchange::{Cx, Exchange, error_lines};
 use crate::http::site::log_format::LogFormat;
 use crate::http::site::template::Template;
 use crate::log::{NamedFiles, Output, Syslog, Unwritten};
+use crate::os::memory;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -70,6 +71,12 @@ impl Sink {
         }
     }
 
+    /// Gives up the memory that no line is in.
+    pub(super) fn shrink(&mut self) {
+        self.line = Vec::new();
+        self.file().into_iter().for_each(Buffered::shrink);
+    }
+
     /// Lines that could not be written since the last call.
     pub(super) fn take_lost(&mut self) -> u64 {
         std::mem::take(&mut self.lost) + self.file().map_or(0, Buffered::take_lost)
@@ -89,13 +96,13 @@ impl Sink {
         match out {
             Out::File(file) => file.add(cx.clock.now_ms(), |buffer| format.write(ex, cx, buffer)),
             Out::Syslog(syslog) => {
-                format.write(ex, cx, line);
-                *lost += u64::from(!syslog.write(cx.clock.unix_s(), line));
+                let is_out = format.write(ex, cx, line).is_ok() && syslog.write(cx.clock.unix_s(), line);
+                *lost += u64::from(!is_out);
             }
             Out::Named(path, files) => {
-                format.write(ex, cx, line);
+                let is_whole = format.write(ex, cx, line).and_then(|()| memory::reserve(line, 1)).is_ok();
                 line.push(b'\n');
-                *lost += u64::from(!write_named(ex, cx, path, files, line));
+                *lost += u64::from(!(is_whole && write_named(ex, cx, path, files, line)));
             }
         }
     }

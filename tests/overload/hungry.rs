@@ -18,6 +18,11 @@ use crate::support::{proc, until_true};
 /// Streams that a client may have at a time.
 const STREAMS: u32 = 100;
 
+/// The text of a log line that shows a field of the head sixteen times.
+const LINE: &str = "$http_x_long,$http_x_long,$http_x_long,$http_x_long,$http_x_long,$http_x_long,$http_x_long,\
+                    $http_x_long,$http_x_long,$http_x_long,$http_x_long,$http_x_long,$http_x_long,$http_x_long,\
+                    $http_x_long,$http_x_long";
+
 /// A server whose worker is going to lack memory.
 struct Starved {
     server: Server,
@@ -34,7 +39,10 @@ impl Starved {
         let conf = Conf::workers(1)
             .dispatch(dispatch)
             .events("worker_connections 2000;")
-            .http("gzip_cache off; types { text/html html; }")
+            .http(&format!(
+                "gzip_cache off; types {{ text/html html; }}
+                log_format long '{LINE}'; log_format json escape=json '{LINE}';"
+            ))
             .server(&format!(
                 "listen 127.0.0.1:%port2% ssl; ssl_certificate {certificate}.crt; ssl_certificate_key {certificate}.key;
                 http2 on; client_header_timeout 1h; send_timeout 1h; {directives}"
@@ -124,14 +132,50 @@ const MODELS: [&str; 3] = ["exclusive", "leader_follower", "prefork worker_threa
 
 #[test]
 fn heads_of_http2_that_unpack_to_a_hundred_times_their_size() {
-    for model in MODELS {
+    let repeated = "add_header X-A $http_x_long; add_header X-B $http_x_long;";
+    let cases = MODELS.iter().flat_map(|model| [(model, "", 1), (model, repeated, 3)]);
+    for (model, directives, megabytes) in cases {
         // The answers that begin wait for a window.
-        let starved = Starved::start(model, "");
-        starved.limit(1 << 20);
+        let starved = Starved::start(model, directives);
+        starved.limit(megabytes << 20);
         let bytes = [closed_windows(), requests(&get("/text.html"), 7)].concat();
         let clients: Vec<_> = (0..8).map(|_| client(&starved.server, &bytes)).collect();
         starved.waits_for_a_line();
         drop(clients);
+        starved.recovers();
+    }
+}
+
+/// Their lines in an access log are long, and are made at once when the connection is closed.
+#[test]
+fn lines_of_heads_of_http2() {
+    for model in MODELS {
+        let starved = Starved::start(model, "access_log %dir%/long.log long;");
+        starved.limit(3 << 20);
+        let bytes = [closed_windows(), requests(&get("/text.html"), 7)].concat();
+        let clients: Vec<_> = (0..8).map(|_| client(&starved.server, &bytes)).collect();
+        starved.waits_for_a_line();
+        drop(clients);
+        starved.recovers();
+    }
+}
+
+/// The answer is sent, and its line in the access log is lost.
+#[test]
+fn a_line_of_megabytes() {
+    // Each byte takes four in the line, or two.
+    let long = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: {}\r\n\r\n", "\"".repeat(30_000));
+    for (model, format) in [(MODELS[0], "long"), (MODELS[0], "json"), (MODELS[1], "long"), (MODELS[2], "json")] {
+        let starved = Starved::start(
+            model,
+            &format!("large_client_header_buffers 4 32k; access_log %dir%/long.log {format} buffer=64k;"),
+        );
+        starved.limit(1 << 20);
+        let mut client = starved.server.connect();
+        let response = client.send(&long).response();
+        assert!(response.is_ok_and(|response| response.text() == "hello"), "{model}, {format}");
+        until_true("a line is lost", || starved.server.error_log().contains("Cannot allocate memory), lines lost"));
+        drop(client);
         starved.recovers();
     }
 }
@@ -248,9 +292,14 @@ fn parts_that_are_copied() {
 
 #[test]
 fn additions_that_are_copied() {
-    let make = |server: &Server| _ = server.file("long", vec![b'x'; 4 << 20]);
+    let make = |server: &Server| {
+        server.file("long", vec![b'x'; 4 << 20]);
+        server.file("short", vec![b'x'; 1 << 20]);
+    };
     let request = "GET /text.html HTTP/1.1\r\nHost: localhost\r\n\r\n";
     for model in MODELS {
         survives(model, "location = /text.html { add_before_body /long; }", 6 << 20, make, request);
+        let around = "location = /text.html { add_before_body /long; add_after_body /short; }";
+        survives(model, around, 3 << 20, make, request);
     }
 }

@@ -105,8 +105,10 @@ pub(in crate::http) fn next(ex: &mut Exchange, cx: &Cx, answer: Answer) -> Resul
 
 /// The file of an addition has been read: as `next`.
 pub(in crate::http) fn read(ex: &mut Exchange, cx: &Cx, result: Result<Vec<u8>, i32>) -> Result<Flow, Answer> {
-    // Both the list of parts and the bytes behind the head get a copy.
-    let result = result.and_then(|body| if memory::has_room(2 * body.len()) { Ok(body) } else { Err(libc::ENOMEM) });
+    // Both the list of parts and the bytes behind the head get a copy of all additions.
+    let before = ex.added.before.len();
+    let has_room = |body: &Vec<u8>| memory::has_room(2 * (before + body.len()));
+    let result = result.and_then(|body| if has_room(&body) { Ok(body) } else { Err(libc::ENOMEM) });
     match result {
         Ok(body) => add(ex, cx, body),
         Err(errno) => {

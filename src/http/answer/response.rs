@@ -52,7 +52,8 @@ pub(in crate::http) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answ
             let fields =
                 Fields { content_type: Some(content_type), last_modified: dated.as_ref(), ..Fields::default() };
             // Its copy behind the head, whose buffer doubles as it grows.
-            if body.len() > SHORT_TEXT && !memory::has_room(3 * body.len()) {
+            let len = ex.added.before.len() + body.len() + ex.added.after.len();
+            if len > SHORT_TEXT && !memory::has_room(3 * len) {
                 ex.fate.keep_alive = false;
                 return None;
             }

@@ -1,5 +1,8 @@
 //! The chunked transfer coding of a body that goes out (RFC 9112 section 7.1).
 
+/// Bytes around a chunk, and of the last one: a size of 16 digits, three ends of lines, another size.
+const FRAMES: usize = 32;
+
 /// Appends the line in front of a chunk of `len` bytes.
 pub fn put_size(out: &mut Vec<u8>, len: u64) {
     let digits = (u64::BITS - len.leading_zeros()).div_ceil(4).max(1);
@@ -12,6 +15,8 @@ pub fn put_chunk(out: &mut Vec<u8>, bytes: &[u8]) {
     if bytes.is_empty() {
         return;
     }
+    // The lines around it, and the last chunk, would double the buffer of a long one.
+    out.reserve(bytes.len() + FRAMES);
     put_size(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");

@@ -15,13 +15,13 @@ use crate::serve::listing::Listing;
 use crate::serve::lookup::Lookup;
 use crate::serve::output::Output;
 use crate::serve::pace::Pace;
-use crate::serve::session::Session;
+use crate::serve::session::{INPUT_SIZE, Session};
 use crate::shm::{Key, PART};
 use nix::errno::Errno;
 use std::sync::Arc;
 
-/// Bytes of a head that is served from the reserve of memory, if need be: those of nginx's default buffers.
-const SHORT_HEAD: usize = 32 << 10;
+/// Bytes of a head that is served from the reserve of memory, if need be: those that are read at once.
+const SHORT_HEAD: usize = INPUT_SIZE;
 
 impl Engine {
     /// Runs the exchange of the current request until its response is queued. Returns what follows when that is sent;
@@ -220,7 +220,7 @@ impl Engine {
 
 /// Whether there is no memory for what a long head leads to: a field for every four bytes, a uri, lines of logs that
 /// escape it.
-fn has_no_memory_for_head(head: &[u8]) -> bool {
+pub(super) fn has_no_memory_for_head(head: &[u8]) -> bool {
     head.len() > SHORT_HEAD && !memory::has_room(head.len() * 8)
 }
 

@@ -79,7 +79,8 @@ impl Engine {
                 self.tally.count_handshake_end(end);
             }
         }
-        if !memory::has_room(MEMORY) {
+        // Also of the reserve: a thread that has got it together may find no more for as long as the limit lasts.
+        if !memory::make_room(MEMORY) {
             self.tally.count_handshake_end(HandshakeEnd::Other);
             return Some(Need::Close);
         }

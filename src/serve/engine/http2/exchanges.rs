@@ -8,6 +8,7 @@ use crate::log::panics;
 use crate::serve::connection::{Conn, State};
 use crate::serve::engine::Engine;
 use crate::serve::engine::close::SILENT;
+use crate::serve::engine::exchange::has_no_memory_for_head;
 use crate::serve::http2::{Http2, QUEUE_MAX, Step, Stream};
 use crate::serve::output::Output;
 use crate::serve::session::Session;
@@ -61,6 +62,9 @@ impl Engine {
         self.look_at_tcp(conn);
         let carried_out = panics::catch(|| {
             let Session { input, ex, out: answer, waiting, .. } = &mut *stream.session;
+            if matches!(stream.step, Step::Start { .. }) && has_no_memory_for_head(input) {
+                return Err(());
+            }
             let cx = cx!(self, conn, &input[..]);
             let action = match (stream.step, waiting.take()) {
                 (Step::Start { result }, _) => ex.framed(&cx, &mut answer.bytes, result),

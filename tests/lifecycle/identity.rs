@@ -129,6 +129,8 @@ fn a_service_without_workers_does_not_look_like_one() {
         assert_eq!(server.wait().code(), Some(1), "{model}");
         let last = server.error_log();
         assert!(last.contains("process can begin, the service ends"), "{model}: {last}");
+        let is_promised = last.contains("tried again in");
+        assert!(children > 1 || !is_promised, "{model}: nobody is tried again when the service ends: {last}");
         assert!(proc::listening_inodes(server.port()).is_empty());
         assert!(!server.dir().join("server.pid").exists());
         until(&format!("{model}: nobody is left"), || (!proc::group_lives(server.pid())).then_some(()));

@@ -48,14 +48,14 @@ impl Master {
         }
         if let Some(pause) = pause {
             self.cycle.ledger.header().respawns.add(1);
+            if pause.is_hopeless && self.end_unless_served(&child) {
+                return;
+            }
             let (name, ms) = (name_of(child.seat), pause.time.as_millis());
             if began == Began::Never {
                 log::alert!("{name} {pid} exited with fatal code {}, tried again in {ms} ms", worker::FATAL);
             } else if ms > 0 {
                 log::alert!("{name} {pid} died at once, its successor starts in {ms} ms");
-            }
-            if pause.is_hopeless {
-                self.end_unless_served(&child);
             }
         }
     }
@@ -74,17 +74,19 @@ impl Master {
     }
 
     /// Ends the service after the death of `dead`, which could not begin, if no other process has its role: clients
-    /// would connect, and hang.
-    pub(super) fn end_unless_served(&mut self, dead: &Child) {
+    /// would connect, and hang. `false`: it goes on.
+    fn end_unless_served(&mut self, dead: &Child) -> bool {
         let Child { seat, generation, .. } = *dead;
-        if !self.shutdown.has_begun()
-            && generation == self.cycle.generation
-            && !self.children.serves(generation, seat.role)
+        if self.shutdown.has_begun()
+            || generation != self.cycle.generation
+            || self.children.serves(generation, seat.role)
         {
-            log::emerg!("no {} can begin, the service ends", name_of(seat));
-            self.exit_code = 1;
-            self.end_gracefully();
+            return false;
         }
+        log::emerg!("no {} can begin, the service ends", name_of(seat));
+        self.exit_code = 1;
+        self.end_gracefully();
+        true
     }
 
     pub(super) fn end_orphans(&self) {

@@ -52,7 +52,7 @@ impl Template {
         missing: &[u8],
         escape: fn(&mut Vec<u8>, usize) -> Result<(), TryReserveError>,
     ) -> Result<(), TryReserveError> {
-        // Of a value, but for one that the conf makes of several. Those of fields with one name are joined.
+        // A value is no longer, but for one that the conf makes of several. Those of fields with one name are joined.
         let head_len = if ex.is_http2() { cx.input.len() } else { ex.account.head_len };
         let longest = head_len + ", ".len() * ex.head.fields.len();
         for part in self.parts() {

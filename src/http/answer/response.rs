@@ -51,9 +51,9 @@ pub(in crate::http) fn write(ex: &mut Exchange, cx: &Cx, out: &mut Vec<u8>, answ
             let dated = ex.response.last_modified.map(date::format);
             let fields =
                 Fields { content_type: Some(content_type), last_modified: dated.as_ref(), ..Fields::default() };
-            // Its copy behind the head, whose buffer doubles as it grows.
+            // Its copy behind the head, and what else is made of it: its gzip, or its text in another charset.
             let len = ex.added.before.len() + body.len() + ex.added.after.len();
-            if len > SHORT_TEXT && !memory::has_room(3 * len) {
+            if len > SHORT_TEXT && (memory::reserve(out, len).is_err() || !memory::has_room(2 * len)) {
                 ex.fate.keep_alive = false;
                 return None;
             }

@@ -109,42 +109,49 @@ pub(super) fn listed(ex: &mut Exchange, cx: &Cx, _: usize, result: Result<Vec<Li
         Ok(entries) => entries,
         Err(errno) => return failed(ex, cx, errno),
     };
-    if !memory::has_room(room(&entries)) {
+    let (mut body, length) = (Vec::new(), length(&entries, &ex.target.uri));
+    // And for its copy behind the head of the answer.
+    if memory::reserve(&mut body, length).is_err() || !memory::has_room(length) {
         return failed(ex, cx, libc::ENOMEM);
     }
     let scope = &ex.location_of(cx).scope;
-    let sorted = |mut entries: Vec<Listed>| {
-        entries.sort_by(|a, b| html::Order::of(None).compare(a, b));
-        entries
-    };
-    let (media_type, body) = match *scope.get(&AUTOINDEX_FORMAT) {
-        Format::Html => {
+    let format = *scope.get(&AUTOINDEX_FORMAT);
+    if format != Format::Html {
+        entries.sort_unstable_by(|a, b| html::Order::of(None).compare(a, b));
+    }
+    let callback = argument(&ex.target.args, b"callback").filter(|name| format == Format::Jsonp && !name.is_empty());
+    let media_type = match (format, callback) {
+        (Format::Html, _) => {
             let look = html::Look {
                 exact_size: *scope.get(&AUTOINDEX_EXACT_SIZE),
                 local_time: *scope.get(&AUTOINDEX_LOCALTIME),
                 utf8: charset::says_utf8(ex, cx, b"text/html"),
                 order: html::Order::of(argument(&ex.target.args, b"sort")),
             };
-            ("text/html", html::page(&ex.target.uri, &mut entries, &look))
+            html::page(&mut body, &ex.target.uri, &mut entries, &look);
+            "text/html"
         }
-        Format::Xml => {
+        (Format::Xml, _) => {
             ex.response.charset = Some("utf-8");
-            ("text/xml", data::xml(&sorted(entries)))
+            data::xml(&mut body, &entries);
+            "text/xml"
         }
-        format => match argument(&ex.target.args, b"callback") {
-            Some(callback) if format == Format::Jsonp && !callback.is_empty() => {
-                ("application/javascript", data::jsonp(callback, &sorted(entries)))
-            }
-            _ => ("application/json", data::json(&sorted(entries))),
-        },
+        (_, Some(callback)) => {
+            data::jsonp(&mut body, callback, &entries);
+            "application/javascript"
+        }
+        (_, None) => {
+            data::json(&mut body, &entries);
+            "application/json"
+        }
     };
     Flow::Answer(conditions::text(ex, cx, body, Some(media_type)))
 }
 
-/// Bytes of memory that a list and its copy behind the head of the answer take, about. In html a name stands twice, and
-/// each of its bytes takes 3 in the link and up to 6 in the text; an entry has 130 bytes besides.
-fn room(entries: &[Listed]) -> usize {
-    2 * entries.iter().map(|entry| 9 * entry.name.len() + 130).sum::<usize>()
+/// Bytes that a list takes at most. In html a name stands twice, and each of its bytes takes 3 in the link and up to 6
+/// in the text, as each of the uri's does, which stands twice as well; an entry has 130 bytes besides, and the page 2k.
+fn length(entries: &[Listed], uri: &[u8]) -> usize {
+    entries.iter().map(|entry| 9 * entry.name.len() + 130).sum::<usize>() + 12 * uri.len() + (2 << 10)
 }
 
 /// The answer to a directory that can't be listed.

@@ -6,11 +6,11 @@ use crate::http::exchange::{FileKind, Listed};
 use crate::http::message::{date, uri};
 
 /// The list as JSON.
-pub(super) fn json(entries: &[Listed]) -> Vec<u8> {
-    let mut out = b"[".to_vec();
+pub(super) fn json(out: &mut Vec<u8>, entries: &[Listed]) {
+    out.push(b'[');
     for (i, entry) in entries.iter().enumerate() {
         out.extend_from_slice(if i == 0 { b"\r\n{ \"name\":\"" } else { b",\r\n{ \"name\":\"" });
-        escape_json(&mut out, &entry.name);
+        escape_json(out, &entry.name);
         out.extend_from_slice(b"\", \"type\":\"");
         out.extend_from_slice(kind(entry));
         out.extend_from_slice(b"\", \"mtime\":\"");
@@ -23,33 +23,33 @@ pub(super) fn json(entries: &[Listed]) -> Vec<u8> {
         out.extend_from_slice(b" }");
     }
     out.extend_from_slice(b"\r\n]");
-    out
 }
 
 /// The list as a call of the function `callback` with the JSON.
-pub(super) fn jsonp(callback: &[u8], entries: &[Listed]) -> Vec<u8> {
-    [b"/* callback */\r\n", callback, b"(", &json(entries), b");"].concat()
+pub(super) fn jsonp(out: &mut Vec<u8>, callback: &[u8], entries: &[Listed]) {
+    out.extend_from_slice(&[b"/* callback */\r\n", callback, b"("].concat());
+    json(out, entries);
+    out.extend_from_slice(b");");
 }
 
 /// The list as XML.
-pub(super) fn xml(entries: &[Listed]) -> Vec<u8> {
-    let mut out = b"<?xml version=\"1.0\"?>\r\n<list>\r\n".to_vec();
+pub(super) fn xml(out: &mut Vec<u8>, entries: &[Listed]) {
+    out.extend_from_slice(b"<?xml version=\"1.0\"?>\r\n<list>\r\n");
     for entry in entries {
         out.push(b'<');
         out.extend_from_slice(kind(entry));
         out.extend_from_slice(b" mtime=\"");
-        put_time(&mut out, entry.mtime);
+        put_time(out, entry.mtime);
         if entry.kind == FileKind::File {
             let _ = write!(out, "\" size=\"{}", entry.len);
         }
         out.extend_from_slice(b"\">");
-        uri::escape_html(&mut out, &entry.name);
+        uri::escape_html(out, &entry.name);
         out.extend_from_slice(b"</");
         out.extend_from_slice(kind(entry));
         out.extend_from_slice(b">\r\n");
     }
     out.extend_from_slice(b"</list>\r\n");
-    out
 }
 
 fn kind(entry: &Listed) -> &'static [u8] {
@@ -103,20 +103,26 @@ mod tests {
         ]
     }
 
+    fn made(make: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
+        let mut out = Vec::new();
+        make(&mut out);
+        out
+    }
+
     #[test]
     fn json_has_sizes_of_files_only_and_escapes_what_it_must() {
         let expected = b"[\r\n{ \"name\":\"a&<\\\"\\\\\\u0001\\u001F\\n\xe9\", \"type\":\"file\", \
             \"mtime\":\"Sun, 06 Nov 1994 08:49:37 GMT\", \"size\":7 },\r\n\
             { \"name\":\"d\", \"type\":\"directory\", \"mtime\":\"Sun, 06 Nov 1994 08:49:37 GMT\" },\r\n\
             { \"name\":\"p\", \"type\":\"other\", \"mtime\":\"Sun, 06 Nov 1994 08:49:37 GMT\" }\r\n]";
-        assert_eq!(json(&entries()).escape_ascii().to_string(), expected.escape_ascii().to_string());
-        assert_eq!(json(&[]), b"[\r\n]");
-        assert_eq!(jsonp(b"f.g", &[]), b"/* callback */\r\nf.g([\r\n]);");
+        assert_eq!(made(|out| json(out, &entries())).escape_ascii().to_string(), expected.escape_ascii().to_string());
+        assert_eq!(made(|out| json(out, &[])), b"[\r\n]");
+        assert_eq!(made(|out| jsonp(out, b"f.g", &[])), b"/* callback */\r\nf.g([\r\n]);");
     }
 
     #[test]
     fn xml_names_the_kinds_and_counts_months_from_one() {
-        let text = xml(&entries());
+        let text = made(|out| xml(out, &entries()));
         let lines: Vec<_> = text.split(|byte| *byte == b'\n').collect();
         assert_eq!(lines[3].escape_ascii().to_string(), r#"\xe9</file>\r"#);
         assert_eq!(lines[4], b"<directory mtime=\"1994-11-06T08:49:37Z\">d</directory>\r");

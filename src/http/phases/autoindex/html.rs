@@ -86,29 +86,28 @@ impl Order {
     }
 }
 
-/// The page of a directory.
-pub(super) fn page(uri: &[u8], entries: &mut [Listed], look: &Look) -> Vec<u8> {
-    entries.sort_by(|a, b| look.order.compare(a, b));
-    let mut out = b"<html>\r\n<head>".to_vec();
+/// Appends the page of a directory.
+pub(super) fn page(out: &mut Vec<u8>, uri: &[u8], entries: &mut [Listed], look: &Look) {
+    entries.sort_unstable_by(|a, b| look.order.compare(a, b));
+    out.extend_from_slice(b"<html>\r\n<head>");
     out.extend_from_slice(STYLE);
     out.extend_from_slice(b"<title>Index of ");
-    uri::escape_html(&mut out, uri);
+    uri::escape_html(out, uri);
     out.extend_from_slice(b"</title></head>\r\n<body>\r\n<h1>Index of ");
-    uri::escape_html(&mut out, uri);
+    uri::escape_html(out, uri);
     out.extend_from_slice(b"</h1>");
-    put_buttons(&mut out, look.order);
+    put_buttons(out, look.order);
     out.extend_from_slice(b"<hr><pre><a href=\"../");
     out.extend_from_slice(look.order.query().as_bytes());
     out.extend_from_slice(b"\">../</a>\r\n");
     for entry in entries {
-        put_name(&mut out, entry, look);
+        put_name(out, entry, look);
         out.push(b' ');
-        put_time(&mut out, entry.mtime, look.local_time);
-        put_size(&mut out, entry, look.exact_size);
+        put_time(out, entry.mtime, look.local_time);
+        put_size(out, entry, look.exact_size);
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"</pre><hr></body>\r\n</html>\r\n");
-    out
 }
 
 /// A button for each order; that of the page's own turns it round.

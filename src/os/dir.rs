@@ -41,10 +41,10 @@ impl Dir {
             if bytes.starts_with(b".") {
                 continue;
             }
-            names.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            memory::reserve(&mut names, 1).map_err(|_| Errno::ENOMEM)?;
             let kind = match entry.file_type() {
                 None => {
-                    unknown.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+                    memory::reserve(&mut unknown, 1).map_err(|_| Errno::ENOMEM)?;
                     unknown.push(names.len());
                     None
                 }

@@ -212,10 +212,10 @@ fn length(mut piece: *mut Piece) -> usize {
 /// lost for as long as memory is short.
 const LITTLE: usize = 16 << 10;
 
-/// Makes room for `more` bytes. Error: there is not enough memory. The reserve is left to what can't be refused.
-pub fn reserve(bytes: &mut Vec<u8>, more: usize) -> Result<(), TryReserveError> {
-    MAY_FAIL.set(bytes.len().saturating_add(more) > LITTLE);
-    let result = bytes.try_reserve(more);
+/// Makes room for `more` items. Error: there is not enough memory. The reserve is left to what can't be refused.
+pub fn reserve<T>(items: &mut Vec<T>, more: usize) -> Result<(), TryReserveError> {
+    MAY_FAIL.set(items.len().saturating_add(more).saturating_mul(size_of::<T>()) > LITTLE);
+    let result = items.try_reserve(more);
     MAY_FAIL.set(false);
     result
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::http::exchange::Listed;
 use crate::os::file::Meta;
-use crate::os::{Dir, Links, Name, guarded};
+use crate::os::{Dir, Links, Name, guarded, memory};
 use nix::errno::Errno;
 
 /// A directory to be read.
@@ -26,7 +26,7 @@ impl Listing {
             let mut dir = Dir::open(&self.path, self.links)?;
             let names = dir.names()?;
             let mut entries = Vec::new();
-            entries.try_reserve_exact(names.len()).map_err(|_| Errno::ENOMEM)?;
+            memory::reserve(&mut entries, names.len()).map_err(|_| Errno::ENOMEM)?;
             for name in names {
                 entries.extend(self.look(&dir, name)?);
             }

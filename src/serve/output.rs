@@ -16,8 +16,8 @@ use super::jobs::Job;
 use super::tls::Wire;
 use crate::http::exchange::{Body, Part};
 use crate::http::message::gzip::Stream;
-use crate::os::Socket;
 use crate::os::cached::{self, Cached};
+use crate::os::{Socket, memory};
 use fetch::Fetch;
 use nix::errno::Errno;
 use slice::{FileSlice, Seen};
@@ -247,7 +247,7 @@ impl Output {
                 let copied = |part: &Part| Some(part.end - part.start).filter(|len| *len <= COPY_MAX).unwrap_or(0);
                 let room = |part: &Part| part.head.len() + copied(part) as usize;
                 let room = parts.iter().map(room).sum::<usize>() + close.len();
-                self.bytes.try_reserve(room).map_err(|_| Errno::ENOMEM)?;
+                memory::reserve(&mut self.bytes, room).map_err(|_| Errno::ENOMEM)?;
                 self.files.try_reserve(parts.len()).map_err(|_| Errno::ENOMEM)?;
                 let mut total = 0;
                 for part in parts {

@@ -268,7 +268,7 @@ mod tests {
         MAY_FAIL.set(true);
         assert!(or_with_reserve(7, null_mut).is_null());
         assert!(is_short() && !is_exhausted() && length(RESERVE.get()) >= WHOLE);
-        assert!(reserve(&mut Vec::new(), isize::MAX as usize).is_err() && !MAY_FAIL.get());
+        assert!(reserve(&mut Vec::<u8>::new(), isize::MAX as usize).is_err() && !MAY_FAIL.get());
         let mut bytes = vec![1];
         reserve(&mut bytes, 100).unwrap();
         assert!(bytes.capacity() > 100 && refill());

@@ -32,19 +32,29 @@ pub fn limit(pid: i32, (option, name): (&str, &str), more: u64) {
     proc::soft_limit(pid, option, &(status(pid, name) + more).to_string());
 }
 
-/// Waits until all threads of a worker serve. A thread takes its name behind the memory that it can't be without: a
-/// stack for signals, which Rust's runtime asks for.
+/// Waits until all threads of a worker serve, which is when all have their names, and none has run between two looks: a
+/// thread that begins can't be without a stack for signals, which Rust's runtime asks for.
 pub fn wait_for_threads(worker: i32, dispatch: &str) {
     let threads = match dispatch.split_once("worker_threads=") {
         Some((_, count)) => count.parse().expect("a number"),
         None if dispatch == "leader_follower" => 4,
         None => 0,
     };
-    let has_name = |name: String| name.starts_with("drover/");
+    let mut before = Vec::new();
     until_true(&format!("{dispatch}: its threads"), || {
-        let tasks = std::fs::read_dir(format!("/proc/{worker}/task")).expect("tasks").flatten();
-        tasks.filter(|task| std::fs::read_to_string(task.path().join("comm")).is_ok_and(has_name)).count() == threads
+        let now = tasks(worker);
+        let named = now.iter().filter(|task| task.contains("drover/")).count();
+        let are_idle = named == threads && now.iter().all(|task| task.contains("S (sleeping)"));
+        let are_as_before = now == before;
+        before = now;
+        are_as_before && are_idle
     });
+}
+
+/// The names, states and context switches of a process's threads.
+fn tasks(pid: i32) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("tasks").flatten();
+    tasks.filter_map(|task| std::fs::read_to_string(task.path().join("status")).ok()).collect()
 }
 
 fn survives(dispatch: &str, of: (&str, &str)) {

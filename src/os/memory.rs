@@ -213,7 +213,13 @@ fn length(mut piece: *mut Piece) -> usize {
 const LITTLE: usize = 16 << 10;
 
 /// Makes room for `more` items. Error: there is not enough memory. The reserve is left to what can't be refused.
+#[inline(always)]
 pub fn reserve<T>(items: &mut Vec<T>, more: usize) -> Result<(), TryReserveError> {
+    if items.capacity() - items.len() >= more { Ok(()) } else { grow(items, more) }
+}
+
+#[cold]
+fn grow<T>(items: &mut Vec<T>, more: usize) -> Result<(), TryReserveError> {
     MAY_FAIL.set(items.len().saturating_add(more).saturating_mul(size_of::<T>()) > LITTLE);
     let result = items.try_reserve(more);
     MAY_FAIL.set(false);

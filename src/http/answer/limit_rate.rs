@@ -82,6 +82,7 @@ pub(in crate::http) fn set(ex: &mut Exchange, cx: &Cx, text: &[u8]) {
 
 impl Exchange {
     /// How fast the answer that is queued may go out; `None`: as fast as it can.
+    #[inline]
     pub fn rate(&mut self, cx: &Cx) -> Option<Rate> {
         let scope = &self.location_of(cx).scope;
         let bytes = match (self.limits.rate, scope.get(&LIMIT_RATE).as_ref()) {

@@ -126,11 +126,15 @@ fn pcres(pattern: &str, ignore_case: bool, texts: &[Vec<u8>]) -> Option<Meaning>
     Some(Meaning { names, found: texts.iter().map(found).collect() })
 }
 
-/// A match that takes drover more steps than it allows is not compared: PCRE2 itself allows ten million. Counts them.
+/// What is not compared: a match that takes drover more steps than it allows, where PCRE2 itself allows ten million, and
+/// one that PCRE2 can't decide (too many steps, a recursion in the same place), where drover knows by the pattern without
+/// its look-around that there is none. Counts them.
 fn excuse_limits(ours: &Option<Meaning>, pcres: &mut Option<Meaning>) -> usize {
     let (Some(ours), Some(pcres)) = (ours, pcres) else { return 0 };
-    let too_hard = ours.found.iter().zip(&mut pcres.found).filter(|(ours, _)| **ours == Err(-47));
-    too_hard.map(|(_, pcres)| *pcres = Err(-47)).count()
+    let is_excused =
+        |ours: &Result<_, _>, pcres: &Result<_, _>| matches!((ours, pcres), (Err(-47), _) | (Ok(None), Err(-47 | -52)));
+    let pairs = ours.found.iter().zip(&mut pcres.found);
+    pairs.filter(|(ours, pcres)| is_excused(ours, pcres)).map(|(ours, pcres)| pcres.clone_from(ours)).count()
 }
 
 fn number(name: &str) -> Option<u64> {

@@ -126,9 +126,9 @@ fn pcres(pattern: &str, ignore_case: bool, texts: &[Vec<u8>]) -> Option<Meaning>
     Some(Meaning { names, found: texts.iter().map(found).collect() })
 }
 
-/// What is not compared: a match that takes drover more steps than it allows, where PCRE2 itself allows ten million, and
-/// one that PCRE2 can't decide (too many steps, a recursion in the same place), where drover knows by the pattern without
-/// its look-around that there is none. Counts them.
+/// Leaves out of the comparison a match that takes drover more steps than it allows (PCRE2 itself allows ten million),
+/// and one that PCRE2 can't decide (too many steps, a recursion in the same place), where drover knows by the pattern
+/// without its look-around that there is none. Counts them.
 fn excuse_limits(ours: &Option<Meaning>, pcres: &mut Option<Meaning>) -> usize {
     let (Some(ours), Some(pcres)) = (ours, pcres) else { return 0 };
     let is_excused =

@@ -110,7 +110,7 @@ fn step(engine: &mut Engine, conn: &mut Conn, hung_up: bool) -> Need {
     }
     let need = engine.advance(conn, hung_up);
     engine.end_of_turn();
-    if memory::is_short() && !engine.relieve(|_| false) && memory::is_exhausted() { Need::Close } else { need }
+    if memory::is_short() && !engine.relieve(|_| false) { Need::Close } else { need }
 }
 
 struct Woken {

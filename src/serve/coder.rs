@@ -5,7 +5,7 @@ use super::file_cache::OpenedFile;
 use super::keeper::{Keeper, Kept};
 use crate::http::exchange::Body;
 use crate::http::message::charset::{Recoder, Table};
-use crate::http::message::chunk::put_chunk;
+use crate::http::message::chunk::{FRAMES, put_chunk};
 use crate::http::message::gzip::Stream;
 use crate::log;
 use crate::os::{cached, memory};
@@ -21,9 +21,6 @@ const SLICE: usize = 64 << 10;
 /// Bytes that come out of a slice at most: a short gzip may be a long file. In another charset they may be five times
 /// as many.
 const ROOM: usize = 128 << 10;
-
-/// Bytes that frame a chunk: its length in hex digits, and two ends of lines.
-const FRAME: usize = 20;
 
 /// Bytes of memory that a coder is about to ask for: the state of a compression (0.37 MiB), a slice and what comes out
 /// of it, which is copied once as it grows.
@@ -190,7 +187,7 @@ impl Coder {
 
     fn put_scratch(&self, out: &mut Vec<u8>, from: usize) -> io::Result<()> {
         let made = &self.scratch[from..];
-        reserve(out, made.len() + FRAME)?;
+        reserve(out, made.len() + FRAMES)?;
         if self.is_chunked {
             put_chunk(out, made)
         } else {

@@ -272,11 +272,12 @@ impl Engine {
         self.lasting.close_files();
         memory::refill()
             || iter::repeat_with(|| release(self)).take_while(|has_closed| *has_closed).any(|_| memory::refill())
+            || !memory::is_exhausted()
     }
 
-    /// Whether memory has run out, and giving up what is kept brings back nothing of the reserve.
+    /// Whether memory has run out, and giving up what is kept brings back too little of the reserve.
     pub(super) fn is_starved(&mut self) -> bool {
-        memory::is_exhausted() && !self.relieve(|_| false) && memory::is_exhausted()
+        memory::is_exhausted() && !self.relieve(|_| false)
     }
 
     /// Closes the files that are kept open for requests to come. False: there are none.

@@ -80,11 +80,11 @@ impl EventDriver {
 
     fn drive(&mut self, key: u64, hung_up: bool, poller: &Poller) {
         // No event begins without a part of the reserve.
-        if memory::is_exhausted() && !self.relieve() && memory::is_exhausted() {
+        if memory::is_exhausted() && !self.relieve() {
             return self.close(key);
         }
         self.go_on(key, hung_up, poller);
-        if memory::is_short() && !self.relieve() && memory::is_exhausted() {
+        if memory::is_short() && !self.relieve() {
             self.close(key);
         }
     }
@@ -144,7 +144,7 @@ impl EventDriver {
 impl Driver for EventDriver {
     fn accept(&mut self, accepted: Accepted, poller: &Poller) {
         // Where the accept is deferred the kernel has waited for the first bytes.
-        if memory::is_short() && !self.relieve() && memory::is_exhausted() {
+        if memory::is_short() && !self.relieve() {
             return;
         }
         let is_early = self.engine.site.is_deferred(accepted.listener) || self.early.are_good();

@@ -110,9 +110,9 @@ impl SharedDriver {
         watch: impl FnOnce(&Conn, Interest) -> std::io::Result<()>,
     ) -> WakeLeader {
         // No event begins without a part of the reserve.
-        let has_memory = !memory::is_exhausted() || self.relieve(engine) || !memory::is_exhausted();
+        let has_memory = !memory::is_exhausted() || self.relieve(engine);
         let mut need = if has_memory { engine.advance(&mut conn, hung_up) } else { Need::Close };
-        if memory::is_short() && !self.relieve(engine) && memory::is_exhausted() {
+        if memory::is_short() && !self.relieve(engine) {
             need = Need::Close;
         }
         let interest = match need {

@@ -1,7 +1,7 @@
 //! The chunked transfer coding of a body that goes out (RFC 9112 section 7.1).
 
 /// Bytes around a chunk, and of the last one: a size of 16 digits, three ends of lines, another size.
-const FRAMES: usize = 32;
+pub const FRAMES: usize = 32;
 
 /// Appends the line in front of a chunk of `len` bytes.
 pub fn put_size(out: &mut Vec<u8>, len: u64) {
